@@ -1,0 +1,1 @@
+"""The lane, streams, shared zones, logs, files."""

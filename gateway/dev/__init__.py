@@ -1,0 +1,1 @@
+"""Helpers for development: gateway run, explain, diagnosis; nothing here is needed to serve."""

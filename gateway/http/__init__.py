@@ -1,0 +1,1 @@
+"""One request: connection, plan, phases, variables, locations."""

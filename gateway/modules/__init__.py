@@ -1,0 +1,1 @@
+"""One file per nginx module, and the ordered table of them."""

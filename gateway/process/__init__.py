@@ -1,0 +1,1 @@
+"""Cycle, master, worker: the only place with fork and signals."""

@@ -1,0 +1,1 @@
+"""Peers, tries, the exchange with an upstream."""
