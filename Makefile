@@ -1,6 +1,42 @@
-PY ?= .venv/bin/python
+# make demo   serve the demo app in uWSGI behind gateway on http://127.0.0.1:8080/, until Ctrl-C
+# make test   set up what the tests need, run them
+# make ext    build the compiled parts in place
+# make bench  CPU per request, gateway and nginx in turn (BENCH="--only static" …)
+#
+# All of it runs in .venv, which is made on the first call. With PY=/some/python that interpreter is used as it is
+# and nothing is installed.
 
-.PHONY: ext
+ifeq ($(origin PY),undefined)
+PY := .venv/bin/python
+venv = .ci/venv $(1)
+else
+venv = @:
+endif
+
+.PHONY: demo test ext bench clean
+
+demo:
+	$(call venv,demo)
+	@$(MAKE) --no-print-directory -s ext PY=$(PY)
+	@$(PY) -m gateway run app:app -c conf/demo/nginx.conf --while-parent
+
+test:
+	.ci/system nginx
+	$(call venv,test)
+	@$(MAKE) --no-print-directory -s ext PY=$(PY)
+	$(PY) -m pytest -rs $(TESTS)
+
+bench:
+	$(call venv,demo)
+	@$(MAKE) --no-print-directory -s ext PY=$(PY)
+	$(PY) bench/load.py $(BENCH)
+
 # The compiled parts, in place (setuptools reads pyproject.toml; there is no setup.py).
 ext:
+	$(call venv,build)
 	$(PY) -c "from setuptools import setup; setup()" -q build_ext --inplace
+
+clean:
+	rm -rf .venv build gateway.egg-info
+	find gateway -name '*.so' -delete
+	find gateway/_fast -name '*.c' -delete
