@@ -1,0 +1,21 @@
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.protocol.uwsgi import Field, Param
+
+class PacketEncoder:
+    params: tuple[Param, ...]
+    modifier1: int
+    modifier2: int
+    pass_headers: bool
+    tail: bytes
+    def __init__(
+        self,
+        params: Sequence[Param],
+        *,
+        modifier1: int = 0,
+        modifier2: int = 0,
+        pass_headers: bool = True,
+        tail: bytes = b"",
+    ) -> None: ...
+    def encode(self, request: Any, fields: Sequence[Field]) -> bytes: ...

@@ -1,0 +1,138 @@
+"""uwsgi: the packet that asks an application server, from params and header fields to bytes.
+
+A packet is modifier1, the size in two bytes (little endian), modifier2, then pairs of strings, each with its length in
+two bytes before it. The request's body follows the packet as it is. The answer is that of a CGI program, see cgi.py.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+MAX_SIZE: Final = 0xFFFF  # the size has 16 bits
+
+Evaluate = Callable[[Any], "bytes | None"]
+# One param: its name, its value or what gives it for a request, and whether an empty value leaves it out.
+Param = tuple[bytes, "bytes | Evaluate", bool]
+Field = tuple[bytes, bytes]
+
+
+class BadPacket(ValueError):
+    """Bytes that are no uwsgi packet."""
+
+
+def header_param(name: bytes) -> bytes:
+    """The param that a header field becomes: X-Forwarded-For is HTTP_X_FORWARDED_FOR."""
+    return b"HTTP_" + name.upper().replace(b"-", b"_")
+
+
+def _pair(name: bytes, value: bytes) -> bytes:
+    # A length over 16 bits is cut here; the whole packet is then refused for its size.
+    return struct.pack("<H", len(name) & MAX_SIZE) + name + struct.pack("<H", len(value) & MAX_SIZE) + value
+
+
+def ignored_fields(params: Iterable[Param]) -> tuple[bytes, ...]:
+    """The HTTP_ params that take the place of a header field; one with an empty constant value only hides it."""
+    return tuple(name for name, _, _ in params if len(name) > 5 and name.startswith(b"HTTP_"))
+
+
+def merge_fields(fields: Sequence[Field]) -> list[Field]:
+    """Repeated fields as one, in the first one's place: joined with a comma, cookies with a semicolon."""
+    merged: dict[bytes, list[bytes]] = {}
+    names: dict[bytes, bytes] = {}
+    for name, value in fields:
+        lower = name.lower()
+        names.setdefault(lower, name)
+        merged.setdefault(lower, []).append(value)
+    return [
+        (names[lower], (b"; " if lower == b"cookie" else b", ").join(values)) for lower, values in merged.items()
+    ]
+
+
+class PlainEncoder:
+    """Makes the packets of one location; `encode` is one pass over its params and a request's fields."""
+
+    def __init__(
+        self,
+        params: Sequence[Param],
+        *,
+        modifier1: int = 0,
+        modifier2: int = 0,
+        pass_headers: bool = True,
+        tail: bytes = b"",
+    ) -> None:
+        """`tail` is uwsgi_string: bytes put behind the pairs and counted in the size."""
+        self.params = tuple(params)
+        # HTTP_FOO_bar still stands for the field Foo-Bar: nginx compares without case.
+        self.ignored = frozenset(name.upper() for name in ignored_fields(params))
+        self.modifier1 = modifier1
+        self.modifier2 = modifier2
+        self.pass_headers = pass_headers
+        self.tail = tail
+
+    def encode(self, request: Any, fields: Sequence[Field]) -> bytes:
+        """The packet of a request. Errors: OverflowError(size), and what evaluating a param raises."""
+        parts: list[bytes] = []
+        for name, value, skip_empty in self.params:
+            if value.__class__ is bytes:
+                if not value and name.startswith(b"HTTP_") and len(name) > 5:
+                    continue
+                text = value
+            else:
+                text = value(request) or b""  # type: ignore[operator]
+            if text or not skip_empty:
+                parts.append(_pair(name, text))
+        if self.pass_headers:
+            for name, text in merge_fields(fields):
+                key = header_param(name)
+                if key not in self.ignored:
+                    parts.append(_pair(key, text))
+        parts.append(self.tail)
+        packet = b"".join(parts)
+        if len(packet) > MAX_SIZE:
+            raise OverflowError(len(packet))
+        return struct.pack("<BHB", self.modifier1, len(packet), self.modifier2) + packet
+
+
+def decode(data: bytes) -> tuple[int, int, list[Field], bytes]:
+    """(modifier1, modifier2, pairs, what follows) of a packet. Errors: BadPacket, also when it is not whole."""
+    if len(data) < 4:
+        raise BadPacket("no whole packet header")
+    modifier1, size, modifier2 = struct.unpack_from("<BHB", data)
+    end = 4 + size
+    if len(data) < end:
+        raise BadPacket(f"packet of {size} bytes ends after {len(data) - 4}")
+    texts: list[bytes] = []
+    at = 4
+    while at < end:
+        if at + 2 > end:
+            raise BadPacket("a length is cut short")
+        (length,) = struct.unpack_from("<H", data, at)
+        at += 2
+        if at + length > end:
+            raise BadPacket("a string runs over the packet's end")
+        texts.append(data[at : at + length])
+        at += length
+    if len(texts) % 2:
+        raise BadPacket("a name without a value")
+    return modifier1, modifier2, list(zip(texts[::2], texts[1::2], strict=True)), data[end:]
+
+
+if TYPE_CHECKING or os.environ.get("GATEWAY_PURE") == "1":
+    PacketEncoder = PlainEncoder
+else:
+    from gateway._fast.uwsgi import PacketEncoder
+
+__all__ = [
+    "MAX_SIZE",
+    "BadPacket",
+    "PacketEncoder",
+    "Param",
+    "PlainEncoder",
+    "decode",
+    "header_param",
+    "ignored_fields",
+    "merge_fields",
+]
