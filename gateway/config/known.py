@@ -1,0 +1,121 @@
+"""All directives of nginx 1.31.5: where each may stand and what it takes, also those without meaning here.
+
+The table is known.tsv: one line for each directive of each module. no_effect has the reason when gateway accepts the
+directive and has no use for it. What is neither declared by a module nor without effect is not supported yet.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+# The blocks whose lines are data in their own format, read by the directive itself.
+DATA_BLOCKS = frozenset({"types", "map", "geo", "split_clients", "charset_map"})
+
+_FLAG_WORDS = frozenset({"on", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A directive of one nginx module."""
+
+    name: str
+    module: str
+    contexts: frozenset[str]  # main, events, http, server, location, if in location, upstream, stream server, …
+    arguments: str  # nginx's kinds: take1, take12, 1more, flag, noargs, …, or several of them
+    block: bool
+    no_effect: str  # why it has none, or empty
+
+    def takes(self, count: int) -> bool:
+        """Say whether nginx accepts this number of arguments."""
+        for kind in self.arguments.split():
+            if kind == "any" or (kind == "noargs" and count == 0) or (kind == "flag" and count == 1):
+                return True
+            if kind.endswith("more") and count >= int(kind[0]):
+                return True
+            if kind.startswith("take") and str(count) in kind[4:]:
+                return True
+        return False
+
+    def misuse(self, args: list[str], block: bool) -> str:
+        """Give nginx's message for a wrong form, or nothing."""
+        if block and not self.block:
+            return f'directive "{self.name}" is not terminated by ";"'
+        if self.block and not block:
+            return f'directive "{self.name}" has no opening "{{"'
+        if not self.takes(len(args)):
+            return f'invalid number of arguments in "{self.name}" directive'
+        if self.arguments == "flag" and args[0].lower() not in _FLAG_WORDS:
+            return f'invalid value "{args[0]}" in "{self.name}" directive, it must be "on" or "off"'
+        return ""
+
+    @property
+    def warning(self) -> str:
+        """What nginx itself warns of when the directive is used, or nothing."""
+        word, _, instead = self.no_effect.partition(", use ")
+        if word != "obsolete":
+            return ""
+        cure = f'use the "{instead}" directive instead' if instead else "ignored"
+        return f'the "{self.name}" directive is obsolete, {cure}'
+
+
+@cache
+def table() -> dict[str, tuple[Known, ...]]:
+    """Read the table, by name."""
+    found: dict[str, tuple[Known, ...]] = {}
+    text = (files("gateway.config") / "known.tsv").read_text("utf-8")
+    for line in text.splitlines()[1:]:
+        name, module, contexts, arguments, block, no_effect = line.split("\t")
+        known = Known(name, module, frozenset(contexts.split(",")), arguments, block == "block", no_effect)
+        found[name] = (*found.get(name, ()), known)
+    return found
+
+
+def find(name: str, context: str) -> Known | None:
+    """Look a directive up in the context where it stands; include may stand in any."""
+    for known in table().get(name, ()):
+        if context in known.contexts or name == "include":
+            return known
+    return None
+
+
+def refusal(name: str, args: list[str], block: bool, context: str) -> str:
+    """Give the message for a directive that no module declares in this context; nothing if it is without effect."""
+    if name not in table():
+        return f'unknown directive "{name}"'
+    known = find(name, context)
+    if known is None:
+        return f'"{name}" directive is not allowed here'
+    if message := known.misuse(args, block):
+        return message
+    return "" if known.no_effect else f'directive "{name}" is not supported yet'
+
+
+def allowed_in(name: str) -> list[str]:
+    """List the contexts where a directive may stand, outermost first."""
+    if name == "include":
+        return ["any context"]
+    contexts = {context for known in table().get(name, ()) for context in known.contexts}
+    return [context for context in _ORDER if context in contexts]
+
+
+_ORDER = (
+    "main", "events", "http", "server", "location", "if in server", "if in location", "limit_except", "upstream",
+    "stream", "stream server", "stream upstream", "mail", "mail server",
+)  # fmt: skip
+
+
+def nearest(name: str, context: str = "") -> str:
+    """Find the directive that was probably meant, one that fits the context if possible; nothing if none is near."""
+    near = difflib.get_close_matches(name.lower(), table(), n=5, cutoff=0.75)
+    fitting = [match for match in near if not context or find(match, context)]
+    # A name that is much nearer wins over one that fits the context.
+    if near and fitting and near[0] != fitting[0] and _ratio(name, near[0]) - _ratio(name, fitting[0]) > 0.1:
+        return near[0]
+    return (fitting or near or [""])[0]
+
+
+def _ratio(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()

@@ -1,0 +1,80 @@
+"""known: the table of nginx's directives."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.config.known import Known, allowed_in, find, nearest, refusal, table
+
+BAD_FLAG = 'invalid value "x" in "accept_mutex" directive, it must be "on" or "off"'
+
+
+def test_the_table_is_whole() -> None:
+    everything = [known for group in table().values() for known in group]
+    assert len(everything) > 750
+    assert len(table()) > 600
+    for known in everything:
+        assert known.contexts and all(known.contexts), known
+        assert known.arguments, known
+        assert any(known.takes(count) for count in range(4)), known
+
+
+def test_one_name_in_several_places() -> None:
+    http, upstream = find("server", "http"), find("server", "upstream")
+    assert http and upstream
+    assert http.block and not upstream.block
+    assert find("server", "location") is None
+    assert find("include", "location")
+    assert allowed_in("uwsgi_pass") == ["location", "if in location"]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "block", "context", "message"),
+    [
+        ("uwsgi_paas", ["x"], False, "location", 'unknown directive "uwsgi_paas"'),
+        ("Server", [], True, "http", 'unknown directive "Server"'),
+        ("server", [], True, "main", '"server" directive is not allowed here'),
+        ("server", [], False, "http", 'directive "server" has no opening "{"'),
+        ("root", ["/"], True, "http", 'directive "root" is not terminated by ";"'),
+        ("root", [], False, "http", 'invalid number of arguments in "root" directive'),
+        ("image_filter", ["size"], False, "location", 'directive "image_filter" is not supported yet'),
+        ("accept_mutex", ["on"], False, "events", ""),
+        ("accept_mutex", ["ON"], False, "events", ""),
+        ("accept_mutex", ["x"], False, "events", BAD_FLAG),
+        ("accept_mutex", [], False, "events", 'invalid number of arguments in "accept_mutex" directive'),
+    ],
+)
+def test_refusal(name: str, args: list[str], block: bool, context: str, message: str) -> None:
+    assert refusal(name, args, block, context) == message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "counts"),
+    [
+        ("noargs", {0}),
+        ("flag", {1}),
+        ("take12", {1, 2}),
+        ("noargs take12", {0, 1, 2}),
+        ("2more", {2, 3, 4}),
+        ("any", {0, 1, 2, 3, 4}),
+    ],
+)
+def test_arguments(arguments: str, counts: set[int]) -> None:
+    known = Known("x", "m", frozenset({"http"}), arguments, False, "")
+    assert {count for count in range(5) if known.takes(count)} == counts
+
+
+def test_nearest() -> None:
+    assert nearest("uwsgi_paas", "location") == "uwsgi_pass"
+    assert nearest("serve_name", "server") == "server_name"
+    assert nearest("lua_package_path") == ""
+
+
+def test_warning() -> None:
+    push = find("http2_push", "http")
+    timeout = find("http2_idle_timeout", "http")
+    mutex = find("accept_mutex", "events")
+    assert push and timeout and mutex
+    assert push.warning == 'the "http2_push" directive is obsolete, ignored'
+    assert timeout.warning.endswith('is obsolete, use the "keepalive_timeout" directive instead')
+    assert mutex.warning == ""
