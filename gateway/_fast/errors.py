@@ -1,0 +1,35 @@
+"""HeadError: what a peer sent is refused; shared by everything here that reads bytes from a peer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class HeadError(Exception):
+    """A head or a body that is refused, with the status nginx answers and the words of its error log.
+
+    `head` is what was understood until then (None where there is nothing), so that the access log has its `$request`.
+    `action` ends the line in nginx's log ("… while reading client request line"); `lingering` says that nginx reads on
+    for a while before it closes, so that the client sees the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        head: Any = None,
+        *,
+        action: str = "",
+        lingering: bool = False,
+        level: str = "info",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.head = head
+        self.action = action
+        self.lingering = lingering
+        self.level = level
+
+    def __str__(self) -> str:
+        return f"{self.message} while {self.action}" if self.action else self.message

@@ -1,0 +1,79 @@
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t
+
+from gateway._fast.header_line cimport HeaderLine
+
+cdef enum:
+    INLINE_FIELDS = 20
+    KNOWN_SLOTS = 40
+
+cdef struct Field:
+    uint32_t name       # offsets are from RequestHead.base()
+    uint32_t name_len
+    uint32_t value
+    uint32_t value_len
+    uint32_t hash       # header_line.fold_hash of the name
+    uint32_t known      # a K_ number, 0 for a name without special meaning
+
+cdef class HeadLimits:
+    cdef readonly Py_ssize_t header_buffer_size
+    cdef readonly Py_ssize_t large_buffers
+    cdef readonly Py_ssize_t large_buffer_size
+    cdef readonly Py_ssize_t max_headers
+    cdef readonly bint ignore_invalid_headers
+    cdef readonly bint underscores_in_headers
+    cdef readonly bint merge_slashes
+    cdef readonly bint allow_connect
+
+cdef class RequestHead:
+    cdef readonly bytes data        # what the offsets point into
+    cdef readonly bint complete
+    cdef readonly bint line_complete
+    cdef readonly int http_major
+    cdef readonly int http_minor
+    cdef readonly bint complex_uri
+    cdef readonly bint quoted_uri
+    cdef readonly bint plus_in_uri
+    cdef readonly bint empty_path
+    cdef readonly bint connection_close
+    cdef readonly bint chunked
+    cdef readonly int64_t content_length
+    cdef readonly int port
+    cdef readonly bytes method
+    cdef readonly bytes hostname    # lower-case, without port and last dot; b"" if the client named none
+    cdef readonly HeadLimits limits
+    cdef public object server       # for the caller: what on_host chose
+    cdef readonly list notes        # lines for the error log (info): fields that were left out
+
+    cdef Py_ssize_t origin          # of the head in data
+    cdef Py_ssize_t pos, line_start, method_end, schema_start, schema_end, host_start, host_end
+    cdef Py_ssize_t uri_start, uri_end, args_start, ext_start, proto_start, line_end
+    cdef int phase
+    cdef bint is_connect, connection_keep_alive
+    cdef Py_ssize_t buffer_end      # where nginx's buffer would be full
+    cdef Py_ssize_t buffers_used
+    cdef HeaderLine line
+    cdef bytes _uri, _args, _exten, _line
+    cdef Field inline_fields[INLINE_FIELDS]
+    cdef Field *spans
+    cdef readonly int count
+    cdef int room
+    cdef int16_t first[KNOWN_SLOTS]     # index + 1 of the first field of that name
+
+    cdef const uint8_t *base(self) noexcept
+    cdef bytes span(self, Py_ssize_t start, Py_ssize_t end)
+    cdef bytes known(self, int which)
+    cdef bint advance(self, object on_host) except -1
+    cdef int scan_line(self, const uint8_t *p, Py_ssize_t end) noexcept
+    cdef bint grow(self) except -1
+    cdef int line_done(self, object on_host) except -1
+    cdef int choose(self, object on_host) except -1
+    cdef int add_field(self, const uint8_t *p, object on_host) except -1
+    cdef int finish(self, object on_host) except -1
+    cdef object refuse(self, int status, str message, bint lingering=*)
+    cdef object refuse_line(self, int status, str message)
+    cdef int host_done(self, uint8_t c, Py_ssize_t i) noexcept
+
+cdef class RequestParser:
+    cdef readonly HeadLimits limits
+    cdef readonly object on_host
+    cdef readonly RequestHead head
