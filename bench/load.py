@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""CPU per request of gateway and nginx, in turn, with the same configuration (bench/README.md says how to read it)."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+
+from harness import Lab, Refused, Subject, default_gateway, free_port
+from report import Report
+from workloads import WORKLOADS, Workload
+
+
+def chosen(only: str) -> list[Workload]:
+    wanted = [w for w in only.split(",") if w]
+    found = [w for w in WORKLOADS if not wanted or any(w.name == o or w.name.startswith(o) for o in wanted)]
+    if not found:
+        sys.exit("no such workload; there are: " + " ".join(w.name for w in WORKLOADS))
+    return found
+
+
+def one_round(workload: Workload, lab: Lab, subject: Subject, report: Report) -> None:
+    port = free_port()
+    try:
+        with workload.upstream(lab), lab.server(subject, workload.configuration(lab, port), port) as server:
+            report.add(workload.name, subject.name, workload.measure(lab, server))
+    except Refused as why:
+        report.refuse(workload.name, subject.name, str(why))
+        print(f"  {workload.name}: {subject.name}: {why}", file=sys.stderr)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", metavar="NAME,…", help="these workloads (a prefix is enough)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3, help="of load for each measurement")
+    parser.add_argument("--gateway", default=default_gateway(), help="its command (%(default)s)")
+    parser.add_argument("--nginx", default="nginx", help="its command (%(default)s)")
+    parser.add_argument("--list", action="store_true", help="name the workloads and end")
+    parser.add_argument("--no-write", action="store_true", help="leave bench/results/ alone")
+    options = parser.parse_args()
+    if options.list:
+        print("\n".join(w.name for w in WORKLOADS))
+        return 0
+    workloads = chosen(options.only)
+    commands = {"nginx": options.nginx, "gateway": options.gateway}
+    subjects = [Subject(name, tuple(shlex.split(command))) for name, command in commands.items()]
+    report = Report(subjects, options.rounds, options.seconds)
+    lab = Lab(options.seconds)
+    try:
+        for workload in workloads:
+            print(workload.name, end=" ", flush=True, file=sys.stderr)
+            for _ in range(options.rounds):
+                for subject in subjects:
+                    if subject.name not in report.refused.get(workload.name, {}):
+                        one_round(workload, lab, subject, report)
+                print(".", end="", flush=True, file=sys.stderr)
+            print(file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nstopped; what was measured so far:", file=sys.stderr)
+    finally:
+        lab.close()
+    print(report.table(workloads))
+    if report.values and not options.no_write:
+        print(f"\nwritten to {report.write(workloads)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

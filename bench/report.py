@@ -1,0 +1,116 @@
+"""Results of a run: the table, and the file in bench/results/."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness import HERE, ROOT, Subject
+from workloads import Figure, Workload
+
+Rounds = dict[str, list[float]]  # figure -> one value a round
+
+
+def output(*argv: str) -> str:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout + done.stderr).strip()
+
+
+def machine() -> dict[str, Any]:
+    cpu = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith("model name")), platform.machine())  # fmt: skip
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {"cpu": cpu, "cores": os.cpu_count(), "kernel": platform.release(), "memory_gib": round(memory / 2**30, 1)}
+
+
+def versions(subjects: Iterable[Subject]) -> dict[str, str]:
+    found = {s.name: output(*s.command, "-v").partition("\n")[0] for s in subjects}
+    found["python"] = sys.version.split()[0]
+    found["compiler"] = output(os.environ.get("CC", "cc"), "--version").partition("\n")[0]
+    return found
+
+
+def number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+class Report:
+    """Rounds by workload and subject; the last subject is compared with the first."""
+
+    def __init__(self, subjects: list[Subject], rounds: int, seconds: float) -> None:
+        self.subjects, self.rounds, self.seconds = subjects, rounds, seconds
+        self.values: dict[str, dict[str, Rounds]] = {}
+        self.refused: dict[str, dict[str, str]] = {}
+        self.load: list[float] = []
+
+    def add(self, workload: str, subject: str, figures: dict[str, float]) -> None:
+        rounds = self.values.setdefault(workload, {}).setdefault(subject, {})
+        for figure, value in figures.items():
+            rounds.setdefault(figure, []).append(value)
+        self.load.append(os.getloadavg()[0])
+
+    def refuse(self, workload: str, subject: str, why: str) -> None:
+        self.refused.setdefault(workload, {})[subject] = why
+
+    def median(self, workload: str, subject: str, figure: str) -> float | None:
+        found = self.values.get(workload, {}).get(subject, {}).get(figure)
+        return statistics.median(found) if found else None
+
+    def value(self, workload: Workload, subject: str, name: str, figure: Figure) -> float | None:
+        if not figure.beside:
+            return self.median(workload.name, subject, name)
+        own, other = self.median(workload.name, subject, ""), self.median(figure.beside, subject, "")
+        return own / other if own and other else None
+
+    def rows(self, workloads: Iterable[Workload]) -> list[tuple[str, ...]]:
+        rows = []
+        for w in workloads:
+            for name, figure in w.figures.items():
+                values = [self.value(w, s.name, name, figure) for s in self.subjects]
+                first, last = values[0], values[-1]
+                ratio = f"{last / first:.2f}" if first and last is not None else ""
+                sign = "≥" if figure.more_is_better else "≤"
+                unit = figure.unit if figure.absolute else "times"
+                goal = "" if figure.goal is None else f"{sign} {figure.goal:g} {unit}"
+                shown = [
+                    number(v) if v is not None else "refused" if s.name in self.refused.get(w.name, {}) else ""
+                    for s, v in zip(self.subjects, values, strict=True)
+                ]
+                rows.append((w.name + name, figure.unit, *shown, ratio, goal.strip()))
+        return rows
+
+    def table(self, workloads: Iterable[Workload]) -> str:
+        head = ("workload", "unit", *(s.name for s in self.subjects), "ratio", "goal")
+        rows = [head, tuple("---" if i < 2 else "---:" for i in range(len(head))), *self.rows(workloads)]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+        return "\n".join(
+            "| " + " | ".join(c.ljust(w) if i < 2 else c.rjust(w)
+                              for i, (c, w) in enumerate(zip(row, widths, strict=True))) + " |"
+            for row in rows
+        )  # fmt: skip
+
+    def write(self, workloads: Iterable[Workload]) -> Path:
+        commit = output("git", "rev-parse", "--short", "HEAD") or "no-commit"
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        path = HERE / "results" / f"{stamp}-{commit}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({
+            "when": stamp, "commit": commit,
+            "uncommitted": bool(output("git", "status", "--porcelain", "--untracked-files=no")),
+            "machine": machine(), "versions": versions(self.subjects), "rounds": self.rounds, "seconds": self.seconds,
+            "load_average": {"least": min(self.load, default=0), "most": max(self.load, default=0)},
+            "units": {w.name + f: figure.unit for w in workloads for f, figure in w.figures.items()},
+            "values": self.values, "refused": self.refused,
+        }, indent=1) + "\n")  # fmt: skip
+        return path

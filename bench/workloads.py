@@ -1,0 +1,288 @@
+"""The workloads: a configuration that nginx and gateway both take, and what is measured with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import LOAD_CORE, Lab, Process, Refused, Server, measured, memory
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row of the table: gateway / nginx should be at most `goal` (at least, where more is better).
+
+    With `absolute` the goal is for gateway's own value; with `beside` the row is this figure / another workload's.
+    """
+
+    unit: str
+    goal: float | None = None
+    more_is_better: bool = False
+    absolute: bool = False
+    beside: str = ""
+
+
+@dataclass(frozen=True)
+class Workload:
+    name: str
+    figures: dict[str, Figure]
+    measure: Callable[[Lab, Server], Figures]
+    server: str = ""  # inside server { }
+    http: str = ""  # inside http { }, before the server
+    temp: tuple[str, ...] = ()  # upstream families whose temp path is wanted
+    upstream: Callable[[Lab], AbstractContextManager[None]] = lambda lab: nullcontext()
+    log: str = "off"
+    servers: str = ""  # further servers, behind the one that is asked first
+
+    def configuration(self, lab: Lab, port: int) -> str:
+        # Any other user than root needs all temp paths in the prefix; root may keep nginx's own for what is not used.
+        families = self.temp if os.geteuid() == 0 else ("proxy", "fastcgi", "uwsgi", "scgi")
+        paths = [f"{name}_temp_path {name}_temp;" for name in ("client_body", *families)]
+        user = "user root;" if os.geteuid() == 0 else ""
+        text = CONFIGURATION
+        for name, value in {
+            "@USER@": user, "@TEMP@": "\n    ".join(paths), "@LOG@": self.log, "@HTTP@": self.http,
+            "@SERVER@": self.server, "@SERVERS@": self.servers, "@DIR@": str(lab.folder), "@PORT@": str(port),
+        }.items():  # fmt: skip
+            text = text.replace(name, value)
+        return text
+
+
+CONFIGURATION = """\
+@USER@
+worker_processes 1;
+worker_rlimit_nofile 20000;
+daemon off;
+pid nginx.pid;
+error_log error.log warn;
+events { worker_connections 12000; }
+http {
+    access_log @LOG@;
+    keepalive_requests 100000000;
+    keepalive_timeout 600s;
+    sendfile on;
+    @TEMP@
+    @HTTP@
+    server {
+        listen 127.0.0.1:@PORT@ backlog=4096;
+        root @DIR@/files;
+        @SERVER@
+    }
+    @SERVERS@
+}
+"""
+
+UWSGI_PARAMS = "\n        ".join(
+    f"uwsgi_param {name} ${value};"
+    for name, value in {
+        "QUERY_STRING": "query_string", "REQUEST_METHOD": "request_method", "CONTENT_TYPE": "content_type",
+        "CONTENT_LENGTH": "content_length", "REQUEST_URI": "request_uri", "PATH_INFO": "document_uri",
+        "DOCUMENT_ROOT": "document_root", "SERVER_PROTOCOL": "server_protocol", "REQUEST_SCHEME": "scheme",
+        "REMOTE_ADDR": "remote_addr", "REMOTE_PORT": "remote_port", "SERVER_PORT": "server_port",
+        "SERVER_NAME": "server_name",
+    }.items()
+)  # fmt: skip
+RETURN = "location / { return 200 hello; }"
+UNIX = "location / { " + UWSGI_PARAMS + "\n uwsgi_pass unix:@DIR@/up.sock; }"
+# Written where the same port must be known to the configuration and to the responder.
+UPSTREAM_PORT = 20000 + os.getpid() % 10000
+
+
+def cpu_per_request(lab: Lab, server: Server, request: Path, *options: object) -> Figures:
+    """CPU µs a request, saturated, after a short warm-up."""
+    lab.client(server, request, "-c", 32, "-d", 0.5, *options)
+    counted, cpu_s = measured(server, lambda: lab.client(server, request, "-c", 32, "-d", lab.seconds, *options))
+    return {"": cpu_s / counted["requests"] * 1e6}
+
+
+def plain(path: str, *options: object, **how: object) -> Callable[[Lab, Server], Figures]:
+    def measure(lab: Lab, server: Server) -> Figures:
+        return cpu_per_request(lab, server, lab.request(path, **how), *options)  # type: ignore[arg-type]
+
+    return measure
+
+
+Measure = Callable[[Lab, Server], Figures]
+
+
+def static(name: str, size: int, *, text: bool = False, fields: tuple[str, ...] = ()) -> Measure:
+    def measure(lab: Lab, server: Server) -> Figures:
+        lab.file(name, size, text=text)
+        return cpu_per_request(lab, server, lab.request("/" + name, fields=fields))
+
+    return measure
+
+
+def large(name: str, size: int, requests: int, connections: int) -> Callable[[Lab, Server], Figures]:
+    """CPU s per GiB, the client's share too: on loopback the kernel sends a part in its context."""
+
+    def measure(lab: Lab, server: Server) -> Figures:
+        lab.file(name, size)
+        request = lab.request("/" + name)
+        lab.client(server, request, "-c", connections, "-n", connections)
+        counted, cpu_s = measured(server, lambda: lab.client(server, request, "-c", connections, "-n", requests))
+        gib = counted["bytes"] / 2**30
+        return {"": cpu_s / gib, " with client": (cpu_s + counted["cpu_s"]) / gib}
+
+    return measure
+
+
+def at_rate(rate: int) -> Callable[[Lab, Server], Figures]:
+    def measure(lab: Lab, server: Server) -> Figures:
+        request = lab.request("/")
+        counted, cpu_s = measured(server, lambda: lab.client(server, request, "-c", 32, "-r", rate, "-d", lab.seconds))
+        return {"": cpu_s / counted["requests"] * 1e6, " p99": counted["p99_us"]}
+
+    return measure
+
+
+def idle_connections(lab: Lab, server: Server) -> Figures:
+    """PSS per idle keep-alive connection, and of the worker before any came; all must still answer afterwards."""
+    count = 10_000
+    before = sum(memory(pid, "Pss") for pid in server.pids())
+    worker = max(memory(pid, "Pss") for pid in server.workers())
+    argv = lab.client_argv(server, lab.request("/"), "-i", "-c", count, "-d", 60)
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CORE})) as client:  # fmt: skip
+        assert client.stdin and client.stdout
+        try:
+            if client.stdout.readline() != "ready\n":
+                raise Refused("the client could not open 10,000 connections (ulimit -n?)")
+            time.sleep(0.5)
+            after = sum(memory(pid, "Pss") for pid in server.pids())
+            client.stdin.write("\n")
+            client.stdin.flush()
+            counted = json.loads(client.stdout.readline())
+        finally:
+            client.kill()
+    if counted["requests"] != 2 * count or counted["broken"]:
+        raise Refused(f"not all of them answered again: {counted}")
+    return {" each": (after - before) / count, " worker": worker / 2**20}
+
+
+def upstream_memory(lab: Lab, server: Server) -> Figures:
+    """A 10 MiB answer from the app through the buffers: CPU per answer, and the worker's peak."""
+    request = lab.request("/")
+    for pid in server.workers():
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # VmHWM starts anew
+    counted, cpu_s = measured(server, lambda: lab.client(server, request, "-c", 4, "-d", lab.seconds))
+    peak = max(memory(pid, "VmHWM") for pid in server.workers())
+    return {"": cpu_s / counted["requests"] * 1e3, " peak": peak / 2**20}
+
+
+def throughput(lab: Lab, server: Server) -> Figures:
+    request = lab.request("/")
+    lab.client(server, request, "-c", 16, "-d", 0.5)
+    return {"": lab.client(server, request, "-c", 16, "-d", lab.seconds)["requests"] / lab.seconds}
+
+
+def beside_slow_clients(lab: Lab, server: Server) -> Figures:
+    lab.file("1k", 1024)
+    lab.file("100m", 100 << 20)
+    argv = lab.client_argv(server, lab.request("/100m"), "-c", 200, "-w", 100_000, "-d", lab.seconds + 3)
+    slow = Process(argv, LOAD_CORE, lab.folder, "slow")
+    try:
+        time.sleep(1)
+        return {"": lab.client(server, lab.request("/1k"), "-c", 16, "-r", 1000, "-d", lab.seconds)["p99_us"]}
+    finally:
+        slow.close()
+
+
+def many_locations(lab: Lab, server: Server) -> Figures:
+    """Time to the first answer, time from HUP to an answer by a new worker, CPU per request in the last server."""
+    start_ms = server.start_s * 1e3
+    figures = cpu_per_request(lab, server, lab.request("/location49/x", host="server299.test"))
+    old = server.answers("/pid").rsplit(b"\n", 1)[-1]
+    begin = time.perf_counter()
+    server.process.popen.send_signal(1)
+    while (new := server.answers("/pid").rsplit(b"\n", 1)[-1]) == old or not new:
+        if time.perf_counter() - begin > 30:
+            raise Refused("no new worker answered 30 s after HUP")
+        time.sleep(0.002)
+    return {**figures, " start": start_ms, " reload": (time.perf_counter() - begin) * 1e3}
+
+
+def server_block(number: int) -> str:
+    locations = "\n".join(f"location /location{i} {{ return 200 {number}-{i}; }}" for i in range(50))
+    return f"server {{ listen 127.0.0.1:@PORT@; server_name server{number}.test;\n{locations} }}"
+
+
+def responder(protocol: str, address: str, size: int = 6) -> Callable[[Lab], AbstractContextManager[None]]:
+    return lambda lab: lab.upstream(protocol, address.replace("@DIR@", str(lab.folder)), size)
+
+
+@contextmanager
+def real_uwsgi(lab: Lab) -> Iterator[None]:
+    (lab.folder / "hello.py").write_text(
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain'), ('Content-Length', '6')])\n"
+        "    return [b'hello\\n']\n"
+    )
+    command = Path(sys.executable).parent / "pyuwsgi"
+    if not command.exists():
+        raise Refused("pyuwsgi is not installed beside this Python")
+    socket_path = lab.folder / "up.sock"
+    socket_path.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        process = Process([str(command), "--socket", str(socket_path), "--wsgi-file", "hello.py", "--master",
+                           "--processes", "1", "--disable-logging", "--need-app", "--die-on-term", "--listen", "100"],
+                          LOAD_CORE, lab.folder, "uwsgi")  # fmt: skip
+        stack.callback(process.close)
+        for _ in range(500):
+            if socket_path.exists():
+                break
+            time.sleep(0.02)
+        time.sleep(0.5)
+        yield
+
+
+MICROSECONDS = "CPU µs/request"
+WORKLOADS = [
+    Workload("return", {"": Figure(MICROSECONDS, 1.2)}, plain("/"), RETURN),
+    Workload("return-2000", {"": Figure(MICROSECONDS), " p99": Figure("µs")}, at_rate(2000), RETURN),
+    Workload("static-1k", {"": Figure(MICROSECONDS, 1.3)}, static("1k", 1024)),
+    Workload("static-1k-log", {"": Figure(MICROSECONDS, 1.4)}, static("1k", 1024), log="access.log"),
+    Workload("static-1m", {"": Figure("CPU s/GiB", 1.1), " with client": Figure("CPU s/GiB", 1.1)},
+             large("1m", 1 << 20, 4096, 8)),
+    Workload("uwsgi-unix", {"": Figure(MICROSECONDS, 1.4)}, plain("/"), UNIX, temp=("uwsgi",),
+             upstream=responder("uwsgi", "@DIR@/up.sock")),
+    Workload("uwsgi-tcp", {"": Figure(MICROSECONDS, 1.4)}, plain("/"),
+             UNIX.replace("unix:@DIR@/up.sock", f"127.0.0.1:{UPSTREAM_PORT}"), temp=("uwsgi",),
+             upstream=responder("uwsgi", str(UPSTREAM_PORT))),
+    Workload("uwsgi-post-64k", {"": Figure(MICROSECONDS, 1.5)}, plain("/", method="POST", body=b"x" * 65536), UNIX,
+             temp=("uwsgi",), upstream=responder("uwsgi", "@DIR@/up.sock")),
+    Workload("uwsgi-10m", {"": Figure("CPU ms/answer", 1.3), " peak": Figure("MiB")}, upstream_memory, UNIX,
+             temp=("uwsgi",), upstream=responder("uwsgi", "@DIR@/up.sock", 10 << 20)),
+    Workload("uwsgi-hello", {"": Figure("requests/s", 0.95, more_is_better=True)}, throughput, UNIX, temp=("uwsgi",),
+             upstream=real_uwsgi),
+    Workload("idle-10000",
+             {" each": Figure("bytes PSS", 2048, absolute=True), " worker": Figure("MiB PSS", 45, absolute=True)},
+             idle_connections, RETURN),
+    Workload("proxy-keepalive", {"": Figure(MICROSECONDS, 1.5)}, plain("/"),
+             'location / { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; }',
+             f"upstream app {{ server 127.0.0.1:{UPSTREAM_PORT}; keepalive 64; }}", ("proxy",),
+             upstream=responder("http", str(UPSTREAM_PORT))),
+    Workload("new-connection", {"": Figure(MICROSECONDS, 1.5)},
+             plain("/", "-C", fields=("Connection: close",)), RETURN),
+    Workload("gzip-32k", {"": Figure(MICROSECONDS, 1.1)},
+             static("32k.html", 32768, text=True, fields=("Accept-Encoding: gzip",)), "gzip on;",
+             "types { text/html html; }"),
+    Workload("static-1g", {"": Figure("CPU s/GiB", 1.1), " with client": Figure("CPU s/GiB", 1.1)},
+             large("1g", 1 << 30, 3, 1)),
+    Workload("slow-clients", {"": Figure("p99 µs", 2.0)}, beside_slow_clients),
+    Workload("300x50", {
+        "": Figure(MICROSECONDS), " / return": Figure("", 1.1, absolute=True, beside="return"),
+        " start": Figure("ms", 1500, absolute=True), " reload": Figure("ms"),
+    }, many_locations,
+             "location = /pid { return 200 $pid; } " + RETURN,
+             servers="\n".join(server_block(n) for n in range(300))),
+]  # fmt: skip
