@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Any, Final
 
+from gateway.upstream.address import Address
+
 # What a peer keeps at run time. A shared zone holds these words for all workers, see ZonePeer.
 WORDS: Final = ("conns", "fails", "accessed", "checked", "effective_weight", "current_weight", "down")
 
@@ -25,15 +27,6 @@ class Outcome(IntFlag):
     OK = 0
     NEXT = 1  # asked to go on to another peer, but this one is not to blame (403, 404)
     FAILED = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A socket address, with nginx's way of printing it: `127.0.0.1:80`, `[::1]:80`, `unix:/path`."""
-
-    family: int
-    sockaddr: Any  # what socket.connect takes
-    name: bytes
 
 
 @dataclass(slots=True)

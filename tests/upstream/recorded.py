@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.upstream.peers import Address, Choice, Group, Outcome, Server, make_groups
+from gateway.upstream.address import inet_address
+from gateway.upstream.peers import Choice, Group, Outcome, Server, make_groups
 
 FILE = Path(__file__).parent.parent / "data" / "balancers" / "picks.json"
 CASES: dict[str, Any] = json.loads(FILE.read_text())["cases"]
@@ -21,7 +21,7 @@ def server(text: str, port: int = 80) -> Server:
     """A Server from the short form of the recorder: `2 weight=5`."""
     number, *options = text.split()
     name = f"127.0.0.{number}:{port}".encode()
-    made = Server(name, [Address(socket.AF_INET, (f"127.0.0.{number}", port), name)])
+    made = Server(name, [inet_address(f"127.0.0.{number}", port)])
     for option in options:
         key, _, value = option.partition("=")
         if key in ("backup", "down"):

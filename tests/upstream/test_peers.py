@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from gateway.upstream.peers import WORDS, Address, Choice, Group, Outcome, Peer, Server, ZonePeer
+from gateway.upstream.address import inet_address, unix_address
+from gateway.upstream.peers import WORDS, Choice, Group, Outcome, Peer, Server, ZonePeer
 from tests.upstream.recorded import group, pick, replay, server
 
 
@@ -130,7 +131,7 @@ def test_backup_only_when_no_other_is_left() -> None:
 def test_words_can_lie_in_shared_memory() -> None:
     memory = memoryview(mmap.mmap(-1, 4096)).cast("q")
     spec = server("1 weight=7")
-    address = Address(2, ("127.0.0.1", 80), b"127.0.0.1:80")
+    address = inet_address("127.0.0.1", 80)
     one = ZonePeer(address, spec, memory[: len(WORDS)])
     assert one.effective_weight == 7 and one.conns == 0
     one.conns += 3
@@ -168,4 +169,4 @@ def test_group_lock_is_taken_for_each_pick() -> None:
 
 
 def test_repr() -> None:
-    assert repr(Peer(Address(1, "/s", b"unix:/s"), Server(b"unix:/s"))) == "<Peer unix:/s>"
+    assert repr(Peer(unix_address(b"/s"), Server(b"unix:/s"))) == "<Peer unix:/s>"

@@ -1,0 +1,127 @@
+"""Addresses of peers: from the text of a configuration or a variable, with nginx's words for what is wrong."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+_IPV4: Final = re.compile(rb"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)", re.ASCII)
+_UNIX_PATH: Final = 108  # room in sockaddr_un, the closing NUL included
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A socket address: packed for the kernel, and as nginx prints it: `127.0.0.1:80`, `[::1]:80`, `unix:/path`."""
+
+    sockaddr: bytes
+    name: bytes
+
+    @property
+    def is_unix(self) -> bool:
+        return self.name.startswith(b"unix:")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A parsed `host:port` or `unix:path`; `address` is None where the host is a name."""
+
+    text: bytes
+    host: bytes
+    port: int
+    no_port: bool
+    address: Address | None
+
+
+def unix_address(path: bytes) -> Address:
+    """Errors: ValueError with nginx's words."""
+    if not path:
+        raise ValueError("no path in the unix domain socket")
+    if len(path) >= _UNIX_PATH:
+        raise ValueError("too long path in the unix domain socket")
+    return Address(struct.pack("=H", socket.AF_UNIX) + path + b"\0", b"unix:" + path)
+
+
+def inet_address(host: str, port: int, scope: int = 0) -> Address:
+    """The address of an IP literal, without brackets. Errors: OSError if it is none."""
+    if ":" in host:
+        packed = socket.inet_pton(socket.AF_INET6, host)
+        rest = struct.pack("!HI16s", port, 0, packed) + struct.pack("=I", scope)
+        sockaddr = struct.pack("=H", socket.AF_INET6) + rest
+        return Address(sockaddr, b"[%s]:%d" % (socket.inet_ntop(socket.AF_INET6, packed).encode(), port))
+    packed = socket.inet_pton(socket.AF_INET, host)
+    sockaddr = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", port, packed)
+    return Address(sockaddr, b"%s:%d" % (socket.inet_ntoa(packed).encode(), port))
+
+
+def _port(text: bytes) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ValueError("invalid port")
+    return int(text)
+
+
+def parse_target(text: bytes, default_port: int = 0) -> Target:
+    """`host[:port]`, `[v6][:port]` or `unix:path`, as nginx's ngx_parse_url. Errors: ValueError with its words."""
+    if text[:5].lower() == b"unix:":
+        address = unix_address(text[5:])
+        return Target(text, text[5:], 0, False, address)
+    if text.startswith(b"["):
+        host, bracket, rest = text[1:].partition(b"]")
+        if not bracket:
+            raise ValueError("invalid host")
+        if rest.startswith(b":"):
+            port, no_port = _port(rest[1:]), False
+        elif rest:
+            raise ValueError("invalid host")
+        else:
+            port, no_port = default_port, True
+        if not host:
+            raise ValueError("no host")
+        try:
+            return Target(text, b"[" + host + b"]", port, no_port, inet_address(host.decode("ascii"), port))
+        except (OSError, ValueError):
+            raise ValueError("invalid IPv6 address") from None
+    if b"/" in text or b"?" in text:
+        raise ValueError("invalid host")
+    host, colon, digits = text.partition(b":")
+    port, no_port = (_port(digits), False) if colon else (default_port, True)
+    if not host:
+        raise ValueError("no host")
+    literal = _IPV4.fullmatch(host)
+    return Target(text, host, port, no_port, inet_address(host.decode("ascii"), port) if literal else None)
+
+
+def resolve(host: bytes, port: int) -> list[Address]:
+    """All stream addresses of a name, from the system, at load; IPv4 first as in nginx. Errors: ValueError."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    except (OSError, UnicodeError):
+        raise ValueError("host not found") from None
+    return from_addrinfo(found, port)
+
+
+def from_addrinfo(found: Iterable[tuple[object, ...]], port: int) -> list[Address]:
+    """Addresses from what getaddrinfo gave, without repeats."""
+    addresses: list[Address] = []
+    for wanted in (socket.AF_INET, socket.AF_INET6):
+        for family, _, _, _, sockaddr in found:
+            if family == wanted and isinstance(sockaddr, tuple):
+                scope = sockaddr[3] if len(sockaddr) > 3 else 0
+                address = inet_address(sockaddr[0].partition("%")[0], port, scope)
+                if address not in addresses:
+                    addresses.append(address)
+    if not addresses:
+        raise ValueError("host not found")
+    return addresses
+
+
+def parse_local(text: bytes) -> Address | None:
+    """The address of a `*_bind`: an IP with or without a port; None if it is none."""
+    try:
+        target = parse_target(text)
+    except ValueError:
+        return None
+    return target.address if target.address is not None and not target.address.is_unix else None
