@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from gateway._fast.http1 import RequestHead
 from gateway.protocol.uwsgi import Field, Param
 
 class PacketEncoder:
@@ -18,4 +19,4 @@ class PacketEncoder:
         pass_headers: bool = True,
         tail: bytes = b"",
     ) -> None: ...
-    def encode(self, request: Any, fields: Sequence[Field]) -> bytes: ...
+    def encode(self, request: Any, head: RequestHead | list[Field]) -> bytes: ...

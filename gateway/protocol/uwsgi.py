@@ -11,6 +11,9 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+if TYPE_CHECKING:
+    from gateway._fast.http1 import RequestHead
+
 MAX_SIZE: Final = 0xFFFF  # the size has 16 bits
 
 Evaluate = Callable[[Any], "bytes | None"]
@@ -72,8 +75,11 @@ class PlainEncoder:
         self.pass_headers = pass_headers
         self.tail = tail
 
-    def encode(self, request: Any, fields: Sequence[Field]) -> bytes:
-        """The packet of a request. Errors: OverflowError(size), and what evaluating a param raises."""
+    def encode(self, request: Any, head: RequestHead | list[Field]) -> bytes:
+        """The packet of a request; `head` is a RequestHead, or a list of (name, value).
+
+        Errors: OverflowError(size), and what evaluating a param raises.
+        """
         parts: list[bytes] = []
         for name, value, skip_empty in self.params:
             if value.__class__ is bytes:
@@ -85,7 +91,7 @@ class PlainEncoder:
             if text or not skip_empty:
                 parts.append(_pair(name, text))
         if self.pass_headers:
-            for name, text in merge_fields(fields):
+            for name, text in merge_fields(head if isinstance(head, list) else head.fields()):
                 key = header_param(name)
                 if key not in self.ignored:
                     parts.append(_pair(key, text))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway._fast.http1 import HeadLimits, parse_head
 from gateway._fast.uwsgi import PacketEncoder as FastEncoder
 from gateway.protocol.uwsgi import BadPacket, Param, PlainEncoder, decode, header_param
 
@@ -135,6 +136,22 @@ def test_fast_and_plain_agree(params: list[Param], fields: Any, pass_headers: bo
     options = {"modifier1": 3, "modifier2": 9, "pass_headers": pass_headers, "tail": tail}
     expected = PlainEncoder(params, **options).encode(None, fields)  # type: ignore[arg-type]
     assert FastEncoder(params, **options).encode(None, fields) == expected  # type: ignore[arg-type]
+
+
+value_text = st.text("abc ,;=-_", max_size=12).map(lambda value: value.strip().encode())
+
+
+@given(params_strategy, st.lists(st.tuples(token, value_text), max_size=60))
+def test_a_parsed_head_is_as_good_as_a_list(params: list[Param], fields: list[tuple[bytes, bytes]]) -> None:
+    head = parse_head(
+        b"GET / HTTP/1.0\r\n" + b"".join(b"%b: %b\r\n" % field for field in fields) + b"\r\n",
+        0,
+        HeadLimits(underscores_in_headers=True, header_buffer_size=8192),
+    )
+    assert head is not None
+    expected = PlainEncoder(params).encode(None, head.fields())
+    assert FastEncoder(params).encode(None, head) == expected
+    assert PlainEncoder(params).encode(None, head) == expected
 
 
 @given(st.lists(st.tuples(text, text), max_size=20), st.binary(max_size=30))
