@@ -1,0 +1,42 @@
+# cython: language_level=3
+"""prctl and the process title: system calls that Python has no function for."""
+
+from libc.string cimport memcpy, memset
+
+cdef extern from "<sys/prctl.h>" nogil:
+    int prctl(int option, ...)
+    int PR_SET_PDEATHSIG
+    int PR_SET_DUMPABLE
+
+cdef size_t _title_start = 0
+cdef size_t _title_size = 0
+
+
+def signal_when_parent_dies(int signal):
+    """Ask the kernel for this signal when the parent ends; setuid clears it, so call it afterwards."""
+    if prctl(PR_SET_PDEATHSIG, <unsigned long> signal, 0, 0, 0) != 0:
+        raise OSError("prctl(PR_SET_PDEATHSIG)")
+
+
+def allow_core_dumps():
+    """setuid makes a process undumpable; undo that."""
+    if prctl(PR_SET_DUMPABLE, <unsigned long> 1, 0, 0, 0) != 0:
+        raise OSError("prctl(PR_SET_DUMPABLE)")
+
+
+def set_title(bytes title):
+    """Put the title over the arguments that ps shows, as much of it as fits there."""
+    global _title_start, _title_size
+    if _title_start == 0:
+        with open("/proc/self/stat", "rb") as file:
+            fields = file.read().rpartition(b") ")[2].split()
+        # proc(5): arg_start and arg_end are fields 48 and 49; the split begins at field 3.
+        _title_start = int(fields[45])
+        _title_size = int(fields[46]) - _title_start
+    if _title_start == 0 or _title_size < 2:
+        return
+    cdef size_t size = len(title)
+    if size > _title_size - 1:
+        size = _title_size - 1
+    memset(<void *> _title_start, 0, _title_size)
+    memcpy(<void *> _title_start, <const char *> title, size)
