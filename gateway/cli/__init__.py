@@ -1,1 +1,66 @@
 """The command line: nginx's options and gateway's own verbs."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+# Verbs are modules with main(arguments) -> exit code; they are imported only when asked for.
+VERBS: Final = {"run": "gateway.dev.run"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the `gateway` command; returns the exit code."""
+    gc.disable()  # nothing made during start-up is garbage; workers turn it on again
+    argv = list(sys.argv if arguments is None else ["gateway", *arguments])
+    if len(argv) > 1 and argv[1] in VERBS:
+        import importlib
+
+        gc.enable()
+        return int(importlib.import_module(VERBS[argv[1]]).main(argv[2:]))
+    return _serve(argv)
+
+
+def _serve(argv: list[str]) -> int:
+    from gateway.cli.options import UsageError, parse
+    from gateway.core.logs import say
+
+    try:
+        line = parse(argv[1:])
+    except UsageError as error:
+        say(str(error))
+        return 1
+    if line.version:
+        from gateway.cli.version import text
+
+        os.write(2, text(line).encode())
+        if not line.test:
+            return 0
+
+    from gateway.process import options as process_options
+
+    try:
+        options = process_options.resolve(
+            conf_file=line.conf_file,
+            prefix=line.prefix,
+            error_log=line.error_log,
+            globals_text=line.globals_text or "",
+            test=line.test,
+            dump=line.dump,
+            quiet=line.quiet,
+            signal=line.signal or "",
+            argv=[os.path.basename(argv[0]), *argv[1:]],
+        )
+    except process_options.NoConfiguration as error:
+        say(f"no configuration: there is neither {' nor '.join(error.places)}")
+        say("with your own file:        gateway -c /path/to/nginx.conf")
+        say("for a Python application:  gateway run app:app")
+        return 1
+
+    from gateway.process.load import load
+    from gateway.process.start import main as start
+
+    return start(options, load)

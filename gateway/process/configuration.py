@@ -58,6 +58,9 @@ class Configuration(Protocol):
     listens: Sequence[ListenAddress]
     paths: Sequence[str]  # folders to make, owned by the workers' user
 
+    def dump(self) -> bytes:
+        """All files as -T prints them."""
+
     def share(self, old: Any) -> None:
         """Map shared zones; those that are equal in the old configuration are taken over."""
 

@@ -1,0 +1,159 @@
+"""One cycle: a configuration with its files, sockets and zones, set up whole or not at all (nginx's ngx_init_cycle)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.config.errors import ConfigError
+from gateway.core.logs import ERROR, LEVELS, FileSink, Log, console, say
+from gateway.core.open_files import STDERR
+from gateway.process import pidfile, sockets
+from gateway.process.configuration import Configuration, Load
+from gateway.process.errors import CycleError
+from gateway.process.options import Options
+from gateway.process.sockets import OpenSocket
+
+
+@dataclass(slots=True, eq=False)
+class Cycle:
+    """What is running: the first has generation 1, each reload adds one."""
+
+    options: Options
+    configuration: Configuration
+    log: Log
+    sockets: list[OpenSocket]
+    generation: int = 1
+
+    @property
+    def pid_file(self) -> str:
+        return self.configuration.core.pid
+
+    @property
+    def old_pid_file(self) -> str:
+        return self.pid_file + pidfile.OLD_SUFFIX
+
+
+def load_configuration(options: Options, load: Load, log: Log) -> Configuration:
+    """Read the configuration; CycleError after nginx's line in the log."""
+    try:
+        return load(options)
+    except ConfigError as error:
+        log.write(LEVELS[error.level], str(error))
+        raise CycleError(str(error)) from error
+
+
+def initial(
+    options: Options, configuration: Configuration, inherited: Sequence[OpenSocket], log: Log
+) -> Cycle:
+    """The first cycle of a process; `log` is the one of the command line (-e)."""
+    return _set_up(options, configuration, inherited, None, log)
+
+
+def following(old: Cycle, load: Load) -> Cycle:
+    """The cycle after a reload; CycleError leaves the old one as it was."""
+    configuration = load_configuration(old.options, load, old.log)
+    return _set_up(old.options, configuration, old.sockets, old, old.log)
+
+
+def _set_up(
+    options: Options, configuration: Configuration, old_sockets: Sequence[OpenSocket], old: Cycle | None, log: Log
+) -> Cycle:
+    core = configuration.core
+    testing = options.test
+    moved_pid = old is not None and core.pid != old.pid_file
+    if testing or moved_pid:
+        # The first pid file is written later, by the process that stays.
+        pidfile.create(core.pid, log, testing=testing)
+    if moved_pid and old is not None:
+        pidfile.delete(old.pid_file, log)
+    _make_folders(configuration.paths, core.user, log)
+    _default_log(configuration, options)
+    try:
+        configuration.files.open()
+    except OSError as error:
+        log.emerg(f'open() "{error.filename}" failed', errno=error.errno or 0)
+        configuration.files.close()
+        raise CycleError from None
+    try:
+        configuration.share(None if old is None else old.configuration)
+        opened = sockets.open_all(configuration.listens, old_sockets, core.worker_processes, log, testing=testing)
+    except ConfigError as error:
+        log.write(LEVELS[error.level], str(error))
+        configuration.files.close()
+        raise CycleError from error
+    except CycleError:
+        configuration.files.close()
+        raise
+    cycle = Cycle(options, configuration, configuration.log, opened, 1 if old is None else old.generation + 1)
+    if testing:
+        return cycle
+    sockets.configure(opened, log)
+    if not console.enabled:
+        redirect_stderr(cycle)
+    sockets.close_unused(old_sockets, opened, cycle.log)
+    for listener in opened:
+        listener.fresh = False
+    if old is not None:
+        old.configuration.files.close()
+    return cycle
+
+
+def _make_folders(paths: Sequence[str], user: int | None, log: Log) -> None:
+    """Temp folders, given to the workers' user (ngx_create_paths)."""
+    for path in paths:
+        what = f'mkdir() "{path}" failed'
+        try:
+            try:
+                os.mkdir(path, 0o700)
+            except FileExistsError:
+                pass
+            if user is None:
+                continue
+            what = f'stat() "{path}" failed'
+            info = os.stat(path)
+            if info.st_uid != user:
+                what = f'chown("{path}", {user}) failed'
+                os.chown(path, user, -1)
+            if info.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+                what = f'chmod() "{path}" failed'
+                os.chmod(path, stat.S_IMODE(info.st_mode) | stat.S_IRWXU)
+        except OSError as error:
+            log.emerg(what, errno=error.errno or 0)
+            raise CycleError from None
+
+
+def _default_log(configuration: Configuration, options: Options) -> None:
+    """Without an error_log that is a file, errors go where -e says (ngx_log_open_default)."""
+    if configuration.log.first_file() is None:
+        configuration.log.add(FileSink(configuration.files.add(options.error_log), ERROR))
+
+
+def redirect_stderr(cycle: Cycle) -> None:
+    """What anything writes to stderr goes to the first log file, unless a log is stderr itself."""
+    if cycle.configuration.uses_stderr:
+        return
+    file = cycle.log.first_file()
+    if file is not None and file.fd > STDERR:
+        os.dup2(file.fd, STDERR)
+
+
+def test(options: Options, load: Load, log: Log) -> int:
+    """-t and -T: the exit code, after nginx's words."""
+    try:
+        configuration = load_configuration(options, load, log)
+        if not options.quiet:
+            say(f"the configuration file {options.conf_file} syntax is ok")
+        initial(options, configuration, (), log)
+    except CycleError:
+        say(f"configuration file {options.conf_file} test failed")
+        return 1
+    if not options.quiet:
+        say(f"configuration file {options.conf_file} test is successful")
+    if options.dump:
+        dump = configuration.dump()
+        while dump:
+            dump = dump[os.write(1, dump) :]
+    return 0

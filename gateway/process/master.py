@@ -1,0 +1,223 @@
+"""The master: a synchronous loop over signals (nginx's ngx_master_process_cycle)."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import os
+import signal
+import sys
+from typing import Final
+
+from gateway._fast import process as system
+from gateway.core.logs import CRIT, Log
+from gateway.process import cycle as cycles
+from gateway.process import pidfile, report, signals, sockets, upgrade, worker
+from gateway.process.children import Children
+from gateway.process.configuration import Load
+from gateway.process.cycle import Cycle
+from gateway.process.errors import CycleError
+
+# How long a reload waits for its new workers before it tells the old ones to end; nginx sleeps 100 ms.
+_NEW_WORKERS_S: Final = 5.0
+# The rhythm of SIGTERM to workers that do not end, then SIGKILL (nginx: delay).
+_FIRST_DELAY_S: Final = 0.05
+_KILL_AFTER_S: Final = 1.0
+
+
+class Master:
+    """The master's state between two signals; the names of its flags are nginx's."""
+
+    def __init__(self, cycle: Cycle, load: Load, *, parent: int, daemonized: bool, inherited: bool) -> None:
+        self.cycle = cycle
+        self.load = load
+        self.parent = parent  # the parent at start: an upgraded master whose parent is gone may upgrade again
+        self.daemonized = daemonized
+        self.inherited = inherited
+        self.children = Children()
+        self.new_binary = 0
+        self.quit = False
+        self.terminate = False
+        self.no_accepting = False
+        self._delay = 0.0
+
+    @property
+    def log(self) -> Log:
+        return self.cycle.log
+
+    def run(self) -> int:
+        """Serve until told to end; the exit code. Signals are blocked already."""
+        system.set_title(b"gateway: master process " + os.fsencode(" ".join(self.cycle.options.argv)))
+        gc.freeze()  # the children share these pages as long as no collector touches them
+        self.start_workers(just_started=False)
+        self.children.wait_ready(_NEW_WORKERS_S)
+        while True:
+            if (self.terminate or self.quit) and not self.children.live:
+                return self._exit()
+            if self._delay:
+                info = signal.sigtimedwait(signals.ALL, self._delay)
+            else:
+                info = signal.sigwaitinfo(signals.ALL)
+            if info is None:
+                self._insist()
+            else:
+                self._receive(info.si_signo, info.si_pid)
+
+    def _receive(self, number: int, sender: int) -> None:
+        upgrading = number == signals.CHANGE_BINARY and (os.getppid() == self.parent or self.new_binary > 0)
+        self.log.notice(signals.describe(number, sender, self._action(number, upgrading)))
+        if number == signal.SIGCHLD:
+            self._reap()
+        elif number in (signals.TERMINATE, signal.SIGINT):
+            self.terminate = True
+            self._delay = _FIRST_DELAY_S
+            self.children.signal(signals.TERMINATE, self.log)
+        elif self.terminate:
+            pass  # nothing else matters any more
+        elif number == signals.SHUTDOWN:
+            self.quit = True
+            self.children.signal(signals.SHUTDOWN, self.log)
+            self._close_sockets()
+        elif self.quit:
+            pass
+        elif number == signals.RECONFIGURE:
+            if self.new_binary:
+                self.start_workers(just_started=False)
+                self.no_accepting = False
+            else:
+                self._reconfigure(sender)
+        elif number == signals.REOPEN:
+            self._reopen()
+        elif number == signals.CHANGE_BINARY:
+            if upgrading:
+                self.log.write(
+                    CRIT,
+                    "the changing binary signal is ignored: "
+                    "you should shutdown or terminate before either old or new binary's process",
+                )
+            else:
+                self._change_binary()
+        elif number == signals.NO_ACCEPT and self.daemonized:
+            self.no_accepting = True
+            self.children.signal(signals.SHUTDOWN, self.log)
+
+    def _action(self, number: int, ignored: bool) -> str:
+        if number == signals.NO_ACCEPT:
+            return ", stop accepting connections" if self.daemonized else ""
+        if number == signals.CHANGE_BINARY:
+            return ", ignoring" if ignored else ", changing binary"
+        return {
+            signals.SHUTDOWN: ", shutting down",
+            signals.TERMINATE: ", exiting",
+            signal.SIGINT: ", exiting",
+            signals.RECONFIGURE: ", reconfiguring",
+            signals.REOPEN: ", reopening logs",
+        }.get(signal.Signals(number), "")
+
+    def start_workers(self, *, just_started: bool) -> None:
+        """One worker for each of worker_processes."""
+        self.log.notice("start worker processes")
+        for number in range(self.cycle.configuration.core.worker_processes):
+            self._start_worker(number, just_started=just_started)
+
+    def _start_worker(self, number: int, *, just_started: bool) -> bool:
+        start = functools.partial(worker.run, self.cycle, number, os.getpid())
+        return self.children.spawn("worker process", number, start, self.log, just_started=just_started) is not None
+
+    def _insist(self) -> None:
+        """Workers that have not ended yet get another SIGTERM, after a second SIGKILL."""
+        self._delay *= 2
+        number = signal.SIGKILL if self._delay > _KILL_AFTER_S else signals.TERMINATE
+        self.children.signal(number, self.log)
+
+    def _reap(self) -> None:
+        self.children.collect(self.log)
+        for child in self.children.bury():
+            if child.respawn and not child.exiting and not self.terminate and not self.quit:
+                # A dead worker of the cycle that runs now; those of older ones were told to end.
+                if not self._start_worker(child.slot, just_started=False):
+                    self.log.alert(f"could not respawn {child.name}")
+            elif child.pid == self.new_binary:
+                self._new_binary_ended()
+
+    def _new_binary_ended(self) -> None:
+        old, name = self.cycle.old_pid_file, self.cycle.pid_file
+        try:
+            os.rename(old, name)
+        except OSError as error:
+            self.log.alert(
+                f'rename() {old} back to {name} failed after the new binary process "{sys.orig_argv[0]}" exited',
+                errno=error.errno or 0,
+            )
+        self.new_binary = 0
+        if self.no_accepting and not self.quit:
+            self.no_accepting = False
+            self.start_workers(just_started=False)
+
+    def _reconfigure(self, sender: int) -> None:
+        """Load anew; the old cycle goes on when that fails, and its workers end once the new ones serve."""
+        report.tell(sender, report.BEGAN)
+        self.log.notice("reconfiguring")
+        gc.unfreeze()
+        try:
+            self.cycle = cycles.following(self.cycle, self.load)
+        except CycleError as error:
+            report.tell(sender, report.FAILED, str(error))
+            return
+        except Exception as error:
+            self.log.emerg(f"reconfiguring failed: {type(error).__name__}: {error}")
+            report.tell(sender, report.FAILED, f"{type(error).__name__}: {error}")
+            return
+        finally:
+            gc.collect()
+            gc.freeze()
+        self.start_workers(just_started=True)
+        well = self.children.wait_ready(_NEW_WORKERS_S)
+        self.children.signal(signals.SHUTDOWN, self.log)
+        if well:
+            draining = self.children.draining
+            text = f"generation {self.cycle.generation} live, {draining} worker{'s'[: draining != 1]} of the old one ending"
+            report.tell(sender, report.DONE, text)
+        else:
+            report.tell(sender, report.FAILED, "the new workers did not start; see the error log")
+
+    def _reopen(self) -> None:
+        self.log.notice("reopening logs")
+        self.cycle.configuration.files.reopen(self.cycle.configuration.core.user, self.log.emerg)
+        cycles.redirect_stderr(self.cycle)
+        self.children.signal(signals.REOPEN, self.log)
+
+    def _change_binary(self) -> None:
+        self.log.notice("changing binary")
+        old, name = self.cycle.old_pid_file, self.cycle.pid_file
+        try:
+            os.rename(name, old)
+        except OSError as error:
+            self.log.alert(
+                f'rename() {name} to {old} failed before executing new binary process "{sys.orig_argv[0]}"',
+                errno=error.errno or 0,
+            )
+            return
+        pid = upgrade.execute(self.cycle.sockets, self.cycle.configuration.core.env, os.environ, self.log)
+        if pid is not None:
+            self.new_binary = pid
+            self.children.adopt(pid, "new binary process")
+            return
+        try:
+            os.rename(old, name)
+        except OSError as error:
+            self.log.alert(
+                f"rename() {old} back to {name} failed after an attempt to execute new binary process "
+                f'"{sys.orig_argv[0]}"',
+                errno=error.errno or 0,
+            )
+
+    def _close_sockets(self) -> None:
+        shared = self.new_binary != 0 or (self.inherited and os.getppid() == self.parent)
+        sockets.close_all(self.cycle.sockets, self.log, delete_files=not shared)
+
+    def _exit(self) -> int:
+        pidfile.delete(self.cycle.old_pid_file if self.new_binary else self.cycle.pid_file, self.log)
+        self.log.notice("exit")
+        self._close_sockets()
+        return 0
