@@ -6,7 +6,10 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gateway.process.configuration import Load
 
 # Verbs are modules with main(arguments) -> exit code; they are imported only when asked for.
 VERBS: Final = {"run": "gateway.dev.run"}
@@ -21,10 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         gc.enable()
         return int(importlib.import_module(VERBS[argv[1]]).main(argv[2:]))
-    return _serve(argv)
+    from gateway.process.load import load
+
+    return serve(argv, load)
 
 
-def _serve(argv: list[str]) -> int:
+def serve(argv: list[str], load: Load) -> int:
+    """nginx's options; `load` reads the configuration."""
     from gateway.cli.options import UsageError, parse
     from gateway.core.logs import say
 
@@ -60,7 +66,6 @@ def _serve(argv: list[str]) -> int:
         say("for a Python application:  gateway run app:app")
         return 1
 
-    from gateway.process.load import load
     from gateway.process.start import main as start
 
     return start(options, load)

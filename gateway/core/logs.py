@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno as errno_codes
 import os
 import time
@@ -196,7 +197,5 @@ def _bytes(text: str | bytes) -> bytes:
 
 def say(message: str | bytes) -> None:
     """A line on stderr with the program's name, as nginx's ngx_log_stderr."""
-    try:
+    with contextlib.suppress(OSError):
         os.write(STDERR, b"%b: %b\n" % (PROGRAM, _bytes(message)))
-    except OSError:
-        pass  # nobody is left to be told

@@ -11,9 +11,9 @@ from typing import Final
 from gateway.core.logs import ALERT, ERROR, Log
 
 FACILITIES: Final = (
-    "kern user mail daemon auth intern lpr news uucp clock authpriv ftp ntp audit alert cron "
-    "local0 local1 local2 local3 local4 local5 local6 local7"
-).split()
+    "kern", "user", "mail", "daemon", "auth", "intern", "lpr", "news", "uucp", "clock", "authpriv", "ftp", "ntp",
+    "audit", "alert", "cron", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+)  # fmt: skip
 SEVERITIES: Final = ("emerg", "alert", "crit", "error", "warn", "notice", "info", "debug")
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -67,9 +67,8 @@ class SyslogPeer:
         try:
             priority = self.facility * 8 + (self.severity if severity is None else severity)
             now = time.localtime()
-            stamp = "<%d>%s %2d %02d:%02d:%02d " % (
-                priority, _MONTHS[now.tm_mon - 1], now.tm_mday, now.tm_hour, now.tm_min, now.tm_sec,
-            )
+            # Not strftime's %b: RFC 3164 wants English names in any locale.
+            stamp = f"<{priority}>{_MONTHS[now.tm_mon - 1]} {now.tm_mday:2} {time.strftime('%H:%M:%S', now)} "
             host = b"" if self.hostname is None else self.hostname + b" "
             return self._send(stamp.encode() + host + self.tag + b": " + message)
         finally:

@@ -23,7 +23,8 @@ class Child:
     pid: int
     name: str
     slot: int  # which worker it is, 0 and up; -1 for a new binary
-    start: Callable[[int], None] | None  # runs in the child, given the descriptor to say ready on; None: not ours to replace
+    # Runs in the child, given the descriptor to say ready on; None: a master of its own.
+    start: Callable[[int], None] | None
     respawn: bool = True
     just_started: bool = False  # by a reload: the next signal to the old ones is not for it
     exiting: bool = False
@@ -44,7 +45,9 @@ class Children:
     def __len__(self) -> int:
         return len(self._all)
 
-    def spawn(self, name: str, slot: int, start: Callable[[int], None], log: Log, *, just_started: bool) -> Child | None:
+    def spawn(
+        self, name: str, slot: int, start: Callable[[int], None], log: Log, *, just_started: bool
+    ) -> Child | None:
         """Fork a child that runs `start` and never returns from it."""
         reading, writing = os.pipe()
         try:

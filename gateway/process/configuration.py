@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from gateway.core.listening import Listener, ListenAddress
+from gateway.core.listening import ListenAddress, Listener
 from gateway.core.logs import Log
 from gateway.core.open_files import OpenFiles
 from gateway.process.options import Options
@@ -63,6 +63,9 @@ class Configuration(Protocol):
 
     def share(self, old: Any) -> None:
         """Map shared zones; those that are equal in the old configuration are taken over."""
+
+    def lane(self) -> Any:
+        """The lane of a worker, made inside Trio."""
 
     def serve(self, worker: int, lane: Any, nursery: Any, listeners: Sequence[Listener]) -> Serving:
         """Begin to accept; called in the worker, inside Trio."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Sequence
@@ -106,10 +107,8 @@ def _make_folders(paths: Sequence[str], user: int | None, log: Log) -> None:
     for path in paths:
         what = f'mkdir() "{path}" failed'
         try:
-            try:
+            with contextlib.suppress(FileExistsError):
                 os.mkdir(path, 0o700)
-            except FileExistsError:
-                pass
             if user is None:
                 continue
             what = f'stat() "{path}" failed'

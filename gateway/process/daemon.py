@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Final
 
@@ -17,10 +18,8 @@ class Launch:
     def done(self) -> None:
         """Let the foreground process end with success."""
         if self._fd >= 0:
-            try:
+            with contextlib.suppress(OSError):
                 os.write(self._fd, _STARTED)
-            except OSError:
-                pass
             os.close(self._fd)
             self._fd = -1
 

@@ -36,10 +36,7 @@ def for_exec(listed: Sequence[str], current: Mapping[str, str]) -> dict[str, str
 def apply(listed: Sequence[str]) -> None:
     """Give this process that environment."""
     wanted = environment(listed, os.environ)
-    if os.environ.get("TZ") != wanted.get("TZ"):
-        zone_changed = True
-    else:
-        zone_changed = False
+    zone_changed = os.environ.get("TZ") != wanted.get("TZ")
     os.environ.clear()
     os.environ.update(wanted)
     if zone_changed:

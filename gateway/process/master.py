@@ -54,10 +54,7 @@ class Master:
         while True:
             if (self.terminate or self.quit) and not self.children.live:
                 return self._exit()
-            if self._delay:
-                info = signal.sigtimedwait(signals.ALL, self._delay)
-            else:
-                info = signal.sigwaitinfo(signals.ALL)
+            info = signal.sigtimedwait(signals.ALL, self._delay) if self._delay else signal.sigwaitinfo(signals.ALL)
             if info is None:
                 self._insist()
             else:
@@ -176,7 +173,8 @@ class Master:
         self.children.signal(signals.SHUTDOWN, self.log)
         if well:
             draining = self.children.draining
-            text = f"generation {self.cycle.generation} live, {draining} worker{'s'[: draining != 1]} of the old one ending"
+            workers = "1 old worker" if draining == 1 else f"{draining} old workers"
+            text = f"generation {self.cycle.generation} is live, {workers} finish their connections"
             report.tell(sender, report.DONE, text)
         else:
             report.tell(sender, report.FAILED, "the new workers did not start; see the error log")

@@ -72,7 +72,9 @@ def resolve(
     if prefix is not None and prefix and not prefix.endswith("/"):
         prefix += "/"
     if conf_file is None:
-        places = [here + "nginx.conf", SYSTEM_CONF] if prefix is None else [prefix + "nginx.conf", prefix + "conf/nginx.conf"]
+        places = [here + "nginx.conf", SYSTEM_CONF]
+        if prefix is not None:
+            places = [prefix + "nginx.conf", prefix + "conf/nginx.conf"]
         conf_file = next((place for place in places if os.path.exists(place)), None)
         if conf_file is None:
             raise NoConfiguration(places)

@@ -46,11 +46,8 @@ class Asker:
                     data, ancillary, _, _ = listening.recvmsg(8192, socket.CMSG_SPACE(_CREDENTIALS.size))
                 except TimeoutError:
                     return None
-                sender = next(
-                    (_CREDENTIALS.unpack(content)[0] for _, kind, content in ancillary if kind == socket.SCM_CREDENTIALS),
-                    None,
-                )
-                if sender != master:
+                credentials = [value for _, kind, value in ancillary if kind == socket.SCM_CREDENTIALS]
+                if not credentials or _CREDENTIALS.unpack(credentials[0])[0] != master:
                     continue  # anyone on this machine can send here; only the master is believed
                 word, _, text = data.partition(b" ")
                 if word == BEGAN:

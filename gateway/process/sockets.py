@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno as errno_codes
 import os
@@ -10,7 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from gateway.core.listening import Listener, ListenAddress, address_text
+from gateway.core.listening import ListenAddress, Listener, address_text
 from gateway.core.logs import WARN, Log
 from gateway.process.errors import CycleError
 
@@ -50,7 +51,7 @@ def open_all(
             _set(same.socket, socket.SOL_SOCKET, socket.SO_REUSEPORT, 1, "SO_REUSEPORT", address, log)
         opened.append(OpenSocket(address, same.socket, worker, same.inherited, False, same.address))
     try:
-        for attempt in range(_TRIES):
+        for _attempt in range(_TRIES):
             failed = []
             for address, worker in missing:
                 listening = _open(address, log, testing)
@@ -63,7 +64,6 @@ def open_all(
                 break
             log.notice("try again to bind() after 500ms")
             time.sleep(_BETWEEN_TRIES_S)
-            del attempt
         else:
             log.emerg("still could not bind()")
             raise CycleError
@@ -83,10 +83,8 @@ def close_fresh(sockets: Iterable[OpenSocket]) -> None:
 
 
 def _unlink(path: str) -> None:
-    try:
+    with contextlib.suppress(OSError):
         os.unlink(path)
-    except OSError:
-        pass
 
 
 def _open(address: ListenAddress, log: Log, testing: bool) -> socket.socket | None:
@@ -157,7 +155,8 @@ def configure(sockets: Iterable[OpenSocket], log: Log) -> None:
         if address.sndbuf is not None:
             _set(listening, socket.SOL_SOCKET, socket.SO_SNDBUF, address.sndbuf, "SO_SNDBUF", address, log)
         if address.keepalive is not None:
-            _set(listening, socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(address.keepalive), "SO_KEEPALIVE", address, log)
+            value = int(address.keepalive)
+            _set(listening, socket.SOL_SOCKET, socket.SO_KEEPALIVE, value, "SO_KEEPALIVE", address, log)
         for value, option, name in (
             (address.keepidle, socket.TCP_KEEPIDLE, "TCP_KEEPIDLE"),
             (address.keepintvl, socket.TCP_KEEPINTVL, "TCP_KEEPINTVL"),
@@ -238,10 +237,8 @@ def adopt(fds: Iterable[int], log: Log) -> list[OpenSocket]:
             address = ListenAddress(family, _path(name), address_text(family, name))
         else:
             address = ListenAddress(family, (name[0], name[1]), address_text(family, name))
-            try:
+            with contextlib.suppress(OSError):
                 address.deferred = bool(inherited.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT))
-            except OSError:
-                pass
         address.reuseport = bool(inherited.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT))
         adopted.append(OpenSocket(address, inherited, None, True, False, None))
     return adopted

@@ -104,12 +104,10 @@ class Worker:
         """Ends when this worker has to; a cancellation closes what is open without ceremony."""
         import trio
 
-        from gateway.core.lane import Lane
-
         async with trio.open_nursery() as nursery:
             with trio.open_signal_receiver(*signals.ALL - {signal.SIGCHLD}) as receiver:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.ALL)
-                lane = Lane()
+                lane = self.cycle.configuration.lane()
                 nursery.start_soon(lane.run)
                 self._serve(lane, nursery)
                 if ready >= 0:
