@@ -1,0 +1,74 @@
+from cpython.object cimport PyObject
+from gateway._fast.timers cimport Due, Heap
+
+cdef enum State:
+    RUNNING             # its code is on the stack, or Trio has it in its queue
+    QUEUED              # in the lane's queue
+    PARKED              # in park(): any wake() resumes it
+    WAITING             # in another wait: only what it waits for resumes it
+    MOVING              # on its way into a Trio task
+    DONE
+
+
+cdef class Loop:
+    cdef double _now
+    cdef double _wall
+    cdef object clock
+    cdef Heap timers
+    cdef list ready
+    cdef list spare
+    cdef PyObject* fibres
+    cdef readonly Py_ssize_t fibre_count
+    cdef public object on_crash
+    cdef BaseException fatal
+    cdef bint inside            # a turn is under way: the clock is fresh, nobody has to be poked
+    cdef bint asleep            # the Trio task waits for the epoll descriptor
+    cdef bint poked
+    cdef bint trio_due          # a Trio task was made runnable by us
+    cdef double wake_at         # when the sleeping task means to wake up by itself
+    cdef int bell               # eventfd in the epoll that ends the sleep
+
+    cdef double refresh(self)
+    cdef double fresh(self)
+    cdef int poke(self) except -1
+    cdef int plan(self, Due due, double when) except -1
+    cdef int enqueue(self, Due due) except -1
+    cdef int run_ready(self) except -1
+    cdef int run_due(self) except -1
+    cdef int crash(self, BaseException error, object where) except -1
+    cdef int close_fibres(self) except -1
+
+
+cdef class Fibre(Due):
+    cdef readonly Loop lane
+    cdef object coro
+    cdef object on_crash
+    cdef object task            # the Trio task, while it waits in park
+    cdef object scope           # its cancel scope, from in_trio() on
+    cdef double deadline        # of the wait it is in, 0 = none
+    cdef State state
+    cdef bint woken
+    cdef bint cancelled
+    cdef bint in_trio
+    cdef PyObject* before
+    cdef PyObject* after
+
+    cdef int resume(self) except -1
+    cdef int rouse(self) except -1
+    cdef int park(self, double deadline, State state) except -1
+    cdef int failed(self, BaseException error) except -1
+    cdef int finish(self) except -1
+
+
+cdef class Wait:
+    cdef Fibre fibre
+    cdef double deadline
+    cdef bint begun
+
+    cdef bint ready(self) except -1
+    cdef int attach(self) except -1
+    cdef int detach(self) except -1
+    cdef State state(self)
+
+
+cdef Fibre running()

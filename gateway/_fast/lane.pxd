@@ -1,0 +1,23 @@
+from libc.stdint cimport int64_t
+
+from gateway._fast.stream cimport Poller, Source
+
+
+cdef class Lane(Poller):
+    cdef double linger_s
+    cdef bint active            # the last batch was not empty
+    cdef object trio_queue      # Trio's queue of runnable tasks, or None
+    cdef object trio_count      # else a function that counts them
+    cdef int64_t date_second
+    cdef bytes date
+
+    cdef bint trio_waits(self) except -1
+
+
+cdef class Listener(Source):
+    cdef object accepted
+    cdef public object on_error
+    cdef bint exclusive
+    cdef readonly bint paused
+    cdef object retry
+    cdef int batch

@@ -1,0 +1,285 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""The lane's turn: batches of events, ready fibres, timers and deadlines, until there is nothing left to do."""
+import os
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.errno cimport EAGAIN, ECONNABORTED, EINPROGRESS, EINTR, EINVAL, EPERM, EPROTO, errno
+from libc.stdint cimport uint32_t
+from libc.stdio cimport snprintf
+
+from gateway._fast.linux cimport *
+from gateway._fast.stream cimport Poller, Source, Stream
+
+# After this long the tasks of Trio get their turn, however much there is to do.
+cdef double TURN_S = 0.005
+cdef enum:
+    PASSES = 8              # rounds of ready fibres before the sockets are looked at again
+    SOCKADDR_MAX = 128
+
+cdef const char* DAYS = "SunMonTueWedThuFriSat"
+cdef const char* MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+
+
+cdef object os_error(int number):
+    return OSError(number, os.strerror(number))
+
+
+cdef class Lane(Poller):
+    """All of the lane but its Trio task (gateway.core.lane)."""
+
+    def __init__(self, clock=None, *, double linger_s=0.001, on_crash=None):
+        self.clock = clock
+        # under a clock that is not the kernel's, waiting inside the kernel would mean nothing
+        self.linger_s = linger_s if clock is None else 0
+        self.on_crash = on_crash
+        self.date_second = -1
+        self.refresh()
+
+    def _watch_trio(self, queue, count):
+        self.trio_queue = queue
+        self.trio_count = count
+
+    cdef bint trio_waits(self) except -1:
+        if self.trio_due:
+            return True
+        if self.trio_queue is not None:
+            return len(self.trio_queue) > 0
+        return self.trio_count is not None and self.trio_count() > 0
+
+    def turn(self):
+        """Do what there is to do; seconds until there may be more, 0 when Trio's tasks want to run, infinity."""
+        cdef double began
+        cdef double now
+        cdef double next_s
+        cdef int count, timeout_ms
+        self.asleep = self.poked = self.trio_due = False
+        self.inside = True
+        try:
+            began = self.refresh()
+            while True:
+                timeout_ms = 0
+                if self.active and self.linger_s > 0 and not self.ready and not self.again and not self.trio_waits():
+                    next_s = min(self.timers.first(), self.sweep_at) - self._now
+                    timeout_ms = <int>(min(self.linger_s, max(next_s, 0)) * 1000 + 0.999)
+                count = self.poll(timeout_ms)
+                self.active = count > 0
+                now = self._now
+                if self.timers.size and self.timers.first() <= now:
+                    self.run_due()
+                    self.active = True
+                for _ in range(PASSES):
+                    if not self.run_ready():
+                        break
+                    self.active = True
+                if self.again:
+                    self.run_again()
+                if self.sweep_at <= now:
+                    self.sweep()
+                if self.fatal is not None:
+                    fatal, self.fatal = self.fatal, None
+                    raise fatal
+                if self.trio_waits():
+                    return 0.0
+                if self.ready or self.again:
+                    if now - began >= TURN_S:
+                        return 0.0
+                    continue
+                if self.active:
+                    if now - began >= TURN_S:
+                        return 0.0
+                    continue
+                next_s = min(self.timers.first(), self.sweep_at) - now
+                if next_s <= 0:
+                    continue
+                self.asleep = True
+                self.wake_at = now + next_s
+                return next_s
+        finally:
+            self.inside = False
+
+    def end(self):
+        """Cancel the fibres that the lane drives, close every stream, stop every listener."""
+        self.inside = True
+        try:
+            self.close_fibres()
+            self.close_sources()
+        finally:
+            self.inside = False
+
+    def release(self):
+        """After end(): give the epoll back; nothing can be opened in this lane any more."""
+        if self.epoll >= 0:
+            c_close(self.epoll)
+            c_close(self.bell)
+            self.epoll = self.bell = -1
+            self.asleep = False
+
+    @property
+    def http_date(self):
+        """The time as in the Date field (IMF-fixdate, RFC 9110, 5.6.7)."""
+        cdef tm parts
+        cdef char text[40]
+        cdef long second
+        if not self.inside:
+            self.refresh()
+        second = <long>self._wall
+        if second != self.date_second:
+            self.date_second = second
+            gmtime_r(&second, &parts)
+            snprintf(text, 40, b"%.3s, %02d %.3s %d %02d:%02d:%02d GMT", DAYS + 3 * parts.tm_wday, parts.tm_mday,
+                     MONTHS + 3 * parts.tm_mon, parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec)
+            self.date = text
+        return self.date
+
+    def listen(self, int fd, accepted, *, bint exclusive=True, int batch=16):
+        """Accept from `fd`, which stays the caller's; accepted(fd, raw sockaddr) gets each connection."""
+        return Listener(self, fd, accepted, exclusive, batch)
+
+
+cdef class Listener(Source):
+    """A listening socket in the lane; level-triggered, so that what one batch leaves is not lost."""
+
+    def __init__(self, Lane lane, int fd, accepted, bint exclusive, int batch):
+        self.accepted = accepted
+        self.exclusive = exclusive
+        self.batch = batch
+        lane.register(self, fd, EPOLLIN | (EPOLLEXCLUSIVE if exclusive else 0))
+
+    cdef int event(self, uint32_t events) except -1:
+        cdef sockaddr_storage address
+        cdef socklen_t size
+        cdef int fd, number
+        cdef Lane lane = <Lane>self.poller
+        for _ in range(self.batch):
+            if self.fd < 0 or self.paused:
+                break
+            size = sizeof(address)
+            fd = accept4(self.fd, <sockaddr*>&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)
+            if fd < 0:
+                number = errno
+                if number == EAGAIN:
+                    break
+                if number in (EINTR, ECONNABORTED, EPROTO, EPERM):
+                    # this one connection is gone already, or a firewall's; the next may be good
+                    continue
+                self.trouble(number)
+                break
+            lane.accepted += 1
+            try:
+                self.accepted(fd, PyBytes_FromStringAndSize(<char*>&address, min(size, sizeof(address))))
+                lane.handled += 1
+            except BaseException as error:
+                if lane.slots != NULL and fd < lane.slot_room and lane.slots[fd].source != NULL:
+                    (<Source>lane.slots[fd].source).end()
+                else:
+                    c_close(fd)
+                lane.crash(error, self)
+        return 0
+
+    def trouble(self, int number):
+        """accept() failed: wait half a second when descriptors or memory ran out, as nginx does."""
+        self.pause()
+        self.retry = self.poller.call_later(0.5, self.resume)
+        if self.on_error is not None:
+            try:
+                self.on_error(number)
+            except BaseException as error:
+                self.poller.crash(error, self)
+
+    def pause(self):
+        """Accept nothing until resume(): connections go to other workers, or wait in the backlog."""
+        if self.fd >= 0 and not self.paused:
+            self.paused = True
+            # an EPOLLEXCLUSIVE entry cannot be modified, only removed
+            epoll_ctl(self.poller.epoll, EPOLL_CTL_DEL, self.fd, NULL)
+
+    def resume(self):
+        cdef int fd = self.fd
+        if self.retry is not None:
+            self.retry.cancel()
+            self.retry = None
+        if fd >= 0 and self.paused:
+            self.paused = False
+            self.poller.forget(fd)
+            self.poller.register(self, fd, EPOLLIN | (EPOLLEXCLUSIVE if self.exclusive else 0))
+
+    def close(self):
+        """Stop accepting; the descriptor stays open."""
+        cdef int fd = self.fd
+        if fd < 0:
+            return
+        if self.retry is not None:
+            self.retry.cancel()
+            self.retry = None
+        if not self.paused:
+            epoll_ctl(self.poller.epoll, EPOLL_CTL_DEL, fd, NULL)
+        self.fd = -1
+        self.poller.forget(fd)
+
+    cdef int end(self) except -1:
+        self.close()
+        return 0
+
+
+# -- addresses and connections, in the kernel's own form
+
+def sockaddr_text(bytes raw not None):
+    """The address as nginx prints it, and the port; (b"unix:…", 0) for a unix socket."""
+    cdef const char* data = PyBytes_AS_STRING(raw)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(raw)
+    cdef char text[64]
+    cdef int family = (<const sockaddr*>data).sa_family if size >= 2 else AF_UNIX
+    if family == AF_INET and size >= <Py_ssize_t>sizeof(sockaddr_in):
+        inet_ntop(AF_INET, &(<const sockaddr_in*>data).sin_addr, text, sizeof(text))
+        return text, ntohs((<const sockaddr_in*>data).sin_port)
+    if family == AF_INET6 and size >= <Py_ssize_t>sizeof(sockaddr_in6):
+        inet_ntop(AF_INET6, &(<const sockaddr_in6*>data).sin6_addr, text, sizeof(text))
+        return text, ntohs((<const sockaddr_in6*>data).sin6_port)
+    return b"unix:" + raw[2:].split(b"\0", 1)[0], 0
+
+
+def local_sockaddr(int fd):
+    """The raw address of this end (getsockname)."""
+    cdef sockaddr_storage address
+    cdef socklen_t size = sizeof(address)
+    if c_getsockname(fd, <sockaddr*>&address, &size) < 0:
+        raise os_error(errno)
+    return PyBytes_FromStringAndSize(<char*>&address, min(size, sizeof(address)))
+
+
+def connect_raw(Lane lane not None, bytes address not None, bytes local=None, *, bint keepalive=False,
+                bint nodelay=False, bint transparent=False, type stream=Stream):
+    """Begin a connection to a raw sockaddr; OSError when it fails at once. The stream may still be connecting."""
+    cdef const char* data = PyBytes_AS_STRING(address)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(address)
+    cdef int family, fd, number
+    cdef int one = 1
+    cdef bint connecting = False
+    if size < 2 or size > SOCKADDR_MAX:
+        raise os_error(EINVAL)
+    family = (<const sockaddr*>data).sa_family
+    fd = c_socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+    if fd < 0:
+        raise os_error(errno)
+    try:
+        if keepalive and setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) < 0:
+            raise os_error(errno)
+        if nodelay and family != AF_UNIX:
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
+        if local is not None:
+            if transparent and setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one)) < 0:
+                raise os_error(errno)
+            if family != AF_UNIX:
+                # the port is chosen at connect(), when the other end is known: many more connections fit
+                setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one))
+            if c_bind(fd, <const sockaddr*>PyBytes_AS_STRING(local), <socklen_t>PyBytes_GET_SIZE(local)) < 0:
+                raise os_error(errno)
+        if c_connect(fd, <const sockaddr*>data, <socklen_t>size) < 0:
+            number = errno
+            if number != EINPROGRESS:
+                raise os_error(number)
+            connecting = True
+        return stream(lane, fd, connecting=connecting, readable=False)
+    except BaseException:
+        c_close(fd)
+        raise

@@ -1,0 +1,132 @@
+"""The lane: one Trio task per worker that drives all sockets, timers and fibres (gateway._fast.lane does the work)."""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Callable, Generator
+from typing import Any
+
+import trio
+
+from gateway._fast import lane as _lane
+from gateway._fast.fibre import (
+    DONE_MARK,
+    PARKED_MARK,
+    Fibre,
+    FibreCancelled,
+    Timer,
+    current_fibre,
+    in_trio,
+    park,
+    sleep,
+)
+from gateway._fast.lane import Listener
+from gateway._fast.stream import FileSlice, Stream
+
+__all__ = [
+    "Fibre",
+    "FibreCancelled",
+    "FileSlice",
+    "Lane",
+    "Listener",
+    "Stream",
+    "Timer",
+    "current_fibre",
+    "in_trio",
+    "park",
+    "sleep",
+]
+
+
+class Lane(_lane.Lane):
+    """The lane of one worker, made after the fork; `run()` is its Trio task."""
+
+    nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; then every fibre has ended and every stream is closed."""
+        self._watch_trio(*_runnable_tasks())
+        try:
+            async with trio.open_nursery() as self.nursery:
+                task_status.started()
+                try:
+                    await self._turn_for_ever()
+                finally:
+                    self.end()
+                    self.nursery.cancel_scope.cancel()
+        finally:
+            # tasks that ended last may have opened something
+            self.end()
+            self.release()
+            self.nursery = None
+
+    async def _turn_for_ever(self) -> None:
+        while True:
+            pause_s = self.turn()
+            if pause_s <= 0:
+                await trio.lowlevel.checkpoint()
+            elif pause_s == math.inf:
+                await trio.lowlevel.wait_readable(self.epoll_fd)
+            else:
+                with trio.move_on_after(pause_s):
+                    await trio.lowlevel.wait_readable(self.epoll_fd)
+
+    def adopt(self, fibre: Fibre) -> None:
+        """Go on with the fibre as a task in the lane's nursery."""
+        if self.nursery is None:
+            raise RuntimeError("in_trio() needs a lane that runs")
+        self.nursery.start_soon(_task_of, fibre)
+
+
+async def _task_of(fibre: Fibre) -> None:
+    """What is left of a fibre after in_trio(); its failures are the lane's, a cancellation is Trio's."""
+    try:
+        with trio.CancelScope() as scope:
+            fibre.enter_trio(scope)
+            await _drive(fibre)
+    except Exception as error:
+        fibre.trio_failed(error)
+    except FibreCancelled:
+        pass
+    except BaseExceptionGroup as group:
+        cancelled, rest = group.split(trio.Cancelled)
+        if rest is not None:
+            fibre.trio_failed(rest)
+        if cancelled is not None:
+            raise cancelled from None
+    finally:
+        fibre.trio_end()
+
+
+@types.coroutine
+def _drive(fibre: Fibre) -> Generator[Any, Any, None]:
+    """Step through the fibre's coroutine: Trio's traps go to Trio, PARKED waits for the lane's reschedule."""
+    value: Any = None
+    error: BaseException | None = None
+    while True:
+        trap = fibre.trio_step(value, error)
+        value = error = None
+        if trap is DONE_MARK:
+            return
+        try:
+            if trap is PARKED_MARK:
+                fibre.trio_wait(trio.lowlevel.current_task())
+                yield from trio.lowlevel.wait_task_rescheduled(fibre.trio_abort).__await__()
+            else:
+                value = yield trap
+        except BaseException as caught:
+            error = caught
+
+
+def _runnable_tasks() -> tuple[Any, Callable[[], int] | None]:
+    """Trio's run queue, else a function that counts the tasks in it."""
+    try:
+        # private, but its public twin current_statistics() costs as much as a whole request
+        from trio._core._run import GLOBAL_RUN_CONTEXT
+
+        queue = GLOBAL_RUN_CONTEXT.runner.runq
+        len(queue)
+    except (ImportError, AttributeError, TypeError):
+        return None, lambda: trio.lowlevel.current_statistics().tasks_runnable
+    return queue, None
