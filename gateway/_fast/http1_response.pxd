@@ -1,0 +1,6 @@
+cdef class ResponseHead:
+    cdef readonly int status
+    cdef readonly int version           # 10, 11; 0 when there was no status line (CGI)
+    cdef readonly bytes status_line     # "404 Not Found", "404" where no text was sent
+    cdef readonly Py_ssize_t size
+    cdef list _fields

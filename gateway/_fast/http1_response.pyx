@@ -1,0 +1,251 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""Response heads: what an upstream sent, by nginx's grammar, and what a client is sent."""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport uint8_t
+from libc.string cimport memcpy, memset
+
+from gateway._fast.header_line cimport (
+    LINE_AGAIN, LINE_BAD, LINE_END, LINE_OK, HeaderLine, quoted, same_name, same_variable, scan_header_line,
+)
+
+from gateway._fast.errors import HeadError
+
+cdef enum:
+    LF = 10
+    CR = 13
+
+cdef enum:
+    STATUS_AGAIN = 0
+    STATUS_OK = 1
+    STATUS_BAD = 2
+
+
+@cython.final
+@cython.freelist(32)
+cdef class ResponseHead:
+    """Status, version, fields as sent."""
+
+    @property
+    def fields(self):
+        """(name as sent, value) of each field, in order."""
+        return self._fields
+
+    @property
+    def reason(self):
+        """The text after the code; b"" without."""
+        return self.status_line[4:]
+
+    def get(self, name: bytes) -> bytes | None:
+        """The first value of the field with this lower-case name."""
+        cdef Py_ssize_t n = PyBytes_GET_SIZE(name)
+        cdef bytes sent
+        for sent, value in self._fields:
+            if PyBytes_GET_SIZE(sent) == n and same_name(
+                <const uint8_t *> PyBytes_AS_STRING(sent), <const uint8_t *> PyBytes_AS_STRING(name), n
+            ):
+                return value
+        return None
+
+    def get_all(self, name: bytes) -> list:
+        """All values of the fields with this lower-case name, in order."""
+        cdef Py_ssize_t n = PyBytes_GET_SIZE(name)
+        cdef bytes sent
+        cdef list values = []
+        for sent, value in self._fields:
+            if PyBytes_GET_SIZE(sent) == n and same_name(
+                <const uint8_t *> PyBytes_AS_STRING(sent), <const uint8_t *> PyBytes_AS_STRING(name), n
+            ):
+                values.append(value)
+        return values
+
+    def variable(self, name: bytes) -> bytes | None:
+        """$upstream_http_name: the name in lower case, with _ for each -; several values become one."""
+        cdef Py_ssize_t n = PyBytes_GET_SIZE(name)
+        cdef bytes sent
+        cdef list values = []
+        for sent, value in self._fields:
+            if PyBytes_GET_SIZE(sent) == n and same_variable(
+                <const uint8_t *> PyBytes_AS_STRING(sent), <const uint8_t *> PyBytes_AS_STRING(name), n
+            ):
+                values.append(value)
+        if not values:
+            return None
+        return values[0] if len(values) == 1 else b", ".join(values)
+
+
+cdef int scan_status(ResponseHead head, bytes data, Py_ssize_t start, Py_ssize_t *after):
+    """The line "HTTP/1.1 200 OK" as nginx reads it (ngx_http_parse_status_line)."""
+    cdef const uint8_t *p = <const uint8_t *> PyBytes_AS_STRING(data)
+    cdef Py_ssize_t end = PyBytes_GET_SIZE(data)
+    cdef Py_ssize_t i
+    cdef Py_ssize_t code
+    cdef int major = 0
+    cdef int minor = 0
+    cdef int digits
+    for i in range(5):
+        if start + i >= end:
+            return STATUS_AGAIN
+        if p[start + i] != (<const uint8_t *> b"HTTP/")[i]:
+            return STATUS_BAD
+    i = start + 5
+    digits = 0
+    while i < end and 48 <= p[i] <= 57:
+        if (digits == 0 and p[i] == 48) or major > 99:
+            return STATUS_BAD
+        major = major * 10 + (p[i] - 48)
+        digits += 1
+        i += 1
+    if i == end:
+        return STATUS_AGAIN
+    if digits == 0 or p[i] != 46:
+        return STATUS_BAD
+    i += 1
+    digits = 0
+    while i < end and 48 <= p[i] <= 57:
+        if minor > 99:
+            return STATUS_BAD
+        minor = minor * 10 + (p[i] - 48)
+        digits += 1
+        i += 1
+    if i == end:
+        return STATUS_AGAIN
+    if digits == 0 or p[i] != 32:
+        return STATUS_BAD
+    digits = 0
+    head.status = 0
+    while digits < 3:
+        i += 1
+        if i >= end:
+            return STATUS_AGAIN
+        if p[i] == 32:
+            continue
+        if not 48 <= p[i] <= 57:
+            return STATUS_BAD
+        head.status = head.status * 10 + (p[i] - 48)
+        digits += 1
+    code = i - 2
+    i += 1
+    if i >= end:
+        return STATUS_AGAIN
+    # IIS sends "403.1"
+    if p[i] != 32 and p[i] != 46 and p[i] != CR and p[i] != LF:
+        return STATUS_BAD
+    while i < end and p[i] != CR and p[i] != LF:
+        i += 1
+    if i >= end:
+        return STATUS_AGAIN
+    head.status_line = data[code:i]
+    if p[i] == CR:
+        i += 1
+        if i >= end:
+            return STATUS_AGAIN
+        if p[i] != LF:
+            return STATUS_BAD
+    head.version = major * 10 + (minor if minor < 10 else 9)
+    after[0] = i + 1
+    return STATUS_OK
+
+
+def parse_response_head(data: bytes, offset: int = 0, form: str = "http") -> ResponseHead | None:
+    """The head that begins at offset, None when it is not all there, HeadError(502) where nginx refuses.
+
+    `form` says whether there is a status line: "http" (must be: proxy), "uwsgi" (may be: uwsgi, scgi), "cgi" (none:
+    fastcgi). Without one the Status field counts, then Location (302), then 200.
+    """
+    cdef ResponseHead head = ResponseHead.__new__(ResponseHead)
+    cdef const uint8_t *p = <const uint8_t *> PyBytes_AS_STRING(data)
+    cdef Py_ssize_t end = PyBytes_GET_SIZE(data)
+    cdef Py_ssize_t start = offset
+    cdef HeaderLine line
+    cdef list fields = []
+    cdef bytes status
+    cdef int rc
+    memset(&line, 0, sizeof(HeaderLine))
+    line.pos = start
+    if form != "cgi":
+        rc = scan_status(head, data, start, &line.pos)
+        if rc == STATUS_AGAIN:
+            return None
+        if rc == STATUS_BAD:
+            if form == "http":
+                raise HeadError(502, "upstream sent no valid HTTP/1.0 header", level="error")
+            head.status = 0
+    while True:
+        rc = scan_header_line(&line, p, end, True, True)
+        if rc == LINE_OK:
+            fields.append((
+                PyBytes_FromStringAndSize(<const char *> p + line.name, line.name_end - line.name),
+                PyBytes_FromStringAndSize(<const char *> p + line.value, line.value_end - line.value),
+            ))
+        elif rc == LINE_AGAIN:
+            return None
+        elif rc == LINE_END:
+            break
+        else:
+            raise HeadError(
+                502, f"upstream sent invalid header: {quoted(p, &line).decode('utf-8', 'surrogateescape')}",
+                level="error",
+            )
+    head._fields = fields
+    head.size = line.pos - start
+    if head.status == 0 and head.version == 0:
+        status = head.get(b"status")
+        if status is not None:
+            if not status[:3].isdigit() or len(status) < 3:
+                raise HeadError(
+                    502, f'upstream sent invalid status "{status.decode("utf-8", "surrogateescape")}"', level="error"
+                )
+            head.status = int(status[:3])
+            head.status_line = status
+        elif head.get(b"location") is not None:
+            head.status = 302
+            head.status_line = b"302 Moved Temporarily"
+        else:
+            head.status = 200
+            head.status_line = b"200 OK"
+    return head
+
+
+cdef inline char *put(char *out, bytes part) noexcept:
+    memcpy(out, PyBytes_AS_STRING(part), PyBytes_GET_SIZE(part))
+    return out + PyBytes_GET_SIZE(part)
+
+
+def render_head(status_line: bytes, date: bytes | None, server: bytes | None, fields) -> bytes:
+    """A response head: the line ("HTTP/1.1 200 OK"), Server and Date where given, the fields, the empty line."""
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(status_line) + 4
+    cdef bytes name, value, result
+    cdef tuple pair
+    cdef char *out
+    cdef list pairs = fields if type(fields) is list else list(fields)
+    cdef bytes day = date
+    cdef bytes maker = server
+    if maker is not None:
+        size += 10 + PyBytes_GET_SIZE(maker)
+    if day is not None:
+        size += 8 + PyBytes_GET_SIZE(day)
+    for pair in pairs:
+        name, value = pair
+        if name is None or value is None:
+            raise TypeError("a field without name or value")
+        size += PyBytes_GET_SIZE(name) + PyBytes_GET_SIZE(value) + 4
+    result = PyBytes_FromStringAndSize(NULL, size)
+    out = put(PyBytes_AS_STRING(result), status_line)
+    if maker is not None:
+        memcpy(out, b"\r\nServer: ", 10)
+        out = put(out + 10, maker)
+    if day is not None:
+        memcpy(out, b"\r\nDate: ", 8)
+        out = put(out + 8, day)
+    for pair in pairs:
+        name, value = pair
+        out[0] = CR
+        out[1] = LF
+        out = put(out + 2, name)
+        out[0] = 58
+        out[1] = 32
+        out = put(out + 2, value)
+    memcpy(out, b"\r\n\r\n", 4)
+    return result
