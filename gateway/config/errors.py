@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from gateway.config.parser import Source
 
 
 class Where(NamedTuple):
@@ -40,6 +43,8 @@ class ConfigError(Exception):
         self.where = where
         self.level = level
         self.notes = notes
+        # The configuration it was found in: the report shows lines from there rather than from files changed since.
+        self.source: Source | None = None
 
     def __str__(self) -> str:
         return f"{self.message} in {self.where}" if self.where else self.message
@@ -50,4 +55,4 @@ def format_for_terminal(error: ConfigError, color: bool = False, *, program: str
     # The report reads the file again with the lexer, which itself needs this module.
     from gateway.config.report import Report
 
-    return Report(error, color=color, program=program).text()
+    return Report(error, color=color, program=program, source=error.source).text()

@@ -93,11 +93,12 @@ def refusal(name: str, args: list[str], block: bool, context: str) -> str:
     return "" if known.no_effect else f'directive "{name}" is not supported yet'
 
 
-def allowed_in(name: str) -> list[str]:
-    """List the contexts where a directive may stand, outermost first."""
+def allowed_in(name: str, block: bool | None = None) -> list[str]:
+    """List the contexts where a directive may stand, outermost first; only with or without a block if that is said."""
     if name == "include":
         return ["any context"]
-    contexts = {context for known in table().get(name, ()) for context in known.contexts}
+    found = [known for known in table().get(name, ()) if block is None or known.block is block]
+    contexts = {context for known in found or table().get(name, ()) for context in known.contexts}
     return [context for context in _ORDER if context in contexts]
 
 
@@ -119,3 +120,45 @@ def nearest(name: str, context: str = "") -> str:
 
 def _ratio(one: str, other: str) -> float:
     return difflib.SequenceMatcher(None, one, other).ratio()
+
+
+# Directives that people meet in examples and that are not nginx's own: how the name begins, and whose it is.
+_FOREIGN = {
+    "more_": "the headers-more module; add_header and proxy_hide_header are nginx's own",
+    "lua_": "the Lua module (OpenResty)",
+    "brotli": "the ngx_brotli module",
+    "zstd": "the zstd module",
+    "vhost_traffic_status": "the nginx-module-vts module",
+    "js_": "njs",
+    "perl": "the Perl module",
+    "modsecurity": "the ModSecurity module",
+    "pagespeed": "the PageSpeed module",
+    "geoip2": "the geoip2 module",
+    "passenger": "Phusion Passenger",
+    "push_stream": "the push-stream module",
+    "rtmp": "the RTMP module",
+    "upload_": "the upload module",
+    "check": "the nginx_upstream_check_module module",
+    "auth_jwt": "NGINX Plus",
+    "auth_oidc": "NGINX Plus",
+    "health_check": "NGINX Plus",
+    "keyval": "NGINX Plus",
+    "status_zone": "NGINX Plus",
+    "zone_sync": "NGINX Plus",
+    "queue": "NGINX Plus",
+    "state": "NGINX Plus",
+    "ntlm": "NGINX Plus",
+    "session_log": "NGINX Plus",
+    "hls": "NGINX Plus",
+    "f4f": "NGINX Plus",
+}
+
+
+def foreign(name: str) -> str:
+    """Say to which module outside of nginx a directive belongs, if its name shows that."""
+    if "_by_lua" in name:
+        return f'"{name}" belongs to {_FOREIGN["lua_"]}'
+    for prefix, owner in _FOREIGN.items():
+        if name == prefix or name.startswith(prefix if prefix.endswith("_") else prefix + "_"):
+            return f'"{name}" belongs to {owner}'
+    return ""

@@ -172,7 +172,7 @@ class Lexer:
         """Refuse a word from start on if nginx could not get the byte at needed into its buffer as well."""
         if needed - start < BUFFER_SIZE or needed >= len(self._data) or not self._file:
             return
-        where = token.where if token else self._here(start)
+        where = token.where if token else self._here(start - len(quote))
         if quote:
             message = f'too long parameter, probably missing terminating "{quote.decode()}" character'
         else:

@@ -90,6 +90,7 @@ class _Reader:
             self._add(name, data)
             _File(self, name, data, (name,)).read(source.statements, None, 0)
         except ConfigError as error:
+            error.source = source
             source.error = error
         return source
 
@@ -132,7 +133,7 @@ class _File:
         self._name = name
         self._trail = trail
         self._lines = data.split(b"\n")
-        self._suspect: Note | None = None
+        self._suspects: tuple[Note, ...] = ()
 
     def read(self, into: list[Statement], owner: Statement | None, depth: int, *, inside: bool = False) -> Where:
         """Read up to the end of the file, or of the owner's block when inside of it."""
@@ -140,13 +141,12 @@ class _File:
             reading = self._lexer.read()
             if reading.ending is Ending.END:
                 if inside and owner:
-                    notes = self._suspect or Note(f'this "{owner.name}" block is not closed', owner.where)
-                    raise ConfigError('unexpected end of file, expecting "}"', reading.where, notes=(notes,))
+                    notes = self._suspects or (Note(f'this "{owner.name}" block is not closed', owner.where),)
+                    raise ConfigError('unexpected end of file, expecting "}"', reading.where, notes=notes)
                 return reading.where
             if reading.ending is Ending.CLOSE:
                 if not inside:
-                    notes_ = (self._suspect,) if self._suspect else ()
-                    raise ConfigError('unexpected "}"', reading.where, notes=notes_)
+                    raise ConfigError('unexpected "}"', reading.where, notes=self._suspects)
                 return reading.where
             self._take(reading, into, owner, depth)
 
@@ -188,13 +188,13 @@ class _File:
 
     def _compare_indent(self, statement: Statement, end: Where) -> None:
         """Remember the first "}" that is indented unlike its block: there a brace may be missing, or one too many."""
-        if self._suspect or statement.where.first_line == end.line:
+        if self._suspects or statement.where.first_line == end.line:
             return
         opening, closing = self._lines[statement.where.first_line - 1], self._lines[end.line - 1]
         indent = closing[: len(closing) - len(closing.lstrip(b" \t"))]
         if to_str(closing[len(indent) :][:1]) == "}" and not re.match(re.escape(indent) + rb"[^ \t]", opening):
-            block = f'"{statement.name}" block of line {statement.where.first_line}'
-            self._suspect = Note(f'this "}}" closes the {block}, which is indented differently', end)
+            begins = Note(f'"{statement.name}" begins here', statement.where)
+            self._suspects = (begins, Note('this "}" closes it, with another indent', end))
 
 
 def _contents(name: str, where: Where | None) -> bytes:
