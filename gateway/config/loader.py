@@ -1,0 +1,135 @@
+"""Walking a parsed configuration: each statement to its directive's setter, in the scope it stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from gateway.config import known
+from gateway.config.conf import Conf
+from gateway.config.directive import Command, Context, Directive
+from gateway.config.errors import ConfigError, Where
+from gateway.config.parser import Statement
+
+# The names of contexts in the table of known directives.
+CONTEXT_NAMES: dict[Context, str] = {
+    Context.MAIN: "main",
+    Context.EVENTS: "events",
+    Context.HTTP: "http",
+    Context.SERVER: "server",
+    Context.LOCATION: "location",
+    Context.SIF: "if in server",
+    Context.LIF: "if in location",
+    Context.LIMIT_EXCEPT: "limit_except",
+    Context.UPSTREAM: "upstream",
+    Context.STREAM: "stream",
+    Context.STREAM_SERVER: "stream server",
+    Context.STREAM_UPSTREAM: "stream upstream",
+    Context.MAIL: "mail",
+    Context.MAIL_SERVER: "mail server",
+}
+
+
+class Scope:
+    """One block of the configuration: its settings by module, and the block around it."""
+
+    __slots__ = ("confs", "context", "level", "owner", "parent")
+
+    def __init__(self, context: Context, parent: Scope | None = None, owner: Any = None, level: str = "main") -> None:
+        self.context = context
+        self.parent = parent
+        self.owner = owner  # Server, Location, … that this block describes
+        self.level = level  # "main", "server" or "location" within http; "main" outside
+        self.confs: dict[tuple[Any, str], Conf] = {}
+
+    def conf(self, module: Any, level: str) -> Any:
+        """The settings of a module on a level, made on first use in the block that they belong to."""
+        scope = self
+        if level == "main":
+            while scope.level != "main" and scope.parent is not None:
+                scope = scope.parent
+        key = (module, level)
+        conf = scope.confs.get(key)
+        if conf is None:
+            conf = scope.confs[key] = getattr(module, level)()
+        return conf
+
+    def enclosing(self, context: Context) -> Scope | None:
+        scope: Scope | None = self
+        while scope is not None and scope.context != context:
+            scope = scope.parent
+        return scope
+
+
+class Loader:
+    """Holds the directives of all modules, and walks statements."""
+
+    def __init__(
+        self, modules: Iterable[Any], *, prefix: str = "", conf_prefix: str = "", testing: bool = False
+    ) -> None:
+        self.directives: dict[str, list[Directive]] = {}
+        self.module_of: dict[int, Any] = {}
+        self.prefix = prefix
+        self.conf_prefix = conf_prefix
+        self.testing = testing
+        self.warnings: list[ConfigError] = []
+        self.results: dict[str, Any] = {}  # what top-level blocks made of themselves
+        self.modules = tuple(modules)
+        for module in self.modules:
+            for directive in module.directives:
+                self.directives.setdefault(directive.name, []).append(directive)
+                self.module_of[id(directive)] = module
+
+    def warn(self, message: str, where: Where | None = None) -> None:
+        self.warnings.append(ConfigError(message, where, level="warn"))
+
+    def fail(self, message: str, where: Where | None = None) -> NoReturn:
+        raise ConfigError(message, where)
+
+    def path(self, name: str, *, conf: bool = False) -> str:
+        """A file name of the configuration made absolute, against the prefix or the configuration's folder."""
+        if name.startswith("/"):
+            return name
+        return (self.conf_prefix if conf else self.prefix) + name
+
+    def walk(self, statements: Iterable[Statement], scope: Scope) -> None:
+        for statement in statements:
+            self.execute(statement, scope)
+
+    def execute(self, statement: Statement, scope: Scope) -> None:
+        """Check one statement as nginx's ngx_conf_handler does, and run its setter."""
+        name = statement.name
+        candidates = self.directives.get(name)
+        directive = None
+        for candidate in candidates or ():
+            if candidate.contexts & scope.context:
+                directive = candidate
+                break
+        if directive is None:
+            self._without_effect(statement, scope)
+            return
+        if directive.block and statement.block is None:
+            raise ConfigError(f'directive "{name}" has no opening "{{"', statement.where)
+        if not directive.block and statement.block is not None:
+            raise ConfigError(f'directive "{name}" is not terminated by ";"', statement.where)
+        if not directive.arguments.allows(len(statement.args)):
+            raise ConfigError(f'invalid number of arguments in "{name}" directive', statement.where)
+        module = self.module_of[id(directive)]
+        conf = scope.conf(module, directive.level) if getattr(module, directive.level, None) is not None else None
+        directive.set(conf, Command(statement, directive, scope, self))
+
+    def _without_effect(self, statement: Statement, scope: Scope) -> None:
+        """A directive that no module declares here: unknown, misplaced, not built yet, or without meaning for us."""
+        name = statement.name
+        entry = known.find(name, CONTEXT_NAMES[scope.context])
+        if entry is None:
+            if name in self.directives or known.table().get(name):
+                raise ConfigError(f'"{name}" directive is not allowed here', statement.where)
+            raise ConfigError(f'unknown directive "{name}"', statement.where)
+        misuse = entry.misuse(statement.args, statement.block is not None)
+        if misuse:
+            raise ConfigError(misuse, statement.where)
+        if not entry.no_effect:
+            raise ConfigError(f'"{name}" directive is not supported yet', statement.where)
+        if entry.warning:
+            self.warn(entry.warning, statement.where)

@@ -1,0 +1,78 @@
+"""Addresses as configurations write them: `listen`'s, and `host:port` of upstreams; nginx's ngx_parse_url."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+from gateway.core.listening import ListenAddress, address_text
+
+
+class AddressError(ValueError):
+    """An address that cannot be used; str() is nginx's reason, such as "invalid port"."""
+
+
+def parse_listen(text: str) -> list[ListenAddress]:
+    """The socket addresses of a `listen`: one, or as many as a host name has."""
+    if text.lower().startswith("unix:"):
+        path = text[5:]
+        if not path:
+            raise AddressError("no path in the unix domain socket")
+        if len(path.encode("utf-8", "surrogateescape")) > 107:
+            raise AddressError("too long path in the unix domain socket")
+        return [ListenAddress(socket.AF_UNIX, path, f"unix:{path}")]
+    host, port = _split(text)
+    if host == "*":
+        host = "0.0.0.0"
+    if host.startswith("["):
+        try:
+            host = str(ipaddress.IPv6Address(host[1:-1]))
+        except ValueError:
+            raise AddressError("invalid IPv6 address") from None
+        return [_listen(socket.AF_INET6, host, port)]
+    try:
+        return [_listen(socket.AF_INET, str(ipaddress.IPv4Address(host)), port)]
+    except ValueError:
+        pass
+    return [_listen(family, found, port) for family, found in resolve(host)]
+
+
+def resolve(host: str) -> list[tuple[int, str]]:
+    """(family, numeric address) of a name, by the system's resolver, at load time."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise AddressError("host not found") from None
+    return list(dict.fromkeys((int(family), str(address[0])) for family, _, _, _, address in found))
+
+
+def _listen(family: int, host: str, port: int) -> ListenAddress:
+    return ListenAddress(family, (host, port), address_text(family, (host, port)))
+
+
+def _split(text: str) -> tuple[str, int]:
+    """Host and port; a bare number is a port, a bare host is on port 80."""
+    if text.startswith("["):
+        end = text.find("]")
+        if end < 0:
+            raise AddressError("invalid host")
+        rest = text[end + 1 :]
+        if not rest:
+            return text, 80
+        if not rest.startswith(":"):
+            raise AddressError("invalid host")
+        return text[: end + 1], parse_port(rest[1:])
+    host, colon, port = text.partition(":")
+    if colon:
+        if not host:
+            raise AddressError("no host")
+        return host, parse_port(port)
+    if text.isdigit():
+        return "*", parse_port(text)
+    return text, 80
+
+
+def parse_port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise AddressError("invalid port")
+    return int(text)

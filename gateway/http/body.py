@@ -1,0 +1,188 @@
+"""Request bodies: decoded from the connection, kept in memory or a temporary file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gateway._fast.chunked import ChunkedDecoder
+from gateway._fast.errors import HeadError
+from gateway.core.lane import current_fibre, park
+from gateway.core.pieces import FileSlice, Piece
+
+if TYPE_CHECKING:
+    from gateway.core.files import TempFile
+    from gateway.http.request import Request
+
+
+class BodyError(Exception):
+    """A body that cannot be read: the status to answer, and nginx's log text."""
+
+    def __init__(self, status: int, message: bytes) -> None:
+        super().__init__(message.decode("latin-1"))
+        self.status = status
+        self.message = message
+
+
+class BodyDecoder:
+    """Takes the transfer framing off: by Content-Length or chunked (RFC 9112, 6)."""
+
+    __slots__ = ("chunked", "done", "left", "received")
+
+    def __init__(self, head: Any) -> None:
+        self.chunked: ChunkedDecoder | None = ChunkedDecoder() if head.chunked else None
+        self.left: int = head.content_length
+        self.done = False
+        self.received = 0
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        """Received bytes → (decoded bytes, what does not belong to this body)."""
+        if self.chunked is not None:
+            before = len(data)
+            try:
+                slices, done, rest = self.chunked.feed(data)
+            except HeadError as error:
+                raise BodyError(error.status, error.message.encode()) from None
+            self.done = done
+            decoded = slices[0] if len(slices) == 1 else b"".join(slices)
+            self.received += before - len(rest)
+            return decoded, rest
+        size = len(data)
+        left = self.left
+        if size < left:
+            self.left = left - size
+            self.received += size
+            return data, b""
+        self.done = True
+        self.left = 0
+        self.received += left
+        return (data, b"") if size == left else (data[:left], data[left:])
+
+
+class RequestBody:
+    """A request's body as far as it was read. `pieces()` gives it for an upstream, `data()` for a variable."""
+
+    __slots__ = ("complete", "file", "limit", "memory", "request", "size")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.memory: list[bytes] = []
+        self.file: TempFile | None = None
+        self.size = 0
+        self.complete = False
+        self.limit = request.location.core.client_max_body_size
+
+    def add(self, data: bytes) -> None:
+        """Keep a decoded part; it goes to a file once memory holds more than client_body_buffer_size."""
+        core = self.request.location.core
+        self.size += len(data)
+        if self.limit and self.size > self.limit:
+            self.request.log("error", b"client intended to send too large chunked body: %d bytes" % self.size)
+            raise BodyError(413, b"")
+        self.memory.append(data)
+        if self.file is not None or self.size > core.client_body_buffer_size:
+            self._to_file()
+
+    def _to_file(self) -> None:
+        request = self.request
+        if self.file is None:
+            core = request.location.core
+            keep = core.client_body_in_file_only
+            from gateway.core.files import TempFile
+
+            self.file = TempFile(core.client_body_temp_path, keep=bool(keep))
+            request.log("warn", b"a client request body is buffered to a temporary file %s" % self.file.name)
+            if keep == 1:
+                request.cleanups.append(self.file.unlink)
+            request.cleanups.append(self.file.close)
+        self.file.write(b"".join(self.memory))
+        self.memory.clear()
+
+    def finish(self) -> None:
+        self.complete = True
+        core = self.request.location.core
+        if (
+            (core.client_body_in_file_only or self.request.request_body_in_file_only)
+            and self.file is None
+            and self.size
+        ):
+            self._to_file()
+
+    def pieces(self) -> list[Piece]:
+        """The whole body as pieces, a file's part first."""
+        pieces: list[Piece] = []
+        if self.file is not None:
+            pieces.append(FileSlice(self.file.fd, 0, self.file.size, self.file))
+        pieces.extend(self.memory)
+        return pieces
+
+    def data(self) -> bytes:
+        """$request_body: the bytes in memory."""
+        return b"".join(self.memory)
+
+
+def read_body_nowait(request: Request) -> bool:
+    """Read what is here; True when the body is complete. Errors: BodyError."""
+    body = request.body
+    if body is None:
+        body = request.body = RequestBody(request)
+        if request.main is not request or request.discarding:
+            body.complete = True
+            return True
+    output = request.output
+    while not body.complete:
+        data = output.receive_body(request)
+        if data is None:
+            return False
+        if data:
+            body.add(data)
+        if not data or request.connection.decoder is None or request.connection.decoder.done:
+            body.finish()
+    return True
+
+
+def send_continue(request: Request) -> None:
+    """`100 Continue` for a client that waits for it; nginx's ngx_http_test_expect."""
+    if request.expect_tested:
+        return
+    request.expect_tested = True
+    if request.head.expect_100 and request.http_version >= 11:
+        stream = request.connection.stream
+        stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        stream.flush()
+
+
+async def read_body(request: Request) -> int | None:
+    """Read the whole body in a fibre; None, or the status to end with (400, 408, 413, 499)."""
+    try:
+        if request.main is request and request.body is None:
+            send_continue(request)
+        if read_body_nowait(request):
+            return None
+        fibre = current_fibre()
+        assert fibre is not None
+        lane = request.connection.lane
+        request.on_client_event = fibre.wake
+        timeout = request.location.core.client_body_timeout
+        request.reading_body = True
+        try:
+            while True:
+                if not await park(lane.now + timeout):
+                    request.log(
+                        "info", b"client timed out (110: Connection timed out) while reading client request body"
+                    )
+                    return 408
+                if read_body_nowait(request):
+                    return None
+        finally:
+            request.reading_body = False
+            request.on_client_event = None
+    except BodyError as error:
+        if error.message:
+            request.log("info", error.message)
+        request.lingering_close = request.lingering_close and error.status != 400
+        request.keepalive = False
+        return error.status
+    except OSError as error:
+        request.log("info", b"recv() failed while reading client request body", error)
+        request.aborted = True
+        return 400

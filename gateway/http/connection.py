@@ -1,0 +1,515 @@
+"""A client's HTTP/1 connection: reads heads, gives them to requests, sends what they answer, and goes on or ends."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any
+
+from gateway._fast.errors import HeadError
+from gateway._fast.http1 import RequestHead, parse_head
+from gateway.core.lane import Stream
+from gateway.core.pieces import Piece, total
+from gateway.http.body import BodyDecoder, BodyError
+from gateway.http.h1_head import decide_framing, render_head
+from gateway.http.listening import Listening
+from gateway.http.request import Request
+from gateway.protocol.proxy_protocol import parse as parse_proxy_protocol
+
+if TYPE_CHECKING:
+    from gateway.http.cycle import HttpCycle, Worker
+    from gateway.http.servers import AddressServers, Server
+
+
+class State(enum.IntEnum):
+    READING = 0  # a request's head, or waiting for the next request
+    BUSY = 1  # a request is being served
+    SENDING = 2  # the request is complete, its output is not yet with the kernel
+    DISCARDING = 3  # the response is out; the rest of the request's body is read and dropped
+    LINGERING = 4  # our side is shut; what the client still sends is read and dropped
+    CLOSED = 5
+
+
+class Connection:
+    """One accepted connection. Also the `Output` of its requests."""
+
+    __slots__ = (
+        "buffer",
+        "decoder",
+        "in_loop",
+        "lane",
+        "linger_until",
+        "listening",
+        "local",
+        "number",
+        "peer",
+        "proxy",
+        "request",
+        "requests",
+        "scheme",
+        "server",
+        "started",
+        "state",
+        "stream",
+        "worker",
+    )
+
+    def __init__(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
+        self.worker = worker
+        self.lane = worker.lane
+        self.stream = Stream(worker.lane, fd)
+        self.peer: Any = peer  # raw sockaddr until somebody asks
+        self.listening = listening
+        self.number = worker.next_connection()
+        self.requests = 0
+        self.buffer = b""  # received and not yet used
+        self.request: Request | None = None
+        self.decoder: BodyDecoder | None = None
+        self.state = State.READING
+        self.in_loop = False
+        self.started = worker.lane.now
+        self.linger_until = 0.0
+        self.scheme = b"http"
+        self.local: tuple[bytes, int] | None = None
+        self.proxy: Any = None  # what a PROXY protocol header told
+        self.server: Server = listening.servers_for(self).default
+        stream = self.stream
+        stream.handler = self.on_event
+        stream.on_deadline = self.on_deadline
+        stream.deadline = self.lane.now + self.server.core.client_header_timeout
+        worker.connections.add(self)
+
+    # -- addresses -----------------------------------------------------------------------------------------------
+
+    @property
+    def connection(self) -> Connection:
+        return self
+
+    @property
+    def cycle(self) -> HttpCycle:
+        return self.worker.cycle
+
+    @property
+    def servers(self) -> AddressServers:
+        return self.listening.servers_for(self)
+
+    def remote(self) -> tuple[bytes, int]:
+        """The client's address and port; ("unix:", 0) on a unix socket."""
+        peer = self.peer
+        if peer.__class__ is bytes:
+            peer = self.peer = self.worker.address_text(peer)
+        return peer  # type: ignore[no-any-return]
+
+    def local_address(self) -> tuple[bytes, int]:
+        local = self.local
+        if local is None:
+            local = self.local = self.worker.local_address(self)
+        return local
+
+    @property
+    def server_addr(self) -> bytes:
+        return self.local_address()[0]
+
+    @property
+    def server_port(self) -> int:
+        return self.local_address()[1]
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def on_event(self) -> None:
+        """The lane's call: something was received, sent, or the peer is gone."""
+        state = self.state
+        if state is State.READING:
+            self.read_head()
+        elif state is State.BUSY:
+            request = self.request
+            if request is not None and request.on_client_event is not None:
+                request.on_client_event()
+        elif state is State.SENDING:
+            self._go_on_sending()
+        elif state is State.DISCARDING:
+            self._go_on_discarding()
+        elif state is State.LINGERING:
+            self._go_on_lingering()
+
+    def on_deadline(self) -> None:
+        """The sweep's call: the deadline of the present state has passed."""
+        request = self.request
+        if self.state is State.READING:
+            if self.buffer:
+                failed = self._failed_request(None, self.server)
+                failed.log("info", b"client timed out (110: Connection timed out) while reading client request headers")
+                failed.finalize(408)
+            else:
+                self.close(reset=False)
+        elif self.state is State.SENDING and request is not None:
+            request.log("info", b"client timed out (110: Connection timed out) while sending response to client")
+            self.worker.crossed_deadline(self, request)
+            request.finalize(408)
+        elif self.state is State.DISCARDING and request is not None:
+            self._end_request(request, keep=False)
+        else:
+            self.close()
+
+    # -- reading heads -------------------------------------------------------------------------------------------
+
+    def read_head(self) -> None:
+        """Read and serve as long as there is something; the only loop of the connection, never entered twice."""
+        if self.in_loop:
+            return
+        self.in_loop = True
+        try:
+            stream = self.stream
+            while self.state is State.READING:
+                if self.buffer and self._serve_next():
+                    continue
+                if not stream.readable:
+                    return
+                try:
+                    data = stream.recv()
+                except OSError as error:
+                    self._lost(error)
+                    return
+                if data is None:
+                    return
+                if not data:
+                    self._lost(None)
+                    return
+                if self.buffer:
+                    self.buffer += data
+                else:
+                    self.buffer = data
+                    if self.requests:
+                        stream.deadline = self.lane.now + self.server.core.client_header_timeout
+        finally:
+            self.in_loop = False
+
+    def _lost(self, error: OSError | None) -> None:
+        """The client closed or reset while we waited for a request."""
+        if self.buffer:
+            failed = self._failed_request(None, self.server)
+            failed.log("info", b"client prematurely closed connection", error)
+            failed.finalize(400 if error is None else 499)
+            return
+        self.close()
+
+    def _serve_next(self) -> bool:
+        """Serve the request whose head is in the buffer; False if more is needed."""
+        buffer = self.buffer
+        listening = self.listening
+        if listening.proxy_protocol and self.proxy is None:
+            return self._read_proxy_header()
+        servers = listening.servers_for(self)
+        default = servers.default
+        try:
+            head = parse_head(buffer, 0, default.core.limits, None if servers.single else servers.limits_of)
+        except HeadError as error:
+            head = error.head
+            request = self._failed_request(head, (head is not None and head.server) or default)
+            self.buffer = b""
+            request.log(error.level, str(error))
+            request.lingering_close = error.lingering
+            request.drive(error.status)
+            return True
+        if head is None:
+            return False
+        size = head.size
+        self.buffer = buffer[size:] if len(buffer) > size else b""
+        self._begin(head, servers)
+        return True
+
+    def _read_proxy_header(self) -> bool:
+        try:
+            parsed = parse_proxy_protocol(self.buffer)
+        except ValueError as error:
+            text = str(error).encode()
+            self.worker.log("error", b"%s while reading PROXY protocol, client: %s" % (text, self.remote()[0]))
+            self.buffer = b""
+            self.close()
+            return False
+        if parsed is None:
+            return False
+        self.proxy, used = parsed
+        self.buffer = self.buffer[used:]
+        return bool(self.buffer)
+
+    def _make_request(self, head: Any, server: Server) -> Request:
+        self.requests += 1
+        self.server = server
+        request = Request(self, head, server, self.worker.cycle)
+        request.started = self.lane.now
+        request.sent_before = self.stream.sent
+        self.request = request
+        self.state = State.BUSY
+        self.stream.deadline = 0.0
+        self.worker.request_begins()
+        return request
+
+    def _begin(self, head: RequestHead, servers: AddressServers) -> None:
+        """Make the request of a complete head and run it."""
+        server: Any = head.server or servers.default
+        request = self._make_request(head, server)
+        request.pipelined = bool(self.buffer)
+        request.method = head.method
+        request.uri = head.uri
+        request.args = head.args
+        request.http_version = head.version
+        if head.method == b"HEAD":
+            request.header_only = True
+        host = request.host = head.hostname
+        if servers.regexes and host:
+            servers.find(host, request)  # for the captures of a server name
+        request.keepalive = head.keep_alive
+        if head.content_length > 0 or head.chunked:
+            request.lingering_close = True
+            self.decoder = BodyDecoder(head)
+        request.start()
+
+    def _failed_request(self, head: Any, server: Server) -> Request:
+        """A request that never became one, for its error page and its line in the log."""
+        request = self._make_request(head if head is not None else RequestHead(), server)
+        head = request.head
+        request.method = head.method or b""
+        request.http_version = head.version if head.method else 10
+        request.uri = head.uri or b""
+        request.args = head.args or b""
+        request.host = head.hostname or b""
+        request.plan = self.worker.cycle.plan_of(server.root)
+        request.header_only = request.method == b"HEAD"
+        request.uri_changes = 1 if not request.uri else request.uri_changes
+        return request
+
+    def check_keepalive(self, request: Request, core: Any) -> None:
+        """Whether this connection may live on after this request, by the location's settings."""
+        if (
+            not core.keepalive_timeout
+            or self.requests >= core.keepalive_requests
+            or self.lane.now - self.started > core.keepalive_time
+            or self.worker.exiting
+            or (core.keepalive_disable and core.keepalive_disabled_for(request))
+        ):
+            request.keepalive = False
+
+    # -- Output --------------------------------------------------------------------------------------------------
+
+    def send_head(self, request: Request) -> None:
+        decide_framing(request)
+        if request.http_version < 10:
+            request.keepalive = False
+            return
+        data = render_head(request, self.lane.http_date)
+        request.head_size = len(data)
+        self.stream.write(data)
+        self._limit_rate(request)
+
+    def _limit_rate(self, request: Request) -> None:
+        core = request.location.core
+        rate = request.limit_rate
+        if rate is None:
+            rate = core.limit_rate(request) if core.limit_rate is not None else 0
+        if rate:
+            after = request.limit_rate_after
+            if after is None:
+                after = core.limit_rate_after(request) if core.limit_rate_after is not None else 0
+            self.stream.limit_rate(rate, after)
+        elif core.limits_rate:
+            self.stream.limit_rate(0, 0)
+
+    def send(self, request: Request, pieces: list[Piece], last: bool, flush: bool) -> None:
+        stream = self.stream
+        if request.header_only:
+            return
+        if request.chunked:
+            size = total(pieces)
+            if size:
+                stream.write(b"%x\r\n" % size)
+                for piece in pieces:
+                    stream.write(piece)
+                stream.write(b"\r\n" if not last else b"\r\n0\r\n" + self._trailers(request) + b"\r\n")
+            elif last:
+                stream.write(b"0\r\n" + self._trailers(request) + b"\r\n")
+        else:
+            for piece in pieces:
+                stream.write(piece)
+        if flush and not last:
+            stream.flush()
+
+    def _trailers(self, request: Request) -> bytes:
+        trailers = request.response.trailers
+        if not trailers:
+            return b""
+        return b"".join([b"%s: %s\r\n" % field for field in trailers])
+
+    def pending(self) -> int:
+        return self.stream.pending
+
+    def finish(self, request: Request) -> None:
+        stream = self.stream
+        if not request.head_sent:
+            self.terminate(request)
+            return
+        if stream.flush():
+            self.state = State.SENDING
+            stream.deadline = self.lane.now + request.location.core.send_timeout
+            return
+        if stream.error:
+            self._sending_failed(request)
+        else:
+            self._complete(request)
+
+    def _go_on_sending(self) -> None:
+        request = self.request
+        assert request is not None
+        stream = self.stream
+        if stream.error:
+            self._sending_failed(request)
+        elif not stream.pending:
+            self._complete(request)
+        else:
+            stream.deadline = self.lane.now + request.location.core.send_timeout
+
+    def _sending_failed(self, request: Request) -> None:
+        error = OSError(self.stream.error, "")
+        request.log("info", b"writev() failed while sending response to client", error)
+        request.keepalive = False
+        self.terminate(request)
+
+    def terminate(self, request: Request) -> None:
+        request.keepalive = False
+        self._log(request)
+        self.request = None
+        self.close(reset=request.log_status in (408, 444))
+
+    # -- the end of a request ------------------------------------------------------------------------------------
+
+    def _complete(self, request: Request) -> None:
+        """The whole response is with the kernel."""
+        request.complete = True
+        decoder = self.decoder
+        if decoder is not None and not decoder.done:
+            if request.discarding or request.body is None:
+                self._log(request)
+                self.state = State.DISCARDING
+                core = request.location.core
+                self.linger_until = self.lane.now + core.lingering_time
+                self.stream.deadline = self.lane.now + core.lingering_timeout
+                self._go_on_discarding()
+                return
+            request.keepalive = False
+        else:
+            request.lingering_close = False
+        self._log(request)
+        self._end_request(request, keep=request.keepalive)
+
+    def _end_request(self, request: Request, keep: bool) -> None:
+        self.request = None
+        self.decoder = None
+        stream = self.stream
+        core = request.location.core
+        if keep and not self.worker.exiting:
+            self.state = State.READING
+            stream.deadline = self.lane.now + core.keepalive_timeout
+            if not self.in_loop and (self.buffer or stream.readable):
+                self.read_head()
+            elif self.worker.exiting:
+                self.close()
+            return
+        if core.lingering_close == 2 or (
+            core.lingering_close == 1 and (request.lingering_close or self.buffer or stream.readable)
+        ):
+            stream.shutdown_write()
+            self.buffer = b""
+            self.state = State.LINGERING
+            self.linger_until = self.lane.now + core.lingering_time
+            stream.deadline = min(self.lane.now + core.lingering_timeout, self.linger_until)
+            self._go_on_lingering()
+            return
+        self.close()
+
+    def _log(self, request: Request) -> None:
+        """The log phase and what handlers asked to be done at the end; once for each request."""
+        for handler in request.plan.log_handlers:
+            try:
+                handler(request)
+            except Exception as error:
+                self.cycle.crashed(request, error)
+        for cleanup in request.cleanups:
+            try:
+                cleanup()
+            except Exception as error:
+                self.cycle.crashed(request, error)
+        request.cleanups = []
+        self.worker.request_ends()
+
+    # -- bodies --------------------------------------------------------------------------------------------------
+
+    def receive_body(self, request: Request) -> bytes | None:
+        decoder = self.decoder
+        if decoder is None or decoder.done:
+            return b""
+        while True:
+            if self.buffer:
+                data, self.buffer = decoder.feed(self.buffer)
+                if data or decoder.done:
+                    return data
+            data_or_none = self.stream.recv()
+            if data_or_none is None:
+                return None
+            if not data_or_none:
+                raise BodyError(400, b"client prematurely closed connection")
+            self.buffer = data_or_none
+
+    def discard_body(self, request: Request) -> None:
+        decoder = self.decoder
+        if decoder is None or decoder.done:
+            return
+        try:
+            while not decoder.done:
+                if self.receive_body(request) is None:
+                    return
+        except BodyError as error:
+            request.keepalive = False
+            request.log("info", error.message)
+            decoder.done = True
+        except OSError:
+            request.keepalive = False
+            decoder.done = True
+
+    def _go_on_discarding(self) -> None:
+        request = self.request
+        assert request is not None and self.decoder is not None
+        self.discard_body(request)
+        if self.decoder.done:
+            request.lingering_close = False
+            self._end_request(request, keep=request.keepalive)
+        elif self.lane.now > self.linger_until:
+            self._end_request(request, keep=False)
+        else:
+            self.stream.deadline = min(self.lane.now + request.location.core.lingering_timeout, self.linger_until)
+
+    def _go_on_lingering(self) -> None:
+        stream = self.stream
+        try:
+            while stream.readable:
+                data = stream.recv()
+                if data is None:
+                    return
+                if not data:
+                    break
+            else:
+                return
+        except OSError:
+            pass
+        self.close()
+
+    def close(self, reset: bool = False) -> None:
+        if self.state is State.CLOSED:
+            return
+        core = self.server.root.core
+        self.state = State.CLOSED
+        self.stream.close(reset=reset and core.reset_timedout_connection)
+        self.worker.connections.discard(self)
+        self.worker.connection_closed(self)
+
+    @property
+    def idle(self) -> bool:
+        return self.state is State.READING and not self.buffer

@@ -1,0 +1,405 @@
+"""The variables of the request, its connection and its response that every configuration has."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING, Final
+
+from gateway import NGINX_VERSION
+from gateway._fast import uri
+from gateway.http import paths
+from gateway.http.variables import Getter, PrefixVariable, Variable, cached
+
+if TYPE_CHECKING:
+    from gateway.http.request import Request
+
+_HOSTNAME: Final = socket.gethostname().lower().encode()
+
+
+def _http(name: str) -> Getter:
+    """$http_NAME: all fields of this name, joined as nginx joins them."""
+    lower = name.encode()
+
+    def get(request: Request) -> bytes | None:
+        value: bytes | None = request.head.variable(lower)
+        return value
+
+    return get
+
+
+def _arg(name: str) -> Getter:
+    wanted = name.encode()
+
+    def get(request: Request) -> bytes | None:
+        args = request.args
+        return uri.args_get(args, wanted) if args else None
+
+    return get
+
+
+def _cookie(name: str) -> Getter:
+    wanted = name.encode()
+
+    def get(request: Request) -> bytes | None:
+        values = request.head.get_all(b"cookie")
+        return uri.cookie_get(values, wanted) if values else None
+
+    return get
+
+
+def _sent_http(name: str) -> Getter:
+    wanted = name.replace("_", "-").encode()
+    special = _SENT.get(name)
+    if special is not None:
+        return special
+
+    def get(request: Request) -> bytes | None:
+        values = [value for field, value in request.response.fields if field.lower() == wanted]
+        return b", ".join(values) if values else None
+
+    return get
+
+
+def _sent_trailer(name: str) -> Getter:
+    wanted = name.replace("_", "-").encode()
+
+    def get(request: Request) -> bytes | None:
+        values = [value for field, value in request.response.trailers or () if field.lower() == wanted]
+        return b", ".join(values) if values else None
+
+    return get
+
+
+def _proxy_tlv(name: str) -> Getter:
+    """$proxy_protocol_tlv_NAME or _0xNN."""
+    kinds = {
+        "alpn": 0x01, "authority": 0x02, "unique_id": 0x05, "ssl": 0x20, "netns": 0x30,
+        "ssl_version": 0x21, "ssl_cn": 0x22, "ssl_cipher": 0x23, "ssl_sig_alg": 0x24, "ssl_key_alg": 0x25,
+    }  # fmt: skip
+    inside_ssl = name.startswith("ssl_")
+    if name.startswith("0x"):
+        try:
+            kind = int(name, 16)
+        except ValueError:
+            kind = -1
+    else:
+        kind = kinds.get(name, -1)
+
+    def get(request: Request) -> bytes | None:
+        header = request.connection.proxy
+        if header is None or kind < 0:
+            return None
+        if name == "ssl_verify":
+            value = header.tlvs.get(0x20)
+            return b"%d" % int.from_bytes(value[1:5], "big") if value is not None and len(value) >= 5 else None
+        if not inside_ssl:
+            return header.tlvs.get(kind)  # type: ignore[no-any-return]
+        outer = header.tlvs.get(0x20)
+        if outer is None:
+            return None
+        from gateway.protocol.proxy_protocol import parse_tlvs
+
+        return parse_tlvs(outer[5:]).get(kind)
+
+    if name == "ssl_verify":
+        kind = 0
+    return get
+
+
+def _sent_connection(request: Request) -> bytes | None:
+    if request.response.status == 101:
+        return b"upgrade"
+    return b"keep-alive" if request.keepalive else b"close"
+
+
+def _sent_keep_alive(request: Request) -> bytes | None:
+    timeout = request.location.core.keepalive_header
+    return b"timeout=%d" % timeout if request.keepalive and timeout else None
+
+
+def _sent_content_length(request: Request) -> bytes | None:
+    length = request.response.content_length
+    return b"%d" % length if length >= 0 else None
+
+
+_SENT: Final[dict[str, Getter]] = {
+    "content_type": lambda r: r.response.full_content_type,
+    "content_length": _sent_content_length,
+    "location": lambda r: r.response.location,
+    "last_modified": lambda r: r.response.last_modified_value,
+    "connection": _sent_connection,
+    "keep_alive": _sent_keep_alive,
+    "transfer_encoding": lambda r: b"chunked" if r.chunked else None,
+    "etag": lambda r: r.response.etag,
+    "content_encoding": lambda r: r.response.content_encoding,
+    "date": lambda r: r.response.date,
+    "server": lambda r: r.response.server,
+}
+
+
+def _host(request: Request) -> bytes | None:
+    return request.host or request.server.server_name
+
+
+def _request_port(request: Request) -> bytes | None:
+    port = request.head.port
+    return b"%d" % port if port > 0 else b""
+
+
+def _remote_addr(request: Request) -> bytes | None:
+    return request.connection.remote()[0]
+
+
+def _remote_port(request: Request) -> bytes | None:
+    port = request.connection.remote()[1]
+    return b"%d" % port if port else b""
+
+
+def _binary_remote_addr(request: Request) -> bytes | None:
+    address = request.connection.remote()[0].decode("latin-1")
+    try:
+        return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    except OSError:
+        return address.encode("latin-1")
+
+
+def _server_port(request: Request) -> bytes | None:
+    port = request.connection.server_port
+    return b"%d" % port if port else b""
+
+
+def _status(request: Request) -> bytes | None:
+    status = request.log_status or request.err_status or request.response.status
+    if status == 0:
+        return b"009" if request.http_version == 9 else b"000"
+    return b"%03d" % status
+
+
+def _body_bytes_sent(request: Request) -> bytes | None:
+    return b"%d" % max(0, request.bytes_sent() - request.head_size)
+
+
+def _request_time(request: Request) -> bytes | None:
+    elapsed = max(0.0, request.connection.lane.now - request.started)
+    return b"%d.%03d" % (int(elapsed), int(elapsed * 1000) % 1000)
+
+
+def _connection_time(request: Request) -> bytes | None:
+    elapsed = max(0.0, request.connection.lane.now - request.connection.started)
+    return b"%d.%03d" % (int(elapsed), int(elapsed * 1000) % 1000)
+
+
+def _msec(request: Request) -> bytes | None:
+    now = request.connection.lane.wall
+    return b"%d.%03d" % (int(now), int(now * 1000) % 1000)
+
+
+class _LocalTime:
+    """The two forms of the local time, made once a second."""
+
+    def __init__(self) -> None:
+        self.second = -1
+        self.local = b""
+        self.iso = b""
+
+    def at(self, second: int) -> _LocalTime:
+        if second != self.second:
+            self.second = second
+            t = time.localtime(second)
+            zone = t.tm_gmtoff // 60
+            sign = "-" if zone < 0 else "+"
+            zone = abs(zone)
+            offset = f"{sign}{zone // 60:02d}:{zone % 60:02d}"
+            month = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")[t.tm_mon - 1]
+            clock = f"{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d}"
+            self.local = f"{t.tm_mday:02d}/{month}/{t.tm_year}:{clock} {offset.replace(':', '')}".encode()
+            self.iso = f"{t.tm_year}-{t.tm_mon:02d}-{t.tm_mday:02d}T{clock}{offset}".encode()
+        return self
+
+
+local_time: Final = _LocalTime()
+
+
+def _request_body(request: Request) -> bytes | None:
+    body = request.main.body
+    return body.data() if body is not None and body.file is None else None
+
+
+def _request_body_file(request: Request) -> bytes | None:
+    body = request.main.body
+    return body.file.name if body is not None and body.file is not None else None
+
+
+def _remote_user(request: Request) -> bytes | None:
+    from base64 import b64decode
+
+    value = request.head.authorization
+    if value is None or value[:6].lower() != b"basic ":
+        return None
+    try:
+        user, colon, _ = b64decode(value[6:].strip(), validate=True).partition(b":")
+    except ValueError:
+        return None
+    return user if colon else None
+
+
+def _request_length(request: Request) -> bytes | None:
+    decoder = request.connection.decoder
+    return b"%d" % (request.head.length + (decoder.received if decoder is not None else 0))
+
+
+def _tcpinfo(index: int) -> Getter:
+    """struct tcp_info: rtt, rttvar, snd_cwnd, rcv_space; offsets of Linux's include/uapi/linux/tcp.h."""
+
+    def get(request: Request) -> bytes | None:
+        try:
+            with socket.socket(fileno=os.dup(request.connection.stream.fd)) as duplicate:
+                info = duplicate.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+        except OSError:
+            return None
+        words = struct.unpack_from("=24I", info, 8)
+        return b"%d" % words[index]
+
+    return get
+
+
+def _realpath_root(request: Request) -> bytes | None:
+    try:
+        return os.path.realpath(paths.document_root(request), strict=True)
+    except OSError as error:
+        request.log("crit", b'realpath() "%s" failed' % paths.document_root(request), error)
+        return None
+
+
+def _set_args(request: Request, value: bytes) -> None:
+    request.args = value
+    request.valid_unparsed_uri = False
+
+
+def _set_limit_rate(request: Request, value: bytes) -> None:
+    from gateway.config.units import parse_size
+
+    try:
+        request.limit_rate = parse_size(value.decode("latin-1"))
+    except ValueError:
+        request.log("error", b'invalid $limit_rate "%s"' % value)
+
+
+def _limit_rate(request: Request) -> bytes | None:
+    rate = request.limit_rate
+    if rate is None:
+        core = request.location.core
+        rate = core.limit_rate(request) if core.limit_rate is not None else 0
+    return b"%d" % rate
+
+
+def _request_id(request: Request) -> bytes | None:
+    return os.urandom(16).hex().encode()
+
+
+def _proxy_protocol(name: str) -> Getter:
+    def get(request: Request) -> bytes | None:
+        header = request.connection.proxy
+        if header is None:
+            return None
+        value = getattr(header, name)
+        if value.__class__ is int:
+            return b"%d" % value if value else b""
+        return value  # type: ignore[no-any-return]
+
+    return get
+
+
+def _content_length(request: Request) -> bytes | None:
+    """$content_length: the field's value, or the length of a chunked body that has been read."""
+    value = request.head.get(b"content-length")
+    if value is not None:
+        return value  # type: ignore[no-any-return]
+    body = request.main.body
+    if body is not None and request.head.chunked and body.complete:
+        return b"%d" % body.size
+    return None
+
+
+def _request_line(request: Request) -> bytes | None:
+    line: bytes = request.main.head.request_line
+    return line
+
+
+def _field(name: bytes) -> Getter:
+    return lambda r: r.head.variable(name)
+
+
+_PROTOCOLS: Final = {9: b"HTTP/0.9", 10: b"HTTP/1.0", 11: b"HTTP/1.1", 20: b"HTTP/2.0", 30: b"HTTP/3.0"}
+
+
+def _protocol(request: Request) -> bytes | None:
+    protocol: bytes = request.head.protocol
+    return protocol or _PROTOCOLS.get(request.http_version)
+
+
+VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
+    Variable("args", lambda r: r.args, set=_set_args, changeable=True),
+    Variable("query_string", lambda r: r.args),
+    Variable("is_args", lambda r: b"?" if r.args else b""),
+    Variable("uri", lambda r: r.uri),
+    Variable("document_uri", lambda r: r.uri),
+    Variable("request_uri", lambda r: r.main.head.target),
+    Variable("request", _request_line),
+    Variable("request_method", lambda r: r.main.method),
+    Variable("scheme", lambda r: r.connection.scheme),
+    Variable("https", lambda r: b"on" if r.connection.scheme == b"https" else b""),
+    Variable("server_protocol", _protocol),
+    Variable("host", _host),
+    Variable("request_port", _request_port),
+    Variable("is_request_port", lambda r: b":" if r.head.port > 0 else b""),
+    Variable("hostname", lambda r: _HOSTNAME),
+    Variable("server_name", lambda r: r.server.server_name),
+    Variable("server_addr", lambda r: r.connection.server_addr),
+    Variable("server_port", _server_port),
+    Variable("remote_addr", _remote_addr),
+    Variable("remote_port", _remote_port),
+    Variable("binary_remote_addr", _binary_remote_addr),
+    Variable("remote_user", _remote_user),
+    Variable("content_length", _content_length),
+    Variable("content_type", _field(b"content_type")),
+    Variable("document_root", lambda r: paths.document_root(r)),
+    Variable("realpath_root", _realpath_root),
+    Variable("request_filename", lambda r: r.map_uri_to_path(r.uri)),
+    Variable("request_body", _request_body),
+    Variable("request_body_file", _request_body_file),
+    Variable("request_completion", lambda r: b"OK" if r.complete else b""),
+    Variable("request_id", cached("request_id", _request_id)),
+    Variable("request_length", _request_length),
+    Variable("request_time", _request_time),
+    Variable("status", _status),
+    Variable("bytes_sent", lambda r: b"%d" % r.bytes_sent()),
+    Variable("body_bytes_sent", _body_bytes_sent),
+    Variable("limit_rate", _limit_rate, set=_set_limit_rate, changeable=True),
+    Variable("connection", lambda r: b"%d" % r.connection.number),
+    Variable("connection_requests", lambda r: b"%d" % r.connection.requests),
+    Variable("connection_time", _connection_time),
+    Variable("pipe", lambda r: b"p" if r.pipelined else b"."),
+    Variable("pid", lambda r: b"%d" % os.getpid()),
+    Variable("msec", _msec),
+    Variable("time_local", lambda r: local_time.at(int(r.connection.lane.wall)).local),
+    Variable("time_iso8601", lambda r: local_time.at(int(r.connection.lane.wall)).iso),
+    Variable("nginx_version", lambda r: NGINX_VERSION.encode()),
+    Variable("tcpinfo_rtt", _tcpinfo(15)),
+    Variable("tcpinfo_rttvar", _tcpinfo(16)),
+    Variable("tcpinfo_snd_cwnd", _tcpinfo(18)),
+    Variable("tcpinfo_rcv_space", _tcpinfo(22)),
+    Variable("proxy_protocol_addr", _proxy_protocol("source")),
+    Variable("proxy_protocol_port", _proxy_protocol("source_port")),
+    Variable("proxy_protocol_server_addr", _proxy_protocol("destination")),
+    Variable("proxy_protocol_server_port", _proxy_protocol("destination_port")),
+    PrefixVariable("proxy_protocol_tlv_", _proxy_tlv),
+    PrefixVariable("sent_http_", _sent_http),
+    PrefixVariable("sent_trailer_", _sent_trailer),
+    PrefixVariable("http_", _http),
+    PrefixVariable("arg_", _arg),
+    PrefixVariable("cookie_", _cookie),
+)

@@ -1,0 +1,105 @@
+"""Error pages: the `error_page` directive, and the pages that nginx makes itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gateway.http.module import OK, Result
+from gateway.http.status import SENT_AS, error_page
+
+if TYPE_CHECKING:
+    from gateway.http.request import Request
+    from gateway.http.template import Template
+
+_NO_KEEPALIVE: Final = frozenset({400, 413, 414, 494, 495, 496, 497, 500, 501})
+_NO_LINGERING: Final = frozenset({400, 494, 495, 496, 497})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+class ErrorPage:
+    """One status of an `error_page`; `overwrite`: -1 keep the status, 0 take the page's own, else this one."""
+
+    __slots__ = ("overwrite", "status", "target")
+
+    def __init__(self, status: int, overwrite: int, target: Template) -> None:
+        self.status = status
+        self.overwrite = overwrite
+        self.target = target
+
+
+def special_response(request: Request, status: int) -> Result:
+    """Answer with a status that has no response yet; nginx's ngx_http_special_response_handler."""
+    request.err_status = status
+    if status in _NO_KEEPALIVE:
+        request.keepalive = False
+    if status in _NO_LINGERING:
+        request.lingering_close = False
+    response = request.response
+    response.content_type = None
+    response.charset = None
+    core = request.location.core
+    pages = core.error_pages
+    if pages and not request.in_error_page and request.uri_changes > 0:
+        if not core.recursive_error_pages:
+            request.in_error_page = True
+        for page in pages:
+            if page.status == status:
+                return _send_error_page(request, page)
+    request.expect_tested = True
+    request.discard_body()
+    sent = SENT_AS.get(status, status)
+    request.err_status = sent
+    if status == 204:
+        response.content_length = -1
+        request.send_head()
+        return OK
+    body = None if status == 201 else error_page(status, core.signature, _padding(request, status))
+    return _send_page(request, body)
+
+
+def _padding(request: Request, status: int) -> bool:
+    core = request.location.core
+    if not core.msie_padding or status < 400 or request.http_version < 10:
+        return False
+    agent = request.field(b"user-agent") or b""
+    return (b"MSIE " in agent and b"Opera" not in agent) or b"Chrome/" in agent
+
+
+def _send_page(request: Request, body: bytes | None) -> Result:
+    response = request.response
+    response.clear_accept_ranges()
+    response.clear_last_modified()
+    response.etag = None
+    response.content_encoding = None
+    response.status_text = None
+    if body is None:
+        response.content_length = 0
+        request.header_only = request.header_only or False
+    else:
+        response.content_type = b"text/html"
+        response.content_length = len(body)
+    if not request.send_head():
+        request.send([body] if body else [], last=True)
+    return OK
+
+
+def _send_error_page(request: Request, page: ErrorPage) -> Result:
+    if page.overwrite > 0 and page.overwrite != 200:
+        request.expect_tested = True
+    if page.overwrite >= 0:
+        request.err_status = page.overwrite
+    target = page.target(request)
+    if target[:1] == b"/":
+        uri, args = request.split_uri(target)
+        if request.method != b"HEAD":
+            request.method = b"GET"
+        return request.internal_redirect(uri, args)
+    if target[:1] == b"@":
+        return request.named_location(target)
+    request.expect_tested = True
+    request.discard_body()
+    if page.overwrite not in _REDIRECTS:
+        request.err_status = 302
+    response = request.response
+    response.location = target
+    return _send_page(request, error_page(request.err_status, request.location.core.signature, False))

@@ -1,0 +1,76 @@
+"""What an HTTP module declares: settings, directives, variables, and its part in a location's plan."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config.conf import Conf
+from gateway.config.directive import Directive
+
+if TYPE_CHECKING:
+    from gateway.config.loader import Loader, Scope
+    from gateway.core.pieces import Piece
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+    from gateway.http.variables import PrefixVariable, Variable
+
+
+class Phase(enum.IntEnum):
+    """nginx's phases, in the order in which they run; FIND_CONFIG and the post phases are the engine's own."""
+
+    POST_READ = 0
+    SERVER_REWRITE = 1
+    REWRITE = 2
+    PREACCESS = 3
+    ACCESS = 4
+    PRECONTENT = 5
+    CONTENT = 6
+    LOG = 7
+
+
+OK: Final = 0  # the phase is satisfied (access), or the response is complete (content)
+RESTART: Final = -1  # an internal redirect took place: the request has a new plan
+DONE: Final = -4  # the request's end is in other hands (upgraded, or finished already)
+
+Result = int | None
+# None: declined, the next handler's turn. An int of 200 and more: finish with this status.
+Handler = Callable[["Request"], "Result | Awaitable[Result]"]
+# (pieces, last, flush) -> pieces; runs synchronously, keeps what it must in itself
+BodyFilter = Callable[["list[Piece]", bool, bool], "list[Piece]"]
+HeadFilter = Callable[["Request"], "BodyFilter | None"]
+
+
+@dataclass(slots=True)
+class Contribution:
+    """What one module adds to one location's plan."""
+
+    handlers: Mapping[Phase, Handler | Sequence[Handler]] = field(default_factory=dict)
+    content: Handler | None = None  # takes the location over: no other content handler is asked
+    head_filter: HeadFilter | None = None
+
+
+NOTHING: Final = Contribution()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class HttpModule:
+    """One module; `plan` is asked once for each location when its plan is made, `prepare` once for each cycle."""
+
+    name: str
+    directives: tuple[Directive, ...] = ()
+    main: type[Conf] | None = None
+    server: type[Conf] | None = None
+    location: type[Conf] | None = None
+    variables: tuple[Variable | PrefixVariable, ...] = ()
+    # (settings, location) -> Contribution; `settings` are the location's, already merged
+    plan: Callable[[Any, Location], Contribution] | None = None
+    # the server's own rewrite phase: (settings, server's location) -> handler
+    server_plan: Callable[[Any, Location], Handler | None] | None = None
+    # before the http block is read: (http scope, loader); for what directives of other modules need to find
+    preconfigure: Callable[[Scope, Loader], None] | None = None
+    # after all settings are merged: (http scope, loader); for zones, upstreams, checks across blocks
+    prepare: Callable[[Scope, Loader], None] | None = None
+    first_body_filter: bool = False  # its body filter sees the body before all others (ranges)

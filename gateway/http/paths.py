@@ -1,0 +1,35 @@
+"""From a URI to a file: `root` and `alias`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.http.request import Request
+
+
+def map_uri_to_path(request: Request, uri: bytes) -> bytes:
+    """The file name of a URI in the present location; nginx's ngx_http_map_uri_to_path."""
+    core = request.location.core
+    if core.alias is None:
+        return document_root(request) + uri
+    base: bytes = absolute(request, core.alias(request))
+    if request.location.regex is not None:
+        return base  # the alias of a regex location is the whole name
+    if request.add_uri_to_alias or request.location.named:
+        return base + uri
+    return base + uri[len(request.location.name) :]
+
+
+def document_root(request: Request) -> bytes:
+    """$document_root: root's value, or alias's."""
+    core = request.location.core
+    if core.alias is not None:
+        return absolute(request, core.alias(request))
+    constant: bytes | None = core.root_path
+    return constant if constant is not None else absolute(request, core.root(request))
+
+
+def absolute(request: Request, path: bytes) -> bytes:
+    """A path against the prefix that gateway was started with."""
+    return path if path[:1] == b"/" else request.cycle.prefix + path

@@ -1,0 +1,177 @@
+"""A location's plan: the handlers and filters that this location uses, in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from gateway.http.module import OK, RESTART, Contribution, Handler, HeadFilter, HttpModule, Phase, Result
+
+if TYPE_CHECKING:
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+    from gateway.http.servers import Server
+
+LogHandler = Callable[["Request"], None]
+
+
+class Plan:
+    """`steps` run one after the other until one of them answers; `rewrites` is how many of them belong to REWRITE."""
+
+    __slots__ = ("head_filters", "log_handlers", "steps")
+
+    def __init__(
+        self, steps: tuple[Handler, ...], head_filters: tuple[HeadFilter, ...], logs: tuple[LogHandler, ...]
+    ) -> None:
+        self.steps = steps
+        self.head_filters = head_filters
+        self.log_handlers = logs
+
+
+def make_plan(location: Location, modules: Sequence[HttpModule]) -> Plan:
+    """Ask every module for its part in this location."""
+    parts: list[Contribution] = []
+    for module in modules:
+        if module.plan is not None:
+            parts.append(module.plan(location.confs.get(module), location))
+    by_phase: dict[Phase, list[Handler]] = {phase: [] for phase in Phase}
+    content: Handler | None = None
+    filters: list[HeadFilter] = []
+    for part in parts:
+        for phase, handlers in part.handlers.items():
+            by_phase[phase].extend([handlers] if callable(handlers) else handlers)
+        content = part.content or content
+        if part.head_filter is not None:
+            filters.append(part.head_filter)
+    # An `if` block's plan goes on where its location's rewrite phase switched to it.
+    steps: list[Handler] = [] if location.nameless else [*by_phase[Phase.REWRITE]]
+    if steps or location.nameless:
+        steps.append(_post_rewrite)
+    steps += by_phase[Phase.PREACCESS]
+    steps += _access(by_phase[Phase.ACCESS], location.core.satisfy_any)
+    steps += by_phase[Phase.PRECONTENT]
+    if location.internal:
+        steps.insert(0, _internal_only)
+    steps.insert(0, _start)
+    if content is not None:
+        steps.append(content)
+    else:
+        steps += by_phase[Phase.CONTENT]
+        steps.append(_nothing_to_serve)
+    logs: list[LogHandler] = by_phase[Phase.LOG]  # type: ignore[assignment]
+    return Plan(tuple(steps), tuple(filters), tuple(logs))
+
+
+def _start(request: Request) -> Result:
+    """What nginx does on entering a location: limits of the body, and keep-alive's rules."""
+    return request.enter_location()
+
+
+def _internal_only(request: Request) -> Result:
+    return None if request.internal else 404
+
+
+def _post_rewrite(request: Request) -> Result:
+    """nginx's post-rewrite phase: a changed URI is looked up again, ten times at most."""
+    if not request.uri_changed:
+        return None
+    request.uri_changed = False
+    if request.count_uri_change():
+        return request.find_location()
+    request.log("error", b'rewrite or internal redirection cycle while processing "%s"' % request.uri)
+    return 500
+
+
+def _nothing_to_serve(request: Request) -> Result:
+    if request.uri.endswith(b"/"):
+        request.log("error", b'directory index of "%s" is forbidden' % request.map_uri_to_path(request.uri))
+        return 403
+    request.log("error", b"no handler found")
+    return 404
+
+
+def _access(handlers: list[Handler], satisfy_any: bool) -> list[Handler]:
+    """The access phase. A handler allows by OK, refuses by a status, has no opinion by None.
+
+    `satisfy all`: none may refuse. `satisfy any`: the first that allows is enough; if all that have an opinion refuse,
+    401 stands before 403.
+    """
+    if not handlers:
+        return []
+    if not satisfy_any or len(handlers) == 1:
+        return [_main_only(handler, allow_ends=False) for handler in handlers]
+    return [_satisfy_any(handlers)]
+
+
+def _main_only(handler: Handler, allow_ends: bool) -> Handler:
+    async def settle(result: Awaitable[Result]) -> Result:
+        value = await result
+        return None if value == OK else value
+
+    def check(request: Request) -> Result | Awaitable[Result]:
+        if request.parent is not None:
+            return None  # subrequests pass: nginx checks access for main requests alone
+        result = handler(request)
+        if result is None or result == OK:
+            return None
+        return result if isinstance(result, int) else settle(result)
+
+    return check
+
+
+def _satisfy_any(handlers: list[Handler]) -> Handler:
+    async def rest(request: Request, i: int, refused: int | None, pending: Awaitable[Result]) -> Result:
+        result: Result | Awaitable[Result] = await pending
+        while True:
+            if result == OK:
+                return None
+            if result is not None:
+                if result not in (401, 403):
+                    return result  # type: ignore[return-value]
+                refused = 401 if 401 in (refused, result) else 403
+            if i == len(handlers):
+                return refused
+            result = handlers[i](request)
+            i += 1
+            if result is not None and not isinstance(result, int):
+                result = await result
+
+    def check(request: Request) -> Result | Awaitable[Result]:
+        if request.parent is not None:
+            return None
+        refused: int | None = None
+        for i, handler in enumerate(handlers, 1):
+            result = handler(request)
+            if result is None:
+                continue
+            if not isinstance(result, int):
+                return rest(request, i, refused, result)
+            if result == OK:
+                request.satisfied()
+                return None
+            if result not in (401, 403):
+                return result
+            refused = 401 if 401 in (refused, result) else 403
+        return refused
+
+    return check
+
+
+def server_handlers(server: Server, modules: Sequence[HttpModule]) -> tuple[Handler, ...]:
+    """POST_READ and SERVER_REWRITE of a server, made on first use."""
+    early: list[Handler] = []
+    late: list[Handler] = []
+    for module in modules:
+        if module.plan is not None:
+            part = module.plan(server.root.confs.get(module), server.root)
+            handlers = part.handlers.get(Phase.POST_READ)
+            if handlers is not None:
+                early.extend([handlers] if callable(handlers) else handlers)
+        if module.server_plan is not None:
+            handler = module.server_plan(server.root.confs.get(module), server.root)
+            if handler is not None:
+                late.append(handler)
+    return (*early, *late)
+
+
+__all__ = ["RESTART", "Plan", "make_plan", "server_handlers"]

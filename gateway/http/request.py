@@ -1,0 +1,368 @@
+"""One request: what the client asked, where it stands in its plan, and what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from gateway._fast import uri as uri_grammar
+from gateway.http import error_pages, paths
+from gateway.http.module import DONE, OK, RESTART, BodyFilter, Result
+from gateway.http.plan import make_plan, server_handlers
+from gateway.http.response import Response
+from gateway.http.status import CLIENT_CLOSED, CLOSE
+
+if TYPE_CHECKING:
+    from gateway.core.pieces import Piece
+    from gateway.core.regex import Captures
+    from gateway.http.body import RequestBody
+    from gateway.http.cycle import HttpCycle
+    from gateway.http.locations import Location
+    from gateway.http.output import Output
+    from gateway.http.plan import Plan
+    from gateway.http.servers import Server
+
+URI_CHANGES = 10  # rewrites and internal redirects of one request; nginx's NGX_HTTP_MAX_URI_CHANGES
+SUBREQUESTS = 50  # nginx's NGX_HTTP_MAX_SUBREQUESTS
+
+
+class Request:
+    """Class attributes are the defaults; an instance holds only what its request changed."""
+
+    # asked by the client, or changed by a rewrite
+    method: bytes = b""
+    uri: bytes = b""  # normalised path
+    args: bytes = b""
+    unparsed_uri: bytes = b""
+    valid_unparsed_uri: bool = True  # the URI is still what the client sent
+    request_line: bytes = b""
+    http_version: int = 10  # 9, 10, 11, 20
+    header_only: bool = False  # HEAD, and statuses without a body
+    host: bytes = b""  # validated name: request line, Host field, or server_name
+    port: int | None = None  # $request_port
+    # where it stands
+    location: Location
+    plan: Plan
+    step: int = 0
+    internal: bool = False
+    uri_changed: bool = False
+    uri_changes: int = URI_CHANGES + 1
+    subrequests: int = SUBREQUESTS + 1
+    in_error_page: bool = False
+    err_status: int = 0
+    captures: Captures | None = None
+    parent: Request | None = None
+    add_uri_to_alias: bool = False
+    location_tail: int = -1  # where the URI goes on behind an alias's location, when a rewrite did not change it
+    # what is answered
+    head_sent: bool = False
+    keepalive: bool = False
+    chunked: bool = False
+    complete: bool = False  # all of the response is with the kernel: $request_completion
+    head_size: int = 0
+    started: float = 0.0  # lane time
+    reading_body: bool = False
+    finished: bool = False  # the last piece was handed to the output
+    lingering_close: bool = False
+    expect_tested: bool = False
+    upgraded: bool = False
+    pipelined: bool = False
+    sent_before: int = 0  # what the connection had sent when this request began
+    limit_rate: int | None = None  # set by $limit_rate or X-Accel-Limit-Rate, else the location's
+    limit_rate_after: int | None = None
+    body: RequestBody | None = None
+    discarding: bool = False  # what is left of the body is read and dropped
+    aborted: bool = False  # the client went away, or sending failed
+    upstream: Any = None  # the exchange, for $upstream_* variables
+    log_status: int = 0  # nginx's status in the log when no response was made (400, 408, 499)
+    on_client_event: Callable[[], None] | None = None  # what waits for the client: body bytes, room, its going
+    request_body_in_file_only: bool = False
+    root_tested: bool = False
+
+    def __init__(self, output: Output, head: Any, server: Server, cycle: HttpCycle) -> None:
+        self.output = output
+        self.connection = output.connection
+        self.head = head
+        self.server = server
+        self.cycle = cycle
+        self.values: dict[str, bytes | None] = {}
+        self.state: dict[Any, Any] = {}
+        self.response = Response()
+        self.body_filters: list[BodyFilter] = []
+        self.cleanups: list[Callable[[], None]] = []
+        self.main: Request = self
+        self.location = server.root
+
+    # -- running the plan ----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin: the server's own phases, then the location; goes on without a task as long as nothing waits."""
+        self.drive(self.enter_server())
+
+    def drive(self, result: Result | Awaitable[Result]) -> None:
+        """Go on with the plan from this result, in place; in a fibre once something has to wait."""
+        waiting = self.run(result)
+        if waiting is not None:
+            self.connection.lane.spawn(self._drive(waiting), self._crashed)
+
+    async def _drive(self, waiting: Awaitable[Result] | None) -> None:
+        while waiting is not None:
+            try:
+                result = await waiting
+            except Exception as error:
+                self.cycle.crashed(self, error)
+                result = 500 if not self.head_sent else self.abort()
+            waiting = self.run(result)
+
+    def _crashed(self, error: BaseException) -> None:
+        self.cycle.crashed(self, error)
+        self.output.terminate(self)
+
+    def run(self, result: Result | Awaitable[Result]) -> Awaitable[Result] | None:
+        """Run steps until the request is answered (None) or one has to wait (its awaitable)."""
+        while True:
+            try:
+                if result is None:
+                    result = self._advance()
+                if result.__class__ is not int:
+                    return result  # type: ignore[return-value]
+                if result == RESTART:
+                    result = None
+                    continue
+                result = self.finalize(result)
+            except Exception as error:
+                self.cycle.crashed(self, error)
+                result = 500 if not self.head_sent else self.abort()
+                continue
+            if result != RESTART:
+                return None
+            result = None
+
+    def _advance(self) -> Result | Awaitable[Result]:
+        steps = self.plan.steps
+        i = self.step
+        while True:
+            step = steps[i]
+            i += 1
+            self.step = i
+            result = step(self)
+            if result is not None:
+                return result
+
+    def enter_server(self) -> Result:
+        """POST_READ and SERVER_REWRITE, then the choice of the location."""
+        server = self.server
+        handlers = server.handlers
+        if handlers is None:
+            handlers = server.handlers = server_handlers(server, self.cycle.modules)
+        for handler in handlers:
+            result = handler(self)
+            if result is not None and result != OK:
+                assert isinstance(result, int)
+                return result
+        self.uri_changed = False
+        return self.find_location()
+
+    def find_location(self) -> Result:
+        """Choose the location of the present URI and set its plan; RESTART, or a redirect to the URI with a slash."""
+        server = self.server
+        uri = self.uri
+        location = server.locations.find(self, uri) or server.root
+        self.enter(location)
+        if location.auto_redirect and len(location.name) == len(uri) + 1 and location.name.startswith(uri):
+            tail = b"?" + self.args if self.args else b""
+            self.response.location = uri_grammar.escape(location.name, "uri") + tail
+            return 301
+        return RESTART
+
+    def enter(self, location: Location) -> None:
+        self.location = location
+        plan = location.plan
+        if plan is None:
+            plan = location.plan = make_plan(location, self.cycle.modules)
+        self.plan = plan
+        self.step = 0
+
+    def enter_location(self) -> Result:
+        """The first step of every plan: the settings that act on entering a location."""
+        core = self.location.core
+        if core.limit_except is not None and self.method not in core.limit_except.methods:
+            self.enter(core.limit_except.location)
+            return RESTART
+        if self.keepalive and self is self.main:
+            self.connection.check_keepalive(self, core)
+        limit = core.client_max_body_size
+        length = self.head.content_length
+        if limit and length > limit and not self.discarding and self.body is None and self is self.main:
+            self.log("error", b"client intended to send too large body: %d bytes" % length)
+            self.expect_tested = True
+            self.discard_body()
+            return 413
+        return None
+
+    # -- internal redirects --------------------------------------------------------------------------------------
+
+    def count_uri_change(self) -> bool:
+        self.uri_changes -= 1
+        return self.uri_changes > 0
+
+    def internal_redirect(self, uri: bytes, args: bytes | None = None) -> Result:
+        """Serve another URI of this server instead; `args` None keeps none, as nginx does."""
+        if not self.count_uri_change():
+            self.log("error", b'rewrite or internal redirection cycle while internally redirecting to "%s"' % uri)
+            return 500
+        self.uri = uri
+        self.args = args or b""
+        self.internal = True
+        self.valid_unparsed_uri = False
+        self.add_uri_to_alias = False
+        self._forget_filters()
+        self.location = self.server.root
+        return self.enter_server()
+
+    def named_location(self, name: bytes) -> Result:
+        """Go on in `@name` with the URI as it is."""
+        if not self.count_uri_change():
+            self.log("error", b'rewrite or internal redirection cycle while redirect to named location "%s"' % name)
+            return 500
+        if not self.uri:
+            self.log("error", b'empty URI in redirect to named location "%s"' % name)
+            return 500
+        location = self.server.locations.named.get(name)
+        if location is None:
+            self.log("error", b'could not find named location "%s"' % name)
+            return 500
+        self.internal = True
+        self.add_uri_to_alias = True
+        self._forget_filters()
+        self.enter(location)
+        return RESTART
+
+    def _forget_filters(self) -> None:
+        self.state = {}
+        self.body_filters = []
+
+    def matched(self, captures: Captures) -> None:
+        """Remember a regular expression's groups, for $1 … and the named ones."""
+        self.captures = captures
+        for name in captures.named:
+            self.values[name] = captures.group(name)
+
+    # -- the answer ----------------------------------------------------------------------------------------------
+
+    def send_head(self) -> bool:
+        """Run the head filters and queue the head; True if no body may follow (HEAD, 204, 304)."""
+        if self.head_sent:
+            self.log("alert", b"header already sent")
+            return True
+        self.head_sent = True
+        if self.err_status:
+            self.response.status = self.err_status
+            self.response.status_text = None
+        filters = self.body_filters
+        for head_filter in self.plan.head_filters:
+            body_filter = head_filter(self)
+            if body_filter is not None:
+                if getattr(body_filter, "first", False):
+                    filters.insert(0, body_filter)
+                else:
+                    filters.append(body_filter)
+        self.output.send_head(self)
+        return self.header_only
+
+    def send(self, pieces: list[Piece], last: bool = False, flush: bool = False) -> None:
+        """Pass a part of the body through the filters to the output."""
+        for body_filter in self.body_filters:
+            pieces = body_filter(pieces, last, flush)
+        if last:
+            self.finished = True
+        self.output.send(self, pieces, last, flush)
+
+    def respond(self, status: int, body: bytes, content_type: bytes | None = None) -> Result:
+        """A whole response with a body in memory: the usual way for small answers."""
+        response = self.response
+        response.status = status
+        if content_type is not None:
+            response.content_type = content_type
+        response.content_length = len(body)
+        if not self.send_head():
+            self.send([body] if body else [], last=True)
+        return OK
+
+    def finalize(self, status: int) -> Result:
+        """End the request with OK, a status, or DONE; RESTART where an error_page sends it elsewhere."""
+        if status == DONE:
+            return DONE
+        if status in (CLOSE, CLIENT_CLOSED, 408) or self.aborted:
+            if not self.log_status:
+                self.log_status = status if status > 0 else self.response.status
+            self.output.terminate(self)
+            return DONE
+        if status >= 300 or status in (201, 204):
+            if self.head_sent:
+                self.output.terminate(self)
+                return DONE
+            result = error_pages.special_response(self, status)
+            if result == RESTART:
+                return RESTART
+            if result is not None and result != OK and result >= 300:
+                return self.finalize(result)
+        self.output.finish(self)
+        return DONE
+
+    def abort(self) -> int:
+        """The response cannot be completed: cut the connection, so that the client sees it is cut."""
+        self.aborted = True
+        return CLIENT_CLOSED
+
+    def bytes_sent(self) -> int:
+        """$bytes_sent: of this response, head and body."""
+        return self.connection.stream.sent - self.main.sent_before
+
+    def satisfied(self) -> None:
+        """`satisfy any` was met: a challenge left by a handler that refused is taken back."""
+        self.response.remove(b"www-authenticate")
+
+    # -- the body ------------------------------------------------------------------------------------------------
+
+    def discard_body(self) -> None:
+        """The request's body is not wanted: it will be read and dropped; nginx's ngx_http_discard_request_body."""
+        main = self.main
+        if main is self and self.body is None and not self.discarding:
+            self.discarding = True
+            self.output.discard_body(self)
+
+    # -- what modules ask ----------------------------------------------------------------------------------------
+
+    def conf(self, module: Any) -> Any:
+        """The module's settings for the present location."""
+        return self.location.confs[module]
+
+    def field(self, lower_name: bytes) -> bytes | None:
+        """The value of the request's header field; None if absent."""
+        value: bytes | None = self.head.get(lower_name)
+        return value
+
+    def map_uri_to_path(self, uri: bytes) -> bytes:
+        """The file that the present URI names under root or alias."""
+        return paths.map_uri_to_path(self, uri)
+
+    def split_uri(self, target: bytes) -> tuple[bytes, bytes]:
+        """A redirect's target cut at its question mark."""
+        path, _, args = target.partition(b"?")
+        return path, args
+
+    @property
+    def extension(self) -> bytes:
+        """The URI's file extension without the dot: text behind the last dot of the last component."""
+        last = self.uri[self.uri.rfind(b"/") + 1 :]
+        dot = last.rfind(b".")
+        return last[dot + 1 :] if dot >= 0 else b""
+
+    @property
+    def scheme(self) -> bytes:
+        return self.connection.scheme
+
+    def log(self, level: str, message: bytes | str, error: OSError | None = None) -> None:
+        """One line in the location's error log, with nginx's context of the request."""
+        self.cycle.log_request(self, level, message, error)

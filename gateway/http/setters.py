@@ -1,0 +1,96 @@
+"""Setters of http directives whose values are evaluated for each request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gateway.config.conf import UNSET
+from gateway.config.directive import HTTP, Command, Setter
+from gateway.http.template import Template, compile_template
+
+if TYPE_CHECKING:
+    from gateway.http.cycle import HttpCycle
+    from gateway.http.locations import Location
+    from gateway.http.servers import Server
+
+
+def cycle_of(command: Command) -> HttpCycle:
+    """The http block that this directive stands in."""
+    scope = command.scope.enclosing(HTTP)
+    assert scope is not None
+    return scope.owner  # type: ignore[no-any-return]
+
+
+def location_of(command: Command) -> Location:
+    """The location (or a server's own) that this directive stands in."""
+    owner = command.scope.owner
+    return getattr(owner, "root", owner)  # type: ignore[no-any-return]
+
+
+def server_of(command: Command) -> Server:
+    return location_of(command).server  # type: ignore[no-any-return]
+
+
+def template(command: Command, text: str) -> Template:
+    """Compile an argument of this directive."""
+    return compile_template(text, cycle_of(command).variables, command.where)
+
+
+def template_setting(field_name: str) -> Setter:
+    """One argument with variables, kept as a Template; nginx's ngx_http_set_complex_value_slot."""
+
+    def set_template(conf: Any, command: Command) -> None:
+        if getattr(conf, field_name) is not UNSET:
+            command.duplicate()
+        setattr(conf, field_name, template(command, command.args[0]))
+
+    return set_template
+
+
+class Predicate:
+    """Templates of which one that is neither empty nor "0" makes it true (proxy_no_cache, access_log's if=)."""
+
+    __slots__ = ("templates",)
+
+    def __init__(self, templates: list[Template]) -> None:
+        self.templates = tuple(templates)
+
+    def __call__(self, request: Any) -> bool:
+        return any(value not in (b"", b"0") for value in (template(request) for template in self.templates))
+
+
+class Number:
+    """A size or a rate that may hold variables; called with a request it gives an int (0 for what is none)."""
+
+    __slots__ = ("constant", "parse", "template")
+
+    def __init__(self, template: Template, parse: Any) -> None:
+        self.template = template
+        self.parse = parse
+        self.constant: int | None = None
+        if template.constant is not None:
+            self.constant = parse(template.constant.decode("latin-1"))
+
+    def __call__(self, request: Any) -> int:
+        constant = self.constant
+        if constant is not None:
+            return constant
+        try:
+            return self.parse(self.template(request).decode("latin-1"))  # type: ignore[no-any-return]
+        except ValueError:
+            return 0
+
+
+def number_setting(field_name: str, parse: Any) -> Setter:
+    """nginx's ngx_http_set_complex_value_size_slot."""
+
+    def set_number(conf: Any, command: Command) -> None:
+        if getattr(conf, field_name) is not UNSET:
+            command.duplicate()
+        try:
+            value = Number(template(command, command.args[0]), parse)
+        except ValueError:
+            command.fail("invalid value")
+        setattr(conf, field_name, value)
+
+    return set_number

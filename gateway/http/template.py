@@ -1,0 +1,116 @@
+"""Templates: text with variables and captures, compiled at load; nginx's complex values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gateway.config.errors import ConfigError, Where
+from gateway.config.text import to_bytes
+
+if TYPE_CHECKING:
+    from gateway.http.request import Request
+    from gateway.http.variables import Getter, Registry
+
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+
+Part = "bytes | Getter"
+
+
+def capture(number: int) -> Getter:
+    """The getter of $1 … $9: a group of the last regular expression that matched."""
+
+    def get(request: Request) -> bytes | None:
+        captures = request.captures
+        return captures.group(number) if captures is not None else None
+
+    return get
+
+
+def parse(text: str, registry: Registry, where: Where | None = None) -> list[bytes | Getter]:
+    """Split a text at its variables as nginx's ngx_http_script_compile does."""
+    parts: list[bytes | Getter] = []
+    literal: list[str] = []
+    i, end = 0, len(text)
+    while i < end:
+        char = text[i]
+        if char != "$":
+            j = text.find("$", i)
+            j = end if j < 0 else j
+            literal.append(text[i:j])
+            i = j
+            continue
+        i += 1
+        if i == end:
+            raise ConfigError("invalid variable name", where)
+        if text[i].isdigit() and text[i] in "123456789":
+            _flush(literal, parts)
+            parts.append(capture(int(text[i])))
+            i += 1
+            continue
+        braced = text[i] == "{"
+        if braced:
+            i += 1
+        start = i
+        while i < end and text[i] in _NAME:
+            i += 1
+        name = text[start:i]
+        if braced:
+            if i == end or text[i] != "}":
+                raise ConfigError(f'the closing bracket in "{text[start:]}" variable is missing', where)
+            i += 1
+        if not name:
+            raise ConfigError("invalid variable name", where)
+        _flush(literal, parts)
+        if braced and name in "123456789":
+            parts.append(capture(int(name)))
+            continue
+        parts.append(registry.reference(name, where))
+    _flush(literal, parts)
+    return parts
+
+
+def _flush(literal: list[str], parts: list[bytes | Getter]) -> None:
+    if literal:
+        parts.append(to_bytes("".join(literal)))
+        literal.clear()
+
+
+class Template:
+    """A compiled text; call it with a request to get bytes. `constant` is its value if it has no variable."""
+
+    __slots__ = ("constant", "evaluate", "parts", "text")
+
+    def __init__(self, text: str, parts: list[bytes | Getter]) -> None:
+        self.text = text
+        self.parts = tuple(parts)
+        self.constant: bytes | None = None
+        if all(isinstance(part, bytes) for part in parts):
+            self.constant = b"".join(part for part in parts if isinstance(part, bytes))
+        self.evaluate: Callable[[Request], bytes] = _compile(self.parts, self.constant)
+
+    def __call__(self, request: Request) -> bytes:
+        return self.evaluate(request)
+
+    def __repr__(self) -> str:
+        return f"Template({self.text!r})"
+
+
+def _compile(parts: tuple[bytes | Getter, ...], constant: bytes | None) -> Callable[[Request], bytes]:
+    if constant is not None:
+        value = constant
+        return lambda request: value
+    if len(parts) == 1:
+        get = parts[0]
+        assert not isinstance(get, bytes)
+        return lambda request: get(request) or b""
+
+    def join(request: Request) -> bytes:
+        return b"".join([part if part.__class__ is bytes else part(request) or b"" for part in parts])  # type: ignore[operator]
+
+    return join
+
+
+def compile_template(text: str, registry: Registry, where: Where | None = None) -> Template:
+    """Compile a directive's argument. Errors: ConfigError for a malformed variable name."""
+    return Template(text, parse(text, registry, where))

@@ -1,0 +1,130 @@
+"""http: the block itself, its servers, and the merging of settings from outer to inner blocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gateway.config.conf import Conf
+from gateway.config.directive import HTTP, MAIN, NOARGS, SERVER, Command, Directive
+from gateway.config.loader import Loader, Scope
+from gateway.http.cycle import HttpCycle
+from gateway.http.locations import Location
+from gateway.http.module import HttpModule
+from gateway.http.servers import Server
+from gateway.modules import http_core, http_listen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def http_block(modules: Sequence[HttpModule]) -> Any:
+    """The setter of `http { }` for these modules."""
+
+    def set_http(conf: Any, command: Command) -> None:
+        loader = command.loader
+        if loader.results.get("http") is not None:
+            command.duplicate()
+        cycle = HttpCycle(modules, loader.prefix)
+        loader.results["http"] = cycle
+        scope = cycle.scope = Scope(HTTP, command.scope, owner=cycle)
+        for module in modules:
+            for variable in module.variables:
+                cycle.variables.add(variable)
+            if module.preconfigure is not None:
+                module.preconfigure(scope, loader)
+        loader.walk(command.block, scope)
+        _merge(cycle, scope, loader)
+        for module in modules:
+            if module.prepare is not None:
+                module.prepare(scope, loader)
+        cycle.variables.finish()
+
+    return set_http
+
+
+def set_server(conf: Any, command: Command) -> None:
+    scope = Scope(SERVER, command.scope, level="server")
+    server = Server(scope)
+    server.where = command.where
+    server.root = Location(b"", server, scope)
+    scope.owner = server
+    http: HttpCycle = command.scope.owner
+    http.servers.append(server)
+    command.loader.walk(command.block, scope)
+    if not scope.conf(http_listen.module, "server").listens:
+        http_listen.default_listen(server, command)
+
+
+def _merge(cycle: HttpCycle, scope: Scope, loader: Loader) -> None:
+    """Settings of every module: the http block's own, then each server's, then each location's, from the outside in."""
+    merger = _Merger(cycle)
+    outer: dict[Any, Conf] = {}
+    servers: dict[Any, Conf] = {}
+    for module in cycle.modules:
+        if module.main is not None:
+            scope.conf(module, "main").merge(None)
+        if module.server is not None:
+            conf = scope.conf(module, "server")
+            conf.merge(None)
+            servers[module] = conf
+        if module.location is not None:
+            conf = scope.conf(module, "location")
+            conf.merge(None)
+            outer[module] = conf
+    for server in cycle.servers:
+        merger.server(server, servers, outer)
+    http_listen.settle(cycle, loader)
+
+
+class _Merger:
+    """One pass over all servers and locations."""
+
+    def __init__(self, cycle: HttpCycle) -> None:
+        self.with_server = [module for module in cycle.modules if module.server is not None]
+        self.with_location = [module for module in cycle.modules if module.location is not None]
+        self.shareable: dict[int, bool] = {}
+        self.kept: list[Any] = []  # keeps the objects whose id is a key of `shareable`
+
+    def server(self, server: Server, servers: dict[Any, Conf], outer: dict[Any, Conf]) -> None:
+        for module in self.with_server:
+            conf = server.scope.conf(module, "server")
+            conf.merge(servers[module])
+            server.confs[module] = conf
+        server.core = server.confs[http_core.module]
+        self.location(server.root, outer)
+
+    def location(self, location: Location, outer: dict[Any, Conf]) -> None:
+        """Merge one location and those inside it. A module that it does not mention shares the outer block's object."""
+        own = location.scope.confs
+        confs = location.confs
+        for module in self.with_location:
+            conf = own.get((module, "location"))
+            above = outer[module]
+            if conf is None:
+                if location.nameless or self._may_share(above):
+                    confs[module] = above
+                    continue
+                assert module.location is not None
+                conf = module.location()
+            conf.merge(above, location.nameless)
+            confs[module] = conf
+        location.core = confs[http_core.module]
+        location.internal = location.core.internal
+        for inner in location.children:
+            self.location(inner, confs)
+
+    def _may_share(self, conf: Conf) -> bool:
+        key = id(conf)
+        answer = self.shareable.get(key)
+        if answer is None:
+            answer = self.shareable[key] = conf.shareable()
+            self.kept.append(conf)
+        return answer
+
+
+def directives(modules: Sequence[HttpModule]) -> tuple[Directive, ...]:
+    """The directives that make the http block and its servers."""
+    return (
+        Directive("http", MAIN, NOARGS, http_block(modules), block=True),
+        Directive("server", HTTP, NOARGS, set_server, block=True),
+    )

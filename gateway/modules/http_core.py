@@ -1,0 +1,334 @@
+"""http_core: the settings that the engine itself reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from gateway import __version__
+from gateway._fast.http1 import HeadLimits
+from gateway.config import units
+from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.directive import (
+    EVERYWHERE,
+    FLAG,
+    HTTP,
+    LIF,
+    LOCATION,
+    SERVER,
+    Command,
+    Directive,
+    at_least,
+    bitmask,
+    bufs,
+    enum_,
+    flag,
+    number,
+    offset,
+    size,
+    store,
+    take,
+    time_s,
+)
+from gateway.config.text import to_bytes
+from gateway.core.logs import Log
+from gateway.http.core_variables import VARIABLES
+from gateway.http.error_pages import ErrorPage
+from gateway.http.module import HttpModule
+from gateway.http.setters import number_setting, template
+
+SIGNATURE: Final = b"gateway"
+FULL_SIGNATURE: Final = b"gateway/" + __version__.encode()
+
+_MSIE6, _SAFARI = 1, 2
+_OFF, _ON, _ALWAYS = 0, 1, 2
+
+
+@dataclass(slots=True)
+class ServerConf(Conf):
+    client_header_timeout: Any = setting(60.0)
+    client_header_buffer_size: Any = setting(1024)
+    large_client_header_buffers: Any = setting((4, 8192))
+    max_headers: Any = setting(1000)
+    ignore_invalid_headers: Any = setting(True)
+    underscores_in_headers: Any = setting(False)
+    merge_slashes: Any = setting(True)
+    limits: Any = None
+
+    def merge(self, outer: Self | None, nameless: bool = False) -> None:
+        Conf.merge(self, outer, nameless)
+        self.limits = HeadLimits(
+            header_buffer_size=self.client_header_buffer_size,
+            large_buffers=self.large_client_header_buffers,
+            max_headers=self.max_headers,
+            ignore_invalid_headers=self.ignore_invalid_headers,
+            underscores_in_headers=self.underscores_in_headers,
+            merge_slashes=self.merge_slashes,
+        )
+
+
+@dataclass(slots=True)
+class LocationConf(Conf):
+    internal: Any = setting(False, inherit=False)
+    limit_except: Any = setting(None, inherit=False)
+    alias: Any = setting(None, inherit=False)
+    root: Any = setting(None)
+    error_pages: Any = setting(())
+    recursive_error_pages: Any = setting(False)
+    satisfy_any: Any = setting(False)
+    error_log: Any = setting(None)
+    client_max_body_size: Any = setting(1 << 20)
+    client_body_buffer_size: Any = setting(16384)
+    client_body_timeout: Any = setting(60.0)
+    client_body_in_file_only: Any = setting(_OFF)
+    client_body_in_single_buffer: Any = setting(False)
+    send_timeout: Any = setting(60.0)
+    send_lowat: Any = setting(0)
+    limit_rate: Any = setting(None)
+    limit_rate_after: Any = setting(None)
+    keepalive_timeout: Any = setting(75.0)
+    keepalive_header: Any = setting(0)
+    keepalive_min_timeout: Any = setting(0.0)
+    keepalive_time: Any = setting(3600.0)
+    keepalive_requests: Any = setting(1000)
+    keepalive_disable: Any = setting(_MSIE6)
+    lingering_close: Any = setting(_ON)
+    lingering_time: Any = setting(30.0)
+    lingering_timeout: Any = setting(5.0)
+    reset_timedout_connection: Any = setting(False)
+    chunked_transfer_encoding: Any = setting(True)
+    absolute_redirect: Any = setting(True)
+    server_name_in_redirect: Any = setting(False)
+    port_in_redirect: Any = setting(True)
+    msie_padding: Any = setting(True)
+    server_tokens: Any = setting("on")
+    etag: Any = setting(True)
+    if_modified_since: Any = setting("exact")
+    max_ranges: Any = setting(1 << 31)
+    log_not_found: Any = setting(True)
+    log_subrequest: Any = setting(False)
+    sendfile: Any = setting(False)
+    sendfile_max_chunk: Any = setting(2 << 20)
+    tcp_nopush: Any = setting(False)
+    tcp_nodelay: Any = setting(True)
+    read_ahead: Any = setting(0)
+    subrequest_output_buffer_size: Any = setting(4096)
+    gzip_vary: bool = False  # the gzip module's setting, read when the head is made
+    # made from the settings above
+    server_header: bytes = b""
+    signature: bytes = b""
+    root_path: bytes | None = None
+    limits_rate: bool = False
+
+    def merge(self, outer: Self | None, nameless: bool = False) -> None:
+        if self.alias is UNSET and self.root is not UNSET and nameless:
+            self.alias = None  # a root in an `if` takes the place of its location's alias
+        Conf.merge(self, outer, nameless)
+        full = self.server_tokens != "off"
+        self.signature = FULL_SIGNATURE if full else SIGNATURE
+        self.server_header = b"\r\nServer: " + self.signature
+        self.root_path = self.root.constant if self.root is not None else None
+
+    def keepalive_disabled_for(self, request: Any) -> bool:
+        """The old browsers of keepalive_disable, told by their User-Agent."""
+        agent: bytes = request.field(b"user-agent") or b""
+        if self.keepalive_disable & _MSIE6 and request.method == b"POST" and b"MSIE " in agent:
+            at = agent.find(b"MSIE ") + 5
+            return agent[at : at + 1] in (b"4", b"5", b"6") and b"Opera" not in agent and b"SV1" not in agent
+        if self.keepalive_disable & _SAFARI:
+            return b"Safari/" in agent and b"Mac OS X" in agent and b"Chrome/" not in agent
+        return False
+
+
+def set_keepalive_timeout(conf: LocationConf, command: Command) -> None:
+    try:
+        timeout = units.parse_time_ms(command.args[0]) / 1000
+        header = units.parse_seconds(command.args[1]) if len(command.args) == 2 else 0
+    except ValueError:
+        command.fail("invalid value")
+    store(conf, "keepalive_timeout", timeout, command)
+    conf.keepalive_header = header
+
+
+def set_error_page(conf: LocationConf, command: Command) -> None:
+    """error_page code ... [=[response]] uri;"""
+    args = command.args
+    if conf.error_pages is UNSET:
+        conf.error_pages = []
+    codes, overwrite = args[:-1], -1
+    if codes[-1].startswith("="):
+        word = codes[-1]
+        if len(codes) == 1:
+            command.fail(f'invalid value "{word}"')
+        if len(word) > 1:
+            if not word[1:].isdigit():
+                command.fail(f'invalid value "{word}"')
+            overwrite = int(word[1:])
+        else:
+            overwrite = 0
+        codes = codes[:-1]
+    target = template(command, args[-1])
+    for code in codes:
+        if not code.isascii() or not code.isdigit() or code == "499":
+            command.fail(f'invalid value "{code}"')
+        status = int(code)
+        if not 300 <= status <= 599:
+            command.fail(f'value "{code}" must be between 300 and 599')
+        page_overwrite = overwrite
+        if overwrite < 0 and status in (494, 495, 496, 497):
+            page_overwrite = 400
+        conf.error_pages.append(ErrorPage(status, page_overwrite, target))
+
+
+def set_root(conf: LocationConf, command: Command) -> None:
+    """root path; and alias path, in a location alone."""
+    is_alias = command.name == "alias"
+    if conf.root is not UNSET or conf.alias is not UNSET:
+        other = conf.alias is not UNSET
+        if other == is_alias:
+            command.duplicate()
+        command.fail(
+            f'"{command.name}" directive is duplicate, "{"alias" if other else "root"}" directive was specified earlier'
+        )
+    text = command.args[0]
+    if "$document_root" in text or "${document_root}" in text:
+        command.fail(f'the $document_root variable cannot be used in the "{command.name}" directive')
+    if "$realpath_root" in text or "${realpath_root}" in text:
+        command.fail(f'the $realpath_root variable cannot be used in the "{command.name}" directive')
+    if is_alias and command.scope.owner.named:
+        command.fail('the "alias" directive cannot be used inside the named location')
+    if not is_alias and text.endswith("/"):
+        text = text[:-1]
+    if not text.startswith("$"):
+        text = command.loader.path(text)
+    value = template(command, text)
+    if is_alias:
+        conf.alias = value
+        conf.root = None
+    else:
+        conf.root = value
+        if conf.alias is UNSET:
+            conf.alias = None
+
+
+def set_internal(conf: LocationConf, command: Command) -> None:
+    store(conf, "internal", True, command)
+
+
+def set_tokens(conf: LocationConf, command: Command) -> None:
+    if command.args[0] not in ("on", "off", "build"):
+        command.fail(f'invalid value "{command.args[0]}"')
+    store(conf, "server_tokens", command.args[0], command)
+
+
+def prepare(scope: Any, loader: Any) -> None:
+    """Every location has an error log and a root; both are the main ones where nothing else was said."""
+    cycle = scope.owner
+    default_log: Log = loader.results["log"]
+    root = None
+    for server in cycle.servers:
+        waiting = [server.root]
+        while waiting:
+            location = waiting.pop()
+            waiting += location.children
+            core = location.core
+            if core.error_log is None:
+                core.error_log = default_log
+            core.limits_rate = core.limit_rate is not None
+            if core.root is None and core.alias is None:
+                if root is None:
+                    root = to_bytes(loader.path("html"))
+                core.root_path = root
+                core.root = _constant(root)
+
+
+def _constant(value: bytes) -> Any:
+    from gateway.http.template import Template
+
+    return Template(value.decode("utf-8", "surrogateescape"), [value])
+
+
+_ROOT = EVERYWHERE | LIF
+
+
+def _server(name: str, arguments: Any, setter: Any) -> Directive:
+    return Directive(name, HTTP | SERVER, arguments, setter, level="server")
+
+
+module = HttpModule(
+    name="http_core",
+    server=ServerConf,
+    location=LocationConf,
+    variables=VARIABLES,
+    prepare=prepare,
+    directives=(
+        _server("client_header_timeout", take(1), time_s("client_header_timeout")),
+        _server("client_header_buffer_size", take(1), size("client_header_buffer_size")),
+        _server("large_client_header_buffers", take(2), bufs("large_client_header_buffers")),
+        _server("max_headers", take(1), number("max_headers", minimum=1)),
+        _server("ignore_invalid_headers", FLAG, flag("ignore_invalid_headers")),
+        _server("underscores_in_headers", FLAG, flag("underscores_in_headers")),
+        _server("merge_slashes", FLAG, flag("merge_slashes")),
+        Directive("root", _ROOT, take(1), set_root),
+        Directive("alias", LOCATION, take(1), set_root),
+        Directive("internal", LOCATION, take(0), set_internal),
+        Directive("error_page", _ROOT, at_least(2), set_error_page),
+        Directive("recursive_error_pages", EVERYWHERE, FLAG, flag("recursive_error_pages")),
+        Directive("satisfy", EVERYWHERE, take(1), enum_("satisfy_any", {"all": False, "any": True})),
+        Directive("client_max_body_size", EVERYWHERE, take(1), offset("client_max_body_size")),
+        Directive("client_body_buffer_size", EVERYWHERE, take(1), size("client_body_buffer_size")),
+        Directive("client_body_timeout", EVERYWHERE, take(1), time_s("client_body_timeout")),
+        Directive(
+            "client_body_in_file_only",
+            EVERYWHERE,
+            take(1),
+            enum_("client_body_in_file_only", {"off": 0, "on": 2, "clean": 1}),
+        ),
+        Directive("client_body_in_single_buffer", EVERYWHERE, FLAG, flag("client_body_in_single_buffer")),
+        Directive("send_timeout", EVERYWHERE, take(1), time_s("send_timeout")),
+        Directive("send_lowat", EVERYWHERE, take(1), size("send_lowat")),
+        Directive("limit_rate", _ROOT, take(1), number_setting("limit_rate", units.parse_size)),
+        Directive("limit_rate_after", _ROOT, take(1), number_setting("limit_rate_after", units.parse_size)),
+        Directive("keepalive_timeout", EVERYWHERE, take(1, 2), set_keepalive_timeout),
+        Directive("keepalive_min_timeout", EVERYWHERE, take(1), time_s("keepalive_min_timeout")),
+        Directive("keepalive_time", EVERYWHERE, take(1), time_s("keepalive_time")),
+        Directive("keepalive_requests", EVERYWHERE, take(1), number("keepalive_requests")),
+        Directive(
+            "keepalive_disable",
+            EVERYWHERE,
+            take(1, 2),
+            bitmask("keepalive_disable", {"none": 0, "msie6": _MSIE6, "safari": _SAFARI}),
+        ),
+        Directive(
+            "lingering_close",
+            EVERYWHERE,
+            take(1),
+            enum_("lingering_close", {"off": _OFF, "on": _ON, "always": _ALWAYS}),
+        ),
+        Directive("lingering_time", EVERYWHERE, take(1), time_s("lingering_time")),
+        Directive("lingering_timeout", EVERYWHERE, take(1), time_s("lingering_timeout")),
+        Directive("reset_timedout_connection", EVERYWHERE, FLAG, flag("reset_timedout_connection")),
+        Directive("chunked_transfer_encoding", EVERYWHERE, FLAG, flag("chunked_transfer_encoding")),
+        Directive("absolute_redirect", EVERYWHERE, FLAG, flag("absolute_redirect")),
+        Directive("server_name_in_redirect", EVERYWHERE, FLAG, flag("server_name_in_redirect")),
+        Directive("port_in_redirect", EVERYWHERE, FLAG, flag("port_in_redirect")),
+        Directive("msie_padding", EVERYWHERE, FLAG, flag("msie_padding")),
+        Directive("server_tokens", EVERYWHERE, take(1), set_tokens),
+        Directive("etag", EVERYWHERE, FLAG, flag("etag")),
+        Directive(
+            "if_modified_since",
+            EVERYWHERE,
+            take(1),
+            enum_("if_modified_since", {"off": "off", "exact": "exact", "before": "before"}),
+        ),
+        Directive("max_ranges", EVERYWHERE, take(1), number("max_ranges")),
+        Directive("log_not_found", EVERYWHERE, FLAG, flag("log_not_found")),
+        Directive("log_subrequest", EVERYWHERE, FLAG, flag("log_subrequest")),
+        Directive("sendfile", _ROOT, FLAG, flag("sendfile")),
+        Directive("sendfile_max_chunk", EVERYWHERE, take(1), size("sendfile_max_chunk")),
+        Directive("tcp_nopush", EVERYWHERE, FLAG, flag("tcp_nopush")),
+        Directive("tcp_nodelay", EVERYWHERE, FLAG, flag("tcp_nodelay")),
+        Directive("read_ahead", EVERYWHERE, take(1), size("read_ahead")),
+        Directive("subrequest_output_buffer_size", EVERYWHERE, take(1), size("subrequest_output_buffer_size")),
+    ),
+)
