@@ -1,0 +1,40 @@
+"""Open and stat a file in one call; the object closes its descriptor when its last user drops it."""
+
+from typing import Any
+
+READ: int
+
+class OpenedFile:
+    """What fstat() said of a file when it was opened; -1 as descriptor for directories and for stat_path()."""
+
+    @property
+    def fd(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def allocated(self) -> int: ...
+    @property
+    def mtime(self) -> int: ...
+    @property
+    def uniq(self) -> int: ...
+    @property
+    def mode(self) -> int: ...
+    @property
+    def is_dir(self) -> bool: ...
+    @property
+    def is_file(self) -> bool: ...
+    @property
+    def is_exec(self) -> bool: ...
+    # Free for the user: what he makes of size and mtime (an ETag, a date) once per opened file.
+    prepared: Any
+    def same(self, other: OpenedFile) -> bool:
+        """Whether both describe the same, unchanged file."""
+
+def open_path(path: bytes, flags: int = ..., mode: int = 0) -> OpenedFile | int:
+    """OpenedFile (a directory's has no descriptor), or the errno of open()."""
+
+def adopt(fd: int) -> OpenedFile | int:
+    """OpenedFile that owns this descriptor, or the errno of fstat(); the descriptor is closed then."""
+
+def stat_path(path: bytes) -> OpenedFile | int:
+    """OpenedFile without a descriptor, or the errno of stat()."""

@@ -1,0 +1,121 @@
+# cython: language_level=3
+"""Open and stat a file in one call; the object closes its descriptor when its last user drops it."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.errno cimport EINTR, ENOENT, errno
+from libc.string cimport memchr
+
+cdef extern from *:
+    """
+    #include <fcntl.h>
+    #include <sys/stat.h>
+    #include <unistd.h>
+    """
+    ctypedef long off_t
+    struct stat_t "stat":
+        off_t st_size
+        long st_mtime
+        long st_blocks
+        unsigned long st_ino
+        unsigned int st_mode
+    int O_RDONLY, O_NONBLOCK, O_CLOEXEC
+    bint S_ISDIR(unsigned int mode)
+    bint S_ISREG(unsigned int mode)
+    int c_open "open"(const char *path, int flags, unsigned int mode) nogil
+    int c_close "close"(int fd) nogil
+    int c_fstat "fstat"(int fd, stat_t *info) nogil
+    int c_stat "stat"(const char *path, stat_t *info) nogil
+
+# a FIFO must not hang the worker; the flag means nothing on a regular file
+READ = O_RDONLY | O_NONBLOCK | O_CLOEXEC
+cdef int _READ = READ
+
+
+cdef class OpenedFile:
+    cdef readonly int fd
+    cdef readonly long long size
+    cdef readonly long long allocated
+    cdef readonly long long mtime
+    cdef readonly unsigned long long uniq
+    cdef readonly unsigned int mode
+    cdef readonly bint is_dir
+    cdef readonly bint is_file
+    cdef public object prepared
+
+    def __cinit__(self):
+        self.fd = -1
+
+    def __dealloc__(self):
+        if self.fd >= 0:
+            c_close(self.fd)
+
+    @property
+    def is_exec(self):
+        return (self.mode & 0o100) != 0
+
+    def same(self, OpenedFile other not None):
+        return (
+            self.uniq == other.uniq and self.size == other.size and self.mtime == other.mtime
+            and self.mode == other.mode
+        )
+
+    cdef void fill(self, stat_t *info) noexcept:
+        self.size = info.st_size
+        self.allocated = info.st_blocks * 512
+        self.mtime = info.st_mtime
+        self.uniq = info.st_ino
+        self.mode = info.st_mode
+        self.is_dir = S_ISDIR(info.st_mode)
+        self.is_file = S_ISREG(info.st_mode)
+
+    def __repr__(self):
+        return f"OpenedFile(fd={self.fd}, size={self.size}, mtime={self.mtime}, uniq={self.uniq}, mode={self.mode:o})"
+
+
+cdef inline bint _broken(bytes path) noexcept:
+    # C would look at another file than the one that was named
+    return memchr(PyBytes_AS_STRING(path), 0, PyBytes_GET_SIZE(path)) != NULL
+
+
+def open_path(bytes path not None, int flags=_READ, unsigned int mode=0):
+    """OpenedFile (a directory's has no descriptor), or the errno of open()."""
+    cdef int fd
+    if _broken(path):
+        return ENOENT
+    while True:
+        fd = c_open(PyBytes_AS_STRING(path), flags, mode)
+        if fd >= 0:
+            return adopt(fd)
+        if errno != EINTR:
+            return errno
+
+
+def adopt(int fd):
+    """OpenedFile that owns this descriptor, or the errno of fstat(); the descriptor is closed then."""
+    cdef stat_t info
+    cdef OpenedFile file
+    cdef int error
+    if c_fstat(fd, &info) != 0:
+        error = errno
+        c_close(fd)
+        return error
+    file = OpenedFile.__new__(OpenedFile)
+    file.fill(&info)
+    if file.is_dir:
+        c_close(fd)
+    else:
+        file.fd = fd
+    return file
+
+
+def stat_path(bytes path not None):
+    """OpenedFile without a descriptor, or the errno of stat()."""
+    cdef stat_t info
+    cdef OpenedFile file
+    if _broken(path):
+        return ENOENT
+    if c_stat(PyBytes_AS_STRING(path), &info) != 0:
+        return errno
+    file = OpenedFile.__new__(OpenedFile)
+    file.fill(&info)
+    return file

@@ -1,0 +1,147 @@
+"""Temporary files of request bodies and upstream responses, in hashed directories (nginx: ngx_create_temp_file())."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import random
+import stat
+from collections.abc import Iterator, Sequence
+
+from gateway.core.files import FileError
+
+_MAX_LEVELS = 3
+_DIGITS = 10
+
+_numbers: Iterator[int] = itertools.count(1)
+
+
+def _next_number(collision: bool) -> int:
+    global _numbers
+    number = next(_numbers)
+    if collision:
+        # another worker counts here too: leave its neighbourhood
+        number += random.randrange(1, 1_000_000)
+        _numbers = itertools.count(number + 1)
+    return number % 2**32
+
+
+class TempPath:
+    """A directory for temporary files and its levels: `client_body_temp_path DIR 1 2`."""
+
+    __slots__ = ("levels", "name")
+
+    def __init__(self, name: str | bytes, levels: Sequence[int] = ()) -> None:
+        self.name = os.fsencode(name)
+        if len(self.name) > 1:
+            self.name = self.name.removesuffix(b"/")
+        self.levels = tuple(levels)
+        if len(levels) > _MAX_LEVELS or any(level < 1 for level in levels) or sum(levels) > _DIGITS:
+            raise ValueError("invalid value")
+
+    def hashed(self, name: bytes) -> bytes:
+        """Where a file of this name lies: its last characters choose the directories."""
+        parts, end = [self.name], len(name)
+        for level in self.levels:
+            parts.append(name[end - level : end])
+            end -= level
+        parts.append(name)
+        return b"/".join(parts)
+
+    def prepare(self, user: int | None = None) -> None:
+        """Make the directory as nginx does at start, owned by the workers' user; FileError."""
+        call = "mkdir()"
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self.name, 0o700)
+            if user is None:
+                return
+            call = "stat()"
+            info = os.stat(self.name)
+            if info.st_uid != user:
+                call = "chown()"
+                os.chown(self.name, user, -1)
+            if info.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+                call = "chmod()"
+                os.chmod(self.name, stat.S_IMODE(info.st_mode) | stat.S_IRWXU)
+        except OSError as error:
+            raise FileError(error.errno or errno.EIO, call, self.name) from None
+
+
+class TempFile:
+    """A file that is gone when its last user drops it; the `owner` of file slices cut from it."""
+
+    __slots__ = ("_delete", "fd", "path", "size")
+
+    def __init__(self, where: TempPath, *, persistent: bool = False, clean: bool = False, access: int = 0o600) -> None:
+        """Make it: unlinked at once unless `persistent`; with `clean` it is deleted when it is closed. FileError."""
+        self.fd = -1
+        self.size = 0
+        self._delete = False
+        collision = False
+        while True:
+            self.path = where.hashed(b"%010d" % _next_number(collision))
+            try:
+                self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, access)
+                break
+            except OSError as error:
+                code = error.errno or errno.EIO
+            if code == errno.EEXIST:
+                collision = True
+            elif code == errno.ENOENT and where.levels:
+                _make_levels(where, self.path)
+            else:
+                raise FileError(code, "open()", self.path)
+        if not persistent:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+        else:
+            self._delete = clean
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append; FileError (a full disk) leaves what was written before."""
+        view = memoryview(data)
+        while view.nbytes:
+            try:
+                written = os.pwrite(self.fd, view, self.size)
+            except OSError as error:
+                raise FileError(error.errno or errno.EIO, "pwrite()", self.path) from None
+            self.size += written
+            view = view[written:]
+
+    def read(self, count: int, offset: int) -> bytes:
+        """Up to `count` bytes from `offset`; FileError."""
+        try:
+            return os.pread(self.fd, count, offset)
+        except OSError as error:
+            raise FileError(error.errno or errno.EIO, "pread()", self.path) from None
+
+    def keep(self) -> None:
+        """Leave the file in its place when it is closed (client_body_in_file_only on)."""
+        self._delete = False
+
+    def close(self) -> None:
+        """Close it before its last user goes, and delete it if it was to be deleted."""
+        fd, self.fd = self.fd, -1
+        if fd < 0:
+            return
+        if self._delete:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+        os.close(fd)
+
+    __del__ = close
+
+
+def _make_levels(where: TempPath, path: bytes) -> None:
+    end = len(where.name)
+    for level in where.levels:
+        end += level + 1
+        try:
+            os.mkdir(path[:end], 0o700)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise FileError(error.errno or errno.EIO, "mkdir()", path[:end]) from None
