@@ -90,7 +90,7 @@ def refusal(name: str, args: list[str], block: bool, context: str) -> str:
         return f'"{name}" directive is not allowed here'
     if message := known.misuse(args, block):
         return message
-    return "" if known.no_effect else f'directive "{name}" is not supported yet'
+    return "" if known.no_effect else f'"{name}" directive is not supported yet'
 
 
 def allowed_in(name: str, block: bool | None = None) -> list[str]:

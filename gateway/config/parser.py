@@ -1,7 +1,7 @@
 """A tree of statements from a configuration and all that it includes.
 
 nginx acts on each directive as it reads it. Here the whole text is read first, so the tree goes up to the first error
-of reading and carries it: whoever walks the tree finds an earlier mistake first, and raises the carried error where the
+of reading and carries it: whoever walks the tree finds an earlier mistake first, and meets the carried error where the
 reading stopped.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gateway.config.errors import ConfigError, Note, Where
@@ -25,26 +26,43 @@ _WITHOUT_INCLUDE = frozenset({"split_clients", "charset_map"})
 _OWN_READERS = frozenset({"types", "map", "geo"}) | _WITHOUT_INCLUDE
 
 
+class Block(list["Statement"]):
+    """The statements of a block or a file; going through them ends with the error that stopped the reading there."""
+
+    __slots__ = ("error",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: ConfigError | None = None
+
+    def __iter__(self) -> Iterator[Statement]:
+        yield from super().__iter__()
+        if self.error is not None:
+            raise self.error
+
+    def readable(self) -> list[Statement]:
+        """Give what could be read, without the error."""
+        return self[:]
+
+
 @dataclass(slots=True)
 class Statement:
     """A directive with its words, and with its block if it has one (includes are already in their place)."""
 
     name: str
     args: list[str]
-    block: list[Statement] | None
+    block: Block | None
     where: Where
     tokens: list[Token] = field(repr=False)
     # Of a block: the place of its "}", which nginx names for what it finds only then.
     end: Where | None = None
-    # Of a block: why reading stopped inside it. To be raised after the block's statements, before anything else.
-    error: ConfigError | None = None
 
 
 @dataclass(slots=True)
 class Source:
     """A configuration as it was read: statements, files in the order of nginx -T, and what stopped the reading."""
 
-    statements: list[Statement]
+    statements: Block
     files: list[tuple[str, bytes]]
     error: ConfigError | None = None
     conf_prefix: str = ""
@@ -59,13 +77,13 @@ class Source:
 def load(path: str, *, prefix: str = "", globals_text: str = "") -> Source:
     """Read the main file (relative to the prefix) after the directives of -g; never raises, see Source.error."""
     name = full_name(path, prefix)
-    return _Reader(Source([], [], conf_prefix=name[: name.rfind("/") + 1])).run(name, None, globals_text)
+    return _Reader(Source(Block(), [], conf_prefix=name[: name.rfind("/") + 1])).run(name, None, globals_text)
 
 
 def parse(text: str | bytes, file: str = "nginx.conf", *, conf_prefix: str = "", globals_text: str = "") -> Source:
     """Read a configuration that is not in a file; its includes are."""
     data = to_bytes(text) if isinstance(text, str) else text
-    return _Reader(Source([], [], conf_prefix=conf_prefix)).run(file, data, globals_text)
+    return _Reader(Source(Block(), [], conf_prefix=conf_prefix)).run(file, data, globals_text)
 
 
 def full_name(name: str, prefix: str) -> str:
@@ -91,13 +109,13 @@ class _Reader:
             _File(self, name, data, (name,)).read(source.statements, None, 0)
         except ConfigError as error:
             error.source = source
-            source.error = error
+            source.error = source.statements.error = error
         return source
 
     def include(
         self,
         pattern: str,
-        into: list[Statement],
+        into: Block,
         owner: Statement | None,
         trail: tuple[str, ...],
         where: Where,
@@ -135,7 +153,7 @@ class _File:
         self._lines = data.split(b"\n")
         self._suspects: tuple[Note, ...] = ()
 
-    def read(self, into: list[Statement], owner: Statement | None, depth: int, *, inside: bool = False) -> Where:
+    def read(self, into: Block, owner: Statement | None, depth: int, *, inside: bool = False) -> Where:
         """Read up to the end of the file, or of the owner's block when inside of it."""
         while True:
             reading = self._lexer.read()
@@ -150,7 +168,7 @@ class _File:
                 return reading.where
             self._take(reading, into, owner, depth)
 
-    def _take(self, reading: Reading, into: list[Statement], owner: Statement | None, depth: int) -> None:
+    def _take(self, reading: Reading, into: Block, owner: Statement | None, depth: int) -> None:
         name, *args = [token.text for token in reading.tokens]
         opens = reading.ending is Ending.OPEN
         if opens and not self._name:
@@ -160,7 +178,7 @@ class _File:
                 raise ConfigError(f"more than {MAX_DEPTH} blocks and includes inside each other", reading.where)
             self._reader.include(args[0], into, owner, self._trail, reading.where, depth + 1)
             return
-        statement = Statement(name, args, [] if opens else None, reading.where, reading.tokens)
+        statement = Statement(name, args, Block() if opens else None, reading.where, reading.tokens)
         into.append(statement)
         if statement.block is None:
             return
@@ -169,7 +187,7 @@ class _File:
                 raise ConfigError(f"more than {MAX_DEPTH} blocks and includes inside each other", reading.where)
             statement.end = self.read(statement.block, statement, depth + 1, inside=True)
         except ConfigError as error:
-            statement.error = error
+            statement.block.error = error
             raise
         self._compare_indent(statement, statement.end)
 

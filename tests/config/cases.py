@@ -20,8 +20,6 @@ def first_error(path: Path) -> ConfigError | None:
     source = load(str(path))
     try:
         _walk(source, source.statements, [])
-        if source.error:
-            raise source.error
     except ConfigError as error:
         return error
     return None
@@ -38,10 +36,10 @@ def _walk(source: Source, statements: list[Statement], names: list[str]) -> None
             error.source = source
             raise error
         if statement.block is not None:
-            if statement.name not in known.DATA_BLOCKS:
+            if statement.name in known.DATA_BLOCKS:
+                list(statement.block)
+            else:
                 _walk(source, statement.block, [*names, statement.name])
-            if statement.error:
-                raise statement.error
 
 
 def outline(statements: list[Statement], depth: int = 0) -> str:

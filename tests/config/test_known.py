@@ -37,7 +37,7 @@ def test_one_name_in_several_places() -> None:
         ("server", [], False, "http", 'directive "server" has no opening "{"'),
         ("root", ["/"], True, "http", 'directive "root" is not terminated by ";"'),
         ("root", [], False, "http", 'invalid number of arguments in "root" directive'),
-        ("image_filter", ["size"], False, "location", 'directive "image_filter" is not supported yet'),
+        ("image_filter", ["size"], False, "location", '"image_filter" directive is not supported yet'),
         ("accept_mutex", ["on"], False, "events", ""),
         ("accept_mutex", ["ON"], False, "events", ""),
         ("accept_mutex", ["x"], False, "events", BAD_FLAG),

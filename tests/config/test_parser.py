@@ -23,7 +23,7 @@ def test_good(path: Path) -> None:
 
 
 def names(statements: list[Statement]) -> list[str]:
-    return [statement.name for statement in statements]
+    return [statement.name for statement in statements[:]]
 
 
 def write(folder: Path, **files: str) -> str:
@@ -37,19 +37,27 @@ def write(folder: Path, **files: str) -> str:
 def test_block_knows_its_end() -> None:
     [events] = parse("events {\n  a;\n  }").statements
     assert events.end == Where("nginx.conf", 3, 3)
-    assert events.error is None
     [a] = events.block or []
     assert a.block is None and a.end is None
 
 
 def test_error_is_carried_by_the_tree_and_by_open_blocks() -> None:
-    source = parse("a;\nb {\n c;\n d {\n e;")
-    assert str(source.error) == 'unexpected end of file, expecting "}" in nginx.conf:5'
+    source = parse("a;\nb {\n c;\n d {\n e")
+    assert str(source.error) == 'unexpected end of file, expecting ";" or "}" in nginx.conf:5'
     assert names(source.statements) == ["a", "b"]
-    b = source.statements[1]
-    assert names(b.block or []) == ["c", "d"]
-    assert b.error is source.error
-    assert b.block and b.block[1].error is source.error
+    b = source.statements[1].block
+    assert b is not None
+    assert names(b) == ["c", "d"]
+    assert [statement.name for statement in b.readable()] == ["c", "d"]
+    assert source.statements.error is b.error is source.error
+    seen = []
+    with pytest.raises(ConfigError) as caught:
+        for statement in b:
+            seen.append(statement.name)
+            for inner in statement.block or ():
+                seen.append(inner.name)
+    assert seen == ["c", "d"]
+    assert caught.value is source.error
     assert source.error and source.error.source is source
 
 

@@ -71,8 +71,6 @@ def complaint(statements: list[Statement], level: int = 0) -> str:
         elif name in ("events", "http", "server"):
             if found := complaint(block or [], level + 1):
                 return found
-            if statement.error:
-                return str(statement.error)
         else:
             message = f'unknown directive "{name}"'
         if message:
@@ -87,7 +85,10 @@ def test_any_text_is_read_as_nginx_reads_it(text: str, inside: bool, tmp_path: P
     data = f"events {{}} http {{ server {{ listen 1 {text}\n; }} }}" if inside else text
     path.write_bytes(data.encode())
     source = parse(data, str(path))
-    ours = complaint(source.statements) or (str(source.error) if source.error else "")
+    try:
+        ours = complaint(source.statements)
+    except ConfigError as error:
+        ours = str(error)
     theirs = nginx_says(path, tmp_path).removeprefix("[emerg] ")
     # What nginx finds beyond the words, once it has read them all.
     if ours or not theirs.startswith(("bind()", "no ")):
