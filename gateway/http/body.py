@@ -10,7 +10,7 @@ from gateway.core.lane import current_fibre, park
 from gateway.core.pieces import FileSlice, Piece
 
 if TYPE_CHECKING:
-    from gateway.core.files import TempFile
+    from gateway.core.temp_files import TempFile
     from gateway.http.request import Request
 
 
@@ -87,12 +87,10 @@ class RequestBody:
         if self.file is None:
             core = request.location.core
             keep = core.client_body_in_file_only
-            from gateway.core.files import TempFile
+            from gateway.core.temp_files import TempFile
 
-            self.file = TempFile(core.client_body_temp_path, keep=bool(keep))
-            request.log("warn", b"a client request body is buffered to a temporary file %s" % self.file.name)
-            if keep == 1:
-                request.cleanups.append(self.file.unlink)
+            self.file = TempFile(core.client_body_temp_path, persistent=bool(keep), clean=keep == 1)
+            request.log("warn", b"a client request body is buffered to a temporary file %s" % self.file.path)
             request.cleanups.append(self.file.close)
         self.file.write(b"".join(self.memory))
         self.memory.clear()

@@ -230,7 +230,7 @@ def _request_body(request: Request) -> bytes | None:
 
 def _request_body_file(request: Request) -> bytes | None:
     body = request.main.body
-    return body.file.name if body is not None and body.file is not None else None
+    return body.file.path if body is not None and body.file is not None else None
 
 
 def _remote_user(request: Request) -> bytes | None:

@@ -71,6 +71,8 @@ class HttpModule:
     server_plan: Callable[[Any, Location], Handler | None] | None = None
     # before the http block is read: (http scope, loader); for what directives of other modules need to find
     preconfigure: Callable[[Scope, Loader], None] | None = None
+    # when the block is read, before settings are merged: (http scope, loader); for defaults that need the prefix
+    settle: Callable[[Scope, Loader], None] | None = None
     # after all settings are merged: (http scope, loader); for zones, upstreams, checks across blocks
     prepare: Callable[[Scope, Loader], None] | None = None
     first_body_filter: bool = False  # its body filter sees the body before all others (ranges)

@@ -15,9 +15,8 @@ def map_uri_to_path(request: Request, uri: bytes) -> bytes:
         return document_root(request) + uri
     base: bytes = absolute(request, core.alias(request))
     if request.location.regex is not None:
-        return base  # the alias of a regex location is the whole name
-    if request.add_uri_to_alias or request.location.named:
-        return base + uri
+        # The alias of a regex location is the whole name, unless try_files found a file below it.
+        return base + uri if request.add_uri_to_alias else base
     return base + uri[len(request.location.name) :]
 
 

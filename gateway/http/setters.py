@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.config.conf import UNSET
 from gateway.config.directive import HTTP, Command, Setter
+from gateway.core.temp_files import TempPath
 from gateway.http.template import Template, compile_template
 
 if TYPE_CHECKING:
+    from gateway.config.loader import Loader, Scope
     from gateway.http.cycle import HttpCycle
     from gateway.http.locations import Location
     from gateway.http.servers import Server
@@ -45,6 +47,29 @@ def template_setting(field_name: str) -> Setter:
         setattr(conf, field_name, template(command, command.args[0]))
 
     return set_template
+
+
+def temp_path(field_name: str) -> Setter:
+    """A folder for temporary files and up to three levels; nginx's ngx_conf_set_path_slot."""
+
+    def set_temp_path(conf: Any, command: Command) -> None:
+        if getattr(conf, field_name) is not UNSET:
+            command.duplicate()
+        name, *levels = command.args
+        try:
+            value = TempPath(command.loader.path(name), [int(level) for level in levels])
+        except ValueError:
+            command.fail("invalid value")
+        setattr(conf, field_name, value)
+
+    return set_temp_path
+
+
+def default_temp_path(scope: Scope, loader: Loader, module: Any, field_name: str, name: str) -> None:
+    """Give the http block a folder for temporary files where the configuration names none."""
+    conf = scope.conf(module, "location")
+    if getattr(conf, field_name) is UNSET:
+        setattr(conf, field_name, TempPath(loader.path(name)))
 
 
 class Predicate:

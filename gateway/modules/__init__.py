@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.http.module import HttpModule
-from gateway.modules import http, http_core, http_listen, location
+from gateway.modules import file_access, http, http_core, http_listen, index, location, static, try_files, types
 
 HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     http_core.module,
     http_listen.module,
     location.module,
+    types.module,
+    file_access.module,
+    try_files.module,
+    index.module,
+    static.module,
 )
 
 

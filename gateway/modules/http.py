@@ -33,6 +33,9 @@ def http_block(modules: Sequence[HttpModule]) -> Any:
             if module.preconfigure is not None:
                 module.preconfigure(scope, loader)
         loader.walk(command.block, scope)
+        for module in modules:
+            if module.settle is not None:
+                module.settle(scope, loader)
         _merge(cycle, scope, loader)
         for module in modules:
             if module.prepare is not None:

@@ -35,7 +35,7 @@ from gateway.core.logs import Log
 from gateway.http.core_variables import VARIABLES
 from gateway.http.error_pages import ErrorPage
 from gateway.http.module import HttpModule
-from gateway.http.setters import number_setting, template
+from gateway.http.setters import default_temp_path, number_setting, temp_path, template
 
 SIGNATURE: Final = b"gateway"
 FULL_SIGNATURE: Final = b"gateway/" + __version__.encode()
@@ -80,6 +80,7 @@ class LocationConf(Conf):
     client_max_body_size: Any = setting(1 << 20)
     client_body_buffer_size: Any = setting(16384)
     client_body_timeout: Any = setting(60.0)
+    client_body_temp_path: Any = setting(None)
     client_body_in_file_only: Any = setting(_OFF)
     client_body_in_single_buffer: Any = setting(False)
     send_timeout: Any = setting(60.0)
@@ -221,6 +222,10 @@ def set_tokens(conf: LocationConf, command: Command) -> None:
     store(conf, "server_tokens", command.args[0], command)
 
 
+def settle(scope: Any, loader: Any) -> None:
+    default_temp_path(scope, loader, module, "client_body_temp_path", "client_body_temp")
+
+
 def prepare(scope: Any, loader: Any) -> None:
     """Every location has an error log and a root; both are the main ones where nothing else was said."""
     cycle = scope.owner
@@ -260,6 +265,7 @@ module = HttpModule(
     server=ServerConf,
     location=LocationConf,
     variables=VARIABLES,
+    settle=settle,
     prepare=prepare,
     directives=(
         _server("client_header_timeout", take(1), time_s("client_header_timeout")),
@@ -284,6 +290,7 @@ module = HttpModule(
             take(1),
             enum_("client_body_in_file_only", {"off": 0, "on": 2, "clean": 1}),
         ),
+        Directive("client_body_temp_path", EVERYWHERE, take(1, 2, 3, 4), temp_path("client_body_temp_path")),
         Directive("client_body_in_single_buffer", EVERYWHERE, FLAG, flag("client_body_in_single_buffer")),
         Directive("send_timeout", EVERYWHERE, take(1), time_s("send_timeout")),
         Directive("send_lowat", EVERYWHERE, take(1), size("send_lowat")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.engine import serving
 
-PLAIN = "server { listen 127.0.0.1:8080; location / { } location /in { internal; } }"
+PLAIN = "server { listen 127.0.0.1:8080; root /usr; location / { index no-such-file; } location /in { internal; } }"
 
 
 async def test_nothing_to_serve_is_404_and_directories_403() -> None:

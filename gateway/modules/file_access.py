@@ -1,0 +1,123 @@
+"""file_access: how files are opened; `open_file_cache*`, `disable_symlinks`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config import units
+from gateway.config.conf import Conf, setting
+from gateway.config.directive import EVERYWHERE, FLAG, Command, Directive, flag, number, store, take, time_s
+from gateway.core.files import FileError, FileOptions, PlainFiles
+from gateway.core.open_file_cache import OpenFileCache
+from gateway.core.symlinks import Symlinks
+from gateway.http.module import HttpModule
+from gateway.http.setters import template
+
+if TYPE_CHECKING:
+    from gateway._fast.files import OpenedFile
+    from gateway.http.request import Request
+
+_PLAIN: Final = PlainFiles()
+
+
+@dataclass(slots=True)
+class Settings(Conf):
+    cache: Any = setting(None)  # (max, inactive) or None
+    valid: Any = setting(60.0)
+    min_uses: Any = setting(1)
+    errors: Any = setting(False)
+    events: Any = setting(False)
+    symlinks: Any = setting((Symlinks.OFF, None))
+    opener: Any = None
+    options: Any = None
+    symlinks_from: Any = None
+
+    def merge(self, outer: Settings | None, nameless: bool = False) -> None:
+        Conf.merge(self, outer, nameless)
+        mode, self.symlinks_from = self.symlinks
+        self.options = FileOptions(valid=self.valid, min_uses=self.min_uses, errors=self.errors, symlinks=mode)
+        if self.cache is None:
+            self.opener = _PLAIN
+        elif outer is not None and outer.cache is self.cache:
+            self.opener = outer.opener
+        else:
+            self.opener = OpenFileCache(*self.cache)
+
+
+def set_cache(conf: Settings, command: Command) -> None:
+    """open_file_cache off | max=N [inactive=time]."""
+    maximum, inactive = 0, 60.0
+    for word in command.args:
+        name, _, value = word.partition("=")
+        if name == "max" and value.isdigit() and int(value):
+            maximum = int(value)
+        elif name == "inactive":
+            try:
+                inactive = units.parse_seconds(value)
+            except ValueError:
+                command.fail(f'invalid "open_file_cache" parameter "{word}"')
+        elif word == "off" and len(command.args) == 1:
+            store(conf, "cache", None, command)
+            return
+        else:
+            command.fail(f'invalid "open_file_cache" parameter "{word}"')
+    if not maximum:
+        command.fail('"open_file_cache" must have the "max" parameter')
+    store(conf, "cache", (maximum, inactive), command)
+
+
+def set_symlinks(conf: Settings, command: Command) -> None:
+    """disable_symlinks off | on | if_not_owner [from=part]."""
+    words = {"off": Symlinks.OFF, "on": Symlinks.ON, "if_not_owner": Symlinks.IF_NOT_OWNER}
+    mode, trusted = None, None
+    for word in command.args:
+        if word in words:
+            mode = words[word]
+        elif word.startswith("from="):
+            trusted = template(command, word[5:])
+        else:
+            command.fail(f'invalid parameter "{word}"')
+    if mode is None:
+        command.fail('"disable_symlinks" must have "off", "on" or "if_not_owner" parameter')
+    if mode is Symlinks.OFF and len(command.args) == 2:
+        command.fail(f'"disable_symlinks off" has no parameters, "{command.args[1]}"')
+    store(conf, "symlinks", (mode, trusted), command)
+
+
+def _trusted_length(request: Request, settings: Settings, path: bytes) -> int:
+    """How much of the path disable_symlinks does not look at."""
+    if settings.symlinks_from is None:
+        return 0
+    trusted: bytes = settings.symlinks_from(request)
+    return len(trusted) if path.startswith(trusted) else 0
+
+
+def open_file(request: Request, path: bytes) -> OpenedFile:
+    """Open a file by the present location's settings. Errors: FileError."""
+    settings: Settings = request.location.confs[module]
+    if b"\0" in path:
+        raise FileError(2, "open()", path)
+    return settings.opener.open(path, settings.options, _trusted_length(request, settings, path))  # type: ignore[no-any-return]
+
+
+def test_file(request: Request, path: bytes) -> OpenedFile:
+    """Look what is there, perhaps without opening it. Errors: FileError."""
+    settings: Settings = request.location.confs[module]
+    if b"\0" in path:
+        raise FileError(2, "stat()", path)
+    return settings.opener.test(path, settings.options, _trusted_length(request, settings, path))  # type: ignore[no-any-return]
+
+
+module = HttpModule(
+    name="file_access",
+    location=Settings,
+    directives=(
+        Directive("open_file_cache", EVERYWHERE, take(1, 2), set_cache),
+        Directive("open_file_cache_valid", EVERYWHERE, take(1), time_s("valid")),
+        Directive("open_file_cache_min_uses", EVERYWHERE, take(1), number("min_uses", minimum=1)),
+        Directive("open_file_cache_errors", EVERYWHERE, FLAG, flag("errors")),
+        Directive("open_file_cache_events", EVERYWHERE, FLAG, flag("events")),
+        Directive("disable_symlinks", EVERYWHERE, take(1, 2), set_symlinks),
+    ),
+)

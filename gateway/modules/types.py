@@ -1,0 +1,68 @@
+"""types: Content-Type by the file's extension; `types`, `default_type`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.directive import EVERYWHERE, NOARGS, Command, Directive, string, take
+from gateway.config.text import to_bytes
+from gateway.http.module import HttpModule
+
+if TYPE_CHECKING:
+    from gateway.http.request import Request
+
+# nginx's own, where a configuration has no types at all
+_DEFAULT: Final = {b"html": b"text/html", b"gif": b"image/gif", b"jpg": b"image/jpeg"}
+
+
+@dataclass(slots=True)
+class Settings(Conf):
+    types: Any = setting(factory=lambda: dict(_DEFAULT))
+    default_type: Any = setting("text/plain")
+    default: bytes = b"text/plain"
+
+    def merge(self, outer: Settings | None, nameless: bool = False) -> None:
+        Conf.merge(self, outer, nameless)
+        self.default = to_bytes(self.default_type)
+
+
+def set_types(conf: Settings, command: Command) -> None:
+    if conf.types is UNSET:
+        conf.types = {}
+    for statement in command.block:
+        if statement.name == "include":
+            continue
+        media_type = to_bytes(statement.name)
+        for extension in statement.args:
+            key = to_bytes(extension.lower())
+            if key in conf.types:
+                command.loader.warn(
+                    f'duplicate extension "{extension}", content type: "{statement.name}", '
+                    f'previous content type: "{conf.types[key].decode()}"',
+                    statement.where,
+                )
+            conf.types[key] = media_type
+
+
+def content_type_of(request: Request) -> bytes:
+    """The type for the extension of the URI's last component, else default_type."""
+    settings: Settings = request.location.confs[module]
+    uri = request.uri
+    dot = uri.rfind(b".")
+    if dot >= 0 and uri.find(b"/", dot) < 0:
+        found: bytes | None = settings.types.get(uri[dot + 1 :].lower())
+        if found is not None:
+            return found
+    return settings.default
+
+
+module = HttpModule(
+    name="types",
+    location=Settings,
+    directives=(
+        Directive("types", EVERYWHERE, NOARGS, set_types, block=True),
+        Directive("default_type", EVERYWHERE, take(1), string("default_type")),
+    ),
+)

@@ -1,0 +1,56 @@
+"""static, index, try_files, types: files as nginx serves them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.engine import serving
+
+
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "a.html").write_text("<p>a</p>")
+    (tmp_path / "x.bin").write_bytes(b"\0" * 100_000)
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "index.html").write_text("index")
+    return tmp_path
+
+
+async def test_file_has_type_length_and_validators(tmp_path: Path) -> None:
+    async with serving(f"server {{ listen 127.0.0.1:80; root {site(tmp_path)}; }}") as engine:
+        reply = await engine.get("/a.html")
+        assert (reply.status, reply.body) == (200, b"<p>a</p>")
+        assert reply.header("content-type") == b"text/html"
+        assert reply.header("content-length") == b"8"
+        stat = (tmp_path / "a.html").stat()
+        assert reply.header("etag") == b'"%x-8"' % int(stat.st_mtime)
+        assert (await engine.get("/x.bin")).body == bytes(100_000)
+        assert (await engine.get("/none")).status == 404
+        assert any("open()" in line and "(2: No such file" in line for line in engine.log.lines)
+        assert (await engine.request("POST", "/a.html")).status == 405
+
+
+async def test_directory_gets_its_slash_then_its_index(tmp_path: Path) -> None:
+    async with serving(f"server {{ listen 127.0.0.1:80; root {site(tmp_path)}; }}") as engine:
+        reply = await engine.get("/dir?a=1")
+        assert reply.status == 301
+        assert (reply.header("location") or b"").endswith(b"/dir/?a=1")
+        assert (await engine.get("/dir/")).body == b"index"
+
+
+async def test_alias_takes_the_place_of_the_location(tmp_path: Path) -> None:
+    root = site(tmp_path)
+    text = f"server {{ listen 127.0.0.1:80; location /files/ {{ alias {root}/; }} }}"
+    async with serving(text) as engine:
+        assert (await engine.get("/files/a.html")).body == b"<p>a</p>"
+        assert (await engine.get("/files/dir/")).body == b"index"
+
+
+async def test_try_files_falls_back(tmp_path: Path) -> None:
+    root = site(tmp_path)
+    text = f"""server {{ listen 127.0.0.1:80; root {root};
+        location / {{ try_files $uri $uri/ /a.html; }}
+        location /code/ {{ try_files $uri =405; }} }}"""
+    async with serving(text) as engine:
+        assert (await engine.get("/nothing")).body == b"<p>a</p>"
+        assert (await engine.get("/dir/")).body == b"index"
+        assert (await engine.get("/code/x")).status == 405
