@@ -98,8 +98,12 @@ class Command:
         """Refuse the configuration with nginx's "message in file:line"."""
         raise ConfigError(message, self.where)
 
+    def refuse(self, problem: str) -> NoReturn:
+        """Refuse this directive with nginx's "name" directive problem."""
+        self.fail(f'"{self.name}" directive {problem}')
+
     def duplicate(self) -> NoReturn:
-        self.fail(f'"{self.name}" directive is duplicate')
+        self.refuse("is duplicate")
 
     def invalid(self, value: str) -> NoReturn:
         self.fail(f'invalid value "{value}"')
@@ -124,16 +128,18 @@ class Directive:
 def store(conf: Any, field_name: str, value: Any, command: Command) -> None:
     """Put a value in a field that must not be set yet in this block."""
     if getattr(conf, field_name) is not UNSET:
-        command.fail(f'"{command.name}" directive is duplicate')
+        command.duplicate()
     setattr(conf, field_name, value)
 
 
 def flag(field_name: str) -> Setter:
     def set_flag(conf: Any, command: Command) -> None:
+        if getattr(conf, field_name) is not UNSET:
+            command.duplicate()
         text = command.args[0].lower()
         if text not in ("on", "off"):
             command.fail(f'invalid value "{command.args[0]}" in "{command.name}" directive, it must be "on" or "off"')
-        store(conf, field_name, text == "on", command)
+        setattr(conf, field_name, text == "on")
 
     return set_flag
 
@@ -143,9 +149,10 @@ def number(field_name: str, minimum: int | None = None, maximum: int | None = No
         text = command.args[0]
         if getattr(conf, field_name) is not UNSET:
             command.duplicate()
-        if not text.isascii() or not text.isdigit() or len(text) > 18:
-            command.fail("invalid number")
-        value = int(text)
+        try:
+            value = units.parse_number(text)
+        except ValueError:
+            command.refuse("invalid number")
         if minimum is not None and value < minimum:
             command.fail(f"value must be equal to or greater than {minimum}")
         if maximum is not None and value > maximum:
@@ -155,7 +162,7 @@ def number(field_name: str, minimum: int | None = None, maximum: int | None = No
     return set_number
 
 
-def _unit(parse: Callable[[str], Any], complaint: str) -> Callable[[str], Setter]:
+def _unit(parse: Callable[[str], Any]) -> Callable[[str], Setter]:
     def make(field_name: str) -> Setter:
         def set_unit(conf: Any, command: Command) -> None:
             if getattr(conf, field_name) is not UNSET:
@@ -163,7 +170,7 @@ def _unit(parse: Callable[[str], Any], complaint: str) -> Callable[[str], Setter
             try:
                 value = parse(command.args[0])
             except ValueError:
-                command.fail(complaint if "%s" not in complaint else complaint % command.args[0])
+                command.refuse("invalid value")
             setattr(conf, field_name, value)
 
         return set_unit
@@ -171,15 +178,15 @@ def _unit(parse: Callable[[str], Any], complaint: str) -> Callable[[str], Setter
     return make
 
 
-size = _unit(units.parse_size, "invalid value")
-offset = _unit(units.parse_offset, "invalid value")
-time_ms = _unit(units.parse_time_ms, "invalid value")
-seconds = _unit(units.parse_seconds, "invalid value")
+size = _unit(units.parse_size)
+offset = _unit(units.parse_offset)
+time_ms = _unit(units.parse_time_ms)
+seconds = _unit(units.parse_seconds)
 
 
 def time_s(field_name: str) -> Setter:
     """A time in nginx's milliseconds grammar, kept as float seconds for the lane's deadlines."""
-    return _unit(lambda text: units.parse_time_ms(text) / 1000, "invalid value")(field_name)
+    return _unit(lambda text: units.parse_time_ms(text) / 1000)(field_name)
 
 
 def string(field_name: str) -> Setter:
@@ -228,16 +235,13 @@ def bufs(field_name: str) -> Setter:
     def set_bufs(conf: Any, command: Command) -> None:
         if getattr(conf, field_name) is not UNSET:
             command.duplicate()
-        count, each = command.args
-        if not count.isascii() or not count.isdigit() or int(count) == 0:
-            command.fail("invalid value")
         try:
-            bytes_each = units.parse_size(each)
+            count, bytes_each = units.parse_number(command.args[0]), units.parse_size(command.args[1])
         except ValueError:
-            command.fail("invalid value")
-        if bytes_each == 0:
-            command.fail("invalid value")
-        setattr(conf, field_name, (int(count), bytes_each))
+            command.refuse("invalid value")
+        if count == 0 or bytes_each == 0:
+            command.refuse("invalid value")
+        setattr(conf, field_name, (count, bytes_each))
 
     return set_bufs
 

@@ -40,6 +40,10 @@ class Block(list["Statement"]):
         if self.error is not None:
             raise self.error
 
+    def __bool__(self) -> bool:
+        # "block or ()" must not lose the error of a block that ended before its first statement.
+        return len(self) > 0 or self.error is not None
+
     def readable(self) -> list[Statement]:
         """Give what could be read, without the error."""
         return self[:]

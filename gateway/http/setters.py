@@ -115,7 +115,7 @@ def number_setting(field_name: str, parse: Any) -> Setter:
         try:
             value = Number(template(command, command.args[0]), parse)
         except ValueError:
-            command.fail("invalid value")
+            command.refuse("invalid value")
         setattr(conf, field_name, value)
 
     return set_number

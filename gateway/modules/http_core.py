@@ -146,7 +146,7 @@ def set_keepalive_timeout(conf: LocationConf, command: Command) -> None:
         timeout = units.parse_time_ms(command.args[0]) / 1000
         header = units.parse_seconds(command.args[1]) if len(command.args) == 2 else 0
     except ValueError:
-        command.fail("invalid value")
+        command.refuse("invalid value")
     store(conf, "keepalive_timeout", timeout, command)
     conf.keepalive_header = header
 
