@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
+import mmap
 import os
 import random
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from gateway.core.files import FileError
+from gateway.core.zones import Words
 
 _MAX_LEVELS = 3
 _DIGITS = 10
 
-_numbers: Iterator[int] = itertools.count(1)
+# one for all workers, mapped before they are forked: two files never get one name
+_numbers = Words(mmap.mmap(-1, mmap.PAGESIZE), 0, 1)
+# past a name that somebody else has, far enough not to meet his next one
+_COLLISION_STEP = random.randrange(1000, 1_000_000)
 
 
 def _next_number(collision: bool) -> int:
-    global _numbers
-    number = next(_numbers)
-    if collision:
-        # another worker counts here too: leave its neighbourhood
-        number += random.randrange(1, 1_000_000)
-        _numbers = itertools.count(number + 1)
-    return number % 2**32
+    return _numbers.add(0, _COLLISION_STEP if collision else 1) % 2**32
 
 
 class TempPath:
