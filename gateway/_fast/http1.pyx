@@ -252,12 +252,13 @@ cdef bytes clean_host(const uint8_t *h, Py_ssize_t n, int *port_out):
     if size == 0:
         return None
     port_out[0] = port
-    name = PyBytes_FromStringAndSize(<const char *> h, size)
-    if upper:
-        out = PyBytes_AS_STRING(name)
-        for i in range(size):
-            if 65 <= <uint8_t> out[i] <= 90:
-                out[i] |= 0x20
+    if not upper:
+        return PyBytes_FromStringAndSize(<const char *> h, size)
+    # A fresh object to write into: those made from text may be shared.
+    name = PyBytes_FromStringAndSize(NULL, size)
+    out = PyBytes_AS_STRING(name)
+    for i in range(size):
+        out[i] = h[i] | 0x20 if 65 <= h[i] <= 90 else h[i]
     return name
 
 
