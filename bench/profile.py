@@ -58,8 +58,8 @@ def py_spy(pid: int, seconds: float, to: Path, rows: int) -> None:
         stack, _, count = line.rpartition(" ")
         own[stack.rpartition(";")[2]] += int(count)
     total = sum(own.values())
-    for frame, count in own.most_common(rows):
-        print(f"{count * 100 / total:6.1f} %  {frame}")
+    for frame, samples in own.most_common(rows):
+        print(f"{samples * 100 / total:6.1f} %  {frame}")
 
 
 def main() -> int:
