@@ -1,0 +1,83 @@
+"""Asks an app server one uwsgi request, to see whether it answers."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+
+from gateway.protocol.uwsgi import PlainEncoder
+
+# OPTIONS: frameworks answer it without running a view, and any answer will do.
+_PARAMS: Final = (
+    (b"REQUEST_METHOD", b"OPTIONS"), (b"REQUEST_URI", b"/"), (b"PATH_INFO", b"/"), (b"SCRIPT_NAME", b""),
+    (b"QUERY_STRING", b""), (b"CONTENT_TYPE", b""), (b"CONTENT_LENGTH", b"0"), (b"SERVER_PROTOCOL", b"HTTP/1.1"),
+    (b"REQUEST_SCHEME", b"http"), (b"SERVER_NAME", b"localhost"), (b"SERVER_PORT", b"80"),
+    (b"REMOTE_ADDR", b"127.0.0.1"), (b"REMOTE_PORT", b"0"), (b"HTTP_HOST", b"localhost"),
+    (b"HTTP_USER_AGENT", b"gateway-probe"),
+)  # fmt: skip
+REQUEST: Final = PlainEncoder([(name, value, False) for name, value in _PARAMS]).encode(None, [])
+
+
+class NoAnswer(Exception):
+    """Why there was none; the text is for the user."""
+
+
+def ask_uwsgi(address: str | tuple[str, int], timeout_s: float, go_on: Callable[[], bool] = lambda: True) -> float:
+    """Seconds until a uwsgi server's answer began; NoAnswer when there is none in time or go_on() says no."""
+    begin = time.monotonic()
+    with connected(address, timeout_s) as s:
+        try:
+            s.sendall(REQUEST)
+            s.settimeout(0.05)
+            while True:
+                try:
+                    answer = s.recv(4096)
+                    break
+                except TimeoutError:
+                    if not go_on():
+                        raise NoAnswer("it ended before it answered") from None
+                    if time.monotonic() - begin > timeout_s:
+                        raise NoAnswer(f"takes the connection, and no answer in {timeout_s:g} s") from None
+        except OSError as error:
+            raise NoAnswer(f"closes the connection ({error.strerror})") from None
+    if not answer:
+        raise NoAnswer("closes the connection without an answer to a uwsgi request")
+    if answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400")):
+        raise NoAnswer("answers 400: it speaks HTTP, not uwsgi")
+    if not answer.startswith((b"HTTP/", b"Status:", b"Content-")):
+        raise NoAnswer(f"answers with what is no response: {answer[:20]!r}")
+    return time.monotonic() - begin
+
+
+def ask_connection(address: str | tuple[str, int], timeout_s: float) -> float:
+    """Seconds until a connection was made."""
+    begin = time.monotonic()
+    connected(address, timeout_s).close()
+    return time.monotonic() - begin
+
+
+def connected(address: str | tuple[str, int], timeout_s: float) -> socket.socket:
+    """A connected socket, or NoAnswer with the reason."""
+    if isinstance(address, tuple):
+        try:
+            return socket.create_connection(address, timeout=timeout_s)
+        except OSError as error:
+            raise NoAnswer(_reason(error)) from None
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(timeout_s)
+    try:
+        s.connect(address)
+    except OSError as error:
+        s.close()
+        raise NoAnswer(_reason(error)) from None
+    return s
+
+
+def _reason(error: OSError) -> str:
+    with contextlib.suppress(AttributeError, TypeError):
+        if error.strerror:
+            return error.strerror
+    return str(error) or type(error).__name__

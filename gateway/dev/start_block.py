@@ -1,0 +1,201 @@
+"""The block that is shown once when a server is up: where it listens, for which names, which upstreams answer."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from gateway.config.parser import Source, Statement
+from gateway.dev.probe import NoAnswer, ask_connection, ask_uwsgi
+
+_PASS: Final = frozenset({"uwsgi_pass", "proxy_pass", "fastcgi_pass", "scgi_pass", "grpc_pass", "memcached_pass"})
+_DEFAULT_PORT: Final = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
+# An upstream that takes longer is as good as away for someone who waits for the prompt.
+_PATIENCE_S: Final = 2.0
+
+
+@dataclass(slots=True)
+class Listen:
+    """An address with the servers behind it; the default one is the first that says so, else the first."""
+
+    address: str
+    tls: bool = False
+    servers: list[str] = field(default_factory=list)
+    default: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """An address that requests are passed to."""
+
+    protocol: str  # uwsgi, proxy, …: the directive's family
+    name: str
+    address: str | tuple[str, int]
+    upstream: str = ""  # the block that it stands in
+
+
+def walk(statements: list[Statement]) -> Iterator[Statement]:
+    """All statements of a tree, outer ones first."""
+    for statement in statements:
+        yield statement
+        if statement.block is not None:
+            yield from walk(statement.block)
+
+
+def _inside(statements: list[Statement], name: str) -> Iterator[Statement]:
+    return (s for s in statements if s.name == name and s.block is not None)
+
+
+def listens(source: Source) -> list[Listen]:
+    """The table of the http servers by address, in the order of the configuration."""
+    found: dict[str, Listen] = {}
+    for http in _inside(source.statements, "http"):
+        for server in _inside(http.block or [], "server"):
+            block = server.block or []
+            names = [name for s in block if s.name == "server_name" for name in s.args if name]
+            lines = [s.args for s in block if s.name == "listen" and s.args]
+            # nginx's own default, which depends on the rights as well.
+            for address, *parameters in lines or [["80" if os.geteuid() == 0 else "8000"]]:
+                listen = found.setdefault(_shown(address), Listen(_shown(address)))
+                listen.tls |= "ssl" in parameters
+                if "default_server" in parameters or "default" in parameters:
+                    listen.default = len(listen.servers)
+                listen.servers.append(" ".join(names) or "_")
+    return list(found.values())
+
+
+def _shown(address: str) -> str:
+    if address.isdigit():
+        return f"*:{address}"
+    return address if ":" in address.replace("]:", "") or address.startswith("[") else f"{address}:80"
+
+
+def peers(source: Source) -> list[Peer]:
+    """All that requests are passed to, each once; what has variables in it is not known before a request."""
+    blocks = {
+        s.args[0]: [p.args[0] for p in s.block or [] if p.name == "server" and p.args]
+        for s in walk(source.statements)
+        if s.name == "upstream" and s.args
+    }
+    found: dict[tuple[str, str], Peer] = {}
+    for statement in walk(source.statements):
+        if statement.name not in _PASS or not statement.args or "$" in statement.args[0]:
+            continue
+        protocol = statement.name.removesuffix("_pass")
+        scheme, sign, target = statement.args[0].rpartition("://")
+        port = _DEFAULT_PORT.get(scheme, 80)
+        if sign:
+            target = ":".join(target.split(":")[:2]) if target.startswith("unix:") else target.partition("/")[0]
+        for name in blocks.get(target, [target]):
+            address = _address(name, port)
+            if address is not None:
+                upstream = target if target in blocks else ""
+                found.setdefault((protocol, name), Peer(protocol, name, address, upstream))
+    return list(found.values())
+
+
+def _address(name: str, default_port: int) -> str | tuple[str, int] | None:
+    if name.startswith("unix:"):
+        return name[5:]
+    match = re.fullmatch(r"(\[[^]]+]|[^:]+)(?::(\d+))?", name)
+    return (match[1].strip("[]"), int(match[2] or default_port)) if match else None
+
+
+def state(peer: Peer, folder: Path) -> tuple[bool, str]:
+    """Whether a peer answers, and a word about it; relative sockets are taken from the server's working directory."""
+    address = peer.address
+    if isinstance(address, str):
+        address = str(folder / address)
+    try:
+        seconds = (ask_uwsgi if peer.protocol == "uwsgi" else ask_connection)(address, _PATIENCE_S)
+    except NoAnswer as why:
+        return False, str(why)
+    took = f"{seconds * 1e3:.0f} ms"
+    return True, f"answers uwsgi ({took})" if peer.protocol == "uwsgi" else f"takes connections ({took})"
+
+
+def states(found: list[Peer], folder: Path) -> list[tuple[bool, str]]:
+    """The same for all, at once."""
+    if not found:
+        return []
+    with ThreadPoolExecutor(min(16, len(found))) as pool:
+        return list(pool.map(lambda peer: state(peer, folder), found))
+
+
+class Style:
+    """Colours, or none of them."""
+
+    def __init__(self, color: bool) -> None:
+        self._color = color
+
+    def _sgr(self, number: int, text: str) -> str:
+        return f"\x1b[{number}m{text}\x1b[0m" if self._color else text
+
+    def bold(self, text: str) -> str:
+        """What is looked for."""
+        return self._sgr(1, text)
+
+    def dim(self, text: str) -> str:
+        """What is beside the point."""
+        return self._sgr(2, text)
+
+    def good(self, text: str) -> str:
+        """What is well."""
+        return self._sgr(32, text)
+
+    def bad(self, text: str) -> str:
+        """What is not."""
+        return self._sgr(31, text)
+
+
+def start_block(
+    source: Source,
+    *,
+    title: str,
+    ready_ms: float,
+    file: str,
+    folder: Path,
+    stop: str,
+    style: Style,
+    unicode: bool = True,
+) -> str:
+    """The text, without a newline at its end."""
+    good, bad, arrow = ("✓", "✗", "→") if unicode else ("+", "x", "->")
+    directives = sum(1 for _ in walk(source.statements))
+    count = f"{len(source.files)} files" if len(source.files) != 1 else "1 file"
+    lines = [
+        f"{style.bold(title)}  ready in {ready_ms:.0f} ms",
+        f"configuration  {file} {style.dim(f'({count}, {directives} directives)')}",
+        "",
+    ]
+    rows = [(_url(listen), _servers(listen, arrow)) for listen in listens(source)]
+    width = max((len(address) for address, _ in rows), default=0)
+    lines += [f"  {style.bold(address)}{' ' * (width - len(address))}  {arrow} {text}" for address, text in rows]
+    found = peers(source)
+    if found:
+        lines.append("")
+    for peer, (fine, word) in zip(found, states(found, folder), strict=True):
+        upstream = f"upstream {peer.upstream}  " if peer.upstream else ""
+        mark = style.good(f"{good} {word}") if fine else style.bad(f"{bad} does not answer: {word}")
+        lines.append(f"  {upstream}{peer.protocol}  {peer.name}  {mark}")
+    return "\n".join([*lines, "", stop])
+
+
+def _url(listen: Listen) -> str:
+    if listen.address.startswith("unix:"):
+        return listen.address
+    scheme, port = ("https", ":443") if listen.tls else ("http", ":80")
+    return f"{scheme}://{listen.address.removesuffix(port).replace('*', '127.0.0.1')}/"
+
+
+def _servers(listen: Listen, arrow: str) -> str:
+    default = listen.servers[listen.default or 0]
+    if len(listen.servers) == 1:
+        return f"{default} (default)"
+    shown = listen.servers[:8] + (["…"] if len(listen.servers) > 8 else [])
+    return f"{', '.join(shown)} {arrow} default {default}"
