@@ -18,7 +18,7 @@ endif
 demo:
 	$(call venv,demo)
 	@$(MAKE) --no-print-directory -s ext PY=$(PY)
-	@$(PY) -m gateway run app:app -c conf/demo/nginx.conf --while-parent
+	@$(PY) -m gateway run conf/demo/app.py -c conf/demo/nginx.conf --while-parent
 
 test:
 	.ci/system nginx

@@ -68,12 +68,15 @@ class AppServer:
         self._startup: list[str] = []
         self.kind = available()
         self._listener = socket.socket(socket.AF_UNIX)
-        # gunicorn unlinks the name that a socket was bound to when it ends: it gets one that nobody uses.
-        bound = socket_path.with_name(socket_path.name + ".bound")
-        self._listener.bind(str(bound))
-        bound.rename(socket_path)
-        self._listener.listen(1024)
         self._path = socket_path
+
+    def listen(self) -> None:
+        """Make the socket; OSError when it cannot be made there."""
+        # gunicorn unlinks the name that a socket was bound to when it ends: it gets one that nobody uses.
+        bound = self._path.with_name(self._path.name + ".bound")
+        self._listener.bind(str(bound))
+        bound.rename(self._path)
+        self._listener.listen(1024)
 
     def start(self) -> float:
         """Seconds until it answered; DoesNotLoad if it never does."""
@@ -145,7 +148,7 @@ class AppServer:
         run = [str(beside)] if beside.exists() else [sys.executable, "-c", "import pyuwsgi; pyuwsgi.run()"]
         return [
             *run, "--socket", f"fd://{self._listener.fileno()}", "--wsgi", self._application.spec,
-            "--pythonpath", str(self._application.folder), "--need-app", "--master", "--no-orphans", "--die-on-term",
+            "--need-app", "--master", "--no-orphans", "--die-on-term",
             "--processes", str(self._processes), "--threads", str(_THREADS), "--single-interpreter",
             # The packet's greatest size: a long cookie is no reason to fail in development.
             "--buffer-size", "65535",

@@ -23,7 +23,9 @@ class Janitor:
     """Owns the private folder; start it before there are threads and children."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="gateway-run-"))
+        # The path of a unix socket has at most 107 bytes.
+        place = None if len(tempfile.gettempdir()) < 70 else "/tmp"
+        self.folder = Path(tempfile.mkdtemp(prefix="gateway-run-", dir=place))
         reader, self._pipe = os.pipe()
         # A fork copies what is in the buffers, and both would print it.
         sys.stdout.flush()

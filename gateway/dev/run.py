@@ -134,6 +134,10 @@ class Run:
             say=terminal.complain, go_on=lambda: not self._stop,
         )  # fmt: skip
         stack.callback(application.close)
+        try:
+            application.listen()
+        except OSError as error:
+            raise CannotRun(f"cannot listen on {path}: {error.strerror or error}") from None
         self._hand_over(source, janitor.folder, path)
         server = self._server(file, source, janitor)
         stack.callback(server.stop)

@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from gateway.dev.app_finder import Application
-
-# Types of what a web application serves from its static folder, as nginx's own table groups them.
-_TYPES: Final = (
-    ("text/html", "html htm"), ("text/css", "css"), ("text/javascript", "js mjs"), ("application/json", "json map"),
-    ("text/plain", "txt"), ("text/xml", "xml"), ("text/markdown", "md"), ("image/svg+xml", "svg"),
-    ("image/png", "png"), ("image/jpeg", "jpeg jpg"), ("image/gif", "gif"), ("image/webp", "webp"),
-    ("image/avif", "avif"), ("image/x-icon", "ico"), ("font/woff", "woff"), ("font/woff2", "woff2"),
-    ("application/wasm", "wasm"), ("application/pdf", "pdf"), ("application/zip", "zip"), ("audio/mpeg", "mp3"),
-    ("video/mp4", "mp4"), ("video/webm", "webm"), ("application/manifest+json", "webmanifest"),
-)  # fmt: skip
-
-# What PEP 3333 asks of a server, by nginx's names: the content of nginx's uwsgi_params.
-_PARAMS: Final = (
-    ("QUERY_STRING", "$query_string"), ("REQUEST_METHOD", "$request_method"), ("CONTENT_TYPE", "$content_type"),
-    ("CONTENT_LENGTH", "$content_length"), ("REQUEST_URI", "$request_uri"), ("PATH_INFO", "$document_uri"),
-    ("DOCUMENT_ROOT", "$document_root"), ("SERVER_PROTOCOL", "$server_protocol"),
-    ("REQUEST_SCHEME", "$scheme"), ("HTTPS", "$https if_not_empty"), ("REMOTE_ADDR", "$remote_addr"),
-    ("REMOTE_PORT", "$remote_port"), ("SERVER_PORT", "$server_port"), ("SERVER_NAME", "$server_name"),
-)  # fmt: skip
 
 # `gateway run` reads these lines and prints them shorter.
 LOG_FORMAT: Final = "$time_iso8601 $request_method $request_uri $status $body_bytes_sent $request_time"
@@ -35,6 +17,12 @@ def quoted(text: str) -> str:
     if text and not set(text) & set(" \t\"'\\;{}"):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _own(name: str, indent: int) -> str:
+    """The directives of one of the project's own conf files, without its comments; the first line is not indented."""
+    lines = (files("gateway") / "conf" / name).read_text("utf-8").splitlines()
+    return "\n".join(" " * indent + line for line in lines if line and not line.startswith("#")).strip()
 
 
 def static_location(spec: str, folder: Path) -> tuple[str, Path]:
@@ -58,8 +46,8 @@ def configuration(
         f"\n        location {quoted(url)} {{\n            alias {quoted(f'{path}/')};\n        }}\n"
         for url, path in static
     )
-    types = "\n".join(f"        {kind:<28}{extensions};" for kind, extensions in _TYPES)
-    params = "\n".join(f"            uwsgi_param {name:<16}{value};" for name, value in _PARAMS)
+    # Only files need types; the application says its own.
+    types = f"    {_own('mime.types', 4)}\n    default_type application/octet-stream;\n\n" if static else ""
     return f"""\
 # Made by: gateway run {application.spec}
 # The application listens on the socket below, for example with
@@ -71,12 +59,7 @@ events {{
 }}
 
 http {{
-    types {{
-{types}
-    }}
-    default_type application/octet-stream;
-
-    log_format run '{LOG_FORMAT}';
+{types}    log_format run '{LOG_FORMAT}';
     access_log /dev/stdout run;
     sendfile on;
 
@@ -86,7 +69,7 @@ http {{
         client_max_body_size 100m;
 {locations}
         location / {{
-{params}
+            {_own("uwsgi_params", 12)}
             uwsgi_pass unix:{socket_path};
         }}
     }}

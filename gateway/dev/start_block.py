@@ -56,7 +56,7 @@ def listens(source: Source) -> list[Listen]:
     found: dict[str, Listen] = {}
     for http in _inside(source.statements, "http"):
         for server in _inside(http.block or [], "server"):
-            block = server.block or []
+            block: list[Statement] = server.block or []
             names = [name for s in block if s.name == "server_name" for name in s.args if name]
             lines = [s.args for s in block if s.name == "listen" and s.args]
             # nginx's own default, which depends on the rights as well.
@@ -72,7 +72,7 @@ def listens(source: Source) -> list[Listen]:
 def _shown(address: str) -> str:
     if address.isdigit():
         return f"*:{address}"
-    return address if ":" in address.replace("]:", "") or address.startswith("[") else f"{address}:80"
+    return address if ":" in address.rpartition("]")[2] else f"{address}:80"
 
 
 def peers(source: Source) -> list[Peer]:

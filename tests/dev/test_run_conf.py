@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gateway.config.parser import parse
+from gateway.dev.app_finder import Application
+from gateway.dev.run_conf import configuration, quoted, static_location
+from gateway.dev.start_block import walk
+
+APPLICATION = Application("app", "app", Path("/"), None)
+
+
+@pytest.mark.parametrize("text", ["plain", "with space", 'quote"', "back\\slash", "semi;colon", "", "{brace}", "it's"])
+def test_quoted_word_is_read_back(text: str) -> None:
+    source = parse(f"root {quoted(text)};")
+    assert source.error is None
+    assert source.statements[0].args == [text]
+
+
+def test_static_location(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    assert static_location("/static=files", tmp_path) == ("/static/", tmp_path / "files")
+    assert static_location("/static/=files/", tmp_path) == ("/static/", tmp_path / "files")
+
+
+@pytest.mark.parametrize("spec", ["static=files", "/static", "/static=", "/static=missing"])
+def test_static_location_refuses(tmp_path: Path, spec: str) -> None:
+    with pytest.raises(ValueError, match=r"should look like|no folder"):
+        static_location(spec, tmp_path)
+
+
+def test_configuration_is_read_whole(tmp_path: Path) -> None:
+    text = configuration(APPLICATION, "/run/x.sock", port=8123, static=[("/static/", tmp_path)], processes=1)
+    source = parse(text)
+    assert source.error is None
+    found = {s.name: s.args for s in walk(source.statements)}
+    assert found["listen"] == ["127.0.0.1:8123"]
+    assert found["uwsgi_pass"] == ["unix:/run/x.sock"]
+    assert found["alias"] == [f"{tmp_path}/"]
+
+
+@pytest.mark.skipif(shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin") is None, reason="nginx is missing")
+@pytest.mark.parametrize("static", [False, True])
+def test_nginx_takes_it(tmp_path: Path, static: bool) -> None:
+    folder = tmp_path / 'odd "name" {;}'
+    folder.mkdir()
+    locations = [("/static/", folder)] if static else []
+    file = tmp_path / "nginx.conf"
+    file.write_text(configuration(APPLICATION, f"{tmp_path}/x.sock", port=8123, static=locations, processes=2))
+    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    assert nginx
+    done = subprocess.run(
+        [nginx, "-t", "-p", str(tmp_path), "-c", str(file), "-e", "stderr", "-g", f"pid {tmp_path}/pid;"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert "syntax is ok" in done.stderr

@@ -1,0 +1,194 @@
+"""gateway run with real processes: the application in uWSGI, and a server in front of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+pytest.importorskip("pyuwsgi")
+
+APP = """\
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"one " + environ["PATH_INFO"].encode()]
+"""
+
+
+@pytest.fixture(params=["gateway", "nginx"])
+def server(request: pytest.FixtureRequest) -> list[str]:
+    if request.param == "gateway":
+        return []
+    if NGINX is None:
+        pytest.skip("nginx is missing")
+    return ["--server", NGINX]
+
+
+class Started:
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        # Not below pytest's folders: the path of a unix socket has at most 107 bytes.
+        self.temp = Path(tempfile.mkdtemp(prefix="gateway-test-"))
+        self.log = self.temp.with_suffix(".log")
+        environment = {**os.environ, "TMPDIR": str(self.temp), "PYTHONUNBUFFERED": "1"}
+        root = str(Path(__file__).parents[2])
+        environment["PYTHONPATH"] = root
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gateway", "run", "--port", str(self.port), *arguments],
+                cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment,
+            )  # fmt: skip
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def until(self, condition: Callable[[], object], seconds: float = 15) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, self.said()
+            time.sleep(0.02)
+
+    def until_ready(self) -> None:
+        self.until(lambda: "Ctrl-C stops" in self.said() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.said()
+
+    def get(self, path: str) -> tuple[int, str]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+
+    def mine(self) -> list[int]:
+        """All processes that have the private folder in their environment: this run's."""
+        found = []
+        for name in os.listdir("/proc"):
+            with contextlib.suppress(OSError):
+                if name.isdigit() and os.fsencode(self.temp) in Path(f"/proc/{name}/environ").read_bytes():
+                    found.append(int(name))
+        return found
+
+    def nothing_left(self) -> bool:
+        return not self.mine() and not list(self.temp.iterdir())
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(20)
+        self.until(self.nothing_left)
+        self.temp.rmdir()
+        self.log.unlink()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Started]]:
+    running: list[Started] = []
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "app.py").write_text(APP)
+
+    def begin(*arguments: str) -> Started:
+        running.append(Started(folder, *arguments))
+        return running[-1]
+
+    yield begin
+    for each in running:
+        each.end()
+
+
+def test_serves_and_leaves_nothing_behind(start: Callable[..., Started], server: list[str], tmp_path: Path) -> None:
+    (tmp_path / "project" / "files").mkdir()
+    (tmp_path / "project" / "files" / "a.txt").write_text("a file")
+    run = start(*server, "--static", "/static=files")
+    run.until_ready()
+    assert run.get("/x") == (200, "one /x")
+    assert run.get("/static/a.txt") == (200, "a file")
+    assert run.get("/static/b.txt")[0] == 404
+    run.until(lambda: "GET /x 200" in run.said())
+    assert "✓ answers uwsgi" in run.said()
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(20) == 0
+    assert run.nothing_left()
+
+
+def test_sigkill_leaves_nothing_behind(start: Callable[..., Started], server: list[str]) -> None:
+    run = start(*server)
+    run.until_ready()
+    run.process.kill()
+    run.process.wait()
+    run.until(run.nothing_left)
+
+
+def test_starts_again_when_the_code_changes(start: Callable[..., Started], server: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "project" / "app.py"
+    run = start(*server)
+    run.until_ready()
+    file.write_text(APP.replace("one", "number two"))
+    run.until(lambda: "is ready after" in run.said())
+    assert run.get("/x") == (200, "number two /x")
+    file.write_text("import nothing_of_that_name\n")
+    run.until(lambda: "does not load; waiting" in run.said())
+    assert "ModuleNotFoundError" in run.said()
+    status, page = run.get("/x")
+    assert status == 500
+    assert "nothing_of_that_name" in page
+    file.write_text(APP)
+    run.until(lambda: run.said().count("is ready after") == 2)
+    assert run.get("/x") == (200, "one /x")
+
+
+def test_shows_the_traceback_of_an_app_that_does_not_load(start: Callable[..., Started], tmp_path: Path) -> None:
+    (tmp_path / "project" / "app.py").write_text("import nothing_of_that_name\napp = 1\n")
+    run = start()
+    assert run.process.wait(30) == 1
+    assert "app:app does not load in uWSGI" in run.said()
+    assert 'app.py", line 1' in run.said()
+    assert "nothing_of_that_name" in run.said()
+    run.until(run.nothing_left)
+
+
+def test_own_configuration(start: Callable[..., Started], server: list[str], tmp_path: Path) -> None:
+    conf = tmp_path / "project" / "site.conf"
+    (tmp_path / "project" / "static").mkdir()
+    (tmp_path / "project" / "static" / "a.txt").write_text("a file")
+    run = start(*server, "--print-conf")
+    run.process.wait(20)
+    text = run.said()
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    path = text[text.index("uwsgi_pass unix:") + 16 :].partition(";")[0]
+    text = text.replace(path, "relative.sock").replace(f":{run.port}", f":{port}")
+    conf.write_text(text.replace("location / {", "location /static/ { root .; }\nlocation / {"))
+    second = Started(tmp_path / "project" / "static", *server, "../app.py", "-c", str(conf))
+    try:
+        second.until_ready()
+        second.port = port
+        assert second.get("/x") == (200, "one /x")
+        assert second.get("/static/a.txt") == (200, "a file")
+    finally:
+        second.end()
+    assert {p.name for p in (tmp_path / "project").iterdir()} - {"__pycache__"} == {"app.py", "site.conf", "static"}
+
+
+def test_port_in_use(start: Callable[..., Started]) -> None:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        run = start("--port", str(s.getsockname()[1]))
+        assert run.process.wait(20) == 1
+    assert "in use; try --port" in run.said()
