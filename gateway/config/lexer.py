@@ -18,8 +18,8 @@ from gateway.config.text import to_str
 # nginx reads a configuration through a buffer of this size, and no word (or comment) may fill it.
 BUFFER_SIZE = 4096
 
-_SPACE = re.compile(rb"[ \t\r\n]+")
-_COMMENT = re.compile(rb"#[^\n]*")
+_GAP = re.compile(rb"(?:[ \t\r\n]++|#[^\n]*+)++")
+_LONG_COMMENT = re.compile(rb"#[^\n]{%d}" % (BUFFER_SIZE - 1))
 _WORD = re.compile(rb"(?:[^ \t\r\n;{\\$]++|\$\{*+|\\.)++", re.DOTALL)
 _QUOTED = {
     b'"': re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL),
@@ -67,6 +67,7 @@ class Lexer:
         self._line = 1 if file else 0
         self._line_start = 0
         self._word_end = 0
+        self._ascii = data.isascii()
 
     def read(self) -> Reading:
         """Read up to the next ";", "{", "}" or the end, or raise the ConfigError that nginx would give."""
@@ -96,14 +97,22 @@ class Lexer:
 
     def _skip(self) -> None:
         """Go to the next byte that is neither white space nor in a comment."""
-        while True:
-            if match := _SPACE.match(self._data, self._position):
-                self._advance(match.end())
-            elif match := _COMMENT.match(self._data, self._position):
-                if match.end() < len(self._data):
-                    self._limit(match.start(), match.end())
-                self._position = match.end()
-            else:
+        match = _GAP.match(self._data, self._position)
+        if match is None:
+            return
+        if match.end() - match.start() >= BUFFER_SIZE:
+            self._check_comments(match.end())
+        self._advance(match.end())
+
+    def _check_comments(self, end: int) -> None:
+        """Refuse a comment that nginx could not read in one piece, among those up to the end."""
+        position = self._position
+        while (start := self._data.find(b"#", position, end)) >= 0:
+            if _LONG_COMMENT.match(self._data, start, end):
+                self._advance(start)
+                self._limit(start, start + BUFFER_SIZE)
+            position = self._data.find(b"\n", start, end)
+            if position < 0:
                 return
 
     def _quoted(self, tokens: list[Token], quote: bytes) -> int:
@@ -166,7 +175,13 @@ class Lexer:
 
     def _here(self, position: int) -> Where:
         """Name a position on the current line."""
-        return Where(self._file, self._line, len(to_str(self._data[self._line_start : position])) + 1)
+        start = self._line_start
+        return Where(
+            self._file, self._line, (position - start if self._ascii else self._characters(start, position)) + 1
+        )
+
+    def _characters(self, start: int, end: int) -> int:
+        return len(to_str(self._data[start:end]))
 
     def _limit(self, start: int, needed: int, quote: bytes = b"", token: Token | None = None) -> None:
         """Refuse a word from start on if nginx could not get the byte at needed into its buffer as well."""
@@ -193,7 +208,7 @@ class Lexer:
         end = self._word_end
         line_start = self._data.rfind(b"\n", 0, end) + 1
         lines_back = self._data.count(b"\n", end, self._position)
-        column = len(to_str(self._data[line_start:end])) + 1
+        column = self._characters(line_start, end) + 1
         return (Note('";" is missing here', Where(self._file, self._line - lines_back, column)),)
 
 

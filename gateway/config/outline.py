@@ -24,6 +24,7 @@ class Outline:
     def __init__(self, files: list[tuple[str, bytes]], included: dict[str, Where]) -> None:
         self._files = dict(files)
         self._included = included
+        self._places: dict[str, list[Place]] = {}
 
     def lines(self, file: str) -> list[bytes]:
         """Give a file's lines; none if it cannot be read."""
@@ -31,6 +32,11 @@ class Outline:
 
     def statements(self, file: str) -> list[Place]:
         """List the directives of a file as far as it can be read."""
+        if file not in self._places:
+            self._places[file] = self._read(file)
+        return self._places[file]
+
+    def _read(self, file: str) -> list[Place]:
         lexer = Lexer(self._data(file), file)
         found: list[Place] = []
         blocks: tuple[Reading, ...] = ()

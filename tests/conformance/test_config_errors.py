@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.config.errors import ConfigError
 from gateway.config.parser import Statement, parse
-from gateway.config.text import to_str
+from gateway.config.text import to_bytes, to_str
 from tests.config.cases import BAD, GOOD, first_error
 
 NGINX = shutil.which("nginx")
@@ -83,7 +83,7 @@ def complaint(statements: list[Statement], level: int = 0) -> str:
 def test_any_text_is_read_as_nginx_reads_it(text: str, inside: bool, tmp_path: Path) -> None:
     path = tmp_path / "any.conf"
     data = f"events {{}} http {{ server {{ listen 1 {text}\n; }} }}" if inside else text
-    path.write_bytes(data.encode())
+    path.write_bytes(to_bytes(data))
     source = parse(data, str(path))
     try:
         ours = complaint(source.statements)
@@ -93,4 +93,4 @@ def test_any_text_is_read_as_nginx_reads_it(text: str, inside: bool, tmp_path: P
     # What nginx finds beyond the words, once it has read them all.
     if ours or not theirs.startswith(("bind()", "no ")):
         # A longer line of its log is cut.
-        assert ours.encode()[:900] == theirs.encode()[:900]
+        assert to_bytes(ours)[:900] == to_bytes(theirs)[:900]
