@@ -33,7 +33,12 @@ def decide_framing(request: Request) -> None:
                 return
         elif not request.header_only:
             request.keepalive = False
-    elif response.trailers is not None and request.http_version >= 11 and not request.header_only:
+    elif (
+        response.trailers is not None
+        and request.http_version >= 11
+        and not request.header_only
+        and request.location.core.chunked_transfer_encoding
+    ):
         # a trailer section exists in chunked framing alone
         request.chunked = True
         response.content_length = -1
@@ -92,8 +97,6 @@ def render_head(request: Request, date: bytes) -> bytes:
             parts.append(b"\r\nKeep-Alive: timeout=%d" % core.keepalive_header)
     else:
         parts.append(b"\r\nConnection: close")
-    if response.vary_accept_encoding and core.gzip_vary:
-        parts.append(b"\r\nVary: Accept-Encoding")
     if response.etag is not None:
         parts += (b"\r\nETag: ", response.etag)
     if response.content_encoding is not None:

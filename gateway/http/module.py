@@ -35,6 +35,15 @@ OK: Final = 0  # the phase is satisfied (access), or the response is complete (c
 RESTART: Final = -1  # an internal redirect took place: the request has a new plan
 DONE: Final = -4  # the request's end is in other hands (upgraded, or finished already)
 
+
+class FilterFinalize(Exception):
+    """Raised by a head filter: the request ends with this status instead (304's relatives 412 and 416)."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 Result = int | None
 # None: declined, the next handler's turn. An int of 200 and more: finish with this status.
 Handler = Callable[["Request"], "Result | Awaitable[Result]"]
@@ -75,4 +84,3 @@ class HttpModule:
     settle: Callable[[Scope, Loader], None] | None = None
     # after all settings are merged: (http scope, loader); for zones, upstreams, checks across blocks
     prepare: Callable[[Scope, Loader], None] | None = None
-    first_body_filter: bool = False  # its body filter sees the body before all others (ranges)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway._fast import uri as uri_grammar
 from gateway.http import error_pages, paths
-from gateway.http.module import DONE, OK, RESTART, BodyFilter, Result
+from gateway.http.module import DONE, OK, RESTART, BodyFilter, FilterFinalize, Result
 from gateway.http.plan import make_plan, server_handlers
 from gateway.http.response import Response
 from gateway.http.status import CLIENT_CLOSED, CLOSE
@@ -109,10 +109,18 @@ class Request:
         while waiting is not None:
             try:
                 result = await waiting
+            except FilterFinalize as stop:
+                result = self._filter_finalize(stop.status)
             except Exception as error:
                 self.cycle.crashed(self, error)
                 result = 500 if not self.head_sent else self.abort()
             waiting = self.run(result)
+
+    def _filter_finalize(self, status: int) -> int:
+        """A head filter refused the response: nothing of it was sent, and another takes its place."""
+        self.head_sent = False
+        self._forget_filters()
+        return status
 
     def _crashed(self, error: BaseException) -> None:
         self.cycle.crashed(self, error)
@@ -130,6 +138,9 @@ class Request:
                     result = None
                     continue
                 result = self.finalize(result)
+            except FilterFinalize as stop:
+                result = self._filter_finalize(stop.status)
+                continue
             except Exception as error:
                 self.cycle.crashed(self, error)
                 result = 500 if not self.head_sent else self.abort()

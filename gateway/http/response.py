@@ -62,7 +62,6 @@ class Response:
         "status",
         "status_text",
         "trailers",
-        "vary_accept_encoding",
     )
 
     def __init__(self) -> None:
@@ -77,7 +76,6 @@ class Response:
         self.etag: bytes | None = None
         self.location: bytes | None = None
         self.accept_ranges: bool = False  # nginx's allow_ranges: ranges may be served of this response
-        self.vary_accept_encoding: bool = False  # gzip_vary
         self.server: bytes | None = None  # instead of our own
         self.date: bytes | None = None
         self.override_charset: bytes | None = None

@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.http.module import HttpModule
-from gateway.modules import file_access, http, http_core, http_listen, index, location, static, try_files, types
+from gateway.modules import (
+    file_access,
+    gzip,
+    headers,
+    http,
+    http_core,
+    http_listen,
+    index,
+    location,
+    not_modified,
+    range,
+    static,
+    try_files,
+    types,
+)
 
 HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     http_core.module,
@@ -16,6 +30,11 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     try_files.module,
     index.module,
     static.module,
+    # head and body filters
+    not_modified.module,
+    headers.module,
+    gzip.module,
+    range.module,
 )
 
 

@@ -114,7 +114,6 @@ class LocationConf(Conf):
     tcp_nodelay: Any = setting(True)
     read_ahead: Any = setting(0)
     subrequest_output_buffer_size: Any = setting(4096)
-    gzip_vary: bool = False  # the gzip module's setting, read when the head is made
     # made from the settings above
     server_header: bytes = b""
     signature: bytes = b""

@@ -1,0 +1,222 @@
+"""gzip: compresses responses on their way out."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.directive import (
+    EVERYWHERE,
+    FLAG,
+    LIF,
+    Command,
+    Directive,
+    at_least,
+    bitmask,
+    bufs,
+    enum_,
+    flag,
+    number,
+    size,
+    take,
+)
+from gateway.config.text import to_bytes
+from gateway.core.pieces import FileSlice, Piece
+from gateway.core.regex import Regex, RegexError
+from gateway.http import accept_encoding as conditions
+from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
+from gateway.http.variables import Variable
+
+if TYPE_CHECKING:
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+
+_STATUSES: Final = frozenset({200, 403, 404})
+_READ: Final = 65536  # of a file's slice at a time
+# gzip_disable "msie6", as nginx expands it
+_MSIE6: Final = r"MSIE [4-6]\.(?!.*SV1)"
+
+
+@dataclass(slots=True)
+class Settings(Conf):
+    enable: Any = setting(False)
+    types: Any = setting(frozenset({b"text/html"}))
+    level: Any = setting(1)
+    min_length: Any = setting(20)
+    buffers: Any = setting((32, 4096))
+    http_version: Any = setting(11)
+    proxied: Any = setting(conditions.OFF)
+    disable: Any = setting(())
+    vary: Any = setting(False)
+    window: Any = setting(15)
+    memory: Any = setting(8)
+    no_buffer: Any = setting(False)
+    postpone: Any = setting(0)
+
+
+def set_types(conf: Settings, command: Command) -> None:
+    """gzip_types: text/html is always among them, `*` means all."""
+    found = set() if conf.types is UNSET else set(conf.types)
+    found.add(b"text/html")
+    for text in command.args:
+        media_type = to_bytes(text.lower())
+        if media_type in found:
+            command.warn(f'duplicate MIME type "{text}"')
+        found.add(media_type)
+    conf.types = frozenset(found)
+
+
+def set_disable(conf: Settings, command: Command) -> None:
+    patterns = [] if conf.disable is UNSET else list(conf.disable)
+    for text in command.args:
+        try:
+            patterns.append(Regex(_MSIE6 if text == "msie6" else text, caseless=text != "msie6"))
+        except RegexError as error:
+            command.fail(str(error))
+    conf.disable = tuple(patterns)
+
+
+def _power(name: str, values: dict[int, int]) -> Any:
+    """A size that must be one of these powers of two, kept as zlib's parameter."""
+
+    def set_power(conf: Settings, command: Command) -> None:
+        size(name)(conf, command)
+        given = getattr(conf, name)
+        if given not in values:
+            command.fail(f'"{command.name}" must be 512, 1k, 2k, 4k, 8k, 16k, 32k or less')
+        setattr(conf, name, values[given])
+
+    return set_power
+
+
+class Compressor:
+    """The body filter: one deflate stream in gzip's wrapping (RFC 1952)."""
+
+    __slots__ = ("request", "sent", "stream", "taken")
+
+    def __init__(self, request: Request, settings: Settings, length: int) -> None:
+        window, memory = settings.window, settings.memory
+        if length >= 0:
+            # nginx: no larger a window than the body needs
+            while length < (1 << (window - 1)) and window > 9:
+                window -= 1
+                memory -= 1
+        memory = max(memory, 1)
+        self.stream: Any = zlib.compressobj(settings.level, zlib.DEFLATED, window + 16, memory)
+        self.request = request
+        self.taken = 0
+        self.sent = 0
+
+    def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
+        stream = self.stream
+        if stream is None:
+            return []
+        found: list[bytes] = []
+        for piece in pieces:
+            if isinstance(piece, FileSlice):
+                at = 0
+                while at < piece.length:
+                    data = piece.read(at, min(_READ, piece.length - at))
+                    if not data:
+                        raise OSError(0, "the file became shorter while it was compressed")
+                    at += len(data)
+                    self.taken += len(data)
+                    found.append(stream.compress(data))
+            else:
+                self.taken += len(piece)
+                found.append(stream.compress(piece))
+        if last:
+            found.append(stream.flush(zlib.Z_FINISH))
+            self.stream = None
+        elif flush:
+            found.append(stream.flush(zlib.Z_SYNC_FLUSH))
+        data = b"".join(found)
+        self.sent += len(data)
+        return [data] if data else []
+
+
+def plan(settings: Settings, location: Location) -> Contribution:
+    if not settings.enable:
+        return NOTHING
+    types = settings.types
+    every = b"*" in types
+
+    def filter_head(request: Request) -> BodyFilter | None:
+        response = request.response
+        if response.status not in _STATUSES or response.content_encoding or request.header_only:
+            return None
+        length = response.content_length
+        if 0 <= length < settings.min_length:
+            return None
+        media_type = response.content_type
+        if media_type is None:
+            return None
+        if not every and media_type.partition(b";")[0].rstrip().lower() not in types:
+            return None
+        if settings.vary:
+            response.fields.append((b"Vary", b"Accept-Encoding"))
+        if not conditions.gzip_ok(request, settings):
+            return None
+        response.content_encoding = b"gzip"
+        response.clear_content_length()
+        response.clear_accept_ranges()
+        response.weaken_etag()
+        compressor = request.state[module] = Compressor(request, settings, length)
+        return compressor
+
+    return Contribution(head_filter=filter_head)
+
+
+def _ratio(request: Request) -> bytes | None:
+    """$gzip_ratio: how many times smaller it became, two digits rounded as nginx does."""
+    compressor: Compressor | None = request.state.get(module)
+    if compressor is None or not compressor.sent:
+        return None
+    whole, rest = divmod(compressor.taken, compressor.sent)
+    hundredths = (rest * 1000 // compressor.sent + 5) // 10
+    if hundredths > 99:
+        whole, hundredths = whole + 1, 0
+    return b"%d.%02d" % (whole, hundredths)
+
+
+module = HttpModule(
+    name="gzip",
+    location=Settings,
+    variables=(Variable("gzip_ratio", _ratio),),
+    directives=(
+        Directive("gzip", EVERYWHERE | LIF, FLAG, flag("enable")),
+        Directive("gzip_buffers", EVERYWHERE, take(2), bufs("buffers")),
+        Directive("gzip_types", EVERYWHERE, at_least(1), set_types),
+        Directive("gzip_comp_level", EVERYWHERE, take(1), number("level", minimum=1, maximum=9)),
+        Directive("gzip_window", EVERYWHERE, take(1), _power("window", {1 << bits: bits for bits in range(9, 16)})),
+        Directive("gzip_hash", EVERYWHERE, take(1), _power("memory", {1 << bits + 7: bits for bits in range(1, 10)})),
+        Directive("gzip_no_buffer", EVERYWHERE, FLAG, flag("no_buffer")),
+        Directive("postpone_gzipping", EVERYWHERE, take(1), size("postpone")),
+        Directive("gzip_min_length", EVERYWHERE, take(1), size("min_length")),
+        Directive("gzip_vary", EVERYWHERE, FLAG, flag("vary")),
+        Directive("gzip_http_version", EVERYWHERE, take(1), enum_("http_version", {"1.0": 10, "1.1": 11})),
+        Directive(
+            "gzip_proxied",
+            EVERYWHERE,
+            at_least(1),
+            bitmask(
+                "proxied",
+                {
+                    "off": conditions.OFF,
+                    "expired": conditions.EXPIRED,
+                    "no-cache": conditions.NO_CACHE,
+                    "no-store": conditions.NO_STORE,
+                    "private": conditions.PRIVATE,
+                    "no_last_modified": conditions.NO_LAST_MODIFIED,
+                    "no_etag": conditions.NO_ETAG,
+                    "auth": conditions.AUTH,
+                    "any": conditions.ANY,
+                },
+            ),
+        ),
+        Directive("gzip_disable", EVERYWHERE, at_least(1), set_disable),
+    ),
+    plan=plan,
+)

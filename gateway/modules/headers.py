@@ -1,0 +1,235 @@
+"""headers: `add_header`, `add_trailer`, `expires`, and how they inherit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config import units
+from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.directive import EVERYWHERE, LIF, Command, Directive, enum_, take
+from gateway.config.text import to_bytes
+from gateway.core.pieces import Piece
+from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
+from gateway.http.response import Response, http_date, parse_http_date
+from gateway.http.setters import template
+from gateway.http.template import Template
+
+if TYPE_CHECKING:
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+
+# Without `always` a field is added to these alone.
+_SAFE: Final = frozenset({200, 201, 204, 206, 301, 302, 303, 304, 307, 308})
+_EPOCH: Final = b"Thu, 01 Jan 1970 00:00:01 GMT"
+_MAX: Final = b"Thu, 31 Dec 2037 23:55:55 GMT"
+_DAY: Final = 24 * 3600
+
+
+@dataclass(slots=True)
+class Settings(Conf):
+    headers: Any = setting(())
+    trailers: Any = setting(())
+    expires: Any = setting(None)
+    header_inherit: Any = setting("on")
+    trailer_inherit: Any = setting("on")
+
+    def merge(self, outer: Settings | None, nameless: bool = False) -> None:
+        own_headers, own_trailers = self.headers, self.trailers
+        Conf.merge(self, outer, nameless)
+        if outer is not None:
+            self.headers = _inherit(own_headers, outer.headers, self.header_inherit)
+            self.trailers = _inherit(own_trailers, outer.trailers, self.trailer_inherit)
+
+
+def _inherit(own: Any, outer: Any, mode: str) -> Any:
+    """add_header_inherit: `on` takes the outer block's where there are none here, `merge` both, `off` none."""
+    mine = () if own is UNSET else tuple(own)
+    if mode == "merge":
+        return (*outer, *mine)
+    return mine or (outer if mode == "on" else ())
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    name: bytes
+    value: Template
+    always: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Expires:
+    """A parsed `expires`: `kind` is off, epoch, max, access, modified or daily; `seconds` its time."""
+
+    kind: str
+    seconds: int = 0
+
+
+def parse_expires(words: list[str]) -> Expires:
+    """Errors: ValueError with nginx's words."""
+    kind, text = "access", words[-1]
+    if len(words) == 2:
+        if words[0] != "modified":
+            raise ValueError("invalid value")
+        kind = "modified"
+    elif text in ("off", "epoch", "max"):
+        return Expires(text)
+    if text.startswith("@"):
+        if kind == "modified":
+            raise ValueError('daily time cannot be used with "modified" parameter')
+        kind, text = "daily", text[1:]
+    sign = 1
+    if text[:1] in "+-" and text:
+        if kind == "daily":
+            raise ValueError("invalid value")
+        sign = -1 if text[0] == "-" else 1
+        text = text[1:]
+    seconds = units.parse_seconds(text)
+    if kind == "daily" and seconds > _DAY:
+        raise ValueError("daily time value must be less than 24 hours")
+    return Expires(kind, sign * seconds)
+
+
+def _add_field(name: str) -> Any:
+    def set_field(conf: Settings, command: Command) -> None:
+        if getattr(conf, name) is UNSET:
+            setattr(conf, name, [])
+        args = command.args
+        if len(args) == 3 and args[2] != "always":
+            command.fail(f'invalid parameter "{args[2]}"')
+        getattr(conf, name).append(Field(to_bytes(args[0]), template(command, args[1]), len(args) == 3))
+
+    return set_field
+
+
+def set_expires(conf: Settings, command: Command) -> None:
+    if conf.expires is not UNSET:
+        command.duplicate()
+    value = template(command, command.args[-1])
+    modified = len(command.args) == 2
+    if value.constant is None:
+        if modified and command.args[0] != "modified":
+            command.fail("invalid value")
+        conf.expires = (value, modified)
+        return
+    try:
+        conf.expires = parse_expires(command.args)
+    except ValueError as error:
+        command.fail(str(error) if "daily" in str(error) else "invalid value")
+
+
+def plan(settings: Settings, location: Location) -> Contribution:
+    headers, trailers, expires = settings.headers, settings.trailers, settings.expires
+    if not headers and not trailers and (expires is None or expires == Expires("off")):
+        return NOTHING
+
+    def add(request: Request) -> BodyFilter | None:
+        if request.parent is not None:
+            return None
+        response = request.response
+        safe = response.status in _SAFE
+        if expires is not None and safe:
+            found = expires if isinstance(expires, Expires) else _evaluate(expires, request)
+            if found.kind != "off":
+                _set_expires(request, found)
+        for field in headers:
+            if safe or field.always:
+                _add(response, field.name, field.value(request))
+        if trailers:
+            wanted = [field for field in trailers if safe or field.always]
+            if wanted and not request.header_only:
+                response.trailers = response.trailers or []
+                return _trailer_filter(request, wanted)
+        return None
+
+    return Contribution(head_filter=add)
+
+
+def _trailer_filter(request: Request, fields: list[Field]) -> BodyFilter:
+    """Trailers are evaluated when the last of the body goes out."""
+
+    def finish(pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
+        if last:
+            trailers = request.response.trailers
+            assert trailers is not None
+            for field in fields:
+                value = field.value(request)
+                if value:
+                    trailers.append((field.name, value))
+        return pieces
+
+    return finish
+
+
+def _add(response: Response, name: bytes, value: bytes) -> None:
+    lower = name.lower()
+    if lower == b"last-modified":
+        response.clear_last_modified()
+        if value:
+            response.last_modified_text = value
+            response.last_modified = parse_http_date(value) or 0
+    elif lower == b"etag":
+        response.etag = value or None
+    elif value:
+        response.fields.append((name, value))
+
+
+def _evaluate(expires: tuple[Template, bool], request: Request) -> Expires:
+    text = expires[0](request).decode("latin-1")
+    if not text:
+        return Expires("off")
+    try:
+        return parse_expires(["modified", text] if expires[1] else [text])
+    except ValueError:
+        return Expires("off")
+
+
+def _set_expires(request: Request, expires: Expires) -> None:
+    """Expires and Cache-Control, in place of those that an upstream sent."""
+    response = request.response
+    response.remove(b"expires")
+    response.remove(b"cache-control")
+    now = int(request.connection.lane.wall)
+    if expires.kind == "epoch":
+        date, control = _EPOCH, b"no-cache"
+    elif expires.kind == "max":
+        date, control = _MAX, b"max-age=315360000"
+    else:
+        at, age = now + expires.seconds, expires.seconds
+        if expires.kind == "daily":
+            at = _next_time_of_day(now, expires.seconds)
+            age = at - now
+        elif expires.kind == "modified" and response.last_modified >= 0:
+            at = response.last_modified + expires.seconds
+            age = at - now
+        date = http_date(at)
+        control = (
+            b"no-cache" if (expires.seconds < 0 and expires.kind != "modified") or age < 0 else b"max-age=%d" % age
+        )
+    response.fields.append((b"Expires", date))
+    response.fields.append((b"Cache-Control", control))
+
+
+def _next_time_of_day(now: int, seconds: int) -> int:
+    """The next moment at this many seconds after midnight, local time."""
+    import time
+
+    t = time.localtime(now)
+    at = now - (t.tm_hour * 3600 + t.tm_min * 60 + t.tm_sec) + seconds
+    return at if at > now else at + _DAY
+
+
+_INHERIT: Final = {"on": "on", "off": "off", "merge": "merge"}
+
+module = HttpModule(
+    name="headers",
+    location=Settings,
+    directives=(
+        Directive("add_header", EVERYWHERE | LIF, take(2, 3), _add_field("headers")),
+        Directive("add_trailer", EVERYWHERE | LIF, take(2, 3), _add_field("trailers")),
+        Directive("expires", EVERYWHERE | LIF, take(1, 2), set_expires),
+        Directive("add_header_inherit", EVERYWHERE | LIF, take(1), enum_("header_inherit", _INHERIT)),
+        Directive("add_trailer_inherit", EVERYWHERE | LIF, take(1), enum_("trailer_inherit", _INHERIT)),
+    ),
+    plan=plan,
+)

@@ -1,0 +1,182 @@
+"""range: parts of a response (RFC 9110, 14), one or several."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from gateway.core.pieces import FileSlice, Piece, length
+from gateway.http.module import BodyFilter, Contribution, FilterFinalize, HttpModule
+from gateway.http.response import parse_http_date
+
+if TYPE_CHECKING:
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+
+Part = tuple[int, int]  # first byte, and the one behind the last
+
+
+class NotSatisfiable(Exception):
+    """No byte of the response is asked for, or the field is malformed: 416."""
+
+
+def filter_head(request: Request) -> BodyFilter | None:
+    """206 with the parts that were asked for; Accept-Ranges where parts could be asked for."""
+    response = request.response
+    if not response.accept_ranges or response.status != 200 or request.http_version < 10:
+        return None
+    total = response.content_length
+    if total < 0 or request.parent is not None:
+        return None
+    field = request.head.range
+    limit = request.location.core.max_ranges
+    if limit == 0:
+        return None
+    if field is None or len(field) < 7 or field[:6].lower() != b"bytes=" or not _if_range(request):
+        response.fields.append((b"Accept-Ranges", b"bytes"))
+        return None
+    try:
+        parts = parse(field[6:], total, limit)
+    except NotSatisfiable:
+        response.set(b"Content-Range", b"bytes */%d" % total)
+        response.clear_content_length()
+        raise FilterFinalize(416) from None
+    if parts is None:
+        response.fields.append((b"Accept-Ranges", b"bytes"))
+        return None
+    response.status = 206
+    response.status_text = None
+    if len(parts) == 1:
+        start, end = parts[0]
+        response.set(b"Content-Range", b"bytes %d-%d/%d" % (start, end - 1, total))
+        response.content_length = end - start
+        return SinglePart(start, end)
+    return _multipart(request, parts, total)
+
+
+def _if_range(request: Request) -> bool:
+    """Whether the validator of If-Range, if there is one, is that of the response."""
+    field = request.head.if_range
+    if field is None:
+        return True
+    response = request.response
+    if len(field) > 2 and field.endswith(b'"'):
+        return bool(response.etag == field)
+    if response.last_modified < 0:
+        return False
+    return parse_http_date(field) == response.last_modified
+
+
+def parse(text: bytes, total: int, limit: int) -> list[Part] | None:
+    """The parts of a byte-ranges-specifier; None to send the whole (too many, or more bytes than the whole has)."""
+    parts: list[Part] = []
+    size = 0
+    for item in text.split(b","):
+        first, dash, last = item.partition(b"-")
+        first, last = first.strip(b" "), last.strip(b" ")
+        if not dash or (first and not first.isdigit()) or (last and not last.isdigit()) or not (first or last):
+            raise NotSatisfiable
+        if len(first) > 18 or len(last) > 18:
+            raise NotSatisfiable
+        if first:
+            start = int(first)
+            end = min(int(last) + 1, total) if last else total
+            if last and int(last) < start:
+                end = start
+        else:
+            start = max(0, total - int(last))
+            end = total
+        if start < end:
+            limit -= 1
+            if limit < 0:
+                return None
+            parts.append((start, end))
+            size += end - start
+        elif start == 0 and first and not last and total == 0:
+            raise NotSatisfiable
+    if not parts:
+        raise NotSatisfiable
+    return None if size > total else parts
+
+
+def cut(pieces: list[Piece], offset: int, start: int, end: int) -> list[Piece]:
+    """What of these pieces, the first of which is at `offset`, lies between start and end."""
+    found: list[Piece] = []
+    for piece in pieces:
+        size = length(piece)
+        low, high = max(start - offset, 0), min(end - offset, size)
+        if low < high:
+            if isinstance(piece, FileSlice):
+                found.append(FileSlice(piece.fd, piece.offset + low, high - low, piece.owner))
+            else:
+                found.append(piece if low == 0 and high == size else piece[low:high])
+        offset += size
+    return found
+
+
+class SinglePart:
+    """Lets one part through as the body goes by."""
+
+    __slots__ = ("end", "offset", "start")
+    first = True  # before all other body filters: offsets are those of the unchanged body
+
+    def __init__(self, start: int, end: int) -> None:
+        self.start = start
+        self.end = end
+        self.offset = 0
+
+    def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
+        found = cut(pieces, self.offset, self.start, self.end)
+        for piece in pieces:
+            self.offset += length(piece)
+        return found
+
+
+class MultiPart:
+    """Puts several parts together when all of the body is known."""
+
+    __slots__ = ("end", "heads", "kept", "parts")
+    first = True
+
+    def __init__(self, parts: list[Part], heads: list[bytes], end: bytes) -> None:
+        self.parts = parts
+        self.heads = heads
+        self.end = end
+        self.kept: list[Piece] = []
+
+    def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
+        self.kept += pieces
+        if not last:
+            return []
+        found: list[Piece] = []
+        for (start, end), head in zip(self.parts, self.heads, strict=True):
+            found.append(head)
+            found += cut(self.kept, 0, start, end)
+        found.append(self.end)
+        return found
+
+
+def _multipart(request: Request, parts: list[Part], total: int) -> MultiPart:
+    response = request.response
+    boundary = b"%020d" % random.randrange(10**20)
+    content_type = response.full_content_type
+    line = b"Content-Type: %s\r\n" % content_type if content_type else b""
+    heads = [
+        b"\r\n--%s\r\n%sContent-Range: bytes %d-%d/%d\r\n\r\n" % (boundary, line, start, end - 1, total)
+        for start, end in parts
+    ]
+    tail = b"\r\n--%s--\r\n" % boundary
+    response.content_type = b"multipart/byteranges; boundary=" + boundary
+    response.charset = None
+    response.content_length = sum(end - start for start, end in parts) + sum(map(len, heads)) + len(tail)
+    return MultiPart(parts, heads, tail)
+
+
+_CONTRIBUTION = Contribution(head_filter=filter_head)
+
+
+def plan(settings: Any, location: Location) -> Contribution:
+    return _CONTRIBUTION
+
+
+module = HttpModule(name="range", plan=plan)
