@@ -1,0 +1,129 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""Access log lines: a format's parts evaluated, escaped and joined in one pass; see log_line.pyi."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memcpy
+
+cdef enum:
+    NONE = 0
+    DEFAULT = 1
+    JSON = 2
+
+ESCAPES = {"none": NONE, "default": DEFAULT, "json": JSON}
+
+cdef const char *_HEX = b"0123456789ABCDEF"
+
+# how many bytes each byte becomes
+cdef unsigned char _default_size[256]
+cdef unsigned char _json_size[256]
+cdef unsigned char _json_short[256]
+
+
+cdef void _fill():
+    cdef int c
+    for c in range(256):
+        _default_size[c] = 4 if c < 0x20 or c >= 0x7F or c == 0x22 or c == 0x5C else 1
+        _json_size[c] = 6 if c < 0x20 else 1
+        _json_short[c] = 0
+    for c, letter in ((0x22, b'"'), (0x5C, b"\\"), (0x0A, b"n"), (0x0D, b"r"), (0x09, b"t"), (0x08, b"b"), (0x0C, b"f")):
+        _json_size[c] = 2
+        _json_short[c] = letter[0]
+
+_fill()
+
+
+cdef Py_ssize_t _size(bytes value, int escape) noexcept:
+    cdef const unsigned char *p = <const unsigned char *> PyBytes_AS_STRING(value)
+    cdef Py_ssize_t length = PyBytes_GET_SIZE(value)
+    cdef Py_ssize_t i, size = 0
+    cdef const unsigned char *sizes
+    if escape == NONE:
+        return length
+    sizes = &_default_size[0] if escape == DEFAULT else &_json_size[0]
+    for i in range(length):
+        size += sizes[p[i]]
+    return size
+
+
+cdef char *_put(char *out, bytes value, int escape, Py_ssize_t size) noexcept:
+    cdef const unsigned char *p = <const unsigned char *> PyBytes_AS_STRING(value)
+    cdef Py_ssize_t length = PyBytes_GET_SIZE(value)
+    cdef Py_ssize_t i
+    cdef unsigned char c
+    if size == length:
+        memcpy(out, p, length)
+        return out + length
+    for i in range(length):
+        c = p[i]
+        if escape == DEFAULT:
+            if _default_size[c] == 1:
+                out[0] = c
+                out += 1
+            else:
+                out[0] = b"\\"
+                out[1] = b"x"
+                out[2] = _HEX[c >> 4]
+                out[3] = _HEX[c & 15]
+                out += 4
+        elif _json_size[c] == 1:
+            out[0] = c
+            out += 1
+        elif _json_short[c]:
+            out[0] = b"\\"
+            out[1] = _json_short[c]
+            out += 2
+        else:
+            out[0] = b"\\"
+            out[1] = b"u"
+            out[2] = out[3] = b"0"
+            out[4] = _HEX[c >> 4]
+            out[5] = _HEX[c & 15]
+            out += 6
+    return out
+
+
+def escape(bytes value not None, int how):
+    cdef Py_ssize_t size = _size(value, how)
+    cdef bytes result
+    if size == PyBytes_GET_SIZE(value):
+        return value
+    result = PyBytes_FromStringAndSize(NULL, size)
+    _put(PyBytes_AS_STRING(result), value, how, size)
+    return result
+
+
+cdef class LineFormat:
+    cdef tuple _parts
+    cdef int _escape
+
+    def __init__(self, parts, int escape):
+        self._parts = tuple(parts)
+        self._escape = escape
+
+    def __call__(self, request):
+        cdef list values = []
+        cdef list sizes = []
+        cdef Py_ssize_t total = 1
+        cdef Py_ssize_t size, i
+        cdef bytes value, line
+        cdef char *out
+        for part in self._parts:
+            if type(part) is bytes:
+                value = <bytes> part
+                size = PyBytes_GET_SIZE(value)
+            else:
+                found = part(request)
+                if found is None:
+                    value = b"-" if self._escape == DEFAULT else b""
+                else:
+                    value = found
+                size = _size(value, self._escape)
+            values.append(value)
+            sizes.append(size)
+            total += size
+        line = PyBytes_FromStringAndSize(NULL, total)
+        out = PyBytes_AS_STRING(line)
+        for i in range(len(values)):
+            out = _put(out, <bytes> values[i], self._escape, sizes[i])
+        out[0] = b"\n"
+        return line

@@ -1,0 +1,174 @@
+"""Where access log lines go: files, buffered or compressed, files with variables in their names, syslog.
+
+nginx: ngx_http_log_write() and what stands around it in ngx_http_log_module.c.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+import zlib
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from gateway.core.files import FileError, FileOptions, Opener
+from gateway.core.open_files import OpenFile
+from gateway.core.syslog import SyslogPeer
+
+# complaints about one log: at most once a minute
+_COMPLAIN_EVERY_S = 59
+_GZIP_WINDOW = zlib.MAX_WBITS + 16
+_GZIP_MEMORY = zlib.DEF_MEM_LEVEL
+
+# (level, message, error): a request's or a main log's way of saying what went wrong
+Report = Callable[[str, str, "OSError | None"], None]
+# (seconds, callback): the lane's timers; what it returns can be cancelled
+CallLater = Callable[[float, Callable[[], None]], Any]
+
+
+class LogWriter(Protocol):
+    """A destination of access log lines; a line comes with its newline."""
+
+    def write(self, line: bytes, report: Report) -> None: ...
+
+
+class _Complaints:
+    """nginx's patience with a log that cannot be written: silence for a second, a line a minute."""
+
+    __slots__ = ("_full_at", "_told_at")
+
+    def __init__(self) -> None:
+        self._full_at = 0
+        self._told_at = -_COMPLAIN_EVERY_S - 1
+
+    @property
+    def full(self) -> bool:
+        """Whether the disk was full within this second: writing may take long then, and is left."""
+        return self._full_at != 0 and self._full_at == int(time.time())
+
+    def add(self, name: str, report: Report, error: OSError | None, message: str) -> None:
+        now = int(time.time())
+        if error is not None and error.errno == errno.ENOSPC:
+            self._full_at = now
+        if now - self._told_at > _COMPLAIN_EVERY_S:
+            self._told_at = now
+            report("alert", f'write() to "{name}" {message}', error)
+
+
+class FileLog:
+    """One file for all access_log directives that name it; `buffer()` makes it a buffered one."""
+
+    def __init__(self, file: OpenFile) -> None:
+        self.file = file
+        self.parameters: tuple[int, float, int] | None = None  # size, flush, gzip level
+        self._complaints = _Complaints()
+        self._lines: list[bytes] = []
+        self._held = 0
+        self._timer: Any = None
+        self._call_later: CallLater | None = None
+        self._report: Report = _ignore
+
+    def buffer(self, size: int, flush_s: float, gzip_level: int) -> bool:
+        """Collect up to `size` bytes, for flush_s at most (0: no limit); False if they were others before."""
+        parameters = (size, flush_s, gzip_level)
+        if self.parameters is None:
+            self.parameters = parameters
+            self.file.flush = self.flush
+        return self.parameters == parameters
+
+    def start(self, call_later: CallLater, report: Report) -> None:
+        """A worker begins: flush= has its timers from here on, and complaints of the timer go to `report`."""
+        self._call_later = call_later
+        self._report = report
+
+    def write(self, line: bytes, report: Report) -> None:
+        if self._complaints.full:
+            return
+        parameters = self.parameters
+        if parameters is None:
+            self._send(line, report)
+            return
+        size, flush_s, _ = parameters
+        if self._held + len(line) > size:
+            self._drain(report)
+        if len(line) > size:
+            self._send(line, report)
+            return
+        if flush_s and not self._lines and self._call_later is not None:
+            self._timer = self._call_later(flush_s, self.flush)
+        self._lines.append(line)
+        self._held += len(line)
+
+    def flush(self) -> None:
+        """Write out what is held: on its timer, before the file is reopened, at the worker's end."""
+        self._drain(self._report)
+
+    def _drain(self, report: Report) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._lines:
+            block = b"".join(self._lines)
+            self._lines.clear()
+            self._held = 0
+            self._send(block, report)
+
+    def _send(self, block: bytes, report: Report) -> None:
+        if self.parameters is not None and self.parameters[2]:
+            block = _compressed(block, self.parameters[2])
+        _write(self.file.fd, block, self.file.name, self._complaints, report)
+
+
+class PathLog:
+    """A log whose path holds variables: opened for each line, through open_log_file_cache if there is one."""
+
+    def __init__(self, opener: Opener, options: FileOptions) -> None:
+        self._opener = opener
+        self._options = options
+        self._complaints = _Complaints()
+
+    def write_to(self, path: bytes, line: bytes, report: Report, symlinks_from: int = 0) -> None:
+        """Append a line to the file of this name, which is made if it is missing (its directory is not)."""
+        if self._complaints.full:
+            return
+        try:
+            file = self._opener.open(path, self._options, symlinks_from)
+        except FileError as error:
+            report("crit", error.message, OSError(error.errno, os.strerror(error.errno)))
+            return
+        if file.fd < 0:
+            report("crit", f'open() "{os.fsdecode(path)}" failed', OSError(errno.EISDIR, os.strerror(errno.EISDIR)))
+            return
+        _write(file.fd, line, os.fsdecode(path), self._complaints, report)
+
+
+class SyslogLog:
+    """Lines sent to a syslog server."""
+
+    def __init__(self, peer: SyslogPeer) -> None:
+        self.peer = peer
+
+    def write(self, line: bytes, report: Report) -> None:
+        if not self.peer.send(line[:-1]):
+            report("warn", "send() to syslog failed", None)
+
+
+def _write(fd: int, block: bytes, name: str, complaints: _Complaints, report: Report) -> None:
+    try:
+        written = os.write(fd, block)
+    except OSError as error:
+        complaints.add(name, report, error, "failed")
+        return
+    if written != len(block):
+        complaints.add(name, report, None, f"was incomplete: {written} of {len(block)}")
+
+
+def _compressed(block: bytes, level: int) -> bytes:
+    """A gzip member of its own: what is written can be read even when the next one is cut."""
+    gzip = zlib.compressobj(level, zlib.DEFLATED, _GZIP_WINDOW, _GZIP_MEMORY)
+    return gzip.compress(block) + gzip.flush()
+
+
+def _ignore(level: str, message: str, error: OSError | None) -> None:
+    """Complaints before any worker has begun."""
