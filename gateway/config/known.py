@@ -1,20 +1,62 @@
 """All directives of nginx 1.31.5: where each may stand and what it takes, also those without meaning here.
 
 The table is known.tsv: one line for each directive of each module. no_effect has the reason when gateway accepts the
-directive and has no use for it. What is neither declared by a module nor without effect is not supported yet.
+directive and has no use for it, and value the kind of value that it must have all the same. What is neither declared by
+a module nor without effect is not supported yet.
 """
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from gateway.config import units
 
 # The blocks whose lines are data in their own format, read by the directive itself.
 DATA_BLOCKS = frozenset({"types", "map", "geo", "split_clients", "charset_map"})
 
 _FLAG_WORDS = frozenset({"on", "off"})
+
+# Of a directive without effect whose value is one of a few words.
+_WORDS = {"use": {"epoll", "poll", "select"}, "debug_points": {"stop", "abort"}}
+
+
+def _bufs(args: list[str]) -> None:
+    if not (units.parse_number(args[0]) and units.parse_size(args[1])):
+        raise ValueError(args)
+
+
+def _aio(args: list[str]) -> None:
+    if args[0] not in ("on", "off", "threads") and not args[0].startswith("threads="):
+        raise ValueError(args)
+
+
+def _directio(args: list[str]) -> None:
+    if args[0] != "off":
+        units.parse_offset(args[0])
+
+
+def _one_of(words: set[str]) -> Callable[[list[str]], None]:
+    def check(args: list[str]) -> None:
+        if args[0] not in words:
+            raise ValueError(args)
+
+    return check
+
+
+_VALUES: dict[str, Callable[[list[str]], object]] = {
+    "number": lambda args: units.parse_number(args[0]),
+    "size": lambda args: units.parse_size(args[0]),
+    "offset": lambda args: units.parse_offset(args[0]),
+    "time": lambda args: units.parse_time_ms(args[0]),
+    "bufs": _bufs,
+    "aio": _aio,
+    "directio": _directio,
+    **{name: _one_of(words) for name, words in _WORDS.items()},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +69,7 @@ class Known:
     arguments: str  # nginx's kinds: take1, take12, 1more, flag, noargs, …, or several of them
     block: bool
     no_effect: str  # why it has none, or empty
+    value: str = ""  # without effect: what its arguments are, see _VALUES
 
     def takes(self, count: int) -> bool:
         """Say whether nginx accepts this number of arguments."""
@@ -49,6 +92,17 @@ class Known:
             return f'invalid number of arguments in "{self.name}" directive'
         if self.arguments == "flag" and args[0].lower() not in _FLAG_WORDS:
             return f'invalid value "{args[0]}" in "{self.name}" directive, it must be "on" or "off"'
+        return self._bad_value(args)
+
+    def _bad_value(self, args: list[str]) -> str:
+        check = _VALUES.get(self.value)
+        try:
+            if check is not None:
+                check(args)
+        except ValueError:
+            if self.value in _WORDS:
+                return f'invalid {"event type" if self.name == "use" else "value"} "{args[0]}"'
+            return f'"{self.name}" directive invalid {"number" if self.value == "number" else "value"}'
         return ""
 
     @property
@@ -67,8 +121,8 @@ def table() -> dict[str, tuple[Known, ...]]:
     found: dict[str, tuple[Known, ...]] = {}
     text = (files("gateway.config") / "known.tsv").read_text("utf-8")
     for line in text.splitlines()[1:]:
-        name, module, contexts, arguments, block, no_effect = line.split("\t")
-        known = Known(name, module, frozenset(contexts.split(",")), arguments, block == "block", no_effect)
+        name, module, contexts, arguments, block, no_effect, value = line.split("\t")
+        known = Known(name, module, frozenset(contexts.split(",")), arguments, block == "block", no_effect, value)
         found[name] = (*found.get(name, ()), known)
     return found
 
