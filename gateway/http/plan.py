@@ -157,7 +157,7 @@ def _satisfy_any(handlers: list[Handler]) -> Handler:
     return check
 
 
-def server_handlers(server: Server, modules: Sequence[HttpModule]) -> tuple[Handler, ...]:
+def server_handlers(server: Server, modules: Sequence[HttpModule]) -> tuple[tuple[Handler, ...], tuple[Handler, ...]]:
     """POST_READ and SERVER_REWRITE of a server, made on first use."""
     early: list[Handler] = []
     late: list[Handler] = []
@@ -171,7 +171,7 @@ def server_handlers(server: Server, modules: Sequence[HttpModule]) -> tuple[Hand
             handler = module.server_plan(server.root.confs.get(module), server.root)
             if handler is not None:
                 late.append(handler)
-    return (*early, *late)
+    return tuple(early), tuple(late)
 
 
 __all__ = ["RESTART", "Plan", "make_plan", "server_handlers"]

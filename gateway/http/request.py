@@ -35,6 +35,7 @@ class Request:
     args: bytes = b""
     unparsed_uri: bytes = b""
     valid_unparsed_uri: bool = True  # the URI is still what the client sent
+    valid_location: bool = True  # the URI still begins with the location's name: no `break` followed a rewrite
     request_line: bytes = b""
     http_version: int = 10  # 9, 10, 11, 20
     header_only: bool = False  # HEAD, and statuses without a body
@@ -97,7 +98,13 @@ class Request:
 
     def start(self) -> None:
         """Begin: the server's own phases, then the location; goes on without a task as long as nothing waits."""
-        self.drive(self.enter_server())
+        try:
+            result = self.enter_server(first=True)
+        except Exception as error:
+            self.cycle.crashed(self, error)
+            self.enter(self.server.root)
+            result = 500
+        self.drive(result)
 
     def drive(self, result: Result | Awaitable[Result]) -> None:
         """Go on with the plan from this result, in place; in a fibre once something has to wait."""
@@ -160,15 +167,24 @@ class Request:
             if result is not None:
                 return result
 
-    def enter_server(self) -> Result:
-        """POST_READ and SERVER_REWRITE, then the choice of the location."""
+    def enter_server(self, first: bool = False) -> Result:
+        """SERVER_REWRITE (POST_READ before it, on a request's first time), then the choice of the location."""
         server = self.server
         handlers = server.handlers
         if handlers is None:
             handlers = server.handlers = server_handlers(server, self.cycle.modules)
-        for handler in handlers:
+        post_read, rewrite = handlers
+        if post_read or rewrite:
+            self.enter(server.root)
+        if first:
+            for handler in post_read:
+                result = handler(self)
+                if result is not None and result != OK:
+                    assert isinstance(result, int)
+                    return result
+        for handler in rewrite:
             result = handler(self)
-            if result is not None and result != OK:
+            if result is not None:
                 assert isinstance(result, int)
                 return result
         self.uri_changed = False
@@ -226,6 +242,7 @@ class Request:
         self.args = args or b""
         self.internal = True
         self.valid_unparsed_uri = False
+        self.valid_location = True
         self.add_uri_to_alias = False
         self._forget_filters()
         self.location = self.server.root
@@ -244,6 +261,7 @@ class Request:
             self.log("error", b'could not find named location "%s"' % name)
             return 500
         self.internal = True
+        self.uri_changed = False
         self.add_uri_to_alias = True
         self._forget_filters()
         self.enter(location)
@@ -257,7 +275,7 @@ class Request:
         """Remember a regular expression's groups, for $1 … and the named ones."""
         self.captures = captures
         for name in captures.named:
-            self.values[name] = captures.group(name)
+            self.values[name.lower()] = captures.group(name) or b""
 
     # -- the answer ----------------------------------------------------------------------------------------------
 

@@ -38,7 +38,8 @@ class Server:
         self.root: Location  # settings of the server block itself, where no location matches
         self.confs: dict[Any, Any] = {}  # module -> its merged server settings
         self.core: Any = None
-        self.handlers: tuple[Handler, ...] | None = None  # POST_READ and SERVER_REWRITE; made on first use
+        # POST_READ and SERVER_REWRITE; made on first use
+        self.handlers: tuple[tuple[Handler, ...], tuple[Handler, ...]] | None = None
         self.where: Any = None
 
 

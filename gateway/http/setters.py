@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.config.conf import UNSET
 from gateway.config.directive import HTTP, Command, Setter
+from gateway.core.regex import Regex, RegexError
 from gateway.core.temp_files import TempPath
 from gateway.http.template import Template, compile_template
 
@@ -36,6 +37,24 @@ def server_of(command: Command) -> Server:
 def template(command: Command, text: str) -> Template:
     """Compile an argument of this directive."""
     return compile_template(text, cycle_of(command).variables, command.where)
+
+
+def regex(command: Command, pattern: str, caseless: bool = False) -> Regex:
+    """Compile a pattern of this directive; its named groups become variables."""
+    try:
+        compiled = Regex(pattern, caseless)
+    except RegexError as error:
+        command.fail(str(error))
+    for group in compiled.named:
+        cycle_of(command).variables.define(group, None, command.where)
+    return compiled
+
+
+def variable_name(command: Command, text: str) -> str:
+    """The name in an argument that must be "$name"."""
+    if not text.startswith("$") or len(text) == 1:
+        command.fail(f'invalid variable name "{text}"')
+    return text[1:]
 
 
 def template_setting(field_name: str) -> Setter:

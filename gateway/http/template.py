@@ -27,8 +27,10 @@ def capture(number: int) -> Getter:
     return get
 
 
-def parse(text: str, registry: Registry, where: Where | None = None) -> list[bytes | Getter]:
-    """Split a text at its variables as nginx's ngx_http_script_compile does."""
+def parse(
+    text: str, registry: Registry, where: Where | None = None, capture: Callable[[int], Getter] = capture
+) -> list[bytes | Getter]:
+    """Split a text at its variables as nginx's ngx_http_script_compile does; `capture` makes the getters of $1 … $9."""
     parts: list[bytes | Getter] = []
     literal: list[str] = []
     i, end = 0, len(text)
@@ -43,7 +45,7 @@ def parse(text: str, registry: Registry, where: Where | None = None) -> list[byt
         i += 1
         if i == end:
             raise ConfigError("invalid variable name", where)
-        if text[i].isdigit() and text[i] in "123456789":
+        if text[i] in "123456789":
             _flush(literal, parts)
             parts.append(capture(int(text[i])))
             i += 1
@@ -57,7 +59,7 @@ def parse(text: str, registry: Registry, where: Where | None = None) -> list[byt
         name = text[start:i]
         if braced:
             if i == end or text[i] != "}":
-                raise ConfigError(f'the closing bracket in "{text[start:]}" variable is missing', where)
+                raise ConfigError(f'the closing bracket in "{name}" variable is missing', where)
             i += 1
         if not name:
             raise ConfigError("invalid variable name", where)

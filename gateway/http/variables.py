@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.errors import ConfigError, Where
 
@@ -25,7 +25,7 @@ class Variable:
     request, wraps its getter in `cached` (nginx's variables without NGX_HTTP_VAR_NOCACHEABLE).
     """
 
-    __slots__ = ("changeable", "defined", "get", "name", "prefix", "set", "where")
+    __slots__ = ("assigned", "changeable", "defined", "fallback", "get", "name", "prefix", "set", "where")
 
     def __init__(
         self,
@@ -43,6 +43,8 @@ class Variable:
         self.changeable = changeable
         self.prefix = prefix  # the name is a prefix such as "arg_"; `get` is then a maker: see PrefixVariable
         self.where: Where | None = None
+        self.assigned = False  # `set` stores values for it, which then come before what `get` gives
+        self.fallback: Getter | None = None  # while no value is stored, and neither a definition nor a family has it
 
     def __call__(self, request: Request) -> bytes | None:
         return self.get(request)
@@ -78,6 +80,17 @@ def stored(name: str) -> Getter:
         return request.values.get(name)
 
     return get
+
+
+_MISSING: Final = object()
+
+
+def _stored_or(name: str, get: Getter) -> Getter:
+    def get_stored(request: Request) -> bytes | None:
+        value: object = request.values.get(name, _MISSING)
+        return get(request) if value is _MISSING else value  # type: ignore[return-value]
+
+    return get_stored
 
 
 class Registry:
@@ -120,6 +133,20 @@ class Registry:
         variable.changeable = True
         return variable
 
+    def assign(self, name: str, fallback: Getter, where: Where | None = None) -> Variable:
+        """Let the configuration store values for a variable in request.values, as `set` does (nginx: a weak variable).
+
+        Where nothing is stored, the variable is what another definition or a family ($http_, $arg_) makes of it, and
+        `fallback` where there is neither.
+        """
+        variable = self.slot(name)
+        if variable.defined and not variable.changeable:
+            raise ConfigError(f'the duplicate "{variable.name}" variable', where)
+        variable.changeable = True
+        variable.assigned = True
+        variable.fallback = fallback
+        return variable
+
     def reference(self, name: str, where: Where | None = None) -> Variable:
         """The variable that a template uses; it must be defined by the end of the configuration."""
         variable = self.slot(name)
@@ -130,17 +157,26 @@ class Registry:
     def finish(self) -> None:
         """Bind the families' members; a name that nobody defined is nginx's `unknown "x" variable`."""
         for variable in self._variables.values():
-            if variable.defined:
-                continue
-            for family in self._prefixes:
-                if variable.name.startswith(family.prefix) and len(variable.name) > len(family.prefix):
-                    variable.get = family.make(variable.name[len(family.prefix) :])
-                    variable.defined = True
-                    break
-            else:
-                raise ConfigError(f'unknown "{variable.name}" variable', variable.where and None)
+            if not variable.defined:
+                get = self._member(variable.name) or variable.fallback
+                if get is None:
+                    raise ConfigError(f'unknown "{variable.name}" variable', None)
+                variable.get = get
+                variable.defined = True
+            if variable.assigned and variable.set is None:
+                variable.get = _stored_or(variable.name, variable.get)
+
+    def _member(self, name: str) -> Getter | None:
+        for family in self._prefixes:
+            if name.startswith(family.prefix) and len(name) > len(family.prefix):
+                return family.make(name[len(family.prefix) :])
+        return None
 
     def find(self, name: str) -> Variable | None:
         """The variable of this name at run time (SSI's echo, dynamic look-ups), None if there is none."""
-        variable = self._variables.get(name.lower())
-        return variable if variable is not None and variable.defined else None
+        name = name.lower()
+        variable = self._variables.get(name)
+        if variable is not None and variable.defined:
+            return variable
+        get = self._member(name)
+        return Variable(name, get) if get is not None else None

@@ -1,0 +1,354 @@
+"""Rewrite scripts: what `rewrite`, `set`, `if`, `return` and `break` of one block do, one operation after the other.
+
+nginx's ngx_http_script.c. Each operation is a closure made when the location's plan is made; it gives None to go on,
+EXIT to end the script, or the result that ends the request's phase.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gateway._fast import uri as uri_grammar
+from gateway.core.files import FileError, OpenedFile
+from gateway.http.module import RESTART, Handler, Result
+from gateway.http.template import Template, parse
+
+if TYPE_CHECKING:
+    from gateway.config.errors import Where
+    from gateway.core.regex import Regex
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+    from gateway.http.variables import Getter, Registry, VariableSetter
+
+EXIT: Final = -100
+
+Operation = Callable[["Request"], "Result"]
+# Makes an operation; the flag is rewrite_log, which is known only after the settings are merged.
+Step = Callable[[bool], Operation]
+Condition = Callable[["Request"], bool]
+ContentType = Callable[["Request"], bytes]
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_MISSING: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+
+# In request.state once a rewrite matched and went on: captures are then copied as they are. (nginx clears its
+# engine's `quote`, which is set when the script begins, at the end of each rewrite.)
+_PLAIN_CAPTURES: Final = object()
+
+
+# -- values ------------------------------------------------------------------------------------------------------
+
+
+def _escaped(request: Request, text: bytes) -> bytes:
+    """A capture is escaped if its URI came escaped; a subrequest's URI did not come from a client."""
+    head = request.head
+    if (head.quoted_uri or head.plus_in_uri) and request.parent is None:
+        return uri_grammar.escape(text, "args")
+    return text
+
+
+def _escaped_capture(number: int) -> Getter:
+    def get(request: Request) -> bytes | None:
+        captures = request.captures
+        text = captures.group(number) if captures is not None else None
+        return _escaped(request, text) if text else text
+
+    return get
+
+
+def _value_capture(number: int) -> Getter:
+    def get(request: Request) -> bytes | None:
+        captures = request.captures
+        text = captures.group(number) if captures is not None else None
+        return _escaped(request, text) if text and _PLAIN_CAPTURES not in request.state else text
+
+    return get
+
+
+def compile_value(text: str, registry: Registry, where: Where | None = None) -> Template:
+    """The value of a `set`, or a side of an `if`."""
+    return Template(text, parse(text, registry, where, _value_capture))
+
+
+# -- operations --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A `rewrite` as it was configured. A `status` makes it a redirect."""
+
+    regex: Regex
+    target: Template  # up to its question mark, unless it is a redirect
+    args: Template | None
+    has_args: bool
+    add_args: bool  # the request's own are appended
+    status: int
+    last: bool  # the script ends here if it matched
+    stay: bool  # flag "break": the location is not chosen anew
+
+    def __call__(self, log: bool) -> Operation:
+        return self._redirect(log) if self.status else self._replace(log)
+
+    def _redirect(self, log: bool) -> Operation:
+        match = _matcher(self.regex, log)
+
+        def redirect(request: Request) -> Result:
+            if not match(request, request.uri):
+                return None
+            request.internal = True
+            request.valid_unparsed_uri = False
+            request.uri_changed = not self.stay
+            target = uri_grammar.unescape(self.target(request), "redirect")
+            if self.add_args and request.args:
+                target += (b"&" if self.has_args else b"?") + request.args
+            if log:
+                request.log("notice", b'rewritten redirect: "%s"' % target)
+            request.response.location = target
+            return self.status
+
+        return redirect
+
+    def _replace(self, log: bool) -> Operation:
+        match = _matcher(self.regex, log)
+        target, template, add_args, stay, last = self.target, self.args, self.add_args, self.stay, self.last
+
+        def replace(request: Request) -> Result:
+            if not match(request, request.uri):
+                return None
+            request.internal = True
+            request.valid_unparsed_uri = False
+            request.uri_changed = not stay
+            if stay:
+                request.valid_location = False
+            uri = target(request)
+            if template is not None:
+                args = template(request)
+                request.args = args + b"&" + request.args if add_args and request.args else args
+            elif not add_args:
+                request.args = b""
+            if log:
+                request.log("notice", b'rewritten data: "%s", args: "%s"' % (uri, request.args))
+            request.uri = uri
+            if not uri:
+                request.log("error", b"the rewritten URI has a zero length")
+                return 500
+            if last:
+                return EXIT
+            request.state[_PLAIN_CAPTURES] = True
+            return None
+
+        return replace
+
+
+def compile_rewrite(
+    regex: Regex, replacement: str, registry: Registry, where: Where | None, *, status: int, last: bool, stay: bool
+) -> Rewrite:
+    """Compile a replacement: what follows the first "?" are arguments, a "?" at the end drops the request's own."""
+    add_args = not replacement.endswith("?")
+    if not add_args:
+        replacement = replacement[:-1]
+    has_args = "?" in replacement
+    if status:
+        target = Template(replacement, parse(replacement, registry, where, _escaped_capture))
+        return Rewrite(regex, target, None, has_args, add_args, status, True, stay)
+    path, _, tail = replacement.partition("?")
+    target = Template(path, parse(path, registry, where))
+    args = Template(tail, parse(tail, registry, where, _escaped_capture)) if has_args else None
+    return Rewrite(regex, target, args, has_args, add_args, 0, last, stay)
+
+
+def _matcher(regex: Regex, log: bool) -> Callable[[Request, bytes], bool]:
+    """Match, and keep the captures or forget the former ones; with rewrite_log, tell about it."""
+    search = regex.search
+    pattern = regex.pattern.encode("utf-8", "surrogateescape")
+
+    def match(request: Request, subject: bytes) -> bool:
+        captures = search(subject)
+        if captures is None:
+            request.captures = None
+            if log:
+                request.log("notice", b'"%s" does not match "%s"' % (pattern, subject))
+            return False
+        if log:
+            request.log("notice", b'"%s" matches "%s"' % (pattern, subject))
+        request.matched(captures)
+        return True
+
+    return match
+
+
+def set_variable(name: str, setter: VariableSetter | None, value: Template) -> Operation:
+    """`set`: through the variable's own setter ($args, $limit_rate), or into the request's values."""
+    if setter is not None:
+        store = setter
+
+        def call(request: Request) -> Result:
+            store(request, value(request))
+            return None
+
+        return call
+    constant = value.constant
+    if constant is not None:
+
+        def put(request: Request) -> Result:
+            request.values[name] = constant
+            return None
+
+        return put
+
+    def assign(request: Request) -> Result:
+        request.values[name] = value(request)
+        return None
+
+    return assign
+
+
+def stop(request: Request) -> Result:
+    """`break`: the rest of the script is left out; a URI that was rewritten stays in this location."""
+    if request.uri_changed:
+        request.valid_location = False
+        request.uri_changed = False
+    return EXIT
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A `return`: the status alone, a redirect, or a response with this text."""
+
+    status: int
+    text: Template | None
+    content_type: ContentType
+
+    def __call__(self, log: bool = False) -> Operation:
+        status, text, content_type = self.status, self.text, self.content_type
+        if text is None and status >= 400:
+            return lambda request: status
+        template = text if text is not None else Template("", [])
+        body = template.constant
+        if status in _REDIRECTS:
+
+            def redirect(request: Request) -> Result:
+                request.discard_body()
+                request.response.location = template(request)
+                return status
+
+            return redirect
+        if body is None:
+
+            def answer(request: Request) -> Result:
+                request.discard_body()
+                return request.respond(status, template(request), content_type(request))
+
+            return answer
+        constant = body
+
+        def answer_constant(request: Request) -> Result:
+            request.discard_body()
+            return request.respond(status, constant, content_type(request))
+
+        return answer_constant
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """An `if`: where it holds, the block's settings hold from here on (not in a server) and its steps are run."""
+
+    condition: Callable[[bool], Condition]
+    steps: Sequence[Step]
+    location: Location | None
+
+    def __call__(self, log: bool) -> Operation:
+        condition = self.condition(log)
+        location = self.location
+        operations = [step(log) for step in self.steps]
+
+        def check(request: Request) -> Result:
+            if not condition(request):
+                return None
+            if location is not None:
+                request.enter(location)
+            for operation in operations:
+                result = operation(request)
+                if result is not None:
+                    return result
+            return None
+
+        return check
+
+
+def compile_script(steps: Sequence[Step], log: bool) -> Handler:
+    """A block's steps as a handler of its phase."""
+    first = steps[0]
+    if isinstance(first, Return):
+        return first()
+    operations = [step(log) for step in steps]
+    cleans = _may_go_on(steps)
+
+    def script(request: Request) -> Result:
+        entered = request.location
+        for operation in operations:
+            result = operation(request)
+            if result is not None:
+                break
+        else:
+            result = EXIT
+        if cleans:
+            request.state.pop(_PLAIN_CAPTURES, None)
+        if result != EXIT:
+            return result
+        return None if request.location is entered else RESTART
+
+    return script
+
+
+def _may_go_on(steps: Sequence[Step]) -> bool:
+    """Whether there is a rewrite that may match without ending the script."""
+    return any(
+        not step.last if isinstance(step, Rewrite) else isinstance(step, Branch) and _may_go_on(step.steps)
+        for step in steps
+    )
+
+
+# -- conditions --------------------------------------------------------------------------------------------------
+
+
+def is_true(variable: Getter) -> Condition:
+    """`if ($x)`: neither empty nor "0"."""
+    return lambda request: variable(request) not in (None, b"", b"0")
+
+
+def is_equal(variable: Getter, value: Template, negated: bool) -> Condition:
+    """`if ($x = text)` and `!=`; a variable that is not found is empty."""
+    constant = value.constant
+    if constant is not None:
+        return lambda request: ((variable(request) or b"") == constant) is not negated
+    return lambda request: ((variable(request) or b"") == value(request)) is not negated
+
+
+def matches(variable: Getter, regex: Regex, negated: bool, log: bool) -> Condition:
+    """`if ($x ~ regex)` and its kin."""
+    match = _matcher(regex, log)
+    return lambda request: match(request, variable(request) or b"") is not negated
+
+
+def is_file(
+    path: Template,
+    kind: Callable[[OpenedFile], bool],
+    negated: bool,
+    test: Callable[[Request, bytes], OpenedFile],
+) -> Condition:
+    """`if (-f path)` and its kin."""
+
+    def check(request: Request) -> bool:
+        try:
+            found = kind(test(request, path(request)))
+        except FileError as error:
+            if error.errno not in _MISSING:
+                request.log("crit", error.message, OSError(error.errno, ""))
+            found = False
+        return found is not negated
+
+    return check
