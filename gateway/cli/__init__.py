@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from gateway.process.configuration import Load
+    from gateway.core.logs import Log
+    from gateway.process.configuration import Configuration, Load
+    from gateway.process.options import Options
 
 # Verbs are modules with main(arguments) -> exit code; they are imported only when asked for.
 VERBS: Final = {"run": "gateway.dev.run"}
@@ -24,9 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         gc.enable()
         return int(importlib.import_module(VERBS[argv[1]]).main(argv[2:]))
+    return serve(argv, _load)
+
+
+def _load(options: Options, log: Log) -> Configuration:
+    # Late, so that what needs no configuration does not wait for all the modules.
     from gateway.process.load import load
 
-    return serve(argv, load)
+    return load(options, log)
 
 
 def serve(argv: list[str], load: Load) -> int:

@@ -6,6 +6,9 @@ from typing import Final
 
 from gateway.http.module import HttpModule
 from gateway.modules import (
+    core,
+    error_log,
+    events,
     file_access,
     gzip,
     headers,
@@ -25,6 +28,7 @@ from gateway.modules import (
 HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     http_core.module,
     http_listen.module,
+    error_log.module,
     location.module,
     types.module,
     file_access.module,
@@ -49,4 +53,4 @@ class HttpBlock:
 
 
 # All that have directives; the modules of the main context come first.
-MODULES: Final[tuple[object, ...]] = (HttpBlock, *HTTP_MODULES)
+MODULES: Final[tuple[object, ...]] = (core.module, events.module, HttpBlock, *HTTP_MODULES)

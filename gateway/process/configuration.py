@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from gateway.core.listening import ListenAddress, Listener
 from gateway.core.logs import Log
 from gateway.core.open_files import OpenFiles
+from gateway.core.temp_files import TempPath
 from gateway.process.options import Options
 
 
@@ -51,18 +52,30 @@ class Serving(Protocol):
 class Configuration(Protocol):
     """A loaded configuration."""
 
-    core: CoreSettings
+    core: Any  # CoreSettings
     log: Log  # main error_log; empty when there is none
     files: OpenFiles
-    uses_stderr: bool  # some error_log goes to stderr: it must stay what it is
-    listens: Sequence[ListenAddress]
-    paths: Sequence[str]  # folders to make, owned by the workers' user
+
+    @property
+    def uses_stderr(self) -> bool:
+        """Whether some error_log goes to stderr, which then must stay what it is."""
+
+    @property
+    def listens(self) -> Sequence[ListenAddress]:
+        """What to listen on."""
+
+    @property
+    def paths(self) -> Sequence[TempPath]:
+        """Folders to make, owned by the workers' user."""
 
     def dump(self) -> bytes:
         """All files as -T prints them."""
 
     def share(self, old: Any) -> None:
         """Map shared zones; those that are equal in the old configuration are taken over."""
+
+    def buried(self, pid: int) -> None:
+        """Told to the master's copy when a worker has died."""
 
     def lane(self) -> Any:
         """The lane of a worker, made inside Trio."""
@@ -72,6 +85,6 @@ class Configuration(Protocol):
 
 
 class Load(Protocol):
-    """Reading a configuration; ConfigError when it is refused."""
+    """Reading a configuration; ConfigError when it is refused. Warnings go to the log."""
 
-    def __call__(self, options: Options) -> Configuration: ...
+    def __call__(self, options: Options, log: Log) -> Configuration: ...

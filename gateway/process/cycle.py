@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.config.errors import ConfigError
+from gateway.config.errors import ConfigError, format_for_terminal
+from gateway.core.files import FileError
 from gateway.core.logs import ERROR, LEVELS, FileSink, Log, console, say
 from gateway.core.open_files import STDERR
+from gateway.core.temp_files import TempPath
 from gateway.process import pidfile, sockets
 from gateway.process.configuration import Configuration, Load
 from gateway.process.errors import CycleError
@@ -30,7 +30,8 @@ class Cycle:
 
     @property
     def pid_file(self) -> str:
-        return self.configuration.core.pid
+        pid: str = self.configuration.core.pid
+        return pid
 
     @property
     def old_pid_file(self) -> str:
@@ -40,9 +41,13 @@ class Cycle:
 def load_configuration(options: Options, load: Load, log: Log) -> Configuration:
     """Read the configuration; CycleError after nginx's line in the log."""
     try:
-        return load(options)
+        return load(options, log)
     except ConfigError as error:
         log.write(LEVELS[error.level], str(error))
+        if console.enabled and os.isatty(STDERR):
+            # The first line, nginx's own, is there already.
+            explanation = format_for_terminal(error).partition("\n")[2]
+            os.write(STDERR, explanation.encode("utf-8", "surrogateescape"))
         raise CycleError(str(error)) from error
 
 
@@ -102,26 +107,14 @@ def _set_up(
     return cycle
 
 
-def _make_folders(paths: Sequence[str], user: int | None, log: Log) -> None:
+def _make_folders(paths: Sequence[TempPath], user: int | None, log: Log) -> None:
     """Temp folders, given to the workers' user (ngx_create_paths)."""
     for path in paths:
-        what = f'mkdir() "{path}" failed'
         try:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(path, 0o700)
-            if user is None:
-                continue
-            what = f'stat() "{path}" failed'
-            info = os.stat(path)
-            if info.st_uid != user:
-                what = f'chown("{path}", {user}) failed'
-                os.chown(path, user, -1)
-            if info.st_mode & stat.S_IRWXU != stat.S_IRWXU:
-                what = f'chmod() "{path}" failed'
-                os.chmod(path, stat.S_IMODE(info.st_mode) | stat.S_IRWXU)
-        except OSError as error:
-            log.emerg(what, errno=error.errno or 0)
-            raise CycleError from None
+            path.prepare(user)
+        except FileError as error:
+            log.emerg(error.message, errno=error.errno)
+            raise CycleError(str(error)) from None
 
 
 def _default_log(configuration: Configuration, options: Options) -> None:

@@ -130,6 +130,7 @@ class Master:
     def _reap(self) -> None:
         self.children.collect(self.log)
         for child in self.children.bury():
+            self.cycle.configuration.buried(child.pid)
             if child.respawn and not child.exiting and not self.terminate and not self.quit:
                 # A dead worker of the cycle that runs now; those of older ones were told to end.
                 if not self._start_worker(child.slot, just_started=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import sys
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from gateway.cli import serve
 from gateway.config import parser
 from gateway.config.errors import ConfigError
 from gateway.config.units import parse_time_ms
-from gateway.core.listening import ListenAddress, Listener
+from gateway.core.listening import ListenAddress
 from gateway.core.logs import FileSink, Log, level_of
 from gateway.core.open_files import OpenFiles
 from gateway.process.options import Options
@@ -35,32 +36,36 @@ class Connections:
         self.nursery = nursery
         self.idle: set[Any] = set()
         self.streams: set[Any] = set()
-        self.accepting = trio.CancelScope()
+        self.accepting: list[Any] = []
         self.closing = False
         for listener in listeners:
-            nursery.start_soon(self.accept, listener)
+            nursery.start_soon(self.accept, trio.socket.from_stdlib_socket(listener.socket.dup()))
 
     @property
     def active(self) -> int:
         return len(self.streams)
 
-    async def accept(self, listener: Listener) -> None:
+    async def accept(self, server: Any) -> None:
         import trio
 
-        server = trio.socket.from_stdlib_socket(listener.socket.dup())
-        with server, self.accepting:
+        scope = trio.CancelScope()
+        self.accepting.append(scope)
+        with server, scope:
             while True:
                 try:
                     peer, _ = await server.accept()
                 except OSError:
                     continue
+                self.streams.add(peer)
                 self.nursery.start_soon(self.talk, peer)
 
     async def talk(self, peer: Any) -> None:
-        self.streams.add(peer)
         try:
-            while not self.closing:
-                self.idle.add(peer)
+            first = True  # a client that has just connected is owed an answer
+            while first or not self.closing:
+                if not first:
+                    self.idle.add(peer)
+                first = False
                 data = await peer.recv(4096)
                 self.idle.discard(peer)
                 if not data:
@@ -70,6 +75,8 @@ class Connections:
 
                     await trio.sleep(1)
                 body = self.answer.encode()
+                if b"GET /env" in data:
+                    body = " ".join(sorted(f"{name}={value}" for name, value in os.environ.items())).encode()
                 await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
         except OSError:
             pass
@@ -79,7 +86,8 @@ class Connections:
             peer.close()
 
     def close_listeners(self) -> None:
-        self.accepting.cancel()
+        for scope in self.accepting:
+            scope.cancel()
 
     def close_idle(self) -> None:
         self.closing = True
@@ -113,13 +121,13 @@ class Core:
 
 
 class Trivial:
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, log: Log) -> None:
         self.core = Core(pid=options.default_pid)
         self.files = OpenFiles()
         self.log = Log()
         self.uses_stderr = False
         self.listens: list[ListenAddress] = []
-        self.paths: list[str] = []
+        self.paths: list[Any] = []
         self.answer = "hello"
         source = parser.load(options.conf_file, globals_text=options.globals_text)
         for statement in source.statements:
@@ -154,8 +162,6 @@ class Trivial:
             core.env.append(args[0])
         elif name == "answer":
             self.answer = args[0]
-        elif name == "path":
-            self.paths.append(options.full_name(args[0]))
         else:
             raise ConfigError(f'unknown directive "{name}"', where)
 
@@ -165,10 +171,15 @@ class Trivial:
     def share(self, old: Any) -> None:
         pass
 
+    def buried(self, pid: int) -> None:
+        pass
+
     def lane(self) -> Any:
         return TrivialLane()
 
     def serve(self, worker: int, lane: Any, nursery: Any, listeners: Any) -> Connections:
+        if "TRIVIAL_CRASH" in os.environ:
+            raise RuntimeError("crash as asked")
         return Connections(self.answer.replace("$worker", str(worker)), nursery, listeners)
 
 

@@ -1,0 +1,176 @@
+"""core: the directives of the main context that shape the processes."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.directive import (
+    FLAG,
+    MAIN,
+    Command,
+    Directive,
+    at_least,
+    flag,
+    number,
+    offset,
+    string,
+    take,
+    time_s,
+)
+from gateway.config.errors import ConfigError
+from gateway.config.module import CoreModule
+
+# nginx's build default (NGX_USER) for a master that is root and has no `user`.
+DEFAULT_USER = "nobody"
+
+# glibc's CPU_SETSIZE
+_MAX_CPUS = 1024
+
+
+@dataclass(slots=True)
+class CoreConf(Conf):
+    daemon: Any = setting(True)
+    master_process: Any = setting(True)
+    pid: Any = setting(None)
+    worker_processes: Any = setting(1)
+    username: Any = setting("")
+    user: Any = setting(None)
+    group: Any = setting(None)
+    env: Any = setting(factory=list)
+    worker_rlimit_nofile: Any = setting(None)
+    worker_rlimit_core: Any = setting(None)
+    worker_priority: Any = setting(0)
+    worker_shutdown_timeout: Any = setting(0.0)
+    working_directory: Any = setting(None)
+    cpu_masks: Any = setting(())
+    cpu_auto: Any = setting(False)
+
+    def cpu_affinity(self, worker: int) -> set[int] | None:
+        """The processors of a worker; None leaves it to the system."""
+        masks = self.cpu_masks
+        if not masks:
+            return None
+        if self.cpu_auto:
+            allowed = sorted(masks[-1])
+            return {allowed[worker % len(allowed)]} if allowed else None
+        mask: set[int] = masks[worker] if worker < len(masks) else masks[-1]
+        return mask
+
+
+def set_worker_processes(conf: CoreConf, command: Command) -> None:
+    if conf.worker_processes is not UNSET:
+        command.duplicate()
+    text = command.args[0]
+    if text == "auto":
+        conf.worker_processes = os.cpu_count() or 1
+        return
+    if not (text.isascii() and text.isdigit()):
+        command.refuse("invalid value")
+    conf.worker_processes = int(text)
+
+
+def set_user(conf: CoreConf, command: Command) -> None:
+    if conf.user is not UNSET:
+        command.duplicate()
+    if os.geteuid() != 0:
+        command.warn(
+            'the "user" directive makes sense only if the master process runs with super-user privileges, ignored'
+        )
+        return
+    name = command.args[0]
+    group = command.args[-1]
+    conf.username = name
+    try:
+        conf.user = pwd.getpwnam(name).pw_uid
+    except KeyError:
+        command.fail(f'getpwnam("{name}") failed')
+    try:
+        conf.group = grp.getgrnam(group).gr_gid
+    except KeyError:
+        command.fail(f'getgrnam("{group}") failed')
+
+
+def set_env(conf: CoreConf, command: Command) -> None:
+    if conf.env is UNSET:
+        conf.env = []
+    conf.env.append(command.args[0])
+
+
+def set_priority(conf: CoreConf, command: Command) -> None:
+    if conf.worker_priority is not UNSET and conf.worker_priority != 0:
+        command.duplicate()
+    text = command.args[0]
+    digits = text[1:] if text[:1] in ("-", "+") else text
+    if not (digits.isascii() and digits.isdigit()):
+        command.refuse("invalid number")
+    conf.worker_priority = -int(digits) if text[0] == "-" else int(digits)
+
+
+def set_cpu_affinity(conf: CoreConf, command: Command) -> None:
+    if conf.cpu_masks is not UNSET:
+        command.duplicate()
+    words = list(command.args)
+    masks: list[set[int]] = []
+    if words[0] == "auto":
+        if len(words) > 2:
+            command.fail('invalid number of arguments in "worker_cpu_affinity" directive')
+        conf.cpu_auto = True
+        masks.append(set(range(os.cpu_count() or 1)))
+        words.pop(0)
+    for word in words:
+        if len(word) > _MAX_CPUS:
+            command.fail(f'"worker_cpu_affinity" supports up to {_MAX_CPUS} CPUs only')
+        digits = word.replace(" ", "")[::-1]
+        for character in digits:
+            if character not in "01":
+                command.fail(f'invalid character "{character}" in "worker_cpu_affinity"')
+        masks.append({cpu for cpu, digit in enumerate(digits) if digit == "1"})
+    conf.cpu_masks = tuple(masks)
+
+
+def finish(conf: CoreConf, *, default_pid: str, path: Any, warn: Any) -> None:
+    """Defaults and checks once all has been read (ngx_core_module_init_conf)."""
+    conf.merge(None)
+    masks = len(conf.cpu_masks)
+    if not conf.cpu_auto and masks > 1 and masks != conf.worker_processes:
+        warn(
+            'the number of "worker_processes" is not equal to the number of "worker_cpu_affinity" masks, '
+            "using last mask for remaining worker processes"
+        )
+    conf.pid = default_pid if conf.pid is None else path(conf.pid)
+    if conf.user is None and os.geteuid() == 0:
+        conf.username = DEFAULT_USER
+        try:
+            entry = pwd.getpwnam(DEFAULT_USER)
+        except KeyError:
+            raise ConfigError(f'getpwnam("{DEFAULT_USER}") failed') from None
+        conf.user, conf.group = entry.pw_uid, entry.pw_gid
+
+
+def _main(name: str, arguments: Any, setter: Any) -> Directive:
+    return Directive(name, MAIN, arguments, setter, level="main")
+
+
+module = CoreModule(
+    name="core",
+    main=CoreConf,
+    directives=(
+        _main("daemon", FLAG, flag("daemon")),
+        _main("master_process", FLAG, flag("master_process")),
+        _main("pid", take(1), string("pid")),
+        _main("worker_processes", take(1), set_worker_processes),
+        _main("user", take(1, 2), set_user),
+        _main("env", take(1), set_env),
+        _main("worker_rlimit_nofile", take(1), number("worker_rlimit_nofile")),
+        _main("worker_rlimit_core", take(1), offset("worker_rlimit_core")),
+        _main("worker_priority", take(1), set_priority),
+        _main("worker_cpu_affinity", at_least(1), set_cpu_affinity),
+        _main("worker_shutdown_timeout", take(1), time_s("worker_shutdown_timeout")),
+        _main("working_directory", take(1), string("working_directory")),
+    ),
+)

@@ -1,0 +1,62 @@
+"""events: its block, and how many connections a worker may have. The method is always epoll."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.directive import EVENTS, MAIN, NOARGS, Command, Directive, take
+from gateway.config.loader import Scope
+from gateway.config.module import CoreModule
+
+DEFAULT_CONNECTIONS = 512
+
+
+@dataclass(slots=True)
+class EventsConf(Conf):
+    worker_connections: Any = setting(DEFAULT_CONNECTIONS)
+    use: Any = setting("epoll")
+
+
+def set_events(conf: Any, command: Command) -> None:
+    results = command.loader.results
+    if "events" in results:
+        command.duplicate()
+    scope = Scope(EVENTS, command.scope)
+    results["events"] = events = scope.conf(module, "main")
+    command.loader.walk(command.block, scope)
+    events.merge(None)
+
+
+def set_connections(conf: EventsConf, command: Command) -> None:
+    if conf.worker_connections is not UNSET:
+        command.duplicate()
+    text = command.args[0]
+    if not (text.isascii() and text.isdigit()):
+        command.fail(f'invalid number "{text}"')
+    conf.worker_connections = int(text)
+
+
+def set_use(conf: EventsConf, command: Command) -> None:
+    if conf.use is not UNSET:
+        command.duplicate()
+    if command.args[0] != "epoll":
+        command.fail(f'invalid event type "{command.args[0]}"')
+    conf.use = "epoll"
+
+
+def set_debug_connection(conf: Any, command: Command) -> None:
+    command.warn('"debug_connection" is ignored, there is no debug log here')
+
+
+module = CoreModule(
+    name="events",
+    main=EventsConf,
+    directives=(
+        Directive("events", MAIN, NOARGS, set_events, level="none", block=True),
+        Directive("worker_connections", EVENTS, take(1), set_connections, level="main"),
+        Directive("use", EVENTS, take(1), set_use, level="main"),
+        Directive("debug_connection", EVENTS, take(1), set_debug_connection, level="main"),
+    ),
+)

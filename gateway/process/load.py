@@ -1,0 +1,140 @@
+"""Reading nginx.conf into what the processes run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.config import parser
+from gateway.config.directive import MAIN
+from gateway.config.errors import ConfigError
+from gateway.config.loader import Loader, Scope
+from gateway.core.counters import Counters
+from gateway.core.listening import ListenAddress, Listener
+from gateway.core.logs import Log
+from gateway.core.open_files import OpenFiles
+from gateway.core.temp_files import TempPath
+from gateway.core.zones import ZoneError, Zones
+from gateway.modules import MODULES, core
+from gateway.modules.core import CoreConf
+from gateway.process.configuration import Serving
+from gateway.process.options import Options
+
+
+class Loaded:
+    """A configuration in force: see gateway.process.configuration.Configuration."""
+
+    def __init__(self, options: Options, source: parser.Source) -> None:
+        self.log = Log()
+        self.files = OpenFiles()
+        self.paths: list[TempPath] = []
+        self.zones = Zones()
+        self.counters = _the_counters()
+        self._source = source
+        loader = Loader(MODULES, prefix=options.prefix, conf_prefix=options.conf_prefix, testing=options.test)
+        self._results = loader.results
+        loader.results.update(
+            log=self.log,
+            files=self.files,
+            paths=self.paths,
+            zones=self.zones,
+            counters=self.counters,
+            uses_stderr=False,
+        )
+        self.warnings = loader.warnings
+        self._loader = loader
+        self._options = options
+        self.core: CoreConf
+
+    def read(self) -> None:
+        """Run all directives; ConfigError at the first that is wrong."""
+        scope = Scope(MAIN)
+        loader = self._loader
+        loader.walk(self._source.statements, scope)
+        if self._source.error is not None:
+            raise self._source.error
+        self.core = scope.conf(core.module, "main")
+        core.finish(self.core, default_pid=self._options.default_pid, path=loader.path, warn=loader.warn)
+        if "events" not in self._results:
+            raise ConfigError('no "events" section in configuration')
+        connections = self._results["events"].worker_connections
+        if connections < len(self.listens) + 1:
+            raise ConfigError(
+                f"{connections} worker_connections are not enough for {len(self.listens)} listening sockets"
+            )
+
+    @property
+    def uses_stderr(self) -> bool:
+        uses: bool = self._results["uses_stderr"]
+        return uses
+
+    @property
+    def listens(self) -> Sequence[ListenAddress]:
+        http = self._results.get("http")
+        return () if http is None else http.listens
+
+    def dump(self) -> bytes:
+        return self._source.dump()
+
+    def share(self, old: Any) -> None:
+        """Map the zones; an equal one of the old configuration goes on with its memory."""
+        try:
+            self.zones.map(None if old is None else old.zones)
+        except ZoneError as error:
+            raise ConfigError(str(error)) from None
+        except OSError as error:
+            raise ConfigError(f"mmap() failed ({error.errno}: {error.strerror})") from None
+
+    def buried(self, pid: int) -> None:
+        """A worker is dead: what it counted as its own is nobody's now."""
+        self.counters.release(pid)
+
+    def lane(self) -> Any:
+        from gateway.core.lane import Lane
+
+        return Lane()
+
+    def serve(self, worker: int, lane: Any, nursery: Any, listeners: Sequence[Listener]) -> Serving:
+        from gateway.http.cycle import Worker
+
+        http = self._results.get("http")
+        if http is None:
+            return _Nothing()
+        serving = Worker(http, lane, self.log, worker, self._results["events"].worker_connections)
+        serving.nursery = nursery
+        serving.counters = self.counters.claim()
+        serving.start(listeners)
+        return serving
+
+
+@functools.cache
+def _the_counters() -> Counters:
+    """One set for the life of this process: a reload goes on counting."""
+    return Counters()
+
+
+class _Nothing:
+    """A configuration without an http block serves nobody."""
+
+    active = 0
+
+    def close_listeners(self) -> None:
+        pass
+
+    def close_idle(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+def load(options: Options, log: Log) -> Loaded:
+    """Read the configuration that the options name; ConfigError when nginx would not start with it."""
+    loaded = Loaded(options, parser.load(options.conf_file, globals_text=options.globals_text))
+    try:
+        loaded.read()
+    finally:
+        for warning in loaded.warnings:
+            log.warn(str(warning))
+    return loaded

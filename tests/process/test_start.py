@@ -1,0 +1,157 @@
+"""nginx's options on real processes: messages and exit codes."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.process.running import ROOT, Running, alive, fetch, free_port, until
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+def test_t_says_nginx_s_words(running: Running) -> None:
+    running.configure("")
+    done = running.run("-t")
+    name = f"{running.folder}/nginx.conf"
+    assert done.returncode == 0
+    assert done.stderr == (
+        f"gateway: the configuration file {name} syntax is ok\n"
+        f"gateway: configuration file {name} test is successful\n"
+    )
+    assert running.run("-tq").stderr == ""
+    # nginx makes an empty pid file here, and so do we.
+    assert (running.folder / "nginx.pid").read_text() == ""
+
+
+def test_t_of_a_mistake(running: Running) -> None:
+    running.configure("\nlisten_to me;")
+    done = running.run("-t")
+    name = f"{running.folder}/nginx.conf"
+    assert done.returncode == 1
+    assert done.stderr == (
+        f'gateway: [emerg] unknown directive "listen_to" in {name}:3\n'
+        f"gateway: configuration file {name} test failed\n"
+    )
+    assert f'[emerg] unknown directive "listen_to" in {name}:3' in re.sub(r"\d+#\d+: ", "", running.log)
+
+
+def test_t_does_not_mind_an_address_in_use(running: Running) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        running.configure(f"listen 127.0.0.1:{taken.getsockname()[1]};")
+        assert running.run("-t").returncode == 0
+
+
+def test_capital_t_dumps(running: Running) -> None:
+    running.configure("answer x;")
+    done = running.run("-T")
+    text = (running.folder / "nginx.conf").read_text()
+    assert done.stdout == f"# configuration file {running.folder}/nginx.conf:\n{text}\n"
+    assert "test is successful" in done.stderr
+
+
+def test_start_with_the_address_in_use(running: Running) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        running.configure(f"listen 127.0.0.1:{port};")
+        done = running.run()
+    assert done.returncode == 1
+    once = f"gateway: [emerg] bind() to 127.0.0.1:{port} failed (98: Address already in use)\n"
+    assert done.stderr == once * 5 + "gateway: [emerg] still could not bind()\n"
+
+
+def test_error_log_that_cannot_be_opened(running: Running) -> None:
+    (running.folder / "nginx.conf").write_text("pid nginx.pid; error_log no/such;")
+    done = running.run("-t")
+    assert done.returncode == 1
+    assert f'[emerg] open() "{running.folder}/no/such" failed (2: No such file or directory)' in done.stderr
+
+
+def test_signal_without_a_master(running: Running) -> None:
+    running.configure("")
+    name = running.folder / "nginx.pid"
+    done = running.run("-s", "stop")
+    assert done.returncode == 1
+    assert done.stderr == f'gateway: [error] open() "{name}" failed (2: No such file or directory)\n' or (
+        "failed (2: No such file or directory)" in running.log
+    )
+    name.write_text("")
+    assert running.run("-s", "reload").returncode == 1
+    assert f'invalid PID number "" in "{name}"' in running.log
+    name.write_text("4194303\n")
+    assert running.run("-s", "quit").returncode == 1
+    assert "kill(4194303, 3) failed (3: No such process)" in running.log
+
+
+def test_reload_waits_for_its_outcome(running: Running, port: int) -> None:
+    running.configure(f"daemon off; listen 127.0.0.1:{port};")
+    running.start()
+    running.configure(f"daemon off; listen 127.0.0.1:{port}; answer two;")
+    done = running.run("-s", "reload")
+    assert done.returncode == 0, done.stderr
+    until(lambda: fetch(("127.0.0.1", port)) == "two", "the new answer")
+    assert running.run("-s", "reopen").returncode == 0
+    running.remember()
+    assert running.run("-s", "quit").returncode == 0
+    assert running.process is not None
+    assert running.process.wait(10) == 0
+
+
+def test_reload_tells_why_it_failed(running: Running, port: int) -> None:
+    running.configure(f"daemon off; listen 127.0.0.1:{port};")
+    running.start()
+    text = (running.folder / "nginx.conf").read_text()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        # The command reads the configuration too, but only the master can see that it cannot bind.
+        (running.folder / "nginx.conf").write_text(f"{text} listen 127.0.0.1:{taken.getsockname()[1]};")
+        done = running.run("-s", "reload")
+    assert done.returncode == 1
+    assert "the reload failed, the old configuration goes on" in done.stderr
+    running.end()
+
+
+def test_no_configuration_says_what_to_type(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "-p", str(tmp_path)],
+        cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3
+    assert "gateway -c /path/to/nginx.conf" in lines[1]
+
+
+@pytest.mark.parametrize("option", ["-v", "-V", "-h", "-?"])
+def test_version_and_help(tmp_path: Path, option: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", option],
+        cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr.startswith("gateway version: gateway/")
+    assert ("Usage:" in done.stderr) == (option in ("-h", "-?"))
+    assert ("configure arguments:" in done.stderr) == (option == "-V")
+
+
+def test_titles(running: Running, port: int) -> None:
+    running.configure(f"daemon off; listen 127.0.0.1:{port};")
+    process = running.start()
+    with open(f"/proc/{process.pid}/cmdline", "rb") as file:
+        assert file.read().startswith(b"gateway: master process trivial.py -p ")
+    assert alive(running.workers[0])
+    running.end(signal.SIGTERM)
