@@ -1,6 +1,15 @@
 """Everything that is compiled, and nothing else.
 
 GATEWAY_PURE=1 takes the plain source of each module that has one (name.py beside name.pxd); name.pyx has none.
+
+What each replaces, why, CPU µs a request before → after, and how that was measured:
+
+lane, stream, fibre, timers
+    A Trio task per connection: Trio's round costs more than the rest of a small request. One task drives its own
+    epoll; a request that must wait is a fibre, a coroutine without a task. Fixed answer, 32 connections, medians of 3
+    rounds on a machine with other work on it: 36.4 → 11.4 by a callback, 12.0 by a fibre per request, 14.3 by one that
+    waits, 13.6 by a fibre per connection, 55 by a fibre that goes on as a Trio task; nginx's `return` 12.0 in the same
+    run. `python bench/lane.py`.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ cdef class Loop:
     cdef bint inside            # a turn is under way: the clock is fresh, nobody has to be poked
     cdef bint asleep            # the Trio task waits for the epoll descriptor
     cdef bint poked
-    cdef bint trio_due          # a Trio task was made runnable by us
+    cdef Py_ssize_t trio_due    # fibres that Trio was told to run and has not run yet
     cdef double wake_at         # when the sleeping task means to wake up by itself
     cdef int bell               # eventfd in the epoll that ends the sleep
 
@@ -50,11 +50,14 @@ cdef class Fibre(Due):
     cdef bint woken
     cdef bint cancelled
     cdef bint in_trio
+    cdef bint owed              # counted in lane.trio_due
     cdef PyObject* before
     cdef PyObject* after
 
     cdef int resume(self) except -1
     cdef int rouse(self) except -1
+    cdef void owe(self) noexcept
+    cdef void paid(self) noexcept
     cdef int park(self, double deadline, State state) except -1
     cdef int failed(self, BaseException error) except -1
     cdef int finish(self) except -1

@@ -249,7 +249,6 @@ cdef class Fibre(Due):
         self.cancelled = True
         if self.scope is not None:
             self.scope.cancel()
-            self.lane.trio_due = True
         elif self.state == PARKED or self.state == WAITING:
             self.rouse()
 
@@ -269,12 +268,23 @@ cdef class Fibre(Due):
         if self.in_trio:
             self.state = RUNNING
             task, self.task = self.task, None
-            self.lane.trio_due = True
+            self.owe()
             reschedule(task)
         else:
             self.state = QUEUED
             self.lane.enqueue(self)
         return 0
+
+    cdef void owe(self) noexcept:
+        # until its step has come the lane does not linger: a batch of Trio's may run the lane first
+        if not self.owed:
+            self.owed = True
+            self.lane.trio_due += 1
+
+    cdef void paid(self) noexcept:
+        if self.owed:
+            self.owed = False
+            self.lane.trio_due -= 1
 
     cdef int park(self, double deadline, State state) except -1:
         """Note that the coroutine yields now; an entry in the heap that is early enough is left where it is."""
@@ -300,6 +310,7 @@ cdef class Fibre(Due):
                 self.finish()
             elif mark is move_mark:
                 self.state = MOVING
+                self.owe()
                 self.lane.adopt(self)
             elif mark is not parked_mark:
                 self.coro.throw(RuntimeError("a fibre awaited something of Trio's before in_trio()"))
@@ -330,6 +341,7 @@ cdef class Fibre(Due):
         if self.state == DONE:
             return 0
         self.state = DONE
+        self.paid()
         self.lane.timers.remove(self)
         if self.before != NULL:
             (<Fibre>self.before).after = self.after
@@ -358,6 +370,7 @@ cdef class Fibre(Due):
         cdef Fibre outer = current
         current = self
         self.state = RUNNING
+        self.paid()
         try:
             return self.coro.send(value) if error is None else self.coro.throw(error)
         except StopIteration:

@@ -52,7 +52,7 @@ cdef class Lane(Poller):
         cdef double now
         cdef double next_s
         cdef int count, timeout_ms
-        self.asleep = self.poked = self.trio_due = False
+        self.asleep = self.poked = False
         self.inside = True
         try:
             began = self.refresh()

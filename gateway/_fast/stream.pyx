@@ -350,7 +350,7 @@ cdef class Stream(Source):
         cdef int number
         if self.fd < 0:
             raise os_error(EBADF)
-        if limit > BUFFER:
+        if limit > BUFFER or limit <= 0:
             limit = BUFFER
         while True:
             count = c_recv(self.fd, self.poller.buffer, limit, 0)

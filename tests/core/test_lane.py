@@ -1,46 +1,280 @@
 from __future__ import annotations
 
+import errno
 import socket
-from collections.abc import AsyncIterator
+import time
 
 import pytest
 import trio
 
-from gateway.core.lane import Lane, Stream, in_trio, sleep
+from gateway._fast.lane import local_sockaddr, sockaddr_text
+from gateway.core.lane import Fibre, Lane, Stream, in_trio, park, sleep
+from tests.lanes import Crashes, pair, running, until
 
 
-@pytest.fixture
-async def lane(nursery: trio.Nursery) -> AsyncIterator[Lane]:
+async def test_the_end_cancels_fibres_and_closes_streams() -> None:
+    ended: list[str] = []
+
+    async def body(name: str, wait: object) -> None:
+        try:
+            if name == "task":
+                await in_trio()
+            await park()
+        finally:
+            ended.append(name)
+
+    async def stubborn() -> None:
+        while True:
+            try:
+                await park()
+            except BaseException:
+                ended.append("stubborn")
+                if ended.count("stubborn") > 3:
+                    raise
+
     lane = Lane()
-    await nursery.start(lane.run)
-    yield lane
-    nursery.cancel_scope.cancel()
-
-
-async def test_a_fibre_echoes(lane: Lane) -> None:
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    theirs.setblocking(False)
-    stream = Stream(lane, ours.detach())
-
-    async def echo() -> None:
-        while await stream.wait_readable():
-            data = stream.recv()
-            if data == b"":
-                break
-            if data is not None:
-                stream.send(data)
-        await sleep(0.01)
-        await in_trio()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(lane.run)
+        stream, peer = pair(lane)
+        fibres: list[Fibre] = [lane.spawn(body(name, None)) for name in ("fibre", "task")]
+        fibres.append(lane.spawn(stubborn()))
         await trio.sleep(0.01)
-        stream.close()
-
-    fibre = lane.spawn(echo())
-    peer = trio.socket.from_stdlib_socket(theirs)
-    await peer.send(b"hello")
-    assert await peer.recv(100) == b"hello"
-    peer.shutdown(socket.SHUT_WR)
-    assert await peer.recv(100) == b""
-    while not fibre.done:
-        await trio.sleep(0.001)
+        nursery.cancel_scope.cancel()
+    assert set(ended) == {"fibre", "task", "stubborn"}
+    assert all(fibre.done for fibre in fibres) and lane.fibre_count == 0
+    assert stream.closed and lane.streams == 0
+    assert peer.recv(1) == b""
     peer.close()
+    with pytest.raises(OSError), socket.socket() as late:
+        Stream(lane, late.fileno())
+
+
+async def test_an_idle_lane_does_not_wake_up() -> None:
+    class Counting(Lane):
+        turns = 0
+
+        def turn(self) -> float:
+            Counting.turns += 1
+            return super().turn()
+
+    async with running(Counting()) as lane:
+        _, peer = pair(lane)
+        await trio.sleep(0.05)
+        before = Counting.turns
+        await trio.sleep(0.3)
+        assert before == Counting.turns
+        peer.close()
+
+
+async def test_a_sleeping_lane_hears_of_timers_deadlines_and_wakes_from_tasks() -> None:
+    done: list[str] = []
+
+    async def body() -> None:
+        await park()
+        done.append("wake")
+
+    async with running() as lane:
+        stream, peer = pair(lane)
+        fibre = lane.spawn(body())
+        await trio.sleep(0.02)
+        begin = time.monotonic()
+        fibre.wake()
+        lane.call_later(0.02, lambda: done.append("timer"))
+        stream.on_deadline = lambda: done.append("deadline")
+        stream.deadline = lane.now + 0.04
+        await until(lambda: len(done) == 3)
+        assert done == ["wake", "timer", "deadline"]
+        assert time.monotonic() - begin < 0.4
+        peer.close()
+
+
+async def test_the_time_is_fresh_in_tasks() -> None:
+    async with running() as lane:
+        await trio.sleep(0.05)
+        assert abs(lane.now - time.monotonic()) < 0.02
+        assert abs(lane.wall - time.time()) < 0.02
+        assert lane.http_date.decode() in {
+            time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() - back)) for back in (0, 1)
+        }
+
+
+async def test_deadlines_fire_once_and_in_time(autojump_clock: trio.testing.MockClock) -> None:
+    late: list[tuple[int, float]] = []
+    async with running(Lane(clock=trio.current_time)) as lane:
+        begin = lane.now
+        pairs = [pair(lane) for _ in range(4)]
+        for n, (stream, _) in enumerate(pairs):
+            stream.on_deadline = lambda n=n: late.append((n, lane.now - begin))
+        pairs[0][0].deadline = begin + 10
+        pairs[1][0].deadline = begin + 3
+        pairs[2][0].deadline = begin + 5
+        pairs[3][0].deadline = begin + 4
+        pairs[3][0].deadline = 0
+        await trio.sleep(4)
+        pairs[2][0].deadline = begin + 20
+        await trio.sleep(30)
+        assert [n for n, _ in late] == [1, 0, 2]
+        for (_, at), wanted in zip(late, (3, 10, 20), strict=True):
+            assert wanted <= at <= wanted + 0.26
+        for stream, peer in pairs:
+            assert stream.deadline == 0
+            peer.close()
+
+
+async def test_a_deadline_without_a_callback_closes(autojump_clock: trio.testing.MockClock) -> None:
+    async with running(Lane(clock=trio.current_time)) as lane:
+        stream, peer = pair(lane)
+        stream.deadline = lane.now + 1
+        await trio.sleep(2)
+        assert stream.closed
+        peer.close()
+
+
+async def test_a_busy_lane_lets_tasks_run() -> None:
+    async with running() as lane:
+        rounds = 0
+
+        async def busy() -> None:
+            nonlocal rounds
+            while True:
+                await sleep(0)
+                rounds += 1
+
+        lane.spawn(busy())
+        begin = time.monotonic()
+        for _ in range(5):
+            await trio.sleep(0.001)
+        assert time.monotonic() - begin < 1
+        assert rounds > 5
+
+
+class Server:
+    """A listener that keeps what it accepted."""
+
+    def __init__(self, lane: Lane, fail: int = 0) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.setblocking(False)
+        self.streams: list[Stream] = []
+        self.peers: list[bytes] = []
+        self.fail = fail
+        self.lane = lane
+        self.listener = lane.listen(self.socket.fileno(), self.accepted)
+
+    def accepted(self, fd: int, peer: bytes) -> None:
+        if self.fail:
+            self.fail -= 1
+            raise ValueError("not this one")
+        self.peers.append(peer)
+        self.streams.append(Stream(self.lane, fd))
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.socket.getsockname(), timeout=5)
+
+
+async def test_accepting() -> None:
+    async with running() as lane:
+        server = Server(lane)
+        clients = [server.connect() for _ in range(40)]
+        await until(lambda: len(server.streams) == 40)
+        assert lane.accepted == lane.handled == 40
+        assert sorted(map(sockaddr_text, server.peers)) == sorted(
+            (b"127.0.0.1", client.getsockname()[1]) for client in clients
+        )
+        assert sockaddr_text(local_sockaddr(server.streams[0].fd))[1] == server.socket.getsockname()[1]
+        assert server.streams[0].readable and server.streams[0].recv() is None
+        for client in clients:
+            client.close()
+        server.socket.close()
+
+
+async def test_a_crash_while_accepting_closes_that_connection_only() -> None:
+    crashes = Crashes()
+    async with running(Lane(on_crash=crashes)) as lane:
+        server = Server(lane, fail=1)
+        with server.connect() as first, server.connect():
+            await until(lambda: len(crashes) == 1)
+            assert first.recv(1) == b""
+            await until(lambda: server.streams)
+            assert len(crashes) == 1 and crashes[0][1] is server.listener
+            assert (lane.accepted, lane.handled) == (2, 1)
+        server.socket.close()
+
+
+async def test_pause_resume_close() -> None:
+    async with running() as lane:
+        server = Server(lane)
+        server.listener.pause()
+        server.listener.pause()
+        with server.connect() as client:
+            await trio.sleep(0.03)
+            assert not server.streams
+            server.listener.resume()
+            await until(lambda: server.streams)
+            server.listener.close()
+            server.listener.close()
+            with server.connect():
+                await trio.sleep(0.03)
+                assert len(server.streams) == 1
+            client.close()
+        server.socket.close()
+
+
+async def test_no_descriptor_left_pauses_for_half_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    errors: list[int] = []
+    async with running() as lane:
+        server = Server(lane)
+        server.listener.on_error = errors.append
+        with socket.socket() as client:
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            highest = max(client.fileno(), server.socket.fileno()) + 1
+            fillers = []
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 8, hard))
+            try:
+                while True:
+                    try:
+                        fillers.append(socket.socket())
+                    except OSError:
+                        break
+                client.connect(server.socket.getsockname())
+                await until(lambda: errors)
+                assert errors == [errno.EMFILE] and server.listener.paused
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+                for filler in fillers:
+                    filler.close()
+            await until(lambda: server.streams)
+            assert not server.listener.paused
+        server.socket.close()
+
+
+async def test_lingering_does_not_hold_back_a_task() -> None:
+    """A fibre that went into Trio is resumed at once, although the lane likes to stay in its own epoll."""
+    async with running(Lane(linger_s=0.2)) as lane:
+        stream, peer = pair(lane)
+        rounds: list[int] = []
+
+        async def body() -> None:
+            await in_trio()
+            while await stream.wait_readable():
+                data = stream.recv()
+                if data == b"":
+                    return
+                if data:
+                    rounds.append(1)
+                    stream.send(data)
+
+        fibre = lane.spawn(body())
+
+        def client() -> float:
+            begin = time.monotonic()
+            for _ in range(50):
+                peer.send(b"x")
+                assert peer.recv(1) == b"x"
+            return time.monotonic() - begin
+
+        took = await trio.to_thread.run_sync(client)
+        assert took < 2
+        peer.close()
+        await until(lambda: fibre.done)

@@ -1,0 +1,623 @@
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import resource
+import socket
+import struct
+import sys
+import tempfile
+import threading
+import weakref
+from pathlib import Path
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.lane import FileSlice, Lane, Stream, current_fibre, park
+from tests.lanes import Crashes, finished, pair, running, until
+
+KINDS = pytest.mark.parametrize("kind", [socket.AF_UNIX, socket.AF_INET], ids=["unix", "tcp"])
+
+
+class Collector:
+    """Reads the other end in a thread, as fast as it can or at a bounded rate."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        self.peer = peer
+        self.data = bytearray()
+        self.ended = False
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self) -> None:
+        while piece := self.peer.recv(65536):
+            self.data += piece
+        self.ended = True
+        self.peer.close()
+
+
+def a_file(folder: Path, data: bytes) -> int:
+    path = folder / "file"
+    path.write_bytes(data)
+    return os.open(path, os.O_RDONLY)
+
+
+# -- input
+
+
+@KINDS
+async def test_the_handler_is_called_with_the_flags_set(kind: int) -> None:
+    async with running() as lane:
+        stream, peer = pair(lane, kind)
+        events: list[object] = []
+        stream.handler = lambda: events.append((stream.readable, stream.peer_closed, stream.recv()))
+        peer.send(b"one")
+        await until(lambda: events)
+        peer.shutdown(socket.SHUT_WR)
+        await until(lambda: len(events) == 2)
+        assert events == [(True, False, b"one"), (True, True, b"")]
+        assert stream.recv() == b""
+        assert stream.send(b"the other half still works") == 0
+        assert peer.recv(100) == b"the other half still works"
+        assert (stream.received, stream.sent) == (3, 26)
+        peer.close()
+
+
+async def test_an_edge_before_anybody_waits_is_not_lost() -> None:
+    async with running() as lane:
+        stream, peer = pair(lane)
+        assert stream.recv() is None and not stream.readable
+        peer.send(b"early")
+        await until(lambda: stream.readable)
+        assert await finished(lane, stream.wait_readable) is True
+        assert stream.recv() == b"early"
+        peer.close()
+
+
+async def test_what_one_read_leaves_is_still_readable() -> None:
+    async with running() as lane:
+        stream, peer = pair(lane)
+        peer.send(b"0123456789")
+        assert stream.recv(4) == b"0123" and stream.readable
+        assert await finished(lane, stream.wait_readable) is True
+        assert stream.recv(6) == b"456789" and stream.readable
+        assert stream.recv(6) is None and not stream.readable
+        peer.close()
+
+
+@KINDS
+async def test_input_and_end_in_one_go(kind: int) -> None:
+    """The end came before the first read: a short read must not clear the flag, since no edge will follow."""
+    async with running() as lane:
+        stream, peer = pair(lane, kind)
+        stream.recv()
+        peer.send(b"all")
+        peer.close()
+        await until(lambda: stream.peer_closed)
+        assert stream.recv() == b"all"
+        assert stream.readable
+        assert stream.recv() == b""
+
+
+async def test_reset_is_raised_once() -> None:
+    async with running() as lane:
+        stream, peer = pair(lane, socket.AF_INET)
+        told: list[int] = []
+        stream.handler = lambda: told.append(stream.error)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        await until(lambda: told)
+        assert stream.error == errno.ECONNRESET and stream.readable
+        with pytest.raises(ConnectionResetError):
+            stream.recv()
+        assert stream.recv() == b""
+        assert stream.send(b"nothing") == 0 and stream.flush() == 0
+
+
+async def test_wait_readable_ends_at_its_deadline(autojump_clock: trio.testing.MockClock) -> None:
+    async with running(Lane(clock=trio.current_time)) as lane:
+        stream, peer = pair(lane)
+        stream.recv()
+        results: list[object] = []
+
+        async def body() -> None:
+            begin = lane.now
+            results.append(await stream.wait_readable(lane.now + 3))
+            results.append(lane.now - begin)
+            peer.send(b"x")
+            results.append(await stream.wait_readable(lane.now + 3))
+
+        fibre = lane.spawn(body())
+        await trio.sleep(10)
+        assert fibre.done
+        assert results == [False, pytest.approx(3), True]
+        peer.close()
+
+
+async def test_the_handler_comes_back_after_a_fibres_wait() -> None:
+    async with running() as lane:
+        stream, peer = pair(lane)
+        stream.recv()
+        calls: list[object] = []
+        stream.handler = lambda: calls.append(stream.recv())
+        fibre = lane.spawn(wait_for_input(stream, calls))
+        peer.send(b"1")
+        await until(lambda: fibre.done)
+        peer.send(b"2")
+        await until(lambda: len(calls) == 2)
+        assert calls == [("fibre", b"1"), b"2"]
+        peer.close()
+
+
+async def wait_for_input(stream: Stream, calls: list[object]) -> None:
+    await stream.wait_readable()
+    calls.append(("fibre", stream.recv()))
+
+
+async def test_wake_as_a_handler() -> None:
+    async with running() as lane:
+        stream, peer = pair(lane)
+        stream.recv()
+        got: list[bytes] = []
+
+        async def body() -> None:
+            fibre = current_fibre()
+            assert fibre is not None
+            stream.handler = fibre.wake
+            while len(got) < 3:
+                await park()
+                if data := stream.recv():
+                    got.append(data)
+
+        fibre = lane.spawn(body())
+        for n in range(3):
+            peer.send(b"%d" % n)
+            await until(lambda n=n: len(got) == n + 1)
+        assert fibre.done
+        peer.close()
+
+
+async def test_two_fibres_cannot_wait_for_one_stream() -> None:
+    crashes = Crashes()
+    async with running(Lane(on_crash=crashes)) as lane:
+        stream, peer = pair(lane)
+        stream.recv()
+        lane.spawn(wait_for_input(stream, []))
+        assert lane.spawn(wait_for_input(stream, [])).done
+        assert type(crashes[0][0]) is RuntimeError
+        peer.close()
+
+
+async def test_a_cancelled_wait_leaves_no_mark() -> None:
+    async with running() as lane:
+        stream, peer = pair(lane)
+        stream.recv()
+        calls: list[object] = []
+        fibre = lane.spawn(wait_for_input(stream, calls))
+        fibre.cancel()
+        await until(lambda: fibre.done)
+        stream.handler = lambda: calls.append(stream.recv())
+        peer.send(b"x")
+        await until(lambda: calls)
+        assert calls == [b"x"]
+        peer.close()
+
+
+# -- closing
+
+
+async def test_close_once_inside_its_own_handler() -> None:
+    async with running() as lane:
+        stream, peer = pair(lane)
+        calls: list[int] = []
+
+        def handler() -> None:
+            calls.append(1)
+            stream.close()
+            stream.close()
+
+        stream.handler = handler
+        peer.send(b"x")
+        await until(lambda: calls)
+        assert stream.closed and stream.handler is None and lane.streams == 0
+        with pytest.raises(OSError):
+            stream.recv()
+        stream.write(b"dropped")
+        assert stream.flush() == 0
+        peer.close()
+
+
+async def test_close_wakes_the_fibre_that_waits() -> None:
+    async with running() as lane:
+        stream, peer = pair(lane)
+        stream.recv()
+        calls: list[object] = []
+
+        async def body() -> None:
+            calls.append(await stream.wait_readable())
+
+        fibre = lane.spawn(body())
+        stream.close()
+        await until(lambda: fibre.done)
+        assert calls == [True] and stream.closed
+        peer.close()
+
+
+async def test_close_with_reset() -> None:
+    async with running() as lane:
+        stream, peer = pair(lane, socket.AF_INET)
+        stream.close(reset=True)
+        with pytest.raises(ConnectionResetError):
+            peer.recv(1)
+        peer.close()
+
+
+@KINDS
+async def test_shutdown_write(kind: int) -> None:
+    async with running() as lane:
+        stream, peer = pair(lane, kind)
+        stream.send(b"end")
+        stream.shutdown_write()
+        stream.shutdown_write()
+        assert peer.recv(10) == b"end" and peer.recv(10) == b""
+        peer.send(b"more")
+        assert await finished(lane, stream.wait_readable)
+        assert stream.recv() == b"more"
+        peer.close()
+
+
+async def test_an_event_for_a_descriptor_that_was_reused_reaches_nobody() -> None:
+    """Both streams have an event in the same batch; the first handler closes the second and its number is taken."""
+    async with running() as lane:
+        (first, first_peer), (second, second_peer) = pair(lane), pair(lane)
+        first.recv()
+        second.recv()
+        calls: list[str] = []
+        fresh: list[Stream] = []
+        others: list[socket.socket] = []
+
+        def replace(mine: Stream, other: Stream) -> None:
+            calls.append("one")
+            mine.handler = None
+            number = other.fd
+            other.close()
+            ours, theirs = socket.socketpair()
+            others.append(theirs)
+            if ours.fileno() != number:
+                os.dup2(ours.fileno(), number)
+                ours.close()
+            else:
+                ours.detach()
+            os.set_blocking(number, False)
+            fresh.append(Stream(lane, number, handler=lambda: calls.append("stale")))
+
+        first.handler = lambda: replace(first, second)
+        second.handler = lambda: replace(second, first)
+        first_peer.send(b"x")
+        second_peer.send(b"x")
+        await until(lambda: calls)
+        await trio.sleep(0.02)
+        assert calls == ["one"]
+        assert fresh[0].recv() is None
+        for each in (first_peer, second_peer, *others):
+            each.close()
+
+
+async def test_a_crash_of_a_handler_closes_its_stream_only() -> None:
+    crashes = Crashes()
+    async with running(Lane(on_crash=crashes)) as lane:
+        (bad, bad_peer), (good, good_peer) = pair(lane), pair(lane)
+        bad.handler = lambda: 1 / 0
+        got: list[object] = []
+        good.handler = lambda: got.append(good.recv())
+        bad_peer.send(b"x")
+        await until(lambda: crashes)
+        good_peer.send(b"x")
+        await until(lambda: got)
+        assert bad.closed and crashes[0][1] is bad
+        bad_peer.close()
+        good_peer.close()
+
+
+async def test_closed_streams_are_let_go() -> None:
+    class Owner:
+        pass
+
+    async with running() as lane:
+        stream, peer = pair(lane)
+        owner = Owner()
+        stream.handler = lambda owner=owner: None
+        stream.write(FileSlice(0, 0, 10, owner))
+        seen = weakref.ref(stream), weakref.ref(owner)
+        stream.close()
+        del stream, owner
+        gc.collect()
+        assert [each() for each in seen] == [None, None]
+        peer.close()
+
+
+def test_an_idle_stream_is_small() -> None:
+    lane = Lane()
+    ours, theirs = socket.socketpair()
+    stream = Stream(lane, ours.detach())
+    assert sys.getsizeof(stream) < 300
+    lane.end()
+    lane.release()
+    theirs.close()
+
+
+# -- output
+
+
+@KINDS
+async def test_backpressure_and_wait_room(kind: int) -> None:
+    async with running() as lane:
+        stream, peer = pair(lane, kind)
+        total = 8_000_000
+        highest = 0
+        done: list[int] = []
+
+        async def producer() -> None:
+            nonlocal highest
+            for _ in range(total // 50_000):
+                stream.write(b"z" * 50_000)
+                highest = max(highest, stream.flush())
+                await stream.wait_room(200_000)
+            await stream.wait_room()
+            done.append(stream.pending)
+            stream.close()
+
+        lane.spawn(producer())
+        await until(lambda: stream.pending)
+        assert not stream.writable and await finished(lane, lambda: stream_room_refused(stream))
+        collector = Collector(peer)
+        await until(lambda: collector.ended, 20)
+        assert len(collector.data) == total and done == [0]
+        assert highest < 300_000
+        assert stream.sent == total
+
+
+async def stream_room_refused(stream: Stream) -> bool:
+    """A second fibre may not wait, the first one does."""
+    try:
+        await stream.wait_room()
+    except RuntimeError:
+        return True
+    return False
+
+
+async def test_send_tries_at_once_and_queues_the_rest() -> None:
+    async with running() as lane:
+        stream, peer = pair(lane)
+        assert stream.send(b"small") == 0 and stream.pending == 0
+        data = os.urandom(3_000_000)
+        left = stream.send(data)
+        assert 0 < left < len(data) and left == stream.pending
+        assert stream.send(b"tail") == left + 4
+        collector = Collector(peer)
+        await until(lambda: not stream.pending)
+        stream.close()
+        await until(lambda: collector.ended)
+        assert collector.data == b"small" + data + b"tail"
+
+
+@given(pieces=st.lists(st.integers(1, 300_000), min_size=1, max_size=90), cut=st.integers(1, 400_000))
+@settings(max_examples=6, deadline=None)
+def test_any_queue_arrives_in_order(pieces: list[int], cut: int) -> None:
+    async def main() -> None:
+        async with running() as lane:
+            stream, peer = pair(lane)
+            stream.chunk = cut
+            with tempfile.TemporaryFile() as file:
+                data = os.urandom(300_000)
+                file.write(data)
+                file.flush()
+                wanted = bytearray()
+                for n, size in enumerate(pieces):
+                    wanted += data[:size]
+                    stream.write(FileSlice(file.fileno(), 0, size, file) if n % 3 == 1 else data[:size])
+                stream.flush()
+                collector = Collector(peer)
+                await until(lambda: not stream.pending, 20)
+                stream.close()
+                await until(lambda: collector.ended)
+                assert collector.data == wanted
+
+    trio.run(main)
+
+
+@KINDS
+async def test_head_and_big_file(kind: int, tmp_path: Path) -> None:
+    data = os.urandom(20_000_000)
+    fd = a_file(tmp_path, data)
+    async with running() as lane:
+        stream, peer = pair(lane, kind)
+        collector = Collector(peer)
+        stream.write(b"head")
+        stream.write(FileSlice(fd, 1000, len(data) - 1000))
+        stream.write(b"tail")
+        stream.flush()
+        await until(lambda: not stream.pending, 20)
+        stream.close()
+        await until(lambda: collector.ended)
+        assert collector.data == b"head" + data[1000:] + b"tail"
+    os.close(fd)
+
+
+async def test_head_and_file_leave_in_one_segment(tmp_path: Path) -> None:
+    fd = a_file(tmp_path, b"body")
+    async with running() as lane:
+        stream, peer = pair(lane, socket.AF_INET)
+        stream.nodelay()
+        stream.write(b"head")
+        stream.write(FileSlice(fd, 0, 4))
+        before = segments(stream)
+        stream.flush()
+        assert peer.recv(100) == b"headbody"
+        assert segments(stream) - before == 1
+        peer.close()
+    os.close(fd)
+
+
+def segments(stream: Stream) -> int:
+    """tcpi_data_segs_out of TCP_INFO."""
+    with socket.socket(fileno=os.dup(stream.fd)) as twin:
+        info = twin.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    return int(struct.unpack_from("=I", info, 156)[0])
+
+
+async def test_a_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
+    fd = a_file(tmp_path, b"short")
+    async with running() as lane:
+        stream, peer = pair(lane)
+        stream.write(FileSlice(fd, 0, 100))
+        assert stream.flush() == 0
+        assert stream.error == errno.EIO and stream.sent == 5
+        peer.close()
+    os.close(fd)
+
+
+async def test_a_source_without_sendfile_is_read(tmp_path: Path) -> None:
+    """/proc has no splice_read for this file, so sendfile() says EINVAL."""
+    data = Path("/proc/self/environ").read_bytes()
+    fd = os.open("/proc/self/environ", os.O_RDONLY)
+    async with running() as lane:
+        stream, peer = pair(lane)
+        stream.write(FileSlice(fd, 0, len(data)))
+        assert stream.flush() == 0 and not stream.error
+        assert peer.recv(1_000_000) == data
+        peer.close()
+    os.close(fd)
+
+
+def test_reading_a_slice(tmp_path: Path) -> None:
+    fd = a_file(tmp_path, b"0123456789")
+    piece = FileSlice(fd, 2, 6)
+    assert (piece.read(), piece.read(2), piece.read(1, 2), piece.read(9)) == (b"234567", b"4567", b"34", b"")
+    assert len(piece) == 6
+    os.close(fd)
+
+
+async def test_a_slices_owner_is_let_go_when_it_is_sent(tmp_path: Path) -> None:
+    class Owner:
+        pass
+
+    fd = a_file(tmp_path, b"body")
+    async with running() as lane:
+        stream, peer = pair(lane)
+        owner = Owner()
+        seen = weakref.ref(owner)
+        stream.write(FileSlice(fd, 0, 4, owner))
+        del owner
+        assert seen() is not None
+        stream.flush()
+        assert seen() is None
+        peer.close()
+    os.close(fd)
+
+
+async def test_only_bytes_and_slices_are_written() -> None:
+    async with running() as lane:
+        stream, peer = pair(lane)
+        for wrong in (bytearray(b"x"), "x", None):
+            with pytest.raises(TypeError):
+                stream.write(wrong)  # type: ignore[arg-type]
+        stream.write(b"")
+        assert stream.pending == 0 and stream.flush() == 0
+        peer.close()
+
+
+async def test_sending_to_a_peer_that_is_gone_sets_the_error() -> None:
+    async with running() as lane:
+        stream, peer = pair(lane)
+        peer.close()
+        assert stream.send(b"x") == 0
+        assert stream.error == errno.EPIPE and stream.sent == 0
+
+
+async def test_a_chunk_lets_others_run(tmp_path: Path) -> None:
+    """A stream whose socket takes everything still stops at its chunk, and goes on by itself."""
+    fd = a_file(tmp_path, os.urandom(3000))
+    async with running() as lane:
+        stream, peer = pair(lane)
+        stream.chunk = 1000
+        told: list[int] = []
+        stream.handler = lambda: told.append(stream.pending)
+        stream.write(FileSlice(fd, 0, 3000))
+        assert stream.flush() == 2000
+        await until(lambda: not stream.pending)
+        assert told == [1000, 0]
+        peer.close()
+    os.close(fd)
+
+
+# -- limit_rate
+
+
+async def paced(lane: Lane, stream: Stream, peer: socket.socket, seconds: int) -> list[int]:
+    """How many bytes are out after each second."""
+    out = []
+    for _ in range(seconds):
+        await trio.sleep(1)
+        out.append(stream.sent)
+    peer.setblocking(False)
+    return out
+
+
+async def test_limit_rate(autojump_clock: trio.testing.MockClock) -> None:
+    async with running(Lane(clock=trio.current_time)) as lane:
+        stream, peer = pair(lane)
+        stream.limit_rate(1000)
+        assert stream.send(b"x" * 5000) == 4000
+        assert stream.delayed
+        assert stream.flush() == 4000
+        await trio.sleep(0.5)
+        assert stream.sent == 1000
+        out = await paced(lane, stream, peer, 6)
+        assert stream.sent == 5000 and not stream.pending
+        assert all(abs(sent - 1000 * (n + 2)) <= 1000 for n, sent in enumerate(out[:3]))
+        peer.close()
+
+
+async def test_limit_rate_after(autojump_clock: trio.testing.MockClock) -> None:
+    async with running(Lane(clock=trio.current_time)) as lane:
+        stream, peer = pair(lane)
+        stream.send(b"earlier answer")
+        stream.limit_rate(1000, 3000)
+        assert stream.send(b"x" * 6000) == 2000
+        told: list[int] = []
+        stream.handler = lambda: told.append(stream.pending)
+        await trio.sleep(4)
+        assert stream.pending == 0 and told[-1] == 0
+        peer.close()
+
+
+async def test_limit_rate_taken_off_again(autojump_clock: trio.testing.MockClock) -> None:
+    async with running(Lane(clock=trio.current_time)) as lane:
+        stream, peer = pair(lane)
+        stream.limit_rate(10)
+        assert stream.send(b"x" * 1000) == 990
+        stream.limit_rate(0)
+        assert stream.pending == 0
+        peer.close()
+
+
+async def test_many_streams() -> None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = min(1500, (soft - 100) // 2)
+    async with running() as lane:
+        pairs = [pair(lane) for _ in range(count)]
+        got: list[int] = []
+        for n, (stream, _) in enumerate(pairs):
+            stream.handler = lambda n=n, stream=stream: got.append(n) if stream.recv() else None
+            stream.deadline = lane.now + 60 + n
+        for _, peer in pairs:
+            peer.send(b"x")
+        await until(lambda: len(got) == count)
+        assert sorted(got) == list(range(count))
+        for _, peer in pairs:
+            peer.close()
