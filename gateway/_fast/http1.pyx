@@ -299,6 +299,7 @@ cdef class RequestHead:
         self.content_length = -1
         self.hostname = b""
         self.method = b""
+        self.data = b""
 
     def __dealloc__(self):
         if self.spans != self.inline_fields:
@@ -308,6 +309,9 @@ cdef class RequestHead:
         return <const uint8_t *> PyBytes_AS_STRING(self.data) + self.origin
 
     cdef bytes span(self, Py_ssize_t start, Py_ssize_t end):
+        # A line that was refused half-way has starts without ends.
+        if end <= start:
+            return b""
         return PyBytes_FromStringAndSize(<const char *> self.base() + start, end - start)
 
     cdef bytes known(self, int which):
@@ -605,6 +609,9 @@ cdef class RequestHead:
                 self.grow()
                 continue
             if rc != SCAN_OK:
+                # nginx sets $uri and $args of a whole line only
+                self.uri_end = self.uri_start
+                self.args_start = self.ext_start = self.proto_start = 0
                 error = LINE_ERRORS[rc]
                 raise self.refuse(error[0], error[1])
             self.line_complete = True
@@ -950,6 +957,8 @@ cdef class RequestHead:
                     self.span(self.uri_start, self.uri_end), self.limits.merge_slashes, self.empty_path
                 )
             except ValueError:
+                self._uri = self._args = self._exten = b""
+                self.uri_end = self.uri_start
                 raise self.refuse_line(400, "client sent invalid request") from None
             # an escape behind the first special byte
             if not self.quoted_uri:

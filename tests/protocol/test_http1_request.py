@@ -275,12 +275,30 @@ def test_any_split_gives_the_same(data: bytes, cuts: list[int], limits: HeadLimi
     assert summary(feed(pieces, limits)) == summary(feed([data], limits))
 
 
+TEXTS = ("method", "request_line", "target", "uri", "args", "exten", "protocol", "schema", "hostname")
+
+
+def test_a_head_of_nothing() -> None:
+    head = RequestHead()
+    assert [getattr(head, name) for name in TEXTS] == [b""] * len(TEXTS)
+    assert (head.fields(), head.get(b"a"), head.host, head.absolute_host) == ([], None, None, None)
+    assert (head.size, head.length, head.content_length, head.keep_alive) == (0, 0, -1, False)
+
+
+def test_a_refused_line_has_no_uri() -> None:
+    for data in (b"GET /a\0", b"GET /%00 HTTP/1.0\r\n", b"GET http://", b"GET /a HTTP/1.1x", b"GET /a?b\0"):
+        outcome = feed([data + b"\0"])
+        assert isinstance(outcome, HeadError)
+        assert (outcome.head.uri, outcome.head.args, outcome.head.exten) == (b"", b"", b"")
+
+
 @given(st.binary(max_size=300) | requests)
 def test_nothing_but_head_error(data: bytes) -> None:
     outcome = feed([data])
     if isinstance(outcome, HeadError):
         assert 400 <= outcome.status <= 505 and outcome.head is not None
-        assert isinstance(outcome.head.request_line, bytes) and isinstance(outcome.head.fields(), list)
+        assert all(isinstance(getattr(outcome.head, name), bytes) for name in TEXTS)
+        assert isinstance(outcome.head.fields(), list)
 
 
 @given(
