@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -93,6 +93,13 @@ class Command:
     @property
     def where(self) -> Where:
         return self.statement.where
+
+    def lines(self) -> Iterator[Statement]:
+        """The statements of a block whose lines are data (map, geo)."""
+        for statement in self.block:
+            if statement.block is not None:
+                raise ConfigError('unexpected "{"', statement.where)
+            yield statement
 
     def fail(self, message: str) -> NoReturn:
         """Refuse the configuration with nginx's "message in file:line"."""

@@ -73,6 +73,25 @@ def cached(name: str, compute: Getter) -> Getter:
     return get
 
 
+def acyclic(name: str, compute: Getter) -> Getter:
+    """A getter that may come upon itself, through what it is computed from: there it finds nothing, and says so."""
+    key = ("evaluating", name)
+    line = b'cycle while evaluating variable "%s"' % name.encode("utf-8", "surrogateescape")
+
+    def get(request: Request) -> bytes | None:
+        state = request.state
+        if key in state:
+            request.log("error", line)
+            return None
+        state[key] = True
+        try:
+            return compute(request)
+        finally:
+            del state[key]
+
+    return get
+
+
 def stored(name: str) -> Getter:
     """The getter of a variable that only `set` and its like give values to."""
 

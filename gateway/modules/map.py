@@ -1,0 +1,105 @@
+"""map: a variable whose value depends on another's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gateway.config.directive import HTTP, Command, Directive, take
+from gateway.config.errors import ConfigError
+from gateway.config.parser import Statement
+from gateway.config.text import to_bytes
+from gateway.core.names import NameConflict, NameTable
+from gateway.core.regex import Regex
+from gateway.http.module import HttpModule
+from gateway.http.setters import cycle_of, regex, template, variable_name
+from gateway.http.template import Template
+from gateway.http.variables import Getter, acyclic, cached
+
+if TYPE_CHECKING:
+    from gateway.http.request import Request
+
+Value = bytes | Template
+
+
+class Map:
+    """The lines of one block."""
+
+    def __init__(self, source: Template) -> None:
+        self.source = source
+        self.names = NameTable()
+        self.regexes: list[tuple[Regex, Value]] = []
+        self.default: Value | None = None
+        self.hostnames = False
+        self.volatile = False
+
+    def getter(self) -> Getter:
+        """How the variable gets its value; nginx's order is exact, wildcards, regular expressions."""
+        source, names, default = self.source, self.names, self.default if self.default is not None else b""
+        hostnames, regexes = self.hostnames, tuple(self.regexes)
+        find = names.find if names.has_wildcards else names.exact.get
+
+        def get(request: Request) -> bytes | None:
+            text = source(request)
+            if hostnames and text.endswith(b"."):
+                text = text[:-1]
+            value: Any = find(text.lower())
+            if value is None:
+                value = default
+                if regexes and text:
+                    for regex, outcome in regexes:
+                        captures = regex.search(text)
+                        if captures is not None:
+                            request.matched(captures)
+                            value = outcome
+                            break
+            return value if value.__class__ is bytes else value(request)
+
+        return get
+
+
+def set_map(conf: Any, command: Command) -> None:
+    text, variable = command.args
+    mapping = Map(template(command, text))
+    name = variable_name(command, variable).lower()
+    for statement in command.lines():
+        _line(mapping, statement, command)
+    get = acyclic(name, mapping.getter())
+    cycle_of(command).variables.define(name, get if mapping.volatile else cached(name, get), command.where)
+
+
+def _line(mapping: Map, statement: Statement, command: Command) -> None:
+    key, args = statement.name, statement.args
+    if not args and key == "hostnames":
+        mapping.hostnames = True
+        return
+    if not args and key == "volatile":
+        mapping.volatile = True
+        return
+    if len(args) != 1:
+        raise ConfigError("invalid number of the map parameters", statement.where)
+    line = Command(statement, command.directive, command.scope, command.loader)
+    compiled = template(line, args[0])
+    value = compiled.constant if compiled.constant is not None else compiled
+    if key == "default":
+        if mapping.default is not None:
+            line.fail("duplicate default map parameter")
+        mapping.default = value
+        return
+    if key.startswith("~"):
+        caseless = key.startswith("~*")
+        mapping.regexes.append((regex(line, key[2 if caseless else 1 :], caseless), value))
+        return
+    if key.startswith("\\"):
+        key = key[1:]
+    try:
+        mapping.names.add(to_bytes(key), value, mapping.hostnames)
+    except NameConflict:
+        line.fail(f'conflicting parameter "{key}"')
+    except ValueError:
+        line.fail(f'invalid hostname or wildcard "{key}"')
+
+
+module = HttpModule(
+    name="map",
+    directives=(Directive("map", HTTP, take(2), set_map, block=True),),
+)
