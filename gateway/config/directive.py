@@ -160,10 +160,11 @@ def number(field_name: str, minimum: int | None = None, maximum: int | None = No
             value = units.parse_number(text)
         except ValueError:
             command.refuse("invalid number")
-        if minimum is not None and value < minimum:
+        if maximum is not None:
+            if not (minimum or 0) <= value <= maximum:
+                command.fail(f"value must be between {minimum or 0} and {maximum}")
+        elif minimum is not None and value < minimum:
             command.fail(f"value must be equal to or greater than {minimum}")
-        if maximum is not None and value > maximum:
-            command.fail(f"value must be equal to or less than {maximum}")
         setattr(conf, field_name, value)
 
     return set_number

@@ -62,12 +62,17 @@ def _split(text: str) -> tuple[str, int]:
         if not rest.startswith(":"):
             raise AddressError("invalid host")
         return text[: end + 1], parse_port(rest[1:])
+    if not text:
+        raise AddressError("no host")
+    if "/" in text or "?" in text:
+        raise AddressError("invalid host")
     host, colon, port = text.partition(":")
     if colon:
         if not host:
             raise AddressError("no host")
         return host, parse_port(port)
-    if text.isdigit():
+    # What is too long for a number is a name to nginx.
+    if text.isdigit() and len(text) < 19:
         return "*", parse_port(text)
     return text, 80
 

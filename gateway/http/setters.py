@@ -78,7 +78,7 @@ def temp_path(field_name: str) -> Setter:
         try:
             value = TempPath(command.loader.path(name), [int(level) for level in levels])
         except ValueError:
-            command.fail("invalid value")
+            command.refuse("invalid value")
         setattr(conf, field_name, value)
 
     return set_temp_path

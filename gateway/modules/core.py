@@ -24,6 +24,7 @@ from gateway.config.directive import (
 )
 from gateway.config.errors import ConfigError
 from gateway.config.module import CoreModule
+from gateway.config.units import parse_number
 
 # nginx's build default (NGX_USER) for a master that is root and has no `user`.
 DEFAULT_USER = "nobody"
@@ -69,9 +70,10 @@ def set_worker_processes(conf: CoreConf, command: Command) -> None:
     if text == "auto":
         conf.worker_processes = os.cpu_count() or 1
         return
-    if not (text.isascii() and text.isdigit()):
+    try:
+        conf.worker_processes = parse_number(text)
+    except ValueError:
         command.refuse("invalid value")
-    conf.worker_processes = int(text)
 
 
 def set_user(conf: CoreConf, command: Command) -> None:
@@ -106,9 +108,11 @@ def set_priority(conf: CoreConf, command: Command) -> None:
         command.duplicate()
     text = command.args[0]
     digits = text[1:] if text[:1] in ("-", "+") else text
-    if not (digits.isascii() and digits.isdigit()):
+    try:
+        value = parse_number(digits)
+    except ValueError:
         command.refuse("invalid number")
-    conf.worker_priority = -int(digits) if text[0] == "-" else int(digits)
+    conf.worker_priority = -value if text[0] == "-" else value
 
 
 def set_cpu_affinity(conf: CoreConf, command: Command) -> None:

@@ -9,6 +9,7 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVENTS, MAIN, NOARGS, Command, Directive, take
 from gateway.config.loader import Scope
 from gateway.config.module import CoreModule
+from gateway.config.units import parse_number
 
 DEFAULT_CONNECTIONS = 512
 
@@ -33,9 +34,10 @@ def set_connections(conf: EventsConf, command: Command) -> None:
     if conf.worker_connections is not UNSET:
         command.duplicate()
     text = command.args[0]
-    if not (text.isascii() and text.isdigit()):
+    try:
+        conf.worker_connections = parse_number(text)
+    except ValueError:
         command.fail(f'invalid number "{text}"')
-    conf.worker_connections = int(text)
 
 
 def set_use(conf: EventsConf, command: Command) -> None:

@@ -115,7 +115,7 @@ module = HttpModule(
     directives=(
         Directive("open_file_cache", EVERYWHERE, take(1, 2), set_cache),
         Directive("open_file_cache_valid", EVERYWHERE, take(1), time_s("valid")),
-        Directive("open_file_cache_min_uses", EVERYWHERE, take(1), number("min_uses", minimum=1)),
+        Directive("open_file_cache_min_uses", EVERYWHERE, take(1), number("min_uses")),
         Directive("open_file_cache_errors", EVERYWHERE, FLAG, flag("errors")),
         Directive("open_file_cache_events", EVERYWHERE, FLAG, flag("events")),
         Directive("disable_symlinks", EVERYWHERE, take(1, 2), set_symlinks),

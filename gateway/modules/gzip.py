@@ -78,14 +78,19 @@ def set_disable(conf: Settings, command: Command) -> None:
     conf.disable = tuple(patterns)
 
 
-def _power(name: str, values: dict[int, int]) -> Any:
+_WINDOWS = {1 << bits: bits for bits in range(9, 16)}
+# nginx counts zlib's memory level from 128k, level 9, downwards.
+_MEMORY = {1 << bits + 8: bits for bits in range(1, 10)}
+
+
+def _power(name: str, values: dict[int, int], words: str) -> Any:
     """A size that must be one of these powers of two, kept as zlib's parameter."""
 
     def set_power(conf: Settings, command: Command) -> None:
         size(name)(conf, command)
         given = getattr(conf, name)
         if given not in values:
-            command.fail(f'"{command.name}" must be 512, 1k, 2k, 4k, 8k, 16k, 32k or less')
+            command.refuse(f"must be 512, 1k, 2k, 4k, 8k, 16k, {words}")
         setattr(conf, name, values[given])
 
     return set_power
@@ -190,8 +195,8 @@ module = HttpModule(
         Directive("gzip_buffers", EVERYWHERE, take(2), bufs("buffers")),
         Directive("gzip_types", EVERYWHERE, at_least(1), set_types),
         Directive("gzip_comp_level", EVERYWHERE, take(1), number("level", minimum=1, maximum=9)),
-        Directive("gzip_window", EVERYWHERE, take(1), _power("window", {1 << bits: bits for bits in range(9, 16)})),
-        Directive("gzip_hash", EVERYWHERE, take(1), _power("memory", {1 << bits + 7: bits for bits in range(1, 10)})),
+        Directive("gzip_window", EVERYWHERE, take(1), _power("window", _WINDOWS, "or 32k")),
+        Directive("gzip_hash", EVERYWHERE, take(1), _power("memory", _MEMORY, "32k, 64k, or 128k")),
         Directive("gzip_no_buffer", EVERYWHERE, FLAG, flag("no_buffer")),
         Directive("postpone_gzipping", EVERYWHERE, take(1), size("postpone")),
         Directive("gzip_min_length", EVERYWHERE, take(1), size("min_length")),

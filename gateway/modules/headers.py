@@ -109,13 +109,13 @@ def set_expires(conf: Settings, command: Command) -> None:
     modified = len(command.args) == 2
     if value.constant is None:
         if modified and command.args[0] != "modified":
-            command.fail("invalid value")
+            command.refuse("invalid value")
         conf.expires = (value, modified)
         return
     try:
         conf.expires = parse_expires(command.args)
     except ValueError as error:
-        command.fail(str(error) if "daily" in str(error) else "invalid value")
+        command.refuse(str(error) if "daily" in str(error) else "invalid value")
 
 
 def plan(settings: Settings, location: Location) -> Contribution:

@@ -169,9 +169,12 @@ def set_error_page(conf: LocationConf, command: Command) -> None:
         codes = codes[:-1]
     target = template(command, args[-1])
     for code in codes:
-        if not code.isascii() or not code.isdigit() or code == "499":
+        try:
+            status = units.parse_number(code)
+        except ValueError:
             command.fail(f'invalid value "{code}"')
-        status = int(code)
+        if status == 499:
+            command.fail(f'invalid value "{code}"')
         if not 300 <= status <= 599:
             command.fail(f'value "{code}" must be between 300 and 599')
         page_overwrite = overwrite
@@ -184,7 +187,7 @@ def set_root(conf: LocationConf, command: Command) -> None:
     """root path; and alias path, in a location alone."""
     is_alias = command.name == "alias"
     if conf.root is not UNSET or conf.alias is not UNSET:
-        other = conf.alias is not UNSET
+        other = conf.alias is not UNSET and conf.alias is not None
         if other == is_alias:
             command.duplicate()
         command.fail(
@@ -270,7 +273,7 @@ module = HttpModule(
         _server("client_header_timeout", take(1), time_s("client_header_timeout")),
         _server("client_header_buffer_size", take(1), size("client_header_buffer_size")),
         _server("large_client_header_buffers", take(2), bufs("large_client_header_buffers")),
-        _server("max_headers", take(1), number("max_headers", minimum=1)),
+        _server("max_headers", take(1), number("max_headers")),
         _server("ignore_invalid_headers", FLAG, flag("ignore_invalid_headers")),
         _server("underscores_in_headers", FLAG, flag("underscores_in_headers")),
         _server("merge_slashes", FLAG, flag("merge_slashes")),

@@ -62,7 +62,7 @@ def set_listen(conf: ServerConf, command: Command) -> None:
             _option(listen, word, command, seen)
         listen.options = frozenset(seen)
         if any(other.address.key == address.key for other in conf.listens):
-            command.fail(f"a duplicate listen {command.args[0]}")
+            command.fail(f"a duplicate listen {address.text}")
         conf.listens.append(listen)
 
 
@@ -162,10 +162,9 @@ def set_server_name(conf: Any, command: Command) -> None:
             server.names.append(ServerName(to_bytes(text), server, regex, command.where))
             continue
         name = text.lower() if text != "$hostname" else socket.gethostname().lower()
-        if text.startswith("."):
-            if len(text) == 1:
-                command.fail(f'invalid server name "{text}"')
-        elif "*" in text and not _wildcard(name):
+        if text == "." or (text.startswith("*") and (len(text) < 3 or text[1] != ".")):
+            command.fail(f'server name "{text}" is invalid')
+        if not text.startswith(".") and "*" in text and not _wildcard(name):
             command.fail(f'invalid server name or wildcard "{text}" on {_listens(server)}')
         server.names.append(ServerName(to_bytes(name), server, None, command.where))
 

@@ -41,7 +41,7 @@ def set_try_files(conf: Settings, command: Command) -> None:
         files.append((template(command, name[:-1] if directory else name), directory))
     if last.startswith("="):
         if not last[1:].isascii() or not last[1:].isdigit() or int(last[1:]) > 999:
-            command.fail(f'invalid code "{last[1:]}"')
+            command.fail(f'invalid code "{last}"')
         conf.tries = Tries(tuple(files), int(last[1:]), None)
     else:
         conf.tries = Tries(tuple(files), 0, template(command, last))
