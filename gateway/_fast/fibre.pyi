@@ -5,6 +5,8 @@ import trio
 
 from gateway._fast.timers import Due
 
+def use_trio() -> None: ...
+
 class FibreCancelled(BaseException): ...
 
 class Marker:

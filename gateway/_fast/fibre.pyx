@@ -12,8 +12,9 @@ from libc.stdint cimport uint64_t
 from gateway._fast.linux cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, eventfd_write, timespec
 from gateway._fast.timers cimport Due, Heap
 
-import trio
-from trio.lowlevel import reschedule
+# Of trio.lowlevel; see use_trio().
+cdef object reschedule = None
+cdef object succeeded = None
 
 cdef extern from *:
     """
@@ -25,6 +26,14 @@ cdef extern from *:
     }
     """
     object send_none(object coro, int* done)
+
+
+def use_trio():
+    """Bind what a running lane needs of Trio. Not at import: Trio takes as long to load as all the rest."""
+    global reschedule, succeeded
+    from trio import lowlevel
+    reschedule = lowlevel.reschedule
+    succeeded = lowlevel.Abort.SUCCEEDED
 
 
 class FibreCancelled(BaseException):
@@ -385,7 +394,7 @@ cdef class Fibre(Due):
         """Trio cancels the wait: nobody may reschedule it any more."""
         self.task = None
         self.state = RUNNING
-        return trio.lowlevel.Abort.SUCCEEDED
+        return succeeded
 
     def trio_failed(self, error):
         self.failed(error)

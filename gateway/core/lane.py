@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Callable, Generator
-from typing import Any
-
-import trio
+from typing import TYPE_CHECKING, Any
 
 from gateway._fast import lane as _lane
 from gateway._fast.fibre import (
@@ -20,9 +18,15 @@ from gateway._fast.fibre import (
     in_trio,
     park,
     sleep,
+    use_trio,
 )
 from gateway._fast.lane import Listener
 from gateway._fast.stream import FileSlice, Stream
+
+if TYPE_CHECKING:
+    import trio
+
+# Trio is imported where it is used: it takes as long to load as all the rest, and -t and the bind need none of it.
 
 __all__ = [
     "Fibre",
@@ -44,12 +48,16 @@ class Lane(_lane.Lane):
 
     nursery: trio.Nursery | None = None
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] | None = None) -> None:
         """Serve until cancelled; then every fibre has ended and every stream is closed."""
+        import trio
+
+        use_trio()
         self._watch_trio(*_runnable_tasks())
         try:
             async with trio.open_nursery() as self.nursery:
-                task_status.started()
+                if task_status is not None:
+                    task_status.started()
                 try:
                     await self._turn_for_ever()
                 finally:
@@ -62,6 +70,8 @@ class Lane(_lane.Lane):
             self.nursery = None
 
     async def _turn_for_ever(self) -> None:
+        import trio
+
         while True:
             pause_s = self.turn()
             if pause_s <= 0:
@@ -81,6 +91,8 @@ class Lane(_lane.Lane):
 
 async def _task_of(fibre: Fibre) -> None:
     """What is left of a fibre after in_trio(); its failures are the lane's, a cancellation is Trio's."""
+    import trio
+
     try:
         with trio.CancelScope() as scope:
             fibre.enter_trio(scope)
@@ -102,6 +114,8 @@ async def _task_of(fibre: Fibre) -> None:
 @types.coroutine
 def _drive(fibre: Fibre) -> Generator[Any, Any, None]:
     """Step through the fibre's coroutine: Trio's traps go to Trio, PARKED waits for the lane's reschedule."""
+    import trio
+
     value: Any = None
     error: BaseException | None = None
     while True:
@@ -121,6 +135,8 @@ def _drive(fibre: Fibre) -> Generator[Any, Any, None]:
 
 def _runnable_tasks() -> tuple[Any, Callable[[], int] | None]:
     """Trio's run queue, else a function that counts the tasks in it."""
+    import trio
+
     try:
         # private, but its public twin current_statistics() costs as much as a whole request
         from trio._core._run import GLOBAL_RUN_CONTEXT

@@ -48,6 +48,7 @@ class Master:
     def run(self) -> int:
         """Serve until told to end; the exit code. Signals are blocked already."""
         system.set_title(b"gateway: master process " + os.fsencode(" ".join(self.cycle.options.argv)))
+        worker.preload()
         gc.freeze()  # the children share these pages as long as no collector touches them
         self.start_workers(just_started=False)
         self.children.wait_ready(_NEW_WORKERS_S)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import zlib
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -49,8 +49,8 @@ class Options:
         run = os.environ.get("XDG_RUNTIME_DIR", "")
         if run and os.access(run, os.W_OK):
             # One for each configuration, so that several may run; the same again for `-s`.
-            digest = hashlib.blake2b(os.path.realpath(self.conf_file).encode(), digest_size=6).hexdigest()
-            return f"{run}/gateway-{digest}.pid"
+            digest = zlib.crc32(os.fsencode(os.path.realpath(self.conf_file)))
+            return f"{run}/gateway-{digest:08x}.pid"
         return self.prefix + "gateway.pid"
 
 

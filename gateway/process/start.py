@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import resource
 import sys
 
@@ -77,7 +76,8 @@ def _say_hello(log: Log) -> None:
     """nginx's ngx_os_status."""
     system = os.uname()
     log.notice(f"gateway/{gateway.__version__} (nginx/{gateway.NGINX_VERSION})")
-    log.notice(f"built by {platform.python_implementation()} {platform.python_version()}")
+    log.notice('using the "epoll" event method')
+    log.notice(f"built by {sys.implementation.name} {sys.version.split()[0]}")
     log.notice(f"OS: {system.sysname} {system.release}")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     log.notice(f"getrlimit(RLIMIT_NOFILE): {soft}:{hard}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import random
 import resource
@@ -220,6 +221,12 @@ def _redirect(cycle: Cycle) -> None:
     from gateway.process.cycle import redirect_stderr
 
     redirect_stderr(cycle)
+
+
+def preload() -> None:
+    """Import, before the fork and after the sockets are bound, what each worker would otherwise import for itself."""
+    for name in ("trio", "gateway.core.lane"):
+        importlib.import_module(name)
 
 
 def run(cycle: Cycle, number: int, master: int, ready: int) -> None:
