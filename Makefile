@@ -8,33 +8,43 @@
 
 ifeq ($(origin PY),undefined)
 PY := .venv/bin/python
-venv = .ci/venv $(1)
-else
-venv = @:
+own := yes
 endif
 
-.PHONY: demo test ext bench clean
+sources = pyproject.toml $(wildcard gateway/_fast/*.py gateway/_fast/*.pyx gateway/_fast/*.pxd)
 
-demo:
-	$(call venv,demo)
-	@$(MAKE) --no-print-directory -s ext PY=$(PY)
+.PHONY: demo test ext bench clean setup-demo setup-test
+
+setup-%:
+	@$(if $(own),.ci/venv $*)
+
+demo: setup-demo
+	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))
 	@$(PY) -m gateway run conf/demo/app.py -c conf/demo/nginx.conf --while-parent
 
-test:
-	.ci/system nginx
-	$(call venv,test)
-	@$(MAKE) --no-print-directory -s ext PY=$(PY)
+test: setup-test
+	@.ci/system nginx
+	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))
 	$(PY) -m pytest -rs $(TESTS)
 
-bench:
-	$(call venv,demo)
-	@$(MAKE) --no-print-directory -s ext PY=$(PY)
+bench: setup-demo
+	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))
 	$(PY) bench/load.py $(BENCH)
 
 # The compiled parts, in place (setuptools reads pyproject.toml; there is no setup.py).
+ifdef own
+ext: setup-build
+	@$(MAKE) --no-print-directory -s .venv/.compiled
+
+.venv/.compiled: $(sources)
+	$(build)
+	@touch $@
+else
 ext:
-	$(call venv,build)
-	$(PY) -c "from setuptools import setup; setup()" -q build_ext --inplace
+	$(build)
+endif
+
+build = $(PY) -W ignore -c "from setuptools import setup; setup()" -q build_ext --inplace
 
 clean:
 	rm -rf .venv build gateway.egg-info
