@@ -47,9 +47,11 @@ class Report:
             # The end of the file says nothing where a note knows what is missing.
             if not (error.where == self._end(error.where.file) and any(note.where for note in notes)):
                 lines += self._source(shown, "", error.where.file)
+        file = error.where.file if error.where else ""
         for note in notes:
             if note.where and note.where.file:
-                lines += self._source(note.where, note.text, error.where.file if error.where else "")
+                lines += self._source(note.where, note.text, file)
+                file = note.where.file
             else:
                 lines.append(f"  {note.text}")
         return "\n".join(lines)

@@ -46,8 +46,9 @@ def load_configuration(options: Options, load: Load, log: Log) -> Configuration:
         log.write(LEVELS[error.level], str(error))
         if console.enabled and os.isatty(STDERR):
             # The first line, nginx's own, is there already.
-            explanation = format_for_terminal(error).partition("\n")[2]
-            os.write(STDERR, explanation.encode("utf-8", "surrogateescape"))
+            report = format_for_terminal(error, color="NO_COLOR" not in os.environ)
+            if explanation := report.partition("\n")[2]:
+                os.write(STDERR, explanation.encode("utf-8", "surrogateescape") + b"\n")
         raise CycleError(str(error)) from error
 
 

@@ -31,7 +31,7 @@ class Loaded:
         self.paths: list[TempPath] = []
         self.zones = Zones()
         self.counters = _the_counters()
-        self._source = source
+        self.source = source
         loader = Loader(MODULES, prefix=options.prefix, conf_prefix=options.conf_prefix, testing=options.test)
         self._results = loader.results
         loader.results.update(
@@ -51,9 +51,9 @@ class Loaded:
         """Run all directives; ConfigError at the first that is wrong."""
         scope = Scope(MAIN)
         loader = self._loader
-        loader.walk(self._source.statements, scope)
-        if self._source.error is not None:
-            raise self._source.error
+        loader.walk(self.source.statements, scope)
+        if self.source.error is not None:
+            raise self.source.error
         self.core = scope.conf(core.module, "main")
         core.finish(self.core, default_pid=self._options.default_pid, path=loader.path, warn=loader.warn)
         if "events" not in self._results:
@@ -75,7 +75,7 @@ class Loaded:
         return () if http is None else http.listens
 
     def dump(self) -> bytes:
-        return self._source.dump()
+        return self.source.dump()
 
     def share(self, old: Any) -> None:
         """Map the zones; an equal one of the old configuration goes on with its memory."""
@@ -134,6 +134,9 @@ def load(options: Options, log: Log) -> Loaded:
     loaded = Loaded(options, parser.load(options.conf_file, globals_text=options.globals_text))
     try:
         loaded.read()
+    except ConfigError as error:
+        error.source = loaded.source
+        raise
     finally:
         for warning in loaded.warnings:
             log.warn(str(warning))
