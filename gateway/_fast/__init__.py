@@ -2,6 +2,16 @@
 
 GATEWAY_PURE=1 takes the plain source of each module that has one (name.py beside name.pxd); name.pyx has none.
 
+µs per call before and after, measured by bench/micro.py (least of many runs on one core of a busy machine):
+
+| module | replaces | why | before | after |
+|---|---|---|---|---|
+| http1, header_line | h11 on a head of curl / a browser | nginx's grammar; each request pays | 39 / 73 | 0.6 / 1.05 |
+| http1_response | h11 on an upstream's head of 7 fields | nginx's grammar; each answer pays | 71 | 1.3 |
+| http1_response | a head of 8 fields by join | each answer pays | 2.1 | 0.25 |
+| chunked | nothing before it: 16 chunks of 1 KiB | state from byte to byte | | 2.7 |
+| uri | its plain source: normalize / escape 30 bytes | bytes in and out | 7.0 / 5.8 | 1.6 / 0.4 |
+
 What each replaces, why, CPU µs a request before → after, and how that was measured:
 
 lane, stream, fibre, timers
