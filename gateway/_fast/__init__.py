@@ -14,7 +14,7 @@ GATEWAY_PURE=1 takes the plain source of each module that has one (name.py besid
 
 What each replaces, why, CPU µs a request before → after, and how that was measured:
 
-lane, stream, fibre, timers
+lane, poller, stream, rate, fibre, waits, timers
     A Trio task per connection: Trio's round costs more than the rest of a small request. One task drives its own
     epoll; a request that must wait is a fibre, a coroutine without a task. Fixed answer, 32 connections, medians of 3
     rounds on a machine with other work on it: 36.4 → 11.4 by a callback, 12.0 by a fibre per request, 14.3 by one that

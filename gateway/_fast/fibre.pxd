@@ -63,15 +63,4 @@ cdef class Fibre(Due):
     cdef int finish(self) except -1
 
 
-cdef class Wait:
-    cdef Fibre fibre
-    cdef double deadline
-    cdef bint begun
-
-    cdef bint ready(self) except -1
-    cdef int attach(self) except -1
-    cdef int detach(self) except -1
-    cdef State state(self)
-
-
 cdef Fibre running()

@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t
 
-from gateway._fast.stream cimport Poller, Source
+from gateway._fast.poller cimport Poller, Source
 
 
 cdef class Lane(Poller):

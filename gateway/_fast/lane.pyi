@@ -1,7 +1,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from gateway._fast.stream import Poller, Source, Stream
+from gateway._fast.poller import Poller, Source
+from gateway._fast.stream import Stream
 
 class Lane(Poller):
     def __init__(

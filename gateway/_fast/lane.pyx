@@ -1,14 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """The lane's turn: batches of events, ready fibres, timers and deadlines, until there is nothing left to do."""
-import os
-
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, ECONNABORTED, EINPROGRESS, EINTR, EINVAL, EPERM, EPROTO, errno
 from libc.stdint cimport uint32_t
 from libc.stdio cimport snprintf
 
 from gateway._fast.linux cimport *
-from gateway._fast.stream cimport Poller, Source, Stream
+from gateway._fast.poller cimport Poller, Source, os_error
+from gateway._fast.stream cimport Stream
 
 # After this long the tasks of Trio get their turn, however much there is to do.
 cdef double TURN_S = 0.005
@@ -18,10 +17,6 @@ cdef enum:
 
 cdef const char* DAYS = "SunMonTueWedThuFriSat"
 cdef const char* MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
-
-
-cdef object os_error(int number):
-    return OSError(number, os.strerror(number))
 
 
 cdef class Lane(Poller):

@@ -3,223 +3,30 @@
 
 Sockets are registered once, for input and hang-ups; output is added at the first send that does not fit, since a unix
 socket otherwise raises an edge each time that its peer reads. An edge only sets a flag, which stays until the kernel
-says EAGAIN, so an edge that comes before anybody waits is not lost. The epoll data carry the descriptor and a
-generation, so an event for a descriptor that was closed and accepted anew in the same batch reaches nobody.
+says EAGAIN, so an edge that comes before anybody waits is not lost.
 """
 import os
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from cpython.object cimport PyObject
-from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN, EBADF, EINTR, EINVAL, EIO, ENOSYS, errno
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memset
 
-from gateway._fast.fibre cimport WAITING, Loop, State, Wait, running
+from gateway._fast.fibre cimport WAITING, State
 from gateway._fast.linux cimport *
-from gateway._fast.timers cimport Due
+from gateway._fast.poller cimport BUFFER, Poller, Source, os_error
+from gateway._fast.rate cimport Rate
+from gateway._fast.waits cimport Wait, need_fibre
 
-# One read takes at most this; larger bodies come in several.
 cdef enum:
-    BUFFER = 65536
-    BATCH = 256             # events taken from the kernel at once
     VECTORS = 64            # pieces of bytes sent by one call
 
 # A stream that writes more in one go lets the others run first (nginx's default of sendfile_max_chunk).
 cdef int64_t CHUNK = 2 * 1024 * 1024
 # What one sendfile() can do.
 cdef int64_t SENDFILE_MOST = 2147479552
-# Deadlines are looked at no more often than this.
-cdef double SWEEP_S = 0.25
-
-
-cdef object os_error(int number):
-    return OSError(number, os.strerror(number))
-
-
-cdef class Poller(Loop):
-    """The epoll, and what hangs in it."""
-
-    def __cinit__(self, *args, **options):
-        cdef epoll_event event
-        self.epoll = self.bell = -1
-        self.again = []
-        self.sweep_at = INFINITY
-        self.swept_at = -INFINITY
-        self.events = <epoll_event*>PyMem_Malloc(BATCH * sizeof(epoll_event))
-        self.buffer = <char*>PyMem_Malloc(BUFFER)
-        if self.events == NULL or self.buffer == NULL:
-            raise MemoryError
-        self.epoll = epoll_create1(EPOLL_CLOEXEC)
-        self.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
-        if self.epoll < 0 or self.bell < 0:
-            raise os_error(errno)
-        # the bell's data are those of no source: its edge only ends the wait and is never read
-        memset(&event, 0, sizeof(event))
-        event.events = EPOLLIN | EPOLLET
-        event.data.u64 = 0xffffffff
-        if epoll_ctl(self.epoll, EPOLL_CTL_ADD, self.bell, &event) < 0:
-            raise os_error(errno)
-
-    def __dealloc__(self):
-        # no source is left: each one in the slots holds the lane
-        if self.epoll >= 0:
-            c_close(self.epoll)
-        if self.bell >= 0:
-            c_close(self.bell)
-        PyMem_Free(self.slots)
-        PyMem_Free(self.events)
-        PyMem_Free(self.buffer)
-
-    @property
-    def epoll_fd(self):
-        return self.epoll
-
-    def has_stream(self, int fd):
-        return 0 <= fd < self.slot_room and self.slots[fd].source != NULL
-
-    cdef int register(self, Source source, int fd, uint32_t events) except -1:
-        cdef epoll_event event
-        cdef Slot* grown
-        cdef int room = self.slot_room
-        if fd < 0 or self.epoll < 0:
-            raise os_error(EBADF)
-        if fd >= room:
-            room = max(fd + 1, room * 2, 64)
-            grown = <Slot*>PyMem_Realloc(self.slots, room * sizeof(Slot))
-            if grown == NULL:
-                raise MemoryError
-            memset(grown + self.slot_room, 0, (room - self.slot_room) * sizeof(Slot))
-            self.slots = grown
-            self.slot_room = room
-        if self.slots[fd].source != NULL:
-            raise ValueError(f"descriptor {fd} is in the lane already")
-        self.slots[fd].generation += 1
-        event.events = events
-        event.data.u64 = <uint64_t>self.slots[fd].generation << 32 | <uint32_t>fd
-        if epoll_ctl(self.epoll, EPOLL_CTL_ADD, fd, &event) < 0:
-            raise os_error(errno)
-        self.slots[fd].source = <PyObject*>source
-        Py_INCREF(source)
-        source.poller = self
-        source.fd = fd
-        return 0
-
-    cdef int rearm(self, int fd, uint32_t events) except -1:
-        cdef epoll_event event
-        event.events = events
-        event.data.u64 = <uint64_t>self.slots[fd].generation << 32 | <uint32_t>fd
-        return epoll_ctl(self.epoll, EPOLL_CTL_MOD, fd, &event) < 0
-
-    cdef int forget(self, int fd) except -1:
-        """The descriptor is closed or taken out; later events with its generation reach nobody."""
-        cdef PyObject* source = self.slots[fd].source
-        self.slots[fd].source = NULL
-        self.slots[fd].generation += 1
-        Py_DECREF(<Source>source)
-        return 0
-
-    cdef int poll(self, int timeout_ms) except -1:
-        """Take one batch of events and hand each to its source; the number of events."""
-        cdef int count, i
-        cdef uint64_t data
-        cdef uint32_t fd
-        cdef Source source
-        if timeout_ms:
-            with nogil:
-                count = epoll_wait(self.epoll, self.events, BATCH, timeout_ms)
-        else:
-            count = epoll_wait(self.epoll, self.events, BATCH, 0)
-        self.refresh()
-        for i in range(count):
-            data = self.events[i].data.u64
-            fd = <uint32_t>data
-            if fd >= <uint32_t>self.slot_room:
-                continue
-            if self.slots[fd].source != NULL and self.slots[fd].generation == <uint32_t>(data >> 32):
-                source = <Source>self.slots[fd].source
-                source.event(self.events[i].events)
-        return count
-
-    cdef int run_again(self) except -1:
-        """Go on with the streams that stopped at their chunk."""
-        cdef list streams = self.again
-        cdef Stream stream
-        self.again = []
-        for item in streams:
-            stream = <Stream>item
-            stream.stopped = False
-            if stream.fd >= 0:
-                stream.drain()
-                stream.tell()
-        return 0
-
-    cdef int late_at(self, double deadline) except -1:
-        """A deadline was set: see that a sweep comes in time."""
-        cdef double when = max(deadline, self.swept_at + SWEEP_S)
-        if when < self.sweep_at:
-            self.sweep_at = when
-            if when < self.wake_at:
-                self.poke()
-        return 0
-
-    cdef int sweep(self) except -1:
-        """Call what is late, and find the next moment at which something can be."""
-        cdef double now = self._now
-        cdef double first = INFINITY
-        cdef double due
-        cdef int i = 0
-        cdef Source source
-        self.swept_at = now
-        self.sweep_at = INFINITY
-        while i < self.slot_room:
-            if self.slots[i].source != NULL:
-                due = (<Source>self.slots[i].source).due_at()
-                if due <= now:
-                    source = <Source>self.slots[i].source
-                    source.sweep(now)
-                elif due < first:
-                    first = due
-            i += 1
-        # late_at() may have been called meanwhile, for a deadline set by a callback
-        self.sweep_at = min(self.sweep_at, max(first, now + SWEEP_S))
-        return 0
-
-    def sources(self):
-        """All that is registered now."""
-        cdef int i
-        return [<Source>self.slots[i].source for i in range(self.slot_room) if self.slots[i].source != NULL]
-
-    def close_sources(self):
-        """Close every stream and stop every listener."""
-        for source in self.sources():
-            (<Source>source).end()
-
-
-cdef class Source:
-    """A descriptor in the lane's epoll."""
-
-    def __cinit__(self, *args, **options):
-        self.fd = -1
-
-    @property
-    def lane(self):
-        return self.poller
-
-    cdef int event(self, uint32_t events) except -1:
-        return 0
-
-    cdef double due_at(self) noexcept:
-        return INFINITY
-
-    cdef int sweep(self, double now) except -1:
-        return 0
-
-    cdef int end(self) except -1:
-        return 0
 
 
 @cython.final
@@ -241,17 +48,6 @@ cdef class FileSlice:
         if 0 <= limit < count:
             count = limit
         return os.pread(self.fd, max(count, 0), self.offset + start)
-
-
-@cython.final
-cdef class Rate(Due):
-    """A stream's limit: it holds the output until `until`, and the heap resumes it."""
-
-    cdef int fire(self) except -1:
-        if self.stream is not None:
-            self.stream.drain()
-            self.stream.tell()
-        return 0
 
 
 cdef class Stream(Source):
@@ -301,15 +97,23 @@ cdef class Stream(Source):
         return 0
 
     cdef int tell(self) except -1:
-        """Call the handler, or resume the fibre that waits here; a crash of the handler ends the stream."""
-        if self.waiter is not None:
-            self.waiter.rouse()
+        """Resume the fibre whose wait this ends, else call the handler; a crash of the handler ends the stream."""
+        if self.waiter is not None and self.waiter.ready():
+            self.waiter.fibre.rouse()
         elif self.handler is not None:
             try:
                 self.handler()
             except BaseException as error:
                 self.poller.crash(error, self)
                 self.close()
+        return 0
+
+    cdef int go_on(self) except -1:
+        """It stopped at its chunk; the others had their turn."""
+        self.stopped = False
+        if self.fd >= 0:
+            self.drain()
+            self.tell()
         return 0
 
     cdef double due_at(self) noexcept:
@@ -460,17 +264,14 @@ cdef class Stream(Source):
         if not self.pending or not self.writable or self.fd < 0:
             return self.pending
         if rate is not None:
-            limit = self.allowance(limit)
+            limit = rate.allow(before, limit, self.poller.fresh())
         while limit > 0 and self.pending:
             count = self.send_some(limit)
             if count <= 0:
                 break
             limit -= count
         if rate is not None and self.sent > before:
-            # what went out beyond the free part must have taken its time before more goes
-            count = max(self.sent - rate.base - rate.after, 0) - max(before - rate.base - rate.after, 0)
-            if count * 1000 >= rate.rate:
-                rate.until = self.poller.fresh() + <double>count / rate.rate
+            rate.charge(before, self.sent, self.poller.fresh())
         if self.pending and self.writable:
             if rate is not None and rate.until > self.poller.fresh():
                 self.poller.plan(rate, rate.until)
@@ -479,19 +280,6 @@ cdef class Stream(Source):
                 self.poller.again.append(self)
                 self.poller.poke()
         return self.pending
-
-    cdef int64_t allowance(self, int64_t limit) except -1:
-        """How much the rate lets go now; 0 with `until` set when it must wait."""
-        cdef Rate rate = self.rate
-        cdef double now = self.poller.fresh()
-        cdef int64_t allowed
-        if now < rate.until:
-            return 0
-        allowed = rate.rate * (<int64_t>(now - rate.start) + 1) - (self.sent - rate.base - rate.after)
-        if allowed <= 0:
-            rate.until = now + <double>(-allowed) / rate.rate + 0.001
-            return 0
-        return min(limit, allowed)
 
     cdef int64_t send_some(self, int64_t limit) except -2:
         """One system call's worth of the queue; 0 when the socket is full, -1 when it failed."""
@@ -594,14 +382,12 @@ cdef class Stream(Source):
         """Send `rate` bytes a second once `after` are out, counted from `start` and the count `base`, else now."""
         if self.rate is not None:
             self.poller.timers.remove(self.rate)
-            self.rate.stream = None
             self.rate = None
         if rate > 0 and self.fd >= 0:
             self.rate = Rate.__new__(Rate)
-            self.rate.stream = self
+            self.rate.source = self
             self.rate.rate = rate
-            self.rate.after = after
-            self.rate.base = self.sent if base < 0 else base
+            self.rate.base = (self.sent if base < 0 else base) + after
             self.rate.start = start if start else self.poller.fresh()
         if self.pending:
             self.drain()
@@ -633,14 +419,12 @@ cdef class Stream(Source):
         self._deadline = 0
         self.readable = self.writable = self.connecting = False
         self.drop_queue()
-        if self.rate is not None:
-            self.rate.stream = None
-            self.rate = None
+        self.rate = None
         self.handler = self.on_deadline = None
         self.poller.streams -= 1
         c_close(fd)
         if self.waiter is not None:
-            self.waiter.rouse()
+            self.waiter.fibre.rouse()
         self.poller.forget(fd)
 
     cdef int end(self) except -1:
@@ -670,17 +454,9 @@ cdef class Stream(Source):
         return stream_wait(self, deadline, CONNECTED, 0)
 
 
-cdef enum Kind:
-    READABLE
-    ROOM
-    CONNECTED
-
-
 @cython.final
 cdef class StreamWait(Wait):
-    cdef Stream stream
-    cdef Kind kind
-    cdef int64_t below
+    """A wait for something of a stream; while it is not met, events still reach the stream's handler."""
 
     cdef bint ready(self) except -1:
         cdef Stream stream = self.stream
@@ -695,11 +471,11 @@ cdef class StreamWait(Wait):
     cdef int attach(self) except -1:
         if self.stream.waiter is not None:
             raise RuntimeError("another fibre waits for this stream")
-        self.stream.waiter = self.fibre
+        self.stream.waiter = self
         return 0
 
     cdef int detach(self) except -1:
-        if self.stream.waiter is self.fibre:
+        if self.stream.waiter is self:
             self.stream.waiter = None
         return 0
 
@@ -709,9 +485,7 @@ cdef class StreamWait(Wait):
 
 cdef stream_wait(Stream stream, double deadline, Kind kind, int64_t below):
     cdef StreamWait wait = StreamWait.__new__(StreamWait)
-    wait.fibre = running()
-    if wait.fibre is None:
-        raise RuntimeError("this wait is for the code of a fibre")
+    wait.fibre = need_fibre()
     wait.stream = stream
     wait.deadline = deadline
     wait.kind = kind

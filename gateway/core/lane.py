@@ -8,20 +8,10 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from gateway._fast import lane as _lane
-from gateway._fast.fibre import (
-    DONE_MARK,
-    PARKED_MARK,
-    Fibre,
-    FibreCancelled,
-    Timer,
-    current_fibre,
-    in_trio,
-    park,
-    sleep,
-    use_trio,
-)
+from gateway._fast.fibre import DONE_MARK, PARKED_MARK, Fibre, FibreCancelled, Timer, current_fibre, use_trio
 from gateway._fast.lane import Listener
 from gateway._fast.stream import FileSlice, Stream
+from gateway._fast.waits import in_trio, park, sleep
 
 if TYPE_CHECKING:
     import trio

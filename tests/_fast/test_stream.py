@@ -3,7 +3,6 @@ from __future__ import annotations
 import errno
 import gc
 import os
-import resource
 import socket
 import struct
 import sys
@@ -270,43 +269,6 @@ async def test_shutdown_write(kind: int) -> None:
         peer.close()
 
 
-async def test_an_event_for_a_descriptor_that_was_reused_reaches_nobody() -> None:
-    """Both streams have an event in the same batch; the first handler closes the second and its number is taken."""
-    async with running() as lane:
-        (first, first_peer), (second, second_peer) = pair(lane), pair(lane)
-        first.recv()
-        second.recv()
-        calls: list[str] = []
-        fresh: list[Stream] = []
-        others: list[socket.socket] = []
-
-        def replace(mine: Stream, other: Stream) -> None:
-            calls.append("one")
-            mine.handler = None
-            number = other.fd
-            other.close()
-            ours, theirs = socket.socketpair()
-            others.append(theirs)
-            if ours.fileno() != number:
-                os.dup2(ours.fileno(), number)
-                ours.close()
-            else:
-                ours.detach()
-            os.set_blocking(number, False)
-            fresh.append(Stream(lane, number, handler=lambda: calls.append("stale")))
-
-        first.handler = lambda: replace(first, second)
-        second.handler = lambda: replace(second, first)
-        first_peer.send(b"x")
-        second_peer.send(b"x")
-        await until(lambda: calls)
-        await trio.sleep(0.02)
-        assert calls == ["one"]
-        assert fresh[0].recv() is None
-        for each in (first_peer, second_peer, *others):
-            each.close()
-
-
 async def test_a_crash_of_a_handler_closes_its_stream_only() -> None:
     crashes = Crashes()
     async with running(Lane(on_crash=crashes)) as lane:
@@ -555,69 +517,22 @@ async def test_a_chunk_lets_others_run(tmp_path: Path) -> None:
     os.close(fd)
 
 
-# -- limit_rate
-
-
-async def paced(lane: Lane, stream: Stream, peer: socket.socket, seconds: int) -> list[int]:
-    """How many bytes are out after each second."""
-    out = []
-    for _ in range(seconds):
-        await trio.sleep(1)
-        out.append(stream.sent)
-    peer.setblocking(False)
-    return out
-
-
-async def test_limit_rate(autojump_clock: trio.testing.MockClock) -> None:
-    async with running(Lane(clock=trio.current_time)) as lane:
-        stream, peer = pair(lane)
-        stream.limit_rate(1000)
-        assert stream.send(b"x" * 5000) == 4000
-        assert stream.delayed
-        assert stream.flush() == 4000
-        await trio.sleep(0.5)
-        assert stream.sent == 1000
-        out = await paced(lane, stream, peer, 6)
-        assert stream.sent == 5000 and not stream.pending
-        assert all(abs(sent - 1000 * (n + 2)) <= 1000 for n, sent in enumerate(out[:3]))
-        peer.close()
-
-
-async def test_limit_rate_after(autojump_clock: trio.testing.MockClock) -> None:
-    async with running(Lane(clock=trio.current_time)) as lane:
-        stream, peer = pair(lane)
-        stream.send(b"earlier answer")
-        stream.limit_rate(1000, 3000)
-        assert stream.send(b"x" * 6000) == 2000
-        told: list[int] = []
-        stream.handler = lambda: told.append(stream.pending)
-        await trio.sleep(4)
-        assert stream.pending == 0 and told[-1] == 0
-        peer.close()
-
-
-async def test_limit_rate_taken_off_again(autojump_clock: trio.testing.MockClock) -> None:
-    async with running(Lane(clock=trio.current_time)) as lane:
-        stream, peer = pair(lane)
-        stream.limit_rate(10)
-        assert stream.send(b"x" * 1000) == 990
-        stream.limit_rate(0)
-        assert stream.pending == 0
-        peer.close()
-
-
-async def test_many_streams() -> None:
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    count = min(1500, (soft - 100) // 2)
+async def test_while_a_fibre_waits_for_room_the_handler_hears_of_the_rest() -> None:
     async with running() as lane:
-        pairs = [pair(lane) for _ in range(count)]
-        got: list[int] = []
-        for n, (stream, _) in enumerate(pairs):
-            stream.handler = lambda n=n, stream=stream: got.append(n) if stream.recv() else None
-            stream.deadline = lane.now + 60 + n
-        for _, peer in pairs:
-            peer.send(b"x")
-        await until(lambda: len(got) == count)
-        assert sorted(got) == list(range(count))
-        for _, peer in pairs:
-            peer.close()
+        stream, peer = pair(lane)
+        stream.recv()
+        told: list[tuple[bool, bool]] = []
+        stream.handler = lambda: told.append((stream.readable, stream.peer_closed))
+
+        async def body() -> None:
+            stream.send(b"x" * 3_000_000)
+            await stream.wait_room()
+
+        fibre = lane.spawn(body())
+        peer.shutdown(socket.SHUT_WR)
+        await until(lambda: told)
+        assert told == [(True, True)] and not fibre.done
+        collector = Collector(peer)
+        await until(lambda: fibre.done)
+        stream.close()
+        await until(lambda: collector.ended)

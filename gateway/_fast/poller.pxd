@@ -1,0 +1,49 @@
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint32_t
+
+from gateway._fast.fibre cimport Loop
+from gateway._fast.linux cimport epoll_event
+
+cdef enum:
+    BUFFER = 65536              # one read takes at most this; larger bodies come in several
+
+
+cdef struct Slot:
+    PyObject* source            # NULL: this descriptor is not ours
+    uint32_t generation         # counts the sources that had this descriptor
+
+
+cdef class Poller(Loop):
+    cdef int epoll
+    cdef epoll_event* events
+    cdef char* buffer           # every recv of the lane goes through it
+    cdef Slot* slots
+    cdef int slot_room
+    cdef list again             # streams that stopped at their chunk while the socket takes more
+    cdef double sweep_at        # the earliest moment at which a deadline can be late
+    cdef double swept_at
+    cdef readonly Py_ssize_t streams
+    cdef readonly int64_t accepted
+    cdef readonly int64_t handled
+
+    cdef int register(self, Source source, int fd, uint32_t events) except -1
+    cdef int forget(self, int fd) except -1
+    cdef int rearm(self, int fd, uint32_t events) except -1
+    cdef int poll(self, int timeout_ms) except -1
+    cdef int run_again(self) except -1
+    cdef int sweep(self) except -1
+    cdef int late_at(self, double deadline) except -1
+
+
+cdef class Source:
+    cdef Poller poller
+    cdef readonly int fd
+
+    cdef int event(self, uint32_t events) except -1
+    cdef int go_on(self) except -1
+    cdef int sweep(self, double now) except -1
+    cdef double due_at(self) noexcept
+    cdef int end(self) except -1
+
+
+cdef object os_error(int number)

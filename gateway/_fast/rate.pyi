@@ -1,0 +1,3 @@
+from gateway._fast.timers import Due
+
+class Rate(Due): ...
