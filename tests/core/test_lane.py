@@ -278,3 +278,22 @@ async def test_lingering_does_not_hold_back_a_task() -> None:
         assert took < 2
         peer.close()
         await until(lambda: fibre.done)
+
+
+async def test_lanes_that_share_a_listener_take_each_connection_once() -> None:
+    """As two workers do, with EPOLLEXCLUSIVE; a paused one leaves all to the other."""
+    async with running() as one, running() as other:
+        server = Server(one)
+        taken: list[int] = []
+        mine = other.listen(server.socket.fileno(), lambda fd, peer: taken.append(Stream(other, fd).fd))
+        clients = [server.connect() for _ in range(30)]
+        await until(lambda: len(server.streams) + len(taken) == 30)
+        assert one.accepted + other.accepted == 30
+        mine.pause()
+        before = len(taken)
+        clients += [server.connect() for _ in range(5)]
+        await until(lambda: one.accepted + other.accepted == 35)
+        assert len(taken) == before
+        for client in clients:
+            client.close()
+        server.socket.close()
