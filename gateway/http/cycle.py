@@ -32,7 +32,7 @@ class HttpCycle:
         self.servers: list[Server] = []
         self.listenings: list[Listening] = []
         self.scope: Any = None  # the http block's scope: modules find their main settings there
-        self.upstreams: dict[str, Any] = {}
+        self.upstreams: Any = None  # the upstream module's table
         self.worker: Worker | None = None
         self.on_worker_start: list[Callable[[Worker], None]] = []  # of modules: health checks, resolvers, flush timers
         self.on_worker_stop: list[Callable[[], None]] = []

@@ -27,6 +27,13 @@ from gateway.modules import (
     static,
     try_files,
     types,
+    upstream,
+    upstream_hash,
+    upstream_ip_hash,
+    upstream_keepalive,
+    upstream_least_conn,
+    upstream_random,
+    uwsgi,
 )
 
 HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
@@ -44,6 +51,13 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     try_files.module,
     index.module,
     static.module,
+    upstream.module,
+    upstream_hash.module,
+    upstream_ip_hash.module,
+    upstream_least_conn.module,
+    upstream_random.module,
+    upstream_keepalive.module,
+    uwsgi.module,
     # head and body filters
     not_modified.module,
     headers.module,

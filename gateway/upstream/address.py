@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import socket
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.core.transport import pack_tcp, pack_unix
+
 _IPV4: Final = re.compile(rb"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)", re.ASCII)
-_UNIX_PATH: Final = 108  # room in sockaddr_un, the closing NUL included
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +40,16 @@ def unix_address(path: bytes) -> Address:
     """Errors: ValueError with nginx's words."""
     if not path:
         raise ValueError("no path in the unix domain socket")
-    if len(path) >= _UNIX_PATH:
-        raise ValueError("too long path in the unix domain socket")
-    return Address(struct.pack("=H", socket.AF_UNIX) + path + b"\0", b"unix:" + path)
+    return Address(pack_unix(path), b"unix:" + path)
 
 
-def inet_address(host: str, port: int, scope: int = 0) -> Address:
-    """The address of an IP literal, without brackets. Errors: OSError if it is none."""
+def inet_address(host: str, port: int) -> Address:
+    """The address of an IP literal, without brackets, IPv6 with `%zone` where it needs one. Errors: OSError."""
+    sockaddr = pack_tcp(host, port)
     if ":" in host:
-        packed = socket.inet_pton(socket.AF_INET6, host)
-        rest = struct.pack("!HI16s", port, 0, packed) + struct.pack("=I", scope)
-        sockaddr = struct.pack("=H", socket.AF_INET6) + rest
-        return Address(sockaddr, b"[%s]:%d" % (socket.inet_ntop(socket.AF_INET6, packed).encode(), port))
-    packed = socket.inet_pton(socket.AF_INET, host)
-    sockaddr = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", port, packed)
-    return Address(sockaddr, b"%s:%d" % (socket.inet_ntoa(packed).encode(), port))
+        plain = socket.inet_ntop(socket.AF_INET6, sockaddr[8:24])
+        return Address(sockaddr, b"[%s]:%d" % (plain.encode(), port))
+    return Address(sockaddr, b"%s:%d" % (host.encode(), port))
 
 
 def _port(text: bytes) -> int:
@@ -109,8 +104,7 @@ def from_addrinfo(found: Iterable[tuple[object, ...]], port: int) -> list[Addres
     for wanted in (socket.AF_INET, socket.AF_INET6):
         for family, _, _, _, sockaddr in found:
             if family == wanted and isinstance(sockaddr, tuple):
-                scope = sockaddr[3] if len(sockaddr) > 3 else 0
-                address = inet_address(sockaddr[0].partition("%")[0], port, scope)
+                address = inet_address(sockaddr[0], port)
                 if address not in addresses:
                     addresses.append(address)
     if not addresses:

@@ -1,0 +1,187 @@
+"""upstream: the `upstream { }` block, its servers, and the $upstream_ variables.
+
+Not built yet: `zone`, `sticky`, `least_time`, run-time resolving (`resolve`, `service=`), `queue`, `slow_start`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway._fast.uri import set_cookie_get
+from gateway.config import units
+from gateway.config.directive import HTTP, UPSTREAM, Command, Directive, at_least, take
+from gateway.config.loader import Loader, Scope
+from gateway.config.text import to_bytes
+from gateway.http.module import HttpModule
+from gateway.http.setters import cycle_of
+from gateway.http.variables import Getter, PrefixVariable, Variable
+from gateway.upstream import attempt
+from gateway.upstream.address import parse_target, resolve
+from gateway.upstream.attempt import Attempt
+from gateway.upstream.keepalive import Keepalive
+from gateway.upstream.peers import DOWN, DRAINING, Group, Server
+from gateway.upstream.upstreams import Balancer, Upstream, Upstreams
+
+if TYPE_CHECKING:
+    from gateway.http.request import Request
+
+_HTTP_PORT: Final = 80
+_ROUTE_MAX: Final = 32
+
+
+def preconfigure(scope: Scope, loader: Loader) -> None:
+    scope.owner.upstreams = Upstreams()
+
+
+def prepare(scope: Scope, loader: Loader) -> None:
+    scope.owner.upstreams.finish()
+
+
+def upstream_of(command: Command) -> Upstream:
+    """The upstream that this directive stands in."""
+    return command.scope.owner  # type: ignore[no-any-return]
+
+
+def set_upstream(conf: None, command: Command) -> None:
+    upstreams: Upstreams = cycle_of(command).upstreams
+    upstream = upstreams.define(to_bytes(command.args[0]), command.where)
+    upstream.keepalive = Keepalive()  # on by default since nginx 1.29.7
+    scope = Scope(UPSTREAM, command.scope, owner=upstream, level="main")
+    command.loader.walk(command.block, scope)
+    if not upstream.servers:
+        command.fail("no servers are inside upstream")
+
+
+def choose_method(command: Command, make: Callable[[Group], Balancer], *, backup: bool = True) -> None:
+    """Make this the balancing method of the upstream; `make` gets its peers when all of them are known."""
+    upstream = upstream_of(command)
+    if upstream.make_balancer is not None:
+        command.warn("load balancing method redefined")
+    upstream.make_balancer = make
+    upstream.without_backup = not backup
+
+
+def _number(text: str, minimum: int = 0) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < minimum:
+        raise ValueError(text)
+    return int(text)
+
+
+def set_server(conf: None, command: Command) -> None:
+    upstream = upstream_of(command)
+    name = command.args[0]
+    server = Server(to_bytes(name))
+    for parameter in command.args[1:]:
+        key, equals, value = parameter.partition("=")
+        try:
+            if parameter == "backup":
+                if upstream.without_backup:
+                    command.fail(f'balancing method does not support parameter "{parameter}"')
+                server.backup = True
+            elif parameter == "down":
+                server.down = DOWN
+            elif parameter == "drain":
+                server.down = DRAINING
+            elif parameter == "resolve" or key == "service":
+                command.fail(f'parameter "{parameter}" of "server" is not supported yet')
+            elif not equals:
+                raise ValueError(parameter)
+            elif key == "weight":
+                server.weight = _number(value, 1)
+            elif key == "max_conns":
+                server.max_conns = _number(value)
+            elif key == "max_fails":
+                server.max_fails = _number(value)
+            elif key == "fail_timeout":
+                server.fail_timeout = units.parse_seconds(value)
+            elif key == "route":
+                server.route = _route(value, command)
+            else:
+                raise ValueError(parameter)
+        except ValueError:
+            command.fail(f'invalid parameter "{parameter}"')
+    try:
+        target = parse_target(server.name, _HTTP_PORT)
+        server.addresses = [target.address] if target.address else resolve(target.host, target.port)
+    except ValueError as error:
+        command.fail(f'{error} in upstream "{name}"')
+    upstream.servers.append(server)
+
+
+def _route(value: str, command: Command) -> bytes:
+    route = to_bytes(value)
+    if not route:
+        command.fail("route is empty")
+    if len(route) > _ROUTE_MAX:
+        command.fail(f"route is longer than {_ROUTE_MAX}")
+    return route
+
+
+def _over_attempts(text: Callable[[Attempt], bytes]) -> Getter:
+    def get(request: Request) -> bytes | None:
+        exchange = request.upstream
+        return None if exchange is None else attempt.join(exchange.attempts, text)
+
+    return get
+
+
+def _http(name: str) -> Getter:
+    wanted = name.encode()
+
+    def get(request: Request) -> bytes | None:
+        exchange = request.upstream
+        if exchange is None or exchange.head is None:
+            return None
+        value: bytes | None = exchange.head.head.variable(wanted)
+        return value
+
+    return get
+
+
+def _trailer(name: str) -> Getter:
+    wanted = name.replace("_", "-").encode()
+
+    def get(request: Request) -> bytes | None:
+        exchange = request.upstream
+        trailers: Sequence[tuple[bytes, bytes]] = exchange.trailers if exchange is not None else ()
+        values = [value for field, value in trailers if field.lower() == wanted]
+        return b", ".join(values) if values else None
+
+    return get
+
+
+def _cookie(name: str) -> Getter:
+    wanted = name.encode()
+
+    def get(request: Request) -> bytes | None:
+        exchange: Any = request.upstream
+        if exchange is None or exchange.head is None:
+            return None
+        return set_cookie_get(exchange.head.head.get_all(b"set-cookie"), wanted)
+
+    return get
+
+
+module = HttpModule(
+    name="upstream",
+    directives=(
+        Directive("upstream", HTTP, take(1), set_upstream, block=True),
+        Directive("server", UPSTREAM, at_least(1), set_server),
+    ),
+    preconfigure=preconfigure,
+    prepare=prepare,
+    variables=(
+        Variable("upstream_addr", _over_attempts(attempt.addr)),
+        Variable("upstream_status", _over_attempts(attempt.status)),
+        Variable("upstream_connect_time", _over_attempts(attempt.connect_time)),
+        Variable("upstream_header_time", _over_attempts(attempt.header_time)),
+        Variable("upstream_response_time", _over_attempts(attempt.response_time)),
+        Variable("upstream_response_length", _over_attempts(attempt.response_length)),
+        Variable("upstream_bytes_received", _over_attempts(attempt.bytes_received)),
+        Variable("upstream_bytes_sent", _over_attempts(attempt.bytes_sent)),
+        PrefixVariable("upstream_http_", _http),
+        PrefixVariable("upstream_trailer_", _trailer),
+        PrefixVariable("upstream_cookie_", _cookie),
+    ),
+)

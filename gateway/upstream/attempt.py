@@ -1,0 +1,122 @@
+"""What is remembered of each try of an exchange: for $upstream_ variables, logs, and the diagnosis of failures."""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Callable, Sequence
+
+
+class Stage(enum.Enum):
+    """How far a try came; the value is nginx's "while …" in the error log."""
+
+    CONNECTING = b"connecting to upstream"
+    SENDING = b"sending request to upstream"
+    READING_HEAD = b"reading response header from upstream"
+    READING_BODY = b"reading upstream"
+    TUNNEL = b"proxying upgraded connection"
+
+
+class Attempt:
+    """One try at one peer. Times are the lane's seconds, -1 for what did not come to pass."""
+
+    __slots__ = (
+        "began",
+        "body_received",
+        "cached",
+        "connected",
+        "ended",
+        "error",
+        "head_read",
+        "is_unix",
+        "name",
+        "received",
+        "sent",
+        "stage",
+        "status",
+    )
+
+    def __init__(self, name: bytes | None, began: float) -> None:
+        self.name = name  # None: a mark between two exchanges of one request
+        self.began = began
+        self.connected = -1.0
+        self.head_read = -1.0
+        self.ended = -1.0
+        self.status = 0
+        self.sent = 0
+        self.received = 0
+        self.body_received = 0
+        self.stage = Stage.CONNECTING
+        self.error: OSError | None = None
+        self.cached = False  # on a connection that was kept from an earlier request
+        self.is_unix = False
+
+
+def join(attempts: Sequence[Attempt], text: Callable[[Attempt], bytes]) -> bytes | None:
+    """One value of a variable over all tries: commas between tries, colons between exchanges (internal redirects)."""
+    if not attempts:
+        return None
+    if len(attempts) == 1:
+        return text(attempts[0])
+    parts: list[bytes] = []
+    separator = b""
+    for attempt in attempts:
+        if attempt.name is None:
+            separator = b" : "
+            continue
+        parts += (separator, text(attempt))
+        separator = b", "
+    return b"".join(parts)
+
+
+def _seconds(attempt: Attempt, until: float) -> bytes:
+    if until < 0:
+        return b"-"
+    ms = max(0, int((until - attempt.began) * 1000))
+    return b"%d.%03d" % (ms // 1000, ms % 1000)
+
+
+def addr(attempt: Attempt) -> bytes:
+    """$upstream_addr."""
+    return attempt.name or b""
+
+
+def status(attempt: Attempt) -> bytes:
+    """$upstream_status; "-" when no answer was made of this try."""
+    return b"%d" % attempt.status if attempt.status else b"-"
+
+
+def connect_time(attempt: Attempt) -> bytes:
+    """$upstream_connect_time."""
+    return _seconds(attempt, attempt.connected)
+
+
+def header_time(attempt: Attempt) -> bytes:
+    """$upstream_header_time."""
+    return _seconds(attempt, attempt.head_read)
+
+
+def response_time(attempt: Attempt) -> bytes:
+    """$upstream_response_time."""
+    return _seconds(attempt, attempt.ended)
+
+
+def response_length(attempt: Attempt) -> bytes:
+    """$upstream_response_length."""
+    return b"%d" % attempt.body_received
+
+
+def bytes_received(attempt: Attempt) -> bytes:
+    """$upstream_bytes_received."""
+    return b"%d" % attempt.received
+
+
+def bytes_sent(attempt: Attempt) -> bytes:
+    """$upstream_bytes_sent."""
+    return b"%d" % attempt.sent
+
+
+def error_words(error: OSError) -> bytes:
+    """An error as nginx prints it: `111: Connection refused`."""
+    number = error.errno or 0
+    return b"%d: %b" % (number, os.strerror(number).encode("utf-8", "surrogateescape"))

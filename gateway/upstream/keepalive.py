@@ -1,0 +1,111 @@
+"""Idle connections kept for the next request; `keepalive` in an upstream, on by default since nginx 1.29.7."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gateway.upstream.address import Address
+
+if TYPE_CHECKING:
+    from gateway.core.transport import Transport
+
+
+class Connection:
+    """A connection to a peer, through one or more requests."""
+
+    __slots__ = ("address", "requests", "sent_before", "started", "stream", "tag")
+
+    def __init__(self, stream: Transport, address: Address, now: float) -> None:
+        self.stream = stream
+        self.address = address
+        self.started = now
+        self.requests = 0
+        self.sent_before = 0  # bytes sent for earlier requests
+        self.tag: Any = None
+
+    @property
+    def sent(self) -> int:
+        """Bytes sent for the present request."""
+        return self.stream.sent - self.sent_before
+
+
+class Keepalive:
+    """The idle connections of one upstream in one worker; the one that was used last goes first."""
+
+    __slots__ = ("idle", "local", "requests", "size", "time_s", "timeout_s")
+
+    def __init__(
+        self,
+        size: int = 32,
+        *,
+        requests: int = 1000,
+        time_s: float = 3600.0,
+        timeout_s: float = 60.0,
+        local: bool = True,
+    ) -> None:
+        """`local`: a location gets only connections that it made itself, since locations may have different rights."""
+        self.size = size
+        self.requests = requests
+        self.time_s = time_s
+        self.timeout_s = timeout_s
+        self.local = local
+        self.idle: list[Connection] = []
+
+    def take(self, address: Address, tag: Any) -> Connection | None:
+        """An idle connection to this address, no longer idle."""
+        idle = self.idle
+        for index in range(len(idle) - 1, -1, -1):
+            connection = idle[index]
+            if connection.address.sockaddr == address.sockaddr and (not self.local or connection.tag is tag):
+                del idle[index]
+                stream = connection.stream
+                stream.handler = stream.on_deadline = None
+                stream.deadline = 0.0
+                connection.sent_before = stream.sent
+                return connection
+        return None
+
+    def give(self, connection: Connection, tag: Any, now: float) -> bool:
+        """Keep a connection whose exchange is complete; False if it must be closed instead.
+
+        It is watched from now on: one that closes, times out, or speaks without being asked is dropped.
+        """
+        stream = connection.stream
+        if (
+            not self.size
+            or connection.requests >= self.requests
+            or now - connection.started > self.time_s
+            or stream.error
+            or stream.peer_closed
+            or stream.pending
+        ):
+            return False
+        if len(self.idle) >= self.size:
+            self._drop(self.idle[0])
+        connection.tag = tag
+        self.idle.append(connection)
+
+        def look() -> None:
+            try:
+                data = stream.recv(1)
+            except OSError:
+                data = b""
+            if data is not None:
+                self._drop(connection)
+
+        stream.handler = look
+        stream.on_deadline = lambda: self._drop(connection)
+        stream.deadline = now + self.timeout_s
+        if stream.readable:
+            look()
+        return True
+
+    def _drop(self, connection: Connection) -> None:
+        if connection in self.idle:
+            self.idle.remove(connection)
+            connection.stream.close()
+
+    def close(self) -> None:
+        """At the worker's end, or when an upstream is gone after a reload."""
+        while self.idle:
+            self._drop(self.idle[-1])

@@ -1,0 +1,82 @@
+"""Where a `*_pass` leads: fixed in the configuration, or found for each request by variables."""
+
+from __future__ import annotations
+
+import trio
+
+from gateway.config.directive import Command
+from gateway.core.lane import in_trio
+from gateway.http.module import Result
+from gateway.http.request import Request
+from gateway.http.template import Template
+from gateway.upstream.address import Target, from_addrinfo, parse_target
+from gateway.upstream.conf import UpstreamConf
+from gateway.upstream.exchange import Codec, Exchange
+from gateway.upstream.upstreams import Upstream, Upstreams, several, single
+
+
+def strip_scheme(text: bytes, schemes: tuple[bytes, ...]) -> bytes:
+    """The target without the protocol's scheme, which may be left out."""
+    lower = text.lower()
+    for scheme in schemes:
+        if lower.startswith(scheme):
+            return text[len(scheme) :]
+    return text
+
+
+def parse_pass(text: bytes, schemes: tuple[bytes, ...], command: Command) -> Target:
+    """The target of a `*_pass` without variables; fails the command."""
+    rest = strip_scheme(text, schemes)
+    try:
+        return parse_target(rest)
+    except ValueError as error:
+        command.fail(f'{error} in upstream "{rest.decode("utf-8", "surrogateescape")}"')
+
+
+class Passing:
+    """What a `*_pass` says."""
+
+    __slots__ = ("schemes", "template", "upstream", "upstreams")
+
+    def __init__(
+        self,
+        upstreams: Upstreams,
+        schemes: tuple[bytes, ...],
+        template: Template | None,
+        upstream: Upstream | None = None,
+    ) -> None:
+        self.upstreams = upstreams
+        self.schemes = schemes
+        self.template = template
+        self.upstream = upstream  # without variables
+
+    async def run(self, request: Request, conf: UpstreamConf, codec: Codec) -> Result:
+        """Find where this request goes, and let it go there."""
+        assert self.template is not None
+        found = await self._find(request, strip_scheme(self.template(request), self.schemes))
+        if isinstance(found, int):
+            return found
+        return await Exchange(request, conf, codec, found).run()
+
+    async def _find(self, request: Request, text: bytes) -> Upstream | int:
+        try:
+            target = parse_target(text)
+        except ValueError as error:
+            request.log("error", b'%b in upstream "%b"' % (str(error).encode(), text))
+            return 500
+        upstream = self.upstreams.find(target)
+        if upstream is not None:
+            return upstream
+        address = target.address
+        if not target.port and not (address is not None and address.is_unix):
+            request.log("error", b'no port in upstream "%b"' % target.host)
+            return 500
+        if address is not None:
+            return single(address)
+        await in_trio()
+        try:
+            answer = await trio.socket.getaddrinfo(target.host, None, type=trio.socket.SOCK_STREAM)
+            return several(target.host, from_addrinfo(answer, target.port))
+        except (OSError, ValueError, UnicodeError):
+            request.log("error", b"%b could not be resolved (3: Host not found)" % target.host)
+            return 502
