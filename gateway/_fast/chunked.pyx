@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""A chunked body (RFC 9112, section 7.1) taken apart as it comes, by nginx's grammar: no bare line feeds, any extension."""
+"""A chunked body (RFC 9112, section 7.1), taken apart as it comes; no bare line feeds, any extension, as in nginx."""
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -176,11 +176,12 @@ cdef class ChunkedDecoder:
         cdef bytes text = self.kept + data if self.kept else data
         cdef const uint8_t *p = <const uint8_t *> PyBytes_AS_STRING(text)
         cdef Py_ssize_t end = min(PyBytes_GET_SIZE(text), self.max_trailers)
+        cdef HeaderLine *line = &self.line
         cdef int rc
         while True:
-            rc = scan_header_line(&self.line, p, end, True, True)
+            rc = scan_header_line(line, p, end, True, True)
             if rc == LINE_OK:
-                self.trailers.append((text[self.line.name:self.line.name_end], text[self.line.value:self.line.value_end]))
+                self.trailers.append((text[line.name:line.name_end], text[line.value:line.value_end]))
             elif rc == LINE_END:
                 return text[self.line.pos:]
             else:

@@ -81,7 +81,7 @@ cdef bint same_variable(const uint8_t *sent, const uint8_t *folded, Py_ssize_t n
 
 
 cdef inline Py_ssize_t skip_text(const uint8_t *p, Py_ssize_t i, Py_ssize_t end) noexcept nogil:
-    """The first byte below 14 (NUL, line feed, carriage return, or a control that the caller lets pass), 8 at a time."""
+    """The first byte below 14 (NUL, LF, CR, or a control that the caller lets pass), 8 at a time."""
     cdef uint64_t word
     while i + 8 <= end:
         memcpy(&word, p + i, 8)

@@ -1,6 +1,7 @@
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t
 
 from gateway._fast.header_line cimport HeaderLine
+from gateway._fast.request_line cimport RequestLine
 
 cdef enum:
     INLINE_FIELDS = 20
@@ -28,12 +29,6 @@ cdef class RequestHead:
     cdef readonly bytes data        # what the offsets point into
     cdef readonly bint complete
     cdef readonly bint line_complete
-    cdef readonly int http_major
-    cdef readonly int http_minor
-    cdef readonly bint complex_uri
-    cdef readonly bint quoted_uri
-    cdef readonly bint plus_in_uri
-    cdef readonly bint empty_path
     cdef readonly bint connection_close
     cdef readonly bint chunked
     cdef readonly int64_t content_length
@@ -45,13 +40,12 @@ cdef class RequestHead:
     cdef readonly list notes        # lines for the error log (info): fields that were left out
 
     cdef Py_ssize_t origin          # of the head in data
-    cdef Py_ssize_t pos, line_start, method_end, schema_start, schema_end, host_start, host_end
-    cdef Py_ssize_t uri_start, uri_end, args_start, ext_start, proto_start, line_end
-    cdef int phase
-    cdef bint is_connect, connection_keep_alive
+    cdef Py_ssize_t pos
+    cdef RequestLine line
+    cdef HeaderLine field_line
+    cdef bint connection_keep_alive
     cdef Py_ssize_t buffer_end      # where nginx's buffer would be full
     cdef Py_ssize_t buffers_used
-    cdef HeaderLine line
     cdef bytes _uri, _args, _exten, _line
     cdef Field inline_fields[INLINE_FIELDS]
     cdef Field *spans
@@ -62,8 +56,8 @@ cdef class RequestHead:
     cdef const uint8_t *base(self) noexcept
     cdef bytes span(self, Py_ssize_t start, Py_ssize_t end)
     cdef bytes known(self, int which)
+    cdef Py_ssize_t path_end(self) noexcept
     cdef bint advance(self, object on_host) except -1
-    cdef int scan_line(self, const uint8_t *p, Py_ssize_t end) noexcept
     cdef bint grow(self) except -1
     cdef int line_done(self, object on_host) except -1
     cdef int choose(self, object on_host) except -1
@@ -71,7 +65,6 @@ cdef class RequestHead:
     cdef int finish(self, object on_host) except -1
     cdef object refuse(self, int status, str message, bint lingering=*)
     cdef object refuse_line(self, int status, str message)
-    cdef int host_done(self, uint8_t c, Py_ssize_t i) noexcept
 
 cdef class RequestParser:
     cdef readonly HeadLimits limits

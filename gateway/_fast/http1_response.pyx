@@ -7,7 +7,7 @@ from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memset
 
 from gateway._fast.header_line cimport (
-    LINE_AGAIN, LINE_BAD, LINE_END, LINE_OK, HeaderLine, quoted, same_name, same_variable, scan_header_line,
+    LINE_AGAIN, LINE_END, LINE_OK, HeaderLine, quoted, same_name, same_variable, scan_header_line,
 )
 
 from gateway._fast.errors import HeadError
