@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway._fast.errors import HeadError
 from gateway._fast.http1 import RequestHead, parse_head
-from gateway.core.lane import Stream
+from gateway._fast.stream import Stream
 from gateway.core.pieces import Piece, total
 from gateway.http.body import BodyDecoder, BodyError
 from gateway.http.h1_head import decide_framing, render_head
@@ -31,27 +31,6 @@ class State(enum.IntEnum):
 
 class Connection:
     """One accepted connection. Also the `Output` of its requests."""
-
-    __slots__ = (
-        "buffer",
-        "decoder",
-        "in_loop",
-        "lane",
-        "linger_until",
-        "listening",
-        "local",
-        "number",
-        "peer",
-        "proxy",
-        "request",
-        "requests",
-        "scheme",
-        "server",
-        "started",
-        "state",
-        "stream",
-        "worker",
-    )
 
     def __init__(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
         self.worker = worker

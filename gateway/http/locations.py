@@ -14,25 +14,6 @@ if TYPE_CHECKING:
 class Location:
     """One location block (or a server's own top level, or an `if`): its merged settings and, once used, its plan."""
 
-    __slots__ = (
-        "auto_redirect",
-        "children",
-        "confs",
-        "core",
-        "exact",
-        "inner",
-        "internal",
-        "name",
-        "named",
-        "nameless",
-        "no_regex",
-        "parent",
-        "plan",
-        "regex",
-        "scope",
-        "server",
-    )
-
     def __init__(self, name: bytes, server: Any, scope: Scope, parent: Location | None = None) -> None:
         self.name = name
         self.server = server
@@ -57,8 +38,6 @@ class Location:
 
 class LocationTable:
     """The locations on one level, arranged for look-up."""
-
-    __slots__ = ("exact", "lengths", "named", "prefixes", "regexes")
 
     def __init__(self) -> None:
         self.exact: dict[bytes, Location] = {}

@@ -18,8 +18,6 @@ LogHandler = Callable[["Request"], None]
 class Plan:
     """`steps` run one after the other until one of them answers; `rewrites` is how many of them belong to REWRITE."""
 
-    __slots__ = ("head_filters", "log_handlers", "steps")
-
     def __init__(
         self, steps: tuple[Handler, ...], head_filters: tuple[HeadFilter, ...], logs: tuple[LogHandler, ...]
     ) -> None:

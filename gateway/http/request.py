@@ -27,58 +27,7 @@ SUBREQUESTS = 50  # nginx's NGX_HTTP_MAX_SUBREQUESTS
 
 
 class Request:
-    """Class attributes are the defaults; an instance holds only what its request changed."""
-
-    # asked by the client, or changed by a rewrite
-    method: bytes = b""
-    uri: bytes = b""  # normalised path
-    args: bytes = b""
-    unparsed_uri: bytes = b""
-    valid_unparsed_uri: bool = True  # the URI is still what the client sent
-    valid_location: bool = True  # the URI still begins with the location's name: no `break` followed a rewrite
-    request_line: bytes = b""
-    http_version: int = 10  # 9, 10, 11, 20
-    header_only: bool = False  # HEAD, and statuses without a body
-    host: bytes = b""  # validated name: request line, Host field, or server_name
-    port: int | None = None  # $request_port
-    # where it stands
-    location: Location
-    plan: Plan
-    step: int = 0
-    internal: bool = False
-    uri_changed: bool = False
-    uri_changes: int = URI_CHANGES + 1
-    subrequests: int = SUBREQUESTS + 1
-    in_error_page: bool = False
-    err_status: int = 0
-    captures: Captures | None = None
-    parent: Request | None = None
-    add_uri_to_alias: bool = False
-    location_tail: int = -1  # where the URI goes on behind an alias's location, when a rewrite did not change it
-    # what is answered
-    head_sent: bool = False
-    keepalive: bool = False
-    chunked: bool = False
-    complete: bool = False  # all of the response is with the kernel: $request_completion
-    head_size: int = 0
-    started: float = 0.0  # lane time
-    reading_body: bool = False
-    finished: bool = False  # the last piece was handed to the output
-    lingering_close: bool = False
-    expect_tested: bool = False
-    upgraded: bool = False
-    pipelined: bool = False
-    sent_before: int = 0  # what the connection had sent when this request began
-    limit_rate: int | None = None  # set by $limit_rate or X-Accel-Limit-Rate, else the location's
-    limit_rate_after: int | None = None
-    body: RequestBody | None = None
-    discarding: bool = False  # what is left of the body is read and dropped
-    aborted: bool = False  # the client went away, or sending failed
-    upstream: Any = None  # the exchange, for $upstream_* variables
-    log_status: int = 0  # nginx's status in the log when no response was made (400, 408, 499)
-    on_client_event: Callable[[], None] | None = None  # what waits for the client: body bytes, room, its going
-    request_body_in_file_only: bool = False
-    root_tested: bool = False
+    """Compiled with the types of request.pxd: an attribute has its line there too."""
 
     def __init__(self, output: Output, head: Any, server: Server, cycle: HttpCycle) -> None:
         self.output = output
@@ -92,7 +41,51 @@ class Request:
         self.body_filters: list[BodyFilter] = []
         self.cleanups: list[Callable[[], None]] = []
         self.main: Request = self
-        self.location = server.root
+        self.location: Location = server.root
+        self.plan: Plan = server.root.plan
+        # asked by the client, or changed by a rewrite
+        self.method: bytes = b""
+        self.uri: bytes = b""  # normalised path
+        self.args: bytes = b""
+        self.valid_unparsed_uri: bool = True  # the URI is still what the client sent
+        self.valid_location: bool = True  # the URI still begins with its location's name
+        self.http_version: int = 10  # 9, 10, 11, 20
+        self.header_only: bool = False  # HEAD, and statuses without a body
+        self.host: bytes = b""  # validated name: request line, Host field, or server_name
+        # where it stands
+        self.step: int = 0
+        self.internal: bool = False
+        self.uri_changed: bool = False
+        self.uri_changes: int = URI_CHANGES + 1
+        self.subrequests: int = SUBREQUESTS + 1
+        self.in_error_page: bool = False
+        self.err_status: int = 0
+        self.captures: Captures | None = None
+        self.parent: Request | None = None
+        self.add_uri_to_alias: bool = False
+        # what is answered
+        self.head_sent: bool = False
+        self.keepalive: bool = False
+        self.chunked: bool = False
+        self.complete: bool = False  # all of the response is with the kernel: $request_completion
+        self.head_size: int = 0
+        self.started: float = 0.0  # lane time
+        self.reading_body: bool = False
+        self.finished: bool = False  # the last piece was handed to the output
+        self.lingering_close: bool = False
+        self.expect_tested: bool = False
+        self.upgraded: bool = False
+        self.pipelined: bool = False
+        self.sent_before: int = 0  # what the connection had sent when this request began
+        self.limit_rate: int | None = None  # set by $limit_rate or X-Accel-Limit-Rate, else the location's
+        self.limit_rate_after: int | None = None
+        self.body: RequestBody | None = None
+        self.discarding: bool = False  # what is left of the body is read and dropped
+        self.aborted: bool = False  # the client went away, or sending failed
+        self.upstream: Any = None  # the exchange, for $upstream_* variables
+        self.log_status: int = 0  # nginx's status in the log when no response was made (400, 408, 499)
+        self.on_client_event: Callable[[], None] | None = None  # of what waits for it
+        self.request_body_in_file_only: bool = False
 
     # -- running the plan ----------------------------------------------------------------------------------------
 

@@ -45,25 +45,6 @@ def parse_http_date(text: bytes) -> int | None:
 class Response:
     """Status and header of one response. A field of its own for what filters work on; the rest in `fields`."""
 
-    __slots__ = (
-        "accept_ranges",
-        "charset",
-        "content_encoding",
-        "content_length",
-        "content_type",
-        "date",
-        "etag",
-        "fields",
-        "last_modified",
-        "last_modified_text",
-        "location",
-        "override_charset",
-        "server",
-        "status",
-        "status_text",
-        "trailers",
-    )
-
     def __init__(self) -> None:
         self.status: int = 0
         self.status_text: bytes | None = None  # an upstream's own "404 Gone fishing"

@@ -44,7 +44,6 @@ def serve(request: Request) -> Result:
         file = file_access.open_file(request, path)
     except FileError as error:
         return refuse(request, error)
-    request.root_tested = not request.in_error_page
     if file.is_dir:
         location = uri_grammar.escape(uri, "uri") + b"/"
         request.response.location = location + b"?" + request.args if request.args else location

@@ -1,0 +1,32 @@
+# The types of locations.py's compiled form.
+from gateway.http.plan cimport Plan
+
+
+cdef class Location:
+    cdef public bint auto_redirect
+    cdef public list children
+    cdef public dict confs
+    cdef public object core
+    cdef public bint exact
+    cdef public LocationTable inner
+    cdef public bint internal
+    cdef public bytes name
+    cdef public bint named
+    cdef public bint nameless
+    cdef public bint no_regex
+    cdef public object parent
+    cdef public Plan plan
+    cdef public object regex
+    cdef public object scope
+    cdef public object server
+
+
+cdef class LocationTable:
+    cdef public dict exact
+    cdef public tuple lengths
+    cdef public dict named
+    cdef public dict prefixes
+    cdef public list regexes
+
+    cpdef Location find(self, object request, bytes uri)
+    cdef tuple _find(self, object request, bytes uri)

@@ -1,0 +1,73 @@
+# The types of request.py's compiled form.
+from gateway.http.locations cimport Location
+from gateway.http.plan cimport Plan
+from gateway.http.response cimport Response
+
+
+cdef class Request:
+    cdef public object output
+    cdef public object connection
+    cdef public object head
+    cdef public object server
+    cdef public object cycle
+    cdef public dict values
+    cdef public dict state
+    cdef public Response response
+    cdef public list body_filters
+    cdef public list cleanups
+    cdef public Request main
+    cdef public Location location
+    cdef public Plan plan
+    cdef public bytes method
+    cdef public bytes uri
+    cdef public bytes args
+    cdef public bint valid_unparsed_uri
+    cdef public bint valid_location
+    cdef public long http_version
+    cdef public bint header_only
+    cdef public bytes host
+    cdef public long step
+    cdef public bint internal
+    cdef public bint uri_changed
+    cdef public long uri_changes
+    cdef public long subrequests
+    cdef public bint in_error_page
+    cdef public long err_status
+    cdef public object captures
+    cdef public Request parent
+    cdef public bint add_uri_to_alias
+    cdef public bint head_sent
+    cdef public bint keepalive
+    cdef public bint chunked
+    cdef public bint complete
+    cdef public long head_size
+    cdef public double started
+    cdef public bint reading_body
+    cdef public bint finished
+    cdef public bint lingering_close
+    cdef public bint expect_tested
+    cdef public bint upgraded
+    cdef public bint pipelined
+    cdef public long sent_before
+    cdef public object limit_rate
+    cdef public object limit_rate_after
+    cdef public object body
+    cdef public bint discarding
+    cdef public bint aborted
+    cdef public object upstream
+    cdef public long log_status
+    cdef public object on_client_event
+    cdef public bint request_body_in_file_only
+
+    cpdef start(self)
+    cpdef drive(self, object result)
+    cpdef run(self, object result)
+    cpdef _advance(self)
+    cpdef enter_server(self, bint first=*)
+    cpdef find_location(self)
+    cpdef enter(self, Location location)
+    cpdef enter_location(self)
+    cpdef bint send_head(self)
+    cpdef send(self, list pieces, bint last=*, bint flush=*)
+    cpdef discard_body(self)
+    cpdef bytes map_uri_to_path(self, bytes uri)

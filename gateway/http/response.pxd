@@ -1,0 +1,20 @@
+# The types of response.py's compiled form.
+
+
+cdef class Response:
+    cdef public bint accept_ranges
+    cdef public bytes charset
+    cdef public bytes content_encoding
+    cdef public object content_length
+    cdef public bytes content_type
+    cdef public bytes date
+    cdef public bytes etag
+    cdef public list fields
+    cdef public object last_modified
+    cdef public bytes last_modified_text
+    cdef public bytes location
+    cdef public bytes override_charset
+    cdef public bytes server
+    cdef public long status
+    cdef public bytes status_text
+    cdef public list trailers
