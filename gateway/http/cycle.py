@@ -12,6 +12,7 @@ from gateway.core.listening import ListenAddress, Listener
 from gateway.core.logs import LEVELS, Log
 from gateway.http.connection import Connection
 from gateway.http.listening import Listening
+from gateway.http.paths import NoPath
 from gateway.http.plan import Plan, make_plan
 from gateway.http.variables import Registry
 
@@ -82,6 +83,8 @@ class HttpCycle:
 
     def crashed(self, request: Request, error: BaseException) -> None:
         """A bug in a handler: its traceback in the error log; the client gets a 500."""
+        if isinstance(error, NoPath):
+            return
         trace = "".join(traceback.format_exception(error)).replace("\n", "; ")
         self.log_request(request, "alert", "internal error: " + trace[-1500:])
 
