@@ -32,16 +32,6 @@ cdef int _READ = READ
 
 
 cdef class OpenedFile:
-    cdef readonly int fd
-    cdef readonly long long size
-    cdef readonly long long allocated
-    cdef readonly long long mtime
-    cdef readonly unsigned long long uniq
-    cdef readonly unsigned int mode
-    cdef readonly bint is_dir
-    cdef readonly bint is_file
-    cdef public object prepared
-
     def __cinit__(self):
         self.fd = -1
 
@@ -59,7 +49,8 @@ cdef class OpenedFile:
             and self.mode == other.mode
         )
 
-    cdef void fill(self, stat_t *info) noexcept:
+    cdef void fill(self, void *stat_buffer) noexcept:
+        cdef stat_t *info = <stat_t *>stat_buffer
         self.size = info.st_size
         self.allocated = info.st_blocks * 512
         self.mtime = info.st_mtime

@@ -41,6 +41,9 @@ cdef class Stream(Source):
     cdef bint write_closed
     cdef object __weakref__
 
+    cpdef recv(self, Py_ssize_t limit=*)
+    cpdef write(self, data)
+    cpdef int64_t flush(self) except -1
     cdef int take_error(self) except -1
     cdef int tell(self) except -1
     cdef int fail(self, int error) except -1

@@ -148,7 +148,7 @@ cdef class Stream(Source):
 
     # -- input
 
-    def recv(self, Py_ssize_t limit=BUFFER):
+    cpdef recv(self, Py_ssize_t limit=BUFFER):
         """What has come: b"" at the end of input, None when nothing is there; OSError once after a reset."""
         cdef ssize_t count
         cdef int number
@@ -188,7 +188,7 @@ cdef class Stream(Source):
 
     # -- output
 
-    def write(self, data):
+    cpdef write(self, data):
         """Queue bytes or a FileSlice; flush() sends them."""
         cdef int64_t size
         if type(data) is bytes:
@@ -228,7 +228,7 @@ cdef class Stream(Source):
         self.write(data)
         return self.drain()
 
-    def flush(self):
+    cpdef int64_t flush(self) except -1:
         """Send what the socket takes now; what is still queued. A failure drops the queue and sets `error`."""
         return self.drain()
 

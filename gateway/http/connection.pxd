@@ -1,14 +1,16 @@
 # The types of connection.py's compiled form.
 from gateway._fast.http1 cimport RequestHead
+from gateway._fast.lane cimport Lane
 from gateway._fast.stream cimport Stream
 from gateway.http.request cimport Request
+from gateway.http.settings cimport EngineSettings
 
 
 cdef class Connection:
     cdef public bytes buffer
     cdef public object decoder
     cdef public bint in_loop
-    cdef public object lane
+    cdef public Lane lane
     cdef public double linger_until
     cdef public object listening
     cdef public object local
@@ -20,7 +22,7 @@ cdef class Connection:
     cdef public bytes scheme
     cdef public object server
     cdef public double started
-    cdef public object state
+    cdef public long state
     cdef public Stream stream
     cdef public object worker
 
@@ -29,7 +31,7 @@ cdef class Connection:
     cpdef bint _serve_next(self)
     cpdef Request _make_request(self, object head, object server)
     cpdef _begin(self, RequestHead head, object servers)
-    cpdef check_keepalive(self, Request request, object core)
+    cpdef check_keepalive(self, Request request, EngineSettings core)
     cpdef send_head(self, Request request)
     cpdef _limit_rate(self, Request request)
     cpdef send(self, Request request, list pieces, bint last, bint flush)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.errors import HeadError
 from gateway._fast.http1 import RequestHead, parse_head
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
     from gateway.http.servers import AddressServers, Server
 
 
-class State(enum.IntEnum):
-    READING = 0  # a request's head, or waiting for the next request
-    BUSY = 1  # a request is being served
-    SENDING = 2  # the request is complete, its output is not yet with the kernel
-    DISCARDING = 3  # the response is out; the rest of the request's body is read and dropped
-    LINGERING = 4  # our side is shut; what the client still sends is read and dropped
-    CLOSED = 5
+# What a connection is doing.
+READING: Final = 0  # a request's head, or waiting for the next request
+BUSY: Final = 1  # a request is being served
+SENDING: Final = 2  # the request is complete, its output is not yet with the kernel
+DISCARDING: Final = 3  # the response is out; the rest of the request's body is read and dropped
+LINGERING: Final = 4  # our side is shut; what the client still sends is read and dropped
+CLOSED: Final = 5
 
 
 class Connection:
@@ -43,7 +42,7 @@ class Connection:
         self.buffer = b""  # received and not yet used
         self.request: Request | None = None
         self.decoder: BodyDecoder | None = None
-        self.state = State.READING
+        self.state: int = READING
         self.in_loop = False
         self.started = worker.lane.now
         self.linger_until = 0.0
@@ -97,34 +96,34 @@ class Connection:
     def on_event(self) -> None:
         """The lane's call: something was received, sent, or the peer is gone."""
         state = self.state
-        if state is State.READING:
+        if state == READING:
             self.read_head()
-        elif state is State.BUSY:
+        elif state == BUSY:
             request = self.request
             if request is not None and request.on_client_event is not None:
                 request.on_client_event()
-        elif state is State.SENDING:
+        elif state == SENDING:
             self._go_on_sending()
-        elif state is State.DISCARDING:
+        elif state == DISCARDING:
             self._go_on_discarding()
-        elif state is State.LINGERING:
+        elif state == LINGERING:
             self._go_on_lingering()
 
     def on_deadline(self) -> None:
         """The sweep's call: the deadline of the present state has passed."""
         request = self.request
-        if self.state is State.READING:
+        if self.state == READING:
             if self.buffer:
                 failed = self._failed_request(None, self.server)
                 failed.log("info", b"client timed out (110: Connection timed out) while reading client request headers")
                 failed.finalize(408)
             else:
                 self.close(reset=False)
-        elif self.state is State.SENDING and request is not None:
+        elif self.state == SENDING and request is not None:
             request.log("info", b"client timed out (110: Connection timed out) while sending response to client")
             self.worker.crossed_deadline(self, request)
             request.finalize(408)
-        elif self.state is State.DISCARDING and request is not None:
+        elif self.state == DISCARDING and request is not None:
             self._end_request(request, keep=False)
         else:
             self.close()
@@ -138,7 +137,7 @@ class Connection:
         self.in_loop = True
         try:
             stream = self.stream
-            while self.state is State.READING:
+            while self.state == READING:
                 if self.buffer and self._serve_next():
                     continue
                 if not stream.readable:
@@ -218,7 +217,7 @@ class Connection:
         request.started = self.lane.now
         request.sent_before = self.stream.sent
         self.request = request
-        self.state = State.BUSY
+        self.state = BUSY
         self.stream.deadline = 0.0
         self.worker.request_begins()
         return request
@@ -327,7 +326,7 @@ class Connection:
             self.terminate(request)
             return
         if stream.flush():
-            self.state = State.SENDING
+            self.state = SENDING
             stream.deadline = self.lane.now + request.location.core.send_timeout
             return
         if stream.error:
@@ -367,7 +366,7 @@ class Connection:
         if decoder is not None and not decoder.done:
             if request.discarding or request.body is None:
                 self._log(request)
-                self.state = State.DISCARDING
+                self.state = DISCARDING
                 core = request.location.core
                 self.linger_until = self.lane.now + core.lingering_time
                 self.stream.deadline = self.lane.now + core.lingering_timeout
@@ -385,7 +384,7 @@ class Connection:
         stream = self.stream
         core = request.location.core
         if keep and not self.worker.exiting:
-            self.state = State.READING
+            self.state = READING
             stream.deadline = self.lane.now + core.keepalive_timeout
             if not self.in_loop and (self.buffer or stream.readable):
                 self.read_head()
@@ -397,7 +396,7 @@ class Connection:
         ):
             stream.shutdown_write()
             self.buffer = b""
-            self.state = State.LINGERING
+            self.state = LINGERING
             self.linger_until = self.lane.now + core.lingering_time
             stream.deadline = min(self.lane.now + core.lingering_timeout, self.linger_until)
             self._go_on_lingering()
@@ -481,14 +480,14 @@ class Connection:
         self.close()
 
     def close(self, reset: bool = False) -> None:
-        if self.state is State.CLOSED:
+        if self.state == CLOSED:
             return
         core = self.server.root.core
-        self.state = State.CLOSED
+        self.state = CLOSED
         self.stream.close(reset=reset and core.reset_timedout_connection)
         self.worker.connections.discard(self)
         self.worker.connection_closed(self)
 
     @property
     def idle(self) -> bool:
-        return self.state is State.READING and not self.buffer
+        return self.state == READING and not self.buffer

@@ -1,12 +1,13 @@
 # The types of locations.py's compiled form.
 from gateway.http.plan cimport Plan
+from gateway.http.settings cimport EngineSettings
 
 
 cdef class Location:
     cdef public bint auto_redirect
     cdef public list children
     cdef public dict confs
-    cdef public object core
+    cdef public EngineSettings core
     cdef public bint exact
     cdef public LocationTable inner
     cdef public bint internal

@@ -42,7 +42,7 @@ class Request:
         self.cleanups: list[Callable[[], None]] = []
         self.main: Request = self
         self.location: Location = server.root
-        self.plan: Plan = server.root.plan
+        self.plan: Plan = server.root.plan  # type: ignore[assignment]  # find_location sets it
         # asked by the client, or changed by a rewrite
         self.method: bytes = b""
         self.uri: bytes = b""  # normalised path

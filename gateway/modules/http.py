@@ -11,6 +11,7 @@ from gateway.http.cycle import HttpCycle
 from gateway.http.locations import Location
 from gateway.http.module import HttpModule
 from gateway.http.servers import Server
+from gateway.http.settings import EngineSettings
 from gateway.modules import http_core, http_listen
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class _Merger:
         self.with_server = [module for module in cycle.modules if module.server is not None]
         self.with_location = [module for module in cycle.modules if module.location is not None]
         self.shareable: dict[int, bool] = {}
+        self.engine: dict[int, EngineSettings] = {}
         self.kept: list[Any] = []  # keeps the objects whose id is a key of `shareable`
 
     def server(self, server: Server, servers: dict[Any, Conf], outer: dict[Any, Conf]) -> None:
@@ -111,10 +113,18 @@ class _Merger:
                 conf = module.location()
             conf.merge(above, location.nameless)
             confs[module] = conf
-        location.core = confs[http_core.module]
+        location.core = self._engine_settings(confs[http_core.module])
         location.internal = location.core.internal
         for inner in location.children:
             self.location(inner, confs)
+
+    def _engine_settings(self, conf: Conf) -> EngineSettings:
+        """The compiled copy of http_core's settings; locations that share these share it too."""
+        found = self.engine.get(id(conf))
+        if found is None:
+            found = self.engine[id(conf)] = EngineSettings(conf)
+            self.kept.append(conf)
+        return found
 
     def _may_share(self, conf: Conf) -> bool:
         key = id(conf)

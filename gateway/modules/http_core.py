@@ -129,16 +129,6 @@ class LocationConf(Conf):
         self.server_header = b"\r\nServer: " + self.signature
         self.root_path = self.root.constant if self.root is not None else None
 
-    def keepalive_disabled_for(self, request: Any) -> bool:
-        """The old browsers of keepalive_disable, told by their User-Agent."""
-        agent: bytes = request.field(b"user-agent") or b""
-        if self.keepalive_disable & _MSIE6 and request.method == b"POST" and b"MSIE " in agent:
-            at = agent.find(b"MSIE ") + 5
-            return agent[at : at + 1] in (b"4", b"5", b"6") and b"Opera" not in agent and b"SV1" not in agent
-        if self.keepalive_disable & _SAFARI:
-            return b"Safari/" in agent and b"Mac OS X" in agent and b"Chrome/" not in agent
-        return False
-
 
 def set_keepalive_timeout(conf: LocationConf, command: Command) -> None:
     try:

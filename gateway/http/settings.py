@@ -1,0 +1,73 @@
+"""The http_core settings of a location that the engine reads for each request.
+
+A copy of the merged settings, made once at load: compiled, its fields are C values (settings.pxd), where reading an
+attribute of a dataclass costs a look-up in its type each time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_MSIE6, _SAFARI = 1, 2  # bits of keepalive_disable
+
+
+class EngineSettings:
+    """Compiled with the types of settings.pxd: a field has its line there too."""
+
+    def __init__(self, conf: Any) -> None:
+        self.limit_except: Any = conf.limit_except
+        self.alias: Any = conf.alias
+        self.root: Any = conf.root
+        self.root_path: bytes | None = conf.root_path
+        self.error_pages: Any = conf.error_pages
+        self.recursive_error_pages: bool = conf.recursive_error_pages
+        self.satisfy_any: bool = conf.satisfy_any
+        self.error_log: Any = conf.error_log
+        self.internal: bool = conf.internal
+        self.client_max_body_size: int = conf.client_max_body_size
+        self.client_body_buffer_size: int = conf.client_body_buffer_size
+        self.client_body_timeout: float = conf.client_body_timeout
+        self.client_body_temp_path: Any = conf.client_body_temp_path
+        self.client_body_in_file_only: int = conf.client_body_in_file_only
+        self.client_body_in_single_buffer: bool = conf.client_body_in_single_buffer
+        self.send_timeout: float = conf.send_timeout
+        self.send_lowat: int = conf.send_lowat
+        self.limit_rate: Any = conf.limit_rate
+        self.limit_rate_after: Any = conf.limit_rate_after
+        self.limits_rate: bool = conf.limits_rate
+        self.keepalive_timeout: float = conf.keepalive_timeout
+        self.keepalive_header: int = conf.keepalive_header
+        self.keepalive_min_timeout: float = conf.keepalive_min_timeout
+        self.keepalive_time: float = conf.keepalive_time
+        self.keepalive_requests: int = conf.keepalive_requests
+        self.keepalive_disable: int = conf.keepalive_disable
+        self.lingering_close: int = conf.lingering_close
+        self.lingering_time: float = conf.lingering_time
+        self.lingering_timeout: float = conf.lingering_timeout
+        self.reset_timedout_connection: bool = conf.reset_timedout_connection
+        self.chunked_transfer_encoding: bool = conf.chunked_transfer_encoding
+        self.absolute_redirect: bool = conf.absolute_redirect
+        self.server_name_in_redirect: bool = conf.server_name_in_redirect
+        self.port_in_redirect: bool = conf.port_in_redirect
+        self.msie_padding: bool = conf.msie_padding
+        self.etag: bool = conf.etag
+        self.if_modified_since: str = conf.if_modified_since
+        self.max_ranges: int = conf.max_ranges
+        self.log_not_found: bool = conf.log_not_found
+        self.log_subrequest: bool = conf.log_subrequest
+        self.sendfile_max_chunk: int = conf.sendfile_max_chunk
+        self.tcp_nopush: bool = conf.tcp_nopush
+        self.tcp_nodelay: bool = conf.tcp_nodelay
+        self.subrequest_output_buffer_size: int = conf.subrequest_output_buffer_size
+        self.server_header: bytes = conf.server_header
+        self.signature: bytes = conf.signature
+
+    def keepalive_disabled_for(self, request: Any) -> bool:
+        """The old browsers of keepalive_disable, told by their User-Agent."""
+        agent: bytes = request.field(b"user-agent") or b""
+        if self.keepalive_disable & _MSIE6 and request.method == b"POST" and b"MSIE " in agent:
+            at = agent.find(b"MSIE ") + 5
+            return agent[at : at + 1] in (b"4", b"5", b"6") and b"Opera" not in agent and b"SV1" not in agent
+        if self.keepalive_disable & _SAFARI:
+            return b"Safari/" in agent and b"Mac OS X" in agent and b"Chrome/" not in agent
+        return False

@@ -1,0 +1,5 @@
+# The types of range.py's compiled form.
+from gateway.http.request cimport Request
+
+
+cpdef object filter_head(Request request)
