@@ -11,7 +11,7 @@ PY := .venv/bin/python
 own := yes
 endif
 
-sources = pyproject.toml $(wildcard gateway/_fast/*.py gateway/_fast/*.pyx gateway/_fast/*.pxd)
+sources = pyproject.toml $(wildcard gateway/*/*.py gateway/*/*.pyx gateway/*/*.pxd)
 
 .PHONY: demo test ext bench clean setup-demo setup-test
 
@@ -49,4 +49,4 @@ build = $(PY) -W ignore -c "from setuptools import setup; setup()" -q build_ext 
 clean:
 	rm -rf .venv build gateway.egg-info
 	find gateway -name '*.so' -delete
-	find gateway/_fast -name '*.c' -delete
+	find gateway -name '*.c' -delete
