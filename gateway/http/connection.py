@@ -44,6 +44,8 @@ class Connection:
         self.decoder: BodyDecoder | None = None
         self.state: int = READING
         self.in_loop = False
+        self.reading = False  # part of a head is here: stub_status counts it
+        self.pipelined = False  # the next request was here before the last one ended
         self.started = worker.lane.now
         self.linger_until = 0.0
         self.scheme = b"http"
@@ -189,6 +191,9 @@ class Connection:
             request.drive(error.status)
             return True
         if head is None:
+            if not self.reading:
+                self.reading = True
+                self.worker.head_begins()
             return False
         size = head.size
         self.buffer = buffer[size:] if len(buffer) > size else b""
@@ -219,6 +224,9 @@ class Connection:
         self.request = request
         self.state = BUSY
         self.stream.deadline = 0.0
+        if self.reading:
+            self.reading = False
+            self.worker.head_ends()
         self.worker.request_begins()
         return request
 
@@ -226,7 +234,7 @@ class Connection:
         """Make the request of a complete head and run it."""
         server: Any = head.server or servers.default
         request = self._make_request(head, server)
-        request.pipelined = bool(self.buffer)
+        request.pipelined = self.pipelined
         request.method = head.method
         request.uri = head.uri
         request.args = head.args
@@ -385,6 +393,7 @@ class Connection:
         core = request.location.core
         if keep and not self.worker.exiting:
             self.state = READING
+            self.pipelined = bool(self.buffer)
             stream.deadline = self.lane.now + core.keepalive_timeout
             if not self.in_loop and (self.buffer or stream.readable):
                 self.read_head()
@@ -486,6 +495,8 @@ class Connection:
         self.state = CLOSED
         self.stream.close(reset=reset and core.reset_timedout_connection)
         self.worker.connections.discard(self)
+        if self.reading:
+            self.worker.head_ends()
         self.worker.connection_closed(self)
 
     @property

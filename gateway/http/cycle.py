@@ -139,6 +139,14 @@ class Worker:
         self._sequence += 1
         return self._sequence
 
+    def head_begins(self) -> None:
+        if self.counters is not None:
+            self.counters.head_begins()
+
+    def head_ends(self) -> None:
+        if self.counters is not None:
+            self.counters.head_ends()
+
     def request_begins(self) -> None:
         if self.counters is not None:
             self.counters.request_begins()

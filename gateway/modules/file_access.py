@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config import units
@@ -10,7 +10,7 @@ from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, Command, Directive, flag, number, store, take, time_s
 from gateway.core.files import FileError, FileOptions, PlainFiles
 from gateway.core.open_file_cache import OpenFileCache
-from gateway.core.symlinks import Symlinks
+from gateway.core.symlinks import Symlinks, trusted_part
 from gateway.http.module import HttpModule
 from gateway.http.setters import template
 
@@ -85,12 +85,15 @@ def set_symlinks(conf: Settings, command: Command) -> None:
     store(conf, "symlinks", (mode, trusted), command)
 
 
-def _trusted_length(request: Request, settings: Settings, path: bytes) -> int:
-    """How much of the path disable_symlinks does not look at."""
+def _trusted(request: Request, settings: Settings, path: bytes) -> tuple[FileOptions, int]:
+    """The options for this path, and how much of it disable_symlinks does not look at."""
+    options: FileOptions = settings.options
     if settings.symlinks_from is None:
-        return 0
-    trusted: bytes = settings.symlinks_from(request)
-    return len(trusted) if path.startswith(trusted) else 0
+        return options, 0
+    length = trusted_part(path, settings.symlinks_from(request))
+    if length is None:
+        return replace(options, symlinks=Symlinks.OFF), 0
+    return options, length
 
 
 def open_file(request: Request, path: bytes) -> OpenedFile:
@@ -98,7 +101,7 @@ def open_file(request: Request, path: bytes) -> OpenedFile:
     settings: Settings = request.location.confs[module]
     if b"\0" in path:
         raise FileError(2, "open()", path)
-    return settings.opener.open(path, settings.options, _trusted_length(request, settings, path))  # type: ignore[no-any-return]
+    return settings.opener.open(path, *_trusted(request, settings, path))  # type: ignore[no-any-return]
 
 
 def test_file(request: Request, path: bytes) -> OpenedFile:
@@ -106,7 +109,7 @@ def test_file(request: Request, path: bytes) -> OpenedFile:
     settings: Settings = request.location.confs[module]
     if b"\0" in path:
         raise FileError(2, "stat()", path)
-    return settings.opener.test(path, settings.options, _trusted_length(request, settings, path))  # type: ignore[no-any-return]
+    return settings.opener.test(path, *_trusted(request, settings, path))  # type: ignore[no-any-return]
 
 
 module = HttpModule(
