@@ -237,5 +237,9 @@ def measured(server: Server, run: Any) -> tuple[dict[str, Any], float]:
 
 
 def default_gateway() -> str:
+    """The installed command beside this Python; where there is none, this checkout."""
     beside = Path(sys.executable).parent / "gateway"
-    return str(beside) if beside.exists() else shutil.which("gateway") or str(beside)
+    if beside.exists():
+        return str(beside)
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return f"{sys.executable} -m gateway"

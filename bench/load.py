@@ -38,6 +38,7 @@ def main() -> int:
     parser.add_argument("--gateway", default=default_gateway(), help="its command (%(default)s)")
     parser.add_argument("--nginx", default="nginx", help="its command (%(default)s)")
     parser.add_argument("--list", action="store_true", help="name the workloads and end")
+    parser.add_argument("--readme", action="store_true", help="put the table into README.md as well")
     parser.add_argument("--no-write", action="store_true", help="leave bench/results/ alone")
     options = parser.parse_args()
     if options.list:
@@ -63,7 +64,10 @@ def main() -> int:
         lab.close()
     print(report.table(workloads))
     if report.values and not options.no_write:
-        print(f"\nwritten to {report.write(workloads)}")
+        path = report.write(workloads)
+        print(f"\nwritten to {path}")
+        if options.readme:
+            report.write_readme(workloads, path)
     return 0
 
 

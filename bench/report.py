@@ -100,6 +100,25 @@ class Report:
             for row in rows
         )  # fmt: skip
 
+    def write_readme(self, workloads: Iterable[Workload], results: Path) -> None:
+        """The table, and where it is from, between README.md's markers."""
+        about = json.loads(results.read_text())
+        machine, versions = about["machine"], about["versions"]
+        loads = about["load_average"]
+        text = (
+            f"{self.table(workloads)}\n\n"
+            f"{about['when'][:8]}, commit {about['commit']}; {machine['cpu']}, {machine['cores']} cores, "
+            f"Linux {machine['kernel']}; {versions['nginx']}; Python {versions['python']}; median of {self.rounds} "
+            f"rounds of {self.seconds:g} s; load average of the machine {loads['least']:.1f} to {loads['most']:.1f}. "
+            f"A goal in times is for gateway / nginx. All values: "
+            f"[{results.name}](bench/results/{results.name})."
+        )
+        # The rest of the bench also runs where gateway is not installed, as with nginx against itself.
+        sys.path.append(str(ROOT))
+        from gateway.dev import markers
+
+        markers.write(ROOT / "README.md", "measurements", text)
+
     def write(self, workloads: Iterable[Workload]) -> Path:
         commit = output("git", "rev-parse", "--short", "HEAD") or "no-commit"
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())

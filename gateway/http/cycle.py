@@ -12,7 +12,6 @@ from gateway.core.listening import ListenAddress, Listener
 from gateway.core.logs import LEVELS, Log
 from gateway.http.connection import Connection
 from gateway.http.listening import Listening
-from gateway.http.paths import NoPath
 from gateway.http.plan import Plan, make_plan
 from gateway.http.variables import Registry
 
@@ -83,8 +82,6 @@ class HttpCycle:
 
     def crashed(self, request: Request, error: BaseException) -> None:
         """A bug in a handler: its traceback in the error log; the client gets a 500."""
-        if isinstance(error, NoPath):
-            return
         trace = "".join(traceback.format_exception(error)).replace("\n", "; ")
         self.log_request(request, "alert", "internal error: " + trace[-1500:])
 
@@ -203,9 +200,10 @@ class Worker:
             callback()
         now = self.lane.now
         for connection in list(self.connections):
-            if connection.idle:
+            # One that has had no request yet is owed an answer: its client could not know.
+            if connection.idle and connection.requests:
                 minimum = connection.server.root.core.keepalive_min_timeout
-                if minimum and connection.requests:
+                if minimum:
                     since = connection.stream.deadline - connection.server.root.core.keepalive_timeout
                     if since + minimum > now:
                         connection.stream.deadline = min(connection.stream.deadline, since + minimum)

@@ -44,16 +44,18 @@ def decide_framing(request: Request) -> None:
         response.content_length = -1
 
 
-def absolute_location(request: Request, path: bytes) -> bytes:
-    """A Location with scheme, name and port, as `absolute_redirect` wants it."""
+def absolute_location(request: Request, location: bytes) -> bytes:
+    """A Location with scheme, name and port, if `absolute_redirect` wants that."""
     core = request.location.core
+    if location[:1] != b"/" or not core.absolute_redirect or (location[:2] == b"//" and False):
+        return location
     connection = request.connection
     host = request.server.server_name if core.server_name_in_redirect else request.host or connection.server_addr
     port = connection.server_port
     default = 443 if connection.scheme == b"https" else 80
     if not core.port_in_redirect or port in (0, default):
-        return connection.scheme + b"://" + host + path
-    return b"%s://%s:%d%s" % (connection.scheme, host, port, path)
+        return connection.scheme + b"://" + host + location
+    return b"%s://%s:%d%s" % (connection.scheme, host, port, location)
 
 
 def render_head(request: Request, date: bytes) -> bytes:
@@ -79,11 +81,12 @@ def render_head(request: Request, date: bytes) -> bytes:
         last_modified = response.last_modified_value
         if last_modified is not None:
             parts += (b"\r\nLast-Modified: ", last_modified)
-    location = response.location
-    absolute = location is not None and location[:1] == b"/" and core.absolute_redirect
-    if absolute:
-        response.location = absolute_location(request, location)
-        parts += (b"\r\nLocation: ", response.location)
+    if response.location is not None:
+        location = response.location
+        if location[:1] == b"/":
+            location = absolute_location(request, location)
+            response.location = location
+        parts += (b"\r\nLocation: ", location)
     if request.chunked:
         parts.append(b"\r\nTransfer-Encoding: chunked")
     if status == 101:
@@ -94,9 +97,6 @@ def render_head(request: Request, date: bytes) -> bytes:
             parts.append(b"\r\nKeep-Alive: timeout=%d" % core.keepalive_header)
     else:
         parts.append(b"\r\nConnection: close")
-    # One that stays as it is goes with the other fields, as in nginx.
-    if location is not None and not absolute:
-        parts += (b"\r\nLocation: ", location)
     if response.etag is not None:
         parts += (b"\r\nETag: ", response.etag)
     if response.content_encoding is not None:

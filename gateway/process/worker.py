@@ -13,7 +13,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast import process as system
-from gateway.process import environment, signals
+from gateway.process import environment, pidfile, signals
 from gateway.process.cycle import Cycle
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _FATAL: Final = 2
 # How often the end of the last connections is looked for.
 _LOOK_S: Final = 0.02
 # What tasks may take to clean up once they are cancelled, before the process ends without them.
-_CLEAN_UP_S: Final = 0.5
+_CLEAN_UP_S: Final = 2.0
 
 
 class Worker:
@@ -96,6 +96,7 @@ class Worker:
         random.seed()
         gc.enable()
         trio.run(self._main, ready, restrict_keyboard_interrupt_to_checkpoints=True)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for serving in self.serving:
             serving.abort()
         self.cycle.configuration.files.flush()
@@ -105,6 +106,9 @@ class Worker:
         """Ends when this worker has to; a cancellation closes what is open without ceremony."""
         import trio
 
+        for number in signals.ALL:
+            # What comes before and after the receiver's time must not end the process, nor be lost while it is blocked.
+            signal.signal(number, _nothing)
         async with trio.open_nursery() as nursery:
             with trio.open_signal_receiver(*signals.ALL - {signal.SIGCHLD}) as receiver:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.ALL)
@@ -211,10 +215,16 @@ class Worker:
 
         def give_up(_signal: int, _frame: Any) -> None:
             self.cycle.configuration.files.flush()
+            if self.single:
+                pidfile.delete(self.cycle.pid_file, self.cycle.log)
             os._exit(0)
 
         signal.signal(signal.SIGALRM, give_up)
         signal.setitimer(signal.ITIMER_REAL, max(0.01, moment - time.monotonic()))
+
+
+def _nothing(_signal: int, _frame: Any) -> None:
+    """A handler for signals that mean nothing any more."""
 
 
 def _redirect(cycle: Cycle) -> None:

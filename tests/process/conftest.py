@@ -1,4 +1,4 @@
-"""A gateway with a fixed answer for each test."""
+"""A gateway with a fixed answer and a port for each test."""
 
 from __future__ import annotations
 
@@ -7,10 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.running import Running
+from tests.process.running import GATEWAY, TRIVIAL, Running, free_port
+
+
+@pytest.fixture(params=[TRIVIAL, GATEWAY], ids=["trivial", "gateway"])
+def running(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
+    """Once with a server of a few lines, once with the http engine."""
+    with Running(tmp_path, request.param) as one:
+        yield one
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    with Running(tmp_path) as one:
+def trivial(tmp_path: Path) -> Iterator[Running]:
+    with Running(tmp_path, TRIVIAL) as one:
         yield one
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()

@@ -115,8 +115,18 @@ class Running:
     def arguments(self, *more: str) -> list[str]:
         return [*self.command, "-p", f"{self.folder}/", "-c", "nginx.conf", "-e", "error.log", *more]
 
-    def configure(self, text: str) -> None:
-        (self.folder / "nginx.conf").write_text(f"pid nginx.pid; error_log error.log debug;\n{text}")
+    def configure(self, main: str, *listens: str, answer: str = "hello", pid: str = "nginx.pid") -> None:
+        """Write a configuration that gives this answer on these addresses."""
+        head = f"pid {pid}; error_log error.log debug;\n{main}"
+        if self.command == GATEWAY:
+            text = "".join(f"listen {listen}; " for listen in listens)
+            locations = f'location / {{ return 200 "{answer}"; }}'
+            # The workers must be able to reopen logs in pytest's folders.
+            head = "user root; " * (os.geteuid() == 0) + head
+            tail = f"events {{ }} http {{ server {{ {text} {locations} }} }}"
+        else:
+            tail = "".join(f"listen {listen}; " for listen in listens) + f"answer {answer};"
+        (self.folder / "nginx.conf").write_text(head + "\n" + tail)
 
     def start(self, *more: str, wait: bool = True, **options: Any) -> subprocess.Popen[bytes]:
         """Start in the foreground, or in the background where the configuration says daemon."""

@@ -13,13 +13,8 @@ from tests.process.load import load
 from tests.process.running import Running, alive, children, fetch, free_port, until
 
 
-@pytest.fixture
-def port() -> int:
-    return free_port()
-
-
 def configure(running: Running, port: int, *, answer: str = "hello", more: str = "daemon off;") -> None:
-    running.configure(f"listen 127.0.0.1:{port}; answer {answer}; {more}")
+    running.configure(more, f"127.0.0.1:{port}", answer=answer)
 
 
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGTERM, signal.SIGINT])
@@ -100,7 +95,7 @@ def test_reload_that_cannot_bind_changes_nothing(running: Running, port: int) ->
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         other = taken.getsockname()[1]
-        running.configure(f"daemon off; listen 127.0.0.1:{port}; listen 127.0.0.1:{other};")
+        running.configure("daemon off;", f"127.0.0.1:{port}", f"127.0.0.1:{other}")
         running.send(signal.SIGHUP)
         until(lambda: "still could not bind()" in running.log, "the failure")
     assert f"bind() to 127.0.0.1:{other} failed (98: Address already in use)" in running.log
@@ -112,10 +107,10 @@ def test_reload_that_cannot_bind_changes_nothing(running: Running, port: int) ->
 def test_reload_moves_sockets(running: Running, port: int) -> None:
     unix = f"unix:{running.folder}/s"
     other = free_port()
-    running.configure(f"daemon off; listen 127.0.0.1:{port}; listen {unix};")
+    running.configure("daemon off;", f"127.0.0.1:{port}", unix)
     running.start()
     assert fetch(unix[5:]) == "hello"
-    running.configure(f"daemon off; listen 127.0.0.1:{other}; listen 127.0.0.1:{port} backlog=7;")
+    running.configure("daemon off;", f"127.0.0.1:{other}", f"127.0.0.1:{port} backlog=7")
     running.send(signal.SIGHUP)
     until(lambda: "deleting socket" in running.log, "the unix socket's end")
     until(lambda: len(children(running.pid)) == 1, "the old worker's end")
@@ -126,15 +121,16 @@ def test_reload_moves_sockets(running: Running, port: int) -> None:
 
 
 def test_reload_with_reuseport(running: Running, port: int) -> None:
-    running.configure(f"daemon off; worker_processes 2; listen 127.0.0.1:{port};")
+    running.configure("daemon off; worker_processes 2;", f"127.0.0.1:{port}", answer="w$pid")
     running.start()
-    running.configure(f"daemon off; worker_processes 2; listen 127.0.0.1:{port} reuseport; answer w$worker;")
+    running.configure("daemon off; worker_processes 2;", f"127.0.0.1:{port} reuseport", answer="w$pid")
     running.send(signal.SIGHUP)
+    until(lambda: len(children(running.pid)) == 2, "the old workers' end")
     seen: set[str] = set()
 
     def both() -> bool:
         seen.add(fetch(("127.0.0.1", port)))
-        return {"w0", "w1"} <= seen
+        return {f"w{pid}" for pid in running.workers} <= seen
 
     until(both, "answers of both workers")
     running.end()
@@ -145,9 +141,7 @@ def test_reload_moves_the_pid_file(running: Running, port: int) -> None:
     configure(running, port)
     running.start()
     pid = running.pid
-    (running.folder / "nginx.conf").write_text(
-        f"daemon off; pid other.pid; error_log error.log debug; listen 127.0.0.1:{port};"
-    )
+    running.configure("daemon off;", f"127.0.0.1:{port}", pid="other.pid")
     running.send(signal.SIGHUP)
     until(lambda: not (running.folder / "nginx.pid").exists(), "the old pid file's end")
     assert int((running.folder / "other.pid").read_text()) == pid
@@ -158,34 +152,34 @@ def test_reload_moves_the_pid_file(running: Running, port: int) -> None:
     assert running.process.wait(10) == 0
 
 
-def test_graceful_end_finishes_what_is_in_flight(running: Running, port: int) -> None:
-    configure(running, port)
-    running.start()
+def test_graceful_end_finishes_what_is_in_flight(trivial: Running, port: int) -> None:
+    configure(trivial, port)
+    trivial.start()
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.settimeout(10)
         connection.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
         until(lambda: fetch(("127.0.0.1", port)), "another answer")
-        running.send(signal.SIGQUIT)
-        until(lambda: "gracefully shutting down" in running.log, "the signal's arrival")
+        trivial.send(signal.SIGQUIT)
+        until(lambda: "gracefully shutting down" in trivial.log, "the signal's arrival")
         with pytest.raises(ConnectionRefusedError):
             fetch(("127.0.0.1", port))
         data = connection.recv(4096)
         assert data.endswith(b"hello")
         assert connection.recv(4096) == b""
-    assert running.process is not None
-    assert running.process.wait(10) == 0
-    running.no_alerts()
+    assert trivial.process is not None
+    assert trivial.process.wait(10) == 0
+    trivial.no_alerts()
 
 
-def test_worker_shutdown_timeout(running: Running, port: int) -> None:
-    configure(running, port, more="daemon off; worker_shutdown_timeout 50ms;")
-    running.start()
+def test_worker_shutdown_timeout(trivial: Running, port: int) -> None:
+    configure(trivial, port, more="daemon off; worker_shutdown_timeout 50ms;")
+    trivial.start()
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.settimeout(10)
         connection.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
         until(lambda: fetch(("127.0.0.1", port)), "another answer")
         begun = time.monotonic()
-        running.end(signal.SIGQUIT)
+        trivial.end(signal.SIGQUIT)
         assert time.monotonic() - begun < 5
         assert connection.recv(4096) == b""
 
@@ -235,23 +229,22 @@ def test_single_process(running: Running, port: int) -> None:
     running.end(signal.SIGTERM)
 
 
-def test_fatal_code_is_not_respawned(running: Running, port: int) -> None:
-    configure(running, port, answer="crash", more="daemon off;")
-    running.environment["TRIVIAL_CRASH"] = "1"
-    configure(running, port, more="daemon off; env TRIVIAL_CRASH;")
-    running.start(wait=False)
-    until(lambda: running.log.count("exited with fatal code 2 and cannot be respawned") == 1, "the end of the worker")
-    assert "RuntimeError: crash as asked" in running.log
-    pid = running.pid
+def test_fatal_code_is_not_respawned(trivial: Running, port: int) -> None:
+    trivial.environment["TRIVIAL_CRASH"] = "1"
+    configure(trivial, port, more="daemon off; env TRIVIAL_CRASH;")
+    trivial.start(wait=False)
+    until(lambda: trivial.log.count("exited with fatal code 2 and cannot be respawned") == 1, "the end of the worker")
+    assert "RuntimeError: crash as asked" in trivial.log
+    pid = trivial.pid
     os.kill(pid, signal.SIGQUIT)
-    assert running.process is not None
-    assert running.process.wait(10) == 0
+    assert trivial.process is not None
+    assert trivial.process.wait(10) == 0
 
 
-def test_environment(running: Running, port: int) -> None:
-    running.environment |= {"SECRET": "x", "WANTED": "y", "TZ": "UTC"}
-    configure(running, port, more="daemon off; env WANTED; env MADE=here;")
-    running.start()
+def test_environment(trivial: Running, port: int) -> None:
+    trivial.environment |= {"SECRET": "x", "WANTED": "y", "TZ": "UTC"}
+    configure(trivial, port, more="daemon off; env WANTED; env MADE=here;")
+    trivial.start()
     # What os.environ became: the process prints it on request.
     assert fetch(("127.0.0.1", port), "/env") == "MADE=here TZ=UTC WANTED=y"
-    running.end()
+    trivial.end()

@@ -11,12 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.running import ROOT, Running, alive, fetch, free_port, until
-
-
-@pytest.fixture
-def port() -> int:
-    return free_port()
+from tests.process.running import ROOT, Running, alive, fetch, until
 
 
 def test_t_says_nginx_s_words(running: Running) -> None:
@@ -49,12 +44,12 @@ def test_t_does_not_mind_an_address_in_use(running: Running) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        running.configure(f"listen 127.0.0.1:{taken.getsockname()[1]};")
+        running.configure("", f"127.0.0.1:{taken.getsockname()[1]}")
         assert running.run("-t").returncode == 0
 
 
 def test_capital_t_dumps(running: Running) -> None:
-    running.configure("answer x;")
+    running.configure("")
     done = running.run("-T")
     text = (running.folder / "nginx.conf").read_text()
     assert done.stdout == f"# configuration file {running.folder}/nginx.conf:\n{text}\n"
@@ -66,7 +61,7 @@ def test_start_with_the_address_in_use(running: Running) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        running.configure(f"listen 127.0.0.1:{port};")
+        running.configure("", f"127.0.0.1:{port}")
         done = running.run()
     assert done.returncode == 1
     once = f"gateway: [emerg] bind() to 127.0.0.1:{port} failed (98: Address already in use)\n"
@@ -74,7 +69,9 @@ def test_start_with_the_address_in_use(running: Running) -> None:
 
 
 def test_error_log_that_cannot_be_opened(running: Running) -> None:
-    (running.folder / "nginx.conf").write_text("pid nginx.pid; error_log no/such;")
+    running.configure("")
+    file = running.folder / "nginx.conf"
+    file.write_text(file.read_text().replace("error_log error.log", "error_log no/such"))
     done = running.run("-t")
     assert done.returncode == 1
     assert f'[emerg] open() "{running.folder}/no/such" failed (2: No such file or directory)' in done.stderr
@@ -97,9 +94,9 @@ def test_signal_without_a_master(running: Running) -> None:
 
 
 def test_reload_waits_for_its_outcome(running: Running, port: int) -> None:
-    running.configure(f"daemon off; listen 127.0.0.1:{port};")
+    running.configure("daemon off;", f"127.0.0.1:{port}")
     running.start()
-    running.configure(f"daemon off; listen 127.0.0.1:{port}; answer two;")
+    running.configure("daemon off;", f"127.0.0.1:{port}", answer="two")
     done = running.run("-s", "reload")
     assert done.returncode == 0, done.stderr
     until(lambda: fetch(("127.0.0.1", port)) == "two", "the new answer")
@@ -111,14 +108,13 @@ def test_reload_waits_for_its_outcome(running: Running, port: int) -> None:
 
 
 def test_reload_tells_why_it_failed(running: Running, port: int) -> None:
-    running.configure(f"daemon off; listen 127.0.0.1:{port};")
+    running.configure("daemon off;", f"127.0.0.1:{port}")
     running.start()
-    text = (running.folder / "nginx.conf").read_text()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         # The command reads the configuration too, but only the master can see that it cannot bind.
-        (running.folder / "nginx.conf").write_text(f"{text} listen 127.0.0.1:{taken.getsockname()[1]};")
+        running.configure("daemon off;", f"127.0.0.1:{port}", f"127.0.0.1:{taken.getsockname()[1]}")
         done = running.run("-s", "reload")
     assert done.returncode == 1
     assert "the reload failed, the old configuration goes on" in done.stderr
@@ -149,9 +145,9 @@ def test_version_and_help(tmp_path: Path, option: str) -> None:
 
 
 def test_titles(running: Running, port: int) -> None:
-    running.configure(f"daemon off; listen 127.0.0.1:{port};")
+    running.configure("daemon off;", f"127.0.0.1:{port}")
     process = running.start()
     with open(f"/proc/{process.pid}/cmdline", "rb") as file:
-        assert file.read().startswith(b"gateway: master process trivial.py -p ")
+        assert file.read().startswith(b"gateway: master process ")
     assert alive(running.workers[0])
     running.end(signal.SIGTERM)

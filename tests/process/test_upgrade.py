@@ -8,16 +8,8 @@ import socket
 import subprocess
 import sys
 
-import pytest
-
 from tests.process.load import load
-from tests.process.running import Running, alive, fetch, free_port, listening, until
-
-
-@pytest.fixture
-def port() -> int:
-    return free_port()
-
+from tests.process.running import Running, alive, fetch, listening, until
 
 # What systemd does: the sockets from descriptor 3 up, and two variables that say so.
 _ACTIVATE = """
@@ -29,7 +21,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 def configure(running: Running, port: int, answer: str = "hello") -> None:
-    running.configure(f"listen 127.0.0.1:{port}; listen unix:{running.folder}/s; answer {answer};")
+    running.configure("", f"127.0.0.1:{port}", f"unix:{running.folder}/s", answer=answer)
 
 
 def start_daemon(running: Running) -> int:
@@ -117,7 +109,7 @@ def test_a_new_master_that_fails_leaves_the_old_one(running: Running, port: int)
 
 
 def test_in_the_foreground_it_is_ignored(running: Running, port: int) -> None:
-    running.configure(f"daemon off; listen 127.0.0.1:{port};")
+    running.configure("daemon off;", f"127.0.0.1:{port}")
     running.start()
     running.send(signal.SIGUSR2)
     until(lambda: "the changing binary signal is ignored" in running.log, "the refusal")
@@ -126,7 +118,7 @@ def test_in_the_foreground_it_is_ignored(running: Running, port: int) -> None:
 
 def test_sockets_of_the_service_manager(running: Running, port: int) -> None:
     """LISTEN_FDS: the socket is taken by its address, one that no `listen` names is closed."""
-    running.configure(f"daemon off; listen 127.0.0.1:{port};")
+    running.configure("daemon off;", f"127.0.0.1:{port}")
     with listening(socket.AF_INET, ("127.0.0.1", port)) as ours:
         running.process = subprocess.Popen(
             [sys.executable, "-c", _ACTIVATE, str(ours.fileno()), *running.arguments()],

@@ -39,17 +39,16 @@ class Connections:
         self.accepting: list[Any] = []
         self.closing = False
         for listener in listeners:
-            nursery.start_soon(self.accept, trio.socket.from_stdlib_socket(listener.socket.dup()))
+            scope = trio.CancelScope()
+            self.accepting.append(scope)
+            nursery.start_soon(self.accept, trio.socket.from_stdlib_socket(listener.socket.dup()), scope)
 
     @property
     def active(self) -> int:
         return len(self.streams)
 
-    async def accept(self, server: Any) -> None:
-        import trio
+    async def accept(self, server: Any, scope: Any) -> None:
 
-        scope = trio.CancelScope()
-        self.accepting.append(scope)
         with server, scope:
             while True:
                 try:
@@ -180,7 +179,7 @@ class Trivial:
     def serve(self, worker: int, lane: Any, nursery: Any, listeners: Any) -> Connections:
         if "TRIVIAL_CRASH" in os.environ:
             raise RuntimeError("crash as asked")
-        return Connections(self.answer.replace("$worker", str(worker)), nursery, listeners)
+        return Connections(self.answer.replace("$pid", str(os.getpid())), nursery, listeners)
 
 
 if __name__ == "__main__":

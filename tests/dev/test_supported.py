@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from gateway.config import known
+from gateway.dev.markers import replaced
+from gateway.dev.supported import README, counts, table
+
+
+def test_every_directive_is_counted_once() -> None:
+    entries = sum(len(entries) for entries in known.table().values())
+    assert sum(len(c.built) + len(c.without_effect) + len(c.missing) for c in counts()) == entries
+
+
+def test_what_is_declared_counts_as_built() -> None:
+    found = {count.name: count for count in counts()}
+    assert "root" in found["ngx_http_core_module"].built
+    assert "sendfile" not in found["ngx_http_core_module"].missing
+    assert "server" not in found["ngx_stream_core_module"].built
+
+
+def test_readme_claims_nothing_that_is_not_built() -> None:
+    """It may claim less, until somebody runs `python -m gateway.dev.supported --write`."""
+    claimed = re.search(r"directives (\d+) are built", README.read_text("utf-8"))
+    assert claimed, "README.md has no table of what is supported"
+    assert int(claimed[1]) <= sum(len(count.built) for count in counts())
+
+
+def test_readme_has_a_place_for_the_table() -> None:
+    text = README.read_text("utf-8")
+    assert table() in replaced(text, "supported directives", table())
+    assert replaced(text, "measurements", "x").count("## ") == text.count("## ")
+
+
+def test_no_place() -> None:
+    with pytest.raises(ValueError, match="no place for x"):
+        replaced("text", "x", "part")
