@@ -57,8 +57,12 @@ def main() -> None:
     text.append("set_real_ip_from 127.0.0.0/8; real_ip_header X-Client;")
     text.append("client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;")
     for name, case in CASES.items():
-        servers = " ".join(f"server 127.0.0.{server.replace(' ', f':{back} ', 1)};" if " " in server
-                           else f"server 127.0.0.{server}:{back};" for server in case["servers"])
+        servers = " ".join(
+            f"server 127.0.0.{server.replace(' ', f':{back} ', 1)};"
+            if " " in server
+            else f"server 127.0.0.{server}:{back};"
+            for server in case["servers"]
+        )
         text.append(f"upstream {name} {{ {case.get('method', '')}{';' if 'method' in case else ''} {servers} }}")
     for n in ALIVE:
         text.append(f"server {{ listen 127.0.0.{n}:{back}; location / {{ return 204; }} }}")
