@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.http.status import status_line
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
+
+# Kept plain heads of a location's settings; answers whose length varies must not fill the memory.
+_MAX_HEADS: Final = 64
 
 
 def decide_framing(request: Request) -> None:
@@ -47,7 +50,7 @@ def decide_framing(request: Request) -> None:
 def absolute_location(request: Request, location: bytes) -> bytes:
     """A Location with scheme, name and port, if `absolute_redirect` wants that."""
     core = request.location.core
-    if location[:1] != b"/" or not core.absolute_redirect or (location[:2] == b"//" and False):
+    if location[:1] != b"/" or not core.absolute_redirect:
         return location
     connection = request.connection
     host = request.server.server_name if core.server_name_in_redirect else request.host or connection.server_addr
@@ -60,6 +63,36 @@ def absolute_location(request: Request, location: bytes) -> bytes:
 
 def render_head(request: Request, date: bytes) -> bytes:
     """Everything up to and including the empty line."""
+    response = request.response
+    if (
+        response.fields
+        or response.status_text is not None
+        or response.server is not None
+        or response.date is not None
+        or response.charset is not None
+        or response.location is not None
+        or response.etag is not None
+        or response.content_encoding is not None
+        or response.last_modified >= 0
+        or response.last_modified_text is not None
+        or request.chunked
+    ):
+        return _render(request, date)
+    # A plain head differs in few things: it is kept, cut where the date stands.
+    heads = request.location.core.heads
+    key = (response.status, response.content_type, response.content_length, request.keepalive)
+    halves = heads.get(key)
+    if halves is None:
+        head = _render(request, date)
+        before, mark, after = head.partition(b"\r\nDate: " + date)
+        halves = before + mark[: -len(date)], after
+        if len(heads) >= _MAX_HEADS:
+            heads.clear()
+        heads[key] = halves
+    return b"".join((halves[0], date, halves[1]))
+
+
+def _render(request: Request, date: bytes) -> bytes:
     response = request.response
     core = request.location.core
     parts = [b"HTTP/1.1 ", response.status_text or status_line(response.status)]
@@ -81,12 +114,11 @@ def render_head(request: Request, date: bytes) -> bytes:
         last_modified = response.last_modified_value
         if last_modified is not None:
             parts += (b"\r\nLast-Modified: ", last_modified)
-    if response.location is not None:
-        location = response.location
-        if location[:1] == b"/":
-            location = absolute_location(request, location)
-            response.location = location
-        parts += (b"\r\nLocation: ", location)
+    location = response.location
+    if location is not None and location[:1] == b"/" and core.absolute_redirect:
+        response.location = absolute_location(request, location)
+        parts += (b"\r\nLocation: ", response.location)
+        location = None
     if request.chunked:
         parts.append(b"\r\nTransfer-Encoding: chunked")
     if status == 101:
@@ -97,6 +129,9 @@ def render_head(request: Request, date: bytes) -> bytes:
             parts.append(b"\r\nKeep-Alive: timeout=%d" % core.keepalive_header)
     else:
         parts.append(b"\r\nConnection: close")
+    # One that stays as it is goes with the other fields, as in nginx.
+    if location is not None:
+        parts += (b"\r\nLocation: ", location)
     if response.etag is not None:
         parts += (b"\r\nETag: ", response.etag)
     if response.content_encoding is not None:

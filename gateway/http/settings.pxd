@@ -48,3 +48,4 @@ cdef class EngineSettings:
     cdef public long subrequest_output_buffer_size
     cdef public bytes server_header
     cdef public bytes signature
+    cdef public dict heads

@@ -61,11 +61,15 @@ class EngineSettings:
         self.subrequest_output_buffer_size: int = conf.subrequest_output_buffer_size
         self.server_header: bytes = conf.server_header
         self.signature: bytes = conf.signature
+        self.heads: dict[Any, tuple[bytes, bytes]] = {}  # h1_head's plain heads, cut at the date
 
     def keepalive_disabled_for(self, request: Any) -> bool:
         """The old browsers of keepalive_disable, told by their User-Agent."""
+        old = self.keepalive_disable & _MSIE6 and request.method == b"POST"
+        if not old and not self.keepalive_disable & _SAFARI:
+            return False
         agent: bytes = request.field(b"user-agent") or b""
-        if self.keepalive_disable & _MSIE6 and request.method == b"POST" and b"MSIE " in agent:
+        if old and b"MSIE " in agent:
             at = agent.find(b"MSIE ") + 5
             return agent[at : at + 1] in (b"4", b"5", b"6") and b"Opera" not in agent and b"SV1" not in agent
         if self.keepalive_disable & _SAFARI:
