@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gateway._fast.lane import sockaddr_text
 from gateway.core.listening import ListenAddress, Listener
 from gateway.core.logs import LEVELS, Log
+from gateway.core.regex import MatchError
 from gateway.http.connection import Connection
 from gateway.http.listening import Listening
 from gateway.http.plan import Plan, make_plan
@@ -82,6 +83,9 @@ class HttpCycle:
 
     def crashed(self, request: Request, error: BaseException) -> None:
         """A bug in a handler: its traceback in the error log; the client gets a 500."""
+        if isinstance(error, MatchError):
+            self.log_request(request, "alert", str(error))  # no bug, but a pattern that backtracks without end
+            return
         trace = "".join(traceback.format_exception(error)).replace("\n", "; ")
         self.log_request(request, "alert", "internal error: " + trace[-1500:])
 

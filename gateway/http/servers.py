@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gateway.core.regex import MatchError
 from gateway.http.locations import Location, LocationTable
 
 if TYPE_CHECKING:
@@ -118,7 +119,11 @@ class AddressServers:
                     return server
         for name in self.regexes:
             assert name.regex is not None
-            captures = name.regex.search(host)
+            try:
+                captures = name.regex.search(host)
+            except MatchError as error:
+                name.server.root.core.error_log.alert(str(error))
+                continue
             if captures is not None:
                 if request is not None:
                     request.matched(captures)

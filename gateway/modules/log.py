@@ -346,8 +346,6 @@ def _handler(access: Access, settings: Settings, location: Location) -> Callable
 
 def _root_exists(request: Request) -> bool:
     """A log file with variables in its name is made only for a request whose root exists."""
-    if request.root_tested:
-        return True
     root = paths.document_root(request)
     try:
         if file_access.test_file(request, root).is_dir:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gateway.config.directive import HTTP, Command, Directive, take
@@ -9,7 +10,7 @@ from gateway.config.errors import ConfigError
 from gateway.config.parser import Statement
 from gateway.config.text import to_bytes
 from gateway.core.names import NameConflict, NameTable
-from gateway.core.regex import Regex
+from gateway.core.regex import MatchError, Regex
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of, regex, template, variable_name
 from gateway.http.template import Template
@@ -44,17 +45,26 @@ class Map:
                 text = text[:-1]
             value: Any = find(text.lower())
             if value is None:
-                value = default
                 if regexes and text:
-                    for regex, outcome in regexes:
-                        captures = regex.search(text)
-                        if captures is not None:
-                            request.matched(captures)
-                            value = outcome
-                            break
+                    value = _matching(regexes, text, request)
+                if value is None:
+                    value = default
             return value if value.__class__ is bytes else value(request)
 
         return get
+
+
+def _matching(regexes: Sequence[tuple[Regex, Value]], text: bytes, request: Request) -> Value | None:
+    for pattern, value in regexes:
+        try:
+            captures = pattern.search(text)
+        except MatchError as error:
+            request.log("alert", str(error))
+            return None
+        if captures is not None:
+            request.matched(captures)
+            return value
+    return None
 
 
 def set_map(conf: Any, command: Command) -> None:

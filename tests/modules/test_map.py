@@ -100,6 +100,13 @@ async def test_include(tmp_path: Path) -> None:
         assert (await engine.get("/?foo")).body == b"bar"
 
 
+async def test_an_undecided_match_is_the_default() -> None:
+    async with serving(shown('map $args $x { default d; ~^(a+)+$ x; ~^c ""; }', "$x")) as engine:
+        assert (await engine.get("/?" + "a" * 40 + "b")).body == b"d"
+        assert "pcre2_match() failed: -47 on" in engine.log.lines.pop()
+        assert (await engine.get("/?c")).body == b""
+
+
 @pytest.mark.parametrize(
     ("block", "message"),
     [
