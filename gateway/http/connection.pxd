@@ -16,7 +16,9 @@ cdef class Connection:
     cdef public object local
     cdef public long number
     cdef public object peer
+    cdef public bint pipelined
     cdef public object proxy
+    cdef public bint reading
     cdef public Request request
     cdef public long requests
     cdef public bytes scheme
