@@ -274,6 +274,13 @@ def _realpath_root(request: Request) -> bytes | None:
         return None
 
 
+def _request_filename(request: Request) -> bytes | None:
+    try:
+        return paths.map_uri_to_path(request, request.uri)
+    except paths.NoPath:
+        return None
+
+
 def _set_args(request: Request, value: bytes) -> None:
     request.args = value
     request.valid_unparsed_uri = False
@@ -368,7 +375,7 @@ VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
     Variable("content_type", _field(b"content_type")),
     Variable("document_root", lambda r: paths.document_root(r)),
     Variable("realpath_root", _realpath_root),
-    Variable("request_filename", lambda r: r.map_uri_to_path(r.uri)),
+    Variable("request_filename", _request_filename),
     Variable("request_body", _request_body),
     Variable("request_body_file", _request_body_file),
     Variable("request_completion", lambda r: b"OK" if r.complete else b""),

@@ -13,6 +13,7 @@ from gateway.core.logs import LEVELS, Log
 from gateway.core.regex import MatchError
 from gateway.http.connection import Connection
 from gateway.http.listening import Listening
+from gateway.http.paths import NoPath
 from gateway.http.plan import Plan, make_plan
 from gateway.http.variables import Registry
 
@@ -83,6 +84,8 @@ class HttpCycle:
 
     def crashed(self, request: Request, error: BaseException) -> None:
         """A bug in a handler: its traceback in the error log; the client gets a 500."""
+        if isinstance(error, NoPath):
+            return
         if isinstance(error, MatchError):
             self.log_request(request, "alert", str(error))  # no bug, but a pattern that backtracks without end
             return

@@ -47,18 +47,16 @@ def decide_framing(request: Request) -> None:
         response.content_length = -1
 
 
-def absolute_location(request: Request, location: bytes) -> bytes:
-    """A Location with scheme, name and port, if `absolute_redirect` wants that."""
+def absolute_location(request: Request, path: bytes) -> bytes:
+    """A Location with scheme, name and port, as `absolute_redirect` wants it."""
     core = request.location.core
-    if location[:1] != b"/" or not core.absolute_redirect:
-        return location
     connection = request.connection
     host = request.server.server_name if core.server_name_in_redirect else request.host or connection.server_addr
     port = connection.server_port
     default = 443 if connection.scheme == b"https" else 80
     if not core.port_in_redirect or port in (0, default):
-        return connection.scheme + b"://" + host + location
-    return b"%s://%s:%d%s" % (connection.scheme, host, port, location)
+        return connection.scheme + b"://" + host + path
+    return b"%s://%s:%d%s" % (connection.scheme, host, port, path)
 
 
 def render_head(request: Request, date: bytes) -> bytes:

@@ -30,4 +30,4 @@ cdef class LocationTable:
     cdef public list regexes
 
     cpdef Location find(self, object request, bytes uri)
-    cdef tuple _find(self, object request, bytes uri)
+    cpdef tuple _find(self, object request, bytes uri)

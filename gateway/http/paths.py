@@ -8,11 +8,19 @@ if TYPE_CHECKING:
     from gateway.http.request import Request
 
 
+class NoPath(Exception):
+    """A URI has no file name here; the reason is in the error log, the client gets a 500."""
+
+
 def map_uri_to_path(request: Request, uri: bytes) -> bytes:
-    """The file name of a URI in the present location; nginx's ngx_http_map_uri_to_path."""
+    """The file name of a URI in the present location; nginx's ngx_http_map_uri_to_path. Errors: NoPath."""
     core = request.location.core
     if core.alias is None:
         return document_root(request) + uri
+    if not request.valid_location:
+        name = request.location.name
+        request.log("alert", b'"alias" cannot be used in location "%s" where URI was rewritten' % name)
+        raise NoPath
     base: bytes = absolute(request, core.alias(request))
     if request.location.regex is not None:
         # The alias of a regex location is the whole name, unless try_files found a file below it.

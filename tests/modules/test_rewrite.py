@@ -147,6 +147,13 @@ async def test_break_keeps_the_location() -> None:
         assert (await engine.get("/a")).status == 404
 
 
+async def test_alias_has_no_place_for_a_rewritten_uri(tmp_path: Path) -> None:
+    text = server(f"location /a/ {{ alias {tmp_path}/; rewrite ^ /other break; }}")
+    async with serving(text) as engine:
+        assert (await engine.get("/a/x")).status == 500
+        assert '"alias" cannot be used in location "/a/" where URI was rewritten' in engine.log.lines.pop()
+
+
 @pytest.mark.parametrize(
     ("condition", "holds", "fails"),
     [
