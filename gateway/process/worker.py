@@ -237,6 +237,8 @@ def preload() -> None:
     """Import, before the fork and after the sockets are bound, what each worker would otherwise import for itself."""
     for name in ("trio", "gateway.core.lane"):
         importlib.import_module(name)
+    # Importing Trio runs ldconfig (ctypes.util); its end is not a worker's.
+    signal.sigtimedwait({signal.SIGCHLD}, 0)
 
 
 def run(cycle: Cycle, number: int, master: int, ready: int) -> None:

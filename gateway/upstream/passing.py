@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import trio
-
 from gateway.config.directive import Command
 from gateway.core.lane import in_trio
 from gateway.http.module import Result
@@ -73,6 +71,8 @@ class Passing:
             return 500
         if address is not None:
             return single(address)
+        import trio.socket  # late, as everywhere: -t and the bind need none of it
+
         await in_trio()
         try:
             answer = await trio.socket.getaddrinfo(target.host, None, type=trio.socket.SOCK_STREAM)
