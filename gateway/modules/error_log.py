@@ -21,7 +21,7 @@ def sink(command: Command) -> Sink:
         results["uses_stderr"] = True
         made = FileSink(results["files"].add(""), 0)
     elif name.startswith("memory:"):
-        command.fail("nginx was built without debug support, a memory: log is not available")
+        command.fail("gateway has no memory: log, name a file, stderr or syslog:")
     elif name.startswith("syslog:"):
         try:
             made = syslog.SyslogSink(syslog.parse(name[7:], results["log"]), 0)

@@ -74,6 +74,9 @@ class Configuration(Protocol):
     def share(self, old: Any) -> None:
         """Map shared zones; those that are equal in the old configuration are taken over."""
 
+    def reopen(self, user: int | None) -> None:
+        """Open the log files anew; the master gives them to the workers' user."""
+
     def buried(self, pid: int) -> None:
         """Told to the master's copy when a worker has died."""
 

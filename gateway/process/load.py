@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import resource
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,6 +60,9 @@ class Loaded:
         if "events" not in self._results:
             raise ConfigError('no "events" section in configuration')
         connections = self._results["events"].worker_connections
+        limit = self.core.worker_rlimit_nofile or resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if connections > limit:
+            loader.warn(f"{connections} worker_connections exceed open file resource limit: {limit}")
         if connections < len(self.listens) + 1:
             raise ConfigError(
                 f"{connections} worker_connections are not enough for {len(self.listens)} listening sockets"
@@ -85,6 +89,14 @@ class Loaded:
             raise ConfigError(str(error)) from None
         except OSError as error:
             raise ConfigError(f"mmap() failed ({error.errno}: {error.strerror})") from None
+
+    def reopen(self, user: int | None) -> None:
+        """USR1: all log files anew, those of variable names too."""
+        self.files.reopen(user, self.log.emerg)
+        http = self._results.get("http")
+        if http is not None:
+            for callback in http.on_reopen:
+                callback()
 
     def buried(self, pid: int) -> None:
         """A worker is dead: what it counted as its own is nobody's now."""

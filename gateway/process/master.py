@@ -16,7 +16,7 @@ from gateway.process import pidfile, report, signals, sockets, upgrade, worker
 from gateway.process.children import Children
 from gateway.process.configuration import Load
 from gateway.process.cycle import Cycle
-from gateway.process.errors import CycleError
+from gateway.process.errors import CycleError, one_line
 
 # How long a reload waits for its new workers before it tells the old ones to end; nginx sleeps 100 ms.
 _NEW_WORKERS_S: Final = 5.0
@@ -56,10 +56,14 @@ class Master:
             if (self.terminate or self.quit) and not self.children.live:
                 return self._exit()
             info = signal.sigtimedwait(signals.ALL, self._delay) if self._delay else signal.sigwaitinfo(signals.ALL)
-            if info is None:
-                self._insist()
-            else:
-                self._receive(info.si_signo, info.si_pid)
+            try:
+                if info is None:
+                    self._insist()
+                else:
+                    self._receive(info.si_signo, info.si_pid)
+            except Exception as error:
+                # A mistake of ours on one signal is no reason to leave the workers without a master.
+                self.log.alert("master process failed: " + one_line(error))
 
     def _receive(self, number: int, sender: int) -> None:
         upgrading = number == signals.CHANGE_BINARY and (os.getppid() == self.parent or self.new_binary > 0)
@@ -164,7 +168,7 @@ class Master:
             report.tell(sender, report.FAILED, str(error))
             return
         except Exception as error:
-            self.log.emerg(f"reconfiguring failed: {type(error).__name__}: {error}")
+            self.log.emerg("reconfiguring failed: " + one_line(error))
             report.tell(sender, report.FAILED, f"{type(error).__name__}: {error}")
             return
         finally:
@@ -183,7 +187,7 @@ class Master:
 
     def _reopen(self) -> None:
         self.log.notice("reopening logs")
-        self.cycle.configuration.files.reopen(self.cycle.configuration.core.user, self.log.emerg)
+        self.cycle.configuration.reopen(self.cycle.configuration.core.user)
         cycles.redirect_stderr(self.cycle)
         self.children.signal(signals.REOPEN, self.log)
 

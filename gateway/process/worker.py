@@ -9,12 +9,12 @@ import random
 import resource
 import signal
 import time
-import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast import process as system
 from gateway.process import environment, pidfile, signals
-from gateway.process.cycle import Cycle
+from gateway.process.cycle import Cycle, redirect_stderr
+from gateway.process.errors import one_line
 
 if TYPE_CHECKING:
     from gateway.process.configuration import Serving
@@ -97,8 +97,6 @@ class Worker:
         gc.enable()
         trio.run(self._main, ready, restrict_keyboard_interrupt_to_checkpoints=True)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for serving in self.serving:
-            serving.abort()
         self.cycle.configuration.files.flush()
         self.cycle.log.notice("exit")
 
@@ -158,8 +156,8 @@ class Worker:
                     ending.start_soon(drain)
                 elif number == signals.REOPEN:
                     self.cycle.log.notice("reopening logs")
-                    self.cycle.configuration.files.reopen(None, self.cycle.log.emerg)
-                    _redirect(self.cycle)
+                    self.cycle.configuration.reopen(None)
+                    redirect_stderr(self.cycle)
                 elif number == signals.RECONFIGURE and self.reconfigure is not None:
                     self._reconfigure(lane, nursery)
 
@@ -227,12 +225,6 @@ def _nothing(_signal: int, _frame: Any) -> None:
     """A handler for signals that mean nothing any more."""
 
 
-def _redirect(cycle: Cycle) -> None:
-    from gateway.process.cycle import redirect_stderr
-
-    redirect_stderr(cycle)
-
-
 def preload() -> None:
     """Import, before the fork and after the sockets are bound, what each worker would otherwise import for itself."""
     for name in ("trio", "gateway.core.lane"):
@@ -255,12 +247,7 @@ def run(cycle: Cycle, number: int, master: int, ready: int) -> None:
         worker.run(ready)
     except SystemExit:
         raise
-    except BaseException:
+    except BaseException as error:
         # Before it served a first connection it will not fare better when started again.
-        log.alert("worker process failed: " + _one_line(traceback.format_exc()))
+        log.alert("worker process failed: " + one_line(error))
         raise SystemExit(1 if worker.serving else _FATAL) from None
-
-
-def _one_line(text: str) -> str:
-    """A traceback in a form that keeps one event on one line."""
-    return " | ".join(line.strip() for line in text.strip().splitlines())

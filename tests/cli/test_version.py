@@ -1,0 +1,23 @@
+"""What -v, -V and -h print."""
+
+from __future__ import annotations
+
+import gateway
+from gateway.cli.options import parse
+from gateway.cli.version import text
+
+
+def test_version() -> None:
+    assert text(parse(["-v"])) == f"gateway version: gateway/{gateway.__version__} (nginx/{gateway.NGINX_VERSION})\n"
+
+
+def test_help_names_each_option() -> None:
+    shown = text(parse(["-h"]))
+    for letter in "?hvVtTqspecg":
+        assert f"-{letter}" in shown
+
+
+def test_configure() -> None:
+    shown = text(parse(["-V"]))
+    assert "\nbuilt with OpenSSL" in shown
+    assert "\nconfigure arguments:" in shown

@@ -1,0 +1,59 @@
+"""Reading nginx.conf for the processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config.errors import ConfigError
+from tests.modules.loading import load_text
+from tests.process.memory_log import memory_log
+
+
+def test_listens(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, "events { } http { server { listen 127.0.0.1:1; } server { listen 127.0.0.2:2; } }")
+    assert [address.text for address in loaded.listens] == ["127.0.0.1:1", "127.0.0.2:2"]
+    assert load_text(tmp_path, "events { }").listens == ()
+
+
+def test_more_listening_sockets_than_connections(tmp_path: Path) -> None:
+    text = "events { worker_connections 1; } http { server { listen 127.0.0.1:1; } }"
+    with pytest.raises(ConfigError, match=r"^1 worker_connections are not enough for 1 listening sockets$"):
+        load_text(tmp_path, text)
+
+
+def test_an_earlier_mistake_comes_before_one_of_reading(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown directive"):
+        load_text(tmp_path, "events { } what; http {")
+    with pytest.raises(ConfigError, match="unexpected end of file"):
+        load_text(tmp_path, "events { } http {")
+
+
+def test_warnings_before_the_mistake(tmp_path: Path) -> None:
+    log, lines = memory_log()
+    with pytest.raises(ConfigError):
+        load_text(tmp_path, "events { debug_connection 127.0.0.1; } what;", log=log)
+    assert len(lines) == 1
+    assert "[warn]" in lines[0]
+
+
+def test_zones_of_an_old_configuration_go_on(tmp_path: Path) -> None:
+    old = load_text(tmp_path, "events { }")
+    old.zones.add("z", 8192, "test").init = lambda zone, data: None
+    old.share(None)
+    new = load_text(tmp_path, "events { }")
+    new.zones.add("z", 8192, "test").init = lambda zone, data: None
+    new.share(old)
+    zones = [loaded.zones.get("z") for loaded in (old, new)]
+    assert zones[0] is not None
+    assert zones[1] is not None
+    assert zones[0]._memory is zones[1]._memory
+    assert old.counters is new.counters
+
+
+def test_a_zone_that_cannot_be(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, "events { }")
+    loaded.zones.add("z", 0, "test")
+    with pytest.raises(ConfigError, match='zero size shared memory zone "z"'):
+        loaded.share(None)
