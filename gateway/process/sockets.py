@@ -23,9 +23,10 @@ _BETWEEN_TRIES_S: Final = 0.5
 class OpenSocket(Listener):
     """A listening socket in the master."""
 
-    inherited: bool = False  # came from an older binary or from the service manager: its file is not ours to delete
+    inherited: bool = False  # came open from an older binary or from the service manager
     fresh: bool = True  # opened by this cycle, so that a failed cycle closes it
     previous: ListenAddress | None = None  # the options that it had in the old cycle
+    foreign: bool = False  # the service manager's: its file is not ours to delete
 
 
 def open_all(
@@ -49,7 +50,7 @@ def open_all(
         if address.reuseport and not same.address.reuseport:
             # The kernel lets further sockets in only when all of an address's sockets have it.
             _set(same.socket, socket.SOL_SOCKET, socket.SO_REUSEPORT, 1, "SO_REUSEPORT", address, log)
-        opened.append(OpenSocket(address, same.socket, worker, same.inherited, False, same.address))
+        opened.append(OpenSocket(address, same.socket, worker, same.inherited, False, same.address, same.foreign))
     try:
         for _attempt in range(_TRIES):
             failed = []
@@ -202,6 +203,8 @@ def close_all(sockets: Iterable[OpenSocket], log: Log, *, delete_files: bool) ->
 
 def _delete_file(listener: OpenSocket, log: Log, announce: bool = False) -> None:
     path = listener.address.address
+    if listener.foreign:
+        return
     if listener.address.family != socket.AF_UNIX or not isinstance(path, str) or path[:1] in ("", "\0"):
         return
     if announce:
@@ -212,7 +215,7 @@ def _delete_file(listener: OpenSocket, log: Log, announce: bool = False) -> None
         log.emerg(f"unlink() {path} failed", errno=error.errno or 0)
 
 
-def adopt(fds: Iterable[int], log: Log) -> list[OpenSocket]:
+def adopt(fds: Iterable[int], log: Log, *, foreign: bool = False) -> list[OpenSocket]:
     """Sockets that came open into this process (ngx_set_inherited_sockets)."""
     adopted = []
     for fd in fds:
@@ -240,7 +243,7 @@ def adopt(fds: Iterable[int], log: Log) -> list[OpenSocket]:
             with contextlib.suppress(OSError):
                 address.deferred = bool(inherited.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT))
         address.reuseport = bool(inherited.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT))
-        adopted.append(OpenSocket(address, inherited, None, True, False, None))
+        adopted.append(OpenSocket(address, inherited, None, True, False, None, foreign))
     return adopted
 
 

@@ -20,18 +20,19 @@ def inherited(environ: MutableMapping[str, str], log: Log) -> tuple[list[OpenSoc
 
     The variables are consumed: children must not take them for theirs.
     """
-    fds: list[int] = []
+    adopted: list[OpenSocket] = []
     text = environ.pop(VARIABLE, None)
     if text is not None:
         log.notice(f'using inherited sockets from "{text}"')
-        fds += _numbers(text, log)
+        adopted += adopt(_numbers(text, log), log)
     pid = environ.pop("LISTEN_PID", "")
     count = environ.pop("LISTEN_FDS", "")
     environ.pop("LISTEN_FDNAMES", None)
     if pid == str(os.getpid()) and count.isdigit():
         log.notice(f"using {count} sockets from the service manager")
-        fds += range(_FIRST_LISTEN_FD, _FIRST_LISTEN_FD + int(count))
-    return adopt(fds, log), text is not None
+        fds = range(_FIRST_LISTEN_FD, _FIRST_LISTEN_FD + int(count))
+        adopted += adopt(fds, log, foreign=True)
+    return adopted, text is not None
 
 
 def _numbers(text: str, log: Log) -> list[int]:

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 
+import pytest
+
 from tests.process.load import load
 from tests.process.running import Running, alive, fetch, listening, until
 
@@ -116,10 +118,13 @@ def test_in_the_foreground_it_is_ignored(running: Running, port: int) -> None:
     running.end()
 
 
-def test_sockets_of_the_service_manager(running: Running, port: int) -> None:
-    """LISTEN_FDS: the socket is taken by its address, one that no `listen` names is closed."""
-    running.configure("daemon off;", f"127.0.0.1:{port}")
-    with listening(socket.AF_INET, ("127.0.0.1", port)) as ours:
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
+def test_sockets_of_the_service_manager(running: Running, port: int, family: int) -> None:
+    """LISTEN_FDS: the socket is taken by its address, and a unix socket's file stays."""
+    path = f"{running.folder}/s"
+    address = path if family == socket.AF_UNIX else ("127.0.0.1", port)
+    running.configure("daemon off;", f"unix:{path}" if family == socket.AF_UNIX else f"127.0.0.1:{port}")
+    with listening(family, address) as ours:
         running.process = subprocess.Popen(
             [sys.executable, "-c", _ACTIVATE, str(ours.fileno()), *running.arguments()],
             env=running.environment, stdin=subprocess.DEVNULL, pass_fds=(ours.fileno(),),
@@ -127,8 +132,9 @@ def test_sockets_of_the_service_manager(running: Running, port: int) -> None:
         until(lambda: running.workers, "a worker")
         assert "using 1 sockets from the service manager" in running.log
         assert "bind()" not in running.log
-    assert fetch(("127.0.0.1", port)) == "hello"
+    assert fetch(address) == "hello"
     running.end()
+    assert os.path.exists(path) == (family == socket.AF_UNIX)
 
 
 class load_when_started:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import re
 import signal
 from pathlib import Path
@@ -12,6 +14,8 @@ import pytest
 from tests.process.running import GATEWAY, Running, fetch, until
 
 ROOT = os.geteuid() == 0
+# "nogroup" in Debian, "nobody" elsewhere.
+NOBODYS = grp.getgrgid(pwd.getpwnam("nobody").pw_gid).gr_name
 
 
 def status(pid: int) -> dict[str, str]:
@@ -29,7 +33,7 @@ def test_root_is_dropped(engine: Running, port: int) -> None:
     with engine:
         engine.configure("daemon off;", f"127.0.0.1:{port}")
         file = engine.folder / "nginx.conf"
-        file.write_text(file.read_text().replace("user root;", "user nobody nogroup;"))
+        file.write_text(file.read_text().replace("user root;", f"user nobody {NOBODYS};"))
         engine.start()
         (worker,) = engine.workers
         assert fetch(("127.0.0.1", port)) == "hello"
