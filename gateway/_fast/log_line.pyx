@@ -2,6 +2,9 @@
 """Access log lines: a format's parts evaluated, escaped and joined in one pass; see log_line.pyi."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_ITEM
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.string cimport memcpy
 
 cdef enum:
@@ -95,35 +98,50 @@ def escape(bytes value not None, int how):
 cdef class LineFormat:
     cdef tuple _parts
     cdef int _escape
+    cdef Py_ssize_t *_sizes
+
+    def __cinit__(self, *args, **kwargs):
+        self._sizes = NULL
 
     def __init__(self, parts, int escape):
         self._parts = tuple(parts)
         self._escape = escape
+        # a line is made in one go, so that one array serves all of them
+        self._sizes = <Py_ssize_t *> PyMem_Realloc(self._sizes, (len(self._parts) + 1) * sizeof(Py_ssize_t))
+        if self._sizes == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        PyMem_Free(self._sizes)
 
     def __call__(self, request):
-        cdef list values = []
-        cdef list sizes = []
+        cdef tuple parts = self._parts
+        cdef Py_ssize_t count = PyTuple_GET_SIZE(parts)
+        cdef list values = [None] * count
         cdef Py_ssize_t total = 1
-        cdef Py_ssize_t size, i
-        cdef bytes value, line
+        cdef Py_ssize_t i
+        cdef object part
+        cdef object found
+        cdef bytes line
         cdef char *out
-        for part in self._parts:
-            if type(part) is bytes:
-                value = <bytes> part
-                size = PyBytes_GET_SIZE(value)
-            else:
+        for i in range(count):
+            part = <object> PyTuple_GET_ITEM(parts, i)
+            if type(part) is not bytes:
                 found = part(request)
                 if found is None:
-                    value = b"-" if self._escape == DEFAULT else b""
-                else:
-                    value = found
-                size = _size(value, self._escape)
-            values.append(value)
-            sizes.append(size)
-            total += size
+                    found = b"-" if self._escape == DEFAULT else b""
+                part = <bytes?> found
+            values[i] = part
+        # now that no getter can come in between
+        for i in range(count):
+            if type(<object> PyTuple_GET_ITEM(parts, i)) is bytes:
+                self._sizes[i] = PyBytes_GET_SIZE(<bytes> PyList_GET_ITEM(values, i))
+            else:
+                self._sizes[i] = _size(<bytes> PyList_GET_ITEM(values, i), self._escape)
+            total += self._sizes[i]
         line = PyBytes_FromStringAndSize(NULL, total)
         out = PyBytes_AS_STRING(line)
-        for i in range(len(values)):
-            out = _put(out, <bytes> values[i], self._escape, sizes[i])
+        for i in range(count):
+            out = _put(out, <bytes> PyList_GET_ITEM(values, i), self._escape, self._sizes[i])
         out[0] = b"\n"
         return line

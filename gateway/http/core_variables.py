@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import time
+from base64 import b64decode
 from typing import TYPE_CHECKING, Final
 
 from gateway import NGINX_VERSION
@@ -16,6 +17,7 @@ from gateway.http.variables import Getter, PrefixVariable, Variable, cached
 if TYPE_CHECKING:
     from gateway.http.request import Request
 
+_STATUS_TEXT: Final = tuple(b"%03d" % status for status in range(1000))
 _HOSTNAME: Final = socket.gethostname().lower().encode()
 
 
@@ -175,11 +177,12 @@ def _status(request: Request) -> bytes | None:
     status = request.log_status or request.err_status or request.response.status
     if status == 0:
         return b"009" if request.http_version == 9 else b"000"
-    return b"%03d" % status
+    return _STATUS_TEXT[status] if status < 1000 else b"%d" % status
 
 
 def _body_bytes_sent(request: Request) -> bytes | None:
-    return b"%d" % max(0, request.bytes_sent() - request.head_size)
+    sent = request.bytes_sent() - request.head_size
+    return b"%d" % sent if sent > 0 else b"0"
 
 
 def _request_time(request: Request) -> bytes | None:
@@ -234,8 +237,6 @@ def _request_body_file(request: Request) -> bytes | None:
 
 
 def _remote_user(request: Request) -> bytes | None:
-    from base64 import b64decode
-
     value = request.head.authorization
     if value is None or value[:6].lower() != b"basic ":
         return None
