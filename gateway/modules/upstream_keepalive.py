@@ -24,7 +24,7 @@ def _keepalive(command: Command) -> Keepalive:
 def set_keepalive(conf: None, command: Command) -> None:
     keepalive = _keepalive(command)
     text = command.args[0]
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
         command.fail(f'invalid value "{text}" in "{command.name}" directive')
     keepalive.size = int(text)
     keepalive.local = False
@@ -37,7 +37,7 @@ def set_keepalive(conf: None, command: Command) -> None:
 def set_requests(conf: None, command: Command) -> None:
     keepalive = _keepalive(command)
     text = command.args[0]
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
         command.fail("invalid number")
     keepalive.requests = int(text)
 

@@ -45,7 +45,13 @@ KNOWN_DIFFERENCES = {
     "listen 1.5": "nginx -t binds the address",
     "rewrite *": "PCRE2's releases count the place of this error differently",
     "gzip_disable *": "PCRE2's releases count the place of this error differently",
+    "keepalive 0": "switches the cache off since nginx 1.29.7; the installed nginx is older",
 }
+# Settings of an upstream's buffers are held against each other when blocks are merged: nginx names the line after.
+for _family in ("uwsgi", "proxy", "fastcgi", "scgi"):
+    for _name in ("buffers", "buffer_size", "busy_buffers_size", "max_temp_file_size", "temp_file_write_size"):
+        KNOWN_DIFFERENCES[f"{_family}_{_name}"] = "we name the line of the directive, nginx that of its block"
+    KNOWN_DIFFERENCES[f"{_family}_limit_rate"] = "takes variables since nginx 1.27.0; the installed nginx is older"
 
 
 def trials() -> list[tuple[str, str, int]]:
