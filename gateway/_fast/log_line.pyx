@@ -28,7 +28,8 @@ cdef void _fill():
         _default_size[c] = 4 if c < 0x20 or c >= 0x7F or c == 0x22 or c == 0x5C else 1
         _json_size[c] = 6 if c < 0x20 else 1
         _json_short[c] = 0
-    for c, letter in ((0x22, b'"'), (0x5C, b"\\"), (0x0A, b"n"), (0x0D, b"r"), (0x09, b"t"), (0x08, b"b"), (0x0C, b"f")):
+    shorts = ((0x22, b'"'), (0x5C, b"\\"), (0x0A, b"n"), (0x0D, b"r"), (0x09, b"t"), (0x08, b"b"), (0x0C, b"f"))
+    for c, letter in shorts:
         _json_size[c] = 2
         _json_short[c] = letter[0]
 
