@@ -104,7 +104,7 @@ def _line(mapping: Map, statement: Statement, command: Command) -> None:
     try:
         mapping.names.add(to_bytes(key), value, mapping.hostnames)
     except NameConflict:
-        line.fail(f'conflicting parameter "{key}"')
+        line.fail(f'conflicting parameter "{key.lower()}"')
     except ValueError:
         line.fail(f'invalid hostname or wildcard "{key}"')
 

@@ -116,7 +116,7 @@ async def test_an_undecided_match_is_the_default() -> None:
         ("map a $b { x y z; }", "invalid number of the map parameters"),
         ("map a $b { x y { } }", 'unexpected "{"'),
         ("map a $b { default 1; default 2; }", "duplicate default map parameter"),
-        ("map a $b { x 1; X 2; }", 'conflicting parameter "X"'),
+        ("map a $b { x 1; X 2; }", 'conflicting parameter "x"'),
         ("map a $b { hostnames; .x.y 1; x.y 2; }", 'conflicting parameter "x.y"'),
         ("map a $b { hostnames; a*b 1; }", 'invalid hostname or wildcard "a*b"'),
         ("map a $b { x $none; }", 'unknown "none" variable'),
