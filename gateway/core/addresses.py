@@ -21,20 +21,20 @@ def parse_listen(text: str) -> list[ListenAddress]:
         if len(path.encode("utf-8", "surrogateescape")) > 107:
             raise AddressError("too long path in the unix domain socket")
         return [ListenAddress(socket.AF_UNIX, path, f"unix:{path}")]
-    host, port = _split(text)
+    host, ports = _split(text)
     if host == "*":
         host = "0.0.0.0"
     if host.startswith("["):
         try:
-            host = str(ipaddress.IPv6Address(host[1:-1]))
+            found = [(int(socket.AF_INET6), str(ipaddress.IPv6Address(host[1:-1])))]
         except ValueError:
             raise AddressError("invalid IPv6 address") from None
-        return [_listen(socket.AF_INET6, host, port)]
-    try:
-        return [_listen(socket.AF_INET, str(ipaddress.IPv4Address(host)), port)]
-    except ValueError:
-        pass
-    return [_listen(family, found, port) for family, found in resolve(host)]
+    else:
+        try:
+            found = [(int(socket.AF_INET), str(ipaddress.IPv4Address(host)))]
+        except ValueError:
+            found = resolve(host)
+    return [_listen(family, address, port) for family, address in found for port in ports]
 
 
 def resolve(host: str) -> list[tuple[int, str]]:
@@ -50,18 +50,18 @@ def _listen(family: int, host: str, port: int) -> ListenAddress:
     return ListenAddress(family, (host, port), address_text(family, (host, port)))
 
 
-def _split(text: str) -> tuple[str, int]:
-    """Host and port; a bare number is a port, a bare host is on port 80."""
+def _split(text: str) -> tuple[str, range]:
+    """Host and ports; a bare number or range is a port, a bare host is on port 80."""
     if text.startswith("["):
         end = text.find("]")
         if end < 0:
             raise AddressError("invalid host")
         rest = text[end + 1 :]
         if not rest:
-            return text, 80
+            return text, range(80, 81)
         if not rest.startswith(":"):
             raise AddressError("invalid host")
-        return text[: end + 1], parse_port(rest[1:])
+        return text[: end + 1], _ports(rest[1:])
     if not text:
         raise AddressError("no host")
     if "/" in text or "?" in text:
@@ -70,11 +70,21 @@ def _split(text: str) -> tuple[str, int]:
     if colon:
         if not host:
             raise AddressError("no host")
-        return host, parse_port(port)
+        return host, _ports(port)
     # What is too long for a number is a name to nginx.
-    if text.isdigit() and len(text) < 19:
-        return "*", parse_port(text)
-    return text, 80
+    if all(part.isascii() and part.isdigit() and len(part) < 19 for part in text.split("-", 1)):
+        return "*", _ports(text)
+    return text, range(80, 81)
+
+
+def _ports(text: str) -> range:
+    """`80` or `8000-8010`."""
+    first, dash, last = text.partition("-")
+    upper = parse_port(last) if dash else 0
+    lower = parse_port(first)
+    if dash and lower > upper:
+        raise AddressError("invalid port range")
+    return range(lower, (upper or lower) + 1)
 
 
 def parse_port(text: str) -> int:

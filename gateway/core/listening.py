@@ -26,6 +26,7 @@ class ListenAddress:
     reuseport: bool = False  # one socket for each worker
     ipv6only: bool = True
     deferred: bool = False
+    multipath: bool = False  # MPTCP
     fastopen: int | None = None
     keepalive: bool | None = None  # so_keepalive; None leaves the system's setting
     keepidle: int = 0  # seconds; 0 leaves the system's setting, so for the two below

@@ -84,36 +84,37 @@ def _option(listen: Listen, word: str, command: Command, seen: set[str]) -> None
         seen.add(word)
     elif word in _REFUSED:
         command.fail(f'the "{word}" parameter of the "listen" directive: {_REFUSED[word]}')
-    elif name == "ipv6only" and equals:
+    elif word.startswith("ipv6only=o"):
+        # On an address of another family it is taken and means nothing.
         if value not in ("on", "off"):
             command.fail(f'invalid ipv6only flags "{value}"')
-        if address.family != socket.AF_INET6:
-            command.fail(f'ipv6only is not supported on addr "{address.text}"')
         address.ipv6only = value == "on"
         seen.add(name)
     elif name == "backlog" and equals:
         if not value.isdigit() or int(value) == 0:
-            command.fail(f'invalid backlog "{value}"')
+            command.fail(f'invalid backlog "{word}"')
         address.backlog = int(value)
         seen.add(name)
     elif name in ("rcvbuf", "sndbuf") and equals:
         try:
             setattr(address, name, units.parse_size(value))
         except ValueError:
-            command.fail(f'invalid {name} "{value}"')
+            command.fail(f'invalid {name} "{word}"')
         seen.add(name)
     elif name == "fastopen" and equals:
         if not value.isdigit():
-            command.fail(f'invalid fastopen "{value}"')
+            command.fail(f'invalid fastopen "{word}"')
         address.fastopen = int(value)
         seen.add(name)
     elif name == "so_keepalive" and equals:
         _keepalive(address, value, command)
         seen.add(name)
-    elif name in ("setfib", "accept_filter") and equals:
-        command.fail(f'{name} "{word}" is not supported on this platform, ignored')
-    elif name == "multipath" and not equals:
-        command.fail("multipath is not supported on this platform, ignored")
+    elif name == "accept_filter" and equals:
+        # nginx says this as an [emerg] and goes on.
+        command.warn(f'accept filters "{word}" are not supported on this platform, ignored')
+    elif word == "multipath":
+        address.multipath = True
+        seen.add(word)
     else:
         command.fail(f'invalid parameter "{word}"')
 

@@ -41,21 +41,27 @@ def open_all(
     spare = list(old)
     opened: list[OpenSocket] = []
     missing: list[tuple[ListenAddress, int | None]] = []
+    beside: set[int] = set()  # addresses that get a new socket while the old one, of another protocol, is still there
     for address, worker in addresses:
         same = next((s for s in spare if s.address.key == address.key), None)
         if same is None:
             missing.append((address, worker))
             continue
-        spare.remove(same)
-        if address.reuseport and not same.address.reuseport:
+        other_protocol = same.address.multipath != address.multipath
+        if other_protocol or (address.reuseport and not same.address.reuseport):
             # The kernel lets further sockets in only when all of an address's sockets have it.
             _set(same.socket, socket.SOL_SOCKET, socket.SO_REUSEPORT, 1, "SO_REUSEPORT", address, log)
+        if other_protocol:
+            beside.add(id(address))
+            missing.append((address, worker))
+            continue
+        spare.remove(same)
         opened.append(OpenSocket(address, same.socket, worker, same.inherited, False, same.address, same.foreign))
     try:
         for _attempt in range(_TRIES):
             failed = []
             for address, worker in missing:
-                listening = _open(address, log, testing)
+                listening = _open(address, log, testing, id(address) in beside)
                 if listening is not None:
                     opened.append(OpenSocket(address, listening, worker))
                 elif not testing:
@@ -88,18 +94,19 @@ def _unlink(path: str) -> None:
         os.unlink(path)
 
 
-def _open(address: ListenAddress, log: Log, testing: bool) -> socket.socket | None:
+def _open(address: ListenAddress, log: Log, testing: bool, beside: bool) -> socket.socket | None:
     """One socket, bound and listening; None when the address is in use, which may pass."""
     text = address.text
     try:
-        new = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        protocol = socket.IPPROTO_MPTCP if address.multipath else 0
+        new = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, protocol)
     except OSError as error:
         log.emerg(f"socket() {text} failed", errno=error.errno or 0)
         raise CycleError from None
     what = "setsockopt(SO_REUSEADDR)"
     try:
         new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if address.reuseport and not testing:
+        if (address.reuseport or beside) and not testing:
             what = "setsockopt(SO_REUSEPORT)"
             new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if address.family == socket.AF_INET6:
@@ -242,6 +249,7 @@ def adopt(fds: Iterable[int], log: Log, *, foreign: bool = False) -> list[OpenSo
             address = ListenAddress(family, (name[0], name[1]), address_text(family, name))
             with contextlib.suppress(OSError):
                 address.deferred = bool(inherited.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT))
+        address.multipath = inherited.proto == socket.IPPROTO_MPTCP
         address.reuseport = bool(inherited.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT))
         adopted.append(OpenSocket(address, inherited, None, True, False, None, foreign))
     return adopted

@@ -86,6 +86,21 @@ def test_reuseport_has_a_socket_for_each_worker() -> None:
     close(fewer)
 
 
+def test_multipath_beside_the_plain_socket() -> None:
+    log, lines = memory_log()
+    port = free_port()
+    old = sockets.open_all([tcp(port)], (), 1, log)
+    try:
+        new = sockets.open_all([tcp(port, multipath=True)], old, 1, log)
+    except CycleError:
+        close(old)
+        pytest.skip(f"no MPTCP: {lines}")
+    assert new[0].socket.proto == socket.IPPROTO_MPTCP
+    sockets.close_unused(old, new, log)
+    assert old[0].fd == -1
+    close(new)
+
+
 def test_unix_socket_for_all_and_its_file(tmp_path: Path) -> None:
     log, lines = memory_log()
     path = f"{tmp_path}/s"
