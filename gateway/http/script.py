@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from gateway._fast import uri as uri_grammar
 from gateway.core.files import FileError, OpenedFile
-from gateway.core.regex import MatchError
 from gateway.http.module import RESTART, Handler, Result
 from gateway.http.template import Template, parse
 
@@ -290,17 +289,12 @@ def compile_script(steps: Sequence[Step], log: bool) -> Handler:
 
     def script(request: Request) -> Result:
         entered = request.location
-        result: Result = EXIT
-        try:
-            for operation in operations:
-                result = operation(request)
-                if result is not None:
-                    break
-            else:
-                result = EXIT
-        except MatchError as error:
-            request.log("alert", str(error))
-            result = 500
+        for operation in operations:
+            result = operation(request)
+            if result is not None:
+                break
+        else:
+            result = EXIT
         if cleans:
             request.state.pop(_PLAIN_CAPTURES, None)
         if result != EXIT:
