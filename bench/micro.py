@@ -6,6 +6,8 @@ in gateway/_fast/__init__.py quotes it. A part is one function below, which yiel
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import timeit
 from collections.abc import Callable, Iterator
@@ -19,8 +21,13 @@ import h11
 
 from gateway._fast import uri
 from gateway._fast.chunked import ChunkedDecoder
+from gateway._fast.files import open_path
 from gateway._fast.http1 import HeadLimits, parse_head
 from gateway._fast.http1_response import parse_response_head, render_head
+from gateway._fast.log_line import ESCAPES, LineFormat
+from gateway.core.counters import Counters
+from gateway.core.open_file_cache import OpenFileCache
+from gateway.core.zones import Zone
 from tests._fast.plain import plain_twin
 
 Call = Callable[[], Any]
@@ -97,11 +104,63 @@ def uris() -> Iterator[Row]:
         yield what, partial(getattr(plain, name), *arguments), partial(getattr(uri, name), *arguments)
 
 
+def files() -> Iterator[Row]:
+    path = __file__.encode()
+
+    def plain() -> None:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        os.fstat(fd)
+        os.close(fd)
+
+    cache = OpenFileCache(10)
+    yield "open, fstat, close (os)", plain, lambda: open_path(path)
+    yield "the same from open_file_cache", None, lambda: cache.open(path)
+
+
+def log_line() -> Iterator[Row]:
+    texts = [b"127.0.0.1", None, b"21/Nov/2023:10:00:00 +0000", b"GET /x.html HTTP/1.1", b"200", b"5", None, b"curl"]
+    getters = [partial(texts.__getitem__, i) for i in range(len(texts))]
+    parts: list[Any] = []
+    for getter in getters:
+        parts += [lambda request, getter=getter: getter(), b'" "']
+    unsafe = re.compile(rb'[^ !#-\[\]-~]')
+
+    def plain() -> bytes:
+        line = []
+        for part in parts:
+            if part.__class__ is bytes:
+                line.append(part)
+            else:
+                value = part(None)
+                line.append(b"-" if value is None else unsafe.sub(lambda m: b"\\x%02X" % ord(m[0]), value))
+        return b"".join(line)
+
+    yield "a line of 8 values (join and re)", plain, partial(LineFormat(parts, ESCAPES["default"]), None)
+
+
+def zones() -> Iterator[Row]:
+    zone = Zone("z", 1 << 20, "bench")
+    zone.map()
+    words, table = zone.words(1), zone.table(16, 2)
+
+    def record() -> None:
+        with zone.lock:
+            index = table.insert(b"\x7f\0\0\1")
+            table.set_word(index, 0, table.word(index, 0) + 1)
+
+    yield "one atomic addition", None, lambda: words.add(0, 1)
+    yield "lock, find a record, change a word", None, record
+    yield "stub_status: a request begins", None, Counters(4).claim().request_begins
+
+
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "http1": http1,
     "http1_response": http1_response,
     "chunked": chunked,
     "uri": uris,
+    "files": files,
+    "log_line": log_line,
+    "zones": zones,
 }
 
 

@@ -248,7 +248,11 @@ def _remote_user(request: Request) -> bytes | None:
 
 
 def _request_length(request: Request) -> bytes | None:
-    decoder = request.connection.decoder
+    """Head and body; what is read of a body only to be dropped does not count, nor does a line that was refused."""
+    main = request.main
+    if not main.method:
+        return b"0"
+    decoder = request.connection.decoder if main.body is not None else None
     return b"%d" % (request.head.length + (decoder.received if decoder is not None else 0))
 
 
@@ -341,23 +345,28 @@ def _field(name: bytes) -> Getter:
     return lambda r: r.head.variable(name)
 
 
-_PROTOCOLS: Final = {9: b"HTTP/0.9", 10: b"HTTP/1.0", 11: b"HTTP/1.1", 20: b"HTTP/2.0", 30: b"HTTP/3.0"}
+_PROTOCOLS: Final = {20: b"HTTP/2.0", 30: b"HTTP/3.0"}
 
 
 def _protocol(request: Request) -> bytes | None:
+    """As the client wrote it: there is none in HTTP/0.9, nor in what could not be read."""
     protocol: bytes = request.head.protocol
-    return protocol or _PROTOCOLS.get(request.http_version)
+    return protocol or (_PROTOCOLS[request.http_version] if request.http_version >= 20 else None)
+
+
+def _uri(request: Request) -> bytes | None:
+    return request.uri or (b"" if request.main.method else None)
 
 
 VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
-    Variable("args", lambda r: r.args, set=_set_args, changeable=True),
-    Variable("query_string", lambda r: r.args),
+    Variable("args", lambda r: r.args or None, set=_set_args, changeable=True),
+    Variable("query_string", lambda r: r.args or None),
     Variable("is_args", lambda r: b"?" if r.args else b""),
-    Variable("uri", lambda r: r.uri),
-    Variable("document_uri", lambda r: r.uri),
-    Variable("request_uri", lambda r: r.main.head.target),
+    Variable("uri", _uri),
+    Variable("document_uri", _uri),
+    Variable("request_uri", lambda r: r.main.head.target or None),
     Variable("request", _request_line),
-    Variable("request_method", lambda r: r.main.method),
+    Variable("request_method", lambda r: r.main.method or None),
     Variable("scheme", lambda r: r.connection.scheme),
     Variable("https", lambda r: b"on" if r.connection.scheme == b"https" else b""),
     Variable("server_protocol", _protocol),
