@@ -11,7 +11,9 @@ PY := .venv/bin/python
 own := yes
 endif
 
-sources = pyproject.toml $(wildcard gateway/*/*.py gateway/*/*.pyx gateway/*/*.pxd)
+# Plain .py files are compiled too, and a stale product would hide a change.
+sources = pyproject.toml $(shell sed -n 's/.*sources = \["\([^"]*\)"\].*/\1/p' pyproject.toml) \
+    $(wildcard gateway/*/*.pxd)
 
 .PHONY: demo test ext bench clean setup-demo setup-test
 
@@ -37,6 +39,7 @@ ext: setup-build
 	@$(MAKE) --no-print-directory -s .venv/.compiled
 
 .venv/.compiled: $(sources)
+	@echo "compiling (a few minutes the first time)"
 	$(build)
 	@touch $@
 else
@@ -44,7 +47,7 @@ ext:
 	$(build)
 endif
 
-build = $(PY) -W ignore -c "from setuptools import setup; setup()" -q build_ext --inplace
+build = $(PY) .ci/build.py
 
 clean:
 	rm -rf .venv build gateway.egg-info
