@@ -17,6 +17,7 @@ from gateway.config.loader import Loader, Scope
 from gateway.config.parser import parse
 from gateway.core.lane import Lane
 from gateway.core.logs import DEBUG, Log
+from gateway.core.zones import Zones
 from gateway.http.cycle import HttpCycle, Worker
 
 
@@ -36,10 +37,12 @@ def load_http(text: str, prefix: str = "/", log: Log | None = None) -> HttpCycle
     """Load the text of an http block's inside. Errors: ConfigError."""
     source = parse("http {\n" + text + "\n}\n", "nginx.conf", conf_prefix=prefix)
     loader = Loader(modules.MODULES, prefix=prefix, conf_prefix=prefix)
-    loader.results["log"] = log or Log(MemorySink())
+    zones = Zones()
+    loader.results.update(log=log or Log(MemorySink()), zones=zones)
     loader.walk(source.statements, Scope(Context.MAIN))
     if source.error is not None:
         raise source.error
+    zones.map()
     return loader.results["http"]  # type: ignore[no-any-return]
 
 

@@ -1,0 +1,320 @@
+"""limit_req: the rate of requests by a key, a leaky bucket in shared memory; `limit_req_zone` and its directives."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config import units
+from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
+from gateway.config.text import to_bytes
+from gateway.core.lane import current_fibre, park
+from gateway.core.zones import Zone, ZoneError, Zones
+from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
+from gateway.http.setters import template
+from gateway.http.variables import Variable
+
+if TYPE_CHECKING:
+    from gateway.core.zones import Table
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+    from gateway.http.template import Template
+
+# A record's words. Times are the lane's, in milliseconds; excess is in thousandths of a request.
+_LAST, _EXCESS, _COUNT, _WORDS = range(4)
+# Holds an IPv6 address; of longer keys the table keeps a digest.
+_KEY_SIZE: Final = 24
+_MAX_KEY: Final = 65535
+_LEAST_PAGES: Final = 8
+# Records whose bucket ran empty this long ago may go.
+_IDLE_MS: Final = 60_000
+
+_STATUS: Final = "limit_req_status"
+_LEVELS: Final = {"info": "info", "notice": "notice", "warn": "warn", "error": "error"}
+# A delay is logged one level below a refusal.
+_DELAY_LEVELS: Final = {"info": "info", "notice": "info", "warn": "notice", "error": "warn"}
+
+
+class Bucket:
+    """What a zone is used for: its key, its rate, and the records in its memory."""
+
+    def __init__(self, name: str, key: Template, rate: int) -> None:
+        self.name = name
+        self.key = key
+        self.rate = rate  # thousandths of a request a second
+        self.table: Table
+        self.zone: Zone
+
+    def attach(self, zone: Zone, old: Bucket | None) -> None:
+        """Called when the zone has its memory, which may be the old cycle's."""
+        self.zone = zone
+        if old is None:
+            self.table = zone.table(_KEY_SIZE, _WORDS)
+        elif old.key.text != self.key.text:
+            raise ZoneError(
+                f'limit_req "{self.name}" uses the "{self.key.text}" key '
+                f'while previously it used the "{old.key.text}" key'
+            )
+        else:
+            self.table = old.table
+        zone.data = self
+
+    def excess(self, record: int, now: int) -> tuple[int, int]:
+        """What the bucket holds with one request more, and the milliseconds since the last one."""
+        elapsed = now - self.table.word(record, _LAST)
+        if elapsed < -_IDLE_MS:
+            elapsed = 1
+        elapsed = max(elapsed, 0)
+        return max(self.table.word(record, _EXCESS) - self.rate * elapsed // 1000 + 1000, 0), elapsed
+
+    def look(self, key: bytes, burst: int, now: int, account: bool) -> tuple[bool, int, int]:
+        """(allowed, excess, record held for later or -1); the last zone accounts at once. Needs the lock."""
+        table = self.table
+        record = table.get(key)
+        if record >= 0:
+            table.touch(record)
+            excess, elapsed = self.excess(record, now)
+            if excess > burst:
+                return False, excess, -1
+            if account:
+                self.fill(record, excess, elapsed, now)
+                return True, excess, -1
+            table.add_word(record, _COUNT, 1)
+            return True, excess, record
+        self.expire(now, 1)
+        record = table.insert(key)
+        if record < 0:
+            self.expire(now, 0)
+            record = table.insert(key)
+            if record < 0:
+                raise MemoryError
+        if account:
+            table.set_word(record, _LAST, now)
+            return True, 0, -1
+        table.set_word(record, _COUNT, 1)
+        return True, 0, record
+
+    def fill(self, record: int, excess: int, elapsed: int, now: int) -> None:
+        self.table.set_word(record, _EXCESS, excess)
+        if elapsed:
+            self.table.set_word(record, _LAST, now)
+
+    def expire(self, now: int, begin: int) -> None:
+        """Drop one or two empty buckets; before them, with 0, the oldest whatever it holds."""
+        table = self.table
+        for attempt in range(begin, 3):
+            record = table.oldest()
+            if record < 0 or table.word(record, _COUNT):
+                return
+            if attempt:
+                elapsed = abs(now - table.word(record, _LAST))
+                if elapsed < _IDLE_MS or table.word(record, _EXCESS) - self.rate * elapsed // 1000 > 0:
+                    return
+            table.remove(record)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One `limit_req` directive."""
+
+    zone: Zone
+    burst: int  # thousandths of a request, as is the next
+    delay: int  # an excess up to this is not delayed
+
+
+@dataclass(slots=True)
+class LocationConf(Conf):
+    limits: Any = setting(())
+    status: Any = setting(503)
+    level: Any = setting("error")
+    dry_run: Any = setting(False)
+
+
+def _zones(command: Command) -> Zones:
+    zones: Zones = command.loader.results.setdefault("zones", Zones())
+    return zones
+
+
+def _add(command: Command, name: str, size: int) -> Zone:
+    try:
+        return _zones(command).add(name, size, "limit_req")
+    except ZoneError as error:
+        command.fail(str(error))
+
+
+def set_zone(conf: Any, command: Command) -> None:
+    """limit_req_zone KEY zone=NAME:SIZE [rate=N]."""
+    key = template(command, command.args[0])
+    name, size, rate, scale = "", 0, 1, 1
+    for word in command.args[1:]:
+        if word.startswith("zone="):
+            name, colon, text = word[5:].partition(":")
+            try:
+                size = units.parse_size(text) if colon else -1
+            except ValueError:
+                size = -1
+            if size < 0:
+                command.fail(f'invalid zone size "{word}"')
+            if size < _LEAST_PAGES * mmap.PAGESIZE:
+                command.fail(f'zone "{word}" is too small')
+        elif word.startswith("rate="):
+            text = word[5:]
+            if text[-3:] in ("r/s", "r/m"):
+                scale = 60 if text.endswith("r/m") else 1
+                text = text[:-3]
+            if not text.isascii() or not text.isdigit() or int(text) == 0:
+                command.fail(f'invalid rate "{word}"')
+            rate = int(text)
+        else:
+            command.fail(f'invalid parameter "{word}"')
+    if not name:
+        command.fail(f'"{command.name}" must have "zone" parameter')
+    zone = _add(command, name, size)
+    if zone.init is not None:
+        bound = zone.init.__self__.key.text  # type: ignore[attr-defined]
+        command.fail(f'{command.name} "{name}" is already bound to key "{bound}"')
+    zone.init = Bucket(name, key, rate * 1000 // scale).attach
+
+
+def set_limit(conf: LocationConf, command: Command) -> None:
+    """limit_req zone=NAME [burst=N] [nodelay | delay=N]."""
+    zone: Zone | None = None
+    burst = delay = 0
+    for word in command.args:
+        name, _, text = word.partition("=")
+        if name == "zone" and text:
+            zone = _add(command, text, 0)
+        elif name in ("burst", "delay") and word != name:
+            if not text.isascii() or not text.isdigit() or int(text) == 0:
+                command.fail(f'invalid {name} value "{word}"')
+            if name == "burst":
+                burst = int(text)
+            else:
+                delay = int(text)
+        elif word == "nodelay":
+            delay = 1 << 40
+        else:
+            command.fail(f'invalid parameter "{word}"')
+    if zone is None:
+        command.fail(f'"{command.name}" must have "zone" parameter')
+    if conf.limits is UNSET:
+        conf.limits = []
+    if any(limit.zone is zone for limit in conf.limits):
+        command.refuse("is duplicate")
+    conf.limits.append(Limit(zone, burst * 1000, delay * 1000))
+
+
+def plan(conf: LocationConf, location: Location) -> Contribution:
+    if not conf.limits:
+        return NOTHING
+    limits: tuple[Limit, ...] = tuple(conf.limits)
+    last = len(limits) - 1
+    dry = b", dry run" if conf.dry_run else b""
+    level: str = conf.level
+
+    def check(request: Request) -> Result | Awaitable[Result]:
+        values = request.main.values
+        if _STATUS in values:
+            return None
+        lane = request.connection.lane
+        now = int(lane.now * 1000)
+        held: list[tuple[Limit, int]] = []
+        worst, excess, limited = 0, 0, None
+        for index, limit in enumerate(limits):
+            bucket: Bucket = limit.zone.data
+            key = bucket.key(request)
+            if not key:
+                continue
+            if len(key) > _MAX_KEY:
+                request.log(
+                    "error",
+                    b'the value of the "%b" key is more than 65535 bytes: "%b"' % (to_bytes(bucket.key.text), key),
+                )
+                continue
+            try:
+                with bucket.zone.lock:
+                    allowed, excess, record = bucket.look(key, limit.burst, now, index == last)
+            except MemoryError:
+                request.log("alert", b'could not allocate node in limit_req zone "%b"' % to_bytes(bucket.name))
+                allowed, record = False, -1
+            else:
+                if not allowed:
+                    request.log(level, _line(b"limiting requests%b, excess" % dry, excess, bucket))
+            if not allowed:
+                _release(held)
+                values[_STATUS] = b"REJECTED_DRY_RUN" if dry else b"REJECTED"
+                return None if dry else int(conf.status)
+            limited = limit
+            if record >= 0:
+                held.append((limit, record))
+            elif excess > limit.delay:
+                worst = (excess - limit.delay) * 1000 // bucket.rate
+        if limited is None:
+            return None
+        for limit, record in reversed(held):
+            bucket = limit.zone.data
+            with bucket.zone.lock:
+                filled, elapsed = bucket.excess(record, now)
+                bucket.fill(record, filled, elapsed, now)
+                bucket.table.add_word(record, _COUNT, -1)
+            delay = (filled - limit.delay) * 1000 // bucket.rate
+            if filled > limit.delay and delay > worst:
+                worst, excess, limited = delay, filled, limit
+        if not worst:
+            values[_STATUS] = b"PASSED"
+            return None
+        request.log(_DELAY_LEVELS[level], _line(b"delaying request%b, excess" % dry, excess, limited.zone.data, b","))
+        values[_STATUS] = b"DELAYED_DRY_RUN" if dry else b"DELAYED"
+        return None if dry else _delay(request, lane.now + worst / 1000)
+
+    return Contribution(handlers={Phase.PREACCESS: check})
+
+
+def _line(what: bytes, excess: int, bucket: Bucket, comma: bytes = b"") -> bytes:
+    return b'%b: %d.%03d%b by zone "%b"' % (what, excess // 1000, excess % 1000, comma, to_bytes(bucket.name))
+
+
+def _release(held: list[tuple[Limit, int]]) -> None:
+    """The request was refused by another zone: these do not count it."""
+    for limit, record in held:
+        bucket: Bucket = limit.zone.data
+        with bucket.zone.lock:
+            bucket.table.add_word(record, _COUNT, -1)
+
+
+async def _delay(request: Request, until: float) -> Result:
+    """Wait for the bucket; a client that goes away meanwhile is not served (ngx_http_test_reading)."""
+    fibre = current_fibre()
+    assert fibre is not None
+    request.on_client_event = fibre.wake
+    try:
+        while await park(until):
+            stream = request.connection.stream
+            if request.aborted or stream.peer_closed or stream.error:
+                request.log("info", b"client prematurely closed connection")
+                return 499
+    finally:
+        request.on_client_event = None
+    return None
+
+
+def status(request: Request) -> bytes | None:
+    return request.main.values.get(_STATUS)
+
+
+module = HttpModule(
+    name="limit_req",
+    location=LocationConf,
+    directives=(
+        Directive("limit_req_zone", HTTP, take(3), set_zone, level="main"),
+        Directive("limit_req", EVERYWHERE, take(1, 2, 3), set_limit),
+        Directive("limit_req_log_level", EVERYWHERE, take(1), enum_("level", _LEVELS)),
+        Directive("limit_req_status", EVERYWHERE, take(1), number("status", 400, 599)),
+        Directive("limit_req_dry_run", EVERYWHERE, FLAG, flag("dry_run")),
+    ),
+    variables=(Variable("limit_req_status", status),),
+    plan=plan,
+)
