@@ -23,6 +23,7 @@ from gateway.modules import (
     log,
     map,
     not_modified,
+    proxy,
     range,
     rewrite,
     split_clients,
@@ -62,6 +63,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     upstream_least_conn.module,
     upstream_random.module,
     upstream_keepalive.module,
+    proxy.module,
     uwsgi.module,
     log.module,
     # head and body filters

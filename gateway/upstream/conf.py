@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import resource
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.errors import ConfigError, Where
 from gateway.upstream.address import Address, parse_local
 from gateway.upstream.conditions import Condition
+
+if TYPE_CHECKING:
+    from gateway.http.request import Request
 
 _PAGE: Final = resource.getpagesize()  # of which nginx makes its buffers
 _GIB: Final = 1 << 30
@@ -74,6 +77,7 @@ class UpstreamConf(Conf):
     next_upstream_timeout: Any = setting(0.0)
     pass_request_headers: Any = setting(True)
     pass_request_body: Any = setting(True)
+    pass_trailers: Any = setting(False)
     force_ranges: Any = setting(False)
     local: Any = setting(None)
     transparent: Any = setting(False)
@@ -105,6 +109,10 @@ class UpstreamConf(Conf):
         self.hidden = frozenset(
             name for name in (*self.default_hidden, *(name.lower() for name in self.hide_headers)) if name not in shown
         )
+
+    def rewrite_field(self, request: Request, lower: bytes, value: bytes) -> bytes:
+        """What becomes of Location, Refresh or Set-Cookie; proxy has rules for them."""
+        return value
 
     def _check_buffers(self) -> None:
         """What nginx asks of the sizes together. -1 is a size that follows from the others."""

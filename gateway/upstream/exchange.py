@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gateway._fast.errors import HeadError
@@ -93,9 +94,11 @@ class Exchange:
         "codec",
         "conf",
         "connection",
+        "frame",
         "head",
         "lane",
         "packet",
+        "pass_body",
         "peer",
         "reader",
         "request",
@@ -128,6 +131,8 @@ class Exchange:
         self.trailers: list[tuple[bytes, bytes]] = []
         self.reader: Reader | None = None
         self.streaming = False
+        self.pass_body: bool = conf.pass_request_body  # False too when the codec puts a body of its own
+        self.frame: Callable[[bytes], bytes] | None = None  # the codec's framing of a body sent as it comes
         self.sent = False  # something of the request went to the present peer
         self.body_sent = False  # all of the request was given to the present connection
         self.began = self.lane.now
@@ -285,7 +290,7 @@ class Exchange:
         stream.write(self.packet)
         if not self.streaming:
             body = self.request.body
-            if body is not None and self.conf.pass_request_body:
+            if body is not None and self.pass_body:
                 for piece in body.pieces():
                     stream.write(piece)
             self.body_sent = True
@@ -441,8 +446,10 @@ class Exchange:
                 break
             if not data:
                 self.body_sent = True
+                if self.frame is not None:
+                    stream.write(self.frame(b""))
                 break
-            stream.write(data)
+            stream.write(data if self.frame is None else self.frame(data))
         stream.flush()
 
     # -- between tries -------------------------------------------------------------------------------------------
@@ -519,13 +526,18 @@ class Exchange:
                 self.request.log("error", b"connection upgrade in subrequest")
                 return request.abort()
             return await tunnel.run(self)
-        rest = reader.begin_body(
-            request.method,
-            head.status,
-            head.content_length,
-            chunked=head.chunked,
-            close=head.connection_close,
-        )
+        try:
+            rest = reader.begin_body(
+                request.method,
+                head.status,
+                head.content_length,
+                chunked=head.chunked,
+                close=head.connection_close,
+            )
+            broken = False
+        except HeadError as error:
+            self.log("error", error.message.encode(), Stage.READING_BODY)
+            rest, broken = b"", True
         buffering = conf.buffering
         if conf.change_buffering and head.buffering and not ignored & Ignore.X_ACCEL_BUFFERING:
             buffering = {b"no": False, b"yes": True}.get(head.buffering, buffering)
@@ -533,6 +545,8 @@ class Exchange:
             request.limit_rate = 0
         if request.send_head():
             return self.finish([])
+        if broken:
+            return self.cut()
         self.attempt.stage = Stage.READING_BODY
         self.attempt.body_received += len(rest)
         if reader.excess:
@@ -550,7 +564,8 @@ class Exchange:
         """The whole answer is here: let the upstream go, and leave the rest to the output."""
         self.attempt.ended = self.lane.now
         request = self.request
-        if self.trailers:
+        self.trailers = getattr(self.reader, "trailers", self.trailers)
+        if self.trailers and self.conf.pass_trailers:
             request.response.trailers = self.trailers
         request.send(pieces, last=True)
         return OK

@@ -51,17 +51,19 @@ class Passing:
     async def run(self, request: Request, conf: UpstreamConf, codec: Codec) -> Result:
         """Find where this request goes, and let it go there."""
         assert self.template is not None
-        found = await self._find(request, strip_scheme(self.template(request), self.schemes))
-        if isinstance(found, int):
-            return found
-        return await Exchange(request, conf, codec, found).run()
-
-    async def _find(self, request: Request, text: bytes) -> Upstream | int:
+        text = strip_scheme(self.template(request), self.schemes)
         try:
             target = parse_target(text)
         except ValueError as error:
             request.log("error", b'%b in upstream "%b"' % (str(error).encode(), text))
             return 500
+        found = await self.find(request, target)
+        if isinstance(found, int):
+            return found
+        return await Exchange(request, conf, codec, found).run()
+
+    async def find(self, request: Request, target: Target) -> Upstream | int:
+        """The upstream that a target of the run time names; a status if there is none."""
         upstream = self.upstreams.find(target)
         if upstream is not None:
             return upstream

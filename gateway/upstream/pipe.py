@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
+from gateway._fast.errors import HeadError
 from gateway.core.files import FileError
 from gateway.core.lane import FileSlice, park
 from gateway.core.temp_files import TempFile
@@ -90,7 +91,12 @@ class _Source:
         size = len(data)
         attempt.received += size
         attempt.body_received += size
-        part = reader.receive_body(data)
+        try:
+            part = reader.receive_body(data)
+        except HeadError as error:
+            exchange.log("error", error.message.encode())
+            self.broken = True
+            return b""
         if reader.excess:
             exchange.warn_excess()
             reader.excess = False

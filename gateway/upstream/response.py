@@ -68,6 +68,8 @@ _PLACED: Final = frozenset(
         b"upgrade",
     }
 )
+# What may name the upstream, as it knows itself.
+_REWRITTEN: Final = frozenset({b"location", b"refresh", b"set-cookie"})
 # What stays of an answer that X-Accel-Redirect sends elsewhere.
 _KEPT_BY_REDIRECT: Final = frozenset(
     {b"content-type", b"set-cookie", b"content-disposition", b"cache-control", b"expires", b"accept-ranges"}
@@ -171,6 +173,8 @@ class UpstreamHead:
         """The fields that the target of X-Accel-Redirect inherits."""
         for lower, name, value in self.fields:
             if lower in _KEPT_BY_REDIRECT:
+                if lower == b"set-cookie":
+                    value = conf.rewrite_field(request, lower, value)
                 if lower in _PLACED:
                     self._place(request, conf, lower, name, value)
                 else:
@@ -187,6 +191,8 @@ class UpstreamHead:
         for lower, name, value in self.fields:
             if lower in hidden or lower in _HOP:
                 continue
+            if lower in _REWRITTEN:
+                value = conf.rewrite_field(request, lower, value)
             if lower in _PLACED:
                 self._place(request, conf, lower, name, value)
             else:

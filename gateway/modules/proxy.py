@@ -1,0 +1,329 @@
+"""proxy: `proxy_pass` and its family: requests to an HTTP/1.x server.
+
+HTTP/1.1 with kept connections is the default, as since nginx 1.29.7. An answer without a status line (HTTP/0.9) is
+refused with 502 here; nginx passes it on. A host name that only variables tell is resolved by the system, since there
+is no `resolver` yet. Not built yet: `https://` and the proxy_ssl_ directives, the cache, `proxy_store`, HTTP/2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+from gateway.config.conf import UNSET, setting
+from gateway.config.directive import (
+    EVERYWHERE,
+    FLAG,
+    LIF,
+    LIMIT_EXCEPT,
+    LOCATION,
+    Command,
+    Directive,
+    enum_,
+    flag,
+    take,
+)
+from gateway.config.loader import Loader, Scope
+from gateway.config.text import to_bytes
+from gateway.http.module import NOTHING, Contribution, HttpModule, Result
+from gateway.http.setters import cycle_of, default_temp_path, location_of, template, template_setting
+from gateway.http.template import Template
+from gateway.http.variables import Variable
+from gateway.modules.proxy_rewrite import add_cookie_domain, add_cookie_flags, add_cookie_path, add_redirect
+from gateway.protocol.http1_client import ResponseReader, chunk, render_request
+from gateway.upstream.conditions import Condition
+from gateway.upstream.conf import UpstreamConf
+from gateway.upstream.directives import CONDITIONS, family
+from gateway.upstream.exchange import Exchange, RequestRefused
+from gateway.upstream.http_target import Destination, parse_url, request_target
+from gateway.upstream.passing import Passing
+from gateway.upstream.rewriting import constant, prefix_rule, redirect_field, rewrite_cookie
+
+if TYPE_CHECKING:
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+    from gateway.upstream.upstreams import Upstream
+
+Field = tuple[bytes, bytes]
+
+# What is never passed on as the client sent it: fields of the client's connection, and those that are made anew.
+_OWN: Final = frozenset(
+    {
+        b"host",
+        b"connection",
+        b"proxy-connection",
+        b"content-length",
+        b"transfer-encoding",
+        b"te",
+        b"keep-alive",
+        b"expect",
+        b"upgrade",
+    }
+)
+
+
+class ProxyPass:
+    """What proxy_pass said: an upstream and its URL, or a template of one."""
+
+    __slots__ = ("destination", "location", "passing", "template", "upstream")
+
+    def __init__(
+        self,
+        passing: Passing,
+        template: Template | None,
+        upstream: Upstream | None = None,
+        destination: Destination | None = None,
+        location: bytes = b"",
+    ) -> None:
+        self.passing = passing
+        self.template = template
+        self.upstream = upstream
+        self.destination = destination
+        self.location = location  # what the URI of proxy_pass takes the place of
+
+
+@dataclass(slots=True)
+class LocationConf(UpstreamConf):
+    prefix: ClassVar[str] = "proxy"
+    default_hidden: ClassVar[tuple[bytes, ...]] = (*UpstreamConf.default_hidden, b"date", b"server", b"x-pad")
+
+    passing: Any = setting(None, inherit=False)  # what proxy_pass said
+    http_minor: Any = setting(1)
+    method: Any = setting(None)
+    body: Any = setting(None)
+    set_headers: Any = setting(())  # (name, Template)
+    redirects: Any = setting(None)  # rules; None: those that follow from proxy_pass, () for off
+    cookie_domains: Any = setting(())
+    cookie_paths: Any = setting(())
+    cookie_flags: Any = setting(())
+
+    def merge(self, outer: Self | None, nameless: bool = False) -> None:
+        UpstreamConf.merge(self, outer, nameless)
+        if self.redirects is None and self.passing is not None and self.passing.destination is not None:
+            self.redirects = (default_redirect(self.passing),)
+
+    def rewrite_field(self, request: Request, lower: bytes, value: bytes) -> bytes:
+        if lower == b"set-cookie":
+            if self.cookie_domains or self.cookie_paths or self.cookie_flags:
+                return rewrite_cookie(request, value, self.cookie_domains, self.cookie_paths, self.cookie_flags)
+        elif self.redirects:
+            return redirect_field(self.redirects, request, lower, value)
+        return value
+
+
+def default_redirect(passing: ProxyPass) -> Any:
+    """`proxy_redirect default`: the URL of proxy_pass becomes the name of the location."""
+    assert passing.destination is not None
+    if passing.destination.uri:
+        return prefix_rule(constant(passing.destination.url), constant(passing.location))
+    return prefix_rule(constant(passing.destination.url + b"/"), constant(b"/"))
+
+
+def set_pass(conf: LocationConf, command: Command) -> None:
+    if conf.passing is not UNSET:
+        command.duplicate()
+    text = command.args[0]
+    location = location_of(command)
+    if location.name.endswith(b"/") and not location.nameless:
+        location.auto_redirect = True
+    upstreams = cycle_of(command).upstreams
+    passing = Passing(upstreams, (), None)
+    if "$" in text:
+        conf.passing = ProxyPass(passing, template(command, text))
+        return
+    url = to_bytes(text)
+    if url[:8].lower() == b"https://":
+        command.fail("https protocol requires SSL support, which is not supported yet")
+    try:
+        destination, target = parse_url(url)
+    except ValueError as error:
+        words = f' in upstream "{error.args[1].decode("utf-8", "surrogateescape")}"' if len(error.args) > 1 else ""
+        command.fail(f"{error.args[0]}{words}")
+    upstream = upstreams.refer(target, command.where)
+    name = location.name
+    if location.named or location.nameless or location.regex is not None:
+        name = b""
+        if destination.uri:
+            command.fail(
+                '"proxy_pass" cannot have URI part in location given by regular expression, or inside named '
+                'location, or inside "if" statement, or inside "limit_except" block'
+            )
+    conf.passing = ProxyPass(passing, None, upstream, destination, name)
+
+
+def set_redirect(conf: LocationConf, command: Command) -> None:
+    add_redirect(conf, command, default_redirect)
+
+
+def add_header(conf: LocationConf, command: Command) -> None:
+    name, value = command.args
+    earlier = () if conf.set_headers is UNSET else conf.set_headers
+    conf.set_headers = (*earlier, (to_bytes(name), template(command, value)))
+
+
+def settle(scope: Scope, loader: Loader) -> None:
+    default_temp_path(scope, loader, module, "temp_path", "proxy_temp")
+
+
+class ProxyCodec:
+    """HTTP/1.x with the settings of one location, towards one URL."""
+
+    __slots__ = ("conf", "destination", "location", "own", "sets_host", "sets_length", "sets_transfer", "whole")
+
+    schema = b"http://"
+
+    def __init__(self, conf: LocationConf, destination: Destination, location: bytes, *, whole: bool) -> None:
+        self.conf = conf
+        self.destination = destination
+        self.location = location
+        self.whole = whole
+        names = {name.lower() for name, _ in conf.set_headers}
+        self.own = _OWN | names
+        self.sets_host = b"host" in names
+        self.sets_length = b"content-length" in names
+        self.sets_transfer = b"transfer-encoding" in names
+
+    def encode(self, exchange: Exchange) -> bytes:
+        request = exchange.request
+        conf = self.conf
+        method = conf.method(request) if conf.method is not None else request.method
+        target = request_target(request, self.destination.uri, self.location, whole=self.whole)
+        if not target:
+            raise RequestRefused(500, b"zero length URI to proxy")
+        body = None
+        if conf.body is not None:
+            body = conf.body(request)
+            exchange.pass_body = False
+        fields: list[Field] = []
+        if not self.sets_host:
+            fields.append((b"Host", self.destination.host))
+        for name, value in conf.set_headers:
+            text = value(request)
+            if text:
+                fields.append((name, text))
+        length = len(body) if body is not None else _body_length(exchange)
+        if length is None:
+            exchange.frame = chunk
+            if not self.sets_transfer:
+                fields.append((b"Transfer-Encoding", b"chunked"))
+        elif length >= 0 and not self.sets_length:
+            fields.append((b"Content-Length", b"%d" % length))
+        if conf.pass_request_headers:
+            own = self.own
+            fields += [field for field in request.head.fields() if field[0].lower() not in own]
+        return render_request(method, target, conf.http_minor, fields) + (body or b"")
+
+    def reader(self, exchange: Exchange) -> ResponseReader:
+        request = exchange.request
+        method = self.conf.method(request) if self.conf.method is not None else request.method
+        return ResponseReader(head_only=method == b"HEAD")
+
+    def streams_body(self, request: Request) -> bool:
+        if self.conf.body is not None:
+            return False
+        if request.head.chunked:
+            return bool(self.conf.http_minor)
+        return int(request.head.content_length) > 0
+
+
+def _body_length(exchange: Exchange) -> int | None:
+    """Content-Length of what is sent: -1 for none, None for a body whose length nobody knows yet."""
+    request = exchange.request
+    head = request.head
+    if exchange.streaming:
+        return None if head.chunked else int(head.content_length)
+    if not exchange.conf.pass_request_body:
+        return int(head.content_length)
+    if request.discarding:
+        return 0 if head.chunked or head.content_length >= 0 else -1
+    if head.chunked:
+        return request.body.size if request.body is not None else 0
+    return int(head.content_length)
+
+
+def plan(conf: LocationConf, location: Location) -> Contribution:
+    passing: ProxyPass | None = conf.passing
+    if passing is None:
+        return NOTHING
+    if passing.template is not None:
+        return Contribution(content=lambda request: _run_variable(request, conf, passing))
+    upstream, destination = passing.upstream, passing.destination
+    assert upstream is not None and destination is not None
+    codec = ProxyCodec(conf, destination, passing.location, whole=False)
+
+    def handler(request: Request) -> Awaitable[Result]:
+        request.state[module] = destination
+        return Exchange(request, conf, codec, upstream).run()
+
+    return Contribution(content=handler)
+
+
+async def _run_variable(request: Request, conf: LocationConf, passing: ProxyPass) -> Result:
+    """A proxy_pass with variables: find where this request goes."""
+    assert passing.template is not None
+    url = passing.template(request)
+    if url[:8].lower() == b"https://":
+        request.log("error", b"https protocol requires SSL support, which is not supported yet")
+        return 500
+    try:
+        destination, target = parse_url(url)
+    except ValueError as error:
+        where = b' in upstream "%b"' % error.args[1] if len(error.args) > 1 else b' in "%b"' % url
+        request.log("error", error.args[0].encode() + where)
+        return 500
+    if destination.uri.startswith(b"?"):
+        destination = Destination(
+            destination.url, destination.address, destination.host, destination.port, b"/" + destination.uri
+        )
+    request.state[module] = destination
+    found = await passing.passing.find(request, target)
+    if isinstance(found, int):
+        return found
+    return await Exchange(request, conf, ProxyCodec(conf, destination, b"", whole=True), found).run()
+
+
+def _proxy_host(request: Request) -> bytes | None:
+    destination: Destination | None = request.state.get(module)
+    return destination.host if destination is not None else None
+
+
+def _proxy_port(request: Request) -> bytes | None:
+    destination: Destination | None = request.state.get(module)
+    return destination.port if destination is not None else None
+
+
+def _add_forwarded(request: Request) -> bytes | None:
+    forwarded: bytes | None = request.head.combined(b"x-forwarded-for")
+    address: bytes = request.connection.remote()[0]
+    return forwarded + b", " + address if forwarded else address
+
+
+module = HttpModule(
+    name="proxy",
+    location=LocationConf,
+    directives=(
+        Directive("proxy_pass", LOCATION | LIF | LIMIT_EXCEPT, take(1), set_pass),
+        Directive("proxy_redirect", EVERYWHERE, take(1, 2), set_redirect),
+        Directive("proxy_cookie_domain", EVERYWHERE, take(1, 2), add_cookie_domain),
+        Directive("proxy_cookie_path", EVERYWHERE, take(1, 2), add_cookie_path),
+        Directive("proxy_cookie_flags", EVERYWHERE, take(1, 2, 3, 4), add_cookie_flags),
+        Directive("proxy_set_header", EVERYWHERE, take(2), add_header),
+        Directive("proxy_set_body", EVERYWHERE, take(1), template_setting("body")),
+        Directive("proxy_method", EVERYWHERE, take(1), template_setting("method")),
+        Directive("proxy_http_version", EVERYWHERE, take(1), enum_("http_minor", {"1.0": 0, "1.1": 1})),
+        Directive("proxy_pass_trailers", EVERYWHERE, FLAG, flag("pass_trailers")),
+        *family(
+            "proxy",
+            conditions={**CONDITIONS, "http_502": Condition.HTTP_502, "http_504": Condition.HTTP_504},
+        ),
+    ),
+    variables=(
+        Variable("proxy_host", _proxy_host),
+        Variable("proxy_port", _proxy_port),
+        Variable("proxy_add_x_forwarded_for", _add_forwarded),
+    ),
+    plan=plan,
+    settle=settle,
+)
+

@@ -1,0 +1,90 @@
+"""HTTP/1.x towards an upstream: the request's head from parts, and what reads the answer (RFC 9112)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway._fast.chunked import ChunkedDecoder
+from gateway._fast.http1_response import ResponseHead
+from gateway.protocol.cgi import PlainReader
+
+# Interim answers (RFC 9110, 15.2): another one follows. 101 is final here: the connection changes its protocol.
+_INTERIM: Final = frozenset({100, 102, 103})
+_WITHOUT_BODY: Final = frozenset({204, 304})
+
+
+def render_request(method: bytes, target: bytes, minor: int, fields: list[tuple[bytes, bytes]]) -> bytes:
+    """Request line, header fields, and the empty line."""
+    parts = [b"%b %b HTTP/1.%d\r\n" % (method, target, minor)]
+    for name, value in fields:
+        parts += (name, b": ", value, b"\r\n")
+    parts.append(b"\r\n")
+    return b"".join(parts)
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk of a body; of no data the last one."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class ResponseReader(PlainReader):
+    """Reads one answer: interim heads are skipped, the body ends by its own framing where it has one."""
+
+    __slots__ = ("decoder", "head_only", "version")
+
+    def __init__(self, *, head_only: bool = False) -> None:
+        """`head_only`: the request was HEAD, so no body follows whatever the fields say."""
+        PlainReader.__init__(self, "http")
+        self.head_only = head_only
+        self.decoder: ChunkedDecoder | None = None
+        self.version = 10
+
+    @property
+    def trailers(self) -> list[tuple[bytes, bytes]]:
+        return self.decoder.trailers if self.decoder is not None else []
+
+    def receive_head(self, data: bytes) -> ResponseHead | None:
+        while True:
+            head = PlainReader.receive_head(self, data)
+            if head is None:
+                return None
+            if head.status not in _INTERIM:
+                self.version = head.version
+                return head
+            data = self.buffer[self.size :]
+            self.buffer = b""
+            self.size = 0
+
+    def begin_body(self, method: bytes, status: int, content_length: int, *, chunked: bool, close: bool) -> bytes:
+        rest = self.buffer[self.size :]
+        self.buffer = b""
+        if self.head_only or status in _WITHOUT_BODY:
+            self.left = 0
+        elif chunked:
+            self.decoder = ChunkedDecoder(keep_trailers=True, upstream=True)
+        elif status != 101:
+            self.left = content_length
+        self.keepalive = self.version >= 11 and not close and (self.decoder is not None or self.left >= 0)
+        if self.left == 0:
+            self.done = True
+        return self.receive_body(rest) if rest else b""
+
+    def receive_body(self, data: bytes) -> bytes:
+        """Errors: HeadError for what is no chunked body."""
+        decoder = self.decoder
+        if decoder is None:
+            part = PlainReader.receive_body(self, data)
+        elif self.done:
+            self.excess = True
+            part = b""
+        else:
+            slices, self.done, rest = decoder.feed(data)
+            part = slices[0] if len(slices) == 1 else b"".join(slices)
+            if rest:
+                self.excess = True
+        if self.excess:
+            self.keepalive = False
+        return part
+
+    def receive_end(self) -> bool:
+        return self.done or (self.decoder is None and self.left <= 0)

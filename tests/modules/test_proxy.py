@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.engine import serving
+from tests.fakes import Peer, farm
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
+
+
+def http_peer(asked: list[bytes], answer: bytes = OK, size: int = 0) -> Peer:
+    """Answers each head (and `size` bytes behind it) that comes on a connection."""
+
+    async def peer(stream: trio.SocketStream) -> None:
+        buffer = b""
+        while True:
+            _, end, rest = buffer.partition(b"\r\n\r\n")
+            if end and len(rest) >= size:
+                asked.append(buffer)
+                buffer = b""
+                await stream.send_all(answer)
+                continue
+            data = await stream.receive_some()
+            if not data:
+                return
+            buffer += data
+
+    return peer
+
+
+async def test_the_request_is_made_anew(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(http_peer(asked))
+        text = f"""
+        server {{ listen 127.0.0.1:8080;
+            location / {{ proxy_pass http://{address}; proxy_set_header X-Host $proxy_host; }} }}
+        """
+        async with serving(text) as engine:
+            reply = await engine.get("/a%20b?c=d", {"X-Tag": "one", "TE": "trailers"}, host="example.org")
+            assert (reply.status, reply.body) == (200, b"ok\n")
+    lines = asked[0].split(b"\r\n")
+    assert lines[0] == b"GET /a%20b?c=d HTTP/1.1"
+    assert b"Host: " + address.encode() in lines
+    assert b"X-Host: " + address.encode() in lines
+    assert b"X-Tag: one" in lines
+    assert not [line for line in lines if line.lower().startswith((b"connection", b"te:"))]
+
+
+@pytest.mark.parametrize(
+    ("location", "uri", "asks", "expected"),
+    [
+        ("/a/", "/b/", "/a/c%20d?x", b"/b/c%20d?x"),
+        ("/a/", "/", "/a/c", b"/c"),
+        ("/a/", "", "/a/./c", b"/a/./c"),
+        ("/a/", "/$arg_u", "/a/c?u=v", b"/v"),
+        ("~ ^/a", "", "/a/c", b"/a/c"),
+    ],
+)
+async def test_uri(tmp_path: Path, location: str, uri: str, asks: str, expected: bytes) -> None:
+    asked: list[bytes] = []
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(http_peer(asked))
+        text = f"server {{ listen 127.0.0.1:8080; location {location} {{ proxy_pass http://{address}{uri}; }} }}"
+        async with serving(text) as engine:
+            assert (await engine.get(asks)).status == 200
+    assert asked[0].split(b" ")[1] == expected
+
+
+async def test_body_and_chunked_answer(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+    answer = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(http_peer(asked, answer, size=4))
+        text = f"server {{ listen 127.0.0.1:8080; location / {{ proxy_pass http://{address}; proxy_set_body body; }} }}"
+        async with serving(text) as engine:
+            reply = await engine.get("/")
+            assert (reply.status, reply.body) == (200, b"abc")
+    assert asked[0].endswith(b"\r\n\r\nbody")
+    assert b"\r\nContent-Length: 4\r\n" in asked[0]
+
+
+async def test_redirects_and_cookies_are_rewritten(tmp_path: Path) -> None:
+    async with farm(tmp_path) as peers:
+        answer = (
+            b"HTTP/1.1 302 Found\r\nLocation: http://back/x/y\r\nSet-Cookie: a=b; Path=/x/; Domain=back\r\n"
+            b"Content-Length: 0\r\n\r\n"
+        )
+        address = await peers.tcp(http_peer([], answer))
+        text = f"""
+        server {{ listen 127.0.0.1:8080;
+            location / {{ proxy_pass http://{address};
+                proxy_redirect http://back/x/ /front/;
+                proxy_cookie_path /x/ /front/; proxy_cookie_domain back front; proxy_cookie_flags a secure; }} }}
+        """
+        async with serving(text) as engine:
+            reply = await engine.get("/")
+            location = reply.header("location")
+            assert location is not None
+            assert location.endswith(b"/front/y")
+            assert reply.header("set-cookie") == b"a=b; Path=/front/; Domain=front; Secure"
