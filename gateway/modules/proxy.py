@@ -103,13 +103,13 @@ class LocationConf(UpstreamConf):
         if self.redirects is None and self.passing is not None and self.passing.destination is not None:
             self.redirects = (default_redirect(self.passing),)
 
-    def rewrite_field(self, request: Request, lower: bytes, value: bytes) -> bytes:
+    def rewrite_field(self, request: Request, lower: bytes, value: bytes) -> bytes | None:
         if lower == b"set-cookie":
             if self.cookie_domains or self.cookie_paths or self.cookie_flags:
                 return rewrite_cookie(request, value, self.cookie_domains, self.cookie_paths, self.cookie_flags)
         elif self.redirects:
             return redirect_field(self.redirects, request, lower, value)
-        return value
+        return None
 
 
 def default_redirect(passing: ProxyPass) -> Any:
@@ -326,4 +326,3 @@ module = HttpModule(
     plan=plan,
     settle=settle,
 )
-

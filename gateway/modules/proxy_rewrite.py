@@ -12,12 +12,13 @@ from gateway.http.setters import regex, template
 from gateway.upstream.rewriting import FlagRule, Rule, check_flag, domain_rule, prefix_rule, regex_rule
 
 
-def _rule(command: Command, plain: Callable[[Any, Any], Rule]) -> Rule:
+def _rule(command: Command, plain: Callable[[Any, Any], Rule], *, caseless: bool = False) -> Rule:
     """The rule of `pattern replacement`."""
     pattern, replacement = command.args
     if pattern.startswith("~"):
-        caseless = pattern.startswith("~*")
-        return regex_rule(regex(command, pattern[2 if caseless else 1 :], caseless), template(command, replacement))
+        marked = pattern.startswith("~*") and not caseless
+        compiled = regex(command, pattern[2 if marked else 1 :], caseless or marked)
+        return regex_rule(compiled, template(command, replacement))
     return plain(template(command, pattern), template(command, replacement))
 
 
@@ -55,19 +56,21 @@ def add_redirect(conf: Any, command: Command, default: Callable[[Any], Rule]) ->
     _add(conf, "redirects", default(conf.passing))
 
 
-def _add_cookie_rule(conf: Any, command: Command, field_name: str, plain: Callable[[Any, Any], Rule]) -> None:
+def _add_cookie_rule(
+    conf: Any, command: Command, field_name: str, plain: Callable[[Any, Any], Rule], *, caseless: bool = False
+) -> None:
     if _off(conf, field_name, command):
         return
     if len(command.args) == 1:
         command.fail(f'invalid parameter "{command.args[0]}"')
-    _add(conf, field_name, _rule(command, plain))
+    _add(conf, field_name, _rule(command, plain, caseless=caseless))
 
 
 def add_cookie_domain(conf: Any, command: Command) -> None:
-    """`proxy_cookie_domain off | domain replacement`; a leading dot of the domain is of no account."""
-    if len(command.args) == 2 and command.args[0].startswith("."):
-        command.args[0] = command.args[0][1:]
-    _add_cookie_rule(conf, command, "cookie_domains", domain_rule)
+    """`proxy_cookie_domain off | domain replacement`; a leading dot is of no account."""
+    if len(command.args) == 2:
+        command.args[:] = (text.removeprefix(".") for text in command.args)
+    _add_cookie_rule(conf, command, "cookie_domains", domain_rule, caseless=True)
 
 
 def add_cookie_path(conf: Any, command: Command) -> None:

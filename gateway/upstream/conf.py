@@ -110,9 +110,9 @@ class UpstreamConf(Conf):
             name for name in (*self.default_hidden, *(name.lower() for name in self.hide_headers)) if name not in shown
         )
 
-    def rewrite_field(self, request: Request, lower: bytes, value: bytes) -> bytes:
-        """What becomes of Location, Refresh or Set-Cookie; proxy has rules for them."""
-        return value
+    def rewrite_field(self, request: Request, lower: bytes, value: bytes) -> bytes | None:
+        """What becomes of Location, Refresh or Set-Cookie, None: it stays; proxy has rules for them."""
+        return None
 
     def _check_buffers(self) -> None:
         """What nginx asks of the sizes together. -1 is a size that follows from the others."""

@@ -174,7 +174,8 @@ class UpstreamHead:
         for lower, name, value in self.fields:
             if lower in _KEPT_BY_REDIRECT:
                 if lower == b"set-cookie":
-                    value = conf.rewrite_field(request, lower, value)
+                    changed = conf.rewrite_field(request, lower, value)
+                    value = value if changed is None else changed
                 if lower in _PLACED:
                     self._place(request, conf, lower, name, value)
                 else:
@@ -192,7 +193,12 @@ class UpstreamHead:
             if lower in hidden or lower in _HOP:
                 continue
             if lower in _REWRITTEN:
-                value = conf.rewrite_field(request, lower, value)
+                changed = conf.rewrite_field(request, lower, value)
+                if changed is not None:
+                    if lower == b"location":
+                        response.location = changed  # made absolute, as our own redirects are
+                        continue
+                    value = changed
             if lower in _PLACED:
                 self._place(request, conf, lower, name, value)
             else:

@@ -63,15 +63,15 @@ def apply(rules: Sequence[Rule], request: Request, value: bytes) -> bytes | None
     return None
 
 
-def redirect_field(rules: Sequence[Rule], request: Request, lower: bytes, value: bytes) -> bytes:
+def redirect_field(rules: Sequence[Rule], request: Request, lower: bytes, value: bytes) -> bytes | None:
     """Location, or the URL of Refresh."""
     start = 0
     if lower == b"refresh":
         start = value.lower().find(b"url=") + 4
         if start < 4:
-            return value
+            return None
     changed = apply(rules, request, value[start:])
-    return value if changed is None else value[:start] + changed
+    return None if changed is None else value[:start] + changed
 
 
 Attribute = tuple[bytes, "bytes | None"]
@@ -127,11 +127,11 @@ def check_flag(word: bytes) -> None:
 
 def rewrite_cookie(
     request: Request, value: bytes, domains: Sequence[Rule], paths: Sequence[Rule], flags: Sequence[FlagRule]
-) -> bytes:
+) -> bytes | None:
     """Set-Cookie with its Domain and Path rewritten and its flags changed."""
     attributes = split_cookie(value)
     if attributes[0][1] is None:
-        return value
+        return None
     changed = False
     for index, (name, text) in enumerate(attributes[1:], 1):
         rules = {b"domain": domains, b"path": paths}.get(name.lower(), ())
@@ -147,5 +147,5 @@ def rewrite_cookie(
             attributes = after
             break
     if not changed:
-        return value
+        return None
     return b"; ".join(name if text is None else name + b"=" + text for name, text in attributes)

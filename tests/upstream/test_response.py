@@ -26,6 +26,10 @@ class FakeConf:
     hidden = frozenset({b"x-hidden"})
     force_ranges = False
 
+    @staticmethod
+    def rewrite_field(request: object, lower: bytes, value: bytes) -> bytes | None:
+        return None
+
 
 def read(text: bytes) -> tuple[UpstreamHead, FakeRequest]:
     head = parse_response_head(text.replace(b"\n", b"\r\n") + b"\r\n\r\n", 0, "uwsgi")
