@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 
 class BodyError(Exception):
-    """A body that cannot be read: the status to answer, and nginx's log text."""
+    """A body that cannot be read: the status to answer, and nginx's log text. `level`: "error" where the client is
+    wrong, "info" where it only went away."""
 
-    def __init__(self, status: int, message: bytes) -> None:
+    def __init__(self, status: int, message: bytes, level: str = "info") -> None:
         super().__init__(message.decode("latin-1"))
         self.status = status
         self.message = message
+        self.level = level
 
 
 class BodyDecoder:
@@ -41,7 +43,7 @@ class BodyDecoder:
             try:
                 slices, done, rest = self.chunked.feed(data)
             except HeadError as error:
-                raise BodyError(error.status, error.message.encode()) from None
+                raise BodyError(error.status, error.message.encode(), "error") from None
             self.done = done
             decoded = slices[0] if len(slices) == 1 else b"".join(slices)
             self.received += before - len(rest)
@@ -61,7 +63,7 @@ class BodyDecoder:
 class RequestBody:
     """A request's body as far as it was read. `pieces()` gives it for an upstream, `data()` for a variable."""
 
-    __slots__ = ("complete", "file", "limit", "memory", "request", "size")
+    __slots__ = ("complete", "failed", "file", "limit", "memory", "request", "size")
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -69,6 +71,7 @@ class RequestBody:
         self.file: TempFile | None = None
         self.size = 0
         self.complete = False
+        self.failed: BodyError | None = None  # what came so far cannot be read, and never will be
         self.limit = request.location.core.client_max_body_size
 
     def add(self, data: bytes) -> None:
@@ -126,15 +129,22 @@ def read_body_nowait(request: Request) -> bool:
         if request.main is not request or request.discarding:
             body.complete = True
             return True
+        send_continue(request)
+    if body.failed is not None:
+        raise body.failed
     output = request.output
-    while not body.complete:
-        data = output.receive_body(request)
-        if data is None:
-            return False
-        if data:
-            body.add(data)
-        if not data or request.connection.decoder is None or request.connection.decoder.done:
-            body.finish()
+    try:
+        while not body.complete:
+            data = output.receive_body(request)
+            if data is None:
+                return False
+            if data:
+                body.add(data)
+            if not data or request.connection.decoder is None or request.connection.decoder.done:
+                body.finish()
+    except BodyError as error:
+        body.failed = error
+        raise
     return True
 
 
@@ -152,8 +162,6 @@ def send_continue(request: Request) -> None:
 async def read_body(request: Request) -> int | None:
     """Read the whole body in a fibre; None, or the status to end with (400, 408, 413, 499)."""
     try:
-        if request.main is request and request.body is None:
-            send_continue(request)
         if read_body_nowait(request):
             return None
         fibre = current_fibre()
@@ -176,7 +184,7 @@ async def read_body(request: Request) -> int | None:
             request.on_client_event = None
     except BodyError as error:
         if error.message:
-            request.log("info", error.message)
+            request.log(error.level, error.message)
         request.lingering_close = request.lingering_close and error.status != 400
         request.keepalive = False
         return error.status

@@ -445,21 +445,23 @@ class Connection:
                 raise BodyError(400, b"client prematurely closed connection")
             self.buffer = data_or_none
 
-    def discard_body(self, request: Request) -> None:
+    def discard_body(self, request: Request) -> int:
         decoder = self.decoder
         if decoder is None or decoder.done:
-            return
+            return 0
         try:
             while not decoder.done:
                 if self.receive_body(request) is None:
-                    return
+                    return 0
         except BodyError as error:
             request.keepalive = False
-            request.log("info", error.message)
+            request.log(error.level, error.message)
             decoder.done = True
+            return error.status if error.level == "error" else 0
         except OSError:
             request.keepalive = False
             decoder.done = True
+        return 0
 
     def _go_on_discarding(self) -> None:
         request = self.request

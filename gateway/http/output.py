@@ -31,8 +31,8 @@ class Output(Protocol):
     def terminate(self, request: Request) -> None:
         """End at once without completing the response: log, clean up, close."""
 
-    def discard_body(self, request: Request) -> None:
-        """Read and drop what is left of the request's body."""
+    def discard_body(self, request: Request) -> int:
+        """Read and drop what is left of the request's body; 0, or the status to end with if it is no body."""
 
     def receive_body(self, request: Request) -> bytes | None:
         """The next decoded part of the request's body; b"" at its end, None if the client has to send more.

@@ -22,10 +22,11 @@ def map_uri_to_path(request: Request, uri: bytes) -> bytes:
         request.log("alert", b'"alias" cannot be used in location "%s" where URI was rewritten' % name)
         raise NoPath
     base: bytes = absolute(request, core.alias(request))
-    if request.location.regex is not None:
+    length = core.alias_length
+    if length < 0:
         # The alias of a regex location is the whole name, unless try_files found a file below it.
         return base + uri if request.add_uri_to_alias else base
-    return base + uri[len(request.location.name) :]
+    return base + uri[length:]
 
 
 def document_root(request: Request) -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway._fast import uri as uri_grammar
 from gateway.http import error_pages, paths
+from gateway.http.body import send_continue
 from gateway.http.module import DONE, OK, RESTART, BodyFilter, FilterFinalize, Result
 from gateway.http.plan import make_plan, server_handlers
 from gateway.http.response import Response
@@ -347,12 +348,14 @@ class Request:
 
     # -- the body ------------------------------------------------------------------------------------------------
 
-    def discard_body(self) -> None:
-        """The request's body is not wanted: it will be read and dropped; nginx's ngx_http_discard_request_body."""
+    def discard_body(self) -> int:
+        """The body is not wanted: it will be read and dropped. 0, or the status to end with if it is no body (400)."""
         main = self.main
-        if main is self and self.body is None and not self.discarding:
-            self.discarding = True
-            self.output.discard_body(self)
+        if main is not self or self.body is not None or self.discarding:
+            return 0
+        self.discarding = True
+        send_continue(self)
+        return self.output.discard_body(self)
 
     # -- what modules ask ----------------------------------------------------------------------------------------
 

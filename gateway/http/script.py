@@ -231,7 +231,9 @@ class Return:
         if status in _REDIRECTS:
 
             def redirect(request: Request) -> Result:
-                request.discard_body()
+                wrong = request.discard_body()
+                if wrong:
+                    return wrong
                 request.response.location = template(request)
                 return status
 
@@ -239,15 +241,13 @@ class Return:
         if body is None:
 
             def answer(request: Request) -> Result:
-                request.discard_body()
-                return request.respond(status, template(request), content_type(request))
+                return request.discard_body() or request.respond(status, template(request), content_type(request))
 
             return answer
         constant = body
 
         def answer_constant(request: Request) -> Result:
-            request.discard_body()
-            return request.respond(status, constant, content_type(request))
+            return request.discard_body() or request.respond(status, constant, content_type(request))
 
         return answer_constant
 

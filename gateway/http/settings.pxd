@@ -4,6 +4,7 @@
 cdef class EngineSettings:
     cdef public object limit_except
     cdef public object alias
+    cdef public long alias_length
     cdef public object root
     cdef public bytes root_path
     cdef public object error_pages

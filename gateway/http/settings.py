@@ -17,6 +17,7 @@ class EngineSettings:
     def __init__(self, conf: Any) -> None:
         self.limit_except: Any = conf.limit_except
         self.alias: Any = conf.alias
+        self.alias_length: int = conf.alias_length
         self.root: Any = conf.root
         self.root_path: bytes | None = conf.root_path
         self.error_pages: Any = conf.error_pages

@@ -187,7 +187,7 @@ class Registry:
 
     def _member(self, name: str) -> Getter | None:
         for family in self._prefixes:
-            if name.startswith(family.prefix) and len(name) > len(family.prefix):
+            if name.startswith(family.prefix):
                 return family.make(name[len(family.prefix) :])
         return None
 

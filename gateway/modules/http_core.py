@@ -71,8 +71,10 @@ class ServerConf(Conf):
 class LocationConf(Conf):
     internal: Any = setting(False, inherit=False)
     limit_except: Any = setting(None, inherit=False)
-    alias: Any = setting(None, inherit=False)
+    # root and alias are one setting: an inner block has both from itself or both from outside
     root: Any = setting(None)
+    alias: Any = setting(None)
+    alias_length: Any = setting(0)  # how much of the URI an alias stands for; -1: all of it (a regular expression)
     error_pages: Any = setting(())
     recursive_error_pages: Any = setting(False)
     satisfy_any: Any = setting(False)
@@ -121,8 +123,6 @@ class LocationConf(Conf):
     limits_rate: bool = False
 
     def merge(self, outer: Self | None, nameless: bool = False) -> None:
-        if self.alias is UNSET and self.root is not UNSET and nameless:
-            self.alias = None  # a root in an `if` takes the place of its location's alias
         Conf.merge(self, outer, nameless)
         full = self.server_tokens != "off"
         self.signature = FULL_SIGNATURE if full else SIGNATURE
@@ -195,13 +195,9 @@ def set_root(conf: LocationConf, command: Command) -> None:
     if not text.startswith("$"):
         text = command.loader.path(text)
     value = template(command, text)
-    if is_alias:
-        conf.alias = value
-        conf.root = None
-    else:
-        conf.root = value
-        if conf.alias is UNSET:
-            conf.alias = None
+    conf.alias, conf.root = (value, None) if is_alias else (None, value)
+    location = command.scope.owner
+    conf.alias_length = (-1 if location.regex is not None else len(location.name)) if is_alias else 0
 
 
 def set_internal(conf: LocationConf, command: Command) -> None:

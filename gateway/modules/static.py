@@ -58,8 +58,7 @@ def serve(request: Request) -> Result:
         return 404
     if request.method == b"POST":
         return 405
-    request.discard_body()
-    return send_file(request, file)
+    return request.discard_body() or send_file(request, file)
 
 
 def send_file(request: Request, file: OpenedFile) -> Result:

@@ -51,7 +51,9 @@ def plan(settings: Settings, location: Location) -> Contribution:
 def show(request: Request) -> Result:
     if request.method not in (b"GET", b"HEAD"):
         return 405
-    request.discard_body()
+    wrong = request.discard_body()
+    if wrong:
+        return wrong
     status = read(request)
     text = (
         f"Active connections: {status.active} \n"

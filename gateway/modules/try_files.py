@@ -52,7 +52,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
     if tries is None:
         return NOTHING
 
-    aliased_by_regex = location.core.alias is not None and location.regex is not None
+    aliased_by_regex = location.core.alias_length < 0
 
     def find(request: Request) -> Result:
         for file, directory in tries.files:
@@ -83,18 +83,19 @@ def plan(settings: Settings, location: Location) -> Contribution:
 def place(request: Request, name: bytes, has_variables: bool) -> tuple[bytes, bytes]:
     """The path to try for a name, and the URI that the request gets if it is there.
 
-    alias takes the location's part off the front of a name made of variables (`$uri`), not of a literal one.
+    alias takes its location's part off the front of a name made of variables (`$uri`), not of a literal one.
     """
-    location = request.location
-    core = location.core
+    core = request.location.core
     if core.alias is None:
         return document_root(request) + name, name
     base = document_root(request)
-    if location.regex is not None:
+    length = core.alias_length
+    if length < 0:
         return base + name, name
-    if has_variables and name.startswith(location.name):
-        name = name[len(location.name) :]
-    return base + name, location.name + name
+    front = request.uri[:length]
+    if has_variables and name.startswith(front):
+        name = name[length:]
+    return base + name, front + name
 
 
 module = HttpModule(
