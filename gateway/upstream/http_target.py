@@ -63,7 +63,9 @@ def request_target(request: Request, uri: bytes, location: bytes, *, whole: bool
         target: bytes = request.main.head.target
         return target
     path = request.uri
-    if uri and request.valid_location:
+    if not request.valid_location:
+        uri = b""  # a `break` followed a rewrite: what it made is the URI
+    elif uri:
         path = path[len(location) :]
     if request.head.quoted_uri or request.internal:
         path = uri_grammar.escape(path, "uri")

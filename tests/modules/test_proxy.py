@@ -70,6 +70,17 @@ async def test_uri(tmp_path: Path, location: str, uri: str, asks: str, expected:
     assert asked[0].split(b" ")[1] == expected
 
 
+@pytest.mark.parametrize("script", ["rewrite ^/a(.*) /c$1; break;", "rewrite ^/a(.*) /c$1 break;"])
+async def test_a_rewritten_uri_goes_out_as_it_is(tmp_path: Path, script: str) -> None:
+    asked: list[bytes] = []
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(http_peer(asked))
+        text = f"server {{ listen 127.0.0.1:8080; location /a/ {{ {script} proxy_pass http://{address}/b/; }} }}"
+        async with serving(text) as engine:
+            assert (await engine.get("/a/x%20y?z")).status == 200
+    assert asked[0].split(b" ")[1] == b"/c/x%20y?z"
+
+
 async def test_body_and_chunked_answer(tmp_path: Path) -> None:
     asked: list[bytes] = []
     answer = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
