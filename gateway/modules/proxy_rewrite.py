@@ -83,6 +83,8 @@ def add_cookie_flags(conf: Any, command: Command) -> None:
     if _off(conf, "cookie_flags", command):
         return
     name, *words = command.args
+    if not words:
+        command.fail(f'invalid parameter "{name}"')
     if name.startswith("~"):
         pattern = regex(command, name[1:], caseless=True)
 
