@@ -79,7 +79,7 @@ async def test_inheritance_conditions_and_off(tmp_path: Path) -> None:
 
 async def test_buffers(tmp_path: Path) -> None:
     text = f"""log_format u $uri; server {{ listen 127.0.0.1:80;
-        location / {{ access_log {tmp_path}/plain u buffer=64 flush=100ms; return 204; }}
+        location / {{ access_log {tmp_path}/plain u buffer=64 flush=1s; return 204; }}
         location /z {{ access_log {tmp_path}/z.gz u gzip=9 flush=1h; return 204; }} }}"""
     async with serving(text) as engine:
         await engine.get("/a")
