@@ -270,7 +270,6 @@ class Connection:
             not core.keepalive_timeout
             or self.requests >= core.keepalive_requests
             or self.lane.now - self.started > core.keepalive_time
-            or self.worker.exiting
             or (core.keepalive_disable and core.keepalive_disabled_for(request))
         ):
             request.keepalive = False
@@ -278,6 +277,8 @@ class Connection:
     # -- Output --------------------------------------------------------------------------------------------------
 
     def send_head(self, request: Request) -> None:
+        if request.keepalive and self.worker.exiting:
+            request.keepalive = False
         decide_framing(request)
         if request.http_version < 10:
             request.keepalive = False
