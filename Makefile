@@ -15,9 +15,9 @@ endif
 sources = pyproject.toml $(shell sed -n 's/.*sources = \["\([^"]*\)"\].*/\1/p' pyproject.toml) \
     $(wildcard gateway/*/*.pxd)
 
-.PHONY: demo test ext bench clean setup-demo setup-test
+.PHONY: demo test ext bench clean setup-build setup-demo setup-test
 
-setup-%:
+setup-build setup-demo setup-test: setup-%:
 	@$(if $(own),.ci/venv $*)
 
 demo: setup-demo
