@@ -3,7 +3,7 @@
 They come from the `pcre2` package, whose wheel carries libpcre2 (10.47), so that no machine needs its headers.
 Measured on a busy machine, CPU time of one match of `^/static/(?<rest>.*)$` on 23 bytes: Python's `re` 0.46 µs, the
 package's `Pattern.search` 3.6, its inner layer's `_cy.match` 0.5, which we therefore call; `search()` here 1.2 with
-its Captures, `test()` 0.65, a group 0.65 more (an idle machine: half of each). A binding of our own could at best
+its Captures, `test()` 0.65, a group 0.65 more. A binding of our own could at best
 halve that and would need libpcre2 at build time: the wheel keeps the library's symbols to itself.
 
 The inner layer also lets us take back what the package adds for likeness to `re`: ALT_BSUX, which changes the

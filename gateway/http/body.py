@@ -169,7 +169,6 @@ async def read_body(request: Request) -> int | None:
         lane = request.connection.lane
         request.on_client_event = fibre.wake
         timeout = request.location.core.client_body_timeout
-        request.reading_body = True
         try:
             while True:
                 if not await park(lane.now + timeout):
@@ -180,7 +179,6 @@ async def read_body(request: Request) -> int | None:
                 if read_body_nowait(request):
                     return None
         finally:
-            request.reading_body = False
             request.on_client_event = None
     except BodyError as error:
         if error.message:

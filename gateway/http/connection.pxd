@@ -12,6 +12,8 @@ cdef class Connection:
     cdef public bint in_loop
     cdef public Lane lane
     cdef public double linger_until
+    cdef public bint limited
+    cdef public bint nodelay
     cdef public object listening
     cdef public object local
     cdef public long number

@@ -48,6 +48,8 @@ class Connection:
         self.pipelined = False  # the next request was here before the last one ended
         self.started = worker.lane.now
         self.linger_until = 0.0
+        self.nodelay = False  # TCP_NODELAY is set
+        self.limited = False  # the stream has the rate of a request that was slowed
         self.scheme = b"http"
         self.local: tuple[bytes, int] | None = None
         self.proxy: Any = None  # what a PROXY protocol header told
@@ -123,7 +125,6 @@ class Connection:
                 self.close(reset=False)
         elif self.state == SENDING and request is not None:
             request.log("info", b"client timed out (110: Connection timed out) while sending response to client")
-            self.worker.crossed_deadline(self, request)
             request.finalize(408)
         elif self.state == DISCARDING and request is not None:
             self._end_request(request, keep=False)
@@ -191,6 +192,10 @@ class Connection:
             request.drive(error.status)
             return True
         if head is None:
+            if buffer[:1] in b"\r\n":
+                self.buffer = buffer = buffer.lstrip(b"\r\n")  # empty lines before a request count for nothing
+                if not buffer:
+                    return False
             if not self.reading:
                 self.reading = True
                 self.worker.head_begins()
@@ -285,7 +290,13 @@ class Connection:
             return
         data = render_head(request, self.lane.http_date)
         request.head_size = len(data)
-        self.stream.write(data)
+        stream = self.stream
+        core = request.location.core
+        if core.tcp_nodelay and not self.nodelay:
+            self.nodelay = True
+            stream.nodelay()
+        stream.chunk = core.sendfile_max_chunk
+        stream.write(data)
         self._limit_rate(request)
 
     def _limit_rate(self, request: Request) -> None:
@@ -298,8 +309,10 @@ class Connection:
             if after is None:
                 after = core.limit_rate_after(request) if core.limit_rate_after is not None else 0
             self.stream.limit_rate(rate, after)
-        elif core.limits_rate:
+            self.limited = True
+        elif self.limited:
             self.stream.limit_rate(0, 0)
+            self.limited = False
 
     def send(self, request: Request, pieces: list[Piece], last: bool, flush: bool) -> None:
         stream = self.stream

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -126,6 +127,11 @@ class Worker:
                 self.counters.accepted()
             if len(self.connections) >= self.worker_connections:
                 self._make_room()
+                if len(self.connections) >= self.worker_connections:
+                    os.close(fd)
+                    if self.counters is not None:
+                        self.counters.closed()
+                    return
             Connection(self, fd, peer, listening).read_head()
 
         return accepted
@@ -162,9 +168,6 @@ class Worker:
     def connection_closed(self, connection: Connection) -> None:
         if self.counters is not None:
             self.counters.closed()
-
-    def crossed_deadline(self, connection: Connection, request: Request) -> None:
-        """A place for diagnosis: which directive's time ran out."""
 
     def address_text(self, raw: bytes) -> tuple[bytes, int]:
         text: tuple[bytes, int] = sockaddr_text(raw)

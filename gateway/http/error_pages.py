@@ -74,7 +74,6 @@ def _send_page(request: Request, body: bytes | None) -> Result:
     response.status_text = None
     if body is None:
         response.content_length = 0
-        request.header_only = request.header_only or False
     else:
         response.content_type = b"text/html"
         response.content_length = len(body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from gateway.http.module import OK, RESTART, Contribution, Handler, HeadFilter, HttpModule, Phase, Result
+from gateway.http.module import OK, Contribution, Handler, HeadFilter, HttpModule, Phase, Result
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location
@@ -16,7 +16,7 @@ LogHandler = Callable[["Request"], None]
 
 
 class Plan:
-    """`steps` run one after the other until one of them answers; `rewrites` is how many of them belong to REWRITE."""
+    """`steps` run one after the other until one of them answers."""
 
     def __init__(
         self, steps: tuple[Handler, ...], head_filters: tuple[HeadFilter, ...], logs: tuple[LogHandler, ...]
@@ -97,11 +97,11 @@ def _access(handlers: list[Handler], satisfy_any: bool) -> list[Handler]:
     if not handlers:
         return []
     if not satisfy_any or len(handlers) == 1:
-        return [_main_only(handler, allow_ends=False) for handler in handlers]
+        return [_main_only(handler) for handler in handlers]
     return [_satisfy_any(handlers)]
 
 
-def _main_only(handler: Handler, allow_ends: bool) -> Handler:
+def _main_only(handler: Handler) -> Handler:
     async def settle(result: Awaitable[Result]) -> Result:
         value = await result
         return None if value == OK else value
@@ -122,6 +122,7 @@ def _satisfy_any(handlers: list[Handler]) -> Handler:
         result: Result | Awaitable[Result] = await pending
         while True:
             if result == OK:
+                request.satisfied()
                 return None
             if result is not None:
                 if result not in (401, 403):
@@ -171,5 +172,3 @@ def server_handlers(server: Server, modules: Sequence[HttpModule]) -> tuple[tupl
                 late.append(handler)
     return tuple(early), tuple(late)
 
-
-__all__ = ["RESTART", "Plan", "make_plan", "server_handlers"]

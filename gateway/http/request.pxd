@@ -30,7 +30,6 @@ cdef class Request:
     cdef public bint internal
     cdef public bint uri_changed
     cdef public long uri_changes
-    cdef public long subrequests
     cdef public bint in_error_page
     cdef public long err_status
     cdef public object captures
@@ -42,7 +41,6 @@ cdef class Request:
     cdef public bint complete
     cdef public long head_size
     cdef public double started
-    cdef public bint reading_body
     cdef public bint finished
     cdef public bint lingering_close
     cdef public bint expect_tested

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from gateway.http.servers import Server
 
 URI_CHANGES = 10  # rewrites and internal redirects of one request; nginx's NGX_HTTP_MAX_URI_CHANGES
-SUBREQUESTS = 50  # nginx's NGX_HTTP_MAX_SUBREQUESTS
 
 
 class Request:
@@ -58,7 +57,6 @@ class Request:
         self.internal: bool = False
         self.uri_changed: bool = False
         self.uri_changes: int = URI_CHANGES + 1
-        self.subrequests: int = SUBREQUESTS + 1
         self.in_error_page: bool = False
         self.err_status: int = 0
         self.captures: Captures | None = None
@@ -71,7 +69,6 @@ class Request:
         self.complete: bool = False  # all of the response is with the kernel: $request_completion
         self.head_size: int = 0
         self.started: float = 0.0  # lane time
-        self.reading_body: bool = False
         self.finished: bool = False  # the last piece was handed to the output
         self.lingering_close: bool = False
         self.expect_tested: bool = False
@@ -376,13 +373,6 @@ class Request:
         """A redirect's target cut at its question mark."""
         path, _, args = target.partition(b"?")
         return path, args
-
-    @property
-    def extension(self) -> bytes:
-        """The URI's file extension without the dot: text behind the last dot of the last component."""
-        last = self.uri[self.uri.rfind(b"/") + 1 :]
-        dot = last.rfind(b".")
-        return last[dot + 1 :] if dot >= 0 else b""
 
     @property
     def scheme(self) -> bytes:

@@ -59,7 +59,7 @@ class Response:
         self.accept_ranges: bool = False  # nginx's allow_ranges: ranges may be served of this response
         self.server: bytes | None = None  # instead of our own
         self.date: bytes | None = None
-        self.override_charset: bytes | None = None
+        self.override_charset: bytes | None = None  # X-Accel-Charset: the charset filter, not built yet, will read it
         self.fields: list[tuple[bytes, bytes]] = []
         self.trailers: list[tuple[bytes, bytes]] | None = None
 

@@ -17,12 +17,9 @@ cdef class EngineSettings:
     cdef public double client_body_timeout
     cdef public object client_body_temp_path
     cdef public long client_body_in_file_only
-    cdef public bint client_body_in_single_buffer
     cdef public double send_timeout
-    cdef public long send_lowat
     cdef public object limit_rate
     cdef public object limit_rate_after
-    cdef public bint limits_rate
     cdef public double keepalive_timeout
     cdef public long keepalive_header
     cdef public double keepalive_min_timeout
@@ -42,11 +39,8 @@ cdef class EngineSettings:
     cdef public str if_modified_since
     cdef public long long max_ranges
     cdef public bint log_not_found
-    cdef public bint log_subrequest
     cdef public long long sendfile_max_chunk
-    cdef public bint tcp_nopush
     cdef public bint tcp_nodelay
-    cdef public long subrequest_output_buffer_size
     cdef public bytes server_header
     cdef public bytes signature
     cdef public dict heads

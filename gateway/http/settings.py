@@ -30,12 +30,9 @@ class EngineSettings:
         self.client_body_timeout: float = conf.client_body_timeout
         self.client_body_temp_path: Any = conf.client_body_temp_path
         self.client_body_in_file_only: int = conf.client_body_in_file_only
-        self.client_body_in_single_buffer: bool = conf.client_body_in_single_buffer
         self.send_timeout: float = conf.send_timeout
-        self.send_lowat: int = conf.send_lowat
         self.limit_rate: Any = conf.limit_rate
         self.limit_rate_after: Any = conf.limit_rate_after
-        self.limits_rate: bool = conf.limits_rate
         self.keepalive_timeout: float = conf.keepalive_timeout
         self.keepalive_header: int = conf.keepalive_header
         self.keepalive_min_timeout: float = conf.keepalive_min_timeout
@@ -55,11 +52,8 @@ class EngineSettings:
         self.if_modified_since: str = conf.if_modified_since
         self.max_ranges: int = conf.max_ranges
         self.log_not_found: bool = conf.log_not_found
-        self.log_subrequest: bool = conf.log_subrequest
         self.sendfile_max_chunk: int = conf.sendfile_max_chunk
-        self.tcp_nopush: bool = conf.tcp_nopush
         self.tcp_nodelay: bool = conf.tcp_nodelay
-        self.subrequest_output_buffer_size: int = conf.subrequest_output_buffer_size
         self.server_header: bytes = conf.server_header
         self.signature: bytes = conf.signature
         self.heads: dict[Any, tuple[bytes, bytes]] = {}  # h1_head's plain heads, cut at the date

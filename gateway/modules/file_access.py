@@ -27,7 +27,6 @@ class Settings(Conf):
     valid: Any = setting(60.0)
     min_uses: Any = setting(1)
     errors: Any = setting(False)
-    events: Any = setting(False)
     symlinks: Any = setting((Symlinks.OFF, None))
     opener: Any = None
     options: Any = None
@@ -120,7 +119,6 @@ module = HttpModule(
         Directive("open_file_cache_valid", EVERYWHERE, take(1), time_s("valid")),
         Directive("open_file_cache_min_uses", EVERYWHERE, take(1), number("min_uses")),
         Directive("open_file_cache_errors", EVERYWHERE, FLAG, flag("errors")),
-        Directive("open_file_cache_events", EVERYWHERE, FLAG, flag("events")),
         Directive("disable_symlinks", EVERYWHERE, take(1, 2), set_symlinks),
     ),
 )

@@ -15,7 +15,6 @@ from gateway.config.directive import (
     Directive,
     at_least,
     bitmask,
-    bufs,
     enum_,
     flag,
     number,
@@ -45,15 +44,12 @@ class Settings(Conf):
     types: Any = setting(frozenset({b"text/html"}))
     level: Any = setting(1)
     min_length: Any = setting(20)
-    buffers: Any = setting((32, 4096))
     http_version: Any = setting(11)
     proxied: Any = setting(conditions.OFF)
     disable: Any = setting(())
     vary: Any = setting(False)
     window: Any = setting(15)
     memory: Any = setting(8)
-    no_buffer: Any = setting(False)
-    postpone: Any = setting(0)
 
 
 def set_types(conf: Settings, command: Command) -> None:
@@ -150,7 +146,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
 
     def filter_head(request: Request) -> BodyFilter | None:
         response = request.response
-        if response.status not in _STATUSES or response.content_encoding or request.header_only:
+        if response.status not in _STATUSES or response.content_encoding:
             return None
         length = response.content_length
         if 0 <= length < settings.min_length:
@@ -192,13 +188,10 @@ module = HttpModule(
     variables=(Variable("gzip_ratio", _ratio),),
     directives=(
         Directive("gzip", EVERYWHERE | LIF, FLAG, flag("enable")),
-        Directive("gzip_buffers", EVERYWHERE, take(2), bufs("buffers")),
         Directive("gzip_types", EVERYWHERE, at_least(1), set_types),
         Directive("gzip_comp_level", EVERYWHERE, take(1), number("level", minimum=1, maximum=9)),
         Directive("gzip_window", EVERYWHERE, take(1), _power("window", _WINDOWS, "or 32k")),
         Directive("gzip_hash", EVERYWHERE, take(1), _power("memory", _MEMORY, "32k, 64k, or 128k")),
-        Directive("gzip_no_buffer", EVERYWHERE, FLAG, flag("no_buffer")),
-        Directive("postpone_gzipping", EVERYWHERE, take(1), size("postpone")),
         Directive("gzip_min_length", EVERYWHERE, take(1), size("min_length")),
         Directive("gzip_vary", EVERYWHERE, FLAG, flag("vary")),
         Directive("gzip_http_version", EVERYWHERE, take(1), enum_("http_version", {"1.0": 10, "1.1": 11})),

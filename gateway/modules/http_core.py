@@ -84,9 +84,7 @@ class LocationConf(Conf):
     client_body_timeout: Any = setting(60.0)
     client_body_temp_path: Any = setting(None)
     client_body_in_file_only: Any = setting(_OFF)
-    client_body_in_single_buffer: Any = setting(False)
     send_timeout: Any = setting(60.0)
-    send_lowat: Any = setting(0)
     limit_rate: Any = setting(None)
     limit_rate_after: Any = setting(None)
     keepalive_timeout: Any = setting(75.0)
@@ -109,18 +107,12 @@ class LocationConf(Conf):
     if_modified_since: Any = setting("exact")
     max_ranges: Any = setting(1 << 31)
     log_not_found: Any = setting(True)
-    log_subrequest: Any = setting(False)
-    sendfile: Any = setting(False)
     sendfile_max_chunk: Any = setting(2 << 20)
-    tcp_nopush: Any = setting(False)
     tcp_nodelay: Any = setting(True)
-    read_ahead: Any = setting(0)
-    subrequest_output_buffer_size: Any = setting(4096)
     # made from the settings above
     server_header: bytes = b""
     signature: bytes = b""
     root_path: bytes | None = None
-    limits_rate: bool = False
 
     def merge(self, outer: Self | None, nameless: bool = False) -> None:
         Conf.merge(self, outer, nameless)
@@ -227,7 +219,6 @@ def prepare(scope: Any, loader: Any) -> None:
             core = location.core
             if core.error_log is None:
                 core.error_log = default_log
-            core.limits_rate = core.limit_rate is not None
             if core.root is None and core.alias is None:
                 if root is None:
                     root = to_bytes(loader.path("html"))
@@ -279,9 +270,7 @@ module = HttpModule(
             enum_("client_body_in_file_only", {"off": 0, "on": 2, "clean": 1}),
         ),
         Directive("client_body_temp_path", EVERYWHERE, take(1, 2, 3, 4), temp_path("client_body_temp_path")),
-        Directive("client_body_in_single_buffer", EVERYWHERE, FLAG, flag("client_body_in_single_buffer")),
         Directive("send_timeout", EVERYWHERE, take(1), time_s("send_timeout")),
-        Directive("send_lowat", EVERYWHERE, take(1), size("send_lowat")),
         Directive("limit_rate", _ROOT, take(1), number_setting("limit_rate", units.parse_size)),
         Directive("limit_rate_after", _ROOT, take(1), number_setting("limit_rate_after", units.parse_size)),
         Directive("keepalive_timeout", EVERYWHERE, take(1, 2), set_keepalive_timeout),
@@ -318,12 +307,7 @@ module = HttpModule(
         ),
         Directive("max_ranges", EVERYWHERE, take(1), number("max_ranges")),
         Directive("log_not_found", EVERYWHERE, FLAG, flag("log_not_found")),
-        Directive("log_subrequest", EVERYWHERE, FLAG, flag("log_subrequest")),
-        Directive("sendfile", _ROOT, FLAG, flag("sendfile")),
         Directive("sendfile_max_chunk", EVERYWHERE, take(1), size("sendfile_max_chunk")),
-        Directive("tcp_nopush", EVERYWHERE, FLAG, flag("tcp_nopush")),
         Directive("tcp_nodelay", EVERYWHERE, FLAG, flag("tcp_nodelay")),
-        Directive("read_ahead", EVERYWHERE, take(1), size("read_ahead")),
-        Directive("subrequest_output_buffer_size", EVERYWHERE, take(1), size("subrequest_output_buffer_size")),
     ),
 )

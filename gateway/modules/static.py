@@ -76,8 +76,12 @@ def send_file(request: Request, file: OpenedFile) -> Result:
     if not request.send_head():
         if size > SMALL:
             request.send([FileSlice(file.fd, 0, size, file)], last=True)
-        else:
-            request.send([os.pread(file.fd, size, 0)] if size else [], last=True)
+            return OK
+        data = os.pread(file.fd, size, 0) if size else b""
+        if len(data) != size:
+            request.log("crit", b"the file became shorter while it was read: %d of %d bytes" % (len(data), size))
+            return request.abort()
+        request.send([data] if size else [], last=True)
     return OK
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from typing import Final
 from zlib import crc32
@@ -15,7 +16,7 @@ MAX_TRIES: Final = 20
 POINTS: Final = 160
 
 
-class _KeyedChoice(Choice):
+class _KeyedChoice(Choice, ABC):
     """A hash leads to a place on the list of peers, each as wide as its weight."""
 
     __slots__ = ("hash", "misses")
@@ -25,8 +26,9 @@ class _KeyedChoice(Choice):
         self.hash = 0
         self.misses = 0
 
+    @abstractmethod
     def _next_hash(self) -> int:
-        raise NotImplementedError
+        """The hash of this try; another one for each try of a request."""
 
     def _pick(self, now: int) -> Peer | None:
         peers = self.group.peers
