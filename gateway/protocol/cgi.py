@@ -38,8 +38,6 @@ class Reader(Protocol):
 class PlainReader:
     """A head without transfer framing behind it. `form` is parse_response_head's."""
 
-    __slots__ = ("buffer", "done", "excess", "form", "keepalive", "left", "size")
-
     def __init__(self, form: str) -> None:
         self.form = form
         self.buffer = b""

@@ -20,22 +20,6 @@ class Stage(enum.Enum):
 class Attempt:
     """One try at one peer. Times are the lane's seconds, -1 for what did not come to pass."""
 
-    __slots__ = (
-        "began",
-        "body_received",
-        "cached",
-        "connected",
-        "ended",
-        "error",
-        "head_read",
-        "is_unix",
-        "name",
-        "received",
-        "sent",
-        "stage",
-        "status",
-    )
-
     def __init__(self, name: bytes | None, began: float) -> None:
         self.name = name  # None: a mark between two exchanges of one request
         self.began = began
@@ -49,7 +33,6 @@ class Attempt:
         self.stage = Stage.CONNECTING
         self.error: OSError | None = None
         self.cached = False  # on a connection that was kept from an earlier request
-        self.is_unix = False
 
 
 def join(attempts: Sequence[Attempt], text: Callable[[Attempt], bytes]) -> bytes | None:

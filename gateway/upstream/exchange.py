@@ -85,31 +85,6 @@ class ClientGone(Exception):
 class Exchange:
     """The work for one request, and what is known of it afterwards. `request.upstream` is the latest one."""
 
-    __slots__ = (
-        "attempt",
-        "attempts",
-        "began",
-        "body_sent",
-        "choice",
-        "codec",
-        "conf",
-        "connection",
-        "frame",
-        "head",
-        "lane",
-        "packet",
-        "pass_body",
-        "peer",
-        "reader",
-        "request",
-        "sent",
-        "streaming",
-        "target",
-        "trailers",
-        "upstream",
-        "wake",
-    )
-
     def __init__(self, request: Request, conf: UpstreamConf, codec: Codec, upstream: Upstream) -> None:
         self.request = request
         self.conf = conf
@@ -152,9 +127,11 @@ class Exchange:
         """The content handler. Cancelled: the connection is closed, the peer given back, nothing else is left."""
         request = self.request
         conf = self.conf
-        status = await self._take_request_body()
-        if status is not None:
-            return status
+        head = request.head
+        if head.content_length > 0 or head.chunked:
+            status = await self._take_request_body()
+            if status is not None:
+                return status
         try:
             self.packet = self.codec.encode(self)
         except RequestRefused as refused:
@@ -185,6 +162,9 @@ class Exchange:
             if request.on_client_event is self.wake:
                 request.on_client_event = None
             self.release()
+            # What stays are the records: no cycle is left for the garbage collector.
+            self.wake = self.choice = self.reader = self.frame = None
+            self.request = None  # type: ignore[assignment]
 
     async def _take_request_body(self) -> int | None:
         """Read the client's body before anything else, or prepare to pass it on as it comes."""
@@ -567,14 +547,14 @@ class Exchange:
         self.trailers = getattr(self.reader, "trailers", self.trailers)
         if self.trailers and self.conf.pass_trailers:
             request.response.trailers = self.trailers
-        request.send(pieces, last=True)
+        request.send(pieces, True)
         return OK
 
     def cut(self) -> Result:
         """The answer broke off after its head: the client must see that it is not whole."""
         request = self.request
         request.keepalive = False
-        request.send([], flush=True)
+        request.send([], False, True)
         request.log_status = request.log_status or request.response.status
         return request.abort()
 

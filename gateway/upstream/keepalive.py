@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 class Connection:
     """A connection to a peer, through one or more requests."""
 
-    __slots__ = ("address", "requests", "sent_before", "started", "stream", "tag")
-
     def __init__(self, stream: Transport, address: Address, now: float) -> None:
         self.stream = stream
         self.address = address

@@ -84,20 +84,6 @@ def digits(value: bytes) -> int:
 class UpstreamHead:
     """The head after the checks that nginx makes of it; `fields` is (lower-case name, name, value)."""
 
-    __slots__ = (
-        "buffering",
-        "charset",
-        "chunked",
-        "connection_close",
-        "content_length",
-        "fields",
-        "head",
-        "limit_rate",
-        "redirect",
-        "status",
-        "status_line",
-    )
-
     def __init__(self, head: ResponseHead, request: Request) -> None:
         """Errors: HeadError."""
         self.head = head

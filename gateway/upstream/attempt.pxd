@@ -1,0 +1,16 @@
+# The types of attempt.py's compiled form.
+
+
+cdef class Attempt:
+    cdef public bytes name
+    cdef public double began
+    cdef public double connected
+    cdef public double head_read
+    cdef public double ended
+    cdef public long status
+    cdef public long long sent
+    cdef public long long received
+    cdef public long long body_received
+    cdef public object stage
+    cdef public object error
+    cdef public bint cached
