@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway._fast.http1 import RequestHead
-from gateway.protocol.uwsgi import Field, Param
+from gateway.protocol.params import Field, Param
 
 class PacketEncoder:
     params: tuple[Param, ...]

@@ -7,11 +7,10 @@ host name that only variables tell is resolved by the system, since there is no 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import setting
 from gateway.config.directive import (
     EVERYWHERE,
     LIF,
@@ -24,16 +23,15 @@ from gateway.config.directive import (
 )
 from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
-from gateway.http.module import NOTHING, Contribution, HttpModule, Result
-from gateway.http.setters import cycle_of, default_temp_path, location_of, template
-from gateway.http.template import Template, compile_template
-from gateway.http.variables import Variable
+from gateway.http.module import NOTHING, Contribution, HttpModule
+from gateway.http.template import Template
 from gateway.protocol.cgi import PlainReader
-from gateway.protocol.uwsgi import MAX_SIZE, PacketEncoder, Param
-from gateway.upstream.conf import UpstreamConf
+from gateway.protocol.uwsgi import MAX_SIZE, PacketEncoder
+from gateway.upstream import params
 from gateway.upstream.directives import family
 from gateway.upstream.exchange import Exchange, RequestRefused
-from gateway.upstream.passing import Passing, parse_pass
+from gateway.upstream.params import ParamsConf, ParamsMainConf, add_param, params_of
+from gateway.upstream.passing import Passing, parse_passing
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location
@@ -44,51 +42,23 @@ SCHEMES: Final = (b"uwsgi://",)
 
 
 @dataclass(slots=True)
-class MainConf(Conf):
-    default_host: Any = None  # the template of HTTP_HOST where no uwsgi_param gives one
-
-
-@dataclass(slots=True)
-class LocationConf(UpstreamConf):
+class LocationConf(ParamsConf):
     prefix: ClassVar[str] = "uwsgi"
 
-    passing: Any = setting(None, inherit=False)  # what uwsgi_pass said
-    params: Any = setting(())  # (name, Template, if_not_empty)
     modifier1: Any = setting(0)
     modifier2: Any = setting(0)
     string: Any = setting("")
 
 
 def set_pass(conf: LocationConf, command: Command) -> None:
-    if conf.passing is not UNSET:
-        command.duplicate()
     text = command.args[0]
-    compiled = template(command, text)
-    if compiled.constant is None:
-        conf.passing = Passing(cycle_of(command).upstreams, SCHEMES, compiled)
-        return
-    if text[:9].lower() == "suwsgi://":
+    if text[:9].lower() == "suwsgi://" and "$" not in text:
         command.fail("suwsgi protocol requires SSL support, which is not supported yet")
-    target = parse_pass(compiled.constant, SCHEMES, command)
-    upstream = cycle_of(command).upstreams.refer(target, command.where)
-    conf.passing = Passing(cycle_of(command).upstreams, SCHEMES, None, upstream)
-    location = location_of(command)
-    if location.name.endswith(b"/"):
-        location.auto_redirect = True
-
-
-def add_param(conf: LocationConf, command: Command) -> None:
-    name, value, *rest = command.args
-    if rest and rest[0] != "if_not_empty":
-        command.fail(f'invalid parameter "{rest[0]}"')
-    earlier = () if conf.params is UNSET else conf.params
-    conf.params = (*earlier, (to_bytes(name), template(command, value), bool(rest)))
+    parse_passing(conf, command, SCHEMES)
 
 
 def settle(scope: Scope, loader: Loader) -> None:
-    default_temp_path(scope, loader, module, "temp_path", "uwsgi_temp")
-    host = compile_template("$host$is_request_port$request_port", scope.owner.variables)
-    scope.conf(module, "main").default_host = host
+    params.settle(scope, loader, module)
 
 
 class UwsgiCodec:
@@ -99,11 +69,8 @@ class UwsgiCodec:
     schema = b"uwsgi://"
 
     def __init__(self, conf: LocationConf, default_host: Template) -> None:
-        params: list[Param] = [(name, _value(value), skip) for name, value, skip in conf.params]
-        if not any(name.upper() == b"HTTP_HOST" for name, _, _ in params):
-            params.append((b"HTTP_HOST", _value(default_host), True))
         self.encoder = PacketEncoder(
-            params,
+            params_of(conf, default_host),
             modifier1=conf.modifier1,
             modifier2=conf.modifier2,
             pass_headers=conf.pass_request_headers,
@@ -125,34 +92,17 @@ class UwsgiCodec:
         return request.head.content_length > 0 and not request.head.chunked
 
 
-def _value(compiled: Template) -> Any:
-    """What the encoder evaluates: the bytes, or the shortest way to them."""
-    if compiled.constant is not None:
-        return compiled.constant
-    if len(compiled.parts) == 1:
-        part = compiled.parts[0]
-        return part.get if isinstance(part, Variable) else part
-    return compiled
-
-
 def plan(conf: LocationConf, location: Location) -> Contribution:
     passing: Passing | None = conf.passing
     if passing is None:
         return NOTHING
     codec = UwsgiCodec(conf, location.scope.conf(module, "main").default_host)
-    fixed = passing.upstream
-
-    def handler(request: Request) -> Awaitable[Result]:
-        if fixed is not None:
-            return Exchange(request, conf, codec, fixed).run()
-        return passing.run(request, conf, codec)
-
-    return Contribution(content=handler)
+    return Contribution(content=passing.handler(conf, codec))
 
 
 module = HttpModule(
     name="uwsgi",
-    main=MainConf,
+    main=ParamsMainConf,
     location=LocationConf,
     directives=(
         Directive("uwsgi_pass", LOCATION | LIF, take(1), set_pass),

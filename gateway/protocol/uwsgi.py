@@ -8,50 +8,24 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
+
+from gateway.protocol.params import Field, Param, Params
 
 if TYPE_CHECKING:
     from gateway._fast.http1 import RequestHead
 
 MAX_SIZE: Final = 0xFFFF  # the size has 16 bits
 
-Evaluate = Callable[[Any], "bytes | None"]
-# One param: its name, its value or what gives it for a request, and whether an empty value leaves it out.
-Param = tuple[bytes, "bytes | Evaluate", bool]
-Field = tuple[bytes, bytes]
-
 
 class BadPacket(ValueError):
     """Bytes that are no uwsgi packet."""
 
 
-def header_param(name: bytes) -> bytes:
-    """The param that a header field becomes: X-Forwarded-For is HTTP_X_FORWARDED_FOR."""
-    return b"HTTP_" + name.upper().replace(b"-", b"_")
-
-
 def _pair(name: bytes, value: bytes) -> bytes:
     # A length over 16 bits is cut here; the whole packet is then refused for its size.
     return struct.pack("<H", len(name) & MAX_SIZE) + name + struct.pack("<H", len(value) & MAX_SIZE) + value
-
-
-def ignored_fields(params: Iterable[Param]) -> tuple[bytes, ...]:
-    """The HTTP_ params that take the place of a header field; one with an empty constant value only hides it."""
-    return tuple(name for name, _, _ in params if len(name) > 5 and name.startswith(b"HTTP_"))
-
-
-def merge_fields(fields: Sequence[Field]) -> list[Field]:
-    """Repeated fields as one, in the first one's place: joined with a comma, cookies with a semicolon."""
-    merged: dict[bytes, list[bytes]] = {}
-    names: dict[bytes, bytes] = {}
-    for name, value in fields:
-        lower = name.lower()
-        names.setdefault(lower, name)
-        merged.setdefault(lower, []).append(value)
-    return [
-        (names[lower], (b"; " if lower == b"cookie" else b", ").join(values)) for lower, values in merged.items()
-    ]
 
 
 class PlainEncoder:
@@ -67,12 +41,9 @@ class PlainEncoder:
         tail: bytes = b"",
     ) -> None:
         """`tail` is uwsgi_string: bytes put behind the pairs and counted in the size."""
-        self.params = tuple(params)
-        # HTTP_FOO_bar still stands for the field Foo-Bar: nginx compares without case.
-        self.ignored = frozenset(name.upper() for name in ignored_fields(params))
+        self.params = Params(params, pass_headers=pass_headers)
         self.modifier1 = modifier1
         self.modifier2 = modifier2
-        self.pass_headers = pass_headers
         self.tail = tail
 
     def encode(self, request: Any, head: RequestHead | list[Field]) -> bytes:
@@ -80,21 +51,7 @@ class PlainEncoder:
 
         Errors: OverflowError(size), and what evaluating a param raises.
         """
-        parts: list[bytes] = []
-        for name, value, skip_empty in self.params:
-            if value.__class__ is bytes:
-                if not value and name.startswith(b"HTTP_") and len(name) > 5:
-                    continue
-                text = value
-            else:
-                text = value(request) or b""  # type: ignore[operator]
-            if text or not skip_empty:
-                parts.append(_pair(name, text))
-        if self.pass_headers:
-            for name, text in merge_fields(head if isinstance(head, list) else head.fields()):
-                key = header_param(name)
-                if key not in self.ignored:
-                    parts.append(_pair(key, text))
+        parts = [_pair(name, value) for name, value in self.params.pairs(request, head)]
         parts.append(self.tail)
         packet = b"".join(parts)
         if len(packet) > MAX_SIZE:
@@ -135,10 +92,6 @@ __all__ = [
     "MAX_SIZE",
     "BadPacket",
     "PacketEncoder",
-    "Param",
     "PlainEncoder",
     "decode",
-    "header_param",
-    "ignored_fields",
-    "merge_fields",
 ]

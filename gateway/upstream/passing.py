@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from gateway.config.conf import UNSET
 from gateway.config.directive import Command
 from gateway.core.lane import in_trio
-from gateway.http.module import Result
+from gateway.http.module import Handler, Result
 from gateway.http.request import Request
+from gateway.http.setters import cycle_of, location_of, template
 from gateway.http.template import Template
 from gateway.upstream.address import Target, from_addrinfo, parse_target
 from gateway.upstream.conf import UpstreamConf
@@ -31,6 +35,22 @@ def parse_pass(text: bytes, schemes: tuple[bytes, ...], command: Command) -> Tar
         command.fail(f'{error} in upstream "{rest.decode("utf-8", "surrogateescape")}"')
 
 
+def parse_passing(conf: Any, command: Command, schemes: tuple[bytes, ...] = ()) -> None:
+    """`*_pass` of a protocol whose target is an address alone: sets `conf.passing`."""
+    if conf.passing is not UNSET:
+        command.duplicate()
+    location = location_of(command)
+    if location.name.endswith(b"/"):
+        location.auto_redirect = True
+    upstreams = cycle_of(command).upstreams
+    compiled = template(command, command.args[0])
+    if compiled.constant is None:
+        conf.passing = Passing(upstreams, schemes, compiled)
+        return
+    target = parse_pass(compiled.constant, schemes, command)
+    conf.passing = Passing(upstreams, schemes, None, upstreams.refer(target, command.where))
+
+
 class Passing:
     """What a `*_pass` says."""
 
@@ -47,6 +67,13 @@ class Passing:
         self.schemes = schemes
         self.template = template
         self.upstream = upstream  # without variables
+
+    def handler(self, conf: UpstreamConf, codec: Codec) -> Handler:
+        """The content handler of a location that passes its requests on."""
+        fixed = self.upstream
+        if fixed is None:
+            return lambda request: self.run(request, conf, codec)
+        return lambda request: Exchange(request, conf, codec, fixed).run()
 
     async def run(self, request: Request, conf: UpstreamConf, codec: Codec) -> Result:
         """Find where this request goes, and let it go there."""

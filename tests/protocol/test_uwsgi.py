@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gateway._fast.http1 import HeadLimits, parse_head
 from gateway._fast.uwsgi import PacketEncoder as FastEncoder
-from gateway.protocol.uwsgi import BadPacket, Param, PlainEncoder, decode, header_param
+from gateway.protocol.params import Param, header_param
+from gateway.protocol.uwsgi import BadPacket, PlainEncoder, decode
 
 ENCODERS = pytest.mark.parametrize("encoder", [PlainEncoder, FastEncoder])
 
