@@ -33,7 +33,7 @@ CONTEXT_NAMES: dict[Context, str] = {
 class Scope:
     """One block of the configuration: its settings by module, and the block around it."""
 
-    __slots__ = ("confs", "context", "level", "owner", "parent")
+    __slots__ = ("confs", "context", "level", "owner", "parent", "statements")
 
     def __init__(self, context: Context, parent: Scope | None = None, owner: Any = None, level: str = "main") -> None:
         self.context = context
@@ -41,6 +41,7 @@ class Scope:
         self.owner = owner  # Server, Location, … that this block describes
         self.level = level  # "main", "server" or "location" within http; "main" outside
         self.confs: dict[tuple[Any, str], Conf] = {}
+        self.statements: list[Statement] = []  # the block's inside, once it is walked
 
     def conf(self, module: Any, level: str) -> Any:
         """The settings of a module on a level, made on first use in the block that they belong to."""
@@ -59,6 +60,16 @@ class Scope:
         while scope is not None and scope.context != context:
             scope = scope.parent
         return scope
+
+    def set_by(self, *names: str) -> Statement | None:
+        """The statement that holds here: of the innermost block that has a directive of one of these names."""
+        scope: Scope | None = self
+        while scope is not None:
+            for statement in reversed(scope.statements):
+                if statement.name in names:
+                    return statement
+            scope = scope.parent
+        return None
 
 
 class Loader:
@@ -93,6 +104,8 @@ class Loader:
         return (self.conf_prefix if conf else self.prefix) + name
 
     def walk(self, statements: Iterable[Statement], scope: Scope) -> None:
+        if isinstance(statements, list):
+            scope.statements = statements
         for statement in statements:
             self.execute(statement, scope)
 

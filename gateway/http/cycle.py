@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway._fast.lane import sockaddr_text
 from gateway.core.listening import ListenAddress, Listener
-from gateway.core.logs import LEVELS, Log
+from gateway.core.logs import ERROR, LEVELS, Log
 from gateway.core.regex import MatchError
 from gateway.http.connection import Connection
 from gateway.http.listening import Listening
@@ -19,6 +19,7 @@ from gateway.http.plan import Plan, make_plan
 from gateway.http.variables import Registry
 
 if TYPE_CHECKING:
+    from gateway.http.diagnosis import Diagnosis
     from gateway.http.locations import Location
     from gateway.http.module import HttpModule
     from gateway.http.request import Request
@@ -40,6 +41,7 @@ class HttpCycle:
         self.on_worker_start: list[Callable[[Worker], None]] = []  # of modules: health checks, resolvers, flush timers
         self.on_worker_stop: list[Callable[[], None]] = []
         self.on_reopen: list[Callable[[], None]] = []
+        self.diagnosis: Diagnosis | None = None  # set from above, by what serves
 
     @property
     def listens(self) -> list[ListenAddress]:
@@ -82,6 +84,10 @@ class HttpCycle:
             connection=connection.number,
             context=context,
         )
+        if self.diagnosis is not None and number <= ERROR:
+            cause = self.diagnosis.explain(request, text, error)
+            if cause is not None:
+                log.write(number, b"cause: " + cause, connection=connection.number)
 
     def crashed(self, request: Request, error: BaseException) -> None:
         """A bug in a handler: its traceback in the error log; the client gets a 500."""

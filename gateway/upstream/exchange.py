@@ -496,6 +496,8 @@ class Exchange:
             head = self.head
             reader = self.reader
             assert head is not None and reader is not None
+        if (head.status >= 400 or request.head.upgrade is not None) and request.cycle.diagnosis is not None:
+            request.cycle.diagnosis.answered(self)
         ignored = conf.ignore_headers
         head.apply_controls(request, ignored)
         if head.redirect is not None and not ignored & Ignore.X_ACCEL_REDIRECT:
@@ -534,6 +536,8 @@ class Exchange:
         if reader.done:
             return self.finish([rest] if rest else [])
         if buffering:
+            if request.cycle.diagnosis is not None:
+                request.cycle.diagnosis.buffers(self)
             return await pipe.run_buffered(self, rest)
         return await pipe.run_unbuffered(self, rest)
 

@@ -118,3 +118,13 @@ def test_every_context_of_the_table_has_a_name() -> None:
 
     used = {context for entries in known.table().values() for entry in entries for context in entry.contexts}
     assert used == set(CONTEXT_NAMES.values())
+
+
+def test_the_statement_that_holds_is_the_innermost_blocks() -> None:
+    loader, _ = load("user me;\nhttp {\n root a;\n server {\n root b; etag off; }\n server { } }")
+    first, second = loader.results["server"]
+    assert str(first.set_by("root").where) == "nginx.conf:5"
+    assert str(second.set_by("root").where) == "nginx.conf:3"
+    assert str(second.set_by("user").where) == "nginx.conf:1"
+    assert second.set_by("etag") is None
+    assert first.set_by("alias", "etag").args == ["off"]

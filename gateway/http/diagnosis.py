@@ -1,0 +1,24 @@
+"""The seam for what explains failures. That stands above the engine (gateway.dev.diagnosis): it serves without."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from gateway.http.request import Request
+
+
+class Diagnosis(Protocol):
+    """Asked only when something has failed, or is about to go another way than the user will have meant.
+
+    An exchange is gateway.upstream.exchange's, of a layer above this one.
+    """
+
+    def explain(self, request: Request, message: bytes, error: OSError | None) -> bytes | None:
+        """The cause behind a line that the error log has just taken; None: nothing to say, or said a moment ago."""
+
+    def answered(self, exchange: Any) -> None:
+        """The head of an upstream's answer came: an error, or the request had asked for another protocol."""
+
+    def buffers(self, exchange: Any) -> None:
+        """An answer that has only begun is going to be buffered."""
