@@ -37,6 +37,7 @@ from gateway.modules import (
     upstream_keepalive,
     upstream_least_conn,
     upstream_random,
+    upstream_zone,
     uwsgi,
 )
 
@@ -62,6 +63,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     upstream_ip_hash.module,
     upstream_least_conn.module,
     upstream_random.module,
+    upstream_zone.module,
     upstream_keepalive.module,
     proxy.module,
     uwsgi.module,

@@ -1,6 +1,6 @@
 """upstream: the `upstream { }` block, its servers, and the $upstream_ variables.
 
-Not built yet: `zone`, `sticky`, `least_time`, run-time resolving (`resolve`, `service=`), `queue`, `slow_start`.
+`slow_start` is NGINX Plus's. Not built yet: `sticky`, `least_time`, `queue`, `resolve`, `service=`.
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ def set_server(conf: None, command: Command) -> None:
                 server.max_fails = _number(value)
             elif key == "fail_timeout":
                 server.fail_timeout = units.parse_seconds(value)
+            elif key == "slow_start":
+                server.slow_start = units.parse_time_ms(value)
             elif key == "route":
                 server.route = _route(value, command)
             else:

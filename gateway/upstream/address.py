@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -50,6 +51,19 @@ def inet_address(host: str, port: int) -> Address:
         plain = socket.inet_ntop(socket.AF_INET6, sockaddr[8:24])
         return Address(sockaddr, b"[%s]:%d" % (plain.encode(), port))
     return Address(sockaddr, b"%s:%d" % (host.encode(), port))
+
+
+def with_port(address: Address, port: int) -> Address:
+    """The same IP address with another port."""
+    family = int.from_bytes(address.sockaddr[:2], sys.byteorder)
+    if address.is_unix:
+        return address
+    host = address.sockaddr[4:8] if family == socket.AF_INET else address.sockaddr[8:24]
+    text = socket.inet_ntop(family, host)
+    return Address(
+        address.sockaddr[:2] + port.to_bytes(2, "big") + address.sockaddr[4:],
+        b"%s:%d" % ((b"[%s]" if ":" in text else b"%s") % text.encode(), port),
+    )
 
 
 def _port(text: bytes) -> int:

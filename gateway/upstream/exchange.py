@@ -190,11 +190,12 @@ class Exchange:
         attempt = self.attempt
         if attempt.ended < 0:
             attempt.ended = self.lane.now
-        self._free(Outcome.OK)
         connection = self.connection
         if connection is not None:
-            self.connection = None
             attempt.sent = connection.sent
+        self._free(Outcome.OK)
+        if connection is not None:
+            self.connection = None
             reader = self.reader
             keepalive = self.upstream.keepalive
             if (
@@ -210,7 +211,7 @@ class Exchange:
         if self.peer is not None:
             assert self.choice is not None
             self.peer = None
-            if self.choice.free(outcome, int(self.lane.now)):
+            if self.choice.free(outcome, int(self.lane.now), self.attempt):
                 self.log("warn", b"upstream server temporarily disabled")
 
     def _client_gone(self) -> Result:

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from typing import Final
 from zlib import crc32
 
+from gateway.upstream.least_conn import raise_weight
 from gateway.upstream.peers import Choice, Group, Peer
 
 # After so many picks that fell on a peer already tried or not usable, round robin decides.
@@ -30,24 +31,20 @@ class _KeyedChoice(Choice, ABC):
     def _next_hash(self) -> int:
         """The hash of this try; another one for each try of a request."""
 
-    def _pick(self, now: int) -> Peer | None:
-        peers = self.group.peers
-        if len(peers) < 2:
-            return super()._pick(now)
-        while self.misses <= MAX_TRIES:
+    def _best(self, now: int, wanted: int) -> int:
+        if wanted >= 0:
+            return wanted
+        peers = self.peers
+        while len(peers) > 1 and self.misses <= MAX_TRIES:
             place = self._next_hash() % self.group.total_weight
             index = 0
             while place >= peers[index].weight:
                 place -= peers[index].weight
                 index += 1
-            peer = peers[index]
-            if not self.tried >> index & 1 and peer.usable(now):
-                self._taken(peer, 1 << index, now)
-                self.current = peer
-                peer.conns += 1
-                return peer
+            if not self.tried >> index & 1 and peers[index].usable(now):
+                return index
             self.misses += 1
-        return super()._pick(now)
+        return super()._best(now, wanted)
 
 
 class HashChoice(_KeyedChoice):
@@ -91,23 +88,33 @@ class IpHashChoice(_KeyedChoice):
 class Ring:
     """The points of consistent hashing (ketama), as Cache::Memcached::Fast and nginx lay them."""
 
-    __slots__ = ("hashes", "servers")
+    __slots__ = ("hashes", "peers", "servers")
 
     def __init__(self, group: Group) -> None:
+        self.peers: list[Peer] = []
+        self.hashes: list[int] = []
+        self.servers: list[bytes] = []
+        self.follow(group.peers)
+
+    def follow(self, peers: list[Peer]) -> None:
+        """Lay the points anew if the peers are others than before."""
+        if peers is self.peers:
+            return
         points: list[tuple[int, bytes]] = []
-        for peer in group.peers:
+        for peer in peers:
             base = crc32(_host_and_port(peer.server))
             previous = 0
             for _ in range(peer.weight * POINTS):
                 previous = crc32(previous.to_bytes(4, "little"), base)
                 points.append((previous, peer.server))
         points.sort(key=lambda point: point[0])
-        self.hashes: list[int] = []
-        self.servers: list[bytes] = []
+        self.hashes = []
+        self.servers = []
         for value, server in points:
             if not self.hashes or self.hashes[-1] != value:
                 self.hashes.append(value)
                 self.servers.append(server)
+        self.peers = peers
 
     def find(self, key: bytes) -> int:
         """The index of the first point at or after the key's hash; one past the end wraps round."""
@@ -127,40 +134,42 @@ def _host_and_port(server: bytes) -> bytes:
 class ConsistentChoice(Choice):
     """Picks of `hash key consistent`."""
 
-    __slots__ = ("misses", "point", "ring")
+    __slots__ = ("key", "misses", "point", "ring")
 
     def __init__(self, group: Group, key: bytes, ring: Ring) -> None:
         super().__init__(group)
         self.ring = ring
-        self.point = ring.find(key)
+        self.key = key
+        self.point = -1
         self.misses = 0 if key else MAX_TRIES + 1
 
-    def _pick(self, now: int) -> Peer | None:
-        group = self.group
-        if group.single:
-            return super()._pick(now)
+    def _follow(self) -> None:
+        super()._follow()
+        self.point = -1
+
+    def _best(self, now: int, wanted: int) -> int:
+        if wanted >= 0:
+            return wanted
+        self.ring.follow(self.peers)
         servers = self.ring.servers
-        while self.misses <= MAX_TRIES:
+        if self.point < 0:
+            self.point = self.ring.find(self.key)
+        while servers and self.misses <= MAX_TRIES:
             server = servers[self.point % len(servers)]
             best: Peer | None = None
-            best_index = 0
+            chosen = -1
             total = 0
             # A host name can stand for several peers on the same points: smooth round robin among those.
-            for index, peer in enumerate(group.peers):
+            for index, peer in enumerate(self.peers):
                 if self.tried >> index & 1 or not peer.usable(now) or peer.server != server:
                     continue
-                peer.current_weight += peer.effective_weight
                 total += peer.effective_weight
-                if peer.effective_weight < peer.weight:
-                    peer.effective_weight += 1
+                raise_weight(peer)
                 if best is None or peer.current_weight > best.current_weight:
-                    best, best_index = peer, index
+                    best, chosen = peer, index
             if best is not None:
                 best.current_weight -= total
-                self._taken(best, 1 << best_index, now)
-                self.current = best
-                best.conns += 1
-                return best
+                return chosen
             self.point += 1
             self.misses += 1
-        return super()._pick(now)
+        return super()._best(now, wanted)

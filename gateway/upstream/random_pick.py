@@ -8,7 +8,7 @@ from itertools import accumulate
 from random import randrange
 
 from gateway.upstream.hashing import MAX_TRIES
-from gateway.upstream.peers import Choice, Group, Peer
+from gateway.upstream.peers import Choice, Group
 
 
 class RandomChoice(Choice):
@@ -21,28 +21,29 @@ class RandomChoice(Choice):
         self.two = two
         self.draw = draw
         self.misses = 0
-        self.upper = list(accumulate(peer.weight for peer in group.peers))
+        self.upper = list(accumulate(peer.weight for peer in self.peers))
 
-    def _pick(self, now: int) -> Peer | None:
-        group = self.group
-        if len(group.peers) < 2:
-            return super()._pick(now)
-        first: int | None = None
-        while self.misses <= MAX_TRIES:
-            index = bisect_right(self.upper, self.draw(group.total_weight))
-            peer = group.peers[index]
+    def _follow(self) -> None:
+        super()._follow()
+        self.upper = list(accumulate(peer.weight for peer in self.peers))
+
+    def _best(self, now: int, wanted: int) -> int:
+        if wanted >= 0:
+            return wanted
+        peers = self.peers
+        first = -1
+        while len(peers) > 1 and self.misses <= MAX_TRIES:
+            index = bisect_right(self.upper, self.draw(self.group.total_weight))
+            peer = peers[index]
             if index == first or self.tried >> index & 1 or not peer.usable(now):
                 self.misses += 1
                 continue
             if self.two:
-                if first is None:
+                if first < 0:
                     first = index
                     continue
-                other = group.peers[first]
+                other = peers[first]
                 if peer.conns * other.weight > other.conns * peer.weight:
-                    peer, index = other, first
-            self._taken(peer, 1 << index, now)
-            self.current = peer
-            peer.conns += 1
-            return peer
-        return super()._pick(now)
+                    index = first
+            return index
+        return super()._best(now, wanted)

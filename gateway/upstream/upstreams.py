@@ -12,6 +12,7 @@ from gateway.upstream.peers import Choice, Group, Server, make_groups
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
+    from gateway.upstream.zone import SharedPeers
 
 Balancer = Callable[["Request", Group], Choice]
 
@@ -33,6 +34,7 @@ class Upstream:
         "port",
         "seen",
         "servers",
+        "shared",
         "where",
         "without_backup",
     )
@@ -46,6 +48,7 @@ class Upstream:
         self.servers: list[Server] = []
         self.without_backup = False  # the balancer has no use for backup servers
         self.group: Group = Group(name, ())
+        self.shared: SharedPeers | None = None  # with `zone`, when it has its memory
         self.keepalive: Keepalive | None = None
         # What the group's peers are chosen by; a balancing directive gives what makes it, once the peers are known.
         self.make_balancer: Callable[[Group], Balancer] | None = None

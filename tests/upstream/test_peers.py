@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 import mmap
 from collections import Counter
 
 import pytest
 
+from gateway._fast.peers import WORDS, monotonic_ms
 from gateway.upstream.address import inet_address, unix_address
-from gateway.upstream.peers import WORDS, Choice, Group, Outcome, Peer, Server, ZonePeer
+from gateway.upstream.peers import CHECKING, DRAINING, HEALTHY, UNHEALTHY, Choice, Group, Outcome, Peer, Server
 from tests.upstream.recorded import group, pick, replay, server
 
 
@@ -132,16 +134,16 @@ def test_words_can_lie_in_shared_memory() -> None:
     memory = memoryview(mmap.mmap(-1, 4096)).cast("q")
     spec = server("1 weight=7")
     address = inet_address("127.0.0.1", 80)
-    one = ZonePeer(address, spec, memory[: len(WORDS)])
+    one = Peer(address, spec, memory[: len(WORDS)])
     assert one.effective_weight == 7 and one.conns == 0
     one.conns += 3
-    other = ZonePeer(address, spec, memory[: len(WORDS)], fresh=False)  # as another worker sees it
+    other = Peer.at(memory[: len(WORDS)], address, b"a", b"", b"")  # as another worker sees it
     assert other.conns == 3 and other.effective_weight == 7
     plain = group("1 weight=7", "2 weight=2")
     shared = Group(
         b"zone",
         [
-            ZonePeer(peer.address, server(text), memory[n * 16 : n * 16 + len(WORDS)])
+            Peer(peer.address, server(text), memory[n * 64 : n * 64 + len(WORDS)])
             for n, (peer, text) in enumerate(zip(plain.peers, ("1 weight=7", "2 weight=2"), strict=True))
         ],
     )
@@ -160,12 +162,91 @@ def test_group_lock_is_taken_for_each_pick() -> None:
         def __exit__(self, *args: object) -> None:
             Lock.held -= 1
 
+    def sync() -> None:
+        assert Lock.held == 1
+
     peers = group("1", "2")
     peers.lock = Lock()
+    peers.sync = sync
     choice = Choice(peers)
     choice.get(1000)
     choice.free(Outcome.OK, 1000)
-    assert (Lock.held, Lock.taken) == (0, 2)
+    assert (Lock.held, Lock.taken) == (0, 3)
+
+
+def test_a_choice_follows_peers_that_come_and_go() -> None:
+    peers = group("1", "2", "3")
+    choice = Choice(peers)
+    assert pick(choice) == b"1"
+    choice.free(Outcome.FAILED, 1000)
+    peers.fill([*peers.peers[1:], peers.peers[0]], None)
+    choice._follow()
+    assert {pick(choice), pick(choice)} == {b"2", b"3"}
+    assert pick(choice) is None
+
+
+def test_sid_is_the_route_or_the_digest_of_the_address() -> None:
+    spec = server("1")
+    assert Peer(spec.addresses[0], spec).sid == hashlib.md5(b"127.0.0.1:80").hexdigest().encode()
+    spec.route = b"a"
+    assert Peer(spec.addresses[0], spec).sid == b"a"
+
+
+def test_a_hint_is_followed_also_to_a_draining_peer() -> None:
+    peers = group("1 weight=5", "2", "3")
+    peers.peers[1].down = DRAINING
+    choice = Choice(peers)
+    choice.hint = peers.peers[1].sid
+    assert pick(choice) == b"2"
+    choice.free(Outcome.FAILED, 1000)
+    assert pick(choice) == b"1"
+    choice = Choice(peers)
+    choice.hint = peers.peers[1].sid
+    assert pick(choice) != b"2"  # it rests for fail_timeout
+
+
+def test_unhealthy_peers_are_not_picked_and_count_their_downtime() -> None:
+    peers = group("1", "2")
+    peer = peers.peers[0]
+    peer.slow_start = 10_000
+    assert peer.set_health(UNHEALTHY) and not peer.set_health(UNHEALTHY)
+    assert rounds(peers, 3) == "222" and peer.state(1000) == "unhealthy"
+    assert peer.downstart and peer.unhealthy == 1
+    peer.downstart -= 5000
+    assert peer.set_health(HEALTHY)
+    assert peer.downtime >= 5000 and not peer.downstart and peer.ramp_since
+    assert group("1").peers[0].state(1000) == "up"
+    single = group("1")
+    single.peers[0].set_health(CHECKING)
+    assert pick(Choice(single)) is None and single.peers[0].state(1000) == "checking"
+
+
+def test_slow_start_gives_a_share_that_grows() -> None:
+    peers = group("1", "2")
+    peer = peers.peers[0]
+    # half of a ramp so long that this test is a moment in it
+    peer.slow_start = 2_000_000_000
+    peer.ramp_since = monotonic_ms() - 1_000_000_000
+    picks = rounds(peers, 400)
+    assert 90 <= picks.count("1") <= 110  # half of its half
+    peer.ramp_since = monotonic_ms() - 2_000_000_001
+    assert rounds(peers, 400).count("1") == 200 and not peer.ramp_since
+    for each in peers.peers:
+        each.slow_start = 2_000_000_000
+        each.ramp_since = monotonic_ms()
+    assert "-" not in rounds(peers, 4)  # all ramp up: better than none
+
+
+def test_slow_start_begins_when_a_failing_peer_is_back() -> None:
+    peers = group("1", "2")
+    peers.peers[0].slow_start = 5000
+    choice = Choice(peers)
+    assert pick(choice) == b"1"
+    choice.free(Outcome.FAILED, 1000)
+    assert peers.peers[0].state(1000) == "unavail" and peers.peers[0].unavail == 1
+    assert not peers.peers[0].ramp_since
+    rounds(peers, 3, now=1011)
+    assert peers.peers[0].ramp_since and not peers.peers[0].downstart
 
 
 def test_repr() -> None:

@@ -1,0 +1,45 @@
+"""A peer's words, and the round robin over them. What each word means: gateway.upstream.peers."""
+
+from typing import Any, Self, overload
+
+WORDS: tuple[str, ...]
+
+def monotonic_ms() -> int: ...
+def wall_ms() -> int: ...
+
+class Word:
+    """A descriptor for word `index` of a PeerState."""
+
+    def __init__(self, index: int) -> None: ...
+    @overload
+    def __get__(self, instance: None, owner: Any) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: Any) -> int: ...
+    def __set__(self, instance: object, value: int) -> None: ...
+
+class PeerState:
+    """len(WORDS) signed 64-bit numbers; `now` is in whole seconds, as nginx compares them."""
+
+    def attach(self, memory: Any) -> None:
+        """Use the words at the start of a writable buffer instead of its own; they stay as they are."""
+    def reset(self) -> None:
+        """All words 0."""
+    def usable(self, now: int, draining: bool = False) -> bool:
+        """Whether the peer may get a request: not down, healthy, not failing, not full."""
+    def usable_alone(self) -> bool:
+        """The same of a peer without alternatives, whose failures do not matter."""
+    def waits(self) -> bool:
+        """slow_start: whether the peer lets this pick pass by."""
+    def take(self, now: int, check: bool) -> None:
+        """Count a pick; with `check` one request in fail_timeout is the check that can bring a failing peer back."""
+    def give(self, failed: bool, single: bool, now: int) -> bool:
+        """End a pick; True when the peer is now left alone ("temporarily disabled")."""
+    def account(self, status: int, sent: int, received: int) -> None:
+        """Count a response (status 0: none came) and bytes."""
+    def left(self) -> None:
+        """The peer is out of use from now on: downstart, if it was not already."""
+    def came_back(self) -> None:
+        """The peer is in use again: downtime grows, slow_start begins."""
+
+def smooth(peers: list[Any], tried: int, now: int, wanted: int = -1, total_weight: int = 0) -> int:
+    """The index of the peer whose turn it is, -1 for none; with `wanted` that one, whose weights pay for it."""

@@ -1,0 +1,242 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""A peer's words and the round robin over them; see peers.pyi for the contract."""
+
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
+
+cdef extern from "<time.h>" nogil:
+    ctypedef long time_t
+    struct timespec:
+        time_t tv_sec
+        long tv_nsec
+    int clock_gettime(int clock, timespec *now)
+    int CLOCK_MONOTONIC, CLOCK_REALTIME
+
+cdef enum:
+    SLOT, GROUP, ID, PARENT
+    WEIGHT, MAX_CONNS, MAX_FAILS, FAIL_TIMEOUT, SLOW_START
+    CONNS, FAILS, ACCESSED, CHECKED, EFFECTIVE_WEIGHT, CURRENT_WEIGHT, DOWN, RAMP_SINCE, RAMP_CREDIT
+    HEADER_TIME, RESPONSE_TIME, INFLIGHT_TIME, INFLIGHT_LAST, INFLIGHT_CHANGED, INFLIGHT
+    HEALTH, CHECKS, CHECK_FAILS, UNHEALTHY, LAST_PASSED, STREAK, LAST_CHECK
+    SELECTED, REQUESTS, RESPONSES_1XX, RESPONSES_2XX, RESPONSES_3XX, RESPONSES_4XX, RESPONSES_5XX
+    SENT, RECEIVED, FAILED, UNAVAIL, DOWNTIME, DOWNSTART
+    COUNT
+
+WORDS = (
+    "slot", "group", "id", "parent",
+    "weight", "max_conns", "max_fails", "fail_timeout", "slow_start",
+    "conns", "fails", "accessed", "checked", "effective_weight", "current_weight", "down", "ramp_since", "ramp_credit",
+    "header_time", "response_time", "inflight_time", "inflight_last", "inflight_changed", "inflight",
+    "health", "checks", "check_fails", "unhealthy", "last_passed", "streak", "last_check",
+    "selected", "requests",
+    "responses_1xx", "responses_2xx", "responses_3xx", "responses_4xx", "responses_5xx",
+    "sent", "received", "failed", "unavail", "downtime", "downstart",
+)
+assert len(WORDS) == COUNT
+
+cdef enum:
+    DRAIN = 2  # gateway.upstream.peers.DRAINING
+
+
+cdef inline int64_t _ms(int clock) noexcept nogil:
+    cdef timespec now
+    clock_gettime(clock, &now)
+    return <int64_t> now.tv_sec * 1000 + now.tv_nsec // 1000000
+
+
+def monotonic_ms():
+    return _ms(CLOCK_MONOTONIC)
+
+
+def wall_ms():
+    return _ms(CLOCK_REALTIME)
+
+
+cdef class Word:
+    """Reads and writes one word of a PeerState."""
+    cdef Py_ssize_t index
+
+    def __init__(self, Py_ssize_t index):
+        if not 0 <= index < COUNT:
+            raise IndexError(index)
+        self.index = index
+
+    def __get__(self, instance, owner):
+        if instance is None:
+            return self
+        return (<PeerState?> instance).words[self.index]
+
+    def __set__(self, instance, int64_t value):
+        (<PeerState?> instance).words[self.index] = value
+
+
+cdef class PeerState:
+    cdef int64_t *words
+    cdef int64_t own[COUNT]
+    cdef Py_buffer _buffer
+    cdef bint _held
+
+    def __cinit__(self, *args, **kwargs):
+        self.words = self.own
+        memset(self.own, 0, sizeof(self.own))
+        self._held = False
+
+    def attach(self, memory not None):
+        PyObject_GetBuffer(memory, &self._buffer, PyBUF_WRITABLE)
+        self._held = True
+        if self._buffer.len < COUNT * 8 or <size_t> self._buffer.buf % 8:
+            raise ValueError("the memory is too small, or not aligned")
+        self.words = <int64_t *> self._buffer.buf
+
+    def __dealloc__(self):
+        if self._held:
+            PyBuffer_Release(&self._buffer)
+
+    def reset(self):
+        memset(self.words, 0, COUNT * 8)
+
+    cdef inline bint may(self, int64_t now, int64_t ignored) noexcept:
+        cdef int64_t *w = self.words
+        if w[DOWN] & ~ignored or w[HEALTH]:
+            return False
+        if w[MAX_FAILS] and w[FAILS] >= w[MAX_FAILS] and now - w[CHECKED] <= w[FAIL_TIMEOUT]:
+            return False
+        return not (w[MAX_CONNS] and w[CONNS] >= w[MAX_CONNS])
+
+    def usable(self, int64_t now, bint draining=False):
+        return self.may(now, DRAIN if draining else 0)
+
+    def usable_alone(self):
+        cdef int64_t *w = self.words
+        return not (w[DOWN] or w[HEALTH] or (w[MAX_CONNS] and w[CONNS] >= w[MAX_CONNS]))
+
+    cdef bint held_back(self) noexcept:
+        """slow_start: whether the peer lets this pick pass by; a share of them that shrinks with time."""
+        cdef int64_t *w = self.words
+        cdef int64_t elapsed
+        if not w[RAMP_SINCE]:
+            return False
+        elapsed = _ms(CLOCK_MONOTONIC) - w[RAMP_SINCE]
+        if elapsed >= w[SLOW_START] or elapsed < 0:
+            w[RAMP_SINCE] = w[RAMP_CREDIT] = 0
+            return False
+        w[RAMP_CREDIT] += elapsed * 1000000 // w[SLOW_START]
+        if w[RAMP_CREDIT] >= 1000000:
+            w[RAMP_CREDIT] -= 1000000
+            return False
+        return True
+
+    def waits(self):
+        return self.held_back()
+
+    cdef inline void raise_weight(self) noexcept:
+        cdef int64_t *w = self.words
+        w[CURRENT_WEIGHT] += w[EFFECTIVE_WEIGHT]
+        if w[EFFECTIVE_WEIGHT] < w[WEIGHT]:
+            w[EFFECTIVE_WEIGHT] += 1
+
+    def take(self, int64_t now, bint check):
+        cdef int64_t *w = self.words
+        if check and now - w[CHECKED] > w[FAIL_TIMEOUT]:
+            w[CHECKED] = now
+        w[CONNS] += 1
+        if self._held:
+            # only a zone's are ever shown
+            w[REQUESTS] += 1
+            w[SELECTED] = _ms(CLOCK_REALTIME)
+
+    cdef void leave(self) noexcept:
+        if not self.words[DOWNSTART]:
+            self.words[DOWNSTART] = _ms(CLOCK_REALTIME)
+
+    cdef void come_back(self) noexcept:
+        cdef int64_t *w = self.words
+        if w[DOWNSTART]:
+            w[DOWNTIME] += max(_ms(CLOCK_REALTIME) - w[DOWNSTART], 0)
+            w[DOWNSTART] = 0
+        if w[SLOW_START]:
+            w[RAMP_SINCE] = _ms(CLOCK_MONOTONIC)
+            w[RAMP_CREDIT] = 0
+
+    def left(self):
+        self.leave()
+
+    def came_back(self):
+        self.come_back()
+
+    def give(self, bint failed, bint single, int64_t now):
+        cdef int64_t *w = self.words
+        w[CONNS] -= 1
+        if failed:
+            w[FAILED] += 1
+        if single:
+            w[FAILS] = 0
+            return False
+        if failed:
+            w[FAILS] += 1
+            w[ACCESSED] = w[CHECKED] = now
+            if w[MAX_FAILS]:
+                w[EFFECTIVE_WEIGHT] = max(0, w[EFFECTIVE_WEIGHT] - w[WEIGHT] // w[MAX_FAILS])
+                if w[FAILS] >= w[MAX_FAILS]:
+                    if w[FAILS] == w[MAX_FAILS]:
+                        w[UNAVAIL] += 1
+                        self.leave()
+                    return True
+        elif w[ACCESSED] < w[CHECKED]:
+            if w[MAX_FAILS] and w[FAILS] >= w[MAX_FAILS]:
+                self.come_back()
+            w[FAILS] = 0
+        return False
+
+    def account(self, int64_t status, int64_t sent, int64_t received):
+        cdef int64_t *w = self.words
+        w[SENT] += sent
+        w[RECEIVED] += received
+        if 100 <= status < 600:
+            w[RESPONSES_1XX + status // 100 - 1] += 1
+
+
+cdef Py_ssize_t _highest(list peers, object tried, int64_t now, int64_t *total, bint ramps) except -2:
+    cdef Py_ssize_t index, count = PyList_GET_SIZE(peers)
+    cdef Py_ssize_t best = -1
+    cdef int64_t highest = 0
+    cdef PeerState peer
+    cdef uint64_t few = 0
+    cdef bint many = count > 63
+    if not many:
+        few = tried
+    for index in range(count):
+        if (tried >> index & 1) if many else (few >> index & 1):
+            continue
+        peer = <PeerState> PyList_GET_ITEM(peers, index)
+        if not peer.may(now, 0):
+            continue
+        if peer.words[RAMP_SINCE] and ramps and peer.held_back():
+            continue
+        total[0] += peer.words[EFFECTIVE_WEIGHT]
+        peer.raise_weight()
+        if best < 0 or peer.words[CURRENT_WEIGHT] > highest:
+            best = index
+            highest = peer.words[CURRENT_WEIGHT]
+    return best
+
+
+def smooth(list peers not None, tried, int64_t now, Py_ssize_t wanted=-1, int64_t total_weight=0):
+    cdef int64_t total = 0
+    cdef Py_ssize_t best
+    if wanted >= 0 and (
+        (<PeerState> peers[wanted]).words[CURRENT_WEIGHT]
+        <= (<PeerState> peers[wanted]).words[WEIGHT] - total_weight
+    ):
+        return wanted
+    best = _highest(peers, tried, now, &total, True)
+    if best < 0:
+        # those that ramp up are better than none
+        best = _highest(peers, tried, now, &total, False)
+    if wanted >= 0:
+        best = wanted
+    if best >= 0:
+        (<PeerState> peers[best]).words[CURRENT_WEIGHT] -= total
+    return best

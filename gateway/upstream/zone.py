@@ -1,0 +1,295 @@
+"""The peers of upstreams with `zone`, in memory that all workers share; they come and go at run time.
+
+A zone serves any number of upstreams. It is cut into slots of SLOT_BYTES: a peer's words (gateway.upstream.peers says
+what they mean), then its texts: address, name, server, route, service. Each upstream has a few words at the zone's
+start; one is its version, which grows with every change of the membership or of a weight. Before a pick a worker
+compares it with the version that it knows, and makes its list of peers anew when it differs; a Peer whose slot went on
+stays the same object. A slot that was removed is taken again when its last request has ended.
+
+    shared = upstream.shared                       None without `zone`
+    peer = shared.add(server, address)             another Server, by the API or from DNS (parent=template's id)
+    shared.remove(peer.id)                         no new requests; those under way go on. With a template its children
+    shared.change(peer.id, weight=3, down=DOWN)    words of the configuration
+    for peer in shared.members(): …                all, templates too (peer.slot == TEMPLATE), in the order of ids
+    with shared.lock: peer.set_health(UNHEALTHY)   words that do not change the list of peers are simply written
+
+These are plain functions for any worker, at any time; each takes the lock itself. `add` raises MemoryError when the
+zone is full ("no memory in upstream zone"). The master makes all peers of the configuration when it maps the zone; a
+`server … resolve` is a TEMPLATE there, and what DNS gave for it in the old cycle is there again at once.
+
+A reload makes new memory, as nginx does (the old workers go on with the old one); a peer of the same upstream, server
+line, address and group takes over what was counted and found out about it: KEPT.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway._fast.peers import WORDS
+from gateway.core.zones import Zone, ZoneError
+from gateway.upstream.address import Address, parse_target, with_port
+from gateway.upstream.peers import FREE, GONE, PEER, TEMPLATE, Group, Peer, Server
+
+if TYPE_CHECKING:
+    from gateway.upstream.upstreams import Upstream
+
+_TEXTS_AT: Final = 512
+_LENGTHS: Final = struct.Struct("5H")
+# sockaddr_un is the longest address, "unix:" and its path the longest name; a host name has up to 253 octets.
+_ROOMS: Final = (112, 120, 304, 32, 64)  # address, name, server, route, service
+SLOT_BYTES: Final = _TEXTS_AT + 16 + sum(_ROOMS)
+assert len(WORDS) * 8 <= _TEXTS_AT and SLOT_BYTES % 8 == 0
+
+_SLOT: Final = WORDS.index("slot")
+_GROUP: Final = WORDS.index("group")
+_ID: Final = WORDS.index("id")
+_CONNS: Final = WORDS.index("conns")
+
+# words of an upstream
+_VERSION, _NEXT_ID, _HEAD = range(3)
+
+KEPT: Final = (
+    "fails", "accessed", "checked", "header_time", "response_time", "ramp_since", "ramp_credit",
+    "health", "checks", "check_fails", "unhealthy", "last_passed", "streak", "last_check",
+    "selected", "requests", "responses_1xx", "responses_2xx", "responses_3xx", "responses_4xx", "responses_5xx",
+    "sent", "received", "failed", "unavail", "downtime", "downstart",
+)  # fmt: skip
+
+_NOWHERE: Final = Address(b"", b"")
+
+
+class PeersZone:
+    """What a shared memory zone is used for: the peers of the upstreams that name it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.upstreams: list[Upstream] = []
+        self.zone: Zone
+        self.slots = 0
+
+    def attach(self, zone: Zone, old: PeersZone | None) -> None:
+        """The zone has its memory: put the peers there, with what the old cycle's knew of them. Errors: ZoneError."""
+        self.zone = zone
+        zone.data = self
+        heads = zone.words(_HEAD * len(self.upstreams)).view
+        slots = self.slots = zone.left // SLOT_BYTES
+        self.memory = zone.words(slots * SLOT_BYTES // 8).view.cast("B")
+        self._next = 0
+        earlier = {} if old is None else {upstream.name: upstream.shared for upstream in old.upstreams}
+        try:
+            for index, upstream in enumerate(self.upstreams):
+                head = heads[index * _HEAD : (index + 1) * _HEAD]
+                upstream.shared = SharedPeers(self, upstream, index, head)
+                upstream.shared.begin(earlier.get(upstream.name))
+        except MemoryError:
+            raise ZoneError(f'zone "{self.name}" is too small') from None
+
+    def bytes_of(self, slot: int) -> memoryview:
+        return self.memory[slot * SLOT_BYTES : (slot + 1) * SLOT_BYTES]
+
+    def find_free(self) -> int:
+        """A slot that is free; MemoryError if there is none."""
+        for slot in (*range(self._next, self.slots), *range(self._next)):
+            if self.is_free(slot):
+                self._next = slot + 1
+                return int(slot)
+        raise MemoryError("no memory in upstream zone")
+
+    @property
+    def used(self) -> int:
+        """Slots that are in use."""
+        return sum(1 for slot in range(self.slots) if not self.is_free(slot))
+
+    def is_free(self, slot: int) -> bool:
+        words = self.bytes_of(slot).cast("q")
+        return words[_SLOT] == FREE or (words[_SLOT] == GONE and words[_CONNS] <= 0)
+
+
+class SharedPeers:
+    """The peers of one upstream in a zone, as this worker sees them."""
+
+    def __init__(self, zone: PeersZone, upstream: Upstream, index: int, head: memoryview) -> None:
+        self.zone = zone
+        self.upstream = upstream
+        self.lock: AbstractContextManager[Any] = zone.zone.lock
+        self._groups = (2 * index, 2 * index + 1)
+        self._head = head
+        self._version = -1
+        self._known: dict[int, Peer] = {}  # by slot
+        primary, backup = upstream.group, Group(upstream.name, ())
+        backup.is_backup = True
+        self._both = (primary, backup)
+        for group in self._both:
+            group.lock = self.lock
+            group.sync = self.sync
+
+    def begin(self, old: SharedPeers | None) -> None:
+        """Make the peers of the configuration."""
+        with self.lock:
+            servers = self.upstream.servers
+            for server in [*(s for s in servers if not s.backup), *(s for s in servers if s.backup)]:
+                if server.resolve:
+                    template = self._add(server, _NOWHERE, -1, TEMPLATE)
+                    for address, name in [] if old is None else old.resolved(server):
+                        self._add(server, address, template.id, PEER, name)
+                for address in server.addresses:
+                    self._add(server, address, -1, PEER)
+            if old is not None:
+                self._take_over(old)
+            self._changed()
+
+    def _take_over(self, old: SharedPeers) -> None:
+        def key(shared: SharedPeers, peer: Peer) -> tuple[bytes, bytes, bool]:
+            return peer.server, peer.name, peer.group == shared._groups[1]
+
+        with old.lock:
+            before = {key(old, peer): peer for peer in old._scan()}
+            for peer in self._scan():
+                found = before.get(key(self, peer))
+                if found is not None:
+                    for word in KEPT:
+                        setattr(peer, word, getattr(found, word))
+
+    def resolved(self, server: Server) -> list[tuple[Address, bytes]]:
+        """What the same name was resolved to before a reload, with the port that it has now."""
+        target = parse_target(server.name, 80)
+        found = []
+        with self.lock:
+            members = self._scan()
+            for template in members:
+                if (
+                    template.slot != TEMPLATE
+                    or template.service != server.service
+                    or parse_target(template.server, 80).host != target.host
+                ):
+                    continue
+                for peer in members:
+                    if peer.parent == template.id:
+                        if server.service:
+                            found.append((peer.address, peer.server))
+                        else:
+                            found.append((with_port(peer.address, target.port), server.name))
+                break
+        return found
+
+    # -- what changes the membership -------------------------------------------------------------------------------
+
+    def add(self, server: Server, address: Address | None, *, parent: int = -1, name: bytes | None = None) -> Peer:
+        """Another peer, or a TEMPLATE without an address; `name`: its server's, if that is not server.name."""
+        with self.lock:
+            peer = self._add(server, address or _NOWHERE, parent, PEER if address else TEMPLATE, name)
+            self._changed()
+        return peer
+
+    def remove(self, number: int) -> bool:
+        """No new requests go there; False if there is none of this id."""
+        with self.lock:
+            found = [peer for peer in self._scan() if number in (peer.id, peer.parent)]
+            for peer in found:
+                peer.slot = GONE
+            self._changed()
+        return bool(found)
+
+    def change(self, number: int, **words: int) -> bool:
+        """Change words, those of a template for its children too; False if there is none of this id."""
+        with self.lock:
+            found = [peer for peer in self._scan() if number in (peer.id, peer.parent)]
+            for peer in found:
+                for word, value in words.items():
+                    setattr(peer, word, value)
+                if "weight" in words:
+                    peer.effective_weight = peer.weight
+            self._changed()
+        return bool(found)
+
+    def members(self) -> list[Peer]:
+        """All peers and templates, backup or not, in the order of their ids."""
+        with self.lock:
+            self.sync()
+            return self._scan()
+
+    def is_backup(self, peer: Peer) -> bool:
+        return peer.group == self._groups[1]
+
+    @property
+    def zombies(self) -> int:
+        """Removed peers that still have requests."""
+        return sum(1 for words in self._all() if words[_SLOT] == GONE and words[_CONNS] > 0)
+
+    # -- with the lock ---------------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """See what other workers changed. Needs the lock."""
+        if self._head[_VERSION] != self._version:
+            self._version = self._head[_VERSION]
+            primary, backup = self._both
+            members = [peer for peer in self._scan() if peer.slot == PEER]
+            spare = [peer for peer in members if peer.group == self._groups[1]]
+            backup.fill(spare, None)
+            primary.fill([peer for peer in members if peer.group == self._groups[0]], backup if spare else None)
+
+    def _changed(self) -> None:
+        self._head[_VERSION] += 1
+        self.sync()
+
+    def _all(self) -> Iterator[memoryview]:
+        """The words of each slot of this upstream."""
+        for slot in range(self.zone.slots):
+            words = self.zone.bytes_of(slot).cast("q")
+            if words[_SLOT] != FREE and words[_GROUP] in self._groups:
+                yield words
+
+    def _scan(self) -> list[Peer]:
+        """All members in the order of their ids."""
+        found: dict[int, Peer] = {}
+        for slot in range(self.zone.slots):
+            memory = self.zone.bytes_of(slot)
+            words = memory.cast("q")
+            if words[_SLOT] not in (PEER, TEMPLATE) or words[_GROUP] not in self._groups:
+                continue
+            peer = self._known.get(slot)
+            if peer is None or peer.number != words[_ID]:
+                peer = self._read(memory)
+            found[slot] = peer
+        self._known = found
+        return sorted(found.values(), key=_number)
+
+    def _read(self, memory: memoryview) -> Peer:
+        lengths = _LENGTHS.unpack_from(memory, _TEXTS_AT)
+        at = _TEXTS_AT + 16
+        texts = []
+        for length, room in zip(lengths, _ROOMS, strict=True):
+            texts.append(bytes(memory[at : at + length]))
+            at += room
+        sockaddr, name, server, route, service = texts
+        peer = Peer.at(memory, Address(sockaddr, name), server, route, service)
+        peer.number = peer.id
+        return peer
+
+    def _add(self, server: Server, address: Address, parent: int, kind: int, name: bytes | None = None) -> Peer:
+        texts = (address.sockaddr, address.name, name or server.name, server.route, server.service)
+        if any(len(text) > room for text, room in zip(texts, _ROOMS, strict=True)):
+            raise ValueError("the server's name is too long for a zone")
+        slot = self.zone.find_free()
+        memory = self.zone.bytes_of(slot)
+        _LENGTHS.pack_into(memory, _TEXTS_AT, *map(len, texts))
+        at = _TEXTS_AT + 16
+        for text, room in zip(texts, _ROOMS, strict=True):
+            memory[at : at + len(text)] = text
+            at += room
+        peer = Peer(address, server, memory)
+        peer.server = name or server.name
+        peer.group = self._groups[server.backup]
+        peer.parent = parent
+        peer.id = peer.number = self._head[_NEXT_ID]
+        self._head[_NEXT_ID] += 1
+        self._known[slot] = peer
+        peer.slot = kind
+        return peer
+
+
+def _number(peer: Peer) -> int:
+    return peer.number
