@@ -143,6 +143,7 @@ async def serving(text: str, prefix: str = "/") -> AsyncIterator[Engine]:
         lane = Lane(clock=trio.current_time)
         await nursery.start(lane.run)
         worker = Worker(cycle, lane, log, 0, 1024)
+        worker.nursery = nursery
         worker.start([])
         try:
             yield Engine(cycle, worker, sink)

@@ -46,6 +46,31 @@ def resolve(host: str) -> list[tuple[int, str]]:
     return list(dict.fromkeys((int(family), str(address[0])) for family, _, _, _, address in found))
 
 
+def parse_server(text: str, default_port: int) -> list[tuple[int, tuple[str, int]]]:
+    """(family, (numeric address, port)) of a `host[:port]` to connect to: one, or as many as a host name has."""
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise AddressError("invalid host")
+        try:
+            found = [(int(socket.AF_INET6), str(ipaddress.IPv6Address(host)))]
+        except ValueError:
+            raise AddressError("invalid IPv6 address") from None
+    else:
+        host, colon, rest = text.partition(":")
+        rest = colon + rest
+        if "/" in text or "?" in text:
+            raise AddressError("invalid host")
+        if not host:
+            raise AddressError("no host")
+        try:
+            found = [(int(socket.AF_INET), str(ipaddress.IPv4Address(host)))]
+        except ValueError:
+            found = []
+    port = parse_port(rest[1:]) if rest else default_port
+    return [(family, (address, port)) for family, address in found or resolve(host)]
+
+
 def _listen(family: int, host: str, port: int) -> ListenAddress:
     return ListenAddress(family, (host, port), address_text(family, (host, port)))
 

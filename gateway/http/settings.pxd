@@ -41,6 +41,8 @@ cdef class EngineSettings:
     cdef public bint log_not_found
     cdef public long long sendfile_max_chunk
     cdef public bint tcp_nodelay
+    cdef public object resolver
+    cdef public double resolver_timeout
     cdef public bytes server_header
     cdef public bytes signature
     cdef public dict heads

@@ -54,6 +54,8 @@ class EngineSettings:
         self.log_not_found: bool = conf.log_not_found
         self.sendfile_max_chunk: int = conf.sendfile_max_chunk
         self.tcp_nodelay: bool = conf.tcp_nodelay
+        self.resolver: Any = conf.resolver
+        self.resolver_timeout: float = conf.resolver_timeout
         self.server_header: bytes = conf.server_header
         self.signature: bytes = conf.signature
         self.heads: dict[Any, tuple[bytes, bytes]] = {}  # h1_head's plain heads, cut at the date

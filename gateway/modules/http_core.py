@@ -35,6 +35,7 @@ from gateway.core.logs import Log
 from gateway.http.core_variables import VARIABLES
 from gateway.http.error_pages import ErrorPage
 from gateway.http.module import HttpModule
+from gateway.http.resolving import connect_resolvers, set_resolver
 from gateway.http.setters import default_temp_path, number_setting, temp_path, template
 
 SIGNATURE: Final = b"gateway"
@@ -109,6 +110,8 @@ class LocationConf(Conf):
     log_not_found: Any = setting(True)
     sendfile_max_chunk: Any = setting(2 << 20)
     tcp_nodelay: Any = setting(True)
+    resolver: Any = setting(None)
+    resolver_timeout: Any = setting(30.0)
     # made from the settings above
     server_header: bytes = b""
     signature: bytes = b""
@@ -209,6 +212,7 @@ def settle(scope: Any, loader: Any) -> None:
 def prepare(scope: Any, loader: Any) -> None:
     """Every location has an error log and a root; both are the main ones where nothing else was said."""
     cycle = scope.owner
+    connect_resolvers(cycle, loader)
     default_log: Log = loader.results["log"]
     root = None
     for server in cycle.servers:
@@ -309,5 +313,7 @@ module = HttpModule(
         Directive("log_not_found", EVERYWHERE, FLAG, flag("log_not_found")),
         Directive("sendfile_max_chunk", EVERYWHERE, take(1), size("sendfile_max_chunk")),
         Directive("tcp_nodelay", EVERYWHERE, FLAG, flag("tcp_nodelay")),
+        Directive("resolver", EVERYWHERE, at_least(1), set_resolver),
+        Directive("resolver_timeout", EVERYWHERE, take(1), time_s("resolver_timeout")),
     ),
 )

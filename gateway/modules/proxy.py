@@ -1,8 +1,8 @@
 """proxy: `proxy_pass` and its family: requests to an HTTP/1.x server.
 
 HTTP/1.1 with kept connections is the default, as since nginx 1.29.7. An answer without a status line (HTTP/0.9) is
-refused with 502 here; nginx passes it on. A host name that only variables tell is resolved by the system, since there
-is no `resolver` yet. Not built yet: `https://` and the proxy_ssl_ directives, the cache, `proxy_store`, HTTP/2.
+refused with 502 here; nginx passes it on. Not built yet: `https://` and the proxy_ssl_ directives, the cache,
+`proxy_store`, HTTP/2.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ async def _run_variable(request: Request, conf: LocationConf, passing: ProxyPass
             destination.url, destination.address, destination.host, destination.port, b"/" + destination.uri
         )
     request.state[module] = destination
-    found = await passing.passing.find(request, target)
+    found = await passing.passing.find(request, target, conf)
     if isinstance(found, int):
         return found
     return await Exchange(request, conf, ProxyCodec(conf, destination, b"", whole=True), found).run()

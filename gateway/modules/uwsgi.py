@@ -1,8 +1,7 @@
 """uwsgi: `uwsgi_pass` and its family: requests to an application server over the uwsgi protocol.
 
-Beyond nginx: a packet over 65,535 bytes is answered with 431, not 500, and the log says what the protocol allows. A
-host name that only variables tell is resolved by the system, since there is no `resolver` yet. Not built yet:
-`suwsgi://` and the uwsgi_ssl_ directives, the cache, `uwsgi_store`.
+Beyond nginx: a packet over 65,535 bytes is answered with 431, not 500, and the log says what the protocol allows. Not
+built yet: `suwsgi://` and the uwsgi_ssl_ directives, the cache, `uwsgi_store`.
 """
 
 from __future__ import annotations

@@ -6,14 +6,15 @@ from typing import Any
 
 from gateway.config.conf import UNSET
 from gateway.config.directive import Command
-from gateway.core.lane import in_trio
+from gateway.core.lane import current_fibre, park
+from gateway.core.resolver import Lookup, Resolver, words_of
 from gateway.http.module import Handler, Result
 from gateway.http.request import Request
 from gateway.http.setters import cycle_of, location_of, template
 from gateway.http.template import Template
-from gateway.upstream.address import Target, from_addrinfo, parse_target
+from gateway.upstream.address import Target, inet_address, parse_target
 from gateway.upstream.conf import UpstreamConf
-from gateway.upstream.exchange import Codec, Exchange
+from gateway.upstream.exchange import CLIENT_CLOSED, Codec, Exchange
 from gateway.upstream.upstreams import Upstream, Upstreams, several, single
 
 
@@ -84,12 +85,12 @@ class Passing:
         except ValueError as error:
             request.log("error", b'%b in upstream "%b"' % (str(error).encode(), text))
             return 500
-        found = await self.find(request, target)
+        found = await self.find(request, target, conf)
         if isinstance(found, int):
             return found
         return await Exchange(request, conf, codec, found).run()
 
-    async def find(self, request: Request, target: Target) -> Upstream | int:
+    async def find(self, request: Request, target: Target, conf: UpstreamConf | None = None) -> Upstream | int:
         """The upstream that a target of the run time names; a status if there is none."""
         upstream = self.upstreams.find(target)
         if upstream is not None:
@@ -100,12 +101,39 @@ class Passing:
             return 500
         if address is not None:
             return single(address)
-        import trio.socket  # late, as everywhere: -t and the bind need none of it
-
-        await in_trio()
-        try:
-            answer = await trio.socket.getaddrinfo(target.host, None, type=trio.socket.SOCK_STREAM)
-            return several(target.host, from_addrinfo(answer, target.port))
-        except (OSError, ValueError, UnicodeError):
-            request.log("error", b"%b could not be resolved (3: Host not found)" % target.host)
+        core = request.location.core
+        resolver: Resolver | None = core.resolver
+        if resolver is None:
+            request.log("error", b"no resolver defined to resolve %b" % target.host)
             return 502
+        fibre = current_fibre()
+        assert fibre is not None
+        lookup = resolver.look_up(target.host, fibre.wake)
+        try:
+            if not lookup.done and not await _wait(request, lookup, core.resolver_timeout, conf):
+                return CLIENT_CLOSED
+        finally:
+            lookup.cancel()
+        if lookup.code:
+            words = words_of(lookup.code).encode()
+            request.log("error", b"%b could not be resolved (%b)" % (target.host, words))
+            return 502
+        return several(target.host, [inet_address(host, target.port) for host in lookup.hosts])
+
+
+async def _wait(request: Request, lookup: Lookup, timeout_s: float, conf: UpstreamConf | None) -> bool:
+    """Wait for the lookup, or for resolver_timeout; False if the client goes away meanwhile and that matters."""
+    fibre = current_fibre()
+    assert fibre is not None
+    request.on_client_event = fibre.wake
+    deadline = request.connection.lane.now + timeout_s if timeout_s else 0.0
+    try:
+        while not lookup.done and await park(deadline):
+            stream = request.connection.stream
+            gone = (stream.peer_closed or stream.error) and not (conf is not None and conf.ignore_client_abort)
+            if not lookup.done and (request.aborted or gone):
+                request.log("info", b"epoll_wait() reported that client prematurely closed connection")
+                return False
+    finally:
+        request.on_client_event = None
+    return True
