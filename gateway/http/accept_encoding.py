@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.http.response import parse_http_date
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -11,23 +14,34 @@ if TYPE_CHECKING:
 OFF, EXPIRED, NO_CACHE, NO_STORE, PRIVATE, NO_LAST_MODIFIED, NO_ETAG, AUTH, ANY = (1 << bit for bit in range(1, 10))
 
 
+# behind the word: nothing, or a weight, and then the end or a comma
+_PARAMETERS: Final = re.compile(rb" *(?:$|,|; *(?:$|q=(?=.)))")
+_WEIGHT: Final = re.compile(rb"([01])(?:\.(\d*))?(?:[, ]|$)")
+
+
 def accepts_gzip(field: bytes) -> bool:
-    """Whether the field names gzip, or any coding, with a weight above 0 (RFC 9110, 12.5.3)."""
-    star = False
-    for item in field.lower().split(b","):
-        name, _, parameters = item.partition(b";")
-        name = name.strip()
-        if name not in (b"gzip", b"*"):
-            continue
-        weight = parameters.strip().replace(b" ", b"")
-        accepted = True
-        if weight.startswith(b"q="):
-            digits = weight[2:]
-            accepted = bool(digits.strip(b"0.")) and digits[:1] in (b"0", b"1") and len(digits) <= 5
-        if name == b"gzip":
-            return accepted
-        star = accepted
-    return star
+    """Whether the field names gzip with a weight above 0 (RFC 9110, 12.5.3), read as nginx reads it.
+
+    The first gzip behind a comma, a space or nothing counts; `*` does not, and what is malformed is a refusal.
+    """
+    lower = field.lower()
+    at = lower.find(b"gzip")
+    while at > 0 and lower[at - 1] not in b", ":
+        at = lower.find(b"gzip", at + 4)
+    if at < 0:
+        return False
+    found = _PARAMETERS.match(lower, at + 4)
+    if found is None:
+        return False
+    if not found[0].endswith(b"="):
+        return True
+    weight = _WEIGHT.match(lower, found.end())
+    if weight is None:
+        return False
+    digits = weight[2] or b""
+    # nginx's sum: any digit above 0 is enough, and none may follow a 1
+    total = 100 * int(weight[1]) + sum(digits) - 48 * len(digits)
+    return 0 < total <= 100 and len(digits) <= 3
 
 
 def gzip_ok(request: Request, settings: Any) -> bool:
@@ -61,18 +75,19 @@ def _proxied(request: Request, proxied: int) -> bool:
     if expires is not None:
         if not proxied & EXPIRED:
             return False
-        from gateway.http.response import parse_http_date
-
-        at, now = parse_http_date(expires), parse_http_date(response.date or b"") or int(request.connection.lane.wall)
-        return at is None or at < now
-    control = response.get(b"cache-control")
-    if control is not None:
-        control = control.lower()
+        at = parse_http_date(expires)
+        date = int(request.connection.lane.wall) if response.date is None else parse_http_date(response.date)
+        return at is not None and date is not None and at < date
+    controls = [value for name, value in response.fields if name.lower() == b"cache-control"]
+    if controls:
+        words = {word.strip(b" ") for value in controls for word in value.lower().split(b",")}
         return bool(
-            (proxied & NO_CACHE and b"no-cache" in control)
-            or (proxied & NO_STORE and b"no-store" in control)
-            or (proxied & PRIVATE and b"private" in control)
+            (proxied & NO_CACHE and b"no-cache" in words)
+            or (proxied & NO_STORE and b"no-store" in words)
+            or (proxied & PRIVATE and b"private" in words)
         )
-    if proxied & NO_LAST_MODIFIED and response.last_modified_value is None:
-        return True
-    return bool(proxied & NO_ETAG and response.etag is None)
+    # nginx's own Last-Modified of a file is no field by now, so it does not count
+    listed = response.listed is not None and b"last-modified" in response.listed
+    if proxied & NO_LAST_MODIFIED and listed and response.last_modified_text is not None:
+        return False
+    return not (proxied & NO_ETAG and response.etag is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gateway.http.response import PLACED, Response
 from gateway.http.status import status_line
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 # Kept plain heads of a location's settings; answers whose length varies must not fill the memory.
 _MAX_HEADS: Final = 64
+
+_NONE: Final[frozenset[bytes]] = frozenset()
 
 
 def decide_framing(request: Request) -> None:
@@ -24,8 +27,8 @@ def decide_framing(request: Request) -> None:
         if status == 204:
             response.content_type = None
             response.content_length = -1
-            response.last_modified = -1
-            response.last_modified_text = None
+            if response.listed is None or b"last-modified" not in response.listed:
+                response.clear_last_modified()
         return
     if request.http_version < 10 or (request.header_only and request.method != b"HEAD"):
         return
@@ -73,6 +76,7 @@ def render_head(request: Request, date: bytes) -> bytes:
         or response.content_encoding is not None
         or response.last_modified >= 0
         or response.last_modified_text is not None
+        or response.gzip_vary
         or request.chunked
     ):
         return _render(request, date)
@@ -93,22 +97,26 @@ def render_head(request: Request, date: bytes) -> bytes:
 def _render(request: Request, date: bytes) -> bytes:
     response = request.response
     core = request.location.core
+    listed = response.listed or _NONE
     parts = [b"HTTP/1.1 ", response.status_text or status_line(response.status)]
     server = response.server
     if server is None:
         parts.append(core.server_header)
-    elif server:
+    elif server and b"server" not in listed:
         parts += (b"\r\nServer: ", server)
-    parts += (b"\r\nDate: ", response.date or date)
+    if response.date is None:
+        parts += (b"\r\nDate: ", date)
+    elif b"date" not in listed:
+        parts += (b"\r\nDate: ", response.date)
     content_type = response.content_type
-    if content_type is not None:
+    if content_type:
         parts += (b"\r\nContent-Type: ", content_type)
         if response.charset:
             parts += (b"; charset=", response.charset)
     if response.content_length >= 0:
         parts.append(b"\r\nContent-Length: %d" % response.content_length)
     status = response.status
-    if status in (200, 206, 304):
+    if status in (200, 206, 304) and b"last-modified" not in listed:
         last_modified = response.last_modified_value
         if last_modified is not None:
             parts += (b"\r\nLast-Modified: ", last_modified)
@@ -127,14 +135,33 @@ def _render(request: Request, date: bytes) -> bytes:
             parts.append(b"\r\nKeep-Alive: timeout=%d" % core.keepalive_header)
     else:
         parts.append(b"\r\nConnection: close")
+    if response.gzip_vary:
+        parts.append(b"\r\nVary: Accept-Encoding")
     # One that stays as it is goes with the other fields, as in nginx.
-    if location is not None:
+    if location is not None and b"location" not in listed:
         parts += (b"\r\nLocation: ", location)
-    if response.etag is not None:
+    if response.etag is not None and b"etag" not in listed:
         parts += (b"\r\nETag: ", response.etag)
-    if response.content_encoding is not None:
+    if response.content_encoding is not None and b"content-encoding" not in listed:
         parts += (b"\r\nContent-Encoding: ", response.content_encoding)
     for name, value in response.fields:
-        parts += (b"\r\n", name, b": ", value)
+        if value is PLACED:
+            placed = location if name.lower() == b"location" else _placed_value(response, name.lower())
+            if placed is None:
+                continue
+            parts += (b"\r\n", name, b": ", placed)
+        else:
+            parts += (b"\r\n", name, b": ", value)
     parts.append(b"\r\n\r\n")
     return b"".join(parts)
+
+
+def _placed_value(response: Response, lower: bytes) -> bytes | None:
+    """The value of a field that stands in its place among the others."""
+    if lower == b"etag":
+        return response.etag
+    if lower == b"last-modified":
+        return response.last_modified_text
+    if lower == b"content-encoding":
+        return response.content_encoding
+    return response.date if lower == b"date" else response.server

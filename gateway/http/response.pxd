@@ -10,8 +10,10 @@ cdef class Response:
     cdef public bytes date
     cdef public bytes etag
     cdef public list fields
+    cdef public bint gzip_vary
     cdef public object last_modified
     cdef public bytes last_modified_text
+    cdef public set listed
     cdef public bytes location
     cdef public bytes override_charset
     cdef public bytes server

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -29,17 +29,64 @@ def http_date(seconds: int) -> bytes:
     )
 
 
-def parse_http_date(text: bytes) -> int | None:
-    """Seconds since the epoch of an HTTP date in any of its three forms; None if it is none."""
-    try:
-        moment = parsedate_to_datetime(text.decode("ascii").replace("-", " ") if b"-" in text else text.decode("ascii"))
-    except (ValueError, TypeError, IndexError):
-        return None
-    if moment.tzinfo is None:
-        import datetime
+_TIME: Final = rb"(\d\d):(\d\d):(\d\d)"
+_RFC_1123: Final = re.compile(rb"(\d\d) (...) (\d{4}) " + _TIME)
+_RFC_850: Final = re.compile(rb"(\d\d)-(...)-(\d\d) " + _TIME)
+_ASCTIME: Final = re.compile(rb"(...). ?(\d\d?) " + _TIME + rb" (\d{4})")
+_MONTH_DAYS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
-        moment = moment.replace(tzinfo=datetime.UTC)
-    return int(moment.timestamp())
+
+def parse_http_date(text: bytes) -> int | None:
+    """Seconds since the epoch of an HTTP date in any of its three forms (RFC 9110, 5.6.7); None if it is none.
+
+    What follows the date is not looked at, the day's name neither, and of a month's name only what tells it apart,
+    as in nginx's ngx_parse_http_time: a field that nginx takes for a date must be one here.
+    """
+    comma, space = text.find(b","), text.find(b" ")
+    if comma >= 0 and (space < 0 or comma < space):
+        rest = text[comma + 1 :].lstrip(b" ")
+        match = _RFC_1123.match(rest) or _RFC_850.match(rest)
+        if match is None:
+            return None
+        day, name, year, hour, minute, second = match.groups()
+    else:
+        match = _ASCTIME.match(text[space + 1 :].lstrip(b" ")) if space >= 0 else None
+        if match is None:
+            return None
+        name, day, hour, minute, second, year = match.groups()
+    month = _month(name)
+    if month is None:
+        return None
+    y, d, h, m, s = int(year), int(day), int(hour), int(minute), int(second)
+    if len(year) == 2:
+        y += 2000 if y < 70 else 1900
+    leap = not (y % 4 or (y % 100 == 0 and y % 400))
+    if h > 23 or m > 59 or s > 59 or (d > _MONTH_DAYS[month] and not (month == 1 and d == 29 and leap)):
+        return None
+    # Gauss's formula: years begin on 1 March, so that a leap day is their last
+    month -= 1
+    if month <= 0:
+        month += 12
+        y -= 1
+    days = 365 * y + y // 4 - y // 100 + y // 400 + 367 * month // 12 - 30 + d - 1 - 719527 + 31 + 28
+    return days * 86400 + h * 3600 + m * 60 + s
+
+
+def _month(name: bytes) -> int | None:
+    """0 to 11, by the letters that nginx looks at."""
+    first = name[:1]
+    if first == b"J":
+        return 0 if name[1:2] == b"a" else 5 if name[2:] == b"n" else 6
+    if first == b"M":
+        return 2 if name[2:] == b"r" else 4
+    if first == b"A":
+        return 3 if name[1:2] == b"p" else 7
+    at = b"FSOND".find(first)
+    return (1, 8, 9, 10, 11)[at] if at >= 0 else None
+
+
+# The value, in `fields`, of a field that has an attribute of its own: here is its place, the attribute has its value.
+PLACED: Final = b"(placed)"
 
 
 class Response:
@@ -61,6 +108,8 @@ class Response:
         self.date: bytes | None = None
         self.override_charset: bytes | None = None  # X-Accel-Charset: the charset filter, not built yet, will read it
         self.fields: list[tuple[bytes, bytes]] = []
+        self.listed: set[bytes] | None = None  # lower-case names of the fields that are PLACED in `fields`
+        self.gzip_vary: bool = False  # Vary: Accept-Encoding, before all fields
         self.trailers: list[tuple[bytes, bytes]] | None = None
 
     def clear_content_length(self) -> None:
@@ -83,7 +132,7 @@ class Response:
     def get(self, lower_name: bytes) -> bytes | None:
         """The value of a field in `fields` by its lower-case name."""
         for name, value in self.fields:
-            if name.lower() == lower_name:
+            if name.lower() == lower_name and value is not PLACED:
                 return value
         return None
 
@@ -95,6 +144,14 @@ class Response:
         """One field of this name, whatever was there before."""
         self.remove(name.lower())
         self.fields.append((name, value))
+
+    def place(self, name: bytes, lower_name: bytes) -> None:
+        """The field of this name, whose value is an attribute, stands behind those that are in `fields` so far."""
+        if self.listed is None:
+            self.listed = set()
+        if lower_name not in self.listed:
+            self.listed.add(lower_name)
+            self.fields.append((name, PLACED))
 
     @property
     def status_line(self) -> bytes:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 _STATUSES: Final = frozenset({200, 403, 404})
 _READ: Final = 65536  # of a file's slice at a time
-# gzip_disable "msie6", as nginx expands it
-_MSIE6: Final = r"MSIE [4-6]\.(?!.*SV1)"
+# gzip_disable "msie6": Internet Explorer up to 6 without its service pack, unless it is Opera that says so
+_MSIE6: Final = r"\A(?!.*Opera)(?:(?!MSIE ).)*MSIE (?:[45]\.|6\.(?!.*SV1))"
 
 
 @dataclass(slots=True)
@@ -154,13 +154,14 @@ def plan(settings: Settings, location: Location) -> Contribution:
         media_type = response.content_type
         if media_type is None:
             return None
-        if not every and media_type.partition(b";")[0].rstrip().lower() not in types:
+        if not every and media_type.lower() not in types:
             return None
         if settings.vary:
-            response.fields.append((b"Vary", b"Accept-Encoding"))
+            response.gzip_vary = True
         if not conditions.gzip_ok(request, settings):
             return None
         response.content_encoding = b"gzip"
+        response.place(b"Content-Encoding", b"content-encoding")
         response.clear_content_length()
         response.clear_accept_ranges()
         response.weaken_etag()

@@ -166,9 +166,13 @@ def _add(response: Response, name: bytes, value: bytes) -> None:
     if lower == b"last-modified":
         response.clear_last_modified()
         if value:
+            seconds = parse_http_date(value)
             response.last_modified_text = value
-            response.last_modified = parse_http_date(value) or 0
+            response.last_modified = -1 if seconds is None else seconds
+            response.place(name, lower)
     elif lower == b"etag":
+        if value and response.etag is None:
+            response.place(name, lower)
         response.etag = value or None
     elif value:
         response.fields.append((name, value))
@@ -194,6 +198,8 @@ def _set_expires(request: Request, expires: Expires) -> None:
         date, control = _EPOCH, b"no-cache"
     elif expires.kind == "max":
         date, control = _MAX, b"max-age=315360000"
+    elif not expires.seconds and expires.kind != "daily":
+        date, control = http_date(now), b"max-age=0"
     else:
         at, age = now + expires.seconds, expires.seconds
         if expires.kind == "daily":
@@ -203,9 +209,7 @@ def _set_expires(request: Request, expires: Expires) -> None:
             at = response.last_modified + expires.seconds
             age = at - now
         date = http_date(at)
-        control = (
-            b"no-cache" if (expires.seconds < 0 and expires.kind != "modified") or age < 0 else b"max-age=%d" % age
-        )
+        control = b"no-cache" if age < 0 else b"max-age=%d" % age
     response.fields.append((b"Expires", date))
     response.fields.append((b"Cache-Control", control))
 

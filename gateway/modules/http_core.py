@@ -106,7 +106,7 @@ class LocationConf(Conf):
     server_tokens: Any = setting("on")
     etag: Any = setting(True)
     if_modified_since: Any = setting("exact")
-    max_ranges: Any = setting(1 << 31)
+    max_ranges: Any = setting((1 << 31) - 1)
     log_not_found: Any = setting(True)
     sendfile_max_chunk: Any = setting(2 << 20)
     tcp_nodelay: Any = setting(True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.core.pieces import FileSlice, Piece, length
 from gateway.http.module import BodyFilter, Contribution, FilterFinalize, HttpModule
@@ -12,6 +12,9 @@ from gateway.http.response import parse_http_date
 if TYPE_CHECKING:
     from gateway.http.locations import Location
     from gateway.http.request import Request
+
+UNLIMITED: Final = (1 << 31) - 1  # max_ranges by default
+_MOST: Final = (1 << 63) - 1
 
 Part = tuple[int, int]  # first byte, and the one behind the last
 
@@ -71,32 +74,38 @@ def parse(text: bytes, total: int, limit: int) -> list[Part] | None:
     """The parts of a byte-ranges-specifier; None to send the whole (too many, or more bytes than the whole has)."""
     parts: list[Part] = []
     size = 0
+    unlimited = limit == UNLIMITED
     for item in text.split(b","):
         first, dash, last = item.partition(b"-")
-        first, last = first.strip(b" "), last.strip(b" ")
+        first, last = first.strip(b" "), last.rstrip(b" ")
+        if first:
+            last = last.lstrip(b" ")
         if not dash or (first and not first.isdigit()) or (last and not last.isdigit()) or not (first or last):
             raise NotSatisfiable
-        if len(first) > 18 or len(last) > 18:
+        if (len(first) > 18 and int(first) > _MOST) or (len(last) > 18 and int(last) > _MOST):
             raise NotSatisfiable
         if first:
             start = int(first)
             end = min(int(last) + 1, total) if last else total
-            if last and int(last) < start:
-                end = start
         else:
             start = max(0, total - int(last))
             end = total
         if start < end:
+            parts.append((start, end))
+            size += end - start
             limit -= 1
             if limit < 0:
                 return None
-            parts.append((start, end))
-            size += end - start
-        elif start == 0 and first and not last and total == 0:
-            raise NotSatisfiable
+        elif start == 0:
+            return None  # nothing to cut off a body without a byte
     if not parts:
         raise NotSatisfiable
-    return None if size > total else parts
+    if len(parts) == 1:
+        return parts
+    # by default the parts, each with a head of its own, must not need notably more room than the whole
+    if size > total or (unlimited and size + len(parts) * 256 > total + 4096):
+        return None
+    return parts
 
 
 def cut(pieces: list[Piece], offset: int, start: int, end: int) -> list[Piece]:

@@ -183,6 +183,7 @@ class UpstreamHead:
                 if changed is not None:
                     if lower == b"location":
                         response.location = changed  # made absolute, as our own redirects are
+                        response.place(name, lower)
                         continue
                     value = changed
             if lower in _PLACED:
@@ -196,28 +197,30 @@ class UpstreamHead:
         response = request.response
         if lower == b"content-type":
             set_content_type(response, value)
-        elif lower == b"date":
-            response.date = value
-        elif lower == b"server":
-            response.server = value
-        elif lower == b"etag":
-            response.etag = value
-        elif lower == b"content-encoding":
-            response.content_encoding = value
-        elif lower == b"last-modified":
-            # nginx writes its own Last-Modified for 200, 206 and 304 alone; of other answers it is a field like any
-            if self.status in (200, 206, 304):
-                response.last_modified_text = value
-                seconds = parse_http_date(value)
-                response.last_modified = -1 if seconds is None else seconds
-            else:
-                response.fields.append((name, value))
         elif lower == b"location":
             # A relative Location is left as it is: only nginx's own redirects are made absolute.
             if value.startswith(b"/"):
                 response.fields.append((name, value))
             else:
                 response.location = value
+                response.place(name, lower)
+        elif lower == b"date":
+            response.date = value
+            response.place(name, lower)
+        elif lower == b"server":
+            response.server = value
+            response.place(name, lower)
+        elif lower == b"etag":
+            response.etag = value
+            response.place(name, lower)
+        elif lower == b"content-encoding":
+            response.content_encoding = value
+            response.place(name, lower)
+        elif lower == b"last-modified":
+            response.last_modified_text = value
+            seconds = parse_http_date(value)
+            response.last_modified = -1 if seconds is None else seconds
+            response.place(name, lower)
         elif lower == b"accept-ranges":
             if not conf.force_ranges:
                 response.fields.append((name, value))

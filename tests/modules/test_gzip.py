@@ -19,8 +19,11 @@ from tests.engine import serving
         (b"gzip;q=0", False),
         (b"gzip; q=0.000", False),
         (b"gzipx", False),
-        (b"*", True),
-        (b"gzip;q=0, *", False),
+        (b"*", False),  # nginx wants it by its name
+        (b"gzip;q=1.001", False),
+        (b"gzip; x=1", False),
+        (b"deflate gzip", True),
+        (b"xgzip, gzip ;q=1.0", True),
         (b"", False),
     ],
 )

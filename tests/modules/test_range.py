@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.modules.range import NotSatisfiable, cut, parse
+from gateway.modules.range import UNLIMITED, NotSatisfiable, cut, parse
 from tests.engine import serving
 
 
@@ -23,6 +23,18 @@ from tests.engine import serving
 )
 def test_parse(text: bytes, parts: list[tuple[int, int]] | None) -> None:
     assert parse(text, 10, 100) == parts
+
+
+def test_by_default_parts_with_their_heads_must_not_be_much_more_than_the_whole() -> None:
+    text = b",".join(b"%d-%d" % (n, n) for n in range(20))
+    assert parse(text, 100, UNLIMITED) is None
+    assert len(parse(text, 100, 1000) or ()) == 20
+    assert len(parse(text, 10_000, UNLIMITED) or ()) == 20
+
+
+def test_nothing_to_cut_off_an_empty_body() -> None:
+    assert parse(b"0-", 0, 100) is None
+    assert parse(b"-5", 0, 100) is None
 
 
 @pytest.mark.parametrize("text", [b"", b"-", b"a-b", b"10-", b"5-3", b"1-2-3", b"0x1-2"])

@@ -6,7 +6,7 @@ import pytest
 
 from gateway._fast.errors import HeadError
 from gateway._fast.http1_response import parse_response_head
-from gateway.http.response import Response
+from gateway.http.response import PLACED, Response
 from gateway.upstream.response import UpstreamHead, digits, set_content_type
 
 
@@ -88,11 +88,15 @@ def test_what_goes_to_the_client() -> None:
     )
     head.copy(request, FakeConf)  # type: ignore[arg-type]
     response = request.response
+    # those with an attribute keep their place, and their value is the attribute's
     assert response.fields == [
         (b"Status", b"206"),
         (b"X", b"2"),
+        (b"Last-Modified", PLACED),
         (b"Accept-Ranges", b"bytes"),
         (b"Upgrade", b"h2c"),
+        (b"Content-Encoding", PLACED),
+        (b"Location", PLACED),
     ]
     assert (response.content_length, response.last_modified) == (5, 23349600)
     assert (response.content_encoding, response.location) == (b"br", b"http://a/")
