@@ -28,6 +28,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 _NAME = re.compile(rb"(?<=<hr><center>)(?:nginx|gateway)(?:/[0-9.]+)?(?=</center>)")
 _BOUNDARY = re.compile(rb"boundary=(\d{20})")
+_LONG_AGE = re.compile(rb"max-age=\d{10,}")  # counted from a file's date: it differs by the second
 _HTTP_DATE = re.compile(rb"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT")
 
 
@@ -190,12 +191,16 @@ def _view_one(fields: list[bytes], status: int, body: bytes, side: Side, head: b
     for number, port in enumerate(side.ports):
         text = re.sub(rb"\b%d\b" % port, b"PORT%d" % number, text)
     text = text.replace(os.fsencode(side.folder), b"OWN")
-    return _HTTP_DATE.sub(_now, text)
+    text = _LONG_AGE.sub(b"max-age=<long>", text)
+    return _HTTP_DATE.sub(_moment, text)
 
 
-def _now(match: re.Match[bytes]) -> bytes:
-    seconds = parsedate_to_datetime(match[0].decode()).timestamp() - time.time()
-    return b"<now>" if abs(seconds) < 20 else match[0]
+def _moment(match: re.Match[bytes]) -> bytes:
+    """A date that was made of the present one; a second may pass between the two answers."""
+    if match[0].endswith(b"23:55:55 GMT"):
+        return match[0]  # expires max
+    distance = parsedate_to_datetime(match[0].decode()).timestamp() - time.time()
+    return match[0] if distance < -600_000 else b"<later>" if distance > 20 else b"<now>"
 
 
 @contextlib.contextmanager
