@@ -37,6 +37,7 @@ from gateway.modules import (
     upstream_keepalive,
     upstream_least_conn,
     upstream_random,
+    upstream_resolve,
     upstream_zone,
     uwsgi,
 )
@@ -64,6 +65,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     upstream_least_conn.module,
     upstream_random.module,
     upstream_zone.module,
+    upstream_resolve.module,
     upstream_keepalive.module,
     proxy.module,
     uwsgi.module,

@@ -1,6 +1,6 @@
 """upstream: the `upstream { }` block, its servers, and the $upstream_ variables.
 
-`slow_start` is NGINX Plus's. Not built yet: `sticky`, `least_time`, `queue`, `resolve`, `service=`.
+`slow_start` is NGINX Plus's. Not built yet: `sticky`, `least_time`, `queue`.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def set_server(conf: None, command: Command) -> None:
                 server.down = DOWN
             elif parameter == "drain":
                 server.down = DRAINING
-            elif parameter == "resolve" or key == "service":
-                command.fail(f'parameter "{parameter}" of "server" is not supported yet')
+            elif parameter == "resolve":
+                server.resolve = True
             elif not equals:
                 raise ValueError(parameter)
             elif key == "weight":
@@ -99,13 +99,27 @@ def set_server(conf: None, command: Command) -> None:
                 server.slow_start = units.parse_time_ms(value)
             elif key == "route":
                 server.route = _route(value, command)
+            elif key == "service":
+                if not value:
+                    command.fail("service is empty")
+                server.service = to_bytes(value)
             else:
                 raise ValueError(parameter)
         except ValueError:
             command.fail(f'invalid parameter "{parameter}"')
+    if server.service and not server.resolve:
+        command.fail(f'service upstream "{name}" requires "resolve" parameter')
     try:
         target = parse_target(server.name, _HTTP_PORT)
-        server.addresses = [target.address] if target.address else resolve(target.host, target.port)
+        if server.service and not target.no_port:
+            command.fail(f'service upstream "{name}" may not have port')
+        if server.service and target.address is not None:
+            command.fail(f'service upstream "{name}" requires domain name')
+        if target.address is not None:
+            server.addresses = [target.address]
+            server.resolve = False
+        elif not server.resolve:
+            server.addresses = resolve(target.host, target.port)
     except ValueError as error:
         command.fail(f'{error} in upstream "{name}"')
     upstream.servers.append(server)

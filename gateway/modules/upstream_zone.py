@@ -17,6 +17,7 @@ _LEAST_PAGES: Final = 8
 
 def set_zone(conf: None, command: Command) -> None:
     upstream = upstream_of(command)
+    upstream.zoned = True
     name = command.args[0]
     if not name:
         command.fail(f'invalid zone name "{name}"')

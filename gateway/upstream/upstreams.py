@@ -11,6 +11,7 @@ from gateway.upstream.keepalive import Keepalive
 from gateway.upstream.peers import Choice, Group, Server, make_groups
 
 if TYPE_CHECKING:
+    from gateway.core.resolver import Resolver
     from gateway.http.request import Request
     from gateway.upstream.zone import SharedPeers
 
@@ -32,11 +33,14 @@ class Upstream:
         "make_balancer",
         "name",
         "port",
+        "resolver",
+        "resolver_timeout",
         "seen",
         "servers",
         "shared",
         "where",
         "without_backup",
+        "zoned",
     )
 
     def __init__(self, name: bytes, *, port: int = 0, explicit: bool = False, where: Where | None = None) -> None:
@@ -48,8 +52,11 @@ class Upstream:
         self.servers: list[Server] = []
         self.without_backup = False  # the balancer has no use for backup servers
         self.group: Group = Group(name, ())
+        self.zoned = False
         self.shared: SharedPeers | None = None  # with `zone`, when it has its memory
         self.keepalive: Keepalive | None = None
+        self.resolver: Resolver | None = None  # of names that are resolved at run time
+        self.resolver_timeout = -1.0  # -1: as in the http block
         # What the group's peers are chosen by; a balancing directive gives what makes it, once the peers are known.
         self.make_balancer: Callable[[Group], Balancer] | None = None
         self.balancer: Balancer = round_robin

@@ -12,6 +12,7 @@ stays the same object. A slot that was removed is taken again when its last requ
     shared.change(peer.id, weight=3, down=DOWN)    words of the configuration
     for peer in shared.members(): …                all, templates too (peer.slot == TEMPLATE), in the order of ids
     with shared.lock: peer.set_health(UNHEALTHY)   words that do not change the list of peers are simply written
+    shared.on_duty()                               whether this worker is the one that resolves and probes
 
 These are plain functions for any worker, at any time; each takes the lock itself. `add` raises MemoryError when the
 zone is full ("no memory in upstream zone"). The master makes all peers of the configuration when it maps the zone; a
@@ -23,6 +24,7 @@ line, address and group takes over what was counted and found out about it: KEPT
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -49,7 +51,7 @@ _ID: Final = WORDS.index("id")
 _CONNS: Final = WORDS.index("conns")
 
 # words of an upstream
-_VERSION, _NEXT_ID, _HEAD = range(3)
+_VERSION, _NEXT_ID, _DUTY, _HEAD = range(4)
 
 KEPT: Final = (
     "fails", "accessed", "checked", "header_time", "response_time", "ramp_since", "ramp_credit",
@@ -119,6 +121,8 @@ class SharedPeers:
         self._head = head
         self._version = -1
         self._known: dict[int, Peer] = {}  # by slot
+        self._templates_at = -1
+        self._templates: dict[int, Peer] = {}
         primary, backup = upstream.group, Group(upstream.name, ())
         backup.is_backup = True
         self._both = (primary, backup)
@@ -211,6 +215,14 @@ class SharedPeers:
             self.sync()
             return self._scan()
 
+    def templates(self) -> dict[int, Peer]:
+        """The names that are resolved at run time, by their ids."""
+        with self.lock:
+            if self._templates_at != self._head[_VERSION]:
+                self._templates_at = self._head[_VERSION]
+                self._templates = {peer.id: peer for peer in self._scan() if peer.slot == TEMPLATE}
+        return self._templates
+
     def is_backup(self, peer: Peer) -> bool:
         return peer.group == self._groups[1]
 
@@ -218,6 +230,23 @@ class SharedPeers:
     def zombies(self) -> int:
         """Removed peers that still have requests."""
         return sum(1 for words in self._all() if words[_SLOT] == GONE and words[_CONNS] > 0)
+
+    # -- who does what one worker does for all ---------------------------------------------------------------------
+
+    def on_duty(self) -> bool:
+        """Take the duty if nobody alive has it; True while it is this worker's."""
+        own = os.getpid()
+        with self.lock:
+            holder = self._head[_DUTY]
+            if holder != own and (not holder or not _is_sibling(holder)):
+                holder = self._head[_DUTY] = own
+        return holder == own
+
+    def off_duty(self) -> None:
+        """This worker ends: another one may take the duty."""
+        with self.lock:
+            if self._head[_DUTY] == os.getpid():
+                self._head[_DUTY] = 0
 
     # -- with the lock ---------------------------------------------------------------------------------------------
 
@@ -289,6 +318,16 @@ class SharedPeers:
         self._known[slot] = peer
         peer.slot = kind
         return peer
+
+
+def _is_sibling(pid: int) -> bool:
+    """Whether this is a living process of the same master, which a number that was given out anew is not."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state, parent = file.read().rpartition(b") ")[2].split()[:2]
+    except OSError:
+        return False
+    return state != b"Z" and int(parent) == os.getppid()
 
 
 def _number(peer: Peer) -> int:

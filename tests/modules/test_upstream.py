@@ -33,7 +33,6 @@ def test_parameters() -> None:
         ("server 127.0.0.1 fail_timeout=x;", 'invalid parameter "fail_timeout=x"'),
         ("server 127.0.0.1 what;", 'invalid parameter "what"'),
         ("server 127.0.0.1 route=;", "route is empty"),
-        ("server 127.0.0.1 resolve;", 'parameter "resolve" of "server" is not supported yet'),
         ("server 127.0.0.1:0;", 'invalid port in upstream "127.0.0.1:0"'),
         ("server no-such-host.invalid;", 'host not found in upstream "no-such-host.invalid"'),
         ("server 127.0.0.1 backup;", 'no servers in upstream "u"'),

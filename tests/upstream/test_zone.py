@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 
 from gateway.core.zones import Zone, ZoneError
@@ -226,3 +229,24 @@ def test_names_that_do_not_fit() -> None:
     mapped(made)
     with pytest.raises(ValueError, match="too long"):
         shared_of(made).add(Server(b"x" * 400), Address(b"", b""))
+
+
+def test_one_worker_has_the_duty(monkeypatch: pytest.MonkeyPatch) -> None:
+    zone = mapped(upstream(b"a", server("1")))
+    shared = shared_of(zone.upstreams[0])
+    assert shared.on_duty() and shared.on_duty()
+    with subprocess.Popen(["sleep", "60"]) as sibling:
+        monkeypatch.setattr("os.getppid", lambda: os.getpid())
+        shared._head[2] = sibling.pid
+        assert not shared.on_duty(), "a living worker has it"
+        monkeypatch.setattr("os.getppid", lambda: 1)
+        assert shared.on_duty(), "it is no worker of ours"
+        monkeypatch.undo()
+        shared._head[2] = sibling.pid
+        sibling.kill()
+    assert shared.on_duty(), "who had it is dead"
+    shared.off_duty()
+    assert shared._head[2] == 0
+    shared._head[2] = 1
+    shared.off_duty()
+    assert shared._head[2] == 1, "it was not ours to give back"

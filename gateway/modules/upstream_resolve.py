@@ -1,0 +1,108 @@
+"""upstream_resolve: `resolver` and `resolver_timeout` in an upstream, and the work of `server … resolve`.
+
+A bad name is asked for again after resolver_timeout, as in nginx; here no name is asked for more than once a second.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.config import units
+from gateway.config.directive import UPSTREAM, Command, Directive, at_least, take
+from gateway.config.errors import ConfigError
+from gateway.config.loader import Loader, Scope
+from gateway.http.module import HttpModule
+from gateway.http.resolving import make_resolver
+from gateway.modules import http_core
+from gateway.modules.upstream import upstream_of
+
+if TYPE_CHECKING:
+    import trio
+
+    from gateway.core.logs import Log
+    from gateway.http.cycle import HttpCycle, Worker
+    from gateway.upstream.upstreams import Upstream
+
+
+def set_resolver(conf: None, command: Command) -> None:
+    upstream = upstream_of(command)
+    if upstream.resolver is not None:
+        command.duplicate()
+    upstream.resolver = make_resolver(command)
+
+
+def set_timeout(conf: None, command: Command) -> None:
+    upstream = upstream_of(command)
+    if upstream.resolver_timeout >= 0:
+        command.duplicate()
+    try:
+        upstream.resolver_timeout = units.parse_time_ms(command.args[0]) / 1000
+    except ValueError:
+        command.refuse("invalid value")
+
+
+def prepare(scope: Scope, loader: Loader) -> None:
+    """The configuration is read: each upstream with a zone can resolve names, if a resolver is there."""
+    outer = scope.conf(http_core.module, "location")
+    able: list[Upstream] = []
+    for upstream in scope.owner.upstreams.all:
+        upstream.resolver = upstream.resolver or outer.resolver
+        if upstream.resolver_timeout < 0:
+            upstream.resolver_timeout = outer.resolver_timeout
+        if upstream.zoned and upstream.resolver is not None:
+            able.append(upstream)
+        elif any(server.resolve for server in upstream.servers):
+            name = upstream.name.decode("utf-8", "surrogateescape")
+            if upstream.zoned:
+                problem = f'no resolver defined to resolve names at run time in upstream "{name}"'
+                raise ConfigError(problem, upstream.where)
+            raise ConfigError(
+                f'resolving names at run time requires upstream "{name}" in {upstream.where} to be in shared memory'
+            )
+    if able:
+        _Work(scope.owner, able, loader.results["log"])
+
+
+class _Work:
+    """The tasks of one worker, from its start to the beginning of its end."""
+
+    def __init__(self, cycle: HttpCycle, upstreams: list[Upstream], log: Log) -> None:
+        self.upstreams = upstreams
+        self.log = log
+        self.scope: trio.CancelScope | None = None
+        cycle.on_worker_start.append(self.start)
+        cycle.on_worker_stop.append(self.stop)
+
+    def start(self, worker: Worker) -> None:
+        import trio
+
+        self.scope = trio.CancelScope()
+        worker.nursery.start_soon(self.run, self.scope)
+
+    async def run(self, scope: trio.CancelScope) -> None:
+        import trio
+
+        from gateway.upstream.resolving import resolve_names
+
+        with scope:
+            async with trio.open_nursery() as nursery:
+                for upstream in self.upstreams:
+                    assert upstream.resolver is not None
+                    nursery.start_soon(resolve_names, upstream, upstream.resolver, upstream.resolver_timeout, self.log)
+
+    def stop(self) -> None:
+        if self.scope is not None:
+            self.scope.cancel()
+        for upstream in self.upstreams:
+            if upstream.shared is not None:
+                upstream.shared.off_duty()
+
+
+module = HttpModule(
+    name="upstream_resolve",
+    directives=(
+        Directive("resolver", UPSTREAM, at_least(1), set_resolver),
+        Directive("resolver_timeout", UPSTREAM, take(1), set_timeout),
+    ),
+    prepare=prepare,
+)
