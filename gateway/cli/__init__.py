@@ -31,9 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _load(options: Options, log: Log) -> Configuration:
     # Late, so that what needs no configuration does not wait for all the modules.
+    from gateway.dev import diagnosis
     from gateway.process.load import load
 
-    return load(options, log)
+    configuration = load(options, log)
+    if configuration.http is not None:
+        diagnosis.install(configuration.http)
+    return configuration
 
 
 def serve(argv: list[str], load: Load) -> int:

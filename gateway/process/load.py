@@ -74,6 +74,11 @@ class Loaded:
         return uses
 
     @property
+    def http(self) -> Any:
+        """The http block's HttpCycle; None where there is no http block."""
+        return self._results.get("http")
+
+    @property
     def listens(self) -> Sequence[ListenAddress]:
         http = self._results.get("http")
         return () if http is None else http.listens

@@ -1,0 +1,108 @@
+"""Answers that are none of nginx's failures, and yet not what the user will have meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.dev.diagnosis.failure import as_written
+
+if TYPE_CHECKING:
+    from gateway.config.loader import Scope
+    from gateway.config.parser import Statement
+    from gateway.upstream.exchange import Exchange
+
+# level, what makes two notes the same, and the text
+Note = tuple[str, Hashable, Callable[[], str]]
+
+# What HTTP servers answer to bytes that are no HTTP request.
+_BAD_REQUEST: Final = frozenset({400, 414, 431, 501, 505})
+
+
+def on_head(exchange: Exchange) -> Iterator[Note]:
+    """What an answer's head tells when its status is an error, or the client asked for another protocol."""
+    prefix = exchange.conf.prefix
+    head = exchange.head
+    assert head is not None
+    if prefix == "proxy" and exchange.request.head.upgrade is not None and head.status != 101:
+        upgrade = bytes(exchange.request.head.upgrade)
+        if upgrade.lower() == b"websocket" and not _passes_upgrade(exchange.conf):
+            yield "warn", ("websocket", id(exchange.conf)), lambda: _websocket(exchange)
+    if prefix in ("uwsgi", "scgi", "fastcgi") and head.status in _BAD_REQUEST and _is_http_server(exchange):
+        yield "error", ("speaks HTTP", _peer(exchange)), lambda: _speaks_http(exchange)
+
+
+def on_buffering(exchange: Exchange) -> Iterator[Note]:
+    """An event stream lives from coming at once."""
+    head = exchange.head
+    assert head is not None
+    kind = next((value for lower, _, value in head.fields if lower == b"content-type"), b"")
+    if kind.lower().startswith(b"text/event-stream"):
+        yield "notice", ("event stream", id(exchange.conf)), lambda: _event_stream(exchange)
+
+
+def _peer(exchange: Exchange) -> str:
+    return (exchange.attempt.name or b"").decode("utf-8", "surrogateescape")
+
+
+def _is_http_server(exchange: Exchange) -> bool:
+    """A server that itself speaks to the connection: an application behind uwsgi has no say in Connection.
+
+    gunicorn's uwsgi mode writes Connection as well, but never without its Server.
+    """
+    assert exchange.head is not None
+    fields = {lower: value for lower, _, value in exchange.head.fields}
+    return b"connection" in fields and not fields.get(b"server", b"").startswith(b"gunicorn")
+
+
+def _speaks_http(exchange: Exchange) -> str:
+    assert exchange.head is not None
+    peer = _peer(exchange)
+    prefix = exchange.conf.prefix
+    return (
+        f"{peer} answered {exchange.head.status} to a {prefix} request, as an HTTP server does to what it cannot read. "
+        f"cause: it speaks HTTP; either proxy_pass http://{peer}; here, or let it speak {prefix} "
+        "(uWSGI: socket =, not http-socket =; gunicorn: --protocol uwsgi)"
+    )
+
+
+def _passes_upgrade(conf: Any) -> bool:
+    return any(name.lower() == b"upgrade" for name, _ in conf.set_headers)
+
+
+def _websocket(exchange: Exchange) -> str:
+    lines = ["proxy_set_header Upgrade $http_upgrade;", 'proxy_set_header Connection "upgrade";']
+    conf: Any = exchange.conf
+    if not conf.http_minor:
+        lines.insert(0, "proxy_http_version 1.1;")
+    hidden = _hidden_upgrade(exchange)
+    reason = (
+        f"; {as_written(hidden)} does not reach this block, since it has proxy_set_header lines of its own"
+        if hidden
+        else ""
+    )
+    return (
+        "a WebSocket handshake arrived, and its Upgrade and Connection fields are not passed on"
+        f"{reason}. cause: they concern one connection only, so they have to be set; add here: {' '.join(lines)}"
+    )
+
+
+def _hidden_upgrade(exchange: Exchange) -> Statement | None:
+    """`proxy_set_header Upgrade` of an outer block, which an inner one's own lines put out of force."""
+    scope: Scope | None = exchange.request.location.scope
+    while scope is not None:
+        for statement in scope.statements:
+            if statement.name == "proxy_set_header" and statement.args[0].lower() == "upgrade":
+                return statement
+        scope = scope.parent
+    return None
+
+
+def _event_stream(exchange: Exchange) -> str:
+    prefix = exchange.conf.prefix
+    setting = exchange.request.location.scope.set_by(f"{prefix}_buffering")
+    shown = as_written(setting) if setting is not None else f"{prefix}_buffering on (default)"
+    return (
+        f"an event stream is being buffered. cause: {shown}; events may reach the client late: write "
+        f"{prefix}_buffering off; in this location, or let the application send X-Accel-Buffering: no"
+    )

@@ -1,0 +1,86 @@
+"""The diagnosis at work: which family explains a line, and how often it may speak."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Final
+
+from gateway.core.logs import LEVELS
+from gateway.dev.diagnosis import answers
+from gateway.dev.diagnosis.failure import Failure, Family
+
+if TYPE_CHECKING:
+    from gateway.http.request import Request
+    from gateway.upstream.exchange import Exchange
+
+_AGAIN_S: Final = 60.0
+# Of one family in that time: a scanner that asks for a thousand files gets as many lines, and not as many causes.
+_MOST: Final = 10
+
+
+class Explainer:
+    """What gateway.http.diagnosis asks for; one for each configuration in a process."""
+
+    def __init__(self, families: tuple[Family, ...], clock: Callable[[], float] = time.monotonic) -> None:
+        self._families = families
+        self._clock = clock
+        self._said: dict[Hashable, float] = {}
+        self._counts: dict[tuple[bytes, ...], int] = {}
+        self._since = 0.0
+
+    def explain(self, request: Request, message: bytes, error: OSError | None) -> bytes | None:
+        """The cause, once a minute for each cause."""
+        family = self._family(message)
+        if family is None or not self._may_speak(family):
+            return None
+        try:
+            failure = Failure(request, message, error)
+            if not self.first_time((family.begins, family.key(failure))):
+                return None
+            text = family.text(failure)
+        except Exception as bug:  # a diagnosis that fails must not be one failure more
+            text = f"not found out ({type(bug).__name__}: {bug})"
+        if text is None:
+            return None
+        self._counts[family.begins] = self._counts.get(family.begins, 0) + 1
+        return text.encode("utf-8", "surrogateescape")
+
+    def answered(self, exchange: Exchange) -> None:
+        """See gateway.http.diagnosis."""
+        for level, key, text in answers.on_head(exchange):
+            self._note(exchange, level, key, text)
+
+    def buffers(self, exchange: Exchange) -> None:
+        """See gateway.http.diagnosis."""
+        for level, key, text in answers.on_buffering(exchange):
+            self._note(exchange, level, key, text)
+
+    def _note(self, exchange: Exchange, level: str, key: Hashable, text: Callable[[], str]) -> None:
+        """A line of our own, where nginx has none."""
+        if LEVELS[level] <= exchange.request.location.core.error_log.level and self.first_time(key):
+            exchange.request.log(level, text())
+
+    def _family(self, message: bytes) -> Family | None:
+        for family in self._families:
+            if message.startswith(family.begins):
+                return family
+        return None
+
+    def _may_speak(self, family: Family) -> bool:
+        now = self._clock()
+        if now - self._since >= _AGAIN_S:
+            self._since = now
+            self._counts.clear()
+            self._said = {key: at for key, at in self._said.items() if now - at < _AGAIN_S}
+        return self._counts.get(family.begins, 0) < _MOST
+
+    def first_time(self, key: Hashable) -> bool:
+        """Whether this key was not heard in the last minute."""
+        now = self._clock()
+        at = self._said.get(key)
+        if at is not None and now - at < _AGAIN_S:
+            return False
+        if len(self._said) < 1000:
+            self._said[key] = now
+        return True

@@ -1,0 +1,54 @@
+"""The peer speaks another protocol: told from what came back, and from what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final
+
+from gateway.dev.diagnosis.failure import Failure, Family, shown
+
+# How an answer begins, and who says so.
+_SIGNS: Final = (
+    (b"SSH-", "an SSH server"),
+    (b"220 ", "a mail or FTP server"),
+    (b"-ERR", "Redis"),
+    (b"ERROR\r\n", "memcached"),
+    (b"\x15\x03", "a TLS server (an alert: it wants TLS first)"),
+    (b"\x01", "a FastCGI server: fastcgi_pass"),
+    (b"AMQP", "RabbitMQ"),
+    (b"d\0\0", "uWSGI's answer to a ping"),
+    (b"PRI * HTTP/2", "HTTP/2"),
+    (b"\0\0", "an HTTP/2 server without TLS (gRPC: grpc_pass)"),
+)
+
+
+def _key(failure: Failure) -> Hashable:
+    return failure.peer, failure.answer[:4]
+
+
+def describe(failure: Failure) -> str:
+    """What came, and whose words these are."""
+    answer = failure.answer
+    what = "HTTP" if failure.family == "proxy" else failure.family
+    who = speaker(answer)
+    text = f"the answer to this {what} request begins {shown(answer)}"
+    if who:
+        return f"{text}: {failure.peer} is {who}"
+    if answer[:1] in (b"<", b"{", b"["):
+        return (
+            f"{text}: a body without a head (the program writes its answer without Content-Type and an empty line; "
+            "or HTTP/0.9)"
+        )
+    return f"{text}, which is no head of an answer: {failure.peer} speaks another protocol, or prints before its head"
+
+
+def speaker(answer: bytes) -> str | None:
+    """Whose first words these are."""
+    return next((who for sign, who in _SIGNS if answer.startswith(sign)), None)
+
+
+FAMILY: Final = Family(
+    (b"upstream sent no valid HTTP", b"upstream sent invalid header", b"upstream sent unsupported FastCGI"),
+    _key,
+    describe,
+)
