@@ -20,7 +20,9 @@ SOURCES = TESTS.parent / "gateway"
 LISTS = TESTS / "data" / "structure"
 
 # Directives that nginx itself does not have, each with what it is from.
-OWN: dict[str, str] = {}
+OWN: dict[str, str] = {
+    "queue": "NGINX Plus",
+}
 
 # Read by the parser itself.
 _BY_THE_PARSER = {"include"}

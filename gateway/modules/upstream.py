@@ -1,6 +1,6 @@
 """upstream: the `upstream { }` block, its servers, and the $upstream_ variables.
 
-`slow_start` is NGINX Plus's. Not built yet: `sticky`, `least_time`, `queue`.
+`slow_start` is NGINX Plus's.
 """
 
 from __future__ import annotations

@@ -104,8 +104,9 @@ class Asking:
         attempts = self.attempts
         if attempts and self.attempt is attempts[-1] and self.attempt.ended < 0:
             self.attempt.ended = lane.now
-        assert self.choice is not None
-        peer = self.peer = self.choice.get(int(lane.now))
+        peer = self.peer = self._pick()
+        if peer is None and self.upstream.queue is not None:
+            peer = self.peer = await self.upstream.queue.wait(self)
         if peer is None:
             attempt = self.attempt = Attempt(self.upstream.name, lane.now)
             attempts.append(attempt)
@@ -135,6 +136,20 @@ class Asking:
             self.body_sent = True
             stream.flush()
         return await self._receive_head(connection)
+
+    def _pick(self) -> Peer | None:
+        choice = self.choice
+        assert choice is not None
+        sticky = self.upstream.sticky
+        now = int(self.lane.now)
+        return choice.get(now) if sticky is None else sticky.get(self, choice, now)
+
+    def pick_anew(self) -> Peer | None:
+        """A pick from all peers, for a request that waited in the queue."""
+        tries = self.choice.tries if self.choice is not None else 0
+        self.choice = self.upstream.choose(self.request)
+        self.choice.tries = min(self.choice.tries, tries) or 1
+        return self._pick()
 
     def _reuse(self, peer: Peer) -> Connection | None:
         keepalive = self.upstream.keepalive

@@ -34,6 +34,14 @@ class Attempt:
         self.error: OSError | None = None
         self.cached = False  # on a connection that was kept from an earlier request
 
+    def header_ms(self) -> int:
+        """From the beginning to the whole head."""
+        return max(0, round((self.head_read - self.began) * 1000))
+
+    def response_ms(self) -> int:
+        """From the beginning to the end, 0 if that is not yet."""
+        return max(0, round((self.ended - self.began) * 1000)) if self.ended >= 0 else 0
+
 
 def join(attempts: Sequence[Attempt], text: Callable[[Attempt], bytes]) -> bytes | None:
     """One value of a variable over all tries: commas between tries, colons between exchanges (internal redirects)."""

@@ -144,11 +144,17 @@ class Exchange(Asking):
                 connection.stream.close()
 
     def _free(self, outcome: Outcome) -> None:
-        if self.peer is not None:
+        peer = self.peer
+        if peer is not None:
             assert self.choice is not None
             self.peer = None
+            upstream = self.upstream
+            if upstream.sticky is not None and outcome is Outcome.OK:
+                upstream.sticky.ended(self, self.choice, peer)
             if self.choice.free(outcome, int(self.lane.now), self.attempt):
                 self.log("warn", b"upstream server temporarily disabled")
+            if upstream.queue is not None:
+                upstream.queue.wake()
 
     def _client_gone(self) -> Result:
         request = self.request
@@ -230,6 +236,10 @@ class Exchange(Asking):
             assert head is not None and reader is not None
         if (head.status >= 400 or request.head.upgrade is not None) and request.cycle.diagnosis is not None:
             request.cycle.diagnosis.answered(self)
+        if self.choice.notify:
+            self.choice.head_came(self.attempt)
+        if self.upstream.sticky is not None and self.peer is not None:
+            self.upstream.sticky.head_came(self, self.choice, self.peer)
         ignored = conf.ignore_headers
         head.apply_controls(request, ignored)
         if head.redirect is not None and not ignored & Ignore.X_ACCEL_REDIRECT:

@@ -32,10 +32,10 @@ class _KeyedChoice(Choice, ABC):
         """The hash of this try; another one for each try of a request."""
 
     def _best(self, now: int, wanted: int) -> int:
-        if wanted >= 0:
-            return wanted
         peers = self.peers
         while len(peers) > 1 and self.misses <= MAX_TRIES:
+            if wanted >= 0:
+                return wanted
             place = self._next_hash() % self.group.total_weight
             index = 0
             while place >= peers[index].weight:
@@ -148,13 +148,13 @@ class ConsistentChoice(Choice):
         self.point = -1
 
     def _best(self, now: int, wanted: int) -> int:
-        if wanted >= 0:
-            return wanted
         self.ring.follow(self.peers)
         servers = self.ring.servers
         if self.point < 0:
             self.point = self.ring.find(self.key)
         while servers and self.misses <= MAX_TRIES:
+            if wanted >= 0:
+                return wanted
             server = servers[self.point % len(servers)]
             best: Peer | None = None
             chosen = -1

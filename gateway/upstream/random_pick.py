@@ -28,11 +28,11 @@ class RandomChoice(Choice):
         self.upper = list(accumulate(peer.weight for peer in self.peers))
 
     def _best(self, now: int, wanted: int) -> int:
-        if wanted >= 0:
-            return wanted
         peers = self.peers
         first = -1
         while len(peers) > 1 and self.misses <= MAX_TRIES:
+            if wanted >= 0:
+                return wanted
             index = bisect_right(self.upper, self.draw(self.group.total_weight))
             peer = peers[index]
             if index == first or self.tried >> index & 1 or not peer.usable(now):

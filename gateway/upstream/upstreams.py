@@ -13,6 +13,8 @@ from gateway.upstream.peers import Choice, Group, Server, make_groups
 if TYPE_CHECKING:
     from gateway.core.resolver import Resolver
     from gateway.http.request import Request
+    from gateway.upstream.queue import Queue
+    from gateway.upstream.sticky import Sticky
     from gateway.upstream.zone import SharedPeers
 
 Balancer = Callable[["Request", Group], Choice]
@@ -33,11 +35,13 @@ class Upstream:
         "make_balancer",
         "name",
         "port",
+        "queue",
         "resolver",
         "resolver_timeout",
         "seen",
         "servers",
         "shared",
+        "sticky",
         "where",
         "without_backup",
         "zoned",
@@ -57,6 +61,8 @@ class Upstream:
         self.keepalive: Keepalive | None = None
         self.resolver: Resolver | None = None  # of names that are resolved at run time
         self.resolver_timeout = -1.0  # -1: as in the http block
+        self.sticky: Sticky | None = None
+        self.queue: Queue | None = None
         # What the group's peers are chosen by; a balancing directive gives what makes it, once the peers are known.
         self.make_balancer: Callable[[Group], Balancer] | None = None
         self.balancer: Balancer = round_robin
@@ -78,7 +84,10 @@ class Upstream:
             self.balancer = self.make_balancer(self.group)
 
     def choose(self, request: Request) -> Choice:
-        return self.balancer(request, self.group)
+        choice = self.balancer(request, self.group)
+        if self.sticky is not None:
+            self.sticky.begin(request, choice)
+        return choice
 
 
 def single(address: Address) -> Upstream:

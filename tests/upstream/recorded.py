@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.upstream.address import inet_address
-from gateway.upstream.peers import Choice, Group, Outcome, Server, make_groups
+from gateway.upstream.attempt import Attempt
+from gateway.upstream.peers import DRAINING, Choice, Group, Outcome, Server, make_groups
 
 FILE = Path(__file__).parent.parent / "data" / "balancers" / "picks.json"
 CASES: dict[str, Any] = json.loads(FILE.read_text())["cases"]
@@ -26,6 +27,10 @@ def server(text: str, port: int = 80) -> Server:
         key, _, value = option.partition("=")
         if key in ("backup", "down"):
             setattr(made, key, True)
+        elif key == "drain":
+            made.down = DRAINING
+        elif key == "route":
+            made.route = value.encode()
         elif key == "fail_timeout":
             made.fail_timeout = 3600
         else:
@@ -52,11 +57,15 @@ def replay(name: str, start: Callable[[Group, bytes, bytes], Choice]) -> tuple[l
         key = case["keys"][index].encode() if "keys" in case else b"/"
         client = ipaddress.ip_address(case["clients"][index]).packed if "clients" in case else b"\x7f\0\0\1"
         choice = start(peers, key, client)
+        if case.get("routes"):
+            choice.hint = case["routes"][index].encode() or None
         tried: list[str] = []
         while (peer := choice.get(1000)) is not None:
             tried.append(peer.name.decode())
             if not peer.name.startswith(DEAD):
-                choice.free(Outcome.OK, 1000)
+                answered = Attempt(peer.name, 0.0)
+                answered.head_read = answered.ended = 0.001
+                choice.free(Outcome.OK, 1000, answered)
                 break
             choice.free(Outcome.FAILED, 1000)
         ours.append(tried)
