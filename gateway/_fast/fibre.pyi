@@ -20,6 +20,7 @@ class Loop:
     on_crash: Callable[[BaseException, object], object] | None
     @property
     def now(self) -> float: ...
+    def fresh(self) -> float: ...  # `now` for compiled callers
     @property
     def wall(self) -> float: ...
     @property

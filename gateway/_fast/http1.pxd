@@ -32,6 +32,11 @@ cdef class RequestHead:
     cdef readonly bint connection_close
     cdef readonly bint chunked
     cdef readonly int64_t content_length
+    cdef readonly long version      # 9, 10, 11: the protocol's version times ten
+    cdef readonly bint keep_alive   # whether the client would go on: its Connection field, or its version
+    cdef readonly bint conditional  # there is an If-… field of RFC 9110, 13
+    cdef readonly bint has_range
+    cdef readonly bint has_expect
     cdef readonly int port
     cdef readonly bytes method
     cdef readonly bytes hostname    # lower-case, without port and last dot; b"" if the client named none
@@ -40,10 +45,9 @@ cdef class RequestHead:
     cdef readonly list notes        # lines for the error log (info): fields that were left out
 
     cdef Py_ssize_t origin          # of the head in data
-    cdef Py_ssize_t pos
+    cdef readonly Py_ssize_t pos    # how far it was read: the size of a complete head
     cdef RequestLine line
     cdef HeaderLine field_line
-    cdef bint connection_keep_alive
     cdef Py_ssize_t buffer_end      # where nginx's buffer would be full
     cdef Py_ssize_t buffers_used
     cdef bytes _uri, _args, _exten, _line
@@ -57,6 +61,9 @@ cdef class RequestHead:
     cdef bytes span(self, Py_ssize_t start, Py_ssize_t end)
     cdef bytes known(self, int which)
     cdef Py_ssize_t path_end(self) noexcept
+    cpdef bytes get_uri(self)
+    cpdef bytes get_args(self)
+    cpdef bytes get(self, bytes name)
     cdef bint advance(self, object on_host) except -1
     cdef bint grow(self) except -1
     cdef int line_done(self, object on_host) except -1
@@ -65,6 +72,8 @@ cdef class RequestHead:
     cdef int finish(self, object on_host) except -1
     cdef object refuse(self, int status, str message, bint lingering=*)
     cdef object refuse_line(self, int status, str message)
+
+cpdef RequestHead parse_head(bytes data, Py_ssize_t offset=*, HeadLimits limits=*, object on_host=*)
 
 cdef class RequestParser:
     cdef readonly HeadLimits limits

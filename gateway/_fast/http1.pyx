@@ -134,13 +134,6 @@ cdef class RequestHead:
         return self.line.empty_path
 
     @property
-    def version(self):
-        """9, 10, 11: the protocol's version times ten."""
-        if self.line.major == 0:
-            return 9
-        return self.line.major * 10 + (self.line.minor if self.line.minor < 10 else 9)
-
-    @property
     def request_line(self):
         """$request: the line, or what came of it when it is not complete."""
         cdef const uint8_t *p
@@ -164,6 +157,9 @@ cdef class RequestHead:
 
     @property
     def uri(self):
+        return self.get_uri()
+
+    cpdef bytes get_uri(self):
         """$uri before any rewrite: the path, decoded."""
         if self._uri is None:
             self._uri = self.span(self.line.uri_start, self.path_end())
@@ -171,6 +167,9 @@ cdef class RequestHead:
 
     @property
     def args(self):
+        return self.get_args()
+
+    cpdef bytes get_args(self):
         """$args before any rewrite; b"" without."""
         if self._args is None:
             self._args = self.span(self.line.args_start, self.line.uri_end) if self.line.args_start else b""
@@ -220,7 +219,7 @@ cdef class RequestHead:
 
     # --- the fields
 
-    def get(self, name: bytes) -> bytes | None:
+    cpdef bytes get(self, bytes name):
         """The first value of the field with this lower-case name."""
         cdef const uint8_t *lower = <const uint8_t *> PyBytes_AS_STRING(name)
         cdef const uint8_t *p = self.base()
@@ -293,13 +292,6 @@ cdef class RequestHead:
                 self.span(field.value, field.value + field.value_len),
             ))
         return pairs
-
-    @property
-    def keep_alive(self):
-        """Whether the client would go on: its Connection field, or its version."""
-        if self.connection_close:
-            return False
-        return self.connection_keep_alive or self.line.major * 100 + self.line.minor > 100
 
     @property
     def expect_100(self):
@@ -489,6 +481,11 @@ cdef class RequestHead:
             self.method = HEAD
         else:
             self.method = self.span(self.line.start, self.line.method_end)
+        if self.line.major == 0:
+            self.version = 9
+        else:
+            self.version = self.line.major * 10 + (self.line.minor if self.line.minor < 10 else 9)
+        self.keep_alive = self.line.major * 100 + self.line.minor > 100
         if self.line.complex_uri or self.line.quoted_uri or self.line.empty_path:
             try:
                 self._uri, self._args, self._exten = normalize(
@@ -590,12 +587,18 @@ cdef class RequestHead:
                 self.hostname = name
                 self.port = port
                 self.choose(on_host)
+        elif known.which == K_RANGE:
+            self.has_range = True
+        elif known.which == K_EXPECT:
+            self.has_expect = True
+        elif known.which in (K_IF_MODIFIED_SINCE, K_IF_NONE_MATCH, K_IF_MATCH, K_IF_UNMODIFIED_SINCE):
+            self.conditional = True
         elif known.which == K_CONNECTION:
             if contains_word(p + field.value, field.value_len, b"close", 5):
                 self.connection_close = True
-                self.connection_keep_alive = False
+                self.keep_alive = False
             elif contains_word(p + field.value, field.value_len, b"keep-alive", 10):
-                self.connection_keep_alive = True
+                self.keep_alive = True
                 self.connection_close = False
         return 0
 
@@ -658,7 +661,7 @@ cdef inline RequestHead new_head(bytes data, Py_ssize_t offset, HeadLimits limit
     return head
 
 
-def parse_head(data: bytes, offset: int = 0, limits: HeadLimits = None, on_host=None) -> RequestHead | None:
+cpdef RequestHead parse_head(bytes data, Py_ssize_t offset=0, HeadLimits limits=None, object on_host=None):
     """The head that begins at offset, or None when it is not all there yet; HeadError where nginx refuses.
 
     `on_host(hostname, head)` is called once, when the server can be chosen, and may return other limits. Nothing is

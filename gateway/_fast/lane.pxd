@@ -12,6 +12,7 @@ cdef class Lane(Poller):
     cdef bytes date
 
     cdef bint trio_waits(self) except -1
+    cdef bytes date_text(self)
 
 
 cdef class Listener(Source):

@@ -111,6 +111,9 @@ cdef class Lane(Poller):
 
     @property
     def http_date(self):
+        return self.date_text()
+
+    cdef bytes date_text(self):
         """The time as in the Date field (IMF-fixdate, RFC 9110, 5.6.7)."""
         cdef tm parts
         cdef char text[40]

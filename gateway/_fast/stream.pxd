@@ -41,6 +41,7 @@ cdef class Stream(Source):
     cdef bint write_closed
     cdef object __weakref__
 
+    cpdef set_deadline(self, double value)
     cpdef recv(self, Py_ssize_t limit=*)
     cpdef write(self, data)
     cpdef int64_t flush(self) except -1

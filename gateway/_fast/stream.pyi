@@ -19,6 +19,7 @@ class Stream(Source):
     handler: Callable[[], object] | None
     on_deadline: Callable[[], object] | None
     deadline: float
+    def set_deadline(self, value: float) -> None: ...
     chunk: int
     error: int
     def __init__(

@@ -138,6 +138,10 @@ cdef class Stream(Source):
 
     @deadline.setter
     def deadline(self, double value):
+        self.set_deadline(value)
+
+    cpdef set_deadline(self, double value):
+        """`deadline` for compiled callers."""
         self._deadline = value
         if value and self.fd >= 0 and value < self.poller.sweep_at:
             self.poller.late_at(value)

@@ -11,12 +11,14 @@ from gateway.core.pieces import Piece, total
 from gateway.http.body import BodyDecoder, BodyError
 from gateway.http.h1_head import decide_framing, render_head
 from gateway.http.listening import Listening
-from gateway.http.request import Request
+from gateway.http.module import Status
+from gateway.http.request import Output, Request
 from gateway.protocol.proxy_protocol import parse as parse_proxy_protocol
 
 if TYPE_CHECKING:
     from gateway.http.cycle import HttpCycle, Worker
     from gateway.http.servers import AddressServers, Server
+    from gateway.http.settings import EngineSettings
 
 
 # What a connection is doing.
@@ -28,8 +30,8 @@ LINGERING: Final = 4  # our side is shut; what the client still sends is read an
 CLOSED: Final = 5
 
 
-class Connection:
-    """One accepted connection. Also the `Output` of its requests."""
+class Connection(Output):
+    """One accepted connection, and the output of its requests."""
 
     def __init__(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
         self.worker = worker
@@ -46,7 +48,7 @@ class Connection:
         self.in_loop = False
         self.reading = False  # part of a head is here: stub_status counts it
         self.pipelined = False  # the next request was here before the last one ended
-        self.started = worker.lane.now
+        self.started = worker.lane.fresh()
         self.linger_until = 0.0
         self.nodelay = False  # TCP_NODELAY is set
         self.limited = False  # the stream has the rate of a request that was slowed
@@ -57,13 +59,12 @@ class Connection:
         stream = self.stream
         stream.handler = self.on_event
         stream.on_deadline = self.on_deadline
-        stream.deadline = self.lane.now + self.server.core.client_header_timeout
+        stream.set_deadline(self.lane.fresh() + self.server.header_timeout)
         worker.connections.add(self)
 
     # -- addresses -----------------------------------------------------------------------------------------------
 
-    @property
-    def connection(self) -> Connection:
+    def get_connection(self) -> Connection:
         return self
 
     @property
@@ -160,7 +161,7 @@ class Connection:
                 else:
                     self.buffer = data
                     if self.requests:
-                        stream.deadline = self.lane.now + self.server.core.client_header_timeout
+                        stream.set_deadline(self.lane.fresh() + self.server.header_timeout)
         finally:
             self.in_loop = False
 
@@ -182,7 +183,7 @@ class Connection:
         servers = listening.servers_for(self)
         default = servers.default
         try:
-            head = parse_head(buffer, 0, default.core.limits, None if servers.single else servers.limits_of)
+            head = parse_head(buffer, 0, default.limits, None if servers.single else servers.limits_of)
         except HeadError as error:
             head = error.head
             request = self._failed_request(head, (head is not None and head.server) or default)
@@ -200,7 +201,7 @@ class Connection:
                 self.reading = True
                 self.worker.head_begins()
             return False
-        size = head.size
+        size = head.pos
         self.buffer = buffer[size:] if len(buffer) > size else b""
         self._begin(head, servers)
         return True
@@ -220,15 +221,15 @@ class Connection:
         self.buffer = self.buffer[used:]
         return bool(self.buffer)
 
-    def _make_request(self, head: Any, server: Server) -> Request:
+    def _make_request(self, head: RequestHead, server: Server) -> Request:
         self.requests += 1
         self.server = server
         request = Request(self, head, server, self.worker.cycle)
-        request.started = self.lane.now
+        request.started = self.lane.fresh()
         request.sent_before = self.stream.sent
         self.request = request
         self.state = BUSY
-        self.stream.deadline = 0.0
+        self.stream.set_deadline(0.0)
         if self.reading:
             self.reading = False
             self.worker.head_ends()
@@ -241,8 +242,8 @@ class Connection:
         request = self._make_request(head, server)
         request.pipelined = self.pipelined
         request.method = head.method
-        request.uri = head.uri
-        request.args = head.args
+        request.uri = head.get_uri()
+        request.args = head.get_args()
         request.http_version = head.version
         if head.method == b"HEAD":
             request.header_only = True
@@ -269,13 +270,12 @@ class Connection:
         request.uri_changes = 1 if not request.uri else request.uri_changes
         return request
 
-    def check_keepalive(self, request: Request, core: Any) -> None:
-        """Whether this connection may live on after this request, by the location's settings."""
+    def check_keepalive(self, request: Request, core: EngineSettings) -> None:
         if (
             not core.keepalive_timeout
             or self.requests >= core.keepalive_requests
-            or self.lane.now - self.started > core.keepalive_time
-            or (core.keepalive_disable and core.keepalive_disabled_for(request))
+            or self.lane.fresh() - self.started > core.keepalive_time
+            or (core.keepalive_disable and core.keepalive_disabled_for(request.method, request.head))
         ):
             request.keepalive = False
 
@@ -288,7 +288,7 @@ class Connection:
         if request.http_version < 10:
             request.keepalive = False
             return
-        data = render_head(request, self.lane.http_date)
+        data = render_head(request, self.lane.date_text())
         request.head_size = len(data)
         stream = self.stream
         core = request.location.core
@@ -349,7 +349,7 @@ class Connection:
             return
         if stream.flush():
             self.state = SENDING
-            stream.deadline = self.lane.now + request.location.core.send_timeout
+            stream.set_deadline(self.lane.fresh() + request.location.core.send_timeout)
             return
         if stream.error:
             self._sending_failed(request)
@@ -365,7 +365,7 @@ class Connection:
         elif not stream.pending:
             self._complete(request)
         else:
-            stream.deadline = self.lane.now + request.location.core.send_timeout
+            stream.set_deadline(self.lane.fresh() + request.location.core.send_timeout)
 
     def _sending_failed(self, request: Request) -> None:
         error = OSError(self.stream.error, "")
@@ -390,8 +390,8 @@ class Connection:
                 self._log(request)
                 self.state = DISCARDING
                 core = request.location.core
-                self.linger_until = self.lane.now + core.lingering_time
-                self.stream.deadline = self.lane.now + core.lingering_timeout
+                self.linger_until = self.lane.fresh() + core.lingering_time
+                self.stream.set_deadline(self.lane.fresh() + core.lingering_timeout)
                 self._go_on_discarding()
                 return
             request.keepalive = False
@@ -408,7 +408,7 @@ class Connection:
         if keep and not self.worker.exiting:
             self.state = READING
             self.pipelined = bool(self.buffer)
-            stream.deadline = self.lane.now + core.keepalive_timeout
+            stream.set_deadline(self.lane.fresh() + core.keepalive_timeout)
             if not self.in_loop and (self.buffer or stream.readable):
                 self.read_head()
             elif self.worker.exiting:
@@ -420,8 +420,8 @@ class Connection:
             stream.shutdown_write()
             self.buffer = b""
             self.state = LINGERING
-            self.linger_until = self.lane.now + core.lingering_time
-            stream.deadline = min(self.lane.now + core.lingering_timeout, self.linger_until)
+            self.linger_until = self.lane.fresh() + core.lingering_time
+            stream.set_deadline(min(self.lane.fresh() + core.lingering_timeout, self.linger_until))
             self._go_on_lingering()
             return
         self.close()
@@ -433,12 +433,7 @@ class Connection:
                 handler(request)
             except Exception as error:
                 self.cycle.crashed(request, error)
-        for cleanup in request.cleanups:
-            try:
-                cleanup()
-            except Exception as error:
-                self.cycle.crashed(request, error)
-        request.cleanups = []
+        request.clean_up()
         self.worker.request_ends()
 
     # -- bodies --------------------------------------------------------------------------------------------------
@@ -459,7 +454,7 @@ class Connection:
                 raise BodyError(400, b"client prematurely closed connection")
             self.buffer = data_or_none
 
-    def discard_body(self, request: Request) -> int:
+    def discard_body(self, request: Request) -> Status:
         decoder = self.decoder
         if decoder is None or decoder.done:
             return 0
@@ -484,10 +479,11 @@ class Connection:
         if self.decoder.done:
             request.lingering_close = False
             self._end_request(request, keep=request.keepalive)
-        elif self.lane.now > self.linger_until:
+        elif self.lane.fresh() > self.linger_until:
             self._end_request(request, keep=False)
         else:
-            self.stream.deadline = min(self.lane.now + request.location.core.lingering_timeout, self.linger_until)
+            late = self.lane.fresh() + request.location.core.lingering_timeout
+            self.stream.set_deadline(min(late, self.linger_until))
 
     def _go_on_lingering(self) -> None:
         stream = self.stream

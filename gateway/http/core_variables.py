@@ -329,7 +329,7 @@ def _content_length(request: Request) -> bytes | None:
     """$content_length: the field's value, or the length of a chunked body that has been read."""
     value = request.head.get(b"content-length")
     if value is not None:
-        return value  # type: ignore[no-any-return]
+        return value
     body = request.main.body
     if body is not None and request.head.chunked and body.complete:
         return b"%d" % body.size

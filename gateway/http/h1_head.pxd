@@ -4,4 +4,5 @@ from gateway.http.request cimport Request
 
 cpdef decide_framing(Request request)
 cpdef bytes render_head(Request request, bytes date)
+cdef tuple _halves(Request request, bytes date)
 cdef bytes _render(Request request, bytes date)

@@ -81,6 +81,26 @@ def render_head(request: Request, date: bytes) -> bytes:
     ):
         return _render(request, date)
     # A plain head differs in few things: it is kept, cut where the date stands.
+    core = request.location.core
+    if (
+        date is not core.last_date
+        or response.status != core.last_status
+        or response.content_length != core.last_length
+        or request.keepalive != core.last_keepalive
+        or response.content_type != core.last_type
+    ):
+        before, after = _halves(request, date)
+        core.last_head = before + date + after
+        core.last_date = date
+        core.last_status = response.status
+        core.last_length = response.content_length
+        core.last_keepalive = request.keepalive
+        core.last_type = response.content_type
+    return core.last_head
+
+
+def _halves(request: Request, date: bytes) -> tuple[bytes, bytes]:
+    response = request.response
     heads = request.location.core.heads
     key = (response.status, response.content_type, response.content_length, request.keepalive)
     halves = heads.get(key)
@@ -91,7 +111,7 @@ def render_head(request: Request, date: bytes) -> bytes:
         if len(heads) >= _MAX_HEADS:
             heads.clear()
         heads[key] = halves
-    return b"".join((halves[0], date, halves[1]))
+    return halves
 
 
 def _render(request: Request, date: bytes) -> bytes:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 class Listening:
     """Owner of a ListenAddress. A wildcard socket may stand for several addresses of its port, as in nginx."""
 
-    __slots__ = ("address", "only", "proxy_protocol", "servers", "ssl")
-
     def __init__(self, address: ListenAddress) -> None:
         self.address = address
         self.servers: dict[bytes, AddressServers] = {}  # by the local address of the connection

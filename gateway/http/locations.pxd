@@ -1,4 +1,6 @@
 # The types of locations.py's compiled form.
+cimport cython
+
 from gateway.http.plan cimport Plan
 from gateway.http.settings cimport EngineSettings
 
@@ -28,6 +30,10 @@ cdef class LocationTable:
     cdef public dict named
     cdef public dict prefixes
     cdef public list regexes
+    cdef public bint used
+    cdef public bint final
 
+    @cython.locals(exact=Location, found=Location, location=Location, inner=LocationTable, deeper=Location)
     cpdef Location find(self, object request, bytes uri)
-    cpdef tuple _find(self, object request, bytes uri)
+    @cython.locals(length=Py_ssize_t, end=Py_ssize_t, found=Location, slashed=Location)
+    cdef Location _longest_prefix(self, bytes uri)

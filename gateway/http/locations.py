@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from gateway.core.regex import Regex
     from gateway.http.plan import Plan
     from gateway.http.request import Request
+    from gateway.http.settings import EngineSettings
 
 
 class Location:
@@ -29,7 +30,8 @@ class Location:
         self.inner = LocationTable()
         self.children: list[Location] = []  # all blocks directly inside, `if` and limit_except too
         self.confs: dict[Any, Any] = {}  # module -> its merged location settings
-        self.core: Any = None  # http_core's settings, the ones that the engine itself reads
+        # http_core's settings, the ones that the engine itself reads
+        self.core: EngineSettings = None  # type: ignore[assignment]
         self.plan: Plan | None = None
 
     def __repr__(self) -> str:
@@ -45,9 +47,12 @@ class LocationTable:
         self.lengths: tuple[int, ...] = ()  # of the prefixes, longest first
         self.regexes: list[Location] = []
         self.named: dict[bytes, Location] = {}
+        self.used = False  # there is a location besides the named ones
+        self.final = False  # of the last find()
 
     def add(self, location: Location) -> bool:
         """Add a location of this level; False if there is one of the same kind and name."""
+        self.used = self.used or not location.named
         if location.regex is not None:
             self.regexes.append(location)
             return True
@@ -59,22 +64,42 @@ class LocationTable:
             self.lengths = tuple(sorted({*self.lengths, len(location.name)}, reverse=True))
         return True
 
-    def __bool__(self) -> bool:
-        return bool(self.exact or self.prefixes or self.regexes)
-
     def find(self, request: Request, uri: bytes) -> Location | None:
         """nginx's choice: exact, then the longest prefix (and inside it), then regular expressions in their order.
 
-        A location with `auto_redirect` that is the URI and a slash is given back as it is: the caller redirects.
+        `final` tells afterwards whether the choice rules out regular expressions of an outer level. A location with
+        `auto_redirect` that is the URI and a slash is given back as it is: the caller redirects.
         """
-        return self._find(request, uri)[0]
-
-    def _find(self, request: Request, uri: bytes) -> tuple[Location | None, bool]:
-        """The location, and whether the choice is final (no regular expression of an outer level is tried)."""
-        found = self.exact.get(uri)
+        self.final = True
+        exact = self.exact.get(uri) if self.exact else None
+        if exact is not None:
+            return exact
+        found = self._longest_prefix(uri)
         if found is not None:
-            return found, True
-        no_regex = False
+            if len(found.name) > len(uri):
+                return found  # with auto_redirect
+            inner = found.inner
+            if inner.used:
+                deeper = inner.find(request, uri)
+                if inner.final:
+                    return deeper
+                if found.no_regex:
+                    self.final = False
+                    return deeper or found
+                found = deeper or found
+            elif found.no_regex:
+                self.final = False
+                return found
+        for location in self.regexes:
+            captures = location.regex.search(uri)  # type: ignore[union-attr]
+            if captures is not None:
+                request.matched(captures)
+                return (location.inner.find(request, uri) if location.inner.used else None) or location
+        self.final = False
+        return found
+
+    def _longest_prefix(self, uri: bytes) -> Location | None:
+        """The longest prefix of the URI; or the URI and a slash, where that is to be redirected to."""
         end = len(uri)
         prefixes = self.prefixes
         for length in self.lengths:
@@ -82,22 +107,9 @@ class LocationTable:
                 if length == end + 1:
                     slashed = prefixes.get(uri + b"/")
                     if slashed is not None and slashed.auto_redirect and uri not in prefixes:
-                        return slashed, True
+                        return slashed
                 continue
             found = prefixes.get(uri if length == end else uri[:length])
             if found is not None:
-                no_regex = found.no_regex
-                if found.inner:
-                    inner, final = found.inner._find(request, uri)
-                    if final:
-                        return inner, True
-                    found = inner or found
-                break
-        if not no_regex:
-            for location in self.regexes:
-                assert location.regex is not None
-                captures = location.regex.search(uri)
-                if captures is not None:
-                    request.matched(captures)
-                    return (location.inner._find(request, uri)[0] if location.inner else None) or location, True
-        return found, False
+                return found
+        return None

@@ -16,10 +16,10 @@ LogHandler = Callable[["Request"], None]
 
 
 class Plan:
-    """`steps` run one after the other until one of them answers."""
+    """`steps` run one after the other until one of them answers; the first, None, is Request.enter_location."""
 
     def __init__(
-        self, steps: tuple[Handler, ...], head_filters: tuple[HeadFilter, ...], logs: tuple[LogHandler, ...]
+        self, steps: tuple[Handler | None, ...], head_filters: tuple[HeadFilter, ...], logs: tuple[LogHandler, ...]
     ) -> None:
         self.steps = steps
         self.head_filters = head_filters
@@ -42,7 +42,7 @@ def make_plan(location: Location, modules: Sequence[HttpModule]) -> Plan:
         if part.head_filter is not None:
             filters.append(part.head_filter)
     # An `if` block's plan goes on where its location's rewrite phase switched to it.
-    steps: list[Handler] = [] if location.nameless else [*by_phase[Phase.REWRITE]]
+    steps: list[Handler | None] = [] if location.nameless else [*by_phase[Phase.REWRITE]]
     if steps or location.nameless:
         steps.append(_post_rewrite)
     steps += by_phase[Phase.PREACCESS]
@@ -50,7 +50,7 @@ def make_plan(location: Location, modules: Sequence[HttpModule]) -> Plan:
     steps += by_phase[Phase.PRECONTENT]
     if location.internal:
         steps.insert(0, _internal_only)
-    steps.insert(0, _start)
+    steps.insert(0, None)
     if content is not None:
         steps.append(content)
     else:
@@ -58,11 +58,6 @@ def make_plan(location: Location, modules: Sequence[HttpModule]) -> Plan:
         steps.append(_nothing_to_serve)
     logs: list[LogHandler] = by_phase[Phase.LOG]  # type: ignore[assignment]
     return Plan(tuple(steps), tuple(filters), tuple(logs))
-
-
-def _start(request: Request) -> Result:
-    """What nginx does on entering a location: limits of the body, and keep-alive's rules."""
-    return request.enter_location()
 
 
 def _internal_only(request: Request) -> Result:
@@ -156,8 +151,8 @@ def _satisfy_any(handlers: list[Handler]) -> Handler:
     return check
 
 
-def server_handlers(server: Server, modules: Sequence[HttpModule]) -> tuple[tuple[Handler, ...], tuple[Handler, ...]]:
-    """POST_READ and SERVER_REWRITE of a server, made on first use."""
+def server_handlers(server: Server, modules: Sequence[HttpModule]) -> tuple[tuple[Handler, ...], ...]:
+    """POST_READ and SERVER_REWRITE of a server, made on first use; empty where there is neither."""
     early: list[Handler] = []
     late: list[Handler] = []
     for module in modules:
@@ -170,5 +165,5 @@ def server_handlers(server: Server, modules: Sequence[HttpModule]) -> tuple[tupl
             handler = module.server_plan(server.root.confs.get(module), server.root)
             if handler is not None:
                 late.append(handler)
-    return tuple(early), tuple(late)
+    return (tuple(early), tuple(late)) if early or late else ()
 

@@ -1,21 +1,37 @@
 # The types of request.py's compiled form.
+from gateway._fast.http1 cimport RequestHead
 from gateway.http.locations cimport Location
 from gateway.http.plan cimport Plan
 from gateway.http.response cimport Response
+from gateway.http.servers cimport Server
+from gateway.http.settings cimport EngineSettings
+
+cdef long OK, DONE, RESTART, CLOSE, CLIENT_CLOSED
+
+
+cdef class Output:
+    cpdef get_connection(self)
+    cpdef check_keepalive(self, Request request, EngineSettings core)
+    cpdef send_head(self, Request request)
+    cpdef send(self, Request request, list pieces, bint last, bint flush)
+    cpdef finish(self, Request request)
+    cpdef terminate(self, Request request)
+    cpdef long discard_body(self, Request request) except -1
+    cpdef receive_body(self, Request request)
 
 
 cdef class Request:
-    cdef public object output
+    cdef public Output output
     cdef public object connection
-    cdef public object head
-    cdef public object server
+    cdef public RequestHead head
+    cdef public Server server
     cdef public object cycle
-    cdef public dict values
-    cdef public dict state
+    cdef dict _values
+    cdef dict _state
+    cdef list _filters
+    cdef list _cleanups
+    cdef Request _main
     cdef public Response response
-    cdef public list body_filters
-    cdef public list cleanups
-    cdef public Request main
     cdef public Location location
     cdef public Plan plan
     cdef public bytes method
@@ -67,5 +83,8 @@ cdef class Request:
     cpdef enter_location(self)
     cpdef bint send_head(self)
     cpdef send(self, list pieces, bint last=*, bint flush=*)
-    cpdef discard_body(self)
+    cpdef clean_up(self)
+    cpdef long discard_body(self) except -1
+    cpdef respond(self, long status, bytes body, bytes content_type=*)
+    cpdef finalize(self, long status)
     cpdef bytes map_uri_to_path(self, bytes uri)

@@ -8,39 +8,87 @@ from typing import TYPE_CHECKING, Any
 from gateway._fast import uri as uri_grammar
 from gateway.http import error_pages, paths
 from gateway.http.body import send_continue
-from gateway.http.module import DONE, OK, RESTART, BodyFilter, FilterFinalize, Result
+from gateway.http.module import DONE, OK, RESTART, BodyFilter, FilterFinalize, Result, Status
 from gateway.http.plan import make_plan, server_handlers
 from gateway.http.response import Response
 from gateway.http.status import CLIENT_CLOSED, CLOSE
 
 if TYPE_CHECKING:
+    from gateway._fast.http1 import RequestHead
     from gateway.core.pieces import Piece
     from gateway.core.regex import Captures
     from gateway.http.body import RequestBody
+    from gateway.http.connection import Connection
     from gateway.http.cycle import HttpCycle
     from gateway.http.locations import Location
-    from gateway.http.output import Output
     from gateway.http.plan import Plan
     from gateway.http.servers import Server
+    from gateway.http.settings import EngineSettings
 
 URI_CHANGES = 10  # rewrites and internal redirects of one request; nginx's NGX_HTTP_MAX_URI_CHANGES
+
+
+class Output:
+    """The stream that a request came on: HTTP/1, HTTP/2, or a parent request.
+
+    All verbs return at once; what does not fit is queued.
+    """
+
+    def get_connection(self) -> Connection:
+        """The client's connection."""
+        raise NotImplementedError
+
+    def check_keepalive(self, request: Request, core: EngineSettings) -> None:
+        """Take request.keepalive back if these settings do not let the connection live on."""
+
+    def send_head(self, request: Request) -> None:
+        """Queue the response's head."""
+        raise NotImplementedError
+
+    def send(self, request: Request, pieces: list[Piece], last: bool, flush: bool) -> None:
+        """Queue a part of the body; `flush`: it shall leave now."""
+        raise NotImplementedError
+
+    def pending(self) -> int:
+        """Bytes queued and not yet taken by the kernel."""
+        raise NotImplementedError
+
+    def finish(self, request: Request) -> None:
+        """All is queued: flush it, then log, clean up, and go on with the connection."""
+        raise NotImplementedError
+
+    def terminate(self, request: Request) -> None:
+        """End at once without completing the response: log, clean up, close."""
+        raise NotImplementedError
+
+    def discard_body(self, request: Request) -> Status:
+        """Read and drop what is left of the request's body; 0, or the status to end with if it is no body."""
+        raise NotImplementedError
+
+    def receive_body(self, request: Request) -> bytes | None:
+        """The next decoded part of the request's body; b"" at its end, None if the client has to send more.
+
+        Errors: BodyError with the status that nginx would answer.
+        """
+        raise NotImplementedError
 
 
 class Request:
     """Compiled with the types of request.pxd: an attribute has its line there too."""
 
-    def __init__(self, output: Output, head: Any, server: Server, cycle: HttpCycle) -> None:
+    def __init__(self, output: Output, head: RequestHead, server: Server, cycle: HttpCycle) -> None:
         self.output = output
-        self.connection = output.connection
+        self.connection = output.get_connection()
         self.head = head
         self.server = server
         self.cycle = cycle
-        self.values: dict[str, bytes | None] = {}
-        self.state: dict[Any, Any] = {}
         self.response = Response()
-        self.body_filters: list[BodyFilter] = []
-        self.cleanups: list[Callable[[], None]] = []
-        self.main: Request = self
+        # made when they are asked for: few requests need them
+        self._values: dict[str, bytes | None] | None = None
+        self._state: dict[Any, Any] | None = None
+        self._filters: list[BodyFilter] | None = None
+        self._cleanups: list[Callable[[], None]] | None = None
+        self._main: Request | None = None
         self.location: Location = server.root
         self.plan: Plan = server.root.plan  # type: ignore[assignment]  # find_location sets it
         # asked by the client, or changed by a rewrite
@@ -84,6 +132,47 @@ class Request:
         self.log_status: int = 0  # nginx's status in the log when no response was made (400, 408, 499)
         self.on_client_event: Callable[[], None] | None = None  # of what waits for it
         self.request_body_in_file_only: bool = False
+
+    @property
+    def values(self) -> dict[str, bytes | None]:
+        """Variables: what was set, and what was found once and is kept."""
+        values = self._values
+        if values is None:
+            values = self._values = {}
+        return values
+
+    @property
+    def state(self) -> dict[Any, Any]:
+        """What a module keeps for this request, by the module; an internal redirect forgets it."""
+        state = self._state
+        if state is None:
+            state = self._state = {}
+        return state
+
+    @property
+    def body_filters(self) -> list[BodyFilter]:
+        filters = self._filters
+        if filters is None:
+            filters = self._filters = []
+        return filters
+
+    @property
+    def cleanups(self) -> list[Callable[[], None]]:
+        """Called when the request has ended, however it did."""
+        cleanups = self._cleanups
+        if cleanups is None:
+            cleanups = self._cleanups = []
+        return cleanups
+
+    @property
+    def main(self) -> Request:
+        """The request that the client made; itself, unless it is a subrequest."""
+        # An attribute that holds the request itself would leave each one to the garbage collector.
+        return self if self._main is None else self._main
+
+    @main.setter
+    def main(self, request: Request) -> None:
+        self._main = None if request is self else request
 
     # -- running the plan ----------------------------------------------------------------------------------------
 
@@ -130,7 +219,7 @@ class Request:
             try:
                 if result is None:
                     result = self._advance()
-                if result.__class__ is not int:
+                if type(result) is not int:
                     return result  # type: ignore[return-value]
                 if result == RESTART:
                     result = None
@@ -154,7 +243,7 @@ class Request:
             step = steps[i]
             i += 1
             self.step = i
-            result = step(self)
+            result = self.enter_location() if step is None else step(self)
             if result is not None:
                 return result
 
@@ -164,9 +253,11 @@ class Request:
         handlers = server.handlers
         if handlers is None:
             handlers = server.handlers = server_handlers(server, self.cycle.modules)
+        if not handlers:
+            self.uri_changed = False
+            return self.find_location()
         post_read, rewrite = handlers
-        if post_read or rewrite:
-            self.enter(server.root)
+        self.enter(server.root)
         if first:
             for handler in post_read:
                 result = handler(self)
@@ -207,11 +298,11 @@ class Request:
         if core.limit_except is not None and self.method not in core.limit_except.methods:
             self.enter(core.limit_except.location)
             return RESTART
-        if self.keepalive and self is self.main:
-            self.connection.check_keepalive(self, core)
+        if self.keepalive and self._main is None:
+            self.output.check_keepalive(self, core)
         limit = core.client_max_body_size
         length = self.head.content_length
-        if limit and length > limit and not self.discarding and self.body is None and self is self.main:
+        if limit and length > limit and not self.discarding and self.body is None and self._main is None:
             self.log("error", b"client intended to send too large body: %d bytes" % length)
             self.expect_tested = True
             self.discard_body()
@@ -259,8 +350,8 @@ class Request:
         return RESTART
 
     def _forget_filters(self) -> None:
-        self.state = {}
-        self.body_filters = []
+        self._state = None
+        self._filters = None
 
     def matched(self, captures: Captures) -> None:
         """Remember a regular expression's groups, for $1 … and the named ones."""
@@ -279,10 +370,10 @@ class Request:
         if self.err_status:
             self.response.status = self.err_status
             self.response.status_text = None
-        filters = self.body_filters
         for head_filter in self.plan.head_filters:
             body_filter = head_filter(self)
             if body_filter is not None:
+                filters = self.body_filters
                 if getattr(body_filter, "first", False):
                     filters.insert(0, body_filter)
                 else:
@@ -292,13 +383,14 @@ class Request:
 
     def send(self, pieces: list[Piece], last: bool = False, flush: bool = False) -> None:
         """Pass a part of the body through the filters to the output."""
-        for body_filter in self.body_filters:
-            pieces = body_filter(pieces, last, flush)
+        if self._filters is not None:
+            for body_filter in self._filters:
+                pieces = body_filter(pieces, last, flush)
         if last:
             self.finished = True
         self.output.send(self, pieces, last, flush)
 
-    def respond(self, status: int, body: bytes, content_type: bytes | None = None) -> Result:
+    def respond(self, status: Status, body: bytes, content_type: bytes | None = None) -> Result:
         """A whole response with a body in memory: the usual way for small answers."""
         response = self.response
         response.status = status
@@ -309,9 +401,12 @@ class Request:
             self.send([body] if body else [], last=True)
         return OK
 
-    def finalize(self, status: int) -> Result:
+    def finalize(self, status: Status) -> Result:
         """End the request with OK, a status, or DONE; RESTART where an error_page sends it elsewhere."""
         if status == DONE:
+            return DONE
+        if status == OK and not self.aborted:
+            self.output.finish(self)
             return DONE
         if status in (CLOSE, CLIENT_CLOSED, 408) or self.aborted:
             if not self.log_status:
@@ -335,6 +430,18 @@ class Request:
         self.aborted = True
         return CLIENT_CLOSED
 
+    def clean_up(self) -> None:
+        """Call what was to be called at the end, once."""
+        cleanups = self._cleanups
+        if cleanups is None:
+            return
+        self._cleanups = None
+        for cleanup in cleanups:
+            try:
+                cleanup()
+            except Exception as error:
+                self.cycle.crashed(self, error)
+
     def bytes_sent(self) -> int:
         """$bytes_sent: of this response, head and body."""
         return self.connection.stream.sent - self.main.sent_before
@@ -345,13 +452,16 @@ class Request:
 
     # -- the body ------------------------------------------------------------------------------------------------
 
-    def discard_body(self) -> int:
+    def discard_body(self) -> Status:
         """The body is not wanted: it will be read and dropped. 0, or the status to end with if it is no body (400)."""
-        main = self.main
-        if main is not self or self.body is not None or self.discarding:
+        if self._main is not None or self.body is not None or self.discarding:
             return 0
         self.discarding = True
-        send_continue(self)
+        head = self.head
+        if head.has_expect:
+            send_continue(self)
+        if head.content_length <= 0 and not head.chunked:
+            return 0
         return self.output.discard_body(self)
 
     # -- what modules ask ----------------------------------------------------------------------------------------

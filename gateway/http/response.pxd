@@ -5,13 +5,13 @@ cdef class Response:
     cdef public bint accept_ranges
     cdef public bytes charset
     cdef public bytes content_encoding
-    cdef public object content_length
+    cdef public long long content_length
     cdef public bytes content_type
     cdef public bytes date
     cdef public bytes etag
     cdef public list fields
     cdef public bint gzip_vary
-    cdef public object last_modified
+    cdef public long long last_modified
     cdef public bytes last_modified_text
     cdef public set listed
     cdef public bytes location

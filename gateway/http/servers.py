@@ -18,36 +18,24 @@ if TYPE_CHECKING:
 class Server:
     """One server block: its names, its locations, and its own top-level location."""
 
-    __slots__ = (
-        "captures_name",
-        "confs",
-        "core",
-        "handlers",
-        "locations",
-        "names",
-        "root",
-        "scope",
-        "server_name",
-        "where",
-    )
-
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.names: list[ServerName] = []
         self.server_name = b""  # the first name: $server_name
         self.locations = LocationTable()
-        self.root: Location  # settings of the server block itself, where no location matches
+        self.root: Location = None  # type: ignore[assignment]  # settings of the server block itself, where no location matches
         self.confs: dict[Any, Any] = {}  # module -> its merged server settings
         self.core: Any = None
+        # of core, for each head that is read: compiled
+        self.limits: HeadLimits = None  # type: ignore[assignment]
+        self.header_timeout: float = 0.0
         # POST_READ and SERVER_REWRITE; made on first use
-        self.handlers: tuple[tuple[Handler, ...], tuple[Handler, ...]] | None = None
+        self.handlers: tuple[tuple[Handler, ...], ...] | None = None
         self.where: Any = None
 
 
 class ServerName:
     """One argument of server_name."""
-
-    __slots__ = ("name", "regex", "server", "where")
 
     def __init__(self, name: bytes, server: Server, regex: Regex | None = None, where: Any = None) -> None:
         self.name = name
@@ -59,10 +47,8 @@ class ServerName:
 class AddressServers:
     """The servers that share one address and port; the choice among them by the Host field."""
 
-    __slots__ = ("default", "exact", "leading", "options", "regexes", "servers", "single", "trailing")
-
     def __init__(self) -> None:
-        self.default: Server
+        self.default: Server = None  # type: ignore[assignment]  # set once the servers are known
         self.servers: list[Server] = []
         self.exact: dict[bytes, Server] = {}
         self.leading: dict[bytes, Server] = {}  # *.example.com, kept as "example.com"; ".example.com" counts as both
@@ -89,8 +75,9 @@ class AddressServers:
 
     def limits_of(self, host: bytes, head: RequestHead) -> HeadLimits:
         """For the parser: the host is known, so its server's limits hold from here on."""
-        server = head.server = self.find(host, None) or self.default
-        return server.core.limits  # type: ignore[no-any-return]
+        server: Server = self.find(host, None) or self.default
+        head.server = server
+        return server.limits
 
     def find(self, host: bytes, request: Request | None) -> Server | None:
         """The server of this (validated, lower-case) host name; None where none matches."""

@@ -1,7 +1,12 @@
 # The types of settings.py's compiled form.
+from gateway._fast.http1 cimport RequestHead
+
+cdef long _MSIE6, _SAFARI
 
 
 cdef class EngineSettings:
+    cdef public dict types
+    cdef public bytes default_type
     cdef public object limit_except
     cdef public object alias
     cdef public long alias_length
@@ -46,3 +51,11 @@ cdef class EngineSettings:
     cdef public bytes server_header
     cdef public bytes signature
     cdef public dict heads
+    cdef public bytes last_date
+    cdef public bytes last_head
+    cdef public long last_status
+    cdef public long long last_length
+    cdef public bytes last_type
+    cdef public bint last_keepalive
+
+    cpdef bint keepalive_disabled_for(self, bytes method, RequestHead head) except -1

@@ -6,7 +6,10 @@ attribute of a dataclass costs a look-up in its type each time.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gateway._fast.http1 import RequestHead
 
 _MSIE6, _SAFARI = 1, 2  # bits of keepalive_disable
 
@@ -14,7 +17,9 @@ _MSIE6, _SAFARI = 1, 2  # bits of keepalive_disable
 class EngineSettings:
     """Compiled with the types of settings.pxd: a field has its line there too."""
 
-    def __init__(self, conf: Any) -> None:
+    def __init__(self, conf: Any, types: dict[bytes, bytes], default_type: bytes) -> None:
+        self.types = types  # by the extension, in lower case
+        self.default_type = default_type
         self.limit_except: Any = conf.limit_except
         self.alias: Any = conf.alias
         self.alias_length: int = conf.alias_length
@@ -58,17 +63,25 @@ class EngineSettings:
         self.resolver_timeout: float = conf.resolver_timeout
         self.server_header: bytes = conf.server_header
         self.signature: bytes = conf.signature
-        self.heads: dict[Any, tuple[bytes, bytes]] = {}  # h1_head's plain heads, cut at the date
+        # h1_head's plain heads, cut at the date; the last one whole, with what it was made for
+        self.heads: dict[Any, tuple[bytes, bytes]] = {}
+        self.last_status: int = 0
+        self.last_length: int = -1
+        self.last_type: bytes | None = None
+        self.last_keepalive: bool = False
+        self.last_date: bytes = b""
+        self.last_head: bytes = b""
 
-    def keepalive_disabled_for(self, request: Any) -> bool:
+    def keepalive_disabled_for(self, method: bytes, head: RequestHead) -> bool:
         """The old browsers of keepalive_disable, told by their User-Agent."""
-        old = self.keepalive_disable & _MSIE6 and request.method == b"POST"
-        if not old and not self.keepalive_disable & _SAFARI:
+        old = self.keepalive_disable & _MSIE6 != 0 and method == b"POST"
+        safari = self.keepalive_disable & _SAFARI != 0
+        if not old and not safari:
             return False
-        agent: bytes = request.field(b"user-agent") or b""
+        agent: bytes = head.user_agent or b""
         if old and b"MSIE " in agent:
             at = agent.find(b"MSIE ") + 5
             return agent[at : at + 1] in (b"4", b"5", b"6") and b"Opera" not in agent and b"SV1" not in agent
-        if self.keepalive_disable & _SAFARI:
+        if safari:
             return b"Safari/" in agent and b"Mac OS X" in agent and b"Chrome/" not in agent
         return False

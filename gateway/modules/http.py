@@ -12,7 +12,7 @@ from gateway.http.locations import Location
 from gateway.http.module import HttpModule
 from gateway.http.servers import Server
 from gateway.http.settings import EngineSettings
-from gateway.modules import http_core, http_listen
+from gateway.modules import http_core, http_listen, types
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ class _Merger:
         self.with_server = [module for module in cycle.modules if module.server is not None]
         self.with_location = [module for module in cycle.modules if module.location is not None]
         self.shareable: dict[int, bool] = {}
-        self.engine: dict[int, EngineSettings] = {}
+        self.engine: dict[tuple[int, int], EngineSettings] = {}
         self.kept: list[Any] = []  # keeps the objects whose id is a key of `shareable`
 
     def server(self, server: Server, servers: dict[Any, Conf], outer: dict[Any, Conf]) -> None:
@@ -96,6 +96,8 @@ class _Merger:
             conf.merge(servers[module])
             server.confs[module] = conf
         server.core = server.confs[http_core.module]
+        server.limits = server.core.limits
+        server.header_timeout = server.core.client_header_timeout
         self.location(server.root, outer)
 
     def location(self, location: Location, outer: dict[Any, Conf]) -> None:
@@ -113,17 +115,18 @@ class _Merger:
                 conf = module.location()
             conf.merge(above, location.nameless)
             confs[module] = conf
-        location.core = self._engine_settings(confs[http_core.module])
+        location.core = self._engine_settings(confs[http_core.module], confs[types.module])
         location.internal = location.core.internal
         for inner in location.children:
             self.location(inner, confs)
 
-    def _engine_settings(self, conf: Conf) -> EngineSettings:
-        """The compiled copy of http_core's settings; locations that share these share it too."""
-        found = self.engine.get(id(conf))
+    def _engine_settings(self, conf: Conf, media: types.Settings) -> EngineSettings:
+        """The compiled copy of http_core's settings and types; locations that share these share it too."""
+        key = id(conf), id(media)
+        found = self.engine.get(key)
         if found is None:
-            found = self.engine[id(conf)] = EngineSettings(conf)
-            self.kept.append(conf)
+            found = self.engine[key] = EngineSettings(conf, media.types, media.default)
+            self.kept += (conf, media)
         return found
 
     def _may_share(self, conf: Conf) -> bool:

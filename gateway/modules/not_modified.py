@@ -15,12 +15,10 @@ if TYPE_CHECKING:
 def filter_head(request: Request) -> BodyFilter | None:
     """304 or 412 instead of a 200 that the client's conditions rule out."""
     response = request.response
-    if response.status != 200 or request.parent is not None:
-        return None
     head = request.head
-    modified_since, none_match = head.if_modified_since, head.if_none_match
-    if modified_since is None and none_match is None and head.if_unmodified_since is None and head.if_match is None:
+    if not head.conditional or response.status != 200 or request.parent is not None:
         return None
+    modified_since, none_match = head.if_modified_since, head.if_none_match
     if head.if_unmodified_since is not None and not _unmodified(request, head.if_unmodified_since):
         raise FilterFinalize(412)
     if head.if_match is not None and not _matches(response.etag, head.if_match, weak=False):

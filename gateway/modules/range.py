@@ -31,7 +31,7 @@ def filter_head(request: Request) -> BodyFilter | None:
     total = response.content_length
     if total < 0 or request.parent is not None:
         return None
-    field = request.head.range
+    field = request.head.range if request.head.has_range else None
     limit = request.location.core.max_ranges
     if limit == 0:
         return None

@@ -13,6 +13,9 @@ from gateway.http.module import HttpModule
 if TYPE_CHECKING:
     from gateway.http.request import Request
 
+_SLASH: Final = 0x2F
+_DOT: Final = 0x2E
+
 # nginx's own, where a configuration has no types at all
 _DEFAULT: Final = {b"html": b"text/html", b"gif": b"image/gif", b"jpg": b"image/jpeg"}
 
@@ -48,14 +51,18 @@ def set_types(conf: Settings, command: Command) -> None:
 
 def content_type_of(request: Request) -> bytes:
     """The type for the extension of the URI's last component, else default_type."""
-    settings: Settings = request.location.confs[module]
+    core = request.location.core
     uri = request.uri
-    dot = uri.rfind(b".")
-    if dot >= 0 and uri.find(b"/", dot) < 0:
-        found: bytes | None = settings.types.get(uri[dot + 1 :].lower())
-        if found is not None:
-            return found
-    return settings.default
+    at = len(uri)
+    while at > 0:
+        at -= 1
+        byte = uri[at]
+        if byte == _DOT:
+            found = core.types.get(uri[at + 1 :].lower())
+            return core.default_type if found is None else found
+        if byte == _SLASH:
+            break
+    return core.default_type
 
 
 module = HttpModule(

@@ -1,0 +1,23 @@
+# The types of cycle.py's compiled form; HttpCycle stays an ordinary class.
+from gateway._fast.lane cimport Lane
+
+
+cdef class Worker:
+    cdef public object cycle
+    cdef public Lane lane
+    cdef public object main_log
+    cdef public long number
+    cdef public long worker_connections
+    cdef public set connections
+    cdef public bint exiting
+    cdef public object counters
+    cdef long _sequence
+    cdef list _listeners
+    cdef public object nursery
+
+    cpdef next_connection(self)
+    cpdef head_begins(self)
+    cpdef head_ends(self)
+    cpdef request_begins(self)
+    cpdef request_ends(self)
+    cpdef connection_closed(self, object connection)

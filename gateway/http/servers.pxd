@@ -1,0 +1,37 @@
+# The types of servers.py's compiled form.
+from gateway._fast.http1 cimport HeadLimits
+from gateway.http.locations cimport Location, LocationTable
+
+
+cdef class Server:
+    cdef public object scope
+    cdef public list names
+    cdef public bytes server_name
+    cdef public LocationTable locations
+    cdef public Location root
+    cdef public dict confs
+    cdef public object core
+    cdef public HeadLimits limits
+    cdef public double header_timeout
+    cdef public tuple handlers
+    cdef public object where
+
+
+cdef class ServerName:
+    cdef public bytes name
+    cdef public Server server
+    cdef public object regex
+    cdef public object where
+
+
+cdef class AddressServers:
+    cdef public Server default
+    cdef public list servers
+    cdef public dict exact
+    cdef public dict leading
+    cdef public dict trailing
+    cdef public list regexes
+    cdef public bint single
+    cdef public object options
+
+    cpdef Server find(self, bytes host, object request)

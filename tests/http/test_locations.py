@@ -1,0 +1,61 @@
+"""nginx's choice among locations: exact, longest prefix, nested ones, regular expressions."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine import serving
+
+CONF = r"""
+server {
+    listen 127.0.0.1:1;
+    location = /exact { return 200 exact; }
+    location / { return 200 root; }
+    location /images/ {
+        return 200 images;
+        location /images/big/ { return 200 big; }
+        location ^~ /images/kept/ { return 200 kept; }
+        location = /images/one.png { return 200 one; }
+        location ~ \.svg$ { return 200 inner-svg; }
+    }
+    location ^~ /static/ {
+        return 200 static;
+        location /static/deep/ { return 200 deep; }
+        location ~ /deep/.*\.css$ { return 200 css; }
+    }
+    location ~ \.png$ {
+        return 200 png;
+        location ~ ^/(a|b)/ { return 200 "png-$1"; }
+    }
+    location ~ \.svg$ { return 200 svg; }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("uri", "chosen"),
+    [
+        ("/exact", b"exact"),
+        ("/exact/", b"root"),
+        ("/other", b"root"),
+        ("/other.png", b"png"),
+        ("/a/other.png", b"png-a"),
+        ("/images/", b"images"),
+        ("/images/x", b"images"),
+        ("/images/big/x", b"big"),
+        ("/images/big/x.png", b"png"),
+        ("/images/one.png", b"one"),
+        ("/images/two.png", b"png"),
+        ("/images/two.svg", b"inner-svg"),
+        # ^~ rules out the regular expressions of its own level; those of the outer level are asked
+        ("/images/kept/x.png", b"png"),
+        ("/images/kept/x.svg", b"svg"),
+        ("/static/x.png", b"static"),
+        ("/static/deep/x.png", b"deep"),
+        ("/static/deep/x.css", b"css"),
+        ("/static", b"root"),
+    ],
+)
+async def test_choice(uri: str, chosen: bytes) -> None:
+    async with serving(CONF) as engine:
+        assert (await engine.get(uri)).body == chosen
