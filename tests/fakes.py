@@ -1,6 +1,6 @@
 """Upstream peers that behave well or badly, one set for all protocols.
 
-A peer is `async def peer(stream)`; a behaviour makes one. `uwsgi_peer(behaviour)` reads the packet and the body first.
+A peer is `async def peer(stream)`; a behaviour makes one. Without another `speech` it speaks uwsgi.
 """
 
 from __future__ import annotations
@@ -9,53 +9,25 @@ import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import trio
 
-from gateway.protocol.uwsgi import decode
+from tests.speeches import UWSGI, Asked, Speech
 
 Peer = Callable[[trio.SocketStream], Awaitable[None]]
+
+read_packet = UWSGI.read
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n"
 
 
-@dataclass
-class Asked:
-    """What a uwsgi peer was sent."""
-
-    modifiers: tuple[int, int] = (0, 0)
-    params: dict[bytes, bytes] = field(default_factory=dict)
-    pairs: list[tuple[bytes, bytes]] = field(default_factory=list)
-    body: bytes = b""
-
-
-async def read_packet(stream: trio.SocketStream) -> Asked | None:
-    """One uwsgi packet and the body that CONTENT_LENGTH announces; None if the connection ends first."""
-    data = b""
-    while len(data) < 4 or len(data) < 4 + struct.unpack_from("<H", data, 1)[0]:
-        more = await stream.receive_some(65536)
-        if not more:
-            return None
-        data += more
-    modifier1, modifier2, pairs, body = decode(data)
-    asked = Asked((modifier1, modifier2), dict(pairs), pairs, body)
-    wanted = int(asked.params.get(b"CONTENT_LENGTH") or 0)
-    while len(asked.body) < wanted:
-        more = await stream.receive_some(65536)
-        if not more:
-            return None
-        asked.body += more
-    return asked
-
-
-def answer(data: bytes = OK, *, asked: list[Asked] | None = None) -> Peer:
+def answer(data: bytes = OK, *, asked: list[Asked] | None = None, speech: Speech = UWSGI) -> Peer:
     """Read the request, send these bytes, close."""
 
     async def peer(stream: trio.SocketStream) -> None:
-        request = await read_packet(stream)
+        request = await speech.read(stream)
         if request is not None:
             if asked is not None:
                 asked.append(request)
@@ -64,13 +36,25 @@ def answer(data: bytes = OK, *, asked: list[Asked] | None = None) -> Peer:
     return peer
 
 
-def answer_with(make: Callable[[Asked], bytes]) -> Peer:
+def answer_with(make: Callable[[Asked], bytes], *, speech: Speech = UWSGI) -> Peer:
     """Read the request, send what `make` says, close."""
 
     async def peer(stream: trio.SocketStream) -> None:
-        request = await read_packet(stream)
+        request = await speech.read(stream)
         if request is not None:
             await stream.send_all(make(request))
+
+    return peer
+
+
+def answer_always(data: bytes, *, asked: list[Asked] | None = None, speech: Speech = UWSGI) -> Peer:
+    """Answer each request of a connection with these bytes."""
+
+    async def peer(stream: trio.SocketStream) -> None:
+        while (request := await speech.read(stream)) is not None:
+            if asked is not None:
+                asked.append(request)
+            await stream.send_all(data)
 
     return peer
 
@@ -86,16 +70,16 @@ def silent(seconds: float = 3600) -> Peer:
     return peer
 
 
-def cut_after(count: int, data: bytes = OK) -> Peer:
+def cut_after(count: int, data: bytes = OK, *, speech: Speech = UWSGI) -> Peer:
     """Send the first bytes of an answer, then close."""
-    return answer(data[:count])
+    return answer(data[:count], speech=speech)
 
 
-def reset_after(count: int, data: bytes = OK) -> Peer:
+def reset_after(count: int, data: bytes = OK, *, speech: Speech = UWSGI) -> Peer:
     """Send the first bytes of an answer, then reset the connection (TCP)."""
 
     async def peer(stream: trio.SocketStream) -> None:
-        await read_packet(stream)
+        await speech.read(stream)
         if count:
             await stream.send_all(data[:count])
         stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -104,11 +88,11 @@ def reset_after(count: int, data: bytes = OK) -> Peer:
     return peer
 
 
-def dribble(data: bytes = OK, pause: float = 0.01, size: int = 1) -> Peer:
+def dribble(data: bytes = OK, pause: float = 0.01, size: int = 1, *, speech: Speech = UWSGI) -> Peer:
     """Send an answer in small parts."""
 
     async def peer(stream: trio.SocketStream) -> None:
-        await read_packet(stream)
+        await speech.read(stream)
         for at in range(0, len(data), size):
             await stream.send_all(data[at : at + size])
             await trio.sleep(pause)

@@ -10,7 +10,7 @@ class HeadError(Exception):
 
     `head` is what was understood until then (None where there is nothing), so that the access log has its `$request`.
     `action` ends the line in nginx's log ("… while reading client request line"); `lingering` says that nginx reads on
-    for a while before it closes, so that the client sees the answer.
+    for a while before it closes, so that the client sees the answer. `part` is what came before and is good.
     """
 
     def __init__(
@@ -22,6 +22,7 @@ class HeadError(Exception):
         action: str = "",
         lingering: bool = False,
         level: str = "info",
+        part: bytes = b"",
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -30,6 +31,7 @@ class HeadError(Exception):
         self.action = action
         self.lingering = lingering
         self.level = level
+        self.part = part
 
     def __str__(self) -> str:
         return f"{self.message} while {self.action}" if self.action else self.message

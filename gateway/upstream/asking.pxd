@@ -9,6 +9,7 @@ cdef class Asking:
     cdef public Attempt attempt
     cdef public list attempts
     cdef public double began
+    cdef public list body
     cdef public bint body_sent
     cdef public object choice
     cdef public object codec

@@ -17,6 +17,7 @@ from gateway.upstream.keepalive import Connection
 from gateway.upstream.response import UpstreamHead
 
 if TYPE_CHECKING:
+    from gateway.core.pieces import Piece
     from gateway.http.request import Request
     from gateway.protocol.cgi import Reader
     from gateway.upstream.conf import UpstreamConf
@@ -72,6 +73,7 @@ class Asking:
         self.reader: Reader | None = None
         self.streaming = False
         self.pass_body: bool = conf.pass_request_body  # False too when the codec puts a body of its own
+        self.body: list[Piece] | None = None  # what the codec sends of a body that was read; None: the body as it is
         self.frame: Callable[[bytes], bytes] | None = None  # the codec's framing of a body sent as it comes
         self.sent = False  # something of the request went to the present peer
         self.body_sent = False  # all of the request was given to the present connection
@@ -130,7 +132,10 @@ class Asking:
         stream.write(self.packet)
         if not self.streaming:
             body = self.request.body
-            if body is not None and self.pass_body:
+            if self.body is not None:
+                for piece in self.body:
+                    stream.write(piece)
+            elif body is not None and self.pass_body:
                 for piece in body.pieces():
                     stream.write(piece)
             self.body_sent = True
@@ -284,7 +289,8 @@ class Asking:
                 return None
             self.head = UpstreamHead(head, self.request)
         except HeadError as error:
-            self.log("error", error.message.encode("utf-8", "surrogateescape"))
+            if error.message:  # the reader may have said why before
+                self.log("error", error.message.encode("utf-8", "surrogateescape"))
             return Condition.INVALID_HEADER
         attempt.head_read = self.lane.now
         attempt.status = head.status

@@ -46,6 +46,8 @@ class UpstreamConf(Conf):
     prefix: ClassVar[str] = ""
     # X-Accel-Buffering can change `buffering`
     change_buffering: ClassVar[bool] = True
+    # a 404 is answered by the gateway itself
+    intercept_404: ClassVar[bool] = False
     # fields of an answer that are not passed on unless `*_pass_header` names them, in lower case
     default_hidden: ClassVar[tuple[bytes, ...]] = (
         b"x-accel-expires",

@@ -101,7 +101,7 @@ def _noting(field_name: str, setter: Setter) -> Setter:
 
 
 def family(
-    prefix: str, *, conditions: dict[str, Condition] | None = None, without: tuple[str, ...] = ()
+    prefix: str, *, conditions: dict[str, Condition] | None = None, only: tuple[str, ...] = ()
 ) -> tuple[Directive, ...]:
     """The shared directives of `prefix` ("uwsgi"), for settings that are an UpstreamConf."""
     declared: list[tuple[str, Any, str, Setter]] = [
@@ -136,5 +136,5 @@ def family(
     return tuple(
         Directive(f"{prefix}_{name}", EVERYWHERE, arguments, _noting(field_name, setter))
         for name, arguments, field_name, setter in declared
-        if name not in without
+        if not only or name in only
     )

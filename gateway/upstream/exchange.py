@@ -222,6 +222,8 @@ class Exchange(Asking):
             if condition is None or self.choice.tries <= 1 or not self._may_go_on(condition):
                 if conf.intercept_errors and self._has_error_page(head):
                     return head.status
+                if conf.intercept_404 and head.status == 404:
+                    return head.status
                 break
             status = self._next(condition)
             while status is None:
@@ -250,6 +252,7 @@ class Exchange(Asking):
                 self.request.log("error", b"connection upgrade in subrequest")
                 return request.abort()
             return await tunnel.run(self)
+        self.attempt.stage = Stage.READING_BODY
         try:
             rest = reader.begin_body(
                 request.method,
@@ -260,8 +263,8 @@ class Exchange(Asking):
             )
             broken = False
         except HeadError as error:
-            self.log("error", error.message.encode(), Stage.READING_BODY)
-            rest, broken = b"", True
+            self.log("error", error.message.encode("utf-8", "surrogateescape"))
+            rest, broken = error.part, True
         buffering = conf.buffering
         if conf.change_buffering and head.buffering and not ignored & Ignore.X_ACCEL_BUFFERING:
             buffering = {b"no": False, b"yes": True}.get(head.buffering, buffering)
@@ -269,10 +272,10 @@ class Exchange(Asking):
             request.limit_rate = 0
         if request.send_head():
             return self.finish([])
-        if broken:
-            return self.cut()
-        self.attempt.stage = Stage.READING_BODY
         self.attempt.body_received += len(rest)
+        if broken:
+            request.send([rest] if rest else [])
+            return self.cut()
         if reader.excess:
             self.warn_excess()
         if reader.done:

@@ -94,9 +94,9 @@ class _Source:
         try:
             part = reader.receive_body(data)
         except HeadError as error:
-            exchange.log("error", error.message.encode())
+            exchange.log("error", error.message.encode("utf-8", "surrogateescape"))
             self.broken = True
-            return b""
+            return error.part
         if reader.excess:
             exchange.warn_excess()
             reader.excess = False
@@ -148,6 +148,7 @@ async def run_unbuffered(exchange: Exchange, rest: bytes) -> Result:
             if source.ended:
                 return exchange.finish([part] if part else [])
             if source.broken:
+                request.send([part] if part else [])
                 return exchange.cut()
             if part:
                 request.send([part], flush=True)

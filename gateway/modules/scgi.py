@@ -1,0 +1,86 @@
+"""scgi: `scgi_pass` and its family: requests to an application server over SCGI.
+
+Not built yet: the cache, `scgi_store`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from gateway.config.directive import EVERYWHERE, LIF, LOCATION, Directive, take
+from gateway.config.loader import Loader, Scope
+from gateway.http.module import NOTHING, Contribution, HttpModule
+from gateway.http.template import Template
+from gateway.protocol import scgi
+from gateway.protocol.cgi import PlainReader
+from gateway.protocol.params import Params
+from gateway.upstream import params
+from gateway.upstream.conf import UpstreamConf
+from gateway.upstream.directives import family
+from gateway.upstream.exchange import Exchange
+from gateway.upstream.params import ParamsConf, ParamsMainConf, add_param, params_of
+from gateway.upstream.passing import Passing, parse_passing
+
+if TYPE_CHECKING:
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+    from gateway.protocol.cgi import Reader
+
+
+@dataclass(slots=True)
+class LocationConf(ParamsConf):
+    prefix: ClassVar[str] = "scgi"
+    default_hidden: ClassVar[tuple[bytes, ...]] = (*UpstreamConf.default_hidden, b"status")
+
+
+def settle(scope: Scope, loader: Loader) -> None:
+    params.settle(scope, loader, module)
+
+
+class ScgiCodec:
+    """SCGI with the settings of one location."""
+
+    __slots__ = ("params",)
+
+    schema = b"scgi://"
+
+    def __init__(self, conf: LocationConf, default_host: Template) -> None:
+        self.params = Params(params_of(conf, default_host), pass_headers=conf.pass_request_headers)
+
+    def encode(self, exchange: Exchange) -> bytes:
+        request = exchange.request
+        head = request.head
+        length = head.content_length
+        if head.chunked and request.body is not None:
+            length = request.body.size
+        return scgi.encode(self.params.pairs(request, head), max(0, length))
+
+    def reader(self, exchange: Exchange) -> Reader:
+        return PlainReader("uwsgi")
+
+    def streams_body(self, request: Request) -> bool:
+        # CONTENT_LENGTH comes first: a chunked body is read to its end before.
+        return request.head.content_length > 0 and not request.head.chunked
+
+
+def plan(conf: LocationConf, location: Location) -> Contribution:
+    passing: Passing | None = conf.passing
+    if passing is None:
+        return NOTHING
+    codec = ScgiCodec(conf, location.scope.conf(module, "main").default_host)
+    return Contribution(content=passing.handler(conf, codec))
+
+
+module = HttpModule(
+    name="scgi",
+    main=ParamsMainConf,
+    location=LocationConf,
+    directives=(
+        Directive("scgi_pass", LOCATION | LIF, take(1), parse_passing),
+        Directive("scgi_param", EVERYWHERE, take(2, 3), add_param),
+        *family("scgi"),
+    ),
+    plan=plan,
+    settle=settle,
+)

@@ -1,0 +1,299 @@
+"""FastCGI: a request and its answer in records (the FastCGI specification, version 1).
+
+A record is a header of eight bytes (version, type, request id, length of the content and of the padding), the content,
+and the padding. A request is BEGIN_REQUEST, PARAMS and STDIN, each stream ended by a record without content; an answer
+is STDOUT, whose text is that of a CGI program, STDERR in between, and END_REQUEST. One request at a time is asked on a
+connection, with id 1.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from gateway._fast.errors import HeadError
+from gateway._fast.http1_response import ResponseHead, parse_response_head
+
+BEGIN_REQUEST: Final = 1
+END_REQUEST: Final = 3
+PARAMS: Final = 4
+STDIN: Final = 5
+STDOUT: Final = 6
+STDERR: Final = 7
+
+_HEADER: Final = struct.Struct(">BBHHBx")
+_ANSWERS: Final = frozenset({END_REQUEST, STDOUT, STDERR})
+_RESPONDER: Final = 1
+_KEEP_CONN: Final = 1
+
+# The most content of a PARAMS record: PHP refuses one that is longer with its padding, and reads each by itself.
+MAX_PARAMS: Final = 0xFFF8
+STDIN_SIZE: Final = 32768  # content of one STDIN record, as nginx cuts it
+
+Field = tuple[bytes, bytes]
+
+
+def header(kind: int, length: int, padding: int = 0) -> bytes:
+    """The header of a record."""
+    return _HEADER.pack(1, kind, 1, length, padding)
+
+
+def record(kind: int, content: bytes = b"") -> bytes:
+    """A whole record, padded to a multiple of eight bytes."""
+    padding = -len(content) % 8
+    return header(kind, len(content), padding) + content + bytes(padding)
+
+
+STDIN_END: Final = record(STDIN)
+
+
+def _length(size: int) -> bytes:
+    return struct.pack(">I", size | 0x80000000) if size > 127 else bytes((size,))
+
+
+def begin(pairs: Iterable[Field], *, keep: bool) -> bytes:
+    """BEGIN_REQUEST and PARAMS. Errors: OverflowError(size) for one pair that fits into no record."""
+    parts = [record(BEGIN_REQUEST, struct.pack(">HB5x", _RESPONDER, _KEEP_CONN if keep else 0))]
+    content: list[bytes] = []
+    size = 0
+    for name, value in pairs:
+        pair = b"%b%b%b%b" % (_length(len(name)), _length(len(value)), name, value)
+        if len(pair) > MAX_PARAMS:
+            raise OverflowError(len(pair))
+        if size + len(pair) > MAX_PARAMS:
+            parts.append(record(PARAMS, b"".join(content)))
+            content = []
+            size = 0
+        content.append(pair)
+        size += len(pair)
+    if content:
+        parts.append(record(PARAMS, b"".join(content)))
+    parts.append(record(PARAMS))
+    return b"".join(parts)
+
+
+def stdin(data: bytes) -> bytes:
+    """A part of the request's body in records; of no data the end of it."""
+    if len(data) <= STDIN_SIZE:
+        return record(STDIN, data)
+    return b"".join(record(STDIN, data[at : at + STDIN_SIZE]) for at in range(0, len(data), STDIN_SIZE))
+
+
+def parse_header(data: bytes) -> tuple[int, int, int]:
+    """(type, length, padding) of a record that answers a request. Errors: HeadError, with nginx's words."""
+    version, kind, request_id, length, padding = _HEADER.unpack(data[:8].ljust(8, b"\0"))
+    have = len(data)
+    if have > 0 and version != 1:
+        raise _refused(f"upstream sent unsupported FastCGI protocol version: {version}")
+    if have > 1 and kind not in _ANSWERS:
+        raise _refused(f"upstream sent invalid FastCGI record type: {kind}")
+    if have > 2 and request_id >> 8:
+        raise _refused(f"upstream sent unexpected FastCGI request id high byte: {request_id >> 8}")
+    if have > 3 and request_id != 1:
+        raise _refused(f"upstream sent unexpected FastCGI request id low byte: {request_id & 0xFF}")
+    return kind, length, padding
+
+
+def _refused(message: str, part: bytes = b"") -> HeadError:
+    return HeadError(502, message, level="error", part=part)
+
+
+def _no_stderr(text: bytes) -> bool:
+    return True
+
+
+class FastcgiReader:
+    """Reads one answer (see gateway.protocol.cgi.Reader)."""
+
+    __slots__ = (
+        "_content",
+        "_kind",
+        "_length",
+        "_on_stderr",
+        "_padding",
+        "_stderr",
+        "_text",
+        "_waiting",
+        "done",
+        "excess",
+        "head_received",
+        "keep",
+        "keepalive",
+        "left",
+    )
+
+    def __init__(self, *, keep: bool = False, on_stderr: Callable[[bytes], bool] = _no_stderr) -> None:
+        """`keep`: the application was asked to keep the connection, so only END_REQUEST ends the answer.
+
+        `on_stderr` is given what a STDERR record says; what it says of one before the head decides whether the answer
+        is taken (fastcgi_catch_stderr).
+        """
+        self.keep = keep
+        self._on_stderr = on_stderr
+        self.head_received = 0
+        self.left = -1  # of the body, -1: until the end
+        self.done = False
+        self.excess = False
+        self.keepalive = False
+        self._waiting = b""  # received and not looked at yet
+        self._kind = 0  # the present record; 0 before its header is whole
+        self._length = 0  # what is still to come of its content
+        self._padding = 0
+        self._stderr: list[bytes] = []  # of the present record
+        self._content: list[bytes] = []  # the STDOUT of the head, as far as it is here
+        self._text = b""  # the STDOUT that came behind the head in its record
+
+    def receive_head(self, data: bytes) -> ResponseHead | None:
+        """Errors: HeadError; its message is empty where `on_stderr` did not want the answer."""
+        waiting = self._waiting + data if self._waiting else data
+        at = 0
+        size = len(waiting)
+        try:
+            while True:
+                begun = at
+                if not self._kind:
+                    kind = self._begin(waiting, at)
+                    if not kind:
+                        return None
+                    at += 8
+                    if kind == END_REQUEST:
+                        raise _refused(f"upstream sent unexpected FastCGI record: {END_REQUEST}")
+                    if kind == STDOUT and not self._length:
+                        raise _refused("upstream prematurely closed FastCGI stdout")
+                part = waiting[at : at + self._length]
+                at += len(part)
+                self._length -= len(part)
+                if self._kind == STDERR:
+                    self._stderr.append(part)
+                    if not self._length and not self._tell_stderr():
+                        raise _refused("")
+                elif part:
+                    self._content.append(part)
+                    text = b"".join(self._content)
+                    self._content = [text]
+                    head = parse_response_head(text, 0, "cgi")
+                    if head is not None:
+                        self.head_received += at - begun - (len(text) - head.size)
+                        self._text = text[head.size :]
+                        self._content = []
+                        return head
+                if not self._length:
+                    skipped = min(self._padding, size - at)
+                    at += skipped
+                    self._padding -= skipped
+                # nginx has the head's records in one buffer, which holds more STDERR only until STDOUT begins
+                if self._content:
+                    self.head_received += at - begun
+                if self._length or self._padding:
+                    return None
+                self._kind = 0
+        finally:
+            self._waiting = waiting[at:]
+
+    def begin_body(self, method: bytes, status: int, content_length: int, *, chunked: bool, close: bool) -> bytes:
+        """The part of the body that came with the head. Errors: HeadError."""
+        if status in (204, 304):
+            self.left = 0
+        elif method != b"HEAD":
+            self.left = content_length
+        parts: list[bytes] = []
+        text, self._text = self._text, b""
+        if text:
+            self._take(text, parts)
+        if not self.done:
+            waiting, self._waiting = self._waiting, b""
+            self._read(waiting, parts)
+        return b"".join(parts)
+
+    def receive_body(self, data: bytes) -> bytes:
+        """Errors: HeadError; its `part` is what came of the body before."""
+        if self.done:
+            self.keepalive = False
+            return b""
+        waiting = self._waiting + data if self._waiting else data
+        self._waiting = b""
+        parts: list[bytes] = []
+        self._read(waiting, parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def receive_end(self) -> bool:
+        if self._stderr:
+            self._tell_stderr()
+        return self.done or (not self.keep and self.left <= 0)
+
+    def _begin(self, data: bytes, at: int) -> int:
+        """Take the header at this place; the record's type, 0 if it is not all there."""
+        kind, length, padding = parse_header(data[at : at + 8])
+        if len(data) < at + 8:
+            return 0
+        self._kind = kind
+        self._length = length
+        self._padding = padding
+        return kind
+
+    def _tell_stderr(self) -> bool:
+        text = b"".join(self._stderr)
+        self._stderr = []
+        return not text or self._on_stderr(text.rstrip(b"\r\n. ") or text[:1])
+
+    def _take(self, text: bytes, parts: list[bytes]) -> None:
+        """A part of the body: no more of it than Content-Length says."""
+        left = self.left
+        if left >= 0:
+            if len(text) > left:
+                self.excess = True
+                self.done = True
+                text = text[:left]
+            self.left = left - len(text)
+        if text:
+            parts.append(text)
+
+    def _read(self, data: bytes, parts: list[bytes]) -> None:
+        """Go through records; what ends in the middle of one goes on with the next call."""
+        at = 0
+        size = len(data)
+        while True:
+            if not self._kind:
+                try:
+                    if not self._begin(data, at):
+                        self._waiting = data[at:]
+                        return
+                except HeadError as error:
+                    error.part = b"".join(parts)
+                    raise
+                at += 8
+                self._check_end(parts)
+            if self._length:
+                part = data[at : at + self._length]
+                at += len(part)
+                self._length -= len(part)
+                if self._kind == STDOUT:
+                    self._take(part, parts)
+                    if self.done:
+                        return
+                elif self._kind == STDERR:
+                    self._stderr.append(part)
+                if self._length:
+                    return
+            if self._stderr:
+                self._tell_stderr()
+            skipped = min(self._padding, size - at)
+            at += skipped
+            self._padding -= skipped
+            if self._padding:
+                return
+            if self._kind == END_REQUEST:
+                self.done = True
+                self.keepalive = self.keep and at == size
+                return
+            self._kind = 0
+
+    def _check_end(self, parts: Sequence[bytes]) -> None:
+        """At a record that ends the body: is all of it here?"""
+        kind = self._kind
+        if kind == STDERR or (kind == STDOUT and self._length):
+            return
+        if self.left > 0:
+            what = "stdout" if kind == STDOUT else "request"
+            raise _refused(f"upstream prematurely closed FastCGI {what}", b"".join(parts))
