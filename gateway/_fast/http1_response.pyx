@@ -151,7 +151,7 @@ cdef int scan_status(ResponseHead head, bytes data, Py_ssize_t start, Py_ssize_t
 def parse_response_head(data: bytes, offset: int = 0, form: str = "http") -> ResponseHead | None:
     """The head that begins at offset, None when it is not all there, HeadError(502) where nginx refuses.
 
-    `form` says whether there is a status line: "http" (must be: proxy), "uwsgi" (may be: uwsgi, scgi), "cgi" (none:
+    `form` says whether there is a status line: "http" (proxy; without one it is HTTP/0.9, version 9 and no head), "uwsgi" (may be: uwsgi, scgi), "cgi" (none:
     fastcgi). Without one the Status field counts, then Location (302), then 200.
     """
     cdef ResponseHead head = ResponseHead.__new__(ResponseHead)
@@ -170,7 +170,12 @@ def parse_response_head(data: bytes, offset: int = 0, form: str = "http") -> Res
             return None
         if rc == STATUS_BAD:
             if form == "http":
-                raise HeadError(502, "upstream sent no valid HTTP/1.0 header", level="error")
+                # an answer of HTTP/0.9: all of it is the body
+                head._fields = fields
+                head.status_line = b""
+                head.status = head.size = 0
+                head.version = 9
+                return head
             head.status = 0
     while True:
         rc = scan_header_line(&line, p, end, True, True)

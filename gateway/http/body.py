@@ -63,7 +63,7 @@ class BodyDecoder:
 class RequestBody:
     """A request's body as far as it was read. `pieces()` gives it for an upstream, `data()` for a variable."""
 
-    __slots__ = ("complete", "failed", "file", "limit", "memory", "request", "size")
+    __slots__ = ("complete", "failed", "file", "given", "limit", "memory", "request", "size")
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -71,19 +71,30 @@ class RequestBody:
         self.file: TempFile | None = None
         self.size = 0
         self.complete = False
+        self.given = False  # a part went to an upstream as it came: nobody else can have the whole
         self.failed: BodyError | None = None  # what came so far cannot be read, and never will be
         self.limit = request.location.core.client_max_body_size
 
     def add(self, data: bytes) -> None:
         """Keep a decoded part; it goes to a file once memory holds more than client_body_buffer_size."""
         core = self.request.location.core
+        self.hold(data)
+        if self.file is not None or self.size > core.client_body_buffer_size:
+            self._to_file()
+
+    def hold(self, data: bytes) -> None:
+        """Keep a decoded part in memory."""
         self.size += len(data)
         if self.limit and self.size > self.limit:
             self.request.log("error", b"client intended to send too large chunked body: %d bytes" % self.size)
             raise BodyError(413, b"")
         self.memory.append(data)
-        if self.file is not None or self.size > core.client_body_buffer_size:
-            self._to_file()
+
+    def give(self) -> list[bytes]:
+        """What memory holds, which is then no longer ours."""
+        parts, self.memory = self.memory, []
+        self.given = True
+        return parts
 
     def _to_file(self) -> None:
         request = self.request
@@ -146,6 +157,32 @@ def read_body_nowait(request: Request) -> bool:
         body.failed = error
         raise
     return True
+
+
+def read_body_part(request: Request, most: int) -> RequestBody:
+    """Read what is here, into memory and about `most` bytes of it: `*_request_buffering off`. Errors: BodyError."""
+    body = request.body
+    if body is None:
+        body = request.body = RequestBody(request)
+        send_continue(request)
+    count = 0
+    try:
+        while not body.complete and count < most:
+            data = request.output.receive_body(request)
+            if data is None:
+                break
+            if data:
+                body.hold(data)
+                count += len(data)
+            if not data or request.connection.decoder is None or request.connection.decoder.done:
+                body.complete = True
+    except BodyError as error:
+        body.failed = error
+        raise
+    except OSError as error:
+        body.failed = BodyError(400, f"recv() failed ({error.errno}: {error.strerror})".encode())
+        raise body.failed from None
+    return body
 
 
 def send_continue(request: Request) -> None:

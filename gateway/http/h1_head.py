@@ -20,6 +20,8 @@ def decide_framing(request: Request) -> None:
     """How the end of the body is told: by length, chunked, or by closing (RFC 9112, 6.3)."""
     response = request.response
     status = response.status
+    if request.http_version < 10:
+        return
     if request.method == b"HEAD":
         request.header_only = True
     if status in (204, 304) or status < 200:
@@ -30,7 +32,7 @@ def decide_framing(request: Request) -> None:
             if response.listed is None or b"last-modified" not in response.listed:
                 response.clear_last_modified()
         return
-    if request.http_version < 10 or (request.header_only and request.method != b"HEAD"):
+    if request.header_only and request.method != b"HEAD":
         return
     if response.content_length < 0 and not request.upgraded:
         if request.http_version >= 11 and request.location.core.chunked_transfer_encoding:

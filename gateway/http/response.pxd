@@ -8,6 +8,7 @@ cdef class Response:
     cdef public long long content_length
     cdef public bytes content_type
     cdef public bytes date
+    cdef public bint disable_not_modified
     cdef public bytes etag
     cdef public list fields
     cdef public bint gzip_vary
@@ -17,6 +18,7 @@ cdef class Response:
     cdef public bytes location
     cdef public bytes override_charset
     cdef public bytes server
+    cdef public bint single_range
     cdef public long status
     cdef public bytes status_text
     cdef public list trailers

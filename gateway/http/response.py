@@ -104,6 +104,8 @@ class Response:
         self.etag: bytes | None = None
         self.location: bytes | None = None
         self.accept_ranges: bool = False  # nginx's allow_ranges: ranges may be served of this response
+        self.single_range: bool = False  # a request of several ranges gets the whole
+        self.disable_not_modified: bool = False  # an upstream's answer: it has judged the conditions itself
         self.server: bytes | None = None  # instead of our own
         self.date: bytes | None = None
         self.override_charset: bytes | None = None  # X-Accel-Charset: the charset filter, not built yet, will read it

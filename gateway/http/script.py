@@ -214,6 +214,11 @@ def stop(request: Request) -> Result:
     return EXIT
 
 
+def _type(request: Request, content_type: ContentType) -> bytes | None:
+    """The type that an X-Accel-Redirect left, else the location's."""
+    return request.response.content_type or content_type(request)
+
+
 @dataclass(frozen=True, slots=True)
 class Return:
     """A `return`: the status alone, a redirect, or a response with this text."""
@@ -241,13 +246,14 @@ class Return:
         if body is None:
 
             def answer(request: Request) -> Result:
-                return request.discard_body() or request.respond(status, template(request), content_type(request))
+                wrong = request.discard_body()
+                return wrong or request.respond(status, template(request), _type(request, content_type))
 
             return answer
         constant = body
 
         def answer_constant(request: Request) -> Result:
-            return request.discard_body() or request.respond(status, constant, content_type(request))
+            return request.discard_body() or request.respond(status, constant, _type(request, content_type))
 
         return answer_constant
 

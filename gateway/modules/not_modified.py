@@ -16,7 +16,7 @@ def filter_head(request: Request) -> BodyFilter | None:
     """304 or 412 instead of a 200 that the client's conditions rule out."""
     response = request.response
     head = request.head
-    if not head.conditional or response.status != 200 or request.parent is not None:
+    if not head.conditional or response.status != 200 or request.parent is not None or response.disable_not_modified:
         return None
     modified_since, none_match = head.if_modified_since, head.if_none_match
     if head.if_unmodified_since is not None and not _unmodified(request, head.if_unmodified_since):

@@ -1,8 +1,7 @@
 """proxy: `proxy_pass` and its family: requests to an HTTP/1.x server.
 
-HTTP/1.1 with kept connections is the default, as since nginx 1.29.7. An answer without a status line (HTTP/0.9) is
-refused with 502 here; nginx passes it on. Not built yet: `https://` and the proxy_ssl_ directives, the cache,
-`proxy_store`, HTTP/2.
+HTTP/1.1 with kept connections is the default, as since nginx 1.29.7. Not built yet: `https://` and the proxy_ssl_
+directives, the cache, `proxy_store`, HTTP/2.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def filter_head(request: Request) -> BodyFilter | None:
         response.fields.append((b"Accept-Ranges", b"bytes"))
         return None
     try:
-        parts = parse(field[6:], total, limit)
+        parts = parse(field[6:], total, 1 if response.single_range else limit)
     except NotSatisfiable:
         response.set(b"Content-Range", b"bytes */%d" % total)
         response.clear_content_length()

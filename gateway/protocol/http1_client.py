@@ -86,5 +86,12 @@ class ResponseReader(PlainReader):
             self.keepalive = False
         return part
 
+    @property
+    def excess_words(self) -> bytes | None:
+        """What the log says of `excess`, None for the usual."""
+        if self.decoder is None:
+            return None
+        return b"upstream sent data after " + (b"trailers" if self.decoder.trailers else b"final chunk")
+
     def receive_end(self) -> bool:
         return self.done or (self.decoder is None and self.left <= 0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway._fast.errors import HeadError
 from gateway.core.lane import park
 from gateway.core.transport import connect
-from gateway.http.body import BodyError
+from gateway.http.body import BodyError, read_body_part
 from gateway.upstream.attempt import Attempt, Stage, error_words
 from gateway.upstream.conditions import Condition
 from gateway.upstream.keepalive import Connection
@@ -95,6 +95,8 @@ class Asking:
         if request.aborted or stream.closed:
             request.aborted = True
             raise ClientGone
+        if self.streaming and not self.body_sent:
+            return  # the end of its input is met when the body is read
         if (stream.peer_closed or stream.error) and not self.conf.ignore_client_abort:
             raise ClientGone
 
@@ -225,9 +227,10 @@ class Asking:
         client_deadline = 0.0
         sending = True
         deadline = 0.0
+        most = 65536 if conf.limit_rate is None else conf.buffer_size
         while True:
             if self.streaming and not self.body_sent:
-                self._pass_body(stream)
+                self.pass_on_body()
                 if self.body_sent or stream.pending:
                     client_deadline = 0.0
                 else:
@@ -245,7 +248,7 @@ class Asking:
             while stream.readable:
                 # Also while we send: an upstream may answer, and then reset, without reading all of a body.
                 try:
-                    data = stream.recv()
+                    data = stream.recv(most)
                 except OSError as error:
                     attempt.error = error
                     attempt.stage = Stage.READING_HEAD
@@ -280,8 +283,9 @@ class Asking:
         attempt = self.attempt
         try:
             head = reader.receive_head(data)
-            if reader.head_received > self.conf.buffer_size or (
-                head is None and reader.head_received == self.conf.buffer_size
+            if (head is None or head.version != 9) and (
+                reader.head_received > self.conf.buffer_size
+                or (head is None and reader.head_received == self.conf.buffer_size)
             ):
                 self.log("error", b"upstream sent too big header")
                 return Condition.INVALID_HEADER
@@ -294,20 +298,34 @@ class Asking:
             return Condition.INVALID_HEADER
         attempt.head_read = self.lane.now
         attempt.status = head.status
+        if head.version == 9:
+            # What came is the body, and so it is to the client, as in HTTP/0.9: no head at all.
+            self.log("error", b"upstream sent no valid HTTP/1.0 header")
+            attempt.status = 200
+            self.request.http_version = 9
         return None
 
-    def _pass_body(self, stream: Any) -> None:
-        """Send on what has come of the client's body, no more than the upstream takes."""
+    def pass_on_body(self) -> None:
+        """Send on what has come of the client's body, no more than the upstream takes. Errors: BodyError."""
+        if self.body_sent:
+            return
         request = self.request
+        connection = self.connection
+        assert connection is not None and request.body is not None
+        stream = connection.stream
+        frame = self.frame
         room = request.location.core.client_body_buffer_size
-        while stream.pending < room:
-            data = request.output.receive_body(request)
-            if data is None:
-                break
-            if not data:
+        body = request.body
+        while True:
+            parts = body.give()
+            for data in parts:
+                stream.write(data if frame is None else frame(data))
+            if body.complete:
                 self.body_sent = True
-                if self.frame is not None:
-                    stream.write(self.frame(b""))
-                break
-            stream.write(data if self.frame is None else self.frame(data))
-        stream.flush()
+                if frame is not None:
+                    stream.write(frame(b""))
+            if stream.flush() >= room or self.body_sent:
+                return
+            read_body_part(request, 1)
+            if not body.memory and not body.complete:
+                return

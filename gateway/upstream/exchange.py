@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from gateway._fast.errors import HeadError
 from gateway._fast.uri import safe_uri
 from gateway.core.lane import current_fibre
-from gateway.http.body import BodyError, read_body, read_body_nowait, send_continue
+from gateway.http.body import BodyError, read_body, read_body_nowait, read_body_part
 from gateway.http.module import DONE, OK, Result
 from gateway.upstream import pipe, tunnel
 from gateway.upstream.asking import Asking, ClientGone
@@ -92,7 +92,8 @@ class Exchange(Asking):
             return self._client_gone()
         except BodyError as error:
             request.keepalive = False
-            self.log("info", error.message)
+            if error.message:
+                self.log(error.level, error.message)
             return error.status
         finally:
             if request.on_client_event is self.wake:
@@ -109,12 +110,21 @@ class Exchange(Asking):
             if request.body is None:
                 request.discard_body()
             return None
-        if not self.conf.request_buffering and self.codec.streams_body(request) and request.body is None:
-            if request.main is request:
-                self.streaming = True
-                send_continue(request)
+        body = request.body
+        if body is not None and body.given:
+            request.body = None
+            request.discard_body()
             return None
         try:
+            if (
+                body is None
+                and not self.conf.request_buffering
+                and request.main is request
+                and self.codec.streams_body(request)
+            ):
+                # A body that is here as a whole goes the usual way: with its length, and to another peer if need be.
+                self.streaming = not read_body_part(request, request.location.core.client_body_buffer_size).complete
+                return None
             if read_body_nowait(request):
                 return None
         except (BodyError, OSError):
@@ -198,8 +208,8 @@ class Exchange(Asking):
         if connection is not None:
             self.connection = None
             connection.stream.close()
-        status = attempt.status = status_of(condition)
         self.check_client_error()
+        status = attempt.status = status_of(condition)
         if not choice.tries or not self._may_go_on(condition):
             return status
         return None
@@ -221,8 +231,10 @@ class Exchange(Asking):
             condition = BY_STATUS.get(head.status)
             if condition is None or self.choice.tries <= 1 or not self._may_go_on(condition):
                 if conf.intercept_errors and self._has_error_page(head):
+                    self._begin_body(head)
                     return head.status
                 if conf.intercept_404 and head.status == 404:
+                    self._begin_body(head)
                     return head.status
                 break
             status = self._next(condition)
@@ -253,18 +265,7 @@ class Exchange(Asking):
                 return request.abort()
             return await tunnel.run(self)
         self.attempt.stage = Stage.READING_BODY
-        try:
-            rest = reader.begin_body(
-                request.method,
-                head.status,
-                head.content_length,
-                chunked=head.chunked,
-                close=head.connection_close,
-            )
-            broken = False
-        except HeadError as error:
-            self.log("error", error.message.encode("utf-8", "surrogateescape"))
-            rest, broken = error.part, True
+        rest, broken = self._begin_body(head)
         buffering = conf.buffering
         if conf.change_buffering and head.buffering and not ignored & Ignore.X_ACCEL_BUFFERING:
             buffering = {b"no": False, b"yes": True}.get(head.buffering, buffering)
@@ -286,8 +287,25 @@ class Exchange(Asking):
             return await pipe.run_buffered(self, rest)
         return await pipe.run_unbuffered(self, rest)
 
+    def _begin_body(self, head: UpstreamHead) -> tuple[bytes, bool]:
+        """What of the body came with the head, and whether it is broken; without a body the answer is whole now."""
+        assert self.reader is not None
+        try:
+            rest = self.reader.begin_body(
+                self.request.method,
+                head.status,
+                head.content_length,
+                chunked=head.chunked,
+                close=head.connection_close,
+            )
+        except HeadError as error:
+            self.log("error", error.message.encode("utf-8", "surrogateescape"))
+            return error.part, True
+        return rest, False
+
     def warn_excess(self) -> None:
-        self.log("warn", b'upstream sent more data than specified in "Content-Length" header')
+        words = getattr(self.reader, "excess_words", None)
+        self.log("warn", words or b'upstream sent more data than specified in "Content-Length" header')
 
     def finish(self, pieces: list[Any]) -> Result:
         """The whole answer is here: let the upstream go, and leave the rest to the output."""
@@ -295,7 +313,8 @@ class Exchange(Asking):
         request = self.request
         self.trailers = getattr(self.reader, "trailers", self.trailers)
         if self.trailers and self.conf.pass_trailers:
-            request.response.trailers = self.trailers
+            hidden = self.conf.hidden
+            request.response.trailers = [field for field in self.trailers if field[0].lower() not in hidden]
         request.send(pieces, True)
         return OK
 
@@ -320,6 +339,7 @@ class Exchange(Asking):
         request = self.request
         target = head.redirect
         assert target is not None
+        self._begin_body(head)
         self.release()
         head.copy_for_redirect(request, self.conf)
         if target.startswith(b"@"):

@@ -140,6 +140,7 @@ async def run_unbuffered(exchange: Exchange, rest: bytes) -> Result:
     request.send([rest] if rest else [], flush=True)
     client.gave()
     while True:
+        exchange.pass_on_body()
         pending = client.pending()
         while pending < room and source.stream.readable:
             part = source.read(room - pending)
@@ -259,6 +260,7 @@ async def run_buffered(exchange: Exchange, rest: bytes) -> Result:
     stream = source.stream
     output = request.output
     while True:
+        exchange.pass_on_body()
         # Give: not less than a buffer at a time while the upstream goes on, as nginx passes on full buffers.
         pending = client.pending()
         while (held.size >= each or held.in_file) and pending < busy_size:

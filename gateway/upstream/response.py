@@ -141,7 +141,8 @@ class UpstreamHead:
         elif lower == b"x-accel-limit-rate":
             self.limit_rate = digits(value)
         elif lower == b"x-accel-buffering":
-            self.buffering = value.lower()
+            if value.lower() in (b"yes", b"no"):
+                self.buffering = value.lower()
         elif lower == b"x-accel-charset":
             self.charset = value
 
@@ -190,8 +191,9 @@ class UpstreamHead:
                 self._place(request, conf, lower, name, value)
             else:
                 out.append((name, value))
+        response.disable_not_modified = True
         if conf.force_ranges:
-            response.accept_ranges = True
+            response.accept_ranges = response.single_range = True
 
     def _place(self, request: Request, conf: Any, lower: bytes, name: bytes, value: bytes) -> None:
         response = request.response

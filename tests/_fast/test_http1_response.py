@@ -19,6 +19,11 @@ CASES = load("response")
 def test_case(case: dict[str, Any]) -> None:
     data = to_bytes(case["data"])
     form = case.get("form", "http")
+    if "headless" in case:  # HTTP/0.9
+        head = parse_response_head(b"//" + data, 2, form)
+        assert head is not None
+        assert (head.version, head.status, head.size, head.fields, head.status_line) == (9, 0, 0, [], b"")
+        return
     if "refused" in case:
         for more in (b"", b"B: c\r\n\r\n"):
             with pytest.raises(HeadError) as raised:
