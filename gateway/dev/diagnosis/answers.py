@@ -32,6 +32,16 @@ def on_head(exchange: Exchange) -> Iterator[Note]:
         yield "error", ("speaks HTTP", _peer(exchange)), lambda: _speaks_http(exchange)
 
 
+def doubtful(exchange: Exchange) -> bool:
+    """A 500 in the words of an application server: it failed itself, or could not read what it was sent."""
+    head = exchange.head
+    assert head is not None
+    if head.status != 500:
+        return False
+    fields = {lower for lower, _, _ in head.fields}
+    return b"connection" in fields and not fields & {b"server", b"date"}
+
+
 def on_buffering(exchange: Exchange) -> Iterator[Note]:
     """An event stream lives from coming at once."""
     head = exchange.head

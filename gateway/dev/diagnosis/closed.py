@@ -111,7 +111,11 @@ def uwsgi_socket(failure: Failure) -> str:
     )
 
 
+def _doubtful(failure: Failure) -> bool:
+    return failure.no_answer
+
+
 FAMILY: Final = Family(
-    (b"upstream prematurely closed connection", b"recv() failed (", b"writev() failed ("), _key, _text
+    (b"upstream prematurely closed connection", b"recv() failed (", b"writev() failed ("), _key, _text, _doubtful
 )
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
-from gateway.core.logs import LEVELS
-from gateway.dev.diagnosis import answers
+from gateway.core.logs import ERROR, LEVELS
+from gateway.dev.diagnosis import answers, mixups, question
 from gateway.dev.diagnosis.failure import Failure, Family
 
 if TYPE_CHECKING:
@@ -38,18 +38,41 @@ class Explainer:
             failure = Failure(request, message, error)
             if not self.first_time((family.begins, family.key(failure))):
                 return None
+            self._counts[family.begins] = self._counts.get(family.begins, 0) + 1
             text = family.text(failure)
+            if text is not None and family.doubtful(failure):
+                self._ask(failure.exchange, _either(failure.figures(), text))
+                return None
         except Exception as bug:  # a diagnosis that fails must not be one failure more
             text = f"not found out ({type(bug).__name__}: {bug})"
         if text is None:
             return None
-        self._counts[family.begins] = self._counts.get(family.begins, 0) + 1
         return text.encode("utf-8", "surrogateescape")
+
+    def _ask(self, exchange: Exchange, line: Callable[[str | None], str | None]) -> None:
+        """Ask the peer what it speaks, and write the line that follows from it, some tenths of a second later."""
+        request = exchange.request
+        log, number = request.location.core.error_log, request.connection.number
+        lane, family = exchange.lane, exchange.conf.prefix
+        peer = (exchange.attempt.name or b"").decode("utf-8", "surrogateescape")
+        address = exchange.connection.address.sockaddr if exchange.connection is not None else None
+
+        async def find_out() -> None:
+            speech = await question.ask(lane, address) if address is not None else None
+            text = line(mixups.other_protocol(family, peer, speech))
+            if text is not None:
+                log.write(ERROR, text, connection=number)
+
+        # Not from inside of the fibre that has just failed.
+        lane.call_later(0.0, lambda: lane.spawn(find_out()))
 
     def answered(self, exchange: Exchange) -> None:
         """See gateway.http.diagnosis."""
         for level, key, text in answers.on_head(exchange):
             self._note(exchange, level, key, text)
+        if answers.doubtful(exchange) and self.first_time(("doubtful", exchange.attempt.name)):
+            status = exchange.attempt.status
+            self._ask(exchange, lambda certain: f"upstream answered {status}. cause: {certain}" if certain else None)
 
     def buffers(self, exchange: Exchange) -> None:
         """See gateway.http.diagnosis."""
@@ -84,3 +107,8 @@ class Explainer:
         if len(self._said) < 1000:
             self._said[key] = now
         return True
+
+
+def _either(figures: str, likely: str) -> Callable[[str | None], str]:
+    """The certain cause with what was seen, else the likely ones."""
+    return lambda certain: f"cause: {certain}; {figures}" if certain else f"cause: {likely}"

@@ -6,7 +6,7 @@ import re
 import struct
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.upstream.attempt import Stage
 
@@ -98,20 +98,23 @@ class Failure:
         return bytes(getattr(self.exchange.reader, "buffer", b"") or b"")
 
     @property
-    def in_body(self) -> bool:
-        return self.attempt.stage in (Stage.READING_BODY, Stage.TUNNEL)
+    def no_answer(self) -> bool:
+        """Whether the request went out, and nothing at all came back."""
+        return self.attempt.stage is Stage.READING_HEAD and not self.attempt.received and not self.attempt.cached
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
     """A family of causes: which lines of the error log it explains, what makes two failures the same, and the text.
 
-    `key` is cheap, since it is asked for each failure; `text` may look at files, but must not wait.
+    `key` is cheap, since it is asked for each failure; `text` may look at files, but must not wait. Where `doubtful`
+    says so, the peer is asked which protocol it speaks before the text is written.
     """
 
     begins: tuple[bytes, ...]
     key: Callable[[Failure], Hashable]
     text: Callable[[Failure], str | None]
+    doubtful: Callable[[Failure], bool] = lambda failure: False
 
 
 def as_written(statement: Statement) -> str:
@@ -144,8 +147,3 @@ def shown(data: bytes, limit: int = 60) -> str:
 def numbered(causes: list[str]) -> str:
     """Causes in the order in which to look for them."""
     return causes[0] if len(causes) == 1 else "; ".join(f"{i}) {cause}" for i, cause in enumerate(causes, 1))
-
-
-def conf_of(failure: Failure) -> Any:
-    """The settings of the location's family of upstream directives."""
-    return failure.exchange.conf

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import Final
 
 from gateway.dev.diagnosis.failure import Failure, Family, shown
+from gateway.dev.diagnosis.question import Speech
 
 # How an answer begins, and who says so.
 _SIGNS: Final = (
@@ -40,6 +41,23 @@ def describe(failure: Failure) -> str:
             "or HTTP/0.9)"
         )
     return f"{text}, which is no head of an answer: {failure.peer} speaks another protocol, or prints before its head"
+
+
+def other_protocol(family: str, peer: str, speech: Speech | None) -> str | None:
+    """What is wrong when the peer, asked, turned out to speak another protocol; None when it did not."""
+    if speech == "HTTP" and family != "proxy":
+        where = f"http://{peer}:" if peer.startswith("unix:") else f"http://{peer}"
+        return (
+            f"{peer} speaks HTTP, not {family} (asked just now): either proxy_pass {where}; here, or let it speak "
+            "uwsgi (uWSGI: socket =, not http-socket = or http =; gunicorn: --protocol uwsgi)"
+        )
+    if speech == "uwsgi" and family != "uwsgi":
+        return (
+            f"{peer} speaks uwsgi, not {'HTTP' if family == 'proxy' else family} (asked just now): either uwsgi_pass "
+            f"{peer}; and include uwsgi_params; here, or let it speak HTTP (uWSGI: http-socket =, not socket =; "
+            "gunicorn: without --protocol uwsgi)"
+        )
+    return None
 
 
 def speaker(answer: bytes) -> str | None:

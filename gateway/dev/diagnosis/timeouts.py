@@ -65,12 +65,11 @@ def _advice(failure: Failure, directive: str) -> str:
     if stage is Stage.READING_BODY:
         return f"The answer stood still for that long: raise {directive} if the application may pause so long"
     advice = f"The application worked for longer, or waits for something: raise {directive} if it may"
-    if failure.family == "uwsgi" and not failure.attempt.received:
-        advice += (
-            f"; if {failure.peer} never answers, it may be an HTTP socket, which waits for the end of a line "
-            f"(then proxy_pass http://{failure.peer}; here, or socket = instead of http-socket = in uWSGI)"
-        )
     return advice
 
 
-FAMILY: Final = Family((b"upstream timed out (",), _key, _text)
+def _doubtful(failure: Failure) -> bool:
+    return failure.no_answer
+
+
+FAMILY: Final = Family((b"upstream timed out (",), _key, _text, _doubtful)

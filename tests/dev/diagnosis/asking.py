@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import trio
+
 from gateway.dev.diagnosis import install
 from tests.engine import Engine, serving
 
@@ -26,6 +28,14 @@ async def explaining(server: str, tmp_path: Path, http: str = "") -> AsyncIterat
 def causes(engine: Engine) -> list[str]:
     """What was said behind the lines of the error log."""
     return [line.partition(" cause: ")[2] for line in engine.log.lines if " cause: " in line]
+
+
+async def named(engine: Engine) -> str:
+    """The one cause that is named, perhaps after a question to the peer."""
+    with trio.fail_after(10):
+        while not causes(engine):
+            await trio.sleep(0.01)
+    return cause(engine)
 
 
 def cause(engine: Engine) -> str:

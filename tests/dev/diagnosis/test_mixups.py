@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.dev.diagnosis.mixups import speaker
-from tests.dev.diagnosis.asking import cause, explaining
+from tests.dev.diagnosis.asking import explaining, named
 from tests.fakes import answer, farm
 
 
@@ -26,8 +26,8 @@ async def test_an_answer_that_is_none(tmp_path: Path, data: bytes, words: str) -
         address = await peers.tcp(answer(data))
         async with explaining(f"location / {{ uwsgi_pass {address}; }}", tmp_path) as engine:
             assert (await engine.get("/")).status == 502
-            assert "he answer to this uwsgi request begins " in cause(engine)
-            assert words in cause(engine)
+            assert "he answer to this uwsgi request begins " in await named(engine)
+            assert words in await named(engine)
 
 
 def test_unknown_words() -> None:

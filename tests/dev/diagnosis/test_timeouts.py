@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.dev.diagnosis.asking import cause, causes, explaining
+from tests.dev.diagnosis.asking import causes, explaining, named
 from tests.fakes import OK, farm, silent
 
 
@@ -18,11 +18,10 @@ async def test_the_default_and_the_one_set_in_vain(tmp_path: Path, autojump_cloc
         server = f"proxy_read_timeout 300s;\nlocation / {{ uwsgi_pass {address}; }}"
         async with explaining(server, tmp_path) as engine:
             assert (await engine.get("/")).status == 504
-            text = cause(engine)
+            text = await named(engine)
             assert text.startswith("uwsgi_read_timeout 60s (default) ran out: connected in ")
             assert "proxy_read_timeout 300s (nginx.conf:4) says nothing about uwsgi_pass" in text
             assert "write uwsgi_read_timeout 300s;" in text
-            assert f"proxy_pass http://{address};" in text
 
 
 async def test_the_place_where_it_was_set(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -31,8 +30,8 @@ async def test_the_place_where_it_was_set(tmp_path: Path, autojump_clock: MockCl
         server = f"proxy_read_timeout 5s;\nlocation / {{ proxy_pass http://{address}; }}"
         async with explaining(server, tmp_path) as engine:
             assert (await engine.get("/")).status == 504
-            assert cause(engine).startswith("proxy_read_timeout 5s (nginx.conf:4) ran out: ")
-            assert "says nothing" not in cause(engine)
+            assert (await named(engine)).startswith("proxy_read_timeout 5s (nginx.conf:4) ran out: ")
+            assert "says nothing" not in await named(engine)
 
 
 async def test_a_body_that_stands_still(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -45,7 +44,7 @@ async def test_a_body_that_stands_still(tmp_path: Path, autojump_clock: MockCloc
         address = await peers.tcp(half)
         async with explaining(f"location / {{ uwsgi_pass {address}; }}", tmp_path) as engine:
             await engine.raw(b"GET / HTTP/1.0\r\n\r\n")
-            assert "The answer stood still for that long: raise uwsgi_read_timeout" in cause(engine)
+            assert "The answer stood still for that long: raise uwsgi_read_timeout" in await named(engine)
 
 
 async def test_an_idle_websocket(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -58,7 +57,7 @@ async def test_an_idle_websocket(tmp_path: Path, autojump_clock: MockClock) -> N
         address = await peers.tcp(upgrades)
         async with explaining(f"location / {{ uwsgi_pass {address}; }}", tmp_path) as engine:
             await engine.raw(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
-            assert "Nothing went over the upgraded connection for that long" in cause(engine)
+            assert "Nothing went over the upgraded connection for that long" in await named(engine)
 
 
 @pytest.mark.parametrize("times", [3])
@@ -68,4 +67,5 @@ async def test_once_a_minute(tmp_path: Path, autojump_clock: MockClock, times: i
         async with explaining(f"location / {{ uwsgi_pass {address}; uwsgi_read_timeout 1s; }}", tmp_path) as engine:
             for _ in range(times):
                 await engine.get("/")
+            await named(engine)
             assert len(causes(engine)) == 1

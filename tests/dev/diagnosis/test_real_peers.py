@@ -1,0 +1,221 @@
+"""Causes as a user meets them: a real gateway in front of a real uWSGI, gunicorn and http.server, wired up wrongly."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import http.client
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.dev.diagnosis.asking import open_folder
+from tests.process.running import GATEWAY, Running, free_port, until
+
+pytest.importorskip("pyuwsgi")
+pytest.importorskip("gunicorn")
+
+APP = """\
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"ok\\n"]
+"""
+NOBODYS_GROUP = grp.getgrgid(pwd.getpwnam("nobody").pw_gid).gr_name
+BIN = Path(sys.executable).parent
+
+
+def takes(address: str | tuple[str, int]) -> bool:
+    with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as s:
+        try:
+            s.connect(address)
+        except OSError:
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def started(folder: Path, address: str | tuple[str, int], *command: str) -> Iterator[None]:
+    """A server that listens on this address by now; its process group ends with it."""
+    with (folder / "server.log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+    try:
+        until(lambda: takes(address), f"{command} on {address}")
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with open_folder() as path:
+        (path / "app.py").write_text(APP)
+        yield path
+
+
+@pytest.fixture
+def uwsgi(folder: Path) -> Iterator[str]:
+    port = free_port()
+    arguments = ("--master", "--die-on-term", "--wsgi-file", "app.py", "--callable", "app")
+    with started(folder, ("127.0.0.1", port), str(BIN / "uwsgi"), "--socket", f"127.0.0.1:{port}", *arguments):
+        yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture
+def gunicorn(folder: Path) -> Iterator[str]:
+    port = free_port()
+    with started(folder, ("127.0.0.1", port), str(BIN / "gunicorn"), "-w", "2", "-b", f"127.0.0.1:{port}", "app:app"):
+        yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture
+def gunicorn_uwsgi(folder: Path) -> Iterator[str]:
+    path = str(folder / "gunicorn.sock")
+    with started(folder, path, str(BIN / "gunicorn"), "-b", f"unix:{path}", "--protocol", "uwsgi", "app:app"):
+        yield f"unix:{path}"
+
+
+@pytest.fixture
+def http_server(folder: Path) -> Iterator[str]:
+    port = free_port()
+    with started(folder, ("127.0.0.1", port), sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)):
+        yield f"127.0.0.1:{port}"
+
+
+class Front:
+    """A gateway with one location, and what it said."""
+
+    def __init__(self, running: Running, port: int) -> None:
+        self.running = running
+        self.port = port
+
+    def get(self, headers: dict[str, str] | None = None) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request("GET", "/", headers=headers or {})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def cause(self) -> str:
+        """The line that names the cause, once it is there."""
+        return str(until(lambda: self.running.logged(r"\] \d+#\d+: \*\d+ .*?cause: (.*)"), "a cause")[0])
+
+
+Serve = Callable[[str], Front]
+
+
+@pytest.fixture
+def serve(folder: Path) -> Iterator[Serve]:
+    with contextlib.ExitStack() as stack:
+
+        def start(location: str, user: str = "") -> Front:
+            port = free_port()
+            home = folder / "gateway"
+            home.mkdir()
+            home.chmod(0o777)
+            running = stack.enter_context(Running(home, GATEWAY))
+            (home / "nginx.conf").write_text(
+                f"pid nginx.pid; error_log error.log; {user or ('user root;' if os.geteuid() == 0 else '')}\n"
+                "events { }\nhttp { server {\n"
+                f"listen 127.0.0.1:{port}; large_client_header_buffers 4 64k;\n"
+                f"location / {{ {location} }} }} }}\n"
+            )
+            running.start()
+            stack.callback(running.end)
+            return Front(running, port)
+
+        yield start
+
+
+PARAMS = "uwsgi_param REQUEST_METHOD $request_method; uwsgi_param PATH_INFO $uri;"
+
+
+def test_a_right_one_names_no_cause(serve: Serve, uwsgi: str) -> None:
+    front = serve(f"uwsgi_pass {uwsgi}; {PARAMS}")
+    assert front.get() == 200
+    assert "cause:" not in front.running.log
+
+
+def test_http_to_uwsgi(serve: Serve, uwsgi: str, folder: Path) -> None:
+    front = serve(f"proxy_pass http://{uwsgi};")
+    assert front.get() == 502
+    assert front.cause().startswith(f"{uwsgi} speaks uwsgi, not HTTP (asked just now): either uwsgi_pass {uwsgi};")
+    assert "invalid request block size: 21573" in (folder / "server.log").read_text()
+
+
+def test_http_to_gunicorns_uwsgi_mode(serve: Serve, gunicorn_uwsgi: str) -> None:
+    front = serve(f"proxy_pass http://{gunicorn_uwsgi};")
+    assert front.get() == 500
+    assert front.cause().startswith(f"{gunicorn_uwsgi} speaks uwsgi, not HTTP")
+
+
+def test_uwsgi_to_gunicorn(serve: Serve, gunicorn: str) -> None:
+    front = serve(f"uwsgi_pass {gunicorn}; uwsgi_read_timeout 1s; {PARAMS}")
+    assert front.get() == 504
+    assert front.cause().startswith(f"{gunicorn} speaks HTTP, not uwsgi (asked just now): either proxy_pass http://")
+
+
+def test_a_large_uwsgi_request_to_gunicorn(serve: Serve, gunicorn: str) -> None:
+    front = serve(f"uwsgi_pass {gunicorn}; {PARAMS}")
+    assert front.get({"Cookie": "c" * 6000}) == 414
+    assert "speaks HTTP" in front.cause()
+
+
+def test_uwsgi_to_http_server(serve: Serve, http_server: str) -> None:
+    front = serve(f"uwsgi_pass {http_server}; uwsgi_read_timeout 1s; {PARAMS}")
+    assert front.get() == 504
+    assert front.cause().startswith(f"{http_server} speaks HTTP, not uwsgi")
+
+
+def test_uwsgis_buffer(serve: Serve, uwsgi: str, folder: Path) -> None:
+    front = serve(f"uwsgi_pass {uwsgi}; {PARAMS}")
+    assert front.get({"Cookie": "c" * 6000}) == 502
+    (size,) = {
+        line.split()[4] for line in (folder / "server.log").read_text().splitlines() if "invalid request block" in line
+    }
+    assert f"raise uWSGI's buffer-size to at least {size} " in front.cause()
+
+
+def test_the_buffer_size_that_was_named_is_enough(serve: Serve, uwsgi: str, folder: Path) -> None:
+    front = serve(f"uwsgi_pass {uwsgi}; {PARAMS}")
+    assert front.get({"Cookie": "c" * 6000}) == 502
+    named = front.cause().partition("to at least ")[2].partition(" ")[0]
+    port = free_port()
+    arguments = ("--master", "--wsgi-file", "app.py", "--callable", "app", "--buffer-size", named)
+    with started(folder, ("127.0.0.1", port), str(BIN / "uwsgi"), "--socket", f"127.0.0.1:{port}", *arguments):
+        conf = front.running.folder / "nginx.conf"
+        conf.write_text(conf.read_text().replace(uwsgi, f"127.0.0.1:{port}"))
+        assert front.running.run("-s", "reload").returncode == 0
+        assert front.get({"Cookie": "c" * 6000}) == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_a_socket_that_www_data_may_not_reach(serve: Callable[..., Front], folder: Path) -> None:
+    home = folder / "home"
+    home.mkdir(0o700)
+    path = str(home / "app.sock")
+    arguments = ("--master", "--wsgi-file", "app.py", "--callable", "app", "--chmod-socket=666")
+    with started(folder, path, str(BIN / "uwsgi"), "--socket", path, *arguments):
+        front = serve(f"uwsgi_pass unix:{path}; {PARAMS}", user=f"user nobody {NOBODYS_GROUP};")
+        assert front.get() == 502
+        assert front.cause().startswith(f"uid 65534 (nobody) may not pass {home} (drwx------ root root 700): x ")
+        home.chmod(0o701)  # the narrow fix
+        assert front.get() == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_a_file_that_www_data_may_not_read(serve: Callable[..., Front], folder: Path) -> None:
+    (folder / "site").mkdir(0o700)
+    (folder / "site" / "index.html").write_text("x")
+    front = serve(f"root {folder}/site;", user=f"user nobody {NOBODYS_GROUP};")
+    assert front.get() == 403
+    assert f"uid 65534 (nobody) may not pass {folder}/site (drwx------" in front.cause()
