@@ -1,6 +1,7 @@
 from libc.stdint cimport int64_t
 
 from gateway._fast.poller cimport Poller, Source
+from gateway._fast.stream cimport Stream
 
 
 cdef class Lane(Poller):
@@ -22,3 +23,6 @@ cdef class Listener(Source):
     cdef readonly bint paused
     cdef object retry
     cdef int batch
+
+
+cpdef Stream open_stream(Lane lane, bytes address, bytes local, bint keepalive, bint nodelay, bint transparent)

@@ -41,5 +41,7 @@ def connect_raw(
     keepalive: bool = False,
     nodelay: bool = False,
     transparent: bool = False,
-    stream: type[Stream] = ...,
+) -> Stream: ...
+def open_stream(
+    lane: Lane, address: bytes, local: bytes | None, keepalive: bool, nodelay: bool, transparent: bool
 ) -> Stream: ...

@@ -7,7 +7,7 @@ from libc.stdio cimport snprintf
 
 from gateway._fast.linux cimport *
 from gateway._fast.poller cimport Poller, Source, os_error
-from gateway._fast.stream cimport Stream
+from gateway._fast.stream cimport Stream, connected
 
 # After this long the tasks of Trio get their turn, however much there is to do.
 cdef double TURN_S = 0.005
@@ -246,7 +246,12 @@ def local_sockaddr(int fd):
 
 
 def connect_raw(Lane lane not None, bytes address not None, bytes local=None, *, bint keepalive=False,
-                bint nodelay=False, bint transparent=False, type stream=Stream):
+                bint nodelay=False, bint transparent=False):
+    """open_stream() with names for its options."""
+    return open_stream(lane, address, local, keepalive, nodelay, transparent)
+
+
+cpdef Stream open_stream(Lane lane, bytes address, bytes local, bint keepalive, bint nodelay, bint transparent):
     """Begin a connection to a raw sockaddr; OSError when it fails at once. The stream may still be connecting."""
     cdef const char* data = PyBytes_AS_STRING(address)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(address)
@@ -277,7 +282,7 @@ def connect_raw(Lane lane not None, bytes address not None, bytes local=None, *,
             if number != EINPROGRESS:
                 raise os_error(number)
             connecting = True
-        return stream(lane, fd, connecting=connecting, readable=False)
+        return connected(lane, fd, connecting)
     except BaseException:
         c_close(fd)
         raise

@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t
 
-from gateway._fast.poller cimport Source
+from gateway._fast.poller cimport Poller, Source
 from gateway._fast.rate cimport Rate
 from gateway._fast.waits cimport Wait
 
@@ -45,6 +45,10 @@ cdef class Stream(Source):
     cpdef recv(self, Py_ssize_t limit=*)
     cpdef write(self, data)
     cpdef int64_t flush(self) except -1
+    cpdef int64_t send(self, bytes data) except -1
+    cpdef close(self, bint reset=*)
+    cpdef nodelay(self)
+    cdef int begin(self, Poller lane, int fd, bint connecting, bint readable) except -1
     cdef int take_error(self) except -1
     cdef int tell(self) except -1
     cdef int fail(self, int error) except -1
@@ -60,3 +64,6 @@ cdef class StreamWait(Wait):
     cdef Stream stream
     cdef Kind kind
     cdef int64_t below
+
+
+cdef Stream connected(Poller lane, int fd, bint connecting)

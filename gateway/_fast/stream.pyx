@@ -54,14 +54,18 @@ cdef class Stream(Source):
     """A connected, non-blocking socket, TCP or unix; it owns the descriptor."""
 
     def __init__(self, Poller lane not None, int fd, *, bint connecting=False, bint readable=True, handler=None):
+        self.handler = handler
+        # of a connection just accepted nothing is known yet: the first recv() will tell
+        self.begin(lane, fd, connecting, readable)
+
+    cdef int begin(self, Poller lane, int fd, bint connecting, bint readable) except -1:
         self.chunk = CHUNK
         self.connecting = self.out_armed = connecting
-        # of a connection just accepted nothing is known yet: the first recv() will tell
         self.readable = readable and not connecting
         self.writable = not connecting
-        self.handler = handler
         lane.register(self, fd, EPOLLIN | EPOLLRDHUP | EPOLLET | (EPOLLOUT if connecting else 0))
         lane.streams += 1
+        return 0
 
     def __repr__(self):
         return f"<Stream fd={self.fd} pending={self.pending} error={self.error}>"
@@ -209,7 +213,7 @@ cdef class Stream(Source):
             self.queue.append(data)
         self.pending += size
 
-    def send(self, bytes data not None):
+    cpdef int64_t send(self, bytes data) except -1:
         """write() and flush() in one; what is still queued."""
         cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
         cdef ssize_t count
@@ -409,7 +413,7 @@ cdef class Stream(Source):
             self.write_closed = True
             c_shutdown(self.fd, SHUT_WR)
 
-    def close(self, bint reset=False):
+    cpdef close(self, bint reset=False):
         """Close the descriptor, with RST instead of FIN when asked; a second call does nothing."""
         cdef linger option
         cdef int fd = self.fd
@@ -440,7 +444,7 @@ cdef class Stream(Source):
     def set_option(self, int level, int option, int value):
         return setsockopt(self.fd, level, option, &value, sizeof(value)) == 0
 
-    def nodelay(self):
+    cpdef nodelay(self):
         return self.set_option(IPPROTO_TCP, TCP_NODELAY, 1)
 
     # -- waits of fibres
@@ -456,6 +460,13 @@ cdef class Stream(Source):
     def wait_connected(self, double deadline=0.0):
         """Until connect() came to an end, good or bad (`error`); False at the deadline."""
         return stream_wait(self, deadline, CONNECTED, 0)
+
+
+cdef Stream connected(Poller lane, int fd, bint connecting):
+    """The stream of a connection that this side began; nothing has come on it."""
+    cdef Stream stream = Stream.__new__(Stream)
+    stream.begin(lane, fd, connecting, False)
+    return stream
 
 
 @cython.final

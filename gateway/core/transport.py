@@ -1,4 +1,7 @@
-"""Connections that this side opens, and what a transport is: the seam where TLS will stand beside the plain Stream."""
+"""Connections that this side opens, and what a transport is: the seam where TLS will stand.
+
+What is compiled (connections, exchanges) holds a Stream: a TLS transport is a subclass, whose methods take their place.
+"""
 
 from __future__ import annotations
 

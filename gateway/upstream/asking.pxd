@@ -1,8 +1,13 @@
 # The types of asking.py's compiled form.
+cimport cython
+
+from gateway._fast.lane cimport Lane, open_stream
+from gateway._fast.stream cimport Stream
 from gateway.http.request cimport Request
 from gateway.upstream.attempt cimport Attempt
 from gateway.upstream.keepalive cimport Connection
 from gateway.upstream.response cimport UpstreamHead
+from gateway.upstream.settings cimport ExchangeSettings
 
 
 cdef class Asking:
@@ -17,7 +22,7 @@ cdef class Asking:
     cdef public Connection connection
     cdef public object frame
     cdef public UpstreamHead head
-    cdef public object lane
+    cdef public Lane lane
     cdef public bytes packet
     cdef public bint pass_body
     cdef public object peer
@@ -29,8 +34,34 @@ cdef class Asking:
     cdef public list trailers
     cdef public object upstream
     cdef public object wake
+    cdef public object failure
+    cdef public bint ready
+    cdef public bint sending
+    cdef public long long sent_at_last
+    cdef public double deadline
+    cdef public double client_deadline
+    cdef public double until
+    cdef public ExchangeSettings settings
 
     cpdef log(self, str level, bytes message, object stage=*)
+    @cython.locals(stream=Stream)
     cpdef check_client(self)
-    cpdef Connection _reuse(self, object peer)
-    cpdef _parse(self, object reader, bytes data)
+    cpdef pick(self)
+    @cython.locals(now=double, attempts=list)
+    cpdef bint begin_try(self, object peer) except -1
+    @cython.locals(connection=Connection, stream=Stream, attempt=Attempt)
+    cpdef bint ask(self) except -1
+    cpdef bint _failed(self, object condition) except -1
+    cpdef bint _timed_out(self) except -1
+    @cython.locals(connection=Connection)
+    cpdef bint _reuse(self, object address) except -1
+    @cython.locals(stream=Stream, settings=ExchangeSettings)
+    cpdef bint _connect(self, object peer) except -1
+    @cython.locals(now=double, attempt=Attempt, stream=Stream)
+    cpdef _send(self, Connection connection)
+    @cython.locals(now=double, attempt=Attempt, data=bytes, settings=ExchangeSettings)
+    cpdef bint _receive_head(self, Stream stream) except -1
+    @cython.locals(limit=cython.longlong, size=cython.longlong)
+    cpdef bint _parse(self, bytes data) except -1
+    @cython.locals(took=bint, stream=Stream)
+    cpdef bint pass_on_body(self) except -1

@@ -1,4 +1,8 @@
-"""One try at one peer: a connection, the request on it, and the head of the answer."""
+"""One try at one peer: a connection, the request on it, and the head of the answer.
+
+Nothing here waits: begin_try() and ask() do what can be done now, and say until when. Whoever drives the exchange calls
+ask() again when something has happened.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.errors import HeadError
-from gateway.core.lane import park
-from gateway.core.transport import connect
+from gateway._fast.lane import open_stream
+from gateway._fast.stream import Stream
 from gateway.http.body import BodyError, read_body_part
 from gateway.upstream.attempt import Attempt, Stage, error_words
 from gateway.upstream.conditions import Condition
@@ -20,9 +24,11 @@ if TYPE_CHECKING:
     from gateway.core.pieces import Piece
     from gateway.http.request import Request
     from gateway.protocol.cgi import Reader
+    from gateway.upstream.address import Address
     from gateway.upstream.conf import UpstreamConf
     from gateway.upstream.exchange import Codec
     from gateway.upstream.peers import Choice, Peer
+    from gateway.upstream.settings import ExchangeSettings
     from gateway.upstream.upstreams import Upstream
 
 # connect() errors that are the network's daily life; others mean a wrong configuration. EAGAIN: a unix socket's
@@ -44,41 +50,67 @@ _ORDINARY: Final = frozenset(
 _BIND_ERRORS: Final = frozenset({errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.EACCES, errno.EPERM})
 
 
+# Members of an enum, bound: a look-up in an enum costs more than a system call.
+_SENDING: Final = Stage.SENDING
+_READING_HEAD: Final = Stage.READING_HEAD
+_NO_LIVE: Final = Condition.NO_LIVE
+_ERROR: Final = Condition.ERROR
+_TIMEOUT: Final = Condition.TIMEOUT
+_INVALID_HEADER: Final = Condition.INVALID_HEADER
+
+# The attempt of an exchange that has asked nobody yet.
+_NOT_YET: Final = Attempt(None, 0.0)
+_NOT_YET.ended = 0.0
+
+
 class ClientGone(Exception):
     """The client closed its connection while we worked for it."""
 
 
 class Asking:
-    """What an exchange holds, and how it asks one peer."""
+    """What an exchange holds, and how it asks one peer.
+
+    Compiled with the types of asking.pxd (an attribute has its line there too): streams, timers and requests are
+    reached without a look-up.
+    """
 
     def __init__(self, request: Request, conf: UpstreamConf, codec: Codec, upstream: Upstream) -> None:
         self.request = request
         self.conf = conf
+        self.settings: ExchangeSettings = conf.hot
         self.codec = codec
         self.upstream = upstream
         self.lane = request.connection.lane
         self.attempts: list[Attempt] = []
         earlier: Asking | None = request.upstream
         if earlier is not None and earlier.attempts:
-            self.attempts = [*earlier.attempts, Attempt(None, self.lane.now)]
+            self.attempts = [*earlier.attempts, Attempt(None, self.lane.fresh())]
         request.upstream = self
         self.target: bytes | None = None  # of the present or last try, for the error log
         self.choice: Choice | None = None
         self.peer: Peer | None = None
         self.connection: Connection | None = None
-        self.attempt = Attempt(None, 0.0)
+        self.attempt = _NOT_YET
         self.packet = b""
         self.head: UpstreamHead | None = None
         self.trailers: list[tuple[bytes, bytes]] = []
         self.reader: Reader | None = None
         self.streaming = False
-        self.pass_body: bool = conf.pass_request_body  # False too when the codec puts a body of its own
+        self.pass_body: bool = self.settings.pass_request_body  # False too when the codec puts a body of its own
         self.body: list[Piece] | None = None  # what the codec sends of a body that was read; None: the body as it is
         self.frame: Callable[[bytes], bytes] | None = None  # the codec's framing of a body sent as it comes
         self.sent = False  # something of the request went to the present peer
         self.body_sent = False  # all of the request was given to the present connection
-        self.began = self.lane.now
+        self.began = 0.0
         self.wake: Any = None
+        # of the try under way
+        self.failure: Condition | None = None
+        self.ready = False  # the connection is there, and the request was begun
+        self.sending = False  # not all of the request is with the kernel
+        self.sent_at_last = 0
+        self.deadline = 0.0  # of what we wait for from the peer; 0: nothing
+        self.client_deadline = 0.0  # of what we wait for from the client
+        self.until = 0.0  # when ask() wants to be called, whatever happens
 
     def log_target(self) -> bytes | None:
         """The `upstream: "…"` of the error log."""
@@ -92,63 +124,22 @@ class Asking:
         """Errors: ClientGone, if the client is gone and that matters."""
         request = self.request
         stream = request.connection.stream
-        if request.aborted or stream.closed:
+        if request.aborted or stream.fd < 0:
             request.aborted = True
             raise ClientGone
         if self.streaming and not self.body_sent:
             return  # the end of its input is met when the body is read
-        if (stream.peer_closed or stream.error) and not self.conf.ignore_client_abort:
+        if (stream.peer_closed or stream.error) and not self.settings.ignore_client_abort:
             raise ClientGone
 
     # -- one try -------------------------------------------------------------------------------------------------
 
-    async def _try(self) -> Condition | None:
-        """Ask one peer; None when its answer is to be used, with `head` and `reader` set."""
-        lane = self.lane
-        attempts = self.attempts
-        if attempts and self.attempt is attempts[-1] and self.attempt.ended < 0:
-            self.attempt.ended = lane.now
-        peer = self.peer = self._pick()
-        if peer is None and self.upstream.queue is not None:
-            peer = self.peer = await self.upstream.queue.wait(self)
-        if peer is None:
-            attempt = self.attempt = Attempt(self.upstream.name, lane.now)
-            attempts.append(attempt)
-            self.target = self.codec.schema + self.upstream.name
-            self.log("error", b"no live upstreams")
-            return Condition.NO_LIVE
-        attempt = self.attempt = Attempt(peer.name, lane.now)
-        attempts.append(attempt)
-        self.target = self.codec.schema + peer.name + (b":" if peer.address.is_unix else b"")
-        connection = self._reuse(peer) or await self._connect(peer)
-        if isinstance(connection, Condition):
-            return connection
-        connection.requests += 1
-        if attempt.connected < 0:
-            attempt.connected = lane.now
-        stream = connection.stream
-        attempt.stage = Stage.SENDING
-        self.sent = True
-        self.body_sent = False
-        self.head = None
-        stream.write(self.packet)
-        if not self.streaming:
-            body = self.request.body
-            if self.body is not None:
-                for piece in self.body:
-                    stream.write(piece)
-            elif body is not None and self.pass_body:
-                for piece in body.pieces():
-                    stream.write(piece)
-            self.body_sent = True
-            stream.flush()
-        return await self._receive_head(connection)
-
-    def _pick(self) -> Peer | None:
+    def pick(self) -> Peer | None:
+        """The peer to ask next, None when none is left."""
         choice = self.choice
         assert choice is not None
         sticky = self.upstream.sticky
-        now = int(self.lane.now)
+        now = int(self.lane.fresh())
         return choice.get(now) if sticky is None else sticky.get(self, choice, now)
 
     def pick_anew(self) -> Peer | None:
@@ -156,32 +147,90 @@ class Asking:
         tries = self.choice.tries if self.choice is not None else 0
         self.choice = self.upstream.choose(self.request)
         self.choice.tries = min(self.choice.tries, tries) or 1
-        return self._pick()
+        return self.pick()
 
-    def _reuse(self, peer: Peer) -> Connection | None:
+    def begin_try(self, peer: Peer | None) -> bool:
+        """Begin to ask a peer (None: there is none); True if the try is over already, as ask() says it."""
+        now = self.lane.fresh()
+        attempts = self.attempts
+        self.failure = None
+        self.head = None
+        self.ready = False
+        self.peer = peer
+        if peer is None:
+            self.attempt = Attempt(self.upstream.name, now)
+            attempts.append(self.attempt)
+            self.target = self.codec.schema + self.upstream.name
+            self.log("error", b"no live upstreams")
+            return self._failed(_NO_LIVE)
+        self.attempt = Attempt(peer.name, now)
+        attempts.append(self.attempt)
+        address = peer.address
+        self.target = self.codec.schema + peer.name + (b":" if address.is_unix else b"")
+        if not self._reuse(address):
+            if not self._connect(peer):
+                return True
+            self.deadline = now + self.settings.connect_timeout
+        return self.ask()
+
+    def ask(self) -> bool:
+        """Do what can be done of the try now: True when it is over, with `head` or a `failure`; else `until` is set.
+
+        Called again whenever something happens on either side, and at `until`. Errors: ClientGone, BodyError.
+        """
+        connection = self.connection
+        assert connection is not None
+        stream = connection.stream
+        if not self.ready:
+            if stream.connecting:
+                self.check_client()
+                if self.lane.fresh() >= self.deadline:
+                    return self._timed_out()
+                self.until = self.deadline
+                return False
+            if stream.error:
+                failed = OSError(stream.error, "")
+                self.attempt.error = failed
+                self.attempt.connected = self.lane.fresh()
+                level = "error" if failed.errno in _ORDINARY else "alert"
+                self.log(level, b"connect() failed (%b)" % error_words(failed))
+                return self._failed(_ERROR)
+            self._send(connection)
+        return self._receive_head(stream)
+
+    def _failed(self, condition: Condition) -> bool:
+        self.failure = condition
+        return True
+
+    def _timed_out(self) -> bool:
+        self.attempt.error = OSError(errno.ETIMEDOUT, "")
+        return self._failed(_TIMEOUT)
+
+    def _reuse(self, address: Address) -> bool:
+        """Take a connection that was kept; False if there is none for us."""
         keepalive = self.upstream.keepalive
         if keepalive is None:
-            return None
-        connection = keepalive.take(peer.address, self.conf)
-        if connection is not None:
-            connection.stream.handler = self.wake
-            self.connection = connection
-            self.attempt.cached = True
-        return connection
+            return False
+        connection = self.connection = keepalive.take(address, self.conf)
+        if connection is None:
+            return False
+        connection.stream.handler = self.wake
+        self.attempt.cached = True
+        return True
 
-    async def _connect(self, peer: Peer) -> Connection | Condition:
-        """A new connection. With `connect` refused, timed out or not even begun: the condition."""
+    def _connect(self, peer: Peer) -> bool:
+        """Begin a new connection; False, with the failure, where not even that can be done."""
         conf = self.conf
-        lane = self.lane
-        local = conf.local(self.request) if conf.local is not None else None
+        settings = self.settings
+        local = conf.local(self.request) if settings.local is not None else None
+        sockaddr = peer.address.sockaddr
         try:
-            stream = connect(
-                lane,
-                peer.address.sockaddr,
-                bind=None if local is None else local.sockaddr,
-                keepalive=conf.socket_keepalive,
-                transparent=conf.transparent,
-            )
+            if local is None:
+                stream = open_stream(self.lane, sockaddr, None, settings.socket_keepalive, False, False)
+            else:
+                stream = open_stream(
+                    self.lane, sockaddr, local.sockaddr, settings.socket_keepalive, False, conf.transparent
+                )
         except OSError as error:
             self.attempt.error = error
             if local is not None and error.errno in _BIND_ERRORS:
@@ -189,126 +238,141 @@ class Asking:
             else:
                 level = "error" if error.errno in _ORDINARY else "crit"
                 self.log(level, b"connect() to %b failed (%b)" % (peer.name, error_words(error)))
-            return Condition.ERROR
-        connection = self.connection = Connection(stream, peer.address, lane.now)
-        if conf.has_socket_options:
+            self.failure = _ERROR
+            return False
+        self.connection = Connection(stream, peer.address, self.lane.fresh())
+        if settings.has_socket_options:
             if conf.socket_rcvbuf:
                 stream.set_option(socket.SOL_SOCKET, socket.SO_RCVBUF, conf.socket_rcvbuf)
             if conf.socket_sndbuf:
                 stream.set_option(socket.SOL_SOCKET, socket.SO_SNDBUF, conf.socket_sndbuf)
         stream.handler = self.wake
-        if stream.connecting:
-            deadline = lane.now + conf.connect_timeout
-            while stream.connecting:
-                self.check_client()
-                if not await park(deadline) and stream.connecting:
-                    return self._timed_out()
-        self.attempt.connected = lane.now
-        if stream.error:
-            failed = self.attempt.error = OSError(stream.error, "")
-            level = "error" if failed.errno in _ORDINARY else "alert"
-            self.log(level, b"connect() failed (%b)" % error_words(failed))
-            return Condition.ERROR
-        return connection
+        return True
 
-    def _timed_out(self) -> Condition:
-        self.attempt.error = OSError(errno.ETIMEDOUT, "")
-        return Condition.TIMEOUT
-
-    async def _receive_head(self, connection: Connection) -> Condition | None:
-        """Send what is left of the request, and read until the answer's head is whole."""
-        lane = self.lane
-        conf = self.conf
+    def _send(self, connection: Connection) -> None:
+        """The connection is there: put the request on it."""
+        now = self.lane.fresh()
         attempt = self.attempt
         stream = connection.stream
-        reader = self.reader = self.codec.reader(self)  # type: ignore[arg-type]  # an Asking is an Exchange
-        now = lane.now
-        sent = stream.sent
-        client_deadline = 0.0
-        sending = True
-        deadline = 0.0
-        most = 65536 if conf.limit_rate is None else conf.buffer_size
-        while True:
-            if self.streaming and not self.body_sent:
-                self.pass_on_body()
-                if self.body_sent or stream.pending:
-                    client_deadline = 0.0
-                else:
-                    client_deadline = lane.now + self.request.location.core.client_body_timeout
-            if sending:
-                if not stream.pending and self.body_sent:
-                    sending = False
-                    attempt.stage = Stage.READING_HEAD
-                    deadline = lane.now + conf.read_timeout
-                elif not stream.pending:
-                    deadline = 0.0  # the client is who we wait for
-                elif not deadline or stream.sent != sent:
-                    sent = stream.sent
-                    deadline = lane.now + conf.send_timeout
-            while stream.readable:
-                # Also while we send: an upstream may answer, and then reset, without reading all of a body.
-                try:
-                    data = stream.recv(most)
-                except OSError as error:
-                    attempt.error = error
-                    attempt.stage = Stage.READING_HEAD
-                    self.log("error", b"recv() failed (%b)" % error_words(error))
-                    return Condition.ERROR
-                if data is None:
-                    break
-                attempt.stage = Stage.READING_HEAD
-                if not data:
-                    self.log("error", b"upstream prematurely closed connection")
-                    return Condition.ERROR
-                attempt.received += len(data)
-                failure = self._parse(reader, data)
-                if self.head is not None or failure is not None:
-                    return failure
-            if stream.error or stream.closed:
-                failed = attempt.error = OSError(stream.error or errno.EPIPE, "")
-                self.log("error", b"writev() failed (%b)" % error_words(failed), Stage.SENDING)
-                return Condition.ERROR
-            self.check_client()
-            until = min(deadline, client_deadline) if deadline and client_deadline else deadline or client_deadline
-            if await park(until):
-                continue
-            now = lane.now
-            if client_deadline and now >= client_deadline:
-                raise BodyError(408, b"client timed out (%b)" % error_words(OSError(errno.ETIMEDOUT, "")))
-            if deadline and now >= deadline:
-                return self._timed_out()
+        connection.requests += 1
+        attempt.connected = now
+        attempt.stage = _SENDING
+        self.ready = True
+        self.sent = True
+        self.body_sent = False
+        self.sending = True
+        self.reader = self.codec.reader(self)  # type: ignore[arg-type]  # an Asking is an Exchange
+        if self.streaming:
+            stream.nodelay()
+            stream.write(self.packet)
+        else:
+            body = self.request.body
+            self.body_sent = True
+            pieces = self.body
+            if pieces is None and body is not None and self.pass_body:
+                pieces = body.pieces()
+            if not pieces:
+                stream.send(self.packet)
+            else:
+                stream.write(self.packet)
+                for piece in pieces:
+                    stream.write(piece)
+                if stream.flush() and not connection.address.is_unix:
+                    stream.nodelay()  # the last part does not wait for what was sent before it to be acknowledged
+        self.sent_at_last = stream.sent
+        self.deadline = now + self.settings.send_timeout
+        self.client_deadline = 0.0
 
-    def _parse(self, reader: Reader, data: bytes) -> Condition | None:
-        """Give received bytes to the reader; `head` is set when the head is whole."""
+    def _receive_head(self, stream: Stream) -> bool:
+        """Send what is left of the request, and read until the answer's head is whole."""
+        now = self.lane.fresh()
         attempt = self.attempt
+        settings = self.settings
+        if self.sending:
+            if not self.body_sent:
+                took = self.pass_on_body()
+                if self.body_sent or stream.pending:
+                    self.client_deadline = 0.0
+                elif took or not self.client_deadline:
+                    self.client_deadline = now + self.request.location.core.client_body_timeout
+            if not stream.pending:
+                if self.body_sent:
+                    self.sending = False
+                    attempt.stage = _READING_HEAD
+                    self.deadline = now + self.settings.read_timeout
+                else:
+                    self.deadline = 0.0  # the client is who we wait for
+            elif not self.deadline or stream.sent != self.sent_at_last:
+                self.sent_at_last = stream.sent
+                self.deadline = now + self.settings.send_timeout
+        while stream.readable:
+            # Also while we send: an upstream may answer, and then reset, without reading all of a body.
+            try:
+                data = stream.recv(settings.head_read)
+            except OSError as error:
+                attempt.error = error
+                attempt.stage = _READING_HEAD
+                self.log("error", b"recv() failed (%b)" % error_words(error))
+                return self._failed(_ERROR)
+            if data is None:
+                break
+            attempt.stage = _READING_HEAD
+            if not data:
+                self.log("error", b"upstream prematurely closed connection")
+                return self._failed(_ERROR)
+            attempt.received += len(data)
+            if self._parse(data):
+                return True
+        if stream.error or stream.fd < 0:
+            attempt.error = OSError(stream.error or errno.EPIPE, "")
+            self.log("error", b"writev() failed (%b)" % error_words(attempt.error), Stage.SENDING)
+            return self._failed(_ERROR)
+        self.check_client()
+        self.until = self.deadline
+        if self.client_deadline:
+            if now >= self.client_deadline:
+                raise BodyError(408, b"client timed out (%b)" % error_words(OSError(errno.ETIMEDOUT, "")))
+            if not self.until or self.client_deadline < self.until:
+                self.until = self.client_deadline
+        if self.deadline and now >= self.deadline:
+            return self._timed_out()
+        return False
+
+    def _parse(self, data: bytes) -> bool:
+        """Give received bytes to the reader; True when the head is whole, or is none."""
+        reader = self.reader
+        assert reader is not None
+        limit = self.settings.buffer_size
         try:
             head = reader.receive_head(data)
-            if (head is None or head.version != 9) and (
-                reader.head_received > self.conf.buffer_size
-                or (head is None and reader.head_received == self.conf.buffer_size)
-            ):
+            size = reader.head_received
+            if (size > limit or (head is None and size == limit)) and (head is None or head.version != 9):
                 self.log("error", b"upstream sent too big header")
-                return Condition.INVALID_HEADER
+                return self._failed(_INVALID_HEADER)
             if head is None:
-                return None
+                return False
             self.head = UpstreamHead(head, self.request)
         except HeadError as error:
             if error.message:  # the reader may have said why before
                 self.log("error", error.message.encode("utf-8", "surrogateescape"))
-            return Condition.INVALID_HEADER
-        attempt.head_read = self.lane.now
-        attempt.status = head.status
+            return self._failed(_INVALID_HEADER)
+        self.attempt.head_read = self.lane.fresh()
+        self.attempt.status = head.status
         if head.version == 9:
             # What came is the body, and so it is to the client, as in HTTP/0.9: no head at all.
             self.log("error", b"upstream sent no valid HTTP/1.0 header")
-            attempt.status = 200
+            self.attempt.status = 200
             self.request.http_version = 9
-        return None
+        return True
 
-    def pass_on_body(self) -> None:
-        """Send on what has come of the client's body, no more than the upstream takes. Errors: BodyError."""
+    def pass_on_body(self) -> bool:
+        """Send on what has come of the client's body, no more than the upstream takes; whether something had come.
+
+        Errors: BodyError.
+        """
+        took = False
         if self.body_sent:
-            return
+            return took
         request = self.request
         connection = self.connection
         assert connection is not None and request.body is not None
@@ -324,8 +388,9 @@ class Asking:
                 self.body_sent = True
                 if frame is not None:
                     stream.write(frame(b""))
+            took = took or bool(parts)
             if stream.flush() >= room or self.body_sent:
-                return
+                return took
             read_body_part(request, 1)
             if not body.memory and not body.complete:
-                return
+                return took

@@ -10,6 +10,7 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.errors import ConfigError, Where
 from gateway.upstream.address import Address, parse_local
 from gateway.upstream.conditions import Condition
+from gateway.upstream.settings import ExchangeSettings
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -91,6 +92,7 @@ class UpstreamConf(Conf):
     busy: int = 0  # how much may be under way to the client while the answer goes on
     temp_file_write: int = 0  # how much is written to the temporary file at once
     has_socket_options: bool = False
+    hot: Any = None  # ExchangeSettings: what is read for each request
     # which directive set a field, and where: for diagnosis, and for errors that concern several directives
     places: dict[str, Where] = field(default_factory=dict)
 
@@ -111,6 +113,7 @@ class UpstreamConf(Conf):
         self.hidden = frozenset(
             name for name in (*self.default_hidden, *(name.lower() for name in self.hide_headers)) if name not in shown
         )
+        self.hot = ExchangeSettings(self)
 
     def rewrite_field(self, request: Request, lower: bytes, value: bytes) -> bytes | None:
         """What becomes of Location, Refresh or Set-Cookie, None: it stays; proxy has rules for them."""

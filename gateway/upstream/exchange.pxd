@@ -1,9 +1,23 @@
 # The types of exchange.py's compiled form.
+cimport cython
+
+from gateway.http.request cimport Request
 from gateway.upstream.asking cimport Asking
+from gateway.upstream.attempt cimport Attempt
+from gateway.upstream.keepalive cimport Connection
+from gateway.upstream.response cimport UpstreamHead
+from gateway.upstream.settings cimport ExchangeSettings
 
 
 cdef class Exchange(Asking):
+    @cython.locals(attempt=Attempt, connection=Connection)
     cpdef release(self)
     cpdef _free(self, object outcome)
+    @cython.locals(attempt=Attempt, connection=Connection)
     cpdef _next(self, object condition)
+    @cython.locals(request=Request)
     cpdef finish(self, list pieces)
+    @cython.locals(head=UpstreamHead)
+    cpdef _unwanted(self)
+    @cython.locals(request=Request, head=UpstreamHead, settings=ExchangeSettings, ignored=long)
+    cpdef _answer(self)

@@ -7,11 +7,12 @@ client's, looks at what can be done, does it, and parks again with the deadline 
 from __future__ import annotations
 
 import errno
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gateway._fast.errors import HeadError
 from gateway._fast.uri import safe_uri
-from gateway.core.lane import current_fibre
+from gateway.core.lane import current_fibre, park
 from gateway.http.body import BodyError, read_body, read_body_nowait, read_body_part
 from gateway.http.module import DONE, OK, Result
 from gateway.upstream import pipe, tunnel
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from gateway.protocol.cgi import Reader
 
 CLIENT_CLOSED: Final = 499
+# Members of enums, bound: a look-up in an enum costs more than a system call.
+_OK: Final = Outcome.OK
+_READING_BODY: Final = Stage.READING_BODY
+_X_ACCEL_REDIRECT: Final = int(Ignore.X_ACCEL_REDIRECT)
+_X_ACCEL_BUFFERING: Final = int(Ignore.X_ACCEL_BUFFERING)
 _SPECIAL: Final = 300  # from here on a status may have an error page
 
 
@@ -62,7 +68,6 @@ class Exchange(Asking):
     async def run(self) -> Result:
         """The content handler. Cancelled: the connection is closed, the peer given back, nothing else is left."""
         request = self.request
-        conf = self.conf
         head = request.head
         if head.content_length > 0 or head.chunked:
             status = await self._take_request_body()
@@ -76,15 +81,24 @@ class Exchange(Asking):
         fibre = current_fibre()
         assert fibre is not None
         self.wake = request.on_client_event = fibre.wake
-        self.choice = self.upstream.choose(request)
-        if conf.next_upstream_tries and self.choice.tries > conf.next_upstream_tries:
-            self.choice.tries = conf.next_upstream_tries
-        self.began = self.lane.now
+        choice = self.choice = self.upstream.choose(request)
+        tries = self.settings.next_upstream_tries
+        if tries and choice.tries > tries:
+            choice.tries = tries
+        self.began = self.lane.fresh()
         try:
             while True:
-                failure = await self._try()
+                peer = self.pick()
+                if peer is None and self.upstream.queue is not None:
+                    peer = await self.upstream.queue.wait(self)
+                over = self.begin_try(peer)
+                while not over:
+                    await park(self.until)
+                    over = self.ask()
+                failure = self.failure or self._unwanted()
                 if failure is None:
-                    return await self._answer()
+                    result = self._answer()
+                    return result if result is None or isinstance(result, int) else await result
                 status = self._next(failure)
                 if status is not None:
                     return status
@@ -106,7 +120,7 @@ class Exchange(Asking):
     async def _take_request_body(self) -> int | None:
         """Read the client's body before anything else, or prepare to pass it on as it comes."""
         request = self.request
-        if not self.conf.pass_request_body or request.discarding:
+        if not self.settings.pass_request_body or request.discarding:
             if request.body is None:
                 request.discard_body()
             return None
@@ -118,7 +132,7 @@ class Exchange(Asking):
         try:
             if (
                 body is None
-                and not self.conf.request_buffering
+                and not self.settings.request_buffering
                 and request.main is request
                 and self.codec.streams_body(request)
             ):
@@ -135,11 +149,11 @@ class Exchange(Asking):
         """End of the exchange, however it came: the try is closed in the records, the connection kept or closed."""
         attempt = self.attempt
         if attempt.ended < 0:
-            attempt.ended = self.lane.now
+            attempt.ended = self.lane.fresh()
         connection = self.connection
         if connection is not None:
-            attempt.sent = connection.sent
-        self._free(Outcome.OK)
+            attempt.sent = connection.stream.sent - connection.sent_before
+        self._free(_OK)
         if connection is not None:
             self.connection = None
             reader = self.reader
@@ -149,7 +163,7 @@ class Exchange(Asking):
                 or reader is None
                 or not (reader.done and reader.keepalive and self.body_sent)
                 or self.request.connection.worker.exiting
-                or not keepalive.give(connection, self.conf, self.lane.now)
+                or not keepalive.give(connection, self.conf, self.lane.fresh())
             ):
                 connection.stream.close()
 
@@ -159,9 +173,9 @@ class Exchange(Asking):
             assert self.choice is not None
             self.peer = None
             upstream = self.upstream
-            if upstream.sticky is not None and outcome is Outcome.OK:
+            if upstream.sticky is not None and outcome is _OK:
                 upstream.sticky.ended(self, self.choice, peer)
-            if self.choice.free(outcome, int(self.lane.now), self.attempt):
+            if self.choice.free(outcome, int(self.lane.fresh()), self.attempt):
                 self.log("warn", b"upstream server temporarily disabled")
             if upstream.queue is not None:
                 upstream.queue.wake()
@@ -198,6 +212,8 @@ class Exchange(Asking):
         connection = self.connection
         choice = self.choice
         assert choice is not None
+        if attempt.ended < 0:
+            attempt.ended = self.lane.fresh()
         if connection is not None:
             attempt.sent = connection.sent
         self._free(outcome_of(condition))
@@ -220,54 +236,51 @@ class Exchange(Asking):
 
     # -- the answer ----------------------------------------------------------------------------------------------
 
-    async def _answer(self) -> Result:
-        """Use the head that came: another peer, an error page, a redirect, a tunnel, or the client's response."""
+    def _unwanted(self) -> Condition | None:
+        """Whether the status that came is one that another peer may better, and there is one to ask."""
+        head = self.head
+        assert head is not None and self.choice is not None
+        if head.status < _SPECIAL:
+            return None
+        condition = BY_STATUS.get(head.status)
+        if condition is None or self.choice.tries <= 1 or not self._may_go_on(condition):
+            return None
+        return condition
+
+    def _answer(self) -> Result | Awaitable[Result]:
+        """Use the head that came: an error page, a redirect, a tunnel, or the client's response."""
         request = self.request
         conf = self.conf
         head = self.head
         reader = self.reader
-        assert head is not None and reader is not None and self.choice is not None
-        while head.status >= _SPECIAL:
-            condition = BY_STATUS.get(head.status)
-            if condition is None or self.choice.tries <= 1 or not self._may_go_on(condition):
-                if conf.intercept_errors and self._has_error_page(head):
-                    self._begin_body(head)
-                    return head.status
-                if conf.intercept_404 and head.status == 404:
-                    self._begin_body(head)
-                    return head.status
-                break
-            status = self._next(condition)
-            while status is None:
-                failure = await self._try()
-                if failure is None:
-                    break
-                status = self._next(failure)
-            if status is not None:
-                return status
-            head = self.head
-            reader = self.reader
-            assert head is not None and reader is not None
+        choice = self.choice
+        assert head is not None and reader is not None and choice is not None
+        settings = self.settings
+        if head.status >= _SPECIAL and (
+            (settings.intercept_errors and self._has_error_page(head)) or (head.status == 404 and conf.intercept_404)
+        ):
+            self._begin_body(head)
+            return head.status
         if (head.status >= 400 or request.head.upgrade is not None) and request.cycle.diagnosis is not None:
             request.cycle.diagnosis.answered(self)
-        if self.choice.notify:
-            self.choice.head_came(self.attempt)
+        if choice.notify:
+            choice.head_came(self.attempt)
         if self.upstream.sticky is not None and self.peer is not None:
-            self.upstream.sticky.head_came(self, self.choice, self.peer)
-        ignored = conf.ignore_headers
+            self.upstream.sticky.head_came(self, choice, self.peer)
+        ignored = settings.ignore_headers
         head.apply_controls(request, ignored)
-        if head.redirect is not None and not ignored & Ignore.X_ACCEL_REDIRECT:
+        if head.redirect is not None and not ignored & _X_ACCEL_REDIRECT:
             return self._redirect(head)
         head.copy(request, conf)
         if head.status == 101 and request.head.upgrade is not None:
             if request.main is not request:
                 self.request.log("error", b"connection upgrade in subrequest")
                 return request.abort()
-            return await tunnel.run(self)
-        self.attempt.stage = Stage.READING_BODY
+            return tunnel.run(self)
+        self.attempt.stage = _READING_BODY
         rest, broken = self._begin_body(head)
-        buffering = conf.buffering
-        if conf.change_buffering and head.buffering and not ignored & Ignore.X_ACCEL_BUFFERING:
+        buffering = settings.buffering
+        if head.buffering and settings.change_buffering and not ignored & _X_ACCEL_BUFFERING:
             buffering = {b"no": False, b"yes": True}.get(head.buffering, buffering)
         if not buffering:
             request.limit_rate = 0
@@ -284,8 +297,8 @@ class Exchange(Asking):
         if buffering:
             if request.cycle.diagnosis is not None:
                 request.cycle.diagnosis.buffers(self)
-            return await pipe.run_buffered(self, rest)
-        return await pipe.run_unbuffered(self, rest)
+            return pipe.run_buffered(self, rest)
+        return pipe.run_unbuffered(self, rest)
 
     def _begin_body(self, head: UpstreamHead) -> tuple[bytes, bool]:
         """What of the body came with the head, and whether it is broken; without a body the answer is whole now."""
@@ -309,11 +322,11 @@ class Exchange(Asking):
 
     def finish(self, pieces: list[Any]) -> Result:
         """The whole answer is here: let the upstream go, and leave the rest to the output."""
-        self.attempt.ended = self.lane.now
+        self.attempt.ended = self.lane.fresh()
         request = self.request
         self.trailers = getattr(self.reader, "trailers", self.trailers)
-        if self.trailers and self.conf.pass_trailers:
-            hidden = self.conf.hidden
+        if self.trailers and self.settings.pass_trailers:
+            hidden = self.settings.hidden
             request.response.trailers = [field for field in self.trailers if field[0].lower() not in hidden]
         request.send(pieces, True)
         return OK

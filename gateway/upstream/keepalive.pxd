@@ -1,4 +1,5 @@
 # The types of keepalive.py's compiled form.
+from gateway._fast.stream cimport Stream
 
 
 cdef class Connection:
@@ -6,5 +7,5 @@ cdef class Connection:
     cdef public long requests
     cdef public long long sent_before
     cdef public double started
-    cdef public object stream
+    cdef public Stream stream
     cdef public object tag

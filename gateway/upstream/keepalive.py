@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from gateway.upstream.address import Address
 
 if TYPE_CHECKING:
-    from gateway.core.transport import Transport
+    from gateway._fast.stream import Stream
 
 
 class Connection:
     """A connection to a peer, through one or more requests."""
 
-    def __init__(self, stream: Transport, address: Address, now: float) -> None:
+    def __init__(self, stream: Stream, address: Address, now: float) -> None:
         self.stream = stream
         self.address = address
         self.started = now

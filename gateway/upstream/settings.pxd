@@ -1,0 +1,23 @@
+# The types of settings.py's compiled form.
+
+
+cdef class ExchangeSettings:
+    cdef public double connect_timeout
+    cdef public double send_timeout
+    cdef public double read_timeout
+    cdef public long long buffer_size
+    cdef public long long head_read
+    cdef public bint buffering
+    cdef public bint change_buffering
+    cdef public bint request_buffering
+    cdef public bint ignore_client_abort
+    cdef public long ignore_headers
+    cdef public bint intercept_errors
+    cdef public long next_upstream_tries
+    cdef public bint pass_request_body
+    cdef public bint pass_trailers
+    cdef public bint force_ranges
+    cdef public object local
+    cdef public bint socket_keepalive
+    cdef public bint has_socket_options
+    cdef public object hidden
