@@ -8,6 +8,14 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from gateway.dev.diagnosis.question import (
+    OPTIONS,
+    PING,
+    PING_PATIENCE_S,
+    Speech,
+    heard_on_http,
+    heard_on_ping,
+)
 from gateway.protocol.uwsgi import PlainEncoder
 
 # OPTIONS: frameworks answer it without running a view, and any answer will do.
@@ -22,7 +30,11 @@ REQUEST: Final = PlainEncoder([(name, value, False) for name, value in _PARAMS])
 
 
 class NoAnswer(Exception):
-    """Why there was none; the text is for the user."""
+    """Why there was none; the text is for the user, `errno` is there when no connection was made."""
+
+    def __init__(self, text: str, errno: int = 0) -> None:
+        super().__init__(text)
+        self.errno = errno
 
 
 def ask_uwsgi(address: str | tuple[str, int], timeout_s: float, go_on: Callable[[], bool] = lambda: True) -> float:
@@ -59,20 +71,38 @@ def ask_connection(address: str | tuple[str, int], timeout_s: float) -> float:
     return time.monotonic() - begin
 
 
+def ask_speech(address: str | tuple[str, int], timeout_s: float) -> Speech | None:
+    """Which protocol the peer speaks, None where it does not say; NoAnswer when it takes no connection."""
+    answer = _exchanged(address, OPTIONS, timeout_s)
+    heard = heard_on_http(answer)
+    if heard and b" 500 " not in answer[:16]:
+        return heard
+    # gunicorn's uwsgi mode answers that too, and tells itself by the ping.
+    return heard_on_ping(_exchanged(address, PING, PING_PATIENCE_S)) or heard
+
+
+def _exchanged(address: str | tuple[str, int], question: bytes, timeout_s: float) -> bytes:
+    """What begins the answer to these bytes."""
+    with connected(address, timeout_s) as s, contextlib.suppress(OSError):
+        s.sendall(question)
+        return s.recv(4096)
+    return b""
+
+
 def connected(address: str | tuple[str, int], timeout_s: float) -> socket.socket:
     """A connected socket, or NoAnswer with the reason."""
     if isinstance(address, tuple):
         try:
             return socket.create_connection(address, timeout=timeout_s)
         except OSError as error:
-            raise NoAnswer(_reason(error)) from None
+            raise NoAnswer(_reason(error), error.errno or 0) from None
     s = socket.socket(socket.AF_UNIX)
     s.settimeout(timeout_s)
     try:
         s.connect(address)
     except OSError as error:
         s.close()
-        raise NoAnswer(_reason(error)) from None
+        raise NoAnswer(_reason(error), error.errno or 0) from None
     return s
 
 

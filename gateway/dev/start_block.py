@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from gateway.config.parser import Source, Statement
-from gateway.dev.probe import NoAnswer, ask_connection, ask_uwsgi
+from gateway.dev.peer_state import Peer, states
 
 _PASS: Final = frozenset({"uwsgi_pass", "proxy_pass", "fastcgi_pass", "scgi_pass", "grpc_pass", "memcached_pass"})
+_WIDTH: Final = 100
 _DEFAULT_PORT: Final = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
-# An upstream that takes longer is as good as away for someone who waits for the prompt.
-_PATIENCE_S: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -27,16 +26,6 @@ class Listen:
     tls: bool = False
     servers: list[str] = field(default_factory=list)
     default: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """An address that requests are passed to."""
-
-    protocol: str  # uwsgi, proxy, …: the directive's family
-    name: str
-    address: str | tuple[str, int]
-    upstream: str = ""  # the block that it stands in
 
 
 def walk(statements: list[Statement]) -> Iterator[Statement]:
@@ -95,7 +84,8 @@ def peers(source: Source) -> list[Peer]:
             address = _address(name, port)
             if address is not None:
                 upstream = target if target in blocks else ""
-                found.setdefault((protocol, name), Peer(protocol, name, address, upstream))
+                tls = scheme in ("https", "grpcs")
+                found.setdefault((protocol, name), Peer(protocol, name, address, upstream, tls))
     return list(found.values())
 
 
@@ -104,27 +94,6 @@ def _address(name: str, default_port: int) -> str | tuple[str, int] | None:
         return name[5:]
     match = re.fullmatch(r"(\[[^]]+]|[^:]+)(?::(\d+))?", name)
     return (match[1].strip("[]"), int(match[2] or default_port)) if match else None
-
-
-def state(peer: Peer, folder: Path) -> tuple[bool, str]:
-    """Whether a peer answers, and a word about it; relative sockets are taken from the server's working directory."""
-    address = peer.address
-    if isinstance(address, str):
-        address = str(folder / address)
-    try:
-        seconds = (ask_uwsgi if peer.protocol == "uwsgi" else ask_connection)(address, _PATIENCE_S)
-    except NoAnswer as why:
-        return False, str(why)
-    took = f"{seconds * 1e3:.0f} ms"
-    return True, f"answers uwsgi ({took})" if peer.protocol == "uwsgi" else f"takes connections ({took})"
-
-
-def states(found: list[Peer], folder: Path) -> list[tuple[bool, str]]:
-    """The same for all, at once."""
-    if not found:
-        return []
-    with ThreadPoolExecutor(min(16, len(found))) as pool:
-        return list(pool.map(lambda peer: state(peer, folder), found))
 
 
 class Style:
@@ -179,10 +148,12 @@ def start_block(
     found = peers(source)
     if found:
         lines.append("")
-    for peer, (fine, word) in zip(found, states(found, folder), strict=True):
+    for peer, (fine, word, cause) in zip(found, states(found, folder), strict=True):
         upstream = f"upstream {peer.upstream}  " if peer.upstream else ""
-        mark = style.good(f"{good} {word}") if fine else style.bad(f"{bad} does not answer: {word}")
+        mark = style.good(f"{good} {word}") if fine else style.bad(f"{bad} {word}")
         lines.append(f"  {upstream}{peer.protocol}  {peer.name}  {mark}")
+        if cause:
+            lines += [f"      {line}" for line in textwrap.wrap(cause, _WIDTH, break_long_words=False)]
     return "\n".join([*lines, "", stop])
 
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from gateway.dev.probe import REQUEST, NoAnswer, ask_connection, ask_uwsgi
+from gateway.dev.probe import REQUEST, NoAnswer, ask_connection, ask_speech, ask_uwsgi
 from gateway.protocol.uwsgi import decode
 
 
@@ -41,6 +42,30 @@ def test_connection(listener: socket.socket, tmp_path: Path) -> None:
         assert ask_connection(str(tmp_path / "s"), 1) < 1
     with pytest.raises(NoAnswer, match="Connection refused"):
         ask_connection(str(tmp_path / "s"), 1)
+
+
+@pytest.mark.parametrize(
+    ("answers", "speech"),
+    [
+        ([b"HTTP/1.0 200 OK\r\n\r\n"], "HTTP"),
+        ([b"HTTP/1.1 500 Internal Server Error\r\n\r\n"] * 2, "uwsgi"),
+        ([b"", b"d\0\0\x01"], "uwsgi"),
+        ([b"", b""], None),
+    ],
+)
+def test_which_protocol(listener: socket.socket, tmp_path: Path, answers: list[bytes], speech: str | None) -> None:
+    def serve() -> None:
+        for answer in answers:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+    with listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert ask_speech(str(tmp_path / "s"), 5) == speech
+        thread.join()
 
 
 def test_name_that_does_not_resolve() -> None:

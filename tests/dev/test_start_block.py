@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import socket
-import threading
 from pathlib import Path
 
 import pytest
 
 from gateway.config.parser import Source, parse
-from gateway.dev.start_block import Peer, Style, listens, peers, start_block, state
+from gateway.dev.peer_state import Peer
+from gateway.dev.start_block import Style, listens, peers, start_block
 
 
 def source(http: str) -> Source:
@@ -57,41 +56,8 @@ def test_peers() -> None:
         Peer("uwsgi", "unix:/run/app.sock", "/run/app.sock", "app"),
         Peer("proxy", "back.example", ("back.example", 80)),
         Peer("proxy", "unix:/s", "/s"),
-        Peer("proxy", "[::1]", ("::1", 443)),
+        Peer("proxy", "[::1]", ("::1", 443), tls=True),
     ]
-
-
-@pytest.mark.parametrize(
-    ("answer", "fine", "says"),
-    [
-        (b"HTTP/1.1 200 OK\r\n\r\n", True, "answers uwsgi"),
-        (b"HTTP/1.1 500 Internal Server Error\r\n\r\n", True, "answers uwsgi"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", False, "speaks HTTP, not uwsgi"),
-        (b"", False, "without an answer"),
-        (b"\0\0\0", False, "no response"),
-    ],
-)
-def test_state_of_a_uwsgi_peer(tmp_path: Path, answer: bytes, fine: bool, says: str) -> None:
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "s"))
-        listener.listen()
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(answer)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        found = state(Peer("uwsgi", "unix:s", "s"), tmp_path)
-        thread.join()
-    assert found[0] is fine
-    assert says in found[1]
-
-
-def test_state_of_a_missing_socket(tmp_path: Path) -> None:
-    assert state(Peer("uwsgi", "unix:s", "s"), tmp_path) == (False, "No such file or directory")
 
 
 def test_block(tmp_path: Path) -> None:
@@ -107,9 +73,12 @@ def test_block(tmp_path: Path) -> None:
         "  http://127.0.0.1:8080/  → a (default)",
         "",
         "  uwsgi  unix:s  ✗ does not answer: No such file or directory",
+        *[line for line in text.splitlines() if line.startswith("      ")],
         "",
         "Ctrl-C to stop",
     ]
+    cause = " ".join(line.strip() for line in text.splitlines() if line.startswith("      "))
+    assert cause.startswith(f"nobody listens on {tmp_path}/s: the file does not exist")
 
 
 def test_colour_only_when_wanted() -> None:
