@@ -21,7 +21,9 @@ LISTS = TESTS / "data" / "structure"
 
 # Directives that nginx itself does not have, each with what it is from.
 OWN: dict[str, str] = {
+    "api": "NGINX Plus",
     "queue": "NGINX Plus",
+    "state": "NGINX Plus",
 }
 
 # Read by the parser itself.

@@ -199,7 +199,6 @@ _FOREIGN = {
     "keyval": "NGINX Plus",
     "status_zone": "NGINX Plus",
     "zone_sync": "NGINX Plus",
-    "state": "NGINX Plus",
     "ntlm": "NGINX Plus",
     "session_log": "NGINX Plus",
     "hls": "NGINX Plus",

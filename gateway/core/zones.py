@@ -57,6 +57,13 @@ class Zone:
         """Bytes that no part has taken."""
         return self.size - self._end
 
+    def unused(self) -> int:
+        """Bytes that hold nothing, also in its parts as far as they know."""
+        free = self.left + int(getattr(self.data, "unused", 0))
+        for table in self._tables:
+            free += (table.count - len(table)) * table_size(table.key_size, table.record_words, 1)
+        return free
+
     def map(self, old: Zone | None = None) -> None:
         """Get the memory: the old cycle's, or new one; OSError when there is none."""
         if self.size == 0:

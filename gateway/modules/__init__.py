@@ -7,6 +7,7 @@ from typing import Final
 from gateway.http.module import HttpModule
 from gateway.modules import (
     access,
+    api,
     core,
     error_log,
     events,
@@ -43,6 +44,7 @@ from gateway.modules import (
     upstream_queue,
     upstream_random,
     upstream_resolve,
+    upstream_state,
     upstream_sticky,
     upstream_zone,
     uwsgi,
@@ -62,6 +64,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     limit_req.module,
     access.module,
     stub_status.module,
+    api.module,
     try_files.module,
     index.module,
     static.module,
@@ -74,6 +77,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     upstream_sticky.module,
     upstream_queue.module,
     upstream_zone.module,
+    upstream_state.module,
     upstream_resolve.module,
     upstream_keepalive.module,
     proxy.module,

@@ -49,7 +49,7 @@ def set_upstream(conf: None, command: Command) -> None:
     upstream.keepalive = Keepalive()  # on by default since nginx 1.29.7
     scope = Scope(UPSTREAM, command.scope, owner=upstream, level="main")
     command.loader.walk(command.block, scope)
-    if not upstream.servers:
+    if not upstream.servers and not upstream.state:
         command.fail("no servers are inside upstream")
 
 
@@ -70,6 +70,8 @@ def _number(text: str, minimum: int = 0) -> int:
 
 def set_server(conf: None, command: Command) -> None:
     upstream = upstream_of(command)
+    if upstream.state:
+        command.fail('"server" directive is incompatible with "state"')
     name = command.args[0]
     server = Server(to_bytes(name))
     for parameter in command.args[1:]:

@@ -41,6 +41,7 @@ class Upstream:
         "seen",
         "servers",
         "shared",
+        "state",
         "sticky",
         "where",
         "without_backup",
@@ -61,6 +62,7 @@ class Upstream:
         self.keepalive: Keepalive | None = None
         self.resolver: Resolver | None = None  # of names that are resolved at run time
         self.resolver_timeout = -1.0  # -1: as in the http block
+        self.state = ""  # the file where the API keeps the servers
         self.sticky: Sticky | None = None
         self.queue: Queue | None = None
         # What the group's peers are chosen by; a balancing directive gives what makes it, once the peers are known.
@@ -69,7 +71,7 @@ class Upstream:
 
     def finish(self) -> None:
         """All `server` lines are read: make the peers. Errors: ConfigError."""
-        if not self.servers:
+        if not self.servers and not self.state:
             if not self.port:
                 raise ConfigError(f'no port in upstream "{_text(self.name)}"', self.where)
             try:
@@ -77,7 +79,7 @@ class Upstream:
             except ValueError as error:
                 raise ConfigError(f'{error} in upstream "{_text(self.name)}"', self.where) from None
             self.servers = [Server(self.name, addresses)]
-        if all(server.backup for server in self.servers):
+        if not self.state and all(server.backup for server in self.servers):
             raise ConfigError(f'no servers in upstream "{_text(self.name)}"', self.where)
         self.group = make_groups(self.name, self.servers)
         if self.make_balancer is not None:

@@ -10,6 +10,7 @@ stays the same object. A slot that was removed is taken again when its last requ
     peer = shared.add(server, address)             another Server, by the API or from DNS (parent=template's id)
     shared.remove(peer.id)                         no new requests; those under way go on. With a template its children
     shared.change(peer.id, weight=3, down=DOWN)    words of the configuration
+    shared.rename(peer.id, server, address)        another address, name or route, the same id
     for peer in shared.members(): …                all, templates too (peer.slot == TEMPLATE), in the order of ids
     with shared.lock: peer.set_health(UNHEALTHY)   words that do not change the list of peers are simply written
     shared.on_duty()                               whether this worker is the one that resolves and probes
@@ -99,6 +100,11 @@ class PeersZone:
                 self._next = slot + 1
                 return int(slot)
         raise MemoryError("no memory in upstream zone")
+
+    @property
+    def unused(self) -> int:
+        """Bytes of slots that are free."""
+        return (self.slots - self.used) * SLOT_BYTES
 
     @property
     def used(self) -> int:
@@ -208,6 +214,21 @@ class SharedPeers:
                     peer.effective_weight = peer.weight
             self._changed()
         return bool(found)
+
+    def rename(self, number: int, server: Server, address: Address) -> Peer | None:
+        """Another address, name or route for a peer; it goes on in another slot with the same id and words."""
+        with self.lock:
+            for peer in self._scan():
+                if peer.id == number:
+                    words = {word: getattr(peer, word) for word in WORDS if word not in ("slot", "conns")}
+                    renamed = self._add(server, address, peer.parent, peer.slot)
+                    for word, value in words.items():
+                        setattr(renamed, word, value)
+                    renamed.number = number
+                    peer.slot = GONE
+                    self._changed()
+                    return renamed
+        return None
 
     def members(self) -> list[Peer]:
         """All peers and templates, backup or not, in the order of their ids."""

@@ -1,0 +1,343 @@
+"""api: `api [write=on | off]` of NGINX Plus, its paths and JSON up to version 9; GET for all, changes with write=on.
+
+    /nginx /processes /connections /slabs /workers /resolvers /ssl
+    /http/requests /http/server_zones /http/location_zones /http/caches /http/limit_reqs /http/limit_conns
+    /http/upstreams[/NAME[/servers[/ID]]]
+
+Different from NGINX Plus: nothing is counted yet of workers, resolvers, TLS, caches and limits, so these are empty, and
+so are `responses.codes`; connections and requests cannot be reset; there are no keyvals and no stream.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+from gateway import NGINX_VERSION, __version__
+from gateway.config.conf import Conf, setting
+from gateway.config.directive import LOCATION, Command, Directive, take
+from gateway.http.body import read_body
+from gateway.http.module import NOTHING, Contribution, HttpModule, Result
+from gateway.modules import stub_status
+from gateway.upstream import api, state
+from gateway.upstream.api import ApiError
+
+if TYPE_CHECKING:
+    from gateway.config.loader import Loader, Scope
+    from gateway.core.zones import Zones
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+    from gateway.upstream.upstreams import Upstream
+
+_VERSIONS: Final = list(range(1, 10))
+_HREF: Final = "https://nginx.org/en/docs/http/ngx_http_api_module.html"
+_PAGE: Final = 4096
+_READS: Final = frozenset({b"GET", b"HEAD"})
+
+
+@dataclass(slots=True)
+class MainSettings(Conf):
+    loaded_ms: Any = setting(0)
+    generation: Any = setting(0)
+    zones: Any = setting(None)
+
+
+@dataclass(slots=True)
+class Settings(Conf):
+    enabled: Any = setting(False, inherit=False)
+    write: Any = setting(False, inherit=False)
+
+
+_generation = 0
+
+
+def prepare(scope: Scope, loader: Loader) -> None:
+    global _generation
+    _generation += 1
+    main = scope.conf(module, "main")
+    main.loaded_ms = time.time_ns() // 1_000_000
+    main.generation = _generation
+    main.zones = loader.results.get("zones")
+
+
+def set_api(conf: Settings, command: Command) -> None:
+    if conf.enabled:
+        command.duplicate()
+    conf.enabled = True
+    for parameter in command.args:
+        if parameter not in ("write=on", "write=off"):
+            command.fail(f'invalid parameter "{parameter}"')
+        conf.write = parameter == "write=on"
+
+
+def plan(settings: Settings, location: Location) -> Contribution:
+    if not settings.enabled:
+        return NOTHING
+    write: bool = settings.write
+
+    def handle(request: Request) -> Result | Awaitable[Result]:
+        if request.method in _READS:
+            return request.discard_body() or _answer(request, write, None)
+        return _with_body(request, write)
+
+    return Contribution(content=handle)
+
+
+async def _with_body(request: Request, write: bool) -> Result:
+    status = await read_body(request)
+    if status is not None:
+        return status
+    body = request.body
+    data = b""
+    if body is not None:
+        for piece in body.pieces():
+            data += piece if isinstance(piece, bytes) else piece.read()
+    return _answer(request, write, data)
+
+
+def _answer(request: Request, write: bool, body: bytes | None) -> Result:
+    call = Call(request, write, body)
+    try:
+        found = call.run()
+    except ApiError as error:
+        call.status = error.status
+        found = {
+            "error": {"status": error.status, "text": error.text, "code": error.code},
+            "request_id": os.urandom(16).hex(),
+            "href": _HREF,
+        }
+    fields = request.response.fields
+    fields.append((b"Cache-Control", b"no-cache"))
+    if call.allow:
+        fields.append((b"Allow", call.allow.encode()))
+    if call.status == 204:
+        return 204
+    text = json.dumps(found, separators=(",", ":"), ensure_ascii=True).encode()
+    return request.respond(call.status, text, b"application/json")
+
+
+class Call:
+    """One request to the API."""
+
+    def __init__(self, request: Request, write: bool, body: bytes | None) -> None:
+        self.request = request
+        self.write = write
+        self.body = body
+        self.method = request.method.decode("latin-1")
+        self.status = 200
+        self.allow = ""
+        location = request.location
+        uri = request.uri if location.regex is not None or location.nameless else request.uri[len(location.name) :]
+        path = uri.decode("utf-8", "surrogateescape").strip("/")
+        self.path = path.split("/") if path else []
+        self.fields = _fields(request.args)
+
+    def run(self) -> Any:
+        """The answer. Errors: ApiError."""
+        if not self.path:
+            return self.only("GET", lambda: _VERSIONS)
+        version, *rest = self.path
+        if version not in map(str, _VERSIONS):
+            code = "UnknownVersion" if version.isdigit() else "PathNotFound"
+            raise ApiError(404, "unknown version" if version.isdigit() else "path not found", code)
+        if rest[:2] == ["http", "upstreams"]:
+            return self.upstreams(rest[2:])
+        show = _SHOWN.get("/".join(rest))
+        if show is not None:
+            return self.only("GET", lambda: self.selected(show(self)))
+        if rest[:2] in (["http", "server_zones"], ["http", "location_zones"]) and len(rest) == 3:
+            zones = _SHOWN["/".join(rest[:2])](self)
+            if rest[2] in zones:
+                return self.only("GET", lambda: self.selected(zones[rest[2]]))
+        raise ApiError(404, "path not found", "PathNotFound")
+
+    def only(self, methods: str, show: Callable[[], Any]) -> Any:
+        """Answer a resource that can be read, or say what it allows."""
+        self.permit(methods)
+        return {} if self.method == "OPTIONS" else show()
+
+    def permit(self, methods: str) -> None:
+        """Whether this method is one of the resource's, and allowed. Errors: ApiError."""
+        allowed = methods.split() if self.write else ["GET"]
+        listed = ["GET", "HEAD", "OPTIONS", *(method for method in allowed if method != "GET")]
+        if self.method not in listed:
+            self.allow = ", ".join(listed)
+            raise ApiError(405, f"method {self.method} disabled", "MethodDisabled")
+        if self.method == "OPTIONS":
+            self.allow = ", ".join(listed)
+
+    def selected(self, found: Any) -> Any:
+        """`?fields=a,b`: only these."""
+        if self.fields is None or not isinstance(found, dict):
+            return found
+        return {key: value for key, value in found.items() if key in self.fields}
+
+    def upstreams(self, path: list[str]) -> Any:
+        """/http/upstreams and what is below it."""
+        request = self.request
+        zoned: dict[str, Upstream] = {
+            api.text_of(upstream.name): upstream
+            for upstream in request.cycle.upstreams.all
+            if upstream.shared is not None
+        }
+        now = int(request.connection.lane.now)
+        if not path:
+            if self.fields == [""]:
+                return self.only("GET", lambda: list(zoned))
+            return self.only(
+                "GET", lambda: {name: self.selected(api.describe(zoned[name], now)) for name in zoned}
+            )
+        upstream = zoned.get(unquote(path[0]))
+        if upstream is None:
+            raise ApiError(404, "upstream not found", "UpstreamNotFound")
+        if len(path) == 1:
+            self.permit("GET DELETE")
+            if self.method == "DELETE":
+                api.reset(upstream)
+                self.status = 204
+            return self.selected(api.describe(upstream, now))
+        if path[1] != "servers" or len(path) > 3:
+            raise ApiError(404, "path not found", "PathNotFound")
+        return self.servers(upstream) if len(path) == 2 else self.server(upstream, path[2])
+
+    def servers(self, upstream: Upstream) -> Any:
+        assert upstream.shared is not None
+        self.permit("GET POST")
+        if self.method != "POST":
+            return api.servers(upstream.shared)
+        made = api.add(upstream, self.parameters())
+        self.status = 201
+        self.save(upstream)
+        request = self.request
+        base = request.uri.rstrip(b"/").decode("utf-8", "surrogateescape")
+        request.response.location = f"{base}/{made['id']}".encode("utf-8", "surrogateescape")
+        return made
+
+    def server(self, upstream: Upstream, number: str) -> Any:
+        assert upstream.shared is not None
+        self.permit("GET PATCH DELETE")
+        peer = api.find(upstream.shared, number)
+        if self.method == "DELETE":
+            left = api.remove(upstream, peer)
+            self.save(upstream)
+            return left
+        if self.method == "PATCH":
+            changed = api.change(upstream, peer, self.parameters())
+            self.save(upstream)
+            return changed
+        return api.configured(upstream.shared, peer)
+
+    def save(self, upstream: Upstream) -> None:
+        """Keep the change in the `state` file."""
+        if upstream.state and upstream.shared is not None:
+            try:
+                state.save(upstream.shared, upstream.state)
+            except OSError as error:
+                words = f'writing state file "{upstream.state}" failed ({error.errno}: {error.strerror})'
+                self.request.log("crit", words)
+
+    def parameters(self) -> dict[str, Any]:
+        """The object that the body holds. Errors: ApiError."""
+        try:
+            values = json.loads(self.body or b"")
+        except ValueError:
+            raise ApiError(415, "json error", "JsonError") from None
+        if not isinstance(values, dict):
+            raise ApiError(400, "invalid parameter value", "UpstreamConfFormatError")
+        return values
+
+    # -- what else is shown ----------------------------------------------------------------------------------------
+
+    @property
+    def main(self) -> MainSettings:
+        settings: MainSettings = self.request.cycle.scope.conf(module, "main")
+        return settings
+
+    def nginx(self) -> Any:
+        main = self.main
+        return {
+            "version": NGINX_VERSION,
+            "build": f"gateway-{__version__}",
+            "address": self.request.connection.server_addr.decode("latin-1"),
+            "generation": main.generation,
+            "load_timestamp": api.stamp(main.loaded_ms),
+            "timestamp": api.stamp(time.time_ns() // 1_000_000),
+            "pid": os.getpid(),
+            "ppid": os.getppid(),
+        }
+
+    def connections(self) -> Any:
+        status = stub_status.read(self.request)
+        return {
+            "accepted": status.accepted,
+            "dropped": status.accepted - status.handled,
+            "active": status.active - status.waiting,
+            "idle": status.waiting,
+        }
+
+    def requests(self) -> Any:
+        status = stub_status.read(self.request)
+        return {"total": status.requests, "current": status.reading + status.writing}
+
+    def slabs(self) -> Any:
+        zones: Zones | None = self.main.zones
+        found = {}
+        for zone in zones or ():
+            pages = zone.size // _PAGE
+            free = min(zone.unused() // _PAGE, pages)
+            found[zone.name] = {"pages": {"used": pages - free, "free": free}, "slots": {}}
+        return found
+
+
+def _fields(args: bytes) -> list[str] | None:
+    for part in args.split(b"&"):
+        key, equals, value = part.partition(b"=")
+        if key == b"fields" and equals:
+            return unquote(value.decode("latin-1")).split(",")
+    return None
+
+
+def _nothing(call: Call) -> Any:
+    return {}
+
+
+_SHOWN: Final[dict[str, Callable[[Call], Any]]] = {
+    "": lambda call: ["nginx", "processes", "connections", "slabs", "http", "resolvers", "ssl", "workers"],
+    "nginx": Call.nginx,
+    "processes": lambda call: {"respawned": 0},
+    "connections": Call.connections,
+    "slabs": Call.slabs,
+    "workers": lambda call: [],
+    "resolvers": _nothing,
+    "ssl": _nothing,
+    "http": lambda call: [
+        "requests",
+        "server_zones",
+        "location_zones",
+        "caches",
+        "limit_conns",
+        "limit_reqs",
+        "upstreams",
+    ],
+    "http/requests": Call.requests,
+    "http/server_zones": _nothing,
+    "http/location_zones": _nothing,
+    "http/caches": _nothing,
+    "http/limit_conns": _nothing,
+    "http/limit_reqs": _nothing,
+}
+
+
+module = HttpModule(
+    name="api",
+    main=MainSettings,
+    location=Settings,
+    directives=(Directive("api", LOCATION, take(0, 1), set_api),),
+    prepare=prepare,
+    plan=plan,
+)
