@@ -25,7 +25,7 @@ demo: setup-demo
 	@$(PY) -m gateway run conf/demo/app.py -c conf/demo/nginx.conf --while-parent
 
 test: setup-test
-	@.ci/system nginx
+	@.ci/system nginx php-fpm memcached
 	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))
 	$(PY) -m pytest -rs $(TESTS)
 

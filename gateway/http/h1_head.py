@@ -27,7 +27,8 @@ def decide_framing(request: Request) -> None:
     if status in (204, 304) or status < 200:
         request.header_only = True
         if status == 204:
-            response.content_type = None
+            if response.status_text is None:  # nginx leaves an upstream's its type
+                response.content_type = None
             response.content_length = -1
             if response.listed is None or b"last-modified" not in response.listed:
                 response.clear_last_modified()

@@ -1,14 +1,14 @@
 """fastcgi: `fastcgi_pass` and its family: requests to a FastCGI application, PHP's above all.
 
 Beyond nginx: params over 65,535 bytes go out in several records instead of ending with 500; only a single one that
-fits into no record is refused, with 431. What a STDERR record says is one line of the log however it came, and is
-looked at as a whole by `fastcgi_catch_stderr`. Not built yet: the cache, `fastcgi_store`.
+fits into no record is refused, with 431. What a STDERR record says is one line of the log however it came, or several
+if it is long, and is looked at as a whole by `fastcgi_catch_stderr`. Not built yet: the cache, `fastcgi_store`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from gateway.config.conf import UNSET, setting
 from gateway.config.directive import EVERYWHERE, FLAG, LIF, LOCATION, Command, Directive, flag, string, take
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from gateway.http.locations import Location
     from gateway.http.request import Request
     from gateway.protocol.cgi import Reader
+
+_LINE: Final = 1500  # of stderr in one line of the log, which is cut at 2,048 bytes with all that stands around it
 
 
 @dataclass(slots=True)
@@ -103,7 +105,8 @@ class FastcgiCodec:
         catch = self.catch
 
         def on_stderr(text: bytes) -> bool:
-            exchange.log("error", b'FastCGI sent in stderr: "%b"' % text)
+            for at in range(0, len(text), _LINE):
+                exchange.log("error", b'FastCGI sent in stderr: "%b"' % text[at : at + _LINE])
             return not any(pattern in text for pattern in catch)
 
         return FastcgiReader(keep=self.keep, on_stderr=on_stderr)

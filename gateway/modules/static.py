@@ -71,7 +71,8 @@ def send_file(request: Request, file: OpenedFile) -> Result:
     response.last_modified_text = last_modified
     if request.location.core.etag:
         response.etag = etag
-    response.content_type = types.content_type_of(request)
+    if response.content_type is None:  # else it is that of an X-Accel-Redirect
+        response.content_type = types.content_type_of(request)
     response.accept_ranges = True
     if not request.send_head():
         if size > SMALL:

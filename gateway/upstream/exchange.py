@@ -69,7 +69,7 @@ class Exchange(Asking):
         """The content handler. Cancelled: the connection is closed, the peer given back, nothing else is left."""
         request = self.request
         head = request.head
-        if head.content_length > 0 or head.chunked:
+        if head.content_length > 0 or head.chunked or head.expect_100:
             status = await self._take_request_body()
             if status is not None:
                 return status

@@ -88,7 +88,7 @@ async def test_kept_connections(tmp_path: Path) -> None:
 
 async def test_what_stderr_says_is_logged(tmp_path: Path) -> None:
     data = record(STDERR, b"PHP message: a \xff warning.\r\n") + record(STDOUT, b"Content-Type: a/b\r\n\r\nbody")
-    data += record(STDERR, b"later") + record(STDOUT) + END
+    data += record(STDERR, b"later") + record(STDERR, b"x" * 3001) + record(STDOUT) + END
     async with farm(tmp_path) as peers:
         address = await peers.tcp(answer(data, speech=FASTCGI))
         async with serving(site(address)) as engine:
@@ -96,6 +96,7 @@ async def test_what_stderr_says_is_logged(tmp_path: Path) -> None:
             lines = [line for line in engine.log.lines if "[error]" in line]
     assert 'FastCGI sent in stderr: "PHP message: a \xff warning" while ' in lines[0]
     assert 'FastCGI sent in stderr: "later" while reading upstream' in lines[1]
+    assert all('"' + "x" * count + '" while' in line for line, count in zip(lines[2:], (1500, 1500, 1), strict=True))
     assert f'upstream: "fastcgi://{address}"' in lines[0]
 
 
