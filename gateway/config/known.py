@@ -195,7 +195,6 @@ _FOREIGN = {
     "check": "the nginx_upstream_check_module module",
     "auth_jwt": "NGINX Plus",
     "auth_oidc": "NGINX Plus",
-    "health_check": "NGINX Plus",
     "keyval": "NGINX Plus",
     "status_zone": "NGINX Plus",
     "zone_sync": "NGINX Plus",

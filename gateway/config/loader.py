@@ -22,6 +22,7 @@ CONTEXT_NAMES: dict[Context, str] = {
     Context.LIF: "if in location",
     Context.LIMIT_EXCEPT: "limit_except",
     Context.UPSTREAM: "upstream",
+    Context.MATCH: "match",
     Context.STREAM: "stream",
     Context.STREAM_SERVER: "stream server",
     Context.STREAM_UPSTREAM: "stream upstream",

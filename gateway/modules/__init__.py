@@ -16,6 +16,7 @@ from gateway.modules import (
     geo,
     gzip,
     headers,
+    health_check,
     http,
     http_core,
     http_listen,
@@ -85,6 +86,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     scgi.module,
     memcached.module,
     uwsgi.module,
+    health_check.module,
     log.module,
     # head and body filters
     not_modified.module,

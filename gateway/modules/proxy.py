@@ -165,6 +165,18 @@ def settle(scope: Scope, loader: Loader) -> None:
     default_temp_path(scope, loader, module, "temp_path", "proxy_temp")
 
 
+def own_fields(conf: LocationConf, destination: Destination, request: Request, *, sets_host: bool) -> list[Field]:
+    """Host and what proxy_set_header says."""
+    fields: list[Field] = []
+    if not sets_host:
+        fields.append((b"Host", destination.host))
+    for name, value in conf.set_headers:
+        text = value(request)
+        if text:
+            fields.append((name, text))
+    return fields
+
+
 class ProxyCodec:
     """HTTP/1.x with the settings of one location, towards one URL."""
 
@@ -194,13 +206,7 @@ class ProxyCodec:
         if conf.body is not None:
             body = conf.body(request)
             exchange.pass_body = False
-        fields: list[Field] = []
-        if not self.sets_host:
-            fields.append((b"Host", self.destination.host))
-        for name, value in conf.set_headers:
-            text = value(request)
-            if text:
-                fields.append((name, text))
+        fields = own_fields(conf, self.destination, request, sets_host=self.sets_host)
         length = len(body) if body is not None else _body_length(exchange)
         if length is None:
             exchange.frame = chunk

@@ -91,12 +91,15 @@ class UwsgiCodec:
         return request.head.content_length > 0 and not request.head.chunked
 
 
+def codec_of(conf: LocationConf, location: Location) -> UwsgiCodec:
+    return UwsgiCodec(conf, location.scope.conf(module, "main").default_host)
+
+
 def plan(conf: LocationConf, location: Location) -> Contribution:
     passing: Passing | None = conf.passing
     if passing is None:
         return NOTHING
-    codec = UwsgiCodec(conf, location.scope.conf(module, "main").default_host)
-    return Contribution(content=passing.handler(conf, codec))
+    return Contribution(content=passing.handler(conf, codec_of(conf, location)))
 
 
 module = HttpModule(

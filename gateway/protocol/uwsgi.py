@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gateway._fast.http1 import RequestHead
 
 MAX_SIZE: Final = 0xFFFF  # the size has 16 bits
+# A packet with modifier1 100 and nothing in it; uWSGI answers with one, and in it the warning that an application set.
+PING: Final = b"\x64\0\0\0"
 
 
 class BadPacket(ValueError):

@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from gateway.core.transport import pack_tcp, pack_unix
 
@@ -24,6 +24,17 @@ class Address:
     @property
     def is_unix(self) -> bool:
         return self.name.startswith(b"unix:")
+
+    def for_socket(self) -> tuple[int, Any]:
+        """The family, and the address as Python's own sockets want it."""
+        raw = self.sockaddr
+        family = int.from_bytes(raw[:2], sys.byteorder)
+        if family == socket.AF_UNIX:
+            return family, self.name[5:]
+        port = int.from_bytes(raw[2:4], "big")
+        if family == socket.AF_INET:
+            return family, (socket.inet_ntop(family, raw[4:8]), port)
+        return family, (socket.inet_ntop(family, raw[8:24]), port, 0, int.from_bytes(raw[24:28], sys.byteorder))
 
 
 @dataclass(frozen=True, slots=True)

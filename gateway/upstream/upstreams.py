@@ -13,6 +13,7 @@ from gateway.upstream.peers import Choice, Group, Server, make_groups
 if TYPE_CHECKING:
     from gateway.core.resolver import Resolver
     from gateway.http.request import Request
+    from gateway.upstream.health import HealthCheck
     from gateway.upstream.queue import Queue
     from gateway.upstream.sticky import Sticky
     from gateway.upstream.zone import SharedPeers
@@ -31,6 +32,7 @@ class Upstream:
         "balancer",
         "explicit",
         "group",
+        "health_checks",
         "keepalive",
         "make_balancer",
         "name",
@@ -61,6 +63,7 @@ class Upstream:
         self.shared: SharedPeers | None = None  # with `zone`, when it has its memory
         self.keepalive: Keepalive | None = None
         self.resolver: Resolver | None = None  # of names that are resolved at run time
+        self.health_checks: list[HealthCheck] = []
         self.resolver_timeout = -1.0  # -1: as in the http block
         self.state = ""  # the file where the API keeps the servers
         self.sticky: Sticky | None = None

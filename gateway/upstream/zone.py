@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway._fast.peers import WORDS
 from gateway.core.zones import Zone, ZoneError
 from gateway.upstream.address import Address, parse_target, with_port
-from gateway.upstream.peers import FREE, GONE, PEER, TEMPLATE, Group, Peer, Server
+from gateway.upstream.peers import CHECKING, FREE, GONE, PEER, TEMPLATE, Group, Peer, Server
 
 if TYPE_CHECKING:
     from gateway.upstream.upstreams import Upstream
@@ -155,13 +155,19 @@ class SharedPeers:
         def key(shared: SharedPeers, peer: Peer) -> tuple[bytes, bytes, bool]:
             return peer.server, peer.name, peer.group == shared._groups[1]
 
+        checks = self.upstream.health_checks
+        # what checks found does not hold without any, nor for mandatory ones that do not say so
+        keeps = bool(checks) and all(check.persistent for check in checks if check.mandatory)
         with old.lock:
             before = {key(old, peer): peer for peer in old._scan()}
             for peer in self._scan():
                 found = before.get(key(self, peer))
                 if found is not None:
+                    own = peer.health, peer.downstart
                     for word in KEPT:
                         setattr(peer, word, getattr(found, word))
+                    if not keeps and (checks or found.health):
+                        peer.health, peer.downstart = own
 
     def resolved(self, server: Server) -> list[tuple[Address, bytes]]:
         """What the same name was resolved to before a reload, with the port that it has now."""
@@ -243,6 +249,13 @@ class SharedPeers:
                 self._templates_at = self._head[_VERSION]
                 self._templates = {peer.id: peer for peer in self._scan() if peer.slot == TEMPLATE}
         return self._templates
+
+    def peers(self) -> list[Peer]:
+        """All that can be picked, backup ones too."""
+        with self.lock:
+            self.sync()
+            primary, backup = self._both
+            return primary.peers + backup.peers
 
     def is_backup(self, peer: Peer) -> bool:
         return peer.group == self._groups[1]
@@ -334,6 +347,8 @@ class SharedPeers:
         peer.server = name or server.name
         peer.group = self._groups[server.backup]
         peer.parent = parent
+        if kind == PEER and any(check.mandatory for check in self.upstream.health_checks):
+            peer.set_health(CHECKING)
         peer.id = peer.number = self._head[_NEXT_ID]
         self._head[_NEXT_ID] += 1
         self._known[slot] = peer

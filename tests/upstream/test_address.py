@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from gateway.upstream.address import from_addrinfo, inet_address, parse_local, parse_target, resolve
+from gateway.upstream.address import from_addrinfo, inet_address, parse_local, parse_target, resolve, unix_address
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,9 @@ def test_local() -> None:
     assert parse_local(b"name") is None
     assert parse_local(b"unix:/x") is None
     assert parse_local(b"") is None
+
+
+def test_as_python_s_sockets_want_it() -> None:
+    assert inet_address("127.0.0.1", 80).for_socket() == (socket.AF_INET, ("127.0.0.1", 80))
+    assert inet_address("fe80::1%lo", 80).for_socket() == (socket.AF_INET6, ("fe80::1", 80, 0, 1))
+    assert unix_address(b"/run/x").for_socket() == (socket.AF_UNIX, b"/run/x")

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.core.zones import Zone, ZoneError
 from gateway.upstream.address import Address, inet_address, unix_address
+from gateway.upstream.health import HealthCheck
 from gateway.upstream.peers import DOWN, GONE, TEMPLATE, UNHEALTHY, Choice, Outcome, Peer, Server
 from gateway.upstream.upstreams import Upstream
 from gateway.upstream.zone import PeersZone, SharedPeers
@@ -197,6 +198,7 @@ def test_a_reload_takes_over_what_is_known() -> None:
     before.group.peers[1].conns = 3
     shared.change(0, weight=9, down=DOWN)
     after = configured(8080)
+    after.health_checks.append(HealthCheck())
     new = mapped(after, old=old)
     assert names(shared_of(after)) == [b"127.0.0.1:80", b"127.0.0.2:80", b"", b"127.0.0.9:8080"]
     first, second, _, third = shared_of(after).members()
@@ -250,3 +252,24 @@ def test_one_worker_has_the_duty(monkeypatch: pytest.MonkeyPatch) -> None:
     shared._head[2] = 1
     shared.off_duty()
     assert shared._head[2] == 1, "it was not ours to give back"
+
+
+@pytest.mark.parametrize(
+    ("checks", "before", "after"),
+    [
+        ([], [2, 0], [0, 0, 0]),
+        ([HealthCheck()], [2, 0], [2, 0, 0]),
+        ([HealthCheck(mandatory=True)], [2, 0], [1, 1, 1]),
+        ([HealthCheck(mandatory=True, persistent=True), HealthCheck()], [2, 0], [2, 0, 1]),
+    ],
+)
+def test_what_checks_found_over_a_reload(checks: list[HealthCheck], before: list[int], after: list[int]) -> None:
+    first = upstream(b"a", server("1"), server("2"))
+    zone = mapped(first)
+    for peer, health in zip(shared_of(first).members(), before, strict=True):
+        peer.set_health(health)
+    second = upstream(b"a", server("1"), server("2"), server("3"))
+    second.health_checks += checks
+    mapped(second, old=zone)
+    assert [peer.health for peer in shared_of(second).members()] == after
+    assert [bool(peer.downstart) for peer in shared_of(second).members()] == [bool(health) for health in after]

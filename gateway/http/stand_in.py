@@ -1,0 +1,69 @@
+"""A request that no client made, for what is evaluated without one: a health check's request, its `require`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway._fast.http1 import HeadLimits, parse_head
+from gateway.http.request import Output, Request
+
+if TYPE_CHECKING:
+    from gateway.http.cycle import Worker
+    from gateway.http.locations import Location
+
+_LIMITS: Final = HeadLimits(large_buffers=(1, 65536))
+
+
+class _Stream:
+    fd = -1
+    sent = received = pending = error = 0
+    peer_closed = closed = False
+
+
+class _Connection:
+    """What variables ask of a connection; the client is this host."""
+
+    number = 0
+    requests = 1
+    scheme = b"http"
+    proxy = None
+    decoder = None
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.lane = worker.lane
+        self.started = worker.lane.now
+        self.stream = _Stream()
+
+    def remote(self) -> tuple[bytes, int]:
+        return b"127.0.0.1", 0
+
+    def local_address(self) -> tuple[bytes, int]:
+        return b"127.0.0.1", 80
+
+    server_addr = b"127.0.0.1"
+    server_port = 80
+
+
+class _Nowhere(Output):
+    """What such a request has in the place of a client's stream."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+
+    def get_connection(self) -> Any:
+        return self._connection
+
+
+def stand_in(worker: Worker, location: Location, method: bytes, target: bytes, host: bytes) -> Request:
+    """A request in this location, with a Host and nothing else. Errors: HeadError for a target that cannot be one."""
+    head: Any = parse_head(b"%b %b HTTP/1.0\r\nHost: %b\r\n\r\n" % (method, target, host), 0, _LIMITS)
+    request = Request(_Nowhere(_Connection(worker)), head, location.server, worker.cycle)
+    request.location = location
+    request.method = method
+    request.uri = head.uri
+    request.args = head.args
+    request.host = head.hostname
+    request.internal = True
+    request.started = worker.lane.now
+    return request
