@@ -299,6 +299,11 @@ class Connection(Output):
         stream.write(data)
         self._limit_rate(request)
 
+    def send_early_hints(self, request: Request, fields: list[tuple[bytes, bytes]]) -> None:
+        if request.http_version >= 11 and fields and not request.head_sent:
+            lines = b"".join([b"%b: %b\r\n" % field for field in fields])
+            self.stream.send(b"HTTP/1.1 103 Early Hints\r\n" + lines + b"\r\n")
+
     def _limit_rate(self, request: Request) -> None:
         core = request.location.core
         rate = request.limit_rate

@@ -41,6 +41,9 @@ class Output:
     def check_keepalive(self, request: Request, core: EngineSettings) -> None:
         """Take request.keepalive back if these settings do not let the connection live on."""
 
+    def send_early_hints(self, request: Request, fields: list[tuple[bytes, bytes]]) -> None:
+        """103, ahead of the response's head (RFC 8297)."""
+
     def send_head(self, request: Request) -> None:
         """Queue the response's head."""
         raise NotImplementedError

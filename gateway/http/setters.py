@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gateway.config.conf import UNSET
@@ -66,6 +67,22 @@ def template_setting(field_name: str) -> Setter:
         setattr(conf, field_name, template(command, command.args[0]))
 
     return set_template
+
+
+def predicates(field_name: str) -> Setter:
+    """Conditions of which one has to hold, see holds(); nginx's ngx_http_set_predicate_slot."""
+
+    def add_predicates(conf: Any, command: Command) -> None:
+        earlier = getattr(conf, field_name)
+        earlier = () if earlier is UNSET else earlier
+        setattr(conf, field_name, (*earlier, *(template(command, text) for text in command.args)))
+
+    return add_predicates
+
+
+def holds(conditions: Sequence[Template], request: Any) -> bool:
+    """Whether one of the values is neither empty nor "0"."""
+    return any(condition(request) not in (b"", b"0") for condition in conditions)
 
 
 def temp_path(field_name: str) -> Setter:

@@ -37,6 +37,7 @@ cdef class EngineSettings:
     cdef public bint reset_timedout_connection
     cdef public bint chunked_transfer_encoding
     cdef public bint absolute_redirect
+    cdef public object early_hints
     cdef public bint server_name_in_redirect
     cdef public bint port_in_redirect
     cdef public bint msie_padding

@@ -53,6 +53,7 @@ class EngineSettings:
         self.server_name_in_redirect: bool = conf.server_name_in_redirect
         self.port_in_redirect: bool = conf.port_in_redirect
         self.msie_padding: bool = conf.msie_padding
+        self.early_hints: Any = conf.early_hints
         self.etag: bool = conf.etag
         self.if_modified_since: str = conf.if_modified_since
         self.max_ranges: int = conf.max_ranges

@@ -36,7 +36,7 @@ from gateway.http.core_variables import VARIABLES
 from gateway.http.error_pages import ErrorPage
 from gateway.http.module import HttpModule
 from gateway.http.resolving import connect_resolvers, set_resolver
-from gateway.http.setters import default_temp_path, number_setting, temp_path, template
+from gateway.http.setters import default_temp_path, number_setting, predicates, temp_path, template
 
 SIGNATURE: Final = b"gateway"
 FULL_SIGNATURE: Final = b"gateway/" + __version__.encode()
@@ -104,6 +104,7 @@ class LocationConf(Conf):
     port_in_redirect: Any = setting(True)
     msie_padding: Any = setting(True)
     server_tokens: Any = setting("on")
+    early_hints: Any = setting(())  # templates: hints pass if one of them says so
     etag: Any = setting(True)
     if_modified_since: Any = setting("exact")
     max_ranges: Any = setting((1 << 31) - 1)
@@ -297,6 +298,7 @@ module = HttpModule(
         Directive("lingering_timeout", EVERYWHERE, take(1), time_s("lingering_timeout")),
         Directive("reset_timedout_connection", EVERYWHERE, FLAG, flag("reset_timedout_connection")),
         Directive("chunked_transfer_encoding", EVERYWHERE, FLAG, flag("chunked_transfer_encoding")),
+        Directive("early_hints", EVERYWHERE, at_least(1), predicates("early_hints")),
         Directive("absolute_redirect", EVERYWHERE, FLAG, flag("absolute_redirect")),
         Directive("server_name_in_redirect", EVERYWHERE, FLAG, flag("server_name_in_redirect")),
         Directive("port_in_redirect", EVERYWHERE, FLAG, flag("port_in_redirect")),

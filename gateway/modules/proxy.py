@@ -1,7 +1,7 @@
 """proxy: `proxy_pass` and its family: requests to an HTTP/1.x server.
 
 HTTP/1.1 with kept connections is the default, as since nginx 1.29.7. Not built yet: `https://` and the proxy_ssl_
-directives, the cache, `proxy_store`, HTTP/2.
+directives, the cache, HTTP/2.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gateway.config.directive import (
 from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
-from gateway.http.setters import cycle_of, default_temp_path, location_of, template, template_setting
+from gateway.http.setters import cycle_of, default_temp_path, holds, location_of, template, template_setting
 from gateway.http.template import Template
 from gateway.http.variables import Variable
 from gateway.modules.proxy_rewrite import add_cookie_domain, add_cookie_flags, add_cookie_path, add_redirect
@@ -40,6 +40,7 @@ from gateway.upstream.passing import Passing
 from gateway.upstream.rewriting import constant, prefix_rule, redirect_field, rewrite_cookie
 
 if TYPE_CHECKING:
+    from gateway._fast.http1_response import ResponseHead
     from gateway.http.locations import Location
     from gateway.http.request import Request
     from gateway.upstream.upstreams import Upstream
@@ -222,7 +223,11 @@ class ProxyCodec:
     def reader(self, exchange: Exchange) -> ResponseReader:
         request = exchange.request
         method = self.conf.method(request) if self.conf.method is not None else request.method
-        return ResponseReader(head_only=method == b"HEAD")
+        on_hints = None
+        core = request.location.core
+        if core.early_hints and request.main is request and holds(core.early_hints, request):
+            on_hints = EarlyHints(request, self.conf).pass_on
+        return ResponseReader(head_only=method == b"HEAD", on_hints=on_hints)
 
     def streams_body(self, request: Request) -> bool:
         if self.conf.body is not None:
@@ -230,6 +235,28 @@ class ProxyCodec:
         if request.head.chunked:
             return bool(self.conf.http_minor)
         return int(request.head.content_length) > 0
+
+
+class EarlyHints:
+    """Passes the 103 heads of one try on, up to `proxy_buffer_size` bytes of them."""
+
+    __slots__ = ("conf", "request", "size")
+
+    def __init__(self, request: Request, conf: LocationConf) -> None:
+        self.request = request
+        self.conf = conf
+        self.size = 0
+
+    def pass_on(self, head: ResponseHead) -> None:
+        self.size += head.size
+        request = self.request
+        if self.size > self.conf.buffer_size:
+            words = b"upstream sent too big early hints while reading response header from upstream"
+            request.log("info", words)
+            return
+        hidden = self.conf.hidden
+        fields = [field for field in head.fields if field[0].lower() not in hidden]
+        request.output.send_early_hints(request, fields)
 
 
 def _body_length(exchange: Exchange) -> int | None:

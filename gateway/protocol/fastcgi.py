@@ -217,6 +217,11 @@ class FastcgiReader:
         self._read(waiting, parts)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    @property
+    def prompt(self) -> bool:
+        """Records have an end of their own: what is here is passed on, full buffer or not."""
+        return self.keep
+
     def receive_end(self) -> bool:
         if self._stderr:
             self._tell_stderr()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from gateway._fast.chunked import ChunkedDecoder
+from gateway._fast.errors import HeadError
 from gateway._fast.http1_response import ResponseHead
 from gateway.protocol.cgi import PlainReader
 
 # Interim answers (RFC 9110, 15.2): another one follows. 101 is final here: the connection changes its protocol.
 _INTERIM: Final = frozenset({100, 102, 103})
+_EARLY_HINTS: Final = 103
 _WITHOUT_BODY: Final = frozenset({204, 304})
 
 
@@ -30,12 +33,13 @@ def chunk(data: bytes) -> bytes:
 class ResponseReader(PlainReader):
     """Reads one answer: interim heads are skipped, the body ends by its own framing where it has one."""
 
-    __slots__ = ("decoder", "head_only", "version")
+    __slots__ = ("decoder", "head_only", "on_hints", "version")
 
-    def __init__(self, *, head_only: bool = False) -> None:
-        """`head_only`: the request was HEAD, so no body follows whatever the fields say."""
+    def __init__(self, *, head_only: bool = False, on_hints: Callable[[ResponseHead], object] | None = None) -> None:
+        """`head_only`: the request was HEAD, so no body follows whatever the fields say. `on_hints` is told of 103."""
         PlainReader.__init__(self, "http")
         self.head_only = head_only
+        self.on_hints = on_hints
         self.decoder: ChunkedDecoder | None = None
         self.version = 10
 
@@ -51,6 +55,11 @@ class ResponseReader(PlainReader):
             if head.status not in _INTERIM:
                 self.version = head.version
                 return head
+            if head.status == _EARLY_HINTS:
+                if head.version < 11:
+                    raise HeadError(502, "upstream sent HTTP/1.0 response with early hints", level="error")
+                if self.on_hints is not None:
+                    self.on_hints(head)
             data = self.buffer[self.size :]
             self.buffer = b""
             self.size = 0
@@ -85,6 +94,11 @@ class ResponseReader(PlainReader):
         if self.excess:
             self.keepalive = False
         return part
+
+    @property
+    def prompt(self) -> bool:
+        """The body comes in chunks: what is here is passed on, full buffer or not."""
+        return self.decoder is not None
 
     @property
     def excess_words(self) -> bytes | None:

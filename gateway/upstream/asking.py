@@ -129,7 +129,7 @@ class Asking:
             raise ClientGone
         if self.streaming and not self.body_sent:
             return  # the end of its input is met when the body is read
-        if (stream.peer_closed or stream.error) and not self.settings.ignore_client_abort:
+        if (stream.peer_closed or stream.error) and not self.settings.outlives_client:
             raise ClientGone
 
     # -- one try -------------------------------------------------------------------------------------------------

@@ -87,12 +87,15 @@ class UpstreamConf(Conf):
     socket_keepalive: Any = setting(False)
     socket_rcvbuf: Any = setting(0)
     socket_sndbuf: Any = setting(0)
+    store: Any = setting(False)  # True: the file that the URI names; or a Template of a path
+    store_access: Any = setting(0o600)
     # made when settings are merged
     hidden: frozenset[bytes] = frozenset()
     busy: int = 0  # how much may be under way to the client while the answer goes on
     temp_file_write: int = 0  # how much is written to the temporary file at once
     has_socket_options: bool = False
     hot: Any = None  # ExchangeSettings: what is read for each request
+    outlives_client: bool = False  # the exchange goes on when the client is gone
     # which directive set a field, and where: for diagnosis, and for errors that concern several directives
     places: dict[str, Where] = field(default_factory=dict)
 
@@ -106,6 +109,7 @@ class UpstreamConf(Conf):
         self.busy = twice if self.busy_buffers_size < 0 else self.busy_buffers_size
         self.temp_file_write = twice if self.temp_file_write_size < 0 else self.temp_file_write_size
         self._check_buffers()
+        self.outlives_client = self.ignore_client_abort or bool(self.store)
         self.has_socket_options = bool(self.socket_rcvbuf or self.socket_sndbuf)
         if self.next_upstream & Condition.OFF:
             self.next_upstream = int(Condition.OFF)

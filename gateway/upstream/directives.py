@@ -27,6 +27,7 @@ from gateway.upstream.address import parse_local
 from gateway.upstream.conditions import Condition
 from gateway.upstream.conf import Local
 from gateway.upstream.response import Ignore
+from gateway.upstream.storing import set_access, set_store
 
 IGNORABLE: Final = {
     "X-Accel-Redirect": Ignore.X_ACCEL_REDIRECT,
@@ -120,6 +121,8 @@ def family(
         ("busy_buffers_size", take(1), "busy_buffers_size", size("busy_buffers_size")),
         ("max_temp_file_size", take(1), "max_temp_file_size", size("max_temp_file_size")),
         ("temp_file_write_size", take(1), "temp_file_write_size", size("temp_file_write_size")),
+        ("store", take(1), "store", set_store),
+        ("store_access", take(1, 2, 3), "store_access", set_access),
         ("temp_path", take(1, 2, 3, 4), "temp_path", temp_path("temp_path")),
         ("limit_rate", take(1), "limit_rate", number_setting("limit_rate", units.parse_size)),
         ("pass_request_headers", FLAG, "pass_request_headers", flag("pass_request_headers")),

@@ -292,7 +292,7 @@ class Exchange(Asking):
             return self.cut()
         if reader.excess:
             self.warn_excess()
-        if reader.done:
+        if reader.done and not (conf.store and buffering):
             return self.finish([rest] if rest else [])
         if buffering:
             if request.cycle.diagnosis is not None:

@@ -13,6 +13,8 @@ from gateway._fast.errors import HeadError
 from gateway.core.files import FileError
 from gateway.core.lane import FileSlice, park
 from gateway.core.temp_files import TempFile
+from gateway.upstream import storing
+from gateway.upstream.asking import ClientGone
 from gateway.upstream.attempt import Stage, error_words
 
 if TYPE_CHECKING:
@@ -131,6 +133,12 @@ def _client_timed_out(exchange: Exchange) -> Result:
     return request.abort()
 
 
+def _check_output(exchange: Exchange) -> None:
+    """A client that cannot be written to ends the exchange, `*_ignore_client_abort` or not. Errors: ClientGone."""
+    if exchange.request.connection.stream.error:
+        raise ClientGone
+
+
 async def run_unbuffered(exchange: Exchange, rest: bytes) -> Result:
     """`*_buffering off`: at most `*_buffer_size` bytes are under way."""
     request = exchange.request
@@ -141,6 +149,7 @@ async def run_unbuffered(exchange: Exchange, rest: bytes) -> Result:
     client.gave()
     while True:
         exchange.pass_on_body()
+        _check_output(exchange)
         pending = client.pending()
         while pending < room and source.stream.readable:
             part = source.read(room - pending)
@@ -169,17 +178,21 @@ async def run_unbuffered(exchange: Exchange, rest: bytes) -> Result:
 class _Held:
     """What the client has not been given yet: first what lies in the file, then what is in memory."""
 
-    __slots__ = ("exchange", "file", "file_given", "memory", "size")
+    __slots__ = ("exchange", "file", "file_given", "memory", "size", "storing")
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, kept: storing.Storing | None) -> None:
         self.exchange = exchange
+        self.storing = kept
         self.memory: list[bytes] = []
         self.size = 0
-        self.file: TempFile | None = None
+        self.file: TempFile | None = None if kept is None else kept.file
         self.file_given = 0
 
     def add(self, part: bytes) -> None:
-        if part:
+        """Errors: FileError, where the answer is stored."""
+        if self.storing is not None:
+            self.storing.file.write(part)
+        elif part:
             self.memory.append(part)
             self.size += len(part)
 
@@ -218,6 +231,12 @@ class _Held:
         self.size = 0
         return pieces
 
+    def finish(self) -> Result:
+        """The answer is whole."""
+        if self.storing is not None:
+            self.storing.finish()
+        return self.exchange.finish(self.take_all())
+
     def spill(self) -> bool:
         """Move memory to the file, `*_temp_file_write_size` at a time; False if the file may not grow. FileError."""
         conf = self.exchange.conf
@@ -247,23 +266,39 @@ class _Held:
 
 async def run_buffered(exchange: Exchange, rest: bytes) -> Result:
     """`*_buffering on`. The temporary file is gone with its last slice."""
+    try:
+        return await _run_buffered(exchange, rest, storing.begin(exchange))
+    except FileError as error:
+        exchange.request.log("crit", str(error).encode("utf-8", "surrogateescape"))
+        return exchange.cut()
+
+
+async def _run_buffered(exchange: Exchange, rest: bytes, kept: storing.Storing | None) -> Result:
     request = exchange.request
     conf = exchange.conf
     client = _Client(exchange)
     source = _Source(exchange)
-    held = _Held(exchange)
+    held = _Held(exchange, kept)
     count, each = conf.buffers
     capacity = count * each + conf.buffer_size
     busy_size = conf.busy
     pace = _Pace(exchange, len(rest))
     held.add(rest)
+    if source.reader.done:
+        return held.finish()
     stream = source.stream
+    prompt: bool = getattr(source.reader, "prompt", False)
     output = request.output
     while True:
         exchange.pass_on_body()
-        # Give: not less than a buffer at a time while the upstream goes on, as nginx passes on full buffers.
+        if kept is None:
+            _check_output(exchange)
+        # Give: not less than a buffer at a time while the upstream goes on, as nginx passes on full buffers. But a
+        # chunk is passed on as soon as no more is there: who streams sends chunks.
         pending = client.pending()
-        while (held.size >= each or held.in_file) and pending < busy_size:
+        while pending < busy_size and (
+            held.size >= each or held.in_file or (prompt and held.size and not stream.readable)
+        ):
             request.send(held.take(busy_size - pending))
             output.send(request, [], False, True)
             client.gave()
@@ -273,12 +308,8 @@ async def run_buffered(exchange: Exchange, rest: bytes) -> Result:
         while stream.readable and not pace.waits():
             room = capacity - held.size - min(pending, busy_size)
             if room <= 0:
-                try:
-                    if not held.spill():
-                        break
-                except FileError as error:
-                    request.log("crit", str(error).encode("utf-8", "surrogateescape"))
-                    return exchange.cut()
+                if not held.spill():
+                    break
                 continue
             part = source.read(pace.limit(room))
             if part is None:
@@ -287,7 +318,7 @@ async def run_buffered(exchange: Exchange, rest: bytes) -> Result:
             held.add(part)
             pace.read(len(part))
             if source.ended:
-                return exchange.finish(held.take_all())
+                return held.finish()
             if source.broken:
                 request.send(held.take_all())
                 return exchange.cut()
@@ -304,7 +335,9 @@ async def run_buffered(exchange: Exchange, rest: bytes) -> Result:
             return exchange.cut()
         client.pending()
         if client.late():
-            return _client_timed_out(exchange)
+            if kept is None:
+                return _client_timed_out(exchange)
+            client.gave()  # the file is made all the same
 
 
 class _Pace:

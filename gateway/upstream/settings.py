@@ -22,7 +22,7 @@ class ExchangeSettings:
         self.buffering: bool = conf.buffering
         self.change_buffering: bool = conf.change_buffering
         self.request_buffering: bool = conf.request_buffering
-        self.ignore_client_abort: bool = conf.ignore_client_abort
+        self.outlives_client: bool = conf.outlives_client
         self.ignore_headers: int = conf.ignore_headers
         self.intercept_errors: bool = conf.intercept_errors
         self.next_upstream_tries: int = conf.next_upstream_tries

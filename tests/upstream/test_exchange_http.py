@@ -255,3 +255,73 @@ async def test_limit_rate_counts_what_comes_with_the_head(tmp_path: Path, autoju
         began = trio.current_time()
         assert len((await engine.get("/")).body) == 40000
         assert trio.current_time() - began >= 1
+
+
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nX-Pad: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("inside", "version", "passed"),
+    [
+        ("early_hints $arg_h;", b"1.1", True),
+        ("early_hints $arg_h;", b"1.0", False),
+        ("early_hints 0 '';", b"1.1", False),
+        ("", b"1.1", False),
+        ("early_hints 1; proxy_buffer_size 70;", b"1.1", True),
+    ],
+)
+async def test_early_hints(inside: str, version: bytes, passed: bool, tmp_path: Path) -> None:
+    async with proxied(closing(HINTS + HINTS + OK), tmp_path, inside + "add_header X-Later x;") as engine:
+        data = await engine.raw(b"GET /?h=yes HTTP/%b\r\nHost: a\r\nConnection: close\r\n\r\n" % version)
+        hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
+        assert data.count(hint) == (1 if "buffer" in inside else 2 * passed)
+        assert data.endswith(b"ok\n")
+        assert data.replace(hint, b"").startswith(b"HTTP/1.1 200 OK\r\n")
+        too_big = [line for line in lines(engine, "info") if "upstream sent too big early hints" in line]
+        assert bool(too_big) == ("buffer" in inside)
+
+
+async def test_early_hints_and_nothing_else(tmp_path: Path) -> None:
+    async with proxied(closing(HINTS), tmp_path, "early_hints 1;") as engine:
+        data = await engine.raw(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert data.startswith(b"HTTP/1.1 103 Early Hints\r\n")
+        assert b"\r\n\r\nHTTP/1.1 502 Bad Gateway\r\n" in data
+
+
+async def test_chunks_do_not_wait_for_a_full_buffer(tmp_path: Path) -> None:
+    heard_more = trio.Event()
+
+    async def talk(stream: trio.SocketStream, hearing: Hearing, heard: Heard) -> None:
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        await heard_more.wait()
+        await stream.send_all(b"0\r\n\r\n")
+
+    async with proxied(talking(talk), tmp_path) as engine:
+        client = engine.connect()
+        await client.send_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        data = await receive_until(client, b"5\r\nhello\r\n")
+        heard_more.set()
+        await receive_until(client, b"0\r\n\r\n", data)
+        await client.aclose()
+
+
+async def test_a_client_that_cannot_be_written_to_ends_an_endless_answer(tmp_path: Path) -> None:
+    closed = trio.Event()
+
+    async def talk(stream: trio.SocketStream, hearing: Hearing, heard: Heard) -> None:
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        try:
+            while True:
+                await stream.send_all(b"5\r\nhello\r\n")
+                await trio.sleep(0)
+        except trio.BrokenResourceError:
+            closed.set()
+            raise
+
+    async with proxied(talking(talk), tmp_path, "proxy_ignore_client_abort on;") as engine:
+        client = engine.connect()
+        await client.send_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await client.receive_some(100)
+        await client.aclose()
+        with trio.fail_after(5):
+            await closed.wait()
