@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from gateway.core.logs import Log
     from gateway.process.configuration import Configuration, Load
+    from gateway.process.load import Loaded
     from gateway.process.options import Options
 
 # Verbs are modules with main(arguments) -> exit code; they are imported only when asked for.
@@ -37,7 +38,21 @@ def _load(options: Options, log: Log) -> Configuration:
     configuration = load(options, log)
     if configuration.http is not None:
         diagnosis.install(configuration.http)
+    if options.test and not options.quiet:
+        _advise(configuration, log)
     return configuration
+
+
+def _advise(configuration: Loaded, log: Log) -> None:
+    """What nginx would not say, and the user wants to know before it fails."""
+    from gateway.dev.advice import advice
+
+    core = configuration.core
+    root = os.geteuid() == 0
+    uid = core.user if root and core.user is not None else os.geteuid()
+    gids = set(os.getgrouplist(core.username, core.group)) if root and core.user is not None else set(os.getgroups())
+    for warning in advice(configuration.source.statements, uid, gids):
+        log.warn(str(warning))
 
 
 def serve(argv: list[str], load: Load) -> int:

@@ -45,6 +45,8 @@ class ConfigError(Exception):
         self.notes = notes
         # The configuration it was found in: the report shows lines from there rather than from files changed since.
         self.source: Source | None = None
+        # What else is wrong in the same configuration; nginx would tell it once this one is put right.
+        self.further: list[ConfigError] = []
 
     def __str__(self) -> str:
         return f"{self.message} in {self.where}" if self.where else self.message

@@ -60,7 +60,9 @@ class Reading(NamedTuple):
 class Lexer:
     """Reads the directives of one file, or of the text of -g when the file's name is empty."""
 
-    def __init__(self, data: bytes, file: str) -> None:
+    def __init__(self, data: bytes, file: str, mistakes: list[ConfigError] | None = None) -> None:
+        """`mistakes`: a list for those that can be read on after, as if they had been put right."""
+        self._mistakes = mistakes
         self._data = data
         self._file = file
         self._position = 0
@@ -83,17 +85,25 @@ class Lexer:
             character = data[position : position + 1]
             if character in b";{":
                 if not tokens:
-                    raise ConfigError(f'unexpected "{character.decode()}"', self._here(position))
+                    self._wrong(ConfigError(f'unexpected "{character.decode()}"', self._here(position)))
+                    self._position = position + 1
+                    continue
                 return self._ended(tokens, position)
             if character == b"}":
                 if tokens:
-                    raise ConfigError('unexpected "}"', self._here(position), notes=self._unfinished(tokens))
+                    self._wrong(ConfigError('unexpected "}"', self._here(position), notes=self._unfinished(tokens)))
+                    return Reading(tokens, Ending.SEMICOLON, tokens[0].where)
                 self._position = position + 1
                 return Reading(tokens, Ending.CLOSE, self._here(position))
             end = self._quoted(tokens, character) if character in _QUOTED else self._bare(tokens)
             self._word_end = end
             if end < size and data[end] in b";{":
                 return self._ended(tokens, end)
+
+    def _wrong(self, error: ConfigError) -> None:
+        if self._mistakes is None:
+            raise error
+        self._mistakes.append(error)
 
     def _skip(self) -> None:
         """Go to the next byte that is neither white space nor in a comment."""
@@ -136,7 +146,9 @@ class Lexer:
             if after not in b" \t\r\n;{)":
                 self._advance(end + 2)
                 message = f'unexpected "{to_str(after)}"'
-                raise ConfigError(message, self._here(end + 1), notes=(Note("the word ended with its quote"),))
+                notes = (Note("the word ended with its quote"),)
+                self._wrong(ConfigError(message, self._here(end + 1), notes=notes))
+                self._position = end + 1
             if after in b" \t\r\n":
                 self._limit(start, end + 2, token=tokens[-1])
         return end + 1

@@ -9,7 +9,7 @@ from gateway.config import known
 from gateway.config.conf import Conf
 from gateway.config.directive import Command, Context, Directive
 from gateway.config.errors import ConfigError, Where
-from gateway.config.parser import Statement
+from gateway.config.parser import Block, Statement
 
 # The names of contexts in the table of known directives.
 CONTEXT_NAMES: dict[Context, str] = {
@@ -73,6 +73,13 @@ class Scope:
         return None
 
 
+class Gathered(ConfigError):
+    """A block is left because of mistakes inside of it, which are in Loader.mistakes already."""
+
+    def __init__(self) -> None:
+        super().__init__("there were mistakes before")
+
+
 class Loader:
     """Holds the directives of all modules, and walks statements."""
 
@@ -86,6 +93,7 @@ class Loader:
         self.testing = testing
         self.warnings: list[ConfigError] = []
         self.results: dict[str, Any] = {}  # what top-level blocks made of themselves
+        self.mistakes: list[ConfigError] | None = None  # a list: go on after an error, and gather them all
         self.modules = tuple(modules)
         for module in self.modules:
             for directive in module.directives:
@@ -107,8 +115,27 @@ class Loader:
     def walk(self, statements: Iterable[Statement], scope: Scope) -> None:
         if isinstance(statements, list):
             scope.statements = statements
+        if self.mistakes is not None:
+            self._walk_on(statements, scope, self.mistakes)
+            return
         for statement in statements:
             self.execute(statement, scope)
+
+    def _walk_on(self, statements: Iterable[Statement], scope: Scope, mistakes: list[ConfigError]) -> None:
+        """Walk past errors. Errors: Gathered at the end of a block with mistakes, since it cannot be made use of."""
+        before = len(mistakes)
+        block = statements.readable() if isinstance(statements, Block) else statements
+        for statement in block:
+            try:
+                self.execute(statement, scope)
+            except Gathered:
+                pass
+            except ConfigError as error:
+                mistakes.append(error)
+                if error.message.endswith('has no opening "{"'):
+                    raise Gathered from None  # from here on the blocks are not those that were meant
+        if len(mistakes) > before:
+            raise Gathered
 
     def execute(self, statement: Statement, scope: Scope) -> None:
         """Check one statement as nginx's ngx_conf_handler does, and run its setter."""

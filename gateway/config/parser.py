@@ -72,16 +72,22 @@ class Source:
     conf_prefix: str = ""
     # Which include brought a file in first.
     included: dict[str, Where] = field(default_factory=dict)
+    # What was wrong and read on after, when the reading was to be mended.
+    mistakes: list[ConfigError] | None = None
 
     def dump(self) -> bytes:
         """Write all files one after the other as nginx -T does."""
         return b"".join(b"# configuration file %s:\n%s\n" % (to_bytes(name), data) for name, data in self.files)
 
 
-def load(path: str, *, prefix: str = "", globals_text: str = "") -> Source:
-    """Read the main file (relative to the prefix) after the directives of -g; never raises, see Source.error."""
+def load(path: str, *, prefix: str = "", globals_text: str = "", mend: bool = False) -> Source:
+    """Read the main file (relative to the prefix) after the directives of -g; never raises, see Source.error.
+
+    `mend`: read on after mistakes where that makes sense, and gather them in Source.mistakes.
+    """
     name = full_name(path, prefix)
-    return _Reader(Source(Block(), [], conf_prefix=name[: name.rfind("/") + 1])).run(name, None, globals_text)
+    source = Source(Block(), [], conf_prefix=name[: name.rfind("/") + 1], mistakes=[] if mend else None)
+    return _Reader(source).run(name, None, globals_text)
 
 
 def parse(text: str | bytes, file: str = "nginx.conf", *, conf_prefix: str = "", globals_text: str = "") -> Source:
@@ -101,6 +107,7 @@ class _Reader:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._seen: set[str] = set()
+        self.mistakes = source.mistakes
 
     def run(self, name: str, data: bytes | None, globals_text: str) -> Source:
         source = self._source
@@ -129,16 +136,23 @@ class _Reader:
         # To nginx a name ends at its first NUL.
         pattern = full_name(pattern, self._source.conf_prefix).partition("\0")[0]
         for name in expand(pattern) if re.search(r"[*?[]", pattern) else [pattern]:
-            if name in trail:
-                notes = tuple(
-                    Note(f'"{inner}" is included here', self._source.included[inner])
-                    for inner in trail[trail.index(name) + 1 :]
-                )
-                raise ConfigError(f'"{name}" includes itself', where, notes=notes)
-            data = _contents(name, where)
+            try:
+                if name in trail:
+                    raise self._circle(name, trail, where)
+                data = _contents(name, where)
+            except ConfigError as error:
+                if self.mistakes is None:
+                    raise
+                self.mistakes.append(error)
+                continue
             self._source.included.setdefault(name, where)
             self._add(name, data)
             _File(self, name, data, (*trail, name)).read(into, owner, depth)
+
+    def _circle(self, name: str, trail: tuple[str, ...], where: Where) -> ConfigError:
+        between = trail[trail.index(name) + 1 :]
+        notes = tuple(Note(f'"{inner}" is included here', self._source.included[inner]) for inner in between)
+        return ConfigError(f'"{name}" includes itself', where, notes=notes)
 
     def _add(self, name: str, data: bytes) -> None:
         if name not in self._seen:
@@ -151,7 +165,7 @@ class _File:
 
     def __init__(self, reader: _Reader, name: str, data: bytes, trail: tuple[str, ...]) -> None:
         self._reader = reader
-        self._lexer = Lexer(data, name)
+        self._lexer = Lexer(data, name, reader.mistakes)
         self._name = name
         self._trail = trail
         self._lines = data.split(b"\n")
@@ -168,7 +182,11 @@ class _File:
                 return reading.where
             if reading.ending is Ending.CLOSE:
                 if not inside:
-                    raise ConfigError('unexpected "}"', reading.where, notes=self._suspects)
+                    error = ConfigError('unexpected "}"', reading.where, notes=self._suspects)
+                    if self._reader.mistakes is None:
+                        raise error
+                    self._reader.mistakes.append(error)
+                    continue
                 return reading.where
             self._take(reading, into, owner, depth)
 

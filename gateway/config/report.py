@@ -36,6 +36,7 @@ class Report:
         self._color = color
         self._program = program
         self._outline = Outline(source.files if source else [], source.included if source else {})
+        self._unread = source.error if source else None  # what ended the reading, later than this error
 
     def text(self) -> str:
         """Give the report, nginx's own line first and without a newline at the end."""
@@ -153,7 +154,11 @@ class Report:
             names = {place.reading.tokens[0].text for place in self._outline.statements(where.file) if not place.blocks}
             if not names & {"http", "events"}:
                 text = "this file is meant to be included in the http block of a main file, which can be as short as"
-                notes.append(Note(f"{text}\n    events {{ }} http {{ include {where.file}; }}"))
+                main = f"events {{ }} http {{ include {where.file}; }}"
+                notes.append(Note(f"{text}\n    {main}"))
+                notes.append(Note(f"run it with\n    echo '{main}' > main.conf && gateway -c $PWD/main.conf"))
+        if path and self._unread is not None and self._unread.notes and "end of file" in self._unread.message:
+            notes += self._unread.notes
         if included and name in _MAIN_ONLY:
             notes.append(Note("this file is a whole configuration of its own, but it is included here", included))
         return notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.config.errors import ConfigError, format_for_terminal
 from gateway.core.files import FileError
@@ -16,6 +17,9 @@ from gateway.process.configuration import Configuration, Load
 from gateway.process.errors import CycleError
 from gateway.process.options import Options
 from gateway.process.sockets import OpenSocket
+
+# More than fit on a screen help nobody.
+_MOST_ERRORS: Final = 20
 
 
 @dataclass(slots=True, eq=False)
@@ -43,13 +47,22 @@ def load_configuration(options: Options, load: Load, log: Log) -> Configuration:
     try:
         return load(options, log)
     except ConfigError as error:
-        log.write(LEVELS[error.level], str(error))
-        if console.enabled and os.isatty(STDERR):
-            # The first line, nginx's own, is there already.
-            report = format_for_terminal(error, color="NO_COLOR" not in os.environ)
-            if explanation := report.partition("\n")[2]:
-                os.write(STDERR, explanation.encode("utf-8", "surrogateescape") + b"\n")
+        _complain(error, log)
+        for further in error.further[:_MOST_ERRORS]:
+            _complain(further, log)
+        if len(error.further) > _MOST_ERRORS:
+            log.emerg(f"and {len(error.further) - _MOST_ERRORS} more mistakes")
         raise CycleError(str(error)) from error
+
+
+def _complain(error: ConfigError, log: Log) -> None:
+    """nginx's line, and on a terminal the source and advice below it."""
+    log.write(LEVELS[error.level], str(error))
+    if console.enabled and os.isatty(STDERR):
+        # The first line, nginx's own, is there already.
+        report = format_for_terminal(error, color="NO_COLOR" not in os.environ)
+        if explanation := report.partition("\n")[2]:
+            os.write(STDERR, explanation.encode("utf-8", "surrogateescape") + b"\n")
 
 
 def initial(

@@ -68,6 +68,19 @@ class Loaded:
                 f"{connections} worker_connections are not enough for {len(self.listens)} listening sockets"
             )
 
+    def gather(self) -> list[ConfigError]:
+        """All mistakes that can be told apart, of the reading and of the directives; none is made use of."""
+        mistakes = self._loader.mistakes = list(self.source.mistakes or ())
+        if self.source.error is not None:
+            mistakes.append(self.source.error)
+        try:
+            self._loader.walk(self.source.statements, Scope(MAIN))
+        except ConfigError:
+            pass  # Gathered
+        except Exception as bug:  # a setter met what another one should have made
+            mistakes.append(ConfigError(f"the configuration was not read further ({type(bug).__name__}: {bug})"))
+        return mistakes
+
     @property
     def uses_stderr(self) -> bool:
         uses: bool = self._results["uses_stderr"]
@@ -146,6 +159,47 @@ class _Nothing:
         pass
 
 
+def _further(options: Options, first: ConfigError) -> list[ConfigError]:
+    """What else is wrong, found by a second reading that goes on after errors; nginx itself ends at the first."""
+    source = parser.load(options.conf_file, globals_text=options.globals_text, mend=True)
+    loaded = Loaded(options, source)
+    found = loaded.gather()
+    files = [name for name, _ in source.files]
+    seen = {str(first)}
+    unbalanced = any(_unbalances(error) for error in found)
+    further: list[ConfigError] = []
+    for error in sorted(found, key=lambda error: _place(error, files)):
+        if _follows(error, unbalanced):
+            continue
+        if str(error) not in seen:
+            seen.add(str(error))
+            error.source = source
+            further.append(error)
+    return further
+
+
+def _unbalances(error: ConfigError) -> bool:
+    """Whether there is a brace too many or too few; a semicolon left out before one is another mistake."""
+    if error.message == 'unexpected "}"':
+        return not any(note.text.startswith('";"') for note in error.notes)
+    return error.message.startswith("unexpected end of file")
+
+
+def _follows(error: ConfigError, unbalanced: bool) -> bool:
+    """Whether an error may only be the consequence of another one."""
+    if error.message.endswith("directive is not allowed here"):
+        return unbalanced  # where a brace is missing, all that follows stands in the wrong block
+    # What a broken line was to define is not unknown, but not there yet.
+    return error.message.startswith("unknown ") and not error.message.startswith("unknown directive")
+
+
+def _place(error: ConfigError, files: list[str]) -> tuple[int, int, int]:
+    where = error.where
+    if where is None or where.file not in files:
+        return len(files), 0, 0
+    return files.index(where.file), where.line, where.column
+
+
 def load(options: Options, log: Log) -> Loaded:
     """Read the configuration that the options name; ConfigError when nginx would not start with it."""
     loaded = Loaded(options, parser.load(options.conf_file, globals_text=options.globals_text))
@@ -153,6 +207,7 @@ def load(options: Options, log: Log) -> Loaded:
         loaded.read()
     except ConfigError as error:
         error.source = loaded.source
+        error.further = _further(options, error)
         raise
     finally:
         for warning in loaded.warnings:

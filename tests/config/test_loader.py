@@ -129,3 +129,32 @@ def test_the_statement_that_holds_is_the_innermost_blocks() -> None:
     assert str(second.set_by("user").where) == "nginx.conf:1"
     assert second.set_by("etag") is None
     assert first.set_by("alias", "etag").args == ["off"]
+
+
+def gathered(text: str) -> list[str]:
+    loader, scope = Loader([Module], prefix="/prefix/", conf_prefix="/conf/"), Scope(MAIN)
+    mistakes: list[ConfigError] = []
+    loader.mistakes = mistakes
+    try:
+        loader.walk(parse(text).statements, scope)
+    except ConfigError as error:
+        assert mistakes, error
+    assert loader.results.get("finished", []) == ([] if mistakes else ["server", "http"])
+    return [str(mistake) for mistake in mistakes]
+
+
+def test_all_mistakes_are_gathered_and_no_block_with_one_is_used() -> None:
+    assert gathered("usr me;\nhttp {\n  etag maybe;\n  server {\n    rot x;\n  }\n  server { user x; }\n}") == [
+        'unknown directive "usr" in nginx.conf:1',
+        'invalid value "maybe" in "etag" directive, it must be "on" or "off" in nginx.conf:3',
+        'unknown directive "rot" in nginx.conf:5',
+        '"user" directive is not allowed here in nginx.conf:7',
+    ]
+
+
+def test_without_mistakes_all_is_done() -> None:
+    assert gathered("http { server { } }") == []
+
+
+def test_a_block_that_was_not_opened_ends_the_gathering() -> None:
+    assert gathered("http;\n usr me;") == ['directive "http" has no opening "{" in nginx.conf:1']

@@ -157,3 +157,31 @@ def test_debians_configuration() -> None:
     source = load("/etc/nginx/nginx.conf")
     assert source.error is None
     assert "/etc/nginx/mime.types" in dict(source.files)
+
+
+def mended(tmp_path: Path, text: str) -> tuple[list[str], list[str]]:
+    file = tmp_path / "nginx.conf"
+    file.write_text(text)
+    source = load(str(file), mend=True)
+    assert source.mistakes is not None
+    said = [str(error).replace(f"{tmp_path}/", "") for error in source.mistakes]
+    return said + [str(source.error).replace(f"{tmp_path}/", "")] * (source.error is not None), [
+        " ".join((statement.name, *statement.args)) for statement in source.statements.readable()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "mistakes", "statements"),
+    [
+        ("a { b 1 }\nc;", ['unexpected "}" in nginx.conf:1'], ["a", "c"]),
+        ("a;;\nb;", ['unexpected ";" in nginx.conf:1'], ["a", "b"]),
+        ("a;\n}\nb;", ['unexpected "}" in nginx.conf:2'], ["a", "b"]),
+        ('a "x"y;\nb;', ['unexpected "y" in nginx.conf:1'], ["a x y", "b"]),
+        ("include none;\nb;", ['open() "none" failed (2: No such file or directory) in nginx.conf:1'], ["b"]),
+        ("include nginx.conf;\nb;", ['"nginx.conf" includes itself in nginx.conf:1'], ["b"]),
+        ("a;\nb {", ['unexpected end of file, expecting "}" in nginx.conf:2'], ["a", "b"]),
+        ("a; b { }", [], ["a", "b"]),
+    ],
+)
+def test_reading_on_after_mistakes(tmp_path: Path, text: str, mistakes: list[str], statements: list[str]) -> None:
+    assert mended(tmp_path, text) == (mistakes, statements)

@@ -57,3 +57,43 @@ def test_a_zone_that_cannot_be(tmp_path: Path) -> None:
     loaded.zones.add("z", 0, "test")
     with pytest.raises(ConfigError, match='zero size shared memory zone "z"'):
         loaded.share(None)
+
+
+def further(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_text(tmp_path, text)
+    errors = (caught.value, *caught.value.further)
+    return [f"{error.message} {error.where.line if error.where else 0}" for error in errors]
+
+
+def test_all_mistakes_in_one_run(tmp_path: Path) -> None:
+    text = "events { }\nwhat;\nhttp {\n server { listen 1.2.3.4:x; root }\n gzip maybe;;\n location / { }\n}\n"
+    text += "user a b c;"
+    assert further(tmp_path, text) == [
+        'unknown directive "what" 2',
+        'invalid port in "1.2.3.4:x" of the "listen" directive 4',
+        'invalid number of arguments in "root" directive 4',
+        'unexpected "}" 4',
+        'invalid value "maybe" in "gzip" directive, it must be "on" or "off" 5',
+        'unexpected ";" 5',
+        '"location" directive is not allowed here 6',
+        'invalid number of arguments in "user" directive 8',
+    ]
+
+
+def test_consequences_of_a_mistake_are_not_told(tmp_path: Path) -> None:
+    text = "events { }\nhttp {\n log_format main;\n access_log a main;\n gzip x;\n"
+    assert further(tmp_path, text) == [
+        'invalid number of arguments in "log_format" directive 3',
+        'invalid value "x" in "gzip" directive, it must be "on" or "off" 5',
+        'unexpected end of file, expecting "}" 6',
+    ]
+    text = "events { }\nhttp {\n server {\n location / { root x;\n }\n server { }\n server { }\n"
+    assert further(tmp_path, text) == [
+        '"server" directive is not allowed here 6',
+        'unexpected end of file, expecting "}" 8',
+    ]
+
+
+def test_a_mistake_that_is_found_at_the_end_stands_alone(tmp_path: Path) -> None:
+    assert further(tmp_path, "http { }") == ['no "events" section in configuration 0']

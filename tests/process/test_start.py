@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.running import ROOT, Running, alive, fetch, until
+from tests.process.running import GATEWAY, ROOT, Running, alive, fetch, until
 
 
 def test_t_says_nginx_s_words(running: Running) -> None:
@@ -151,3 +151,38 @@ def test_titles(running: Running, port: int) -> None:
         assert file.read().startswith(b"gateway: master process ")
     assert alive(running.workers[0])
     running.end(signal.SIGTERM)
+
+
+def test_t_tells_all_mistakes_and_nginxs_first(tmp_path: Path) -> None:
+    with Running(tmp_path, GATEWAY) as running:
+        (tmp_path / "nginx.conf").write_text("events { }\nusr me;\nhttp { server { rot /x; } gzip maybe; }\n")
+        done = running.run("-t")
+    name = f"{tmp_path}/nginx.conf"
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f'gateway: [emerg] unknown directive "usr" in {name}:2',
+        f'gateway: [emerg] unknown directive "rot" in {name}:3',
+        f'gateway: [emerg] invalid value "maybe" in "gzip" directive, it must be "on" or "off" in {name}:3',
+        f"gateway: configuration file {name} test failed",
+    ]
+
+
+@pytest.mark.parametrize("count", [21, 25])
+def test_t_tells_no_more_mistakes_than_anybody_reads(tmp_path: Path, count: int) -> None:
+    with Running(tmp_path, GATEWAY) as running:
+        (tmp_path / "nginx.conf").write_text("what;\n" * count)
+        done = running.run("-t")
+    lines = done.stderr.splitlines()
+    assert len(lines) == 22 + (count > 21)
+    assert count <= 21 or lines[-2] == f"gateway: [emerg] and {count - 21} more mistakes"
+
+
+def test_t_warns_of_what_would_fail_later(tmp_path: Path) -> None:
+    text = "events { } http { server { proxy_read_timeout 5m; location / { uwsgi_pass unix:/tmp/app.sock; } } }"
+    with Running(tmp_path, GATEWAY) as running:
+        (tmp_path / "nginx.conf").write_text(f"pid nginx.pid; error_log error.log; {text}")
+        done = running.run("-t")
+        assert done.returncode == 0
+        assert 'gateway: [warn] "proxy_read_timeout" says nothing about "uwsgi_pass"' in done.stderr
+        assert 'gateway: [warn] "/tmp/app.sock" is under /tmp' in done.stderr
+        assert "[warn]" not in running.run("-t", "-q").stderr
