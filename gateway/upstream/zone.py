@@ -51,6 +51,9 @@ _GROUP: Final = WORDS.index("group")
 _ID: Final = WORDS.index("id")
 _CONNS: Final = WORDS.index("conns")
 
+# words of a zone: the slots from _TOP on were never used; whether any peer has ever been removed
+_TOP, _GONE_ONCE, _OWN = range(3)
+
 # words of an upstream
 _VERSION, _NEXT_ID, _DUTY, _HEAD = range(4)
 
@@ -77,10 +80,10 @@ class PeersZone:
         """The zone has its memory: put the peers there, with what the old cycle's knew of them. Errors: ZoneError."""
         self.zone = zone
         zone.data = self
+        self.words = zone.words(_OWN).view
         heads = zone.words(_HEAD * len(self.upstreams)).view
         slots = self.slots = zone.left // SLOT_BYTES
         self.memory = zone.words(slots * SLOT_BYTES // 8).view.cast("B")
-        self._next = 0
         earlier = {} if old is None else {upstream.name: upstream.shared for upstream in old.upstreams}
         try:
             for index, upstream in enumerate(self.upstreams):
@@ -95,11 +98,16 @@ class PeersZone:
 
     def find_free(self) -> int:
         """A slot that is free; MemoryError if there is none."""
-        for slot in (*range(self._next, self.slots), *range(self._next)):
-            if self.is_free(slot):
-                self._next = slot + 1
-                return int(slot)
-        raise MemoryError("no memory in upstream zone")
+        words = self.words
+        if words[_GONE_ONCE]:
+            for slot in range(words[_TOP]):
+                if self.is_free(slot):
+                    return slot
+        slot = words[_TOP]
+        if slot >= self.slots:
+            raise MemoryError("no memory in upstream zone")
+        words[_TOP] = slot + 1
+        return int(slot)
 
     @property
     def unused(self) -> int:
@@ -109,7 +117,7 @@ class PeersZone:
     @property
     def used(self) -> int:
         """Slots that are in use."""
-        return sum(1 for slot in range(self.slots) if not self.is_free(slot))
+        return sum(1 for slot in range(self.words[_TOP]) if not self.is_free(slot))
 
     def is_free(self, slot: int) -> bool:
         words = self.bytes_of(slot).cast("q")
@@ -205,7 +213,7 @@ class SharedPeers:
         with self.lock:
             found = [peer for peer in self._scan() if number in (peer.id, peer.parent)]
             for peer in found:
-                peer.slot = GONE
+                self._go(peer)
             self._changed()
         return bool(found)
 
@@ -231,7 +239,7 @@ class SharedPeers:
                     for word, value in words.items():
                         setattr(renamed, word, value)
                     renamed.number = number
-                    peer.slot = GONE
+                    self._go(peer)
                     self._changed()
                     return renamed
         return None
@@ -294,13 +302,17 @@ class SharedPeers:
             backup.fill(spare, None)
             primary.fill([peer for peer in members if peer.group == self._groups[0]], backup if spare else None)
 
+    def _go(self, peer: Peer) -> None:
+        peer.slot = GONE
+        self.zone.words[_GONE_ONCE] = 1
+
     def _changed(self) -> None:
         self._head[_VERSION] += 1
         self.sync()
 
     def _all(self) -> Iterator[memoryview]:
         """The words of each slot of this upstream."""
-        for slot in range(self.zone.slots):
+        for slot in range(self.zone.words[_TOP]):
             words = self.zone.bytes_of(slot).cast("q")
             if words[_SLOT] != FREE and words[_GROUP] in self._groups:
                 yield words
@@ -308,7 +320,7 @@ class SharedPeers:
     def _scan(self) -> list[Peer]:
         """All members in the order of their ids."""
         found: dict[int, Peer] = {}
-        for slot in range(self.zone.slots):
+        for slot in range(self.zone.words[_TOP]):
             memory = self.zone.bytes_of(slot)
             words = memory.cast("q")
             if words[_SLOT] not in (PEER, TEMPLATE) or words[_GROUP] not in self._groups:
