@@ -167,14 +167,18 @@ class SharedPeers:
         # what checks found does not hold without any, nor for mandatory ones that do not say so
         keeps = bool(checks) and all(check.persistent for check in checks if check.mandatory)
         with old.lock:
-            before = {key(old, peer): peer for peer in old._scan()}
+            before: dict[tuple[bytes, bytes, bool], list[Peer]] = {}
+            for peer in old._scan():
+                before.setdefault(key(old, peer), []).append(peer)
             for peer in self._scan():
                 found = before.get(key(self, peer))
-                if found is not None:
+                if found:
+                    # of several that are the same, each takes over from one
+                    earlier = found.pop(0)
                     own = peer.health, peer.downstart
                     for word in KEPT:
-                        setattr(peer, word, getattr(found, word))
-                    if not keeps and (checks or found.health):
+                        setattr(peer, word, getattr(earlier, word))
+                    if not keeps and (checks or earlier.health):
                         peer.health, peer.downstart = own
 
     def resolved(self, server: Server) -> list[tuple[Address, bytes]]:
