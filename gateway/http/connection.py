@@ -170,6 +170,7 @@ class Connection(Output):
         if self.buffer:
             failed = self._failed_request(None, self.server)
             failed.log("info", b"client prematurely closed connection", error)
+            failed.aborted = True  # nobody waits for an answer
             failed.finalize(400 if error is None else 499)
             return
         self.close()

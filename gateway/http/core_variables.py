@@ -333,6 +333,9 @@ def _content_length(request: Request) -> bytes | None:
     body = request.main.body
     if body is not None and request.head.chunked and body.complete:
         return b"%d" % body.size
+    if request.head.chunked and request.main.discarding:
+        decoder = request.connection.decoder
+        return b"0" if decoder is not None and decoder.done else None  # nginx has nothing left of it
     return None
 
 
