@@ -9,4 +9,9 @@ cdef class OpenedFile:
     cdef readonly bint is_file
     cdef public object prepared
 
+    cpdef bytes content(self)
+    cpdef bytes make_etag(self)
     cdef void fill(self, void *stat_buffer) noexcept
+
+
+cpdef open_path(bytes path, int flags=*, unsigned int mode=*)

@@ -27,6 +27,10 @@ class OpenedFile:
     def is_exec(self) -> bool: ...
     # Free for the user: what he makes of size and mtime (an ETag, a date) once per opened file.
     prepared: Any
+    def content(self) -> bytes:
+        """The whole file; shorter if it is no longer as long as it was."""
+    def make_etag(self) -> bytes:
+        """nginx's ETag: the time of the last change and the size, in hexadecimal."""
     def same(self, other: OpenedFile) -> bool:
         """Whether both describe the same, unchanged file."""
 

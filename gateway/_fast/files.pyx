@@ -1,7 +1,7 @@
 # cython: language_level=3
 """Open and stat a file in one call; the object closes its descriptor when its last user drops it."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EINTR, ENOENT, errno
 from libc.string cimport memchr
 
@@ -23,12 +23,23 @@ cdef extern from *:
     bint S_ISREG(unsigned int mode)
     int c_open "open"(const char *path, int flags, unsigned int mode) nogil
     int c_close "close"(int fd) nogil
+    ssize_t c_pread "pread"(int fd, void *buffer, size_t size, off_t offset) nogil
     int c_fstat "fstat"(int fd, stat_t *info) nogil
     int c_stat "stat"(const char *path, stat_t *info) nogil
 
 # a FIFO must not hang the worker; the flag means nothing on a regular file
 READ = O_RDONLY | O_NONBLOCK | O_CLOEXEC
 cdef int _READ = READ
+
+
+cdef int hexadecimal(char *text, int end, unsigned long long number) noexcept:
+    """Write the number so that it ends before text[end]; where it begins."""
+    while True:
+        end -= 1
+        text[end] = b"0123456789abcdef"[number & 15]
+        number >>= 4
+        if number == 0:
+            return end
 
 
 cdef class OpenedFile:
@@ -59,6 +70,34 @@ cdef class OpenedFile:
         self.is_dir = S_ISDIR(info.st_mode)
         self.is_file = S_ISREG(info.st_mode)
 
+    cpdef bytes content(self):
+        """The whole file; shorter if it is no longer as long as it was."""
+        cdef bytes data = PyBytes_FromStringAndSize(NULL, self.size)
+        cdef ssize_t count
+        while True:
+            count = c_pread(self.fd, PyBytes_AS_STRING(data), self.size, 0)
+            if count >= 0:
+                break
+            if errno != EINTR:
+                raise OSError(errno, "pread() failed")
+        return data if count == self.size else data[:count]
+
+    cpdef bytes make_etag(self):
+        """nginx's ETag: the time of the last change and the size, in hexadecimal."""
+        cdef char text[40]
+        cdef int end = 40
+        end = hexadecimal(text, end - 1, self.size)
+        text[39] = c'"'
+        end -= 1
+        text[end] = c'-'
+        end = hexadecimal(text, end, self.mtime if self.mtime >= 0 else -self.mtime)
+        if self.mtime < 0:
+            end -= 1
+            text[end] = c'-'
+        end -= 1
+        text[end] = c'"'
+        return PyBytes_FromStringAndSize(text + end, 40 - end)
+
     def __repr__(self):
         return f"OpenedFile(fd={self.fd}, size={self.size}, mtime={self.mtime}, uniq={self.uniq}, mode={self.mode:o})"
 
@@ -68,7 +107,7 @@ cdef inline bint _broken(bytes path) noexcept:
     return memchr(PyBytes_AS_STRING(path), 0, PyBytes_GET_SIZE(path)) != NULL
 
 
-def open_path(bytes path not None, int flags=_READ, unsigned int mode=0):
+cpdef open_path(bytes path, int flags=_READ, unsigned int mode=0):
     """OpenedFile (a directory's has no descriptor), or the errno of open()."""
     cdef int fd
     if _broken(path):

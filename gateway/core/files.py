@@ -86,6 +86,14 @@ class Opener(Protocol):
         """What kind of file it is, perhaps without a descriptor (try_files, index)."""
 
 
+def open_plain(path: bytes) -> OpenedFile:
+    """Open and stat a file for reading, through whatever links; FileError."""
+    opened = open_path(path, READ)
+    if type(opened) is int:
+        raise FileError(opened, "open()", path)
+    return opened  # type: ignore[return-value]
+
+
 def open_file(path: bytes, options: FileOptions = PLAIN, symlinks_from: int = 0) -> OpenedFile:
     """Open and stat a file, O_NONBLOCK and O_CLOEXEC; FileError."""
     if options.symlinks is Symlinks.OFF:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway._fast.cut import rest
 from gateway._fast.errors import HeadError
 from gateway._fast.http1 import RequestHead, parse_head
 from gateway._fast.stream import Stream
@@ -203,7 +204,7 @@ class Connection(Output):
                 self.worker.head_begins()
             return False
         size = head.pos
-        self.buffer = buffer[size:] if len(buffer) > size else b""
+        self.buffer = rest(buffer, size) if len(buffer) > size else b""
         self._begin(head, servers)
         return True
 

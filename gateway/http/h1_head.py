@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gateway.http.response import PLACED, Response
+from gateway._fast.head_writer import HeadWriter
+from gateway.http.response import PLACED, Response, http_date
 from gateway.http.status import status_line
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
 
-# Kept plain heads of a location's settings; answers whose length varies must not fill the memory.
-_MAX_HEADS: Final = 64
-
-_NONE: Final[frozenset[bytes]] = frozenset()
+_OUT: Final = HeadWriter()
 
 
 def decide_framing(request: Request) -> None:
@@ -68,115 +66,82 @@ def absolute_location(request: Request, path: bytes) -> bytes:
 def render_head(request: Request, date: bytes) -> bytes:
     """Everything up to and including the empty line."""
     response = request.response
-    if (
-        response.fields
-        or response.status_text is not None
-        or response.server is not None
-        or response.date is not None
-        or response.charset is not None
-        or response.location is not None
-        or response.etag is not None
-        or response.content_encoding is not None
-        or response.last_modified >= 0
-        or response.last_modified_text is not None
-        or response.gzip_vary
-        or request.chunked
-    ):
-        return _render(request, date)
-    # A plain head differs in few things: it is kept, cut where the date stands.
     core = request.location.core
-    if (
-        date is not core.last_date
-        or response.status != core.last_status
-        or response.content_length != core.last_length
-        or request.keepalive != core.last_keepalive
-        or response.content_type != core.last_type
-    ):
-        before, after = _halves(request, date)
-        core.last_head = before + date + after
-        core.last_date = date
-        core.last_status = response.status
-        core.last_length = response.content_length
-        core.last_keepalive = request.keepalive
-        core.last_type = response.content_type
-    return core.last_head
-
-
-def _halves(request: Request, date: bytes) -> tuple[bytes, bytes]:
-    response = request.response
-    heads = request.location.core.heads
-    key = (response.status, response.content_type, response.content_length, request.keepalive)
-    halves = heads.get(key)
-    if halves is None:
-        head = _render(request, date)
-        before, mark, after = head.partition(b"\r\nDate: " + date)
-        halves = before + mark[: -len(date)], after
-        if len(heads) >= _MAX_HEADS:
-            heads.clear()
-        heads[key] = halves
-    return halves
-
-
-def _render(request: Request, date: bytes) -> bytes:
-    response = request.response
-    core = request.location.core
-    listed = response.listed or _NONE
-    parts = [b"HTTP/1.1 ", response.status_text or status_line(response.status)]
+    listed = response.listed
+    status = response.status
+    _OUT.begin()
+    _OUT.put(b"HTTP/1.1 ")
+    _OUT.put(status_line(status) if response.status_text is None else response.status_text)
     server = response.server
     if server is None:
-        parts.append(core.server_header)
-    elif server and b"server" not in listed:
-        parts += (b"\r\nServer: ", server)
+        _OUT.put(core.server_header)
+    elif server and (listed is None or b"server" not in listed):
+        _OUT.put(b"\r\nServer: ")
+        _OUT.put(server)
     if response.date is None:
-        parts += (b"\r\nDate: ", date)
-    elif b"date" not in listed:
-        parts += (b"\r\nDate: ", response.date)
+        _OUT.put(b"\r\nDate: ")
+        _OUT.put(date)
+    elif listed is None or b"date" not in listed:
+        _OUT.put(b"\r\nDate: ")
+        _OUT.put(response.date)
     content_type = response.content_type
     if content_type:
-        parts += (b"\r\nContent-Type: ", content_type)
+        _OUT.put(b"\r\nContent-Type: ")
+        _OUT.put(content_type)
         if response.charset:
-            parts += (b"; charset=", response.charset)
+            _OUT.put(b"; charset=")
+            _OUT.put(response.charset)
     if response.content_length >= 0:
-        parts.append(b"\r\nContent-Length: %d" % response.content_length)
-    status = response.status
-    if status in (200, 206, 304) and b"last-modified" not in listed:
-        last_modified = response.last_modified_value
+        _OUT.put(b"\r\nContent-Length: ")
+        _OUT.put_number(response.content_length)
+    if (status == 200 or status == 206 or status == 304) and (listed is None or b"last-modified" not in listed):
+        last_modified = response.last_modified_text
+        if last_modified is None and response.last_modified >= 0:
+            last_modified = http_date(response.last_modified)
         if last_modified is not None:
-            parts += (b"\r\nLast-Modified: ", last_modified)
+            _OUT.put(b"\r\nLast-Modified: ")
+            _OUT.put(last_modified)
     location = response.location
     if location is not None and location[:1] == b"/" and core.absolute_redirect:
-        response.location = absolute_location(request, location)
-        parts += (b"\r\nLocation: ", response.location)
+        location = response.location = absolute_location(request, location)
+        _OUT.put(b"\r\nLocation: ")
+        _OUT.put(location)
         location = None
     if request.chunked:
-        parts.append(b"\r\nTransfer-Encoding: chunked")
+        _OUT.put(b"\r\nTransfer-Encoding: chunked")
     if status == 101:
-        parts.append(b"\r\nConnection: upgrade")
+        _OUT.put(b"\r\nConnection: upgrade")
     elif request.keepalive:
-        parts.append(b"\r\nConnection: keep-alive")
+        _OUT.put(b"\r\nConnection: keep-alive")
         if core.keepalive_header:
-            parts.append(b"\r\nKeep-Alive: timeout=%d" % core.keepalive_header)
+            _OUT.put(b"\r\nKeep-Alive: timeout=")
+            _OUT.put_number(core.keepalive_header)
     else:
-        parts.append(b"\r\nConnection: close")
+        _OUT.put(b"\r\nConnection: close")
     if response.gzip_vary:
-        parts.append(b"\r\nVary: Accept-Encoding")
+        _OUT.put(b"\r\nVary: Accept-Encoding")
     # One that stays as it is goes with the other fields, as in nginx.
-    if location is not None and b"location" not in listed:
-        parts += (b"\r\nLocation: ", location)
-    if response.etag is not None and b"etag" not in listed:
-        parts += (b"\r\nETag: ", response.etag)
-    if response.content_encoding is not None and b"content-encoding" not in listed:
-        parts += (b"\r\nContent-Encoding: ", response.content_encoding)
+    if location is not None and (listed is None or b"location" not in listed):
+        _OUT.put(b"\r\nLocation: ")
+        _OUT.put(location)
+    if response.etag is not None and (listed is None or b"etag" not in listed):
+        _OUT.put(b"\r\nETag: ")
+        _OUT.put(response.etag)
+    if response.content_encoding is not None and (listed is None or b"content-encoding" not in listed):
+        _OUT.put(b"\r\nContent-Encoding: ")
+        _OUT.put(response.content_encoding)
     for name, value in response.fields:
         if value is PLACED:
             placed = location if name.lower() == b"location" else _placed_value(response, name.lower())
             if placed is None:
                 continue
-            parts += (b"\r\n", name, b": ", placed)
-        else:
-            parts += (b"\r\n", name, b": ", value)
-    parts.append(b"\r\n\r\n")
-    return b"".join(parts)
+            value = placed
+        _OUT.put(b"\r\n")
+        _OUT.put(name)
+        _OUT.put(b": ")
+        _OUT.put(value)
+    _OUT.put(b"\r\n\r\n")
+    return _OUT.end()
 
 
 def _placed_value(response: Response, lower: bytes) -> bytes | None:

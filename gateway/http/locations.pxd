@@ -1,6 +1,7 @@
 # The types of locations.py's compiled form.
 cimport cython
 
+from gateway._fast.cut cimport first
 from gateway.http.plan cimport Plan
 from gateway.http.settings cimport EngineSettings
 

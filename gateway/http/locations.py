@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gateway._fast.cut import first
+
 if TYPE_CHECKING:
     from gateway.config.loader import Scope
     from gateway.core.regex import Regex
@@ -109,7 +111,7 @@ class LocationTable:
                     if slashed is not None and slashed.auto_redirect and uri not in prefixes:
                         return slashed
                 continue
-            found = prefixes.get(uri if length == end else uri[:length])
+            found = prefixes.get(uri if length == end else first(uri, length))
             if found is not None:
                 return found
         return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway._fast.cut import rest
+
 if TYPE_CHECKING:
     from gateway.http.request import Request
 
@@ -21,12 +23,12 @@ def map_uri_to_path(request: Request, uri: bytes) -> bytes:
         name = request.location.name
         request.log("alert", b'"alias" cannot be used in location "%s" where URI was rewritten' % name)
         raise NoPath
-    base: bytes = absolute(request, core.alias(request))
+    base: bytes = core.alias_path if core.alias_path is not None else absolute(request, core.alias(request))
     length = core.alias_length
     if length < 0:
         # The alias of a regex location is the whole name, unless try_files found a file below it.
         return base + uri if request.add_uri_to_alias else base
-    return base + uri[length:]
+    return base + rest(uri, length)
 
 
 def document_root(request: Request) -> bytes:

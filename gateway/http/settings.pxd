@@ -7,6 +7,8 @@ cdef long _MSIE6, _SAFARI
 cdef class EngineSettings:
     cdef public dict types
     cdef public bytes default_type
+    cdef public bint plain_files
+    cdef public bytes alias_path
     cdef public object limit_except
     cdef public object alias
     cdef public long alias_length
@@ -51,12 +53,5 @@ cdef class EngineSettings:
     cdef public double resolver_timeout
     cdef public bytes server_header
     cdef public bytes signature
-    cdef public dict heads
-    cdef public bytes last_date
-    cdef public bytes last_head
-    cdef public long last_status
-    cdef public long long last_length
-    cdef public bytes last_type
-    cdef public bint last_keepalive
 
     cpdef bint keepalive_disabled_for(self, bytes method, RequestHead head) except -1

@@ -17,12 +17,14 @@ _MSIE6, _SAFARI = 1, 2  # bits of keepalive_disable
 class EngineSettings:
     """Compiled with the types of settings.pxd: a field has its line there too."""
 
-    def __init__(self, conf: Any, types: dict[bytes, bytes], default_type: bytes) -> None:
+    def __init__(self, conf: Any, types: dict[bytes, bytes], default_type: bytes, plain_files: bool) -> None:
         self.types = types  # by the extension, in lower case
         self.default_type = default_type
+        self.plain_files = plain_files  # neither open_file_cache nor disable_symlinks
         self.limit_except: Any = conf.limit_except
         self.alias: Any = conf.alias
         self.alias_length: int = conf.alias_length
+        self.alias_path: bytes | None = conf.alias_path
         self.root: Any = conf.root
         self.root_path: bytes | None = conf.root_path
         self.error_pages: Any = conf.error_pages
@@ -64,14 +66,6 @@ class EngineSettings:
         self.resolver_timeout: float = conf.resolver_timeout
         self.server_header: bytes = conf.server_header
         self.signature: bytes = conf.signature
-        # h1_head's plain heads, cut at the date; the last one whole, with what it was made for
-        self.heads: dict[Any, tuple[bytes, bytes]] = {}
-        self.last_status: int = 0
-        self.last_length: int = -1
-        self.last_type: bytes | None = None
-        self.last_keepalive: bool = False
-        self.last_date: bytes = b""
-        self.last_head: bytes = b""
 
     def keepalive_disabled_for(self, method: bytes, head: RequestHead) -> bool:
         """The old browsers of keepalive_disable, told by their User-Agent."""

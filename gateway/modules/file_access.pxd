@@ -1,6 +1,8 @@
 # The types of file_access.py's compiled form.
+from gateway._fast.files cimport OpenedFile
+from gateway.core.files cimport open_plain
 from gateway.http.request cimport Request
 
 
-cpdef object open_file(Request request, bytes path)
+cpdef OpenedFile open_file(Request request, bytes path)
 cpdef object test_file(Request request, bytes path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.config import units
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, Command, Directive, flag, number, store, take, time_s
-from gateway.core.files import FileError, FileOptions, PlainFiles
+from gateway.core.files import FileError, FileOptions, PlainFiles, open_plain
 from gateway.core.open_file_cache import OpenFileCache
 from gateway.core.symlinks import Symlinks, trusted_part
 from gateway.http.module import HttpModule
@@ -29,6 +29,7 @@ class Settings(Conf):
     errors: Any = setting(False)
     symlinks: Any = setting((Symlinks.OFF, None))
     opener: Any = None
+    plain: bool = False  # neither a cache nor a look at symbolic links
     options: Any = None
     symlinks_from: Any = None
 
@@ -36,6 +37,7 @@ class Settings(Conf):
         Conf.merge(self, outer, nameless)
         mode, self.symlinks_from = self.symlinks
         self.options = FileOptions(valid=self.valid, min_uses=self.min_uses, errors=self.errors, symlinks=mode)
+        self.plain = self.cache is None and mode is Symlinks.OFF
         if self.cache is None:
             self.opener = _PLAIN
         elif outer is not None and outer.cache is self.cache:
@@ -97,6 +99,8 @@ def _trusted(request: Request, settings: Settings, path: bytes) -> tuple[FileOpt
 
 def open_file(request: Request, path: bytes) -> OpenedFile:
     """Open a file by the present location's settings. Errors: FileError."""
+    if request.location.core.plain_files:
+        return open_plain(path)
     settings: Settings = request.location.confs[module]
     if b"\0" in path:
         raise FileError(2, "open()", path)

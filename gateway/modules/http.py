@@ -12,7 +12,7 @@ from gateway.http.locations import Location
 from gateway.http.module import HttpModule
 from gateway.http.servers import Server
 from gateway.http.settings import EngineSettings
-from gateway.modules import http_core, http_listen, types
+from gateway.modules import file_access, http_core, http_listen, types
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ class _Merger:
         self.with_server = [module for module in cycle.modules if module.server is not None]
         self.with_location = [module for module in cycle.modules if module.location is not None]
         self.shareable: dict[int, bool] = {}
-        self.engine: dict[tuple[int, int], EngineSettings] = {}
+        self.engine: dict[tuple[int, ...], EngineSettings] = {}
         self.kept: list[Any] = []  # keeps the objects whose id is a key of `shareable`
 
     def server(self, server: Server, servers: dict[Any, Conf], outer: dict[Any, Conf]) -> None:
@@ -115,18 +115,20 @@ class _Merger:
                 conf = module.location()
             conf.merge(above, location.nameless)
             confs[module] = conf
-        location.core = self._engine_settings(confs[http_core.module], confs[types.module])
+        location.core = self._engine_settings(confs)
         location.internal = location.core.internal
         for inner in location.children:
             self.location(inner, confs)
 
-    def _engine_settings(self, conf: Conf, media: types.Settings) -> EngineSettings:
-        """The compiled copy of http_core's settings and types; locations that share these share it too."""
-        key = id(conf), id(media)
+    def _engine_settings(self, confs: dict[Any, Conf]) -> EngineSettings:
+        """The compiled copy of what is in nginx's core module; locations that share all of it share the copy."""
+        parts: tuple[Any, ...] = confs[http_core.module], confs[types.module], confs[file_access.module]
+        key = tuple(map(id, parts))
         found = self.engine.get(key)
         if found is None:
-            found = self.engine[key] = EngineSettings(conf, media.types, media.default)
-            self.kept += (conf, media)
+            core, media, files = parts
+            found = self.engine[key] = EngineSettings(core, media.types, media.default, files.plain)
+            self.kept += parts
         return found
 
     def _may_share(self, conf: Conf) -> bool:

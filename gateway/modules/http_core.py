@@ -117,6 +117,7 @@ class LocationConf(Conf):
     server_header: bytes = b""
     signature: bytes = b""
     root_path: bytes | None = None
+    alias_path: bytes | None = None  # alias without variables, and absolute
 
     def merge(self, outer: Self | None, nameless: bool = False) -> None:
         Conf.merge(self, outer, nameless)
@@ -124,6 +125,8 @@ class LocationConf(Conf):
         self.signature = FULL_SIGNATURE if full else SIGNATURE
         self.server_header = b"\r\nServer: " + self.signature
         self.root_path = self.root.constant if self.root is not None else None
+        alias = self.alias.constant if self.alias is not None else None
+        self.alias_path = alias if alias is not None and alias.startswith(b"/") else None
 
 
 def set_keepalive_timeout(conf: LocationConf, command: Command) -> None:

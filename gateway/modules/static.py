@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast import uri as uri_grammar
 from gateway.core.files import FileError
 from gateway.core.pieces import FileSlice
 from gateway.http.module import OK, Contribution, HttpModule, Phase, Result
 from gateway.http.response import http_date
-from gateway.modules import file_access, types
+from gateway.modules.file_access import open_file
+from gateway.modules.types import content_type_of
 
 if TYPE_CHECKING:
     from gateway._fast.files import OpenedFile
@@ -22,31 +22,25 @@ if TYPE_CHECKING:
 SMALL: Final = 16384
 
 
-class Validators(NamedTuple):
-    """What a file's size and time become in a response, once for each opened file."""
-
-    etag: bytes
-    last_modified: bytes
-
-
-def validators(file: OpenedFile) -> Validators:
-    """nginx's ETag, "mtime-size" in hexadecimal, and Last-Modified."""
-    found: Validators | None = file.prepared
+def validators(file: OpenedFile) -> tuple[bytes, bytes]:
+    """nginx's ETag and Last-Modified, made once for each opened file."""
+    found: tuple[bytes, bytes] | None = file.prepared
     if found is None:
-        found = file.prepared = Validators(b'"%x-%x"' % (file.mtime, file.size), http_date(file.mtime))
+        found = file.prepared = file.make_etag(), http_date(file.mtime)
     return found
 
 
 def serve(request: Request) -> Result:
     """nginx's ngx_http_static_handler: for GET, HEAD and POST (405) of a URI without trailing slash."""
-    if request.method not in (b"GET", b"HEAD", b"POST"):
+    method = request.method
+    if method != b"GET" and method != b"HEAD" and method != b"POST":
         return 405
     uri = request.uri
     if uri.endswith(b"/"):
         return None
     path = request.map_uri_to_path(uri)
     try:
-        file = file_access.open_file(request, path)
+        file = open_file(request, path)
     except FileError as error:
         return refuse(request, error)
     if file.is_dir:
@@ -56,7 +50,7 @@ def serve(request: Request) -> Result:
     if not file.is_file:
         request.log("crit", b'"%s" is not a regular file' % path)
         return 404
-    if request.method == b"POST":
+    if method == b"POST":
         return 405
     return request.discard_body() or send_file(request, file)
 
@@ -72,13 +66,13 @@ def send_file(request: Request, file: OpenedFile) -> Result:
     if request.location.core.etag:
         response.etag = etag
     if response.content_type is None:  # else it is that of an X-Accel-Redirect
-        response.content_type = types.content_type_of(request)
+        response.content_type = content_type_of(request)
     response.accept_ranges = True
     if not request.send_head():
         if size > SMALL:
             request.send([FileSlice(file.fd, 0, size, file)], last=True)
             return OK
-        data = os.pread(file.fd, size, 0) if size else b""
+        data = file.content() if size else b""
         if len(data) != size:
             request.log("crit", b"the file became shorter while it was read: %d of %d bytes" % (len(data), size))
             return request.abort()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway._fast.cut import rest
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, NOARGS, Command, Directive, string, take
 from gateway.config.text import to_bytes
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _SLASH: Final = 0x2F
 _DOT: Final = 0x2E
+_A: Final = 0x41
+_Z: Final = 0x5A
 
 # nginx's own, where a configuration has no types at all
 _DEFAULT: Final = {b"html": b"text/html", b"gif": b"image/gif", b"jpg": b"image/jpeg"}
@@ -54,14 +57,18 @@ def content_type_of(request: Request) -> bytes:
     core = request.location.core
     uri = request.uri
     at = len(uri)
+    capital = False
     while at > 0:
         at -= 1
         byte = uri[at]
         if byte == _DOT:
-            found = core.types.get(uri[at + 1 :].lower())
+            extension = rest(uri, at + 1)
+            found = core.types.get(extension.lower() if capital else extension)
             return core.default_type if found is None else found
         if byte == _SLASH:
             break
+        if _A <= byte <= _Z:
+            capital = True
     return core.default_type
 
 

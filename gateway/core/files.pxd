@@ -1,0 +1,5 @@
+# The types of files.py's compiled form.
+from gateway._fast.files cimport open_path
+
+
+cpdef open_plain(bytes path)
