@@ -12,7 +12,7 @@ from gateway.core.pieces import Piece, total
 from gateway.http.body import BodyDecoder, BodyError
 from gateway.http.h1_head import decide_framing, render_head
 from gateway.http.listening import Listening
-from gateway.http.module import Status
+from gateway.http.module import Count, Status
 from gateway.http.request import Output, Request
 from gateway.protocol.proxy_protocol import parse as parse_proxy_protocol
 
@@ -346,7 +346,10 @@ class Connection(Output):
             return b""
         return b"".join([b"%s: %s\r\n" % field for field in trailers])
 
-    def pending(self) -> int:
+    def sent(self) -> Count:
+        return self.stream.sent
+
+    def pending(self) -> Count:
         return self.stream.pending
 
     def finish(self, request: Request) -> None:

@@ -45,6 +45,7 @@ class FilterFinalize(Exception):
 
 
 Status = int  # a status to finish with, or one of the three above; C's long where a file is compiled
+Count = int  # C's long long where a file is compiled
 Result = int | None
 # None: declined, the next handler's turn. An int of 200 and more: finish with this status.
 Handler = Callable[["Request"], "Result | Awaitable[Result]"]

@@ -18,6 +18,8 @@ cdef class Output:
     cpdef terminate(self, Request request)
     cpdef long discard_body(self, Request request) except -1
     cpdef receive_body(self, Request request)
+    cpdef long long sent(self) except -1
+    cpdef long long pending(self) except -1
 
 
 cdef class Request:
@@ -62,7 +64,7 @@ cdef class Request:
     cdef public bint expect_tested
     cdef public bint upgraded
     cdef public bint pipelined
-    cdef public long sent_before
+    cdef public long long sent_before
     cdef public object limit_rate
     cdef public object limit_rate_after
     cdef public object body
@@ -84,6 +86,7 @@ cdef class Request:
     cpdef bint send_head(self)
     cpdef send(self, list pieces, bint last=*, bint flush=*)
     cpdef clean_up(self)
+    cpdef long long bytes_sent(self) except? -1
     cpdef long discard_body(self) except -1
     cpdef respond(self, long status, bytes body, bytes content_type=*)
     cpdef finalize(self, long status)

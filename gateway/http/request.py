@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gateway._fast import uri as uri_grammar
 from gateway.http import error_pages, paths
 from gateway.http.body import send_continue
-from gateway.http.module import DONE, OK, RESTART, BodyFilter, FilterFinalize, Result, Status
+from gateway.http.module import DONE, OK, RESTART, BodyFilter, Count, FilterFinalize, Result, Status
 from gateway.http.plan import make_plan, server_handlers
 from gateway.http.response import Response
 from gateway.http.status import CLIENT_CLOSED, CLOSE
@@ -52,7 +52,11 @@ class Output:
         """Queue a part of the body; `flush`: it shall leave now."""
         raise NotImplementedError
 
-    def pending(self) -> int:
+    def sent(self) -> Count:
+        """Bytes that the kernel has taken, of all requests of this stream."""
+        raise NotImplementedError
+
+    def pending(self) -> Count:
         """Bytes queued and not yet taken by the kernel."""
         raise NotImplementedError
 
@@ -445,9 +449,10 @@ class Request:
             except Exception as error:
                 self.cycle.crashed(self, error)
 
-    def bytes_sent(self) -> int:
+    def bytes_sent(self) -> Count:
         """$bytes_sent: of this response, head and body."""
-        return self.connection.stream.sent - self.main.sent_before
+        main = self if self._main is None else self._main
+        return self.output.sent() - main.sent_before
 
     def satisfied(self) -> None:
         """`satisfy any` was met: a challenge left by a handler that refused is taken back."""

@@ -81,8 +81,6 @@ def _flush(literal: list[str], parts: list[bytes | Getter]) -> None:
 class Template:
     """A compiled text; call it with a request to get bytes. `constant` is its value if it has no variable."""
 
-    __slots__ = ("constant", "evaluate", "parts", "text")
-
     def __init__(self, text: str, parts: list[bytes | Getter]) -> None:
         self.text = text
         self.parts = tuple(parts)

@@ -1,0 +1,2 @@
+# The types of script.py's compiled form.
+from gateway.http.request cimport Request

@@ -1,0 +1,9 @@
+# The types of template.py's compiled form.
+from gateway.http.request cimport Request
+
+
+cdef class Template:
+    cdef readonly str text
+    cdef readonly tuple parts
+    cdef readonly bytes constant
+    cdef readonly object evaluate
