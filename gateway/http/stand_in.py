@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.http1 import HeadLimits, parse_head
+from gateway.http.module import Count
 from gateway.http.request import Output, Request
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ class _Nowhere(Output):
 
     def get_connection(self) -> Any:
         return self._connection
+
+    def sent(self) -> Count:
+        return 0
 
 
 def stand_in(worker: Worker, location: Location, method: bytes, target: bytes, host: bytes) -> Request:
