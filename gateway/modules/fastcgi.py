@@ -132,12 +132,15 @@ def _records(piece: Piece) -> list[Piece]:
     return pieces
 
 
+def codec_of(conf: LocationConf, location: Location) -> FastcgiCodec:
+    return FastcgiCodec(conf, location.scope.conf(module, "main").default_host)
+
+
 def plan(conf: LocationConf, location: Location) -> Contribution:
     passing: Passing | None = conf.passing
     if passing is None:
         return NOTHING
-    codec = FastcgiCodec(conf, location.scope.conf(module, "main").default_host)
-    return Contribution(content=passing.handler(conf, codec))
+    return Contribution(content=passing.handler(conf, codec_of(conf, location)))
 
 
 def _split(request: Request) -> tuple[bytes, bytes]:

@@ -1,9 +1,9 @@
 """health_check and match: active checks of an upstream's peers, in the syntax of NGINX Plus.
 
 Beyond it: in a location with uwsgi_pass a check is a whole request over uwsgi, with the location's uwsgi_params;
-`type=uwsgi_ping` asks uWSGI itself, without the application, and `type=tcp` only connects. With other protocols than
-HTTP and uwsgi a check only connects. A probe over HTTP has the location's proxy_set_header and goes to `uri=` alone,
-whatever proxy_pass has for a URI. Not built: `type=grpc`.
+`type=uwsgi_ping` asks uWSGI itself, without the application, and `type=tcp` only connects. With fastcgi_pass and
+scgi_pass a check only connects, unless `uri=` or `match=` ask for a whole request. A probe over HTTP has the location's
+proxy_set_header and goes to `uri=` alone, whatever proxy_pass has for a URI. Not built: `type=grpc`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gateway.config.text import to_bytes
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of, regex, variable_name
 from gateway.http.stand_in import stand_in
-from gateway.modules import proxy, uwsgi
+from gateway.modules import fastcgi, proxy, scgi, uwsgi
 from gateway.upstream import matching
 from gateway.upstream.health import HealthCheck
 from gateway.upstream.matching import Match
@@ -40,6 +40,13 @@ if TYPE_CHECKING:
 
 # What proxy_set_header may say of a connection, which is not a probe's.
 _OWN: Final = frozenset({b"connection", b"content-length", b"transfer-encoding", b"upgrade", b"keep-alive", b"te"})
+
+# What makes a whole request over the protocol of a location.
+_CODECS: Final[dict[HttpModule, Callable[[Any, Location], Any]]] = {
+    uwsgi.module: uwsgi.codec_of,
+    fastcgi.module: fastcgi.codec_of,
+    scgi.module: scgi.codec_of,
+}
 
 MATCH: Final = Context.MATCH
 
@@ -60,7 +67,7 @@ class _Directive:
 
     where: Where
     check: HealthCheck
-    uri: bytes = b"/"
+    uri: bytes = b""
     match: str = ""
     type: str = ""
     keepalive_s: float = 0.0
@@ -253,6 +260,8 @@ def _passing_of(location: Location, directive: _Directive, match: Match) -> tupl
         raise ConfigError(f'health checks require upstream "{name}" to be in shared memory', directive.where)
     if directive.type == "uwsgi_ping" and candidate is not uwsgi.module:
         raise ConfigError('"type=uwsgi_ping" needs uwsgi_pass', directive.where)
+    if directive.match and candidate is not proxy.module and candidate not in _CODECS:
+        raise ConfigError(f'"match" has no use with {candidate.name}_pass', directive.where)
     return upstream, lambda worker: _make_probe(worker, location, candidate, conf, directive, match)
 
 
@@ -262,9 +271,10 @@ def _make_probe(
     from gateway.upstream.probes import CodecProbe, ConnectProbe, HttpProbe, PingProbe
 
     host = conf.passing.upstream.name
+    target = directive.uri or b"/"
 
     def make_request() -> Request:
-        return stand_in(worker, location, b"GET", directive.uri, host)
+        return stand_in(worker, location, b"GET", target, host)
 
     if directive.type == "uwsgi_ping":
         return PingProbe(conf)
@@ -279,9 +289,9 @@ def _make_probe(
             fields = proxy.own_fields(conf, conf.passing.destination, request, sets_host=sets_host)
             return request, [field for field in fields if field[0].lower() not in _OWN]
 
-        return HttpProbe(conf, make_http, directive.uri, match, directive.keepalive_s)
-    if kind is uwsgi.module:
-        return CodecProbe(conf, uwsgi.codec_of(conf, location), make_request, match)
+        return HttpProbe(conf, make_http, target, match, directive.keepalive_s)
+    if kind is uwsgi.module or (kind in _CODECS and (directive.uri or directive.match)):
+        return CodecProbe(conf, _CODECS[kind](conf, location), make_request, match)
     return ConnectProbe(conf)
 
 

@@ -64,12 +64,15 @@ class ScgiCodec:
         return request.head.content_length > 0 and not request.head.chunked
 
 
+def codec_of(conf: LocationConf, location: Location) -> ScgiCodec:
+    return ScgiCodec(conf, location.scope.conf(module, "main").default_host)
+
+
 def plan(conf: LocationConf, location: Location) -> Contribution:
     passing: Passing | None = conf.passing
     if passing is None:
         return NOTHING
-    codec = ScgiCodec(conf, location.scope.conf(module, "main").default_host)
-    return Contribution(content=passing.handler(conf, codec))
+    return Contribution(content=passing.handler(conf, codec_of(conf, location)))
 
 
 module = HttpModule(

@@ -73,7 +73,12 @@ class ProbeExchange:
         self.streaming = False
         self.pass_body = False
         self.frame: Any = None
+        self.body: Any = None
         request.upstream = self
+
+    def log(self, level: str, message: bytes, stage: Stage | None = None) -> None:
+        """What the application says in stderr."""
+        self.request.log(level, message)
 
     def log_target(self) -> bytes | None:
         return self.attempt.name
@@ -189,7 +194,8 @@ class CodecProbe(Probe):
             await wire.send(packet)
             answer = await self._read(wire, exchange)
         except HeadError as error:
-            raise ProbeFailed(_READING_HEAD, error.message.encode("utf-8", "surrogateescape")) from None
+            words = error.message.encode("utf-8", "surrogateescape")
+            raise ProbeFailed(_READING_HEAD, words or b"refused for what FastCGI sent in stderr") from None
         finally:
             wire.close()
         _judge(self.match, answer)

@@ -378,8 +378,20 @@ def _is_sibling(pid: int) -> bool:
         with open(f"/proc/{pid}/stat", "rb") as file:
             state, parent = file.read().rpartition(b") ")[2].split()[:2]
     except OSError:
-        return False
+        if os.path.exists("/proc/self"):
+            return False
+        return _answers_signals(pid)  # a chroot without /proc
     return state != b"Z" and int(parent) == os.getppid()
+
+
+def _answers_signals(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _number(peer: Peer) -> int:

@@ -13,6 +13,7 @@ from tests.engine import Engine, load_http, serving
 from tests.fakes import Asked, answer, answer_with, farm, silent
 from tests.fakes import Peer as Behaviour
 from tests.lanes import until
+from tests.speeches import FASTCGI, SCGI, Speech
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Tag: yes\r\n\r\nok"
 
@@ -350,6 +351,34 @@ async def test_ping(tmp_path: Path, peer: Behaviour, problem: str) -> None:
         assert [problem in line for line in lines_of(engine)] == [True] * bool(problem)
 
 
+@pytest.mark.parametrize("speech", [FASTCGI, SCGI], ids=["fastcgi", "scgi"])
+async def test_a_whole_request_over_other_protocols(tmp_path: Path, speech: Speech) -> None:
+    asked: list[Asked] = []
+    name = speech.name
+    location = f"{name}_pass u; {name}_param REQUEST_URI $request_uri"
+    http = MATCH.format("status 200; body ~ ^ok;")
+    peer = answer(speech.ok, asked=asked, speech=speech)
+    async with checked(tmp_path, peer, "match=m uri=/up", http=http, location=location) as engine:
+        (record,) = peers_of(engine)
+        await until(lambda: record.checks > 1)
+        assert record.last_passed and not lines_of(engine)
+    assert (b"REQUEST_URI", b"/up") in asked[0].pairs and not asked[0].body
+
+
+@pytest.mark.parametrize("name", ["fastcgi", "scgi", "memcached"])
+async def test_nothing_is_asked_where_nothing_says_what(tmp_path: Path, name: str) -> None:
+    received: list[bytes] = []
+
+    async def peer(stream: trio.SocketStream) -> None:
+        received.append(await stream.receive_some(65536))
+
+    location = f"set $memcached_key k; {name}_pass u"
+    async with checked(tmp_path, peer, "", location=location) as engine:
+        (record,) = peers_of(engine)
+        await until(lambda: record.checks > 1 and received)
+        assert record.last_passed and set(received) == {b""}
+
+
 async def test_tcp(tmp_path: Path) -> None:
     connections: list[int] = []
 
@@ -396,13 +425,15 @@ def test_mistakes(check: str, words: str) -> None:
     [
         ("return 200;", '"health_check" needs a *_pass in its location'),
         ("proxy_pass http://$host;", '"health_check" needs a *_pass without variables'),
+        ("memcached_pass v; health_check match=m;", '"match" has no use with memcached_pass'),
         ("proxy_pass http://u;", 'health checks require upstream "u" to be in shared memory'),
     ],
 )
 def test_what_cannot_be_checked(location: str, words: str) -> None:
-    text = "upstream u { server 127.0.0.1; } server { listen 127.0.0.1:8080; location / {"
+    text = """match m { status 200; } upstream u { server 127.0.0.1; } upstream v { zone v 64k; server 127.0.0.1; }
+        server { listen 127.0.0.1:8080; location / {"""
     with pytest.raises(ConfigError) as caught:
-        load_http(f"{text} {location} health_check; }} }}")
+        load_http(f"{text} {location} {'' if 'health_check' in location else 'health_check;'} }} }}")
     assert words in str(caught.value)
 
 
