@@ -120,8 +120,10 @@ async def test_too_large_a_chunked_body(tmp_path: Path) -> None:
 async def test_a_streamed_body_is_not_sent_twice(tmp_path: Path) -> None:
     """The page of an error goes to an upstream as well; what was streamed is gone, and nobody waits for it."""
     heard: list[Heard] = []
+    begun = trio.Event()
 
     async def talk(stream: trio.SocketStream, hearing: Hearing, request: Heard) -> None:
+        begun.set()
         await hearing.body(request)
         await stream.send_all(b"HTTP/1.1 404 Nope\r\nContent-Length: 0\r\n\r\n")
 
@@ -132,6 +134,7 @@ async def test_a_streamed_body_is_not_sent_twice(tmp_path: Path) -> None:
         async with proxied(talking(talk), tmp_path, inside, outside) as engine:
             client = engine.connect()
             await client.send_all(POST % 10 + b"hello")
+            await begun.wait()  # a body that is here as a whole would not be streamed
             await client.send_all(b"world")
             assert (await receive_until(client, b"ok\n")).startswith(b"HTTP/1.1 404 ")
             await client.aclose()
