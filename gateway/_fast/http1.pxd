@@ -64,6 +64,7 @@ cdef class RequestHead:
     cpdef bytes get_uri(self)
     cpdef bytes get_args(self)
     cpdef bytes get(self, bytes name)
+    cpdef bytes variable(self, bytes name)
     cdef bint advance(self, object on_host) except -1
     cdef bint grow(self) except -1
     cdef int line_done(self, object on_host) except -1

@@ -257,7 +257,7 @@ cdef class RequestHead:
             return values[0]
         return (b"; " if name == b"cookie" else b", ").join(values)
 
-    def variable(self, name: bytes) -> bytes | None:
+    cpdef bytes variable(self, bytes name):
         """$http_name: the name in lower case, with _ for each -; several values become one."""
         cdef const uint8_t *folded = <const uint8_t *> PyBytes_AS_STRING(name)
         cdef const uint8_t *p = self.base()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway import NGINX_VERSION
 from gateway._fast import uri
+from gateway.http import common_variables as common
 from gateway.http import paths
 from gateway.http.variables import Getter, PrefixVariable, Variable, cached
 
@@ -19,17 +20,6 @@ if TYPE_CHECKING:
 
 _STATUS_TEXT: Final = tuple(b"%03d" % status for status in range(1000))
 _HOSTNAME: Final = socket.gethostname().lower().encode()
-
-
-def _http(name: str) -> Getter:
-    """$http_NAME: all fields of this name, joined as nginx joins them."""
-    lower = name.encode()
-
-    def get(request: Request) -> bytes | None:
-        value: bytes | None = request.head.variable(lower)
-        return value
-
-    return get
 
 
 def _arg(name: str) -> Getter:
@@ -142,35 +132,12 @@ _SENT: Final[dict[str, Getter]] = {
 }
 
 
-def _host(request: Request) -> bytes | None:
-    return request.host or request.server.server_name
-
-
-def _request_port(request: Request) -> bytes | None:
-    port = request.head.port
-    return b"%d" % port if port > 0 else b""
-
-
-def _remote_addr(request: Request) -> bytes | None:
-    return request.connection.remote()[0]
-
-
-def _remote_port(request: Request) -> bytes | None:
-    port = request.connection.remote()[1]
-    return b"%d" % port if port else b""
-
-
 def _binary_remote_addr(request: Request) -> bytes | None:
     address = request.connection.remote()[0].decode("latin-1")
     try:
         return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
     except OSError:
         return address.encode("latin-1")
-
-
-def _server_port(request: Request) -> bytes | None:
-    port = request.connection.server_port
-    return b"%d" % port if port else b""
 
 
 def _status(request: Request) -> bytes | None:
@@ -325,68 +292,37 @@ def _proxy_protocol(name: str) -> Getter:
     return get
 
 
-def _content_length(request: Request) -> bytes | None:
-    """$content_length: the field's value, or the length of a chunked body that has been read."""
-    value = request.head.get(b"content-length")
-    if value is not None:
-        return value
-    body = request.main.body
-    if body is not None and request.head.chunked and body.complete:
-        return b"%d" % body.size
-    if request.head.chunked and request.main.discarding:
-        decoder = request.connection.decoder
-        return b"0" if decoder is not None and decoder.done else None  # nginx has nothing left of it
-    return None
-
-
 def _request_line(request: Request) -> bytes | None:
     line: bytes = request.main.head.request_line
     return line
 
 
-def _field(name: bytes) -> Getter:
-    return lambda r: r.head.variable(name)
-
-
-_PROTOCOLS: Final = {20: b"HTTP/2.0", 30: b"HTTP/3.0"}
-
-
-def _protocol(request: Request) -> bytes | None:
-    """As the client wrote it: there is none in HTTP/0.9, nor in what could not be read."""
-    protocol: bytes = request.head.protocol
-    return protocol or (_PROTOCOLS[request.http_version] if request.http_version >= 20 else None)
-
-
-def _uri(request: Request) -> bytes | None:
-    return request.uri or (b"" if request.main.method else None)
-
-
 VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
-    Variable("args", lambda r: r.args or None, set=_set_args, changeable=True),
-    Variable("query_string", lambda r: r.args or None),
+    Variable("args", common.args, set=_set_args, changeable=True),
+    Variable("query_string", common.args),
     Variable("is_args", lambda r: b"?" if r.args else b""),
-    Variable("uri", _uri),
-    Variable("document_uri", _uri),
-    Variable("request_uri", lambda r: r.main.head.target or None),
+    Variable("uri", common.uri),
+    Variable("document_uri", common.uri),
+    Variable("request_uri", common.request_uri),
     Variable("request", _request_line),
-    Variable("request_method", lambda r: r.main.method or None),
-    Variable("scheme", lambda r: r.connection.scheme),
+    Variable("request_method", common.request_method),
+    Variable("scheme", common.scheme),
     Variable("https", lambda r: b"on" if r.connection.scheme == b"https" else b""),
-    Variable("server_protocol", _protocol),
-    Variable("host", _host),
-    Variable("request_port", _request_port),
+    Variable("server_protocol", common.server_protocol),
+    Variable("host", common.host),
+    Variable("request_port", common.request_port),
     Variable("is_request_port", lambda r: b":" if r.head.port > 0 else b""),
     Variable("hostname", lambda r: _HOSTNAME),
-    Variable("server_name", lambda r: r.server.server_name),
+    Variable("server_name", common.server_name),
     Variable("server_addr", lambda r: r.connection.server_addr),
-    Variable("server_port", _server_port),
-    Variable("remote_addr", _remote_addr),
-    Variable("remote_port", _remote_port),
+    Variable("server_port", common.server_port),
+    Variable("remote_addr", common.remote_addr),
+    Variable("remote_port", common.remote_port),
     Variable("binary_remote_addr", _binary_remote_addr),
     Variable("remote_user", _remote_user),
-    Variable("content_length", _content_length),
-    Variable("content_type", _field(b"content_type")),
-    Variable("document_root", lambda r: paths.document_root(r)),
+    Variable("content_length", common.content_length),
+    Variable("content_type", common.content_type),
+    Variable("document_root", common.document_root),
     Variable("realpath_root", _realpath_root),
     Variable("request_filename", _request_filename),
     Variable("request_body", _request_body),
@@ -419,7 +355,7 @@ VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
     PrefixVariable("proxy_protocol_tlv_", _proxy_tlv),
     PrefixVariable("sent_http_", _sent_http),
     PrefixVariable("sent_trailer_", _sent_trailer),
-    PrefixVariable("http_", _http),
+    PrefixVariable("http_", common.http_field),
     PrefixVariable("arg_", _arg),
     PrefixVariable("cookie_", _cookie),
 )

@@ -17,7 +17,6 @@ from gateway.config.text import to_bytes
 from gateway.core.pieces import FileSlice, Piece
 from gateway.core.regex import Captures, Regex, RegexError
 from gateway.http.module import NOTHING, Contribution, HttpModule
-from gateway.http.template import Template
 from gateway.http.variables import Variable
 from gateway.protocol import fastcgi
 from gateway.protocol.fastcgi import MAX_PARAMS, FastcgiReader
@@ -26,7 +25,7 @@ from gateway.upstream import params
 from gateway.upstream.conf import UpstreamConf
 from gateway.upstream.directives import family
 from gateway.upstream.exchange import Exchange, RequestRefused
-from gateway.upstream.params import ParamsConf, ParamsMainConf, add_param, params_of
+from gateway.upstream.params import ParamsConf, add_param, params_of
 from gateway.upstream.passing import Passing, parse_passing
 
 if TYPE_CHECKING:
@@ -75,8 +74,8 @@ class FastcgiCodec:
 
     schema = b"fastcgi://"
 
-    def __init__(self, conf: LocationConf, default_host: Template) -> None:
-        self.params = Params(params_of(conf, default_host), pass_headers=conf.pass_request_headers)
+    def __init__(self, conf: LocationConf) -> None:
+        self.params = Params(params_of(conf), pass_headers=conf.pass_request_headers)
         self.keep: bool = conf.keep_conn
         self.catch: tuple[bytes, ...] = conf.catch_stderr
 
@@ -133,7 +132,7 @@ def _records(piece: Piece) -> list[Piece]:
 
 
 def codec_of(conf: LocationConf, location: Location) -> FastcgiCodec:
-    return FastcgiCodec(conf, location.scope.conf(module, "main").default_host)
+    return FastcgiCodec(conf)
 
 
 def plan(conf: LocationConf, location: Location) -> Contribution:
@@ -166,7 +165,6 @@ def _path_info(request: Request) -> bytes:
 
 module = HttpModule(
     name="fastcgi",
-    main=ParamsMainConf,
     location=LocationConf,
     directives=(
         Directive("fastcgi_pass", LOCATION | LIF, take(1), parse_passing),

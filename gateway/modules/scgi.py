@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar
 from gateway.config.directive import EVERYWHERE, LIF, LOCATION, Directive, take
 from gateway.config.loader import Loader, Scope
 from gateway.http.module import NOTHING, Contribution, HttpModule
-from gateway.http.template import Template
 from gateway.protocol import scgi
 from gateway.protocol.cgi import PlainReader
 from gateway.protocol.params import Params
@@ -19,7 +18,7 @@ from gateway.upstream import params
 from gateway.upstream.conf import UpstreamConf
 from gateway.upstream.directives import family
 from gateway.upstream.exchange import Exchange
-from gateway.upstream.params import ParamsConf, ParamsMainConf, add_param, params_of
+from gateway.upstream.params import ParamsConf, add_param, params_of
 from gateway.upstream.passing import Passing, parse_passing
 
 if TYPE_CHECKING:
@@ -45,8 +44,8 @@ class ScgiCodec:
 
     schema = b"scgi://"
 
-    def __init__(self, conf: LocationConf, default_host: Template) -> None:
-        self.params = Params(params_of(conf, default_host), pass_headers=conf.pass_request_headers)
+    def __init__(self, conf: LocationConf) -> None:
+        self.params = Params(params_of(conf), pass_headers=conf.pass_request_headers)
 
     def encode(self, exchange: Exchange) -> bytes:
         request = exchange.request
@@ -65,7 +64,7 @@ class ScgiCodec:
 
 
 def codec_of(conf: LocationConf, location: Location) -> ScgiCodec:
-    return ScgiCodec(conf, location.scope.conf(module, "main").default_host)
+    return ScgiCodec(conf)
 
 
 def plan(conf: LocationConf, location: Location) -> Contribution:
@@ -77,7 +76,6 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
 
 module = HttpModule(
     name="scgi",
-    main=ParamsMainConf,
     location=LocationConf,
     directives=(
         Directive("scgi_pass", LOCATION | LIF, take(1), parse_passing),

@@ -23,13 +23,12 @@ from gateway.config.directive import (
 from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
 from gateway.http.module import NOTHING, Contribution, HttpModule
-from gateway.http.template import Template
 from gateway.protocol.cgi import PlainReader
 from gateway.protocol.uwsgi import MAX_SIZE, PacketEncoder
 from gateway.upstream import params
 from gateway.upstream.directives import family
 from gateway.upstream.exchange import Exchange, RequestRefused
-from gateway.upstream.params import ParamsConf, ParamsMainConf, add_param, params_of
+from gateway.upstream.params import ParamsConf, add_param, params_of
 from gateway.upstream.passing import Passing, parse_passing
 
 if TYPE_CHECKING:
@@ -67,9 +66,9 @@ class UwsgiCodec:
 
     schema = b"uwsgi://"
 
-    def __init__(self, conf: LocationConf, default_host: Template) -> None:
+    def __init__(self, conf: LocationConf) -> None:
         self.encoder = PacketEncoder(
-            params_of(conf, default_host),
+            params_of(conf),
             modifier1=conf.modifier1,
             modifier2=conf.modifier2,
             pass_headers=conf.pass_request_headers,
@@ -92,7 +91,7 @@ class UwsgiCodec:
 
 
 def codec_of(conf: LocationConf, location: Location) -> UwsgiCodec:
-    return UwsgiCodec(conf, location.scope.conf(module, "main").default_host)
+    return UwsgiCodec(conf)
 
 
 def plan(conf: LocationConf, location: Location) -> Contribution:
@@ -104,7 +103,6 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
 
 module = HttpModule(
     name="uwsgi",
-    main=ParamsMainConf,
     location=LocationConf,
     directives=(
         Directive("uwsgi_pass", LOCATION | LIF, take(1), set_pass),

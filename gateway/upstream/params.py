@@ -5,23 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import UNSET, setting
 from gateway.config.directive import Command
 from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
+from gateway.http.common_variables import host_and_port
 from gateway.http.setters import default_temp_path, template
-from gateway.http.template import Template, compile_template
+from gateway.http.template import Template
 from gateway.http.variables import Variable
 from gateway.upstream.conf import UpstreamConf
 
 if TYPE_CHECKING:
     from gateway.http.module import HttpModule
     from gateway.protocol.params import Param
-
-
-@dataclass(slots=True)
-class ParamsMainConf(Conf):
-    default_host: Any = None  # the template of HTTP_HOST where no *_param gives one
 
 
 @dataclass(slots=True)
@@ -40,17 +36,15 @@ def add_param(conf: ParamsConf, command: Command) -> None:
 
 
 def settle(scope: Scope, loader: Loader, module: HttpModule) -> None:
-    """Where the http block is read: the defaults that need its variables and the prefix."""
+    """Where the http block is read: the defaults that need the prefix."""
     default_temp_path(scope, loader, module, "temp_path", f"{module.name}_temp")
-    host = compile_template("$host$is_request_port$request_port", scope.owner.variables)
-    scope.conf(module, "main").default_host = host
 
 
-def params_of(conf: ParamsConf, default_host: Template) -> list[Param]:
+def params_of(conf: ParamsConf) -> list[Param]:
     """The params of a location as an encoder wants them, with nginx's own HTTP_HOST."""
     params: list[Param] = [(name, _value(value), skip) for name, value, skip in conf.params]
     if not any(name.upper() == b"HTTP_HOST" for name, _, _ in params):
-        params.append((b"HTTP_HOST", _value(default_host), True))
+        params.append((b"HTTP_HOST", host_and_port, True))
     return params
 
 

@@ -1,0 +1,36 @@
+# The types of common_variables.py's compiled form.
+cimport cython
+
+from gateway._fast.http1 cimport RequestHead
+from gateway.http.paths cimport document_root as root_of
+from gateway.http.request cimport Request
+
+
+cdef dict _numbers
+
+@cython.locals(text=bytes)
+cdef bytes _number(number)
+
+cpdef bytes args(Request request)
+cpdef bytes uri(Request request)
+cpdef bytes request_uri(Request request)
+cpdef bytes request_method(Request request)
+cpdef bytes scheme(Request request)
+cpdef bytes server_protocol(Request request)
+cpdef bytes host(Request request)
+@cython.locals(port=int)
+cpdef bytes request_port(Request request)
+@cython.locals(port=int, name=bytes)
+cpdef bytes host_and_port(Request request)
+cpdef bytes server_name(Request request)
+cpdef bytes server_port(Request request)
+cpdef bytes remote_addr(Request request)
+cpdef bytes remote_port(Request request)
+@cython.locals(head=RequestHead)
+cpdef bytes content_length(Request request)
+cpdef bytes content_type(Request request)
+cpdef bytes document_root(Request request)
+
+
+cdef class HttpField:
+    cdef public bytes name
