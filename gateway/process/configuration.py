@@ -61,6 +61,10 @@ class Configuration(Protocol):
         """Whether some error_log goes to stderr, which then must stay what it is."""
 
     @property
+    def active(self) -> int:
+        """Connections that are open in all workers."""
+
+    @property
     def listens(self) -> Sequence[ListenAddress]:
         """What to listen on."""
 

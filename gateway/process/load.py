@@ -87,6 +87,10 @@ class Loaded:
         return uses
 
     @property
+    def active(self) -> int:
+        return self.counters.read().active
+
+    @property
     def http(self) -> Any:
         """The http block's HttpCycle; None where there is no http block."""
         return self._results.get("http")

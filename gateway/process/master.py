@@ -20,6 +20,8 @@ from gateway.process.errors import CycleError, one_line
 
 # How long a reload waits for its new workers before it tells the old ones to end; nginx sleeps 100 ms.
 _NEW_WORKERS_S: Final = 5.0
+# How often somebody at a terminal hears what is left.
+_TELL_S: Final = 1.0
 # The rhythm of SIGTERM to workers that do not end, then SIGKILL (nginx: delay).
 _FIRST_DELAY_S: Final = 0.05
 _KILL_AFTER_S: Final = 1.0
@@ -40,6 +42,7 @@ class Master:
         self.terminate = False
         self.no_accepting = False
         self._delay = 0.0
+        self._asker = 0  # who wants to know what an end still waits for
 
     @property
     def log(self) -> Log:
@@ -55,10 +58,14 @@ class Master:
         while True:
             if (self.terminate or self.quit) and not self.children.live:
                 return self._exit()
-            info = signal.sigtimedwait(signals.ALL, self._delay) if self._delay else signal.sigwaitinfo(signals.ALL)
+            wait_s = self._delay or (_TELL_S if self._asker else 0.0)
+            info = signal.sigtimedwait(signals.ALL, wait_s) if wait_s else signal.sigwaitinfo(signals.ALL)
             try:
                 if info is None:
-                    self._insist()
+                    if self._asker:
+                        self._tell_what_is_left()
+                    if self._delay:
+                        self._insist()
                 else:
                     self._receive(info.si_signo, info.si_pid)
             except Exception as error:
@@ -73,19 +80,23 @@ class Master:
         elif number in (signals.TERMINATE, signal.SIGINT):
             self.terminate = True
             self._delay = _FIRST_DELAY_S
+            self._asker = sender
             self.children.signal(signals.TERMINATE, self.log)
         elif self.terminate:
-            pass  # nothing else matters any more
+            self._refuse(number, sender)  # nothing else matters any more
         elif number == signals.SHUTDOWN:
-            self.quit = True
-            self.children.signal(signals.SHUTDOWN, self.log)
-            self._close_sockets()
+            self._asker = sender
+            if not self.quit:
+                self.quit = True
+                self.children.signal(signals.SHUTDOWN, self.log)
+                self._close_sockets()
         elif self.quit:
-            pass
+            self._refuse(number, sender)
         elif number == signals.RECONFIGURE:
             if self.new_binary:
                 self.start_workers(just_started=False)
                 self.no_accepting = False
+                report.tell(sender, report.DONE, "the workers of the old binary run again")
             else:
                 self._reconfigure(sender)
         elif number == signals.REOPEN:
@@ -102,6 +113,22 @@ class Master:
         elif number == signals.NO_ACCEPT and self.daemonized:
             self.no_accepting = True
             self.children.signal(signals.SHUTDOWN, self.log)
+
+    def _refuse(self, number: int, sender: int) -> None:
+        if number == signals.RECONFIGURE:
+            report.tell(sender, report.FAILED, "the server is ending")
+
+    def _tell_what_is_left(self) -> None:
+        """Each second while an end takes its time, to who asked for it on a terminal."""
+        workers = sum(1 for child in self.children if child.start is not None)
+        connections = self.cycle.configuration.active
+        what = f"{_count(connections, 'connection')} in {_count(workers, 'worker')}"
+        if not report.tell(self._asker, report.LEFT, f"waiting for {what} to end{self._limit()}"):
+            self._asker = 0
+
+    def _limit(self) -> str:
+        limit: float = self.cycle.configuration.core.worker_shutdown_timeout
+        return f" (worker_shutdown_timeout is {limit:g} s)" if limit else ""
 
     def _action(self, number: int, ignored: bool) -> str:
         if number == signals.NO_ACCEPT:
@@ -179,8 +206,8 @@ class Master:
         self.children.signal(signals.SHUTDOWN, self.log)
         if well:
             draining = self.children.draining
-            workers = "1 old worker" if draining == 1 else f"{draining} old workers"
-            text = f"generation {self.cycle.generation} is live, {workers} finish their connections"
+            ends = "finishes its" if draining == 1 else "finish their"
+            text = f"generation {self.cycle.generation} is live, {_count(draining, 'old worker')} {ends} connections"
             report.tell(sender, report.DONE, text)
         else:
             report.tell(sender, report.FAILED, "the new workers did not start; see the error log")
@@ -225,3 +252,7 @@ class Master:
         self.log.notice("exit")
         self._close_sockets()
         return 0
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -10,7 +10,7 @@ import gateway
 from gateway.core.logs import INFO, NOTICE, FileSink, Log, console, say
 from gateway.core.open_files import OpenFiles
 from gateway.process import cycle as cycles
-from gateway.process import daemon, pidfile, report, signals, upgrade, worker
+from gateway.process import daemon, ending, pidfile, report, signals, upgrade, worker
 from gateway.process.configuration import Configuration, Load
 from gateway.process.cycle import Cycle
 from gateway.process.errors import CycleError
@@ -84,11 +84,13 @@ def _say_hello(log: Log) -> None:
 
 
 def _signal(options: Options, configuration: Configuration, log: Log) -> int:
-    """-s: nginx ends when the signal is sent; a reload is waited for and its outcome told."""
+    """-s: nginx ends when the signal is sent; a reload is waited for and its outcome told, on a terminal an end too."""
     log.notice("signal process started")
     pid = pidfile.read(configuration.core.pid, log)
     if pid is None:
         return 1
+    if options.signal in ("quit", "stop") and not options.quiet and sys.stderr.isatty():
+        return ending.send_and_wait(options.signal, pid, log)
     asker = report.Asker() if options.signal == "reload" else None
     if not signals.send(options.signal, pid, log):
         return 1
@@ -113,10 +115,18 @@ def _single(cycle: Cycle, load: Load) -> int:
 
     def reconfigure(old: Cycle) -> Cycle | None:
         old.log.notice("reconfiguring")
+        askers = report.askers()
+        for asker in askers:
+            report.tell(asker, report.BEGAN)
         try:
-            return cycles.following(old, load)
-        except CycleError:
+            new = cycles.following(old, load)
+        except CycleError as error:
+            for asker in askers:
+                report.tell(asker, report.FAILED, str(error))
             return None
+        for asker in askers:
+            report.tell(asker, report.DONE, f"generation {new.generation} is live")
+        return new
 
     single.reconfigure = reconfigure
     single.run(-1)

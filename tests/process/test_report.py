@@ -1,4 +1,4 @@
-"""The outcome of a reload, told to who asked for it."""
+"""The outcome of a reload, and what an end still waits for, told to who asked for it."""
 
 from __future__ import annotations
 
@@ -34,3 +34,19 @@ def test_long_texts_are_cut() -> None:
     answer = asker.wait(os.getpid())
     assert answer is not None
     assert set(answer[1]) == {"x"}
+
+
+def test_what_is_left_is_heard_without_a_wait() -> None:
+    with report.Asker() as asker:
+        assert report.tell(os.getpid(), report.LEFT, "2 connections")
+        assert asker.heard(os.getpid()) == "2 connections"
+        report.tell(os.getpid(), report.LEFT, "x")
+        assert asker.heard(os.getpid() + 1) == ""
+    assert not report.tell(os.getpid(), report.LEFT, "x")
+
+
+def test_who_asks() -> None:
+    assert os.getpid() not in report.askers()
+    with report.Asker():
+        assert os.getpid() in report.askers()
+    assert os.getpid() not in report.askers()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import socket
@@ -119,6 +120,30 @@ def test_reload_tells_why_it_failed(running: Running, port: int) -> None:
     assert done.returncode == 1
     assert "the reload failed, the old configuration goes on" in done.stderr
     running.end()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_reload_of_a_single_process(running: Running, port: int, fails: bool) -> None:
+    main = "daemon off; master_process off;"
+    running.configure(main, f"127.0.0.1:{port}")
+    running.start(wait=False)
+    until(lambda: (running.folder / "nginx.pid").exists() and fetches(port), "an answer")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        more = [f"127.0.0.1:{taken.getsockname()[1]}"] if fails else []
+        running.configure(main, f"127.0.0.1:{port}", *more, answer="two")
+        done = running.run("-s", "reload")
+    assert done.returncode == fails, done.stderr
+    assert ("the reload failed" in done.stderr) == fails
+    until(lambda: fetch(("127.0.0.1", port)) == ("hello" if fails else "two"), "the answer")
+    running.end()
+
+
+def fetches(port: int) -> str:
+    with contextlib.suppress(OSError):
+        return fetch(("127.0.0.1", port))
+    return ""
 
 
 def test_no_configuration_says_what_to_type(tmp_path: Path) -> None:

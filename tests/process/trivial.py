@@ -164,6 +164,8 @@ class Trivial:
         else:
             raise ConfigError(f'unknown directive "{name}"', where)
 
+    active = 0  # not counted here
+
     def dump(self) -> bytes:
         return self._dump
 
