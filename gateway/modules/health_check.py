@@ -25,7 +25,7 @@ from gateway.http.setters import cycle_of, regex, variable_name
 from gateway.http.stand_in import stand_in
 from gateway.modules import fastcgi, proxy, scgi, uwsgi
 from gateway.upstream import matching
-from gateway.upstream.health import HealthCheck
+from gateway.upstream.checks import HealthCheck
 from gateway.upstream.matching import Match
 
 if TYPE_CHECKING:

@@ -9,41 +9,23 @@ from __future__ import annotations
 
 import enum
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import trio
 
 from gateway._fast.peers import monotonic_ms
 from gateway.core.logs import ALERT, NOTICE, WARN, Log
-from gateway.upstream.address import Address, with_port
 from gateway.upstream.peers import CHECKING, DOWN, HEALTHY, PEER, UNHEALTHY, Peer
 from gateway.upstream.probes import Probe, ProbeFailed
 
 if TYPE_CHECKING:
+    from gateway.upstream.address import Address
+    from gateway.upstream.checks import HealthCheck
     from gateway.upstream.upstreams import Upstream
     from gateway.upstream.zone import SharedPeers
 
 # How often, at least, a worker looks for new peers, and whether the duty is its own.
 _LOOK_S: Final = 1.0
-
-
-@dataclass(eq=False, slots=True)
-class HealthCheck:
-    """A `health_check` directive."""
-
-    name: bytes = b""  # of its match
-    interval_s: float = 5.0
-    jitter_s: float = 0.0
-    fails: int = 1
-    passes: int = 1
-    mandatory: bool = False
-    persistent: bool = False
-    port: int = 0  # 0: the peer's own
-    probe: Probe | None = None  # made in the worker
-
-    def address(self, peer: Peer) -> Address:
-        return with_port(peer.address, self.port) if self.port else peer.address
 
 
 class _Verdict(enum.Enum):

@@ -51,6 +51,11 @@ class Probe:
     def __init__(self, conf: UpstreamConf) -> None:
         self.conf = conf
 
+    @property
+    def local(self) -> Address | None:
+        """`*_bind` without variables, for a probe without a request."""
+        return self.conf.local.constant if self.conf.local is not None else None
+
     async def __call__(self, address: Address) -> None:
         """Errors: ProbeFailed. Cancelled: nothing is left open."""
         raise NotImplementedError
@@ -145,7 +150,7 @@ class ConnectProbe(Probe):
     """type=tcp: somebody accepts connections."""
 
     async def __call__(self, address: Address) -> None:
-        (await _Wire.open(self.conf, address, None)).close()
+        (await _Wire.open(self.conf, address, self.local)).close()
 
 
 class PingProbe(Probe):
@@ -155,7 +160,7 @@ class PingProbe(Probe):
     """
 
     async def __call__(self, address: Address) -> None:
-        wire = await _Wire.open(self.conf, address, None)
+        wire = await _Wire.open(self.conf, address, self.local)
         try:
             await wire.send(PING)
             answer = b""

@@ -13,7 +13,7 @@ from gateway.upstream.peers import Choice, Group, Server, make_groups
 if TYPE_CHECKING:
     from gateway.core.resolver import Resolver
     from gateway.http.request import Request
-    from gateway.upstream.health import HealthCheck
+    from gateway.upstream.checks import HealthCheck
     from gateway.upstream.queue import Queue
     from gateway.upstream.sticky import Sticky
     from gateway.upstream.zone import SharedPeers

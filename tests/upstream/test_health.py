@@ -8,8 +8,9 @@ import trio.testing
 
 from gateway.core.logs import Log
 from gateway.upstream.address import Address
+from gateway.upstream.checks import HealthCheck
 from gateway.upstream.conf import UpstreamConf
-from gateway.upstream.health import HealthCheck, check_peers
+from gateway.upstream.health import check_peers
 from gateway.upstream.peers import CHECKING, HEALTHY, UNHEALTHY, Peer
 from gateway.upstream.probes import Probe, ProbeFailed
 from gateway.upstream.upstreams import Upstream

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from gateway.upstream.address import Address, inet_address, unix_address
-from gateway.upstream.conf import UpstreamConf
+from gateway.upstream.conf import Local, UpstreamConf
 from gateway.upstream.probes import ConnectProbe, PingProbe, ProbeFailed
 from tests.fakes import farm, silent
 
@@ -41,6 +41,19 @@ async def test_connections_of_each_family(tmp_path: Path) -> None:
         with pytest.raises(ProbeFailed) as caught:
             await ConnectProbe(conf())(parsed(await peers.refusing()))
         assert (caught.value.doing, caught.value.found) == (b"connecting to upstream", b"111: Connection refused")
+
+
+async def test_the_address_of_bind(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    async def peer(stream: trio.SocketStream) -> None:
+        seen.append(stream.socket.getpeername()[0])
+        await stream.send_all(b"\x64\0\0\1")
+
+    async with farm(tmp_path) as peers:
+        bound = conf(local=Local(inet_address("127.0.0.7", 0), None))
+        await PingProbe(bound)(parsed(await peers.tcp(peer)))
+    assert seen == ["127.0.0.7"]
 
 
 async def test_a_full_backlog_is_a_time_out(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.core.zones import Zone, ZoneError
 from gateway.upstream.address import Address, inet_address, unix_address
-from gateway.upstream.health import HealthCheck
+from gateway.upstream.checks import HealthCheck
 from gateway.upstream.peers import DOWN, GONE, TEMPLATE, UNHEALTHY, Choice, Outcome, Peer, Server
 from gateway.upstream.upstreams import Upstream
 from gateway.upstream.zone import PeersZone, SharedPeers
