@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.conf import UNSET, Conf, setting
-from gateway.config.directive import HTTP, LOCATION, SERVER, Command, Directive, flag, take
+from gateway.config.directive import FLAG, HTTP, LOCATION, SERVER, Command, Directive, flag, take
 from gateway.core.networks import (
     IPV4,
     UNIX_NETWORK,
@@ -150,7 +150,7 @@ module = HttpModule(
     directives=(
         Directive("set_real_ip_from", _EVERYWHERE, take(1), set_from),
         Directive("real_ip_header", _EVERYWHERE, take(1), set_header),
-        Directive("real_ip_recursive", _EVERYWHERE, take(1), flag("recursive")),
+        Directive("real_ip_recursive", _EVERYWHERE, FLAG, flag("recursive")),
     ),
     variables=(
         Variable("realip_remote_addr", lambda request: _original(request)[0]),
