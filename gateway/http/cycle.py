@@ -84,7 +84,8 @@ class HttpCycle:
             connection=connection.number,
             context=context,
         )
-        if self.diagnosis is not None and number <= ERROR:
+        # an idle tunnel is the one thing with a cause that nginx tells as news, not as an error
+        if self.diagnosis is not None and (number <= ERROR or text.endswith(b"upgraded connection")):
             cause = self.diagnosis.explain(request, text, error)
             if cause is not None:
                 log.write(number, b"cause: " + cause, connection=connection.number)

@@ -36,6 +36,7 @@ from gateway.modules import (
     static,
     stub_status,
     try_files,
+    tunnel,
     types,
     upstream,
     upstream_hash,
@@ -88,6 +89,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     scgi.module,
     memcached.module,
     uwsgi.module,
+    tunnel.module,
     health_check.module,
     log.module,
     # head and body filters

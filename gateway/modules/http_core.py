@@ -54,6 +54,7 @@ class ServerConf(Conf):
     ignore_invalid_headers: Any = setting(True)
     underscores_in_headers: Any = setting(False)
     merge_slashes: Any = setting(True)
+    allow_connect: Any = setting(False, inherit=False)  # a tunnel_pass stands in this server
     limits: Any = None
 
     def merge(self, outer: Self | None, nameless: bool = False) -> None:
@@ -65,6 +66,7 @@ class ServerConf(Conf):
             ignore_invalid_headers=self.ignore_invalid_headers,
             underscores_in_headers=self.underscores_in_headers,
             merge_slashes=self.merge_slashes,
+            allow_connect=self.allow_connect,
         )
 
 

@@ -69,14 +69,16 @@ class Passing:
         self.template = template
         self.upstream = upstream  # without variables
 
-    def handler(self, conf: UpstreamConf, codec: Codec) -> Handler:
+    def handler(self, conf: UpstreamConf, codec: Codec, exchange: type[Exchange] = Exchange) -> Handler:
         """The content handler of a location that passes its requests on."""
         fixed = self.upstream
         if fixed is None:
-            return lambda request: self.run(request, conf, codec)
-        return lambda request: Exchange(request, conf, codec, fixed).run()
+            return lambda request: self.run(request, conf, codec, exchange)
+        return lambda request: exchange(request, conf, codec, fixed).run()
 
-    async def run(self, request: Request, conf: UpstreamConf, codec: Codec) -> Result:
+    async def run(
+        self, request: Request, conf: UpstreamConf, codec: Codec, exchange: type[Exchange] = Exchange
+    ) -> Result:
         """Find where this request goes, and let it go there."""
         assert self.template is not None
         text = strip_scheme(self.template(request), self.schemes)
@@ -88,7 +90,7 @@ class Passing:
         found = await self.find(request, target, conf)
         if isinstance(found, int):
             return found
-        return await Exchange(request, conf, codec, found).run()
+        return await exchange(request, conf, codec, found).run()
 
     async def find(self, request: Request, target: Target, conf: UpstreamConf | None = None) -> Upstream | int:
         """The upstream that a target of the run time names; a status if there is none."""

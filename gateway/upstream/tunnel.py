@@ -1,4 +1,8 @@
-"""After `101 Switching Protocols`: bytes both ways until one side ends (WebSocket)."""
+"""After `101 Switching Protocols` (WebSocket) or CONNECT: bytes both ways.
+
+The client's end is passed on to the upstream, which may still answer; nginx ends both. The upstream's end ends both, as
+in nginx, but of CONNECT that direction alone.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +21,25 @@ if TYPE_CHECKING:
 class _Way:
     """One direction: what was read and is not yet written, at most `*_buffer_size` bytes."""
 
-    __slots__ = ("ended", "room", "source", "target", "waits_since")
+    __slots__ = ("broken", "ended", "room", "source", "target")
 
     def __init__(self, source: Any, target: Any, room: int) -> None:
         self.source = source
         self.target = target
         self.room = room
         self.ended = False  # the source will send no more
-        self.waits_since = 0.0
+        self.broken = False  # it was reset
 
     def move(self) -> int:
-        """Pass on what is there; how many bytes. Errors: OSError when the source is reset."""
+        """Pass on what is there; how many bytes."""
         moved = 0
         source, target = self.source, self.target
         while not self.ended and source.readable and target.pending < self.room:
-            data = source.recv(self.room - target.pending)
+            try:
+                data = source.recv(self.room - target.pending)
+            except OSError:
+                self.ended = self.broken = True
+                break
             if data is None:
                 break
             if not data:
@@ -46,8 +54,11 @@ class _Way:
         return self.ended and not self.target.pending
 
 
-async def run(exchange: Exchange) -> Result:
-    """Send the head, then be a tunnel. Both connections end with it."""
+async def run(exchange: Exchange, *, half_close: bool = False) -> Result:
+    """Send the head, then be a tunnel. Both connections end with it.
+
+    `half_close`: the upstream's end leaves the other direction open.
+    """
     request = exchange.request
     conf = exchange.conf
     attempt = exchange.attempt
@@ -75,22 +86,19 @@ async def run(exchange: Exchange) -> Result:
     upstream_pending, client_pending = 0, 0
     upstream_deadline = client_deadline = 0.0
     while True:
-        try:
-            moved = down.move()
-            if moved:
-                attempt.received += moved
-                attempt.body_received += moved
-                read_deadline = lane.now + conf.read_timeout
-        except OSError:
-            down.ended = True
-        try:
-            up.move()
-        except OSError:
-            up.ended = True
-        if upstream.error or client.error or request.aborted or client.closed:
+        moved = down.move()
+        attempt.received += moved
+        attempt.body_received += moved
+        if up.move() or moved:
+            read_deadline = lane.now + conf.read_timeout
+        if upstream.error or client.error or up.broken or request.aborted or client.closed:
             break
-        if down.drained or up.drained or (down.ended and up.ended):
+        if down.drained and (up.drained or down.broken or not half_close):
             break
+        if down.drained:
+            client.shutdown_write()
+        if up.drained:
+            upstream.shutdown_write()
         now = lane.now
         if not upstream.pending:
             upstream_deadline = 0.0
@@ -111,7 +119,7 @@ async def run(exchange: Exchange) -> Result:
             break
         if now >= read_deadline or (upstream_deadline and now >= upstream_deadline):
             attempt.error = OSError(errno.ETIMEDOUT, "")
-            exchange.log("error", b"upstream timed out (110: Connection timed out)")
+            exchange.log("info", b"upstream timed out (110: Connection timed out)")
             break
     attempt.ended = lane.now
     request.finished = True

@@ -60,12 +60,12 @@ def php(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def uwsgi(folder: Path, protocol: str) -> Iterator[Path]:
-    """uWSGI with the application of wsgi_echo.py over "fastcgi" or "scgi"; the socket's path."""
+def uwsgi(folder: Path, protocol: str, script: str = "wsgi_echo.py") -> Iterator[Path]:
+    """uWSGI with an application of this folder over "fastcgi", "scgi" or "uwsgi"; the socket's path."""
     path = folder / f"{protocol}.sock"
     beside = Path(sys.executable).with_name("pyuwsgi")
     run = [str(beside)] if beside.exists() else [sys.executable, "-c", "import pyuwsgi; pyuwsgi.run()"]
-    application = Path(__file__).with_name("wsgi_echo.py")
+    application = Path(__file__).with_name(script)
     options = [f"--{protocol}-socket", str(path), "--wsgi-file", str(application), "--need-app", "--single-interpreter"]
     with _running([*run, *options, "--processes", "2", "--master", "--die-on-term"], path):
         yield path

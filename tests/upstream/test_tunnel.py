@@ -84,8 +84,64 @@ async def test_idle_tunnel(tmp_path: Path, autojump_clock: MockClock) -> None:
         assert await receive(client, 1) == b"X"
         assert await client.receive_some() == b""
         assert 49 < trio.current_time() - began < 52
-        assert "upstream timed out (110: Connection timed out) while proxying upgraded" in lines(engine, "error")[0]
+        assert "upstream timed out (110: Connection timed out) while proxying upgraded" in lines(engine, "info")[0]
         await client.aclose()
+
+
+async def test_a_client_that_sends_keeps_the_tunnel(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """uwsgi_read_timeout is about both directions, as in nginx."""
+    heard = bytearray()
+
+    async def peer(stream: trio.SocketStream) -> None:
+        await read_packet(stream)
+        await stream.send_all(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+        async for data in stream:
+            heard.extend(data)
+
+    async with one(peer, tmp_path, "uwsgi_read_timeout 30s;") as engine:
+        client, _ = await upgraded(engine)
+        for count in range(1, 5):
+            await trio.sleep(20)
+            await client.send_all(b"x")
+            while len(heard) < count:
+                await trio.lowlevel.checkpoint()
+        assert trio.current_time() >= 80
+        await client.aclose()
+
+
+async def test_the_clients_end_leaves_the_answer_its_way(tmp_path: Path) -> None:
+    async def peer(stream: trio.SocketStream) -> None:
+        await read_packet(stream)
+        await stream.send_all(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+        count = 0
+        async for data in stream:
+            count += len(data)
+        await stream.send_all(b"heard %d" % count)
+
+    async with one(peer, tmp_path) as engine:
+        client, rest = await upgraded(engine)
+        await client.send_all(b"x" * 200_000)
+        await client.send_eof()
+        assert await receive(client, 12, rest) == b"heard 200000"
+        assert await client.receive_some() == b""
+        await client.aclose()
+
+
+async def test_a_client_that_is_reset_ends_the_tunnel(tmp_path: Path) -> None:
+    ended = trio.Event()
+
+    async def peer(stream: trio.SocketStream) -> None:
+        await read_packet(stream)
+        await stream.send_all(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n" + b"x" * 100_000)
+        while await stream.receive_some():
+            pass
+        ended.set()
+
+    async with one(peer, tmp_path) as engine:
+        client, _ = await upgraded(engine)
+        await client.aclose()  # with what it did not read: a reset
+        with trio.fail_after(5):
+            await ended.wait()
 
 
 async def test_101_without_being_asked(tmp_path: Path) -> None:
