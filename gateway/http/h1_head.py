@@ -89,8 +89,11 @@ def render_head(request: Request, date: bytes) -> bytes:
         _OUT.put(b"\r\nContent-Type: ")
         _OUT.put(content_type)
         if response.charset:
-            _OUT.put(b"; charset=")
-            _OUT.put(response.charset)
+            if response.charset_text is not None:
+                _OUT.put(response.charset_text)
+            else:
+                _OUT.put(b"; charset=")
+                _OUT.put(response.charset)
     if response.content_length >= 0:
         _OUT.put(b"\r\nContent-Length: ")
         _OUT.put_number(response.content_length)

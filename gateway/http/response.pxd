@@ -4,6 +4,7 @@
 cdef class Response:
     cdef public bint accept_ranges
     cdef public bytes charset
+    cdef public bytes charset_text
     cdef public bytes content_encoding
     cdef public long long content_length
     cdef public bytes content_type

@@ -97,6 +97,7 @@ class Response:
         self.status_text: bytes | None = None  # an upstream's own "404 Gone fishing"
         self.content_type: bytes | None = None  # without charset
         self.charset: bytes | None = None
+        self.charset_text: bytes | None = None  # as an upstream wrote it, from the semicolon on
         self.content_length: int = -1  # -1: not known
         self.content_encoding: bytes | None = None
         self.last_modified: int = -1  # seconds since the epoch
@@ -143,9 +144,16 @@ class Response:
             self.fields[:] = [field for field in self.fields if field[0].lower() != lower_name]
 
     def set(self, name: bytes, value: bytes) -> None:
-        """One field of this name, whatever was there before."""
-        self.remove(name.lower())
-        self.fields.append((name, value))
+        """One field of this name, whatever was there before; it keeps its place."""
+        lower = name.lower()
+        fields = self.fields
+        for i, field in enumerate(fields):
+            if field[0].lower() == lower:
+                kept = fields[i][0]
+                self.remove(lower)
+                fields.insert(i, (kept, value))
+                return
+        fields.append((name, value))
 
     def place(self, name: bytes, lower_name: bytes) -> None:
         """The field of this name, whose value is an attribute, stands behind those that are in `fields` so far."""
@@ -164,7 +172,7 @@ class Response:
         if self.content_type is None:
             return None
         if self.charset:
-            return self.content_type + b"; charset=" + self.charset
+            return self.content_type + (self.charset_text or b"; charset=" + self.charset)
         return self.content_type
 
     @property

@@ -151,10 +151,8 @@ def plan(settings: Settings, location: Location) -> Contribution:
         length = response.content_length
         if 0 <= length < settings.min_length:
             return None
-        media_type = response.content_type
-        if media_type is None:
-            return None
-        if not every and media_type.lower() not in types:
+        # an answer without a type is among all types
+        if not every and (response.content_type is None or response.content_type.lower() not in types):
             return None
         if settings.vary:
             response.gzip_vary = True

@@ -191,8 +191,6 @@ def _evaluate(expires: tuple[Template, bool], request: Request) -> Expires:
 def _set_expires(request: Request, expires: Expires) -> None:
     """Expires and Cache-Control, in place of those that an upstream sent."""
     response = request.response
-    response.remove(b"expires")
-    response.remove(b"cache-control")
     now = int(request.connection.lane.wall)
     if expires.kind == "epoch":
         date, control = _EPOCH, b"no-cache"
@@ -210,8 +208,8 @@ def _set_expires(request: Request, expires: Expires) -> None:
             age = at - now
         date = http_date(at)
         control = b"no-cache" if age < 0 else b"max-age=%d" % age
-    response.fields.append((b"Expires", date))
-    response.fields.append((b"Cache-Control", control))
+    response.set(b"Expires", date)
+    response.set(b"Cache-Control", control)
 
 
 def _next_time_of_day(now: int, seconds: int) -> int:

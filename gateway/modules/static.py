@@ -65,6 +65,8 @@ def send_file(request: Request, file: OpenedFile) -> Result:
     response.last_modified_text = last_modified
     if request.location.core.etag:
         response.etag = etag
+        if response.fields:  # of an X-Accel-Redirect: they came first
+            response.place(b"ETag", b"etag")
     if response.content_type is None:  # else it is that of an X-Accel-Redirect
         response.content_type = content_type_of(request)
     response.accept_ranges = True

@@ -233,7 +233,7 @@ class UpstreamHead:
 def set_content_type(response: Response, value: bytes) -> None:
     """Split the charset off, as filters want it apart; nginx's ngx_http_upstream_copy_content_type."""
     response.content_type = value
-    response.charset = None
+    response.charset = response.charset_text = None
     at = value.find(b";")
     while at >= 0:
         start = at + 1
@@ -247,6 +247,7 @@ def set_content_type(response: Response, value: bytes) -> None:
                 charset = charset[:-1]
             response.content_type = value[:at]
             response.charset = charset
+            response.charset_text = value[at:]
             return
         at = value.find(b";", at + 1)
 

@@ -73,6 +73,20 @@ DIFFERENCES: Final[dict[str, tuple[Difference, ...]]] = {
             until=_FOLLOWED,
         ),
     ),
+    "uwsgi environs": (
+        Difference(
+            rb" /nobody/.*chunked",
+            "a chunked body that is not passed is dropped, its length is 0; nginx tells the application to expect it",
+        ),
+        Difference(rb"X-A: 1\r\nX-A: 2", "repeated fields are merged for the application", until=(1, 23, 0)),
+        Difference(rb" /nohead/", "HTTP_HOST goes with every request", until=_FOLLOWED),
+    ),
+    "uwsgi answers": (
+        Difference(
+            rb"status=204%20No%20Content", "no Content-Length in a 204 (RFC 9110, 8.6), whatever the application says"
+        ),
+        Difference(rb" /add/x.X-One=1&X-One=2", "a variable has the values of repeated fields", until=(1, 23, 0)),
+    ),
     "connections": (
         Difference(rb"^(HEAD|POST) /two\r\n", "nginx refuses HEAD and POST of HTTP/0.9 without a head"),
     ),
