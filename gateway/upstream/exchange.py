@@ -216,11 +216,10 @@ class Exchange(Asking):
             attempt.ended = self.lane.fresh()
         if connection is not None:
             attempt.sent = connection.sent
-        self._free(outcome_of(condition))
+        # A kept connection that had ended is no fault of the peer.
+        self._free(Outcome.STALE if attempt.cached and condition == Condition.ERROR else outcome_of(condition))
         if condition == Condition.TIMEOUT:
             self.log("error", b"upstream timed out (%b)" % error_words(OSError(errno.ETIMEDOUT, "")))
-        if attempt.cached and condition == Condition.ERROR:
-            choice.tries += 1  # it had closed before our request came: no fault, not counted
         if connection is not None:
             self.connection = None
             connection.stream.close()
@@ -289,7 +288,7 @@ class Exchange(Asking):
         self.attempt.body_received += len(rest)
         if broken:
             request.send([rest] if rest else [])
-            return self.cut()
+            return pipe.cut_off(self)
         if reader.excess:
             self.warn_excess()
         if reader.done and not (conf.store and buffering):

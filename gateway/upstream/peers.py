@@ -78,6 +78,9 @@ class Outcome(IntFlag):
 
     OK = 0
     NEXT = 1  # asked to go on to another peer, but this one is not to blame (403, 404)
+    # A connection kept from earlier had ended: the peer may be asked anew. nginx counts that as a failure, so that a
+    # request ends with 502 when two of three peers have just closed an idle connection and the third is down.
+    STALE = 2
     FAILED = 4
 
 
@@ -362,7 +365,11 @@ class Choice:
         self.current = None
         single = self.group.single
         disabled = peer.give(outcome is Outcome.FAILED, single, now)
-        if single:
+        if outcome is Outcome.STALE:
+            for index, other in enumerate(self.peers):
+                if other is peer:
+                    self.tried &= ~(1 << index)
+        elif single:
             self.tries = 0
         elif self.tries:
             self.tries -= 1

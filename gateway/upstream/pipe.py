@@ -139,6 +139,18 @@ def _check_output(exchange: Exchange) -> None:
         raise ClientGone
 
 
+async def cut_off(exchange: Exchange) -> Result:
+    """The upstream is lost: the client gets what came of the answer, at its pace, and then sees that it is cut."""
+    exchange.request.send([], False, True)
+    exchange.release()
+    client = _Client(exchange)
+    while client.pending():
+        exchange.check_client()
+        if not await park(client.deadline) and client.late():
+            return _client_timed_out(exchange)
+    return exchange.cut()
+
+
 async def run_unbuffered(exchange: Exchange, rest: bytes) -> Result:
     """`*_buffering off`: at most `*_buffer_size` bytes are under way."""
     request = exchange.request
@@ -159,7 +171,7 @@ async def run_unbuffered(exchange: Exchange, rest: bytes) -> Result:
                 return exchange.finish([part] if part else [])
             if source.broken:
                 request.send([part] if part else [])
-                return exchange.cut()
+                return await cut_off(exchange)
             if part:
                 request.send([part], flush=True)
                 client.gave()
@@ -169,7 +181,7 @@ async def run_unbuffered(exchange: Exchange, rest: bytes) -> Result:
         if await park(_first(source_until, client.deadline)):
             continue
         if source.late():
-            return exchange.cut()
+            return await cut_off(exchange)
         client.pending()
         if client.late():
             return _client_timed_out(exchange)
@@ -321,7 +333,7 @@ async def _run_buffered(exchange: Exchange, rest: bytes, kept: storing.Storing |
                 return held.finish()
             if source.broken:
                 request.send(held.take_all())
-                return exchange.cut()
+                return await cut_off(exchange)
             if held.size >= each and pending < busy_size:
                 break
         if took:
@@ -332,7 +344,7 @@ async def _run_buffered(exchange: Exchange, rest: bytes, kept: storing.Storing |
             continue
         if not pace.over() and source.late():
             request.send(held.take_all())
-            return exchange.cut()
+            return await cut_off(exchange)
         client.pending()
         if client.late():
             if kept is None:
