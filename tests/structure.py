@@ -24,6 +24,7 @@ OWN: dict[str, str] = {
     "api": "NGINX Plus",
     "queue": "NGINX Plus",
     "state": "NGINX Plus",
+    "status_zone": "NGINX Plus",
     **dict.fromkeys(("health_check", "match", "status", "header", "body", "require"), "NGINX Plus"),
 }
 

@@ -196,7 +196,6 @@ _FOREIGN = {
     "auth_jwt": "NGINX Plus",
     "auth_oidc": "NGINX Plus",
     "keyval": "NGINX Plus",
-    "status_zone": "NGINX Plus",
     "zone_sync": "NGINX Plus",
     "ntlm": "NGINX Plus",
     "session_log": "NGINX Plus",

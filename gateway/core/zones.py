@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway._fast.zones import LOCK_SIZE, Lock, Table, Words, table_size
 
-__all__ = ["Lock", "Table", "Words", "Zone", "ZoneError", "Zones"]
+__all__ = ["LOCK_SIZE", "Lock", "Table", "Words", "Zone", "ZoneError", "Zones"]
 
 # the allocator's start: the lock, in a cache line of its own
 _FIRST = -(-LOCK_SIZE // 64) * 64

@@ -23,7 +23,7 @@ from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, Command, Directive, take
 from gateway.http.body import read_body
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
-from gateway.modules import stub_status
+from gateway.modules import status_zone, stub_status
 from gateway.upstream import api, state
 from gateway.upstream.api import ApiError
 
@@ -288,6 +288,8 @@ class Call:
         zones: Zones | None = self.main.zones
         found = {}
         for zone in zones or ():
+            if zone.name == status_zone.ZONE:
+                continue
             pages = zone.size // _PAGE
             free = min(zone.unused() // _PAGE, pages)
             found[zone.name] = {"pages": {"used": pages - free, "free": free}, "slots": {}}
@@ -325,8 +327,8 @@ _SHOWN: Final[dict[str, Callable[[Call], Any]]] = {
         "upstreams",
     ],
     "http/requests": Call.requests,
-    "http/server_zones": _nothing,
-    "http/location_zones": _nothing,
+    "http/server_zones": lambda call: status_zone.show_servers(call.request),
+    "http/location_zones": lambda call: status_zone.show_locations(call.request),
     "http/caches": _nothing,
     "http/limit_conns": _nothing,
     "http/limit_reqs": _nothing,
