@@ -76,8 +76,9 @@ class Explainer:
 
     def buffers(self, exchange: Exchange) -> None:
         """See gateway.http.diagnosis."""
-        for level, key, text in answers.on_buffering(exchange):
-            self._note(exchange, level, key, text)
+        if b"event-stream" in (exchange.request.response.content_type or b""):
+            for level, key, text in answers.on_buffering(exchange):
+                self._note(exchange, level, key, text)
 
     def _note(self, exchange: Exchange, level: str, key: Hashable, text: Callable[[], str]) -> None:
         """A line of our own, where nginx has none."""
