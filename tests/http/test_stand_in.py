@@ -24,7 +24,7 @@ async def test_what_variables_say_of_it() -> None:
             ("$http_cookie$cookie_x$content_length$upstream_addr", b""),
             ("$server_addr $server_port $remote_port", b"127.0.0.1 80 "),
             ("$bytes_sent $body_bytes_sent $connection $connection_requests $pipe", b"0 0 0 1 ."),
-            ("$mapped $server_protocol $request_time", b"yes HTTP/1.0 0.000"),
+            ("$mapped $server_protocol", b"yes HTTP/1.0"),
         ):
             template = compile_template(text, registry)
             registry.finish()
