@@ -21,6 +21,8 @@ from gateway.protocol import dns
 if TYPE_CHECKING:
     import trio
 
+    from gateway.core.resolver_counts import ResolverCounts
+
 # A server that has not answered by then has not got the question, or its answer was lost.
 _RESEND_S: Final = 5.0
 # What nobody has asked for since is forgotten.
@@ -72,11 +74,18 @@ class Lookup:
         self.services: list[dns.Service] = []
         self.until = 0.0  # in trio.current_time()
 
-    def cancel(self, code: int = TIMED_OUT) -> None:
+    def time_out(self) -> None:
+        """The time for this lookup is over, unless it is done."""
+        if not self.done:
+            if self._resolver.counts is not None:
+                self._resolver.counts.timed_out()
+            self.cancel()
+
+    def cancel(self) -> None:
         """Wait no longer; the question goes on as long as others wait for it."""
         if not self.done:
             self.done = True
-            self.code = code
+            self.code = TIMED_OUT
             self.until = self._resolver.now + self._resolver.lifetime(_FAILED_S)
             if self._question is not None:
                 self._question.lookups.remove(self)
@@ -136,11 +145,13 @@ class Resolver:
         ipv4: bool = True,
         ipv6: bool = True,
         log: Callable[[str], object] | None = None,
+        counts: ResolverCounts | None = None,
     ) -> None:
         self.servers = tuple(servers)
         self.valid = valid  # seconds that an answer holds, whatever its TTL; 0: as the TTL says
         self.kinds = (dns.A,) * ipv4 + (dns.AAAA,) * ipv6
         self.log = log or (lambda message: None)
+        self.counts = counts
         self.nursery: trio.Nursery | None = None  # of the worker
         self._questions: dict[tuple[bytes, bool], _Question] = {}
         self._cache: OrderedDict[tuple[bytes, bool], _Entry] = OrderedDict()  # the least recently used first
@@ -160,6 +171,8 @@ class Resolver:
 
         The lookup must be cancelled if it is not waited for to its end.
         """
+        if self.counts is not None:
+            self.counts.request(service=service)
         lookup = Lookup(self, name, callback)
         self._look_up(lookup, name.lower().removesuffix(b"."), service)
         self._forget()
@@ -175,6 +188,7 @@ class Resolver:
             if not lookup.done:
                 with trio.move_on_after(timeout_s or float("inf")):
                     await event.wait()
+                lookup.time_out()
         finally:
             lookup.cancel()
         return lookup
@@ -329,6 +343,8 @@ class Resolver:
         except dns.DnsError as error:
             self.log(str(error))
             return 0
+        if self.counts is not None and not answer.truncated:
+            self.counts.response(answer.code)
         if not answer.type:
             name = f', name:"{_text(question.name)}"' if answer.ident in question.open.values() else ""
             self.log(f"DNS error ({words_of(answer.code)}), query id:{answer.ident}{name}")

@@ -11,6 +11,7 @@ from gateway.core.addresses import AddressError, parse_server
 from gateway.core.listening import address_text
 from gateway.core.logs import ERROR, Log
 from gateway.core.resolver import NameServer, Resolver
+from gateway.core.resolver_counts import ResolverCounts, counts_of
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader
@@ -21,11 +22,9 @@ _SWITCH: Final = {"on": True, "off": False}
 
 
 def make_resolver(command: Command) -> Resolver:
-    """The resolver that this directive describes; ready when its worker has started.
-
-    status_zone= is NGINX Plus's: there is no count of queries yet.
-    """
+    """The resolver that this directive describes; ready when its worker has started."""
     servers: list[NameServer] = []
+    counts: ResolverCounts | None = None
     valid, families = 0, {"ipv4": True, "ipv6": True}
     for word in command.args:
         key, equals, value = word.partition("=")
@@ -41,13 +40,14 @@ def make_resolver(command: Command) -> Resolver:
         elif equals and key == "status_zone":
             if not value:
                 command.fail(f"invalid parameter: {word}")
+            counts = command.loader.results.setdefault("resolver_counts", {})[value] = counts_of(value)
         else:
             servers += _servers(word, command)
     if not any(families.values()):
         command.fail('"ipv4" and "ipv6" cannot both be "off"')
     if not servers:
         command.fail("no name servers defined")
-    resolver = Resolver(servers, valid=valid, ipv4=families["ipv4"], ipv6=families["ipv6"])
+    resolver = Resolver(servers, valid=valid, ipv4=families["ipv4"], ipv6=families["ipv6"], counts=counts)
     command.loader.results.setdefault("resolvers", []).append(resolver)
     return resolver
 

@@ -4,7 +4,7 @@
     /http/requests /http/server_zones /http/location_zones /http/caches /http/limit_reqs /http/limit_conns
     /http/upstreams[/NAME[/servers[/ID]]]
 
-Different from NGINX Plus: nothing is counted yet of workers, resolvers, TLS, caches and limits, so these are empty, and
+Different from NGINX Plus: nothing is counted yet of workers, TLS, caches and limits, so these are empty, and
 so are `responses.codes`; connections and requests cannot be reset; there are no keyvals and no stream.
 """
 
@@ -45,6 +45,7 @@ class MainSettings(Conf):
     loaded_ms: Any = setting(0)
     generation: Any = setting(0)
     zones: Any = setting(None)
+    resolvers: Any = setting(factory=dict)
 
 
 @dataclass(slots=True)
@@ -63,6 +64,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
     main.loaded_ms = time.time_ns() // 1_000_000
     main.generation = _generation
     main.zones = loader.results.get("zones")
+    main.resolvers = loader.results.get("resolver_counts", {})
 
 
 def set_api(conf: Settings, command: Command) -> None:
@@ -150,10 +152,11 @@ class Call:
         show = _SHOWN.get("/".join(rest))
         if show is not None:
             return self.only("GET", lambda: self.selected(show(self)))
-        if rest[:2] in (["http", "server_zones"], ["http", "location_zones"]) and len(rest) == 3:
-            zones = _SHOWN["/".join(rest[:2])](self)
-            if rest[2] in zones:
-                return self.only("GET", lambda: self.selected(zones[rest[2]]))
+        *above, name = rest
+        if above in (["http", "server_zones"], ["http", "location_zones"], ["resolvers"]):
+            zones = _SHOWN["/".join(above)](self)
+            if unquote(name) in zones:
+                return self.only("GET", lambda: self.selected(zones[unquote(name)]))
         raise ApiError(404, "path not found", "PathNotFound")
 
     def only(self, methods: str, show: Callable[[], Any]) -> Any:
@@ -284,6 +287,9 @@ class Call:
         status = stub_status.read(self.request)
         return {"total": status.requests, "current": status.reading + status.writing}
 
+    def resolvers(self) -> Any:
+        return {name: counts.shown() for name, counts in self.main.resolvers.items()}
+
     def slabs(self) -> Any:
         zones: Zones | None = self.main.zones
         found = {}
@@ -315,7 +321,7 @@ _SHOWN: Final[dict[str, Callable[[Call], Any]]] = {
     "connections": Call.connections,
     "slabs": Call.slabs,
     "workers": lambda call: [],
-    "resolvers": _nothing,
+    "resolvers": Call.resolvers,
     "ssl": _nothing,
     "http": lambda call: [
         "requests",

@@ -114,6 +114,7 @@ class Passing:
         try:
             if not lookup.done and not await _wait(request, lookup, core.resolver_timeout, conf):
                 return CLIENT_CLOSED
+            lookup.time_out()
         finally:
             lookup.cancel()
         if lookup.code:

@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 from gateway.core.resolver import NameServer, Resolver, words_of
+from gateway.core.resolver_counts import ResolverCounts
 from tests.dns_server import DnsServer, dns_server
 
 
@@ -233,3 +234,20 @@ async def test_services() -> None:
             (2, 81, b"b.org"),
         ]
         assert on.server.asked == [("_http._tcp.a.org", "SRV")]
+
+
+async def test_what_is_counted(autojump_clock: trio.testing.MockClock) -> None:
+    counts = ResolverCounts()
+    async with bench(ipv6=False, counts=counts) as on:
+        on.server.records["a.org", "A"] = ["127.0.0.1"]
+        on.server.too_long.add("a.org")
+        await on.hosts("a.org")
+        await on.hosts("a.org")
+        await on.hosts("b.org")
+        await on.resolver.wait(b"a.org", 5, service=True)
+        on.server.silent = True
+        await on.hosts("c.org", 1)
+        on.resolver.look_up(b"c.org").cancel()
+        shown = counts.shown()
+        assert shown["requests"] == {"name": 5, "srv": 1, "addr": 0}
+        assert {code: count for code, count in shown["responses"].items() if count} == {"noerror": 3, "timedout": 1}

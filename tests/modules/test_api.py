@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.config.errors import ConfigError
+from tests.dns_server import dns_server
 from tests.engine import Engine, load_http, serving
 from tests.fakes import answer, farm
 
@@ -312,3 +313,19 @@ async def test_a_state_file_that_cannot_be_written(tmp_path: Path) -> None:
 def test_bad_parameters(line: str) -> None:
     with pytest.raises(ConfigError, match="invalid parameter"):
         load_http(f"server {{ listen 127.0.0.1:8080; location / {{ {line} }} }}")
+
+
+async def test_resolvers() -> None:
+    async with dns_server() as dns:
+        dns.records["app.test", "A"] = ["127.0.0.1"]
+        text = f"""
+            resolver {dns.address} ipv6=off status_zone=outer; resolver_timeout 5s;
+            server {{ listen 127.0.0.1:8080; location /api {{ api; }} location / {{ uwsgi_pass app.test$arg_port; }} }}
+        """
+        async with client(text) as call:
+            assert (await call.engine.get("/?port=:1")).status == 502
+            status, found = await call("GET", "resolvers")
+            assert status == 200 and list(found) == ["outer"]
+            assert found["outer"]["requests"]["name"] == found["outer"]["responses"]["noerror"] == 1
+            assert await call("GET", "resolvers/outer") == (200, found["outer"])
+            assert (await call("GET", "resolvers/other"))[0] == 404
