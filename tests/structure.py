@@ -19,15 +19,6 @@ TESTS = Path(__file__).parent
 SOURCES = TESTS.parent / "gateway"
 LISTS = TESTS / "data" / "structure"
 
-# Directives that nginx itself does not have, each with what it is from.
-OWN: dict[str, str] = {
-    "api": "NGINX Plus",
-    "queue": "NGINX Plus",
-    "state": "NGINX Plus",
-    "status_zone": "NGINX Plus",
-    **dict.fromkeys(("health_check", "match", "status", "header", "body", "require"), "NGINX Plus"),
-}
-
 # Read by the parser itself.
 _BY_THE_PARSER = {"include"}
 
@@ -60,7 +51,7 @@ def complaints() -> list[str]:
     for directive in declared():
         entries = known.table().get(directive.name, ())
         places = {context for entry in entries for context in entry.contexts}
-        if directive.name not in OWN and (extra := contexts(directive) - places):
+        if directive.name not in known.OWN and (extra := contexts(directive) - places):
             found.append(f"{directive.name}: nginx does not have it in {', '.join(sorted(extra))}")
     for entries in known.table().values():
         for entry in entries:

@@ -176,6 +176,15 @@ def _ratio(one: str, other: str) -> float:
     return difflib.SequenceMatcher(None, one, other).ratio()
 
 
+# Directives that gateway has and open nginx does not, each with whose it is.
+OWN: dict[str, str] = {
+    "api": "NGINX Plus",
+    "queue": "NGINX Plus",
+    "state": "NGINX Plus",
+    "status_zone": "NGINX Plus",
+    **dict.fromkeys(("health_check", "match", "status", "header", "body", "require"), "NGINX Plus"),
+}
+
 # Directives that people meet in examples and that are not nginx's own: how the name begins, and whose it is.
 _FOREIGN = {
     "more_": "the headers-more module; add_header and proxy_hide_header are nginx's own",

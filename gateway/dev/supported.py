@@ -80,6 +80,11 @@ def table() -> str:
     none = [f"{_plain(count.name)} ({len(count.missing)})" for count in found if not count.built and count.missing]
     if none:
         lines += ["", f"Nothing yet of: {', '.join(none)}."]
+    owners: dict[str, list[str]] = {}
+    for name, owner in known.OWN.items():
+        owners.setdefault(owner, []).append(name)
+    for owner, names in owners.items():
+        lines += ["", f"Of {owner}, in its syntax, which open nginx does not have: {_names(names)}."]
     return "\n".join(lines)
 
 

@@ -21,6 +21,11 @@ def test_what_is_declared_counts_as_built() -> None:
     assert "server" not in found["ngx_stream_core_module"].built
 
 
+def test_what_nginx_does_not_have_is_listed() -> None:
+    line = next(line for line in table().splitlines() if line.startswith("Of NGINX Plus"))
+    assert all(f"`{name}`" in line for name in known.OWN)
+
+
 def test_readme_claims_nothing_that_is_not_built() -> None:
     """It may claim less, until somebody runs `python -m gateway.dev.supported --write`."""
     claimed = re.search(r"directives (\d+) are built", README.read_text("utf-8"))
