@@ -22,9 +22,10 @@ import h11
 from gateway._fast import uri
 from gateway._fast.chunked import ChunkedDecoder
 from gateway._fast.files import open_path
-from gateway._fast.http1 import HeadLimits, parse_head
+from gateway._fast.http1 import parse_head
 from gateway._fast.http1_response import parse_response_head, render_head
 from gateway._fast.log_line import ESCAPES, LineFormat
+from gateway._fast.request_head import HeadLimits
 from gateway.core.counters import Counters
 from gateway.core.open_file_cache import OpenFileCache
 from gateway.core.zones import Zone

@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gateway._fast.http1 import RequestHead
+from gateway._fast.request_head import RequestHead
 from gateway.protocol.params import Field, Param
 
 class PacketEncoder:

@@ -7,7 +7,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from gateway._fast.header_line cimport fold_hash
-from gateway._fast.http1 cimport Field, RequestHead
+from gateway._fast.request_head cimport Field, RequestHead
 
 import struct
 

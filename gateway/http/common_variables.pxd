@@ -1,7 +1,7 @@
 # The types of common_variables.py's compiled form.
 cimport cython
 
-from gateway._fast.http1 cimport RequestHead
+from gateway._fast.request_head cimport RequestHead
 from gateway.http.paths cimport document_root as root_of
 from gateway.http.request cimport Request
 

@@ -1,12 +1,14 @@
 # The types of connection.py's compiled form.
 from gateway._fast.cut cimport rest
-from gateway._fast.http1 cimport RequestHead, parse_head
+from gateway._fast.http1 cimport parse_head
+from gateway._fast.request_head cimport RequestHead
 from gateway._fast.lane cimport Lane
 from gateway._fast.stream cimport Stream
 from gateway.http.cycle cimport Worker
 from gateway.http.h1_head cimport decide_framing, render_head
 from gateway.http.listening cimport Listening
-from gateway.http.request cimport Output, Request
+from gateway.http.output cimport Output
+from gateway.http.request cimport Request
 from gateway.http.servers cimport AddressServers, Server
 from gateway.http.settings cimport EngineSettings
 

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.cut import rest
 from gateway._fast.errors import HeadError
-from gateway._fast.http1 import RequestHead, parse_head
+from gateway._fast.http1 import parse_head
+from gateway._fast.request_head import RequestHead
 from gateway._fast.stream import Stream
 from gateway.core.pieces import Piece, total
 from gateway.http.body import BodyDecoder, BodyError
 from gateway.http.h1_head import decide_framing, render_head
 from gateway.http.listening import Listening
 from gateway.http.module import Count, Status
-from gateway.http.request import Output, Request
+from gateway.http.output import Output
+from gateway.http.request import Request
 from gateway.protocol.proxy_protocol import parse as parse_proxy_protocol
 
 if TYPE_CHECKING:

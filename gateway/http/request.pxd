@@ -1,25 +1,13 @@
 # The types of request.py's compiled form.
-from gateway._fast.http1 cimport RequestHead
+from gateway._fast.request_head cimport RequestHead
 from gateway.http.locations cimport Location
+from gateway.http.output cimport Output
 from gateway.http.plan cimport Plan
 from gateway.http.response cimport Response
 from gateway.http.servers cimport Server
 from gateway.http.settings cimport EngineSettings
 
 cdef long OK, DONE, RESTART, CLOSE, CLIENT_CLOSED
-
-
-cdef class Output:
-    cpdef get_connection(self)
-    cpdef check_keepalive(self, Request request, EngineSettings core)
-    cpdef send_head(self, Request request)
-    cpdef send(self, Request request, list pieces, bint last, bint flush)
-    cpdef finish(self, Request request)
-    cpdef terminate(self, Request request)
-    cpdef long discard_body(self, Request request) except -1
-    cpdef receive_body(self, Request request)
-    cpdef long long sent(self) except -1
-    cpdef long long pending(self) except -1
 
 
 cdef class Request:

@@ -9,75 +9,22 @@ from gateway._fast import uri as uri_grammar
 from gateway.http import error_pages, paths
 from gateway.http.body import send_continue
 from gateway.http.module import DONE, OK, RESTART, BodyFilter, Count, FilterFinalize, Result, Status
+from gateway.http.output import Output
 from gateway.http.plan import make_plan, server_handlers
 from gateway.http.response import Response
 from gateway.http.status import CLIENT_CLOSED, CLOSE
 
 if TYPE_CHECKING:
-    from gateway._fast.http1 import RequestHead
+    from gateway._fast.request_head import RequestHead
     from gateway.core.pieces import Piece
     from gateway.core.regex import Captures
     from gateway.http.body import RequestBody
-    from gateway.http.connection import Connection
     from gateway.http.cycle import HttpCycle
     from gateway.http.locations import Location
     from gateway.http.plan import Plan
     from gateway.http.servers import Server
-    from gateway.http.settings import EngineSettings
 
 URI_CHANGES = 10  # rewrites and internal redirects of one request; nginx's NGX_HTTP_MAX_URI_CHANGES
-
-
-class Output:
-    """The stream that a request came on: HTTP/1, HTTP/2, or a parent request.
-
-    All verbs return at once; what does not fit is queued.
-    """
-
-    def get_connection(self) -> Connection:
-        """The client's connection."""
-        raise NotImplementedError
-
-    def check_keepalive(self, request: Request, core: EngineSettings) -> None:
-        """Take request.keepalive back if these settings do not let the connection live on."""
-
-    def send_early_hints(self, request: Request, fields: list[tuple[bytes, bytes]]) -> None:
-        """103, ahead of the response's head (RFC 8297)."""
-
-    def send_head(self, request: Request) -> None:
-        """Queue the response's head."""
-        raise NotImplementedError
-
-    def send(self, request: Request, pieces: list[Piece], last: bool, flush: bool) -> None:
-        """Queue a part of the body; `flush`: it shall leave now."""
-        raise NotImplementedError
-
-    def sent(self) -> Count:
-        """Bytes that the kernel has taken, of all requests of this stream."""
-        raise NotImplementedError
-
-    def pending(self) -> Count:
-        """Bytes queued and not yet taken by the kernel."""
-        raise NotImplementedError
-
-    def finish(self, request: Request) -> None:
-        """All is queued: flush it, then log, clean up, and go on with the connection."""
-        raise NotImplementedError
-
-    def terminate(self, request: Request) -> None:
-        """End at once without completing the response: log, clean up, close."""
-        raise NotImplementedError
-
-    def discard_body(self, request: Request) -> Status:
-        """Read and drop what is left of the request's body; 0, or the status to end with if it is no body."""
-        raise NotImplementedError
-
-    def receive_body(self, request: Request) -> bytes | None:
-        """The next decoded part of the request's body; b"" at its end, None if the client has to send more.
-
-        Errors: BodyError with the status that nginx would answer.
-        """
-        raise NotImplementedError
 
 
 class Request:

@@ -1,5 +1,5 @@
 # The types of servers.py's compiled form.
-from gateway._fast.http1 cimport HeadLimits
+from gateway._fast.request_head cimport HeadLimits
 from gateway.http.locations cimport Location, LocationTable
 
 

@@ -8,7 +8,7 @@ from gateway.core.regex import MatchError
 from gateway.http.locations import Location, LocationTable
 
 if TYPE_CHECKING:
-    from gateway._fast.http1 import HeadLimits, RequestHead
+    from gateway._fast.request_head import HeadLimits, RequestHead
     from gateway.config.loader import Scope
     from gateway.core.regex import Regex
     from gateway.http.module import Handler

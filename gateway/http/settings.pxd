@@ -1,5 +1,5 @@
 # The types of settings.py's compiled form.
-from gateway._fast.http1 cimport RequestHead
+from gateway._fast.request_head cimport RequestHead
 
 cdef long _MSIE6, _SAFARI
 

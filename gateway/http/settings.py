@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gateway._fast.http1 import RequestHead
+    from gateway._fast.request_head import RequestHead
 
 _MSIE6, _SAFARI = 1, 2  # bits of keepalive_disable
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway._fast.http1 import HeadLimits, parse_head
+from gateway._fast.http1 import parse_head
+from gateway._fast.request_head import HeadLimits
 from gateway.http.module import Count
-from gateway.http.request import Output, Request
+from gateway.http.output import Output
+from gateway.http.request import Request
 
 if TYPE_CHECKING:
     from gateway.http.cycle import Worker

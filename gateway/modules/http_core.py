@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from gateway import __version__
-from gateway._fast.http1 import HeadLimits
+from gateway._fast.request_head import HeadLimits
 from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import (

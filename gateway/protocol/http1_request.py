@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Final
 from gateway._fast.chunked import ChunkedDecoder
 from gateway._fast.errors import HeadError
 from gateway._fast.host import validate_host
-from gateway._fast.http1 import HeadLimits, RequestHead, RequestParser, parse_head
+from gateway._fast.http1 import RequestParser, parse_head
+from gateway._fast.request_head import HeadLimits, RequestHead
 
 if TYPE_CHECKING:
     from gateway._fast.http1 import OnHost

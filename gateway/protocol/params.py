@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gateway._fast.http1 import RequestHead
+    from gateway._fast.request_head import RequestHead
 
 Evaluate = Callable[[Any], "bytes | None"]
 # One param: its name, its value or what gives it for a request, and whether an empty value leaves it out.

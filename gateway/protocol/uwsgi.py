@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.protocol.params import Field, Param, Params
 
 if TYPE_CHECKING:
-    from gateway._fast.http1 import RequestHead
+    from gateway._fast.request_head import RequestHead
 
 MAX_SIZE: Final = 0xFFFF  # the size has 16 bits
 # A packet with modifier1 100 and nothing in it; uWSGI answers with one, and in it the warning that an application set.

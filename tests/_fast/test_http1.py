@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway._fast.errors import HeadError
-from gateway._fast.http1 import HeadLimits, RequestHead, RequestParser, parse_head
+from gateway._fast.http1 import RequestParser, parse_head
+from gateway._fast.request_head import HeadLimits, RequestHead
 
 CURL = b"GET /index.html?a=1 HTTP/1.1\r\nHost: LocalHost.:8080\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n"
 

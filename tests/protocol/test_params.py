@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from gateway._fast.http1 import HeadLimits, parse_head
+from gateway._fast.http1 import parse_head
+from gateway._fast.request_head import HeadLimits
 from gateway.protocol.params import Params, header_param, merge_fields
 
 FIELDS = [(b"Host", b"h"), (b"X-Tag", b"1"), (b"cookie", b"a=1"), (b"x-tag", b"2"), (b"Cookie", b"b=2")]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway._fast.http1 import HeadLimits, parse_head
+from gateway._fast.http1 import parse_head
+from gateway._fast.request_head import HeadLimits
 from gateway._fast.uwsgi import PacketEncoder as FastEncoder
 from gateway.protocol.params import Param, header_param
 from gateway.protocol.uwsgi import BadPacket, PlainEncoder, decode

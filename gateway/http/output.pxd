@@ -1,0 +1,16 @@
+# The types of output.py's compiled form.
+from gateway.http.request cimport Request
+from gateway.http.settings cimport EngineSettings
+
+
+cdef class Output:
+    cpdef get_connection(self)
+    cpdef check_keepalive(self, Request request, EngineSettings core)
+    cpdef send_head(self, Request request)
+    cpdef send(self, Request request, list pieces, bint last, bint flush)
+    cpdef finish(self, Request request)
+    cpdef terminate(self, Request request)
+    cpdef long discard_body(self, Request request) except -1
+    cpdef receive_body(self, Request request)
+    cpdef long long sent(self) except -1
+    cpdef long long pending(self) except -1

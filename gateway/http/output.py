@@ -1,0 +1,65 @@
+"""The interface between a request and the stream that it came on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.http.module import Count, Status
+
+if TYPE_CHECKING:
+    from gateway.core.pieces import Piece
+    from gateway.http.connection import Connection
+    from gateway.http.request import Request
+    from gateway.http.settings import EngineSettings
+
+
+class Output:
+    """The stream that a request came on: HTTP/1, HTTP/2, or a parent request.
+
+    All verbs return at once; what does not fit is queued.
+    """
+
+    def get_connection(self) -> Connection:
+        """The client's connection."""
+        raise NotImplementedError
+
+    def check_keepalive(self, request: Request, core: EngineSettings) -> None:
+        """Take request.keepalive back if these settings do not let the connection live on."""
+
+    def send_early_hints(self, request: Request, fields: list[tuple[bytes, bytes]]) -> None:
+        """103, ahead of the response's head (RFC 8297)."""
+
+    def send_head(self, request: Request) -> None:
+        """Queue the response's head."""
+        raise NotImplementedError
+
+    def send(self, request: Request, pieces: list[Piece], last: bool, flush: bool) -> None:
+        """Queue a part of the body; `flush`: it shall leave now."""
+        raise NotImplementedError
+
+    def sent(self) -> Count:
+        """Bytes that the kernel has taken, of all requests of this stream."""
+        raise NotImplementedError
+
+    def pending(self) -> Count:
+        """Bytes queued and not yet taken by the kernel."""
+        raise NotImplementedError
+
+    def finish(self, request: Request) -> None:
+        """All is queued: flush it, then log, clean up, and go on with the connection."""
+        raise NotImplementedError
+
+    def terminate(self, request: Request) -> None:
+        """End at once without completing the response: log, clean up, close."""
+        raise NotImplementedError
+
+    def discard_body(self, request: Request) -> Status:
+        """Read and drop what is left of the request's body; 0, or the status to end with if it is no body."""
+        raise NotImplementedError
+
+    def receive_body(self, request: Request) -> bytes | None:
+        """The next decoded part of the request's body; b"" at its end, None if the client has to send more.
+
+        Errors: BodyError with the status that nginx would answer.
+        """
+        raise NotImplementedError
