@@ -174,8 +174,9 @@ class Resolver:
         if self.counts is not None:
             self.counts.request(service=service)
         lookup = Lookup(self, name, callback)
-        self._look_up(lookup, name.lower().removesuffix(b"."), service)
-        self._forget()
+        now = self.now
+        self._look_up(lookup, name.lower().removesuffix(b"."), service, now)
+        self._forget(now)
         return lookup
 
     async def wait(self, name: bytes, timeout_s: float, *, service: bool = False) -> Lookup:
@@ -195,15 +196,14 @@ class Resolver:
 
     # -- what is known -------------------------------------------------------------------------------------------
 
-    def _look_up(self, lookup: Lookup, name: bytes, service: bool) -> None:
+    def _look_up(self, lookup: Lookup, name: bytes, service: bool, now: float) -> None:
         key = (name, service)
         entry = self._cache.get(key)
         if entry is not None:
-            now = self.now
             if now < entry.until:
                 entry.used = now
                 self._cache.move_to_end(key)
-                self._use(lookup, entry, service, rotate=True)
+                self._use(lookup, entry, service, now, rotate=True)
                 return
             del self._cache[key]
         question = self._questions.get(key)
@@ -215,14 +215,14 @@ class Resolver:
         lookup._question = question
         question.lookups.append(lookup)
 
-    def _use(self, lookup: Lookup, entry: _Entry, service: bool, *, rotate: bool) -> None:
+    def _use(self, lookup: Lookup, entry: _Entry, service: bool, now: float, *, rotate: bool) -> None:
         """Give the lookup what is known of its name, or go on with the name that it stands for."""
         if entry.cname is not None:
             lookup.depth += 1
             if lookup.depth > _MAX_CNAMES:
                 self._finish(lookup, dns.NXDOMAIN)
             else:
-                self._look_up(lookup, entry.cname, service)
+                self._look_up(lookup, entry.cname, service, now)
             return
         lookup.hosts = entry.hosts(rotate=rotate)
         lookup.services = entry.services
@@ -234,14 +234,14 @@ class Resolver:
         lookup.code = code
         lookup.until = until or self.now + self.lifetime(_FAILED_S)
 
-    def _forget(self) -> None:
+    def _forget(self, now: float) -> None:
         """Drop one or two names that nobody has asked for."""
         cache = self._cache
         for _ in range(2):
-            if cache:
-                key, entry = next(iter(cache.items()))
-                if entry.used + _UNUSED_S < self.now:
-                    del cache[key]
+            key = next(iter(cache), None)
+            if key is None or cache[key].used + _UNUSED_S >= now:
+                return
+            del cache[key]
 
     # -- asking --------------------------------------------------------------------------------------------------
 
@@ -392,7 +392,7 @@ class Resolver:
             if code:
                 self._finish(lookup, code)
             else:
-                self._use(lookup, entry, service, rotate=False)
+                self._use(lookup, entry, service, self.now, rotate=False)
             if lookup.done and lookup.callback is not None:
                 lookup.callback()
 

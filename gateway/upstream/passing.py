@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from gateway.config.conf import UNSET
@@ -121,7 +122,11 @@ class Passing:
             words = words_of(lookup.code).encode()
             request.log("error", b"%b could not be resolved (%b)" % (target.host, words))
             return 502
-        return several(target.host, [inet_address(host, target.port) for host in lookup.hosts])
+        return several(target.host, [_address(host, target.port) for host in lookup.hosts])
+
+
+# What names stand for comes again with each request.
+_address = functools.lru_cache(maxsize=1024)(inet_address)
 
 
 async def _wait(request: Request, lookup: Lookup, timeout_s: float, conf: UpstreamConf | None) -> bool:
