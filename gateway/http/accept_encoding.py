@@ -76,7 +76,7 @@ def _proxied(request: Request, proxied: int) -> bool:
         if not proxied & EXPIRED:
             return False
         at = parse_http_date(expires)
-        date = int(request.connection.lane.wall) if response.date is None else parse_http_date(response.date)
+        date = int(request.connection.lane.wall) if not response.date else parse_http_date(response.date)
         return at is not None and date is not None and at < date
     controls = [value for name, value in response.fields if name.lower() == b"cache-control"]
     if controls:

@@ -81,7 +81,7 @@ def render_head(request: Request, date: bytes) -> bytes:
     if response.date is None:
         _OUT.put(b"\r\nDate: ")
         _OUT.put(date)
-    elif listed is None or b"date" not in listed:
+    elif response.date and (listed is None or b"date" not in listed):
         _OUT.put(b"\r\nDate: ")
         _OUT.put(response.date)
     content_type = response.content_type

@@ -86,6 +86,7 @@ class ProxyPass:
 @dataclass(slots=True)
 class LocationConf(UpstreamConf):
     prefix: ClassVar[str] = "proxy"
+    passes_absence: ClassVar[bool] = True
     default_hidden: ClassVar[tuple[bytes, ...]] = (*UpstreamConf.default_hidden, b"date", b"server", b"x-pad")
 
     passing: Any = setting(None, inherit=False)  # what proxy_pass said

@@ -32,7 +32,7 @@ def parse(data: bytes) -> tuple[ProxyHeader, int] | None:
 
 
 def _broken(data: bytes) -> ValueError:
-    shown = data[: data.find(b"\r\n") if b"\r\n" in data else V1_MAX]
+    shown = data[:V1_MAX].replace(b"\r", b"\n").partition(b"\n")[0]
     return ValueError(f'broken header: "{shown.decode("latin-1")}"')
 
 
@@ -71,14 +71,12 @@ def _parse_v2(data: bytes) -> tuple[ProxyHeader, int] | None:
     (length,) = struct.unpack("!H", data[14:16])
     end = 16 + length
     if end > V2_MAX:
-        raise ValueError("too large PROXY protocol header")
+        raise ValueError("header is too large")
     if len(data) < end:
         return None
     header = ProxyHeader()
-    if command == 0:  # LOCAL: the balancer itself, a health check
+    if command != 1:  # LOCAL: the balancer itself, a health check; others nobody has defined
         return header, end
-    if command != 1:
-        raise ValueError(f"unknown PROXY protocol command: {command}")
     transport = family & 15
     if transport != 1:
         return header, end

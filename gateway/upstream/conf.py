@@ -49,6 +49,8 @@ class UpstreamConf(Conf):
     change_buffering: ClassVar[bool] = True
     # a 404 is answered by the gateway itself
     intercept_404: ClassVar[bool] = False
+    # an answer without Server or Date that may pass (`*_pass_header`) gets none from us either
+    passes_absence: ClassVar[bool] = False
     # fields of an answer that are not passed on unless `*_pass_header` names them, in lower case
     default_hidden: ClassVar[tuple[bytes, ...]] = (
         b"x-accel-expires",

@@ -191,6 +191,12 @@ class UpstreamHead:
                 self._place(request, conf, lower, name, value)
             else:
                 out.append((name, value))
+        if conf.passes_absence:
+            # Where an upstream's own are passed on, that it sends none is passed on as well.
+            if response.server is None and b"server" not in hidden:
+                response.server = b""
+            if response.date is None and b"date" not in hidden:
+                response.date = b""
         response.disable_not_modified = True
         if conf.force_ranges:
             response.accept_ranges = response.single_range = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.http.template import Template
 
@@ -82,8 +82,23 @@ def split_cookie(value: bytes) -> list[Attribute]:
     attributes: list[Attribute] = []
     for part in value.split(b";"):
         name, equals, text = part.partition(b"=")
-        attributes.append((name.strip(b" \t"), text.strip(b" \t") if equals else None))
+        attributes.append((name.strip(b" "), text.strip(b" ") if equals else None))
     return attributes
+
+
+_SECURE: Final = b"Secure"
+_HTTP_ONLY: Final = b"HttpOnly"
+_SAME_SITE: Final = b"SameSite"
+_NAMES: Final = {name.lower(): name for name in (_SECURE, _HTTP_ONLY, _SAME_SITE)}
+# The words of `proxy_cookie_flags`: what is added, with which value, and what is taken away.
+_ADDED: Final[dict[bytes, Attribute]] = {
+    b"secure": (_SECURE, None),
+    b"httponly": (_HTTP_ONLY, None),
+    b"samesite=strict": (_SAME_SITE, b"Strict"),
+    b"samesite=lax": (_SAME_SITE, b"Lax"),
+    b"samesite=none": (_SAME_SITE, b"None"),
+}
+_TAKEN: Final = {b"nosecure": _SECURE, b"nohttponly": _HTTP_ONLY, b"nosamesite": _SAME_SITE}
 
 
 class FlagRule:
@@ -95,33 +110,30 @@ class FlagRule:
         self.matches = matches
         self.flags = tuple(flags)
 
-    def change(self, request: Request, attributes: list[Attribute]) -> list[Attribute]:
-        for flag in self.flags:
-            word = flag(request)
-            name, keep, setting = _flag(word)
-            attributes = [attributes[0], *(item for item in attributes[1:] if item[0].lower() != name.lower())]
-            if keep:
-                attributes.append((name, setting))
-        return attributes
-
-
-def _flag(word: bytes) -> tuple[bytes, bool, bytes | None]:
-    lower = word.lower()
-    if lower in (b"secure", b"nosecure"):
-        return b"Secure", lower == b"secure", None
-    if lower in (b"httponly", b"nohttponly"):
-        return b"HttpOnly", lower == b"httponly", None
-    if lower == b"nosamesite":
-        return b"SameSite", False, None
-    if lower.startswith(b"samesite="):
-        return b"SameSite", True, lower[9:].title()
-    raise ValueError(word)
+    def change(self, request: Request, attributes: list[Attribute]) -> list[Attribute] | None:
+        """The attributes with the flags; None where variables left no flag. A flag that is there stays in its place."""
+        words = [flag(request).lower() for flag in self.flags]
+        added = dict(_ADDED[word] for word in words if word in _ADDED)
+        taken = {_TAKEN[word] for word in words if word in _TAKEN}
+        if not added and not taken:
+            return None
+        changed = attributes[:1]
+        for name, text in attributes[1:]:
+            flag = _NAMES.get(name.lower(), b"")
+            if flag in added:
+                wanted = added.pop(flag)
+                if wanted is not None and (text or b"").lower() != wanted.lower():
+                    changed.append((flag, wanted))
+                    continue
+            elif flag in taken:
+                continue
+            changed.append((name, text))
+        return changed + [(flag, added[flag]) for flag in (_SECURE, _HTTP_ONLY, _SAME_SITE) if flag in added]
 
 
 def check_flag(word: bytes) -> None:
     """Errors: ValueError for what is no flag."""
-    name, keep, setting = _flag(word)
-    if keep and name == b"SameSite" and setting not in (b"Strict", b"Lax", b"None"):
+    if word.lower() not in _ADDED and word.lower() not in _TAKEN:
         raise ValueError(word)
 
 
@@ -142,9 +154,9 @@ def rewrite_cookie(
                 changed = True
     for rule in flags:
         if rule.matches(request, attributes[0][0]):
-            after = rule.change(request, attributes)
-            changed = changed or after != attributes
-            attributes = after
+            flagged = rule.change(request, attributes)
+            if flagged is not None:
+                attributes, changed = flagged, True
             break
     if not changed:
         return None

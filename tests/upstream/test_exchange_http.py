@@ -260,6 +260,20 @@ async def test_limit_rate_counts_what_comes_with_the_head(tmp_path: Path, autoju
         assert trio.current_time() - began >= 1
 
 
+async def test_the_absence_of_date_and_server_passes(tmp_path: Path) -> None:
+    inside = "proxy_pass_header Date; proxy_pass_header Server;"
+    async with proxied(closing(), tmp_path, inside) as engine:
+        reply = await engine.get("/")
+        assert reply.header("date") is None
+        assert reply.header("server") is None
+    named = OK.replace(b"Content", b"Server: back\r\nDate: now\r\nContent", 1)
+    for given, expected in ((inside, (b"back", b"now")), ("", (b"gateway", b" GMT"))):
+        async with proxied(closing(named), tmp_path, given) as engine:
+            reply = await engine.get("/")
+            assert (reply.header("server") or b"").startswith(expected[0])
+            assert (reply.header("date") or b"").endswith(expected[1])
+
+
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nX-Pad: x\r\n\r\n"
 
 
