@@ -251,8 +251,24 @@ def connect_raw(Lane lane not None, bytes address not None, bytes local=None, *,
     return open_stream(lane, address, local, keepalive, nodelay, transparent)
 
 
+cdef enum:
+    # <linux/in6.h>, which does not go together with <netinet/in.h>
+    IPV6 = 41
+    IPV6_TRANSPARENT = 75
+
+
+cdef object own_error(int number, bytes call):
+    """What failed on our side, before the peer was asked: `filename` names the call."""
+    error = os_error(number)
+    error.filename = call
+    return error
+
+
 cpdef Stream open_stream(Lane lane, bytes address, bytes local, bint keepalive, bint nodelay, bint transparent):
-    """Begin a connection to a raw sockaddr; OSError when it fails at once. The stream may still be connecting."""
+    """Begin a connection to a raw sockaddr; the stream may still be connecting.
+
+    OSError when it fails at once; its `filename` is the call that failed where that was not connect().
+    """
     cdef const char* data = PyBytes_AS_STRING(address)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(address)
     cdef int family, fd, number
@@ -263,20 +279,23 @@ cpdef Stream open_stream(Lane lane, bytes address, bytes local, bint keepalive, 
     family = (<const sockaddr*>data).sa_family
     fd = c_socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
     if fd < 0:
-        raise os_error(errno)
+        raise own_error(errno, b"socket()")
     try:
         if keepalive and setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) < 0:
-            raise os_error(errno)
+            raise own_error(errno, b"setsockopt(SO_KEEPALIVE)")
         if nodelay and family != AF_UNIX:
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
         if local is not None:
-            if transparent and setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one)) < 0:
-                raise os_error(errno)
+            if transparent and family == AF_INET6:
+                if setsockopt(fd, IPV6, IPV6_TRANSPARENT, &one, sizeof(one)) < 0:
+                    raise own_error(errno, b"setsockopt(IPV6_TRANSPARENT)")
+            elif transparent and setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one)) < 0:
+                raise own_error(errno, b"setsockopt(IP_TRANSPARENT)")
             if family != AF_UNIX:
                 # the port is chosen at connect(), when the other end is known: many more connections fit
                 setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one))
             if c_bind(fd, <const sockaddr*>PyBytes_AS_STRING(local), <socklen_t>PyBytes_GET_SIZE(local)) < 0:
-                raise os_error(errno)
+                raise own_error(errno, b"bind()")
         if c_connect(fd, <const sockaddr*>data, <socklen_t>size) < 0:
             number = errno
             if number != EINPROGRESS:

@@ -47,7 +47,6 @@ _ORDINARY: Final = frozenset(
         errno.ENOTCONN,
     }
 )
-_BIND_ERRORS: Final = frozenset({errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.EACCES, errno.EPERM})
 
 
 # Members of an enum, bound: a look-up in an enum costs more than a system call.
@@ -233,12 +232,17 @@ class Asking:
                 )
         except OSError as error:
             self.attempt.error = error
-            if local is not None and error.errno in _BIND_ERRORS:
-                self.log("crit", b"bind(%b) failed (%b)" % (local.name, error_words(error)))
+            self.failure = _ERROR
+            call: bytes | None = error.filename
+            if call is not None:
+                self.failure = Condition.OWN_SIDE
+                if call == b"bind()" and local is not None:
+                    self.log("crit", b"bind(%b) failed (%b)" % (local.name, error_words(error)))
+                else:
+                    self.log("alert", b"%b failed (%b)" % (call, error_words(error)))
             else:
                 level = "error" if error.errno in _ORDINARY else "crit"
                 self.log(level, b"connect() to %b failed (%b)" % (peer.name, error_words(error)))
-            self.failure = _ERROR
             return False
         self.connection = Connection(stream, peer.address, self.lane.fresh())
         if settings.has_socket_options:

@@ -23,6 +23,7 @@ class Condition(enum.IntFlag):
     HTTP_429 = 0x400
     UPDATING = 0x800
     NON_IDEMPOTENT = 0x4000
+    OWN_SIDE = 0x20000000  # our own socket failed, before the peer was asked; no directive names it either
     NO_LIVE = 0x40000000  # no peer to ask; no directive names it, so it always ends the exchange
     OFF = 0x80000000
 
@@ -41,6 +42,7 @@ _STATUS_OF: Final = {
     Condition.TIMEOUT: 504,
     Condition.HTTP_504: 504,
     Condition.HTTP_500: 500,
+    Condition.OWN_SIDE: 500,
     Condition.HTTP_503: 503,
     Condition.HTTP_403: 403,
     Condition.HTTP_404: 404,
@@ -58,4 +60,6 @@ def status_of(condition: Condition) -> int:
 
 def outcome_of(condition: Condition) -> Outcome:
     """Whether the peer is to blame: a 403 or 404 is an answer like any other."""
+    if condition == Condition.OWN_SIDE:
+        return Outcome.OK
     return Outcome.NEXT if condition in (Condition.HTTP_403, Condition.HTTP_404) else Outcome.FAILED

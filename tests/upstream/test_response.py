@@ -25,6 +25,7 @@ class FakeRequest:
 class FakeConf:
     hidden = frozenset({b"x-hidden"})
     force_ranges = False
+    passes_absence = False
 
     @staticmethod
     def rewrite_field(request: object, lower: bytes, value: bytes) -> bytes | None:
