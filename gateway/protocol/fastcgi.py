@@ -46,30 +46,39 @@ def record(kind: int, content: bytes = b"") -> bytes:
 
 
 STDIN_END: Final = record(STDIN)
+_PARAMS_END: Final = record(PARAMS)
+_BEGIN: Final = record(BEGIN_REQUEST, struct.pack(">HB5x", _RESPONDER, 0))
+_BEGIN_AND_KEEP: Final = record(BEGIN_REQUEST, struct.pack(">HB5x", _RESPONDER, _KEEP_CONN))
 
 
 def _length(size: int) -> bytes:
     return struct.pack(">I", size | 0x80000000) if size > 127 else bytes((size,))
 
 
-def begin(pairs: Iterable[Field], *, keep: bool) -> bytes:
+def begin(pairs: Iterable[Field], keep: bool) -> bytes:
     """BEGIN_REQUEST and PARAMS. Errors: OverflowError(size) for one pair that fits into no record."""
-    parts = [record(BEGIN_REQUEST, struct.pack(">HB5x", _RESPONDER, _KEEP_CONN if keep else 0))]
+    parts = [_BEGIN_AND_KEEP if keep else _BEGIN]
     content: list[bytes] = []
     size = 0
     for name, value in pairs:
-        pair = b"%b%b%b%b" % (_length(len(name)), _length(len(value)), name, value)
-        if len(pair) > MAX_PARAMS:
-            raise OverflowError(len(pair))
-        if size + len(pair) > MAX_PARAMS:
+        name_size = len(name)
+        value_size = len(value)
+        if name_size < 128 and value_size < 128:
+            lengths = bytes((name_size, value_size))
+        else:
+            lengths = _length(name_size) + _length(value_size)
+        added = len(lengths) + name_size + value_size
+        if added > MAX_PARAMS:
+            raise OverflowError(added)
+        if size + added > MAX_PARAMS:
             parts.append(record(PARAMS, b"".join(content)))
             content = []
             size = 0
-        content.append(pair)
-        size += len(pair)
+        content += (lengths, name, value)
+        size += added
     if content:
         parts.append(record(PARAMS, b"".join(content)))
-    parts.append(record(PARAMS))
+    parts.append(_PARAMS_END)
     return b"".join(parts)
 
 
@@ -80,9 +89,9 @@ def stdin(data: bytes) -> bytes:
     return b"".join(record(STDIN, data[at : at + STDIN_SIZE]) for at in range(0, len(data), STDIN_SIZE))
 
 
-def parse_header(data: bytes) -> tuple[int, int, int]:
-    """(type, length, padding) of a record that answers a request. Errors: HeadError, with nginx's words."""
-    version, kind, request_id, length, padding = _HEADER.unpack(data[:8].ljust(8, b"\0"))
+def check_header(data: bytes) -> None:
+    """Check as much as there is of the header of a record that answers. Errors: HeadError, with nginx's words."""
+    version, kind, request_id, _, _ = _HEADER.unpack(data[:8].ljust(8, b"\0"))
     have = len(data)
     if have > 0 and version != 1:
         raise _refused(f"upstream sent unsupported FastCGI protocol version: {version}")
@@ -92,7 +101,6 @@ def parse_header(data: bytes) -> tuple[int, int, int]:
         raise _refused(f"upstream sent unexpected FastCGI request id high byte: {request_id >> 8}")
     if have > 3 and request_id != 1:
         raise _refused(f"upstream sent unexpected FastCGI request id low byte: {request_id & 0xFF}")
-    return kind, length, padding
 
 
 def _refused(message: str, part: bytes = b"") -> HeadError:
@@ -105,23 +113,6 @@ def _no_stderr(text: bytes) -> bool:
 
 class FastcgiReader:
     """Reads one answer (see gateway.protocol.cgi.Reader)."""
-
-    __slots__ = (
-        "_content",
-        "_kind",
-        "_length",
-        "_on_stderr",
-        "_padding",
-        "_stderr",
-        "_text",
-        "_waiting",
-        "done",
-        "excess",
-        "head_received",
-        "keep",
-        "keepalive",
-        "left",
-    )
 
     def __init__(self, *, keep: bool = False, on_stderr: Callable[[bytes], bool] = _no_stderr) -> None:
         """`keep`: the application was asked to keep the connection, so only END_REQUEST ends the answer.
@@ -229,13 +220,13 @@ class FastcgiReader:
 
     def _begin(self, data: bytes, at: int) -> int:
         """Take the header at this place; the record's type, 0 if it is not all there."""
-        kind, length, padding = parse_header(data[at : at + 8])
-        if len(data) < at + 8:
+        if len(data) < at + 8 or data[at] != 1 or data[at + 2] or data[at + 3] != 1 or data[at + 1] not in _ANSWERS:
+            check_header(data[at : at + 8])  # says what is wrong with it
             return 0
-        self._kind = kind
-        self._length = length
-        self._padding = padding
-        return kind
+        self._kind = data[at + 1]
+        self._length = data[at + 4] << 8 | data[at + 5]
+        self._padding = data[at + 6]
+        return self._kind
 
     def _tell_stderr(self) -> bool:
         text = b"".join(self._stderr)

@@ -6,7 +6,7 @@ Each protocol writes the pairs in its own way; what they are is the same for all
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from gateway._fast.request_head import RequestHead
@@ -27,23 +27,20 @@ def ignored_fields(params: Iterable[Param]) -> tuple[bytes, ...]:
     return tuple(name for name, _, _ in params if len(name) > 5 and name.startswith(b"HTTP_"))
 
 
-def merge_fields(fields: Sequence[Field]) -> list[Field]:
-    """Repeated fields as one, in the first one's place: joined with a comma, cookies with a semicolon."""
-    merged: dict[bytes, list[bytes]] = {}
-    names: dict[bytes, bytes] = {}
-    for name, value in fields:
-        lower = name.lower()
-        names.setdefault(lower, name)
-        merged.setdefault(lower, []).append(value)
-    return [
-        (names[lower], (b"; " if lower == b"cookie" else b", ").join(values)) for lower, values in merged.items()
-    ]
+# What becomes of a field's name: in lower case, and as a param. Names are the clients': their number is limited.
+_NAMES: dict[bytes, tuple[bytes, bytes]] = {}
+_MOST_NAMES: Final = 1000
+
+
+def _names(name: bytes) -> tuple[bytes, bytes]:
+    found = name.lower(), header_param(name)
+    if len(_NAMES) < _MOST_NAMES:
+        _NAMES[name] = found
+    return found
 
 
 class Params:
     """The params of one location; `pairs` is one pass over them and a request's fields."""
-
-    __slots__ = ("ignored", "params", "pass_headers")
 
     def __init__(self, params: Sequence[Param], *, pass_headers: bool = True) -> None:
         self.params = tuple(params)
@@ -67,8 +64,18 @@ class Params:
             if text or not skip_empty:
                 pairs.append((name, text))
         if self.pass_headers:
-            for name, text in merge_fields(head if isinstance(head, list) else head.fields()):
-                key = header_param(name)
-                if key not in self.ignored:
+            # Repeated fields are one, in the first one's place: joined with a comma, cookies with a semicolon.
+            ignored = self.ignored
+            places: dict[bytes, int] = {}
+            for name, text in head if isinstance(head, list) else head.fields():
+                lower, key = _NAMES.get(name) or _names(name)
+                if key in ignored:
+                    continue
+                place = places.get(lower)
+                if place is None:
+                    places[lower] = len(pairs)
                     pairs.append((key, text))
+                else:
+                    joined = pairs[place][1] + (b"; " if lower == b"cookie" else b", ") + text
+                    pairs[place] = (key, joined)
         return pairs

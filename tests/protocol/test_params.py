@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from gateway._fast.http1 import parse_head
 from gateway._fast.request_head import HeadLimits
-from gateway.protocol.params import Params, header_param, merge_fields
+from gateway.protocol.params import Params, header_param
 
 FIELDS = [(b"Host", b"h"), (b"X-Tag", b"1"), (b"cookie", b"a=1"), (b"x-tag", b"2"), (b"Cookie", b"b=2")]
 
@@ -12,7 +12,18 @@ def test_a_field_becomes_a_param() -> None:
 
 
 def test_repeated_fields_are_one() -> None:
-    assert merge_fields(FIELDS) == [(b"Host", b"h"), (b"X-Tag", b"1, 2"), (b"cookie", b"a=1; b=2")]
+    assert Params([]).pairs(None, [*FIELDS, (b"X_Tag", b"3")]) == [
+        (b"HTTP_HOST", b"h"),
+        (b"HTTP_X_TAG", b"1, 2"),
+        (b"HTTP_COOKIE", b"a=1; b=2"),
+        (b"HTTP_X_TAG", b"3"),
+    ]
+
+
+def test_names_are_not_kept_without_end() -> None:
+    fields = [(b"X-%d" % n, b"") for n in range(3000)]
+    for _ in range(2):
+        assert Params([]).pairs(None, fields)[-1] == (b"HTTP_X_2999", b"")
 
 
 def test_params_come_before_fields_and_take_their_place() -> None:
