@@ -5,7 +5,7 @@
     /http/upstreams[/NAME[/servers[/ID]]]
 
 Different from NGINX Plus: nothing is counted yet of workers, TLS, caches and limits, so these are empty, and
-so are `responses.codes`; connections and requests cannot be reset; there are no keyvals and no stream.
+so are the codes of responses from peers; connections and requests cannot be reset; there are no keyvals and no stream.
 """
 
 from __future__ import annotations

@@ -30,8 +30,9 @@ ZONE: Final = " status_zone"
 _SERVER: Final = "server"
 _LOCATION: Final = "location"
 
-_PROCESSING, _REQUESTS, _DISCARDED, _RECEIVED, _SENT, _RESPONSES = range(6)
-_WORDS: Final = _RESPONSES + 5
+# a word for each status from 100 to 599 comes last
+_PROCESSING, _REQUESTS, _DISCARDED, _RECEIVED, _SENT, _CODES = range(6)
+_WORDS: Final = _CODES + 500
 
 
 class Counts:
@@ -49,7 +50,7 @@ class Counts:
         words.add(_RECEIVED, int(length(request) or 0))
         status = request.log_status or request.err_status or request.response.status
         if request.head_sent and 100 <= status < 600:
-            words.add(_RESPONSES + status // 100 - 1, 1)
+            words.add(_CODES + status - 100, 1)
             words.add(_SENT, int(request.bytes_sent()))
         else:
             words.add(_DISCARDED, 1)
@@ -57,11 +58,12 @@ class Counts:
     def show(self) -> dict[str, Any]:
         """As the API has it."""
         words = list(self.words.view)
+        codes = words[_CODES:]
         found: dict[str, Any] = {"processing": words[_PROCESSING]} if self.kind == _SERVER else {}
         return {
             **found,
             "requests": words[_REQUESTS],
-            "responses": responses(words[_RESPONSES:]),
+            "responses": responses([sum(codes[start : start + 100]) for start in range(0, 500, 100)], codes),
             "discarded": words[_DISCARDED],
             "received": words[_RECEIVED],
             "sent": words[_SENT],

@@ -98,6 +98,9 @@ def set_server(conf: None, command: Command) -> None:
             elif key == "fail_timeout":
                 server.fail_timeout = units.parse_seconds(value)
             elif key == "slow_start":
+                if upstream.without_backup:
+                    # nor have those methods a use for it
+                    command.fail(f'balancing method does not support parameter "{parameter}"')
                 server.slow_start = units.parse_time_ms(value)
             elif key == "route":
                 server.route = _route(value, command)

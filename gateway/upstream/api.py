@@ -61,9 +61,11 @@ def describe(upstream: Upstream, now: int) -> dict[str, Any]:
     return found
 
 
-def responses(counts: list[int]) -> dict[str, int]:
-    """The counts of 1xx to 5xx, and their sum."""
-    found = {f"{number}xx": count for number, count in enumerate(counts, 1)}
+def responses(counts: list[int], codes: list[int] | None = None) -> dict[str, Any]:
+    """The counts of 1xx to 5xx, and their sum; `codes` from 100 on, where they are counted."""
+    found: dict[str, Any] = {f"{number}xx": count for number, count in enumerate(counts, 1)}
+    if codes is not None:
+        found["codes"] = {str(code): count for code, count in enumerate(codes, 100) if count}
     return {**found, "total": sum(counts)}
 
 

@@ -15,7 +15,7 @@ from tests.fakes import answer, farm
 
 CONF = """
     upstream a { zone a 64k; server 127.0.0.1:81 weight=3 max_conns=5 fail_timeout=1m; server 127.0.0.1:82 backup; }
-    upstream b { zone b 64k; ip_hash; server 127.0.0.1:83 down route=r slow_start=30s; server 127.0.0.2:83 drain; }
+    upstream b { zone b 64k; ip_hash; server 127.0.0.1:83 down route=r; server 127.0.0.2:83 drain; }
     upstream c { server 127.0.0.1:84; }
     server { listen 127.0.0.1:8080; location /api { api write=on; } location /read/ { api; } }
 """
@@ -129,7 +129,7 @@ async def test_servers_as_configured() -> None:
             },
         ]
         _, server = await call("GET", "http/upstreams/b/servers/0")
-        assert (server["down"], server["route"], server["slow_start"]) == (True, "r", "30s")
+        assert (server["down"], server["route"]) == (True, "r")
         assert (await call("GET", "http/upstreams/b/servers/1"))[1]["drain"] is True
 
 

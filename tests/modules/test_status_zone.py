@@ -41,7 +41,10 @@ async def test_counts() -> None:
         await engine.get("/", host="third")
         locations = await shown(engine, "location_zones")
         assert {name: zone["requests"] for name, zone in locations.items()} == {"all": 4, "closed": 1, "a": 1, "b": 1}
-        assert locations["all"]["responses"] == {"1xx": 0, "2xx": 2, "3xx": 0, "4xx": 2, "5xx": 0, "total": 4}
+        assert locations["all"]["responses"] == {
+            "1xx": 0, "2xx": 2, "3xx": 0, "4xx": 2, "5xx": 0, "total": 4,
+            "codes": {"200": 2, "404": 2},
+        }
         assert (locations["closed"]["discarded"], locations["closed"]["responses"]["total"]) == (1, 0)
         assert "processing" not in locations["all"]
         servers = await shown(engine, "server_zones")
@@ -60,7 +63,7 @@ def test_a_reload_goes_on_counting() -> None:
         table = Table()
         for name in names:
             table.get("server", name)
-        zone = Zone(status_zone.ZONE, 4096, "status_zone", reuse=False)
+        zone = Zone(status_zone.ZONE, 16384, "status_zone", reuse=False)
         zone.init = table.attach
         zone.map(old)
         return table, zone

@@ -36,6 +36,10 @@ def test_parameters() -> None:
         ("server 127.0.0.1:0;", 'invalid port in upstream "127.0.0.1:0"'),
         ("server no-such-host.invalid;", 'host not found in upstream "no-such-host.invalid"'),
         ("server 127.0.0.1 backup;", 'no servers in upstream "u"'),
+        (
+            "random; server 127.0.0.1 slow_start=5s;",
+            'balancing method does not support parameter "slow_start=5s"',
+        ),
         ("ip_hash; server 127.0.0.1 backup;", 'balancing method does not support parameter "backup"'),
     ],
 )
