@@ -276,6 +276,11 @@ class Resolver:
                     refused += 1
                     if refused % len(self.servers) == 0:
                         await trio.sleep_until(began + _RESEND_S)
+        except Exception as error:
+            # a bug: who waits is told that it failed
+            self.log(f"resolving {_text(question.name)} failed: {error!r}")
+            question.open.clear()
+            question.code = dns.SERVFAIL
         finally:
             del self._questions[question.key]
         if not question.open:

@@ -26,11 +26,10 @@ from gateway.http.stand_in import stand_in
 from gateway.modules import fastcgi, proxy, scgi, uwsgi
 from gateway.upstream import matching
 from gateway.upstream.checks import HealthCheck
+from gateway.upstream.duties import Duties, Task
 from gateway.upstream.matching import Match
 
 if TYPE_CHECKING:
-    import trio
-
     from gateway.core.logs import Log
     from gateway.http.cycle import HttpCycle, Worker
     from gateway.http.locations import Location
@@ -214,7 +213,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
     """The configuration is read: find what each check is of."""
     cycle: HttpCycle = scope.owner
     matches: dict[str, Match] = scope.conf(module, "main").matches
-    work: _Work | None = None
+    found: dict[Upstream, list[tuple[HealthCheck, Maker]]] = {}
     for server in cycle.servers:
         waiting = [server.root]
         while waiting:
@@ -227,8 +226,11 @@ def prepare(scope: Scope, loader: Loader) -> None:
             upstream, make = _passing_of(location, directive, match)
             directive.check.name = match.name
             upstream.health_checks.append(directive.check)
-            work = work or _Work(cycle, loader.results["log"])
-            work.add(upstream, directive.check, make)
+            found.setdefault(upstream, []).append((directive.check, make))
+    if found:
+        duties = Duties(cycle, loader.results["log"])
+        for upstream, makers in found.items():
+            duties.add(upstream, _checking(upstream, makers, loader.results["log"]))
 
 
 def _find_match(directive: _Directive, matches: dict[str, Match]) -> Match:
@@ -295,46 +297,15 @@ def _make_probe(
     return ConnectProbe(conf)
 
 
-class _Work:
-    """The checks of one worker, from its start to the beginning of its end."""
+def _checking(upstream: Upstream, makers: list[tuple[HealthCheck, Maker]], log: Log) -> Task:
+    async def check(worker: Worker) -> None:
+        from gateway.upstream.health import check_peers  # late: it needs Trio
 
-    def __init__(self, cycle: HttpCycle, log: Log) -> None:
-        self.log = log
-        self.makers: list[tuple[HealthCheck, Maker]] = []
-        self.upstreams: list[Upstream] = []
-        self.scope: trio.CancelScope | None = None
-        cycle.on_worker_start.append(self.start)
-        cycle.on_worker_stop.append(self.stop)
+        for one, make in makers:
+            one.probe = make(worker)
+        await check_peers(upstream, log)
 
-    def add(self, upstream: Upstream, check: HealthCheck, make: Maker) -> None:
-        self.makers.append((check, make))
-        if upstream not in self.upstreams:
-            self.upstreams.append(upstream)
-
-    def start(self, worker: Worker) -> None:
-        import trio
-
-        for check, make in self.makers:
-            check.probe = make(worker)
-        self.scope = trio.CancelScope()
-        worker.nursery.start_soon(self.run, self.scope)
-
-    async def run(self, scope: trio.CancelScope) -> None:
-        import trio
-
-        from gateway.upstream.health import check_peers
-
-        with scope:
-            async with trio.open_nursery() as nursery:
-                for upstream in self.upstreams:
-                    nursery.start_soon(check_peers, upstream, self.log)
-
-    def stop(self) -> None:
-        if self.scope is not None:
-            self.scope.cancel()
-        for upstream in self.upstreams:
-            if upstream.shared is not None:
-                upstream.shared.off_duty()
+    return check
 
 
 module = HttpModule(

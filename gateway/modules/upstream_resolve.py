@@ -15,12 +15,11 @@ from gateway.http.module import HttpModule
 from gateway.http.resolving import make_resolver
 from gateway.modules import http_core
 from gateway.modules.upstream import upstream_of
+from gateway.upstream.duties import Duties, Task
 
 if TYPE_CHECKING:
-    import trio
-
     from gateway.core.logs import Log
-    from gateway.http.cycle import HttpCycle, Worker
+    from gateway.http.cycle import Worker
     from gateway.upstream.upstreams import Upstream
 
 
@@ -60,42 +59,19 @@ def prepare(scope: Scope, loader: Loader) -> None:
                 f'resolving names at run time requires upstream "{name}" in {upstream.where} to be in shared memory'
             )
     if able:
-        _Work(scope.owner, able, loader.results["log"])
+        duties = Duties(scope.owner, loader.results["log"])
+        for upstream in able:
+            duties.add(upstream, _following(upstream, loader.results["log"]))
 
 
-class _Work:
-    """The tasks of one worker, from its start to the beginning of its end."""
+def _following(upstream: Upstream, log: Log) -> Task:
+    async def follow(worker: Worker) -> None:
+        from gateway.upstream.resolving import resolve_names  # late: it needs Trio
 
-    def __init__(self, cycle: HttpCycle, upstreams: list[Upstream], log: Log) -> None:
-        self.upstreams = upstreams
-        self.log = log
-        self.scope: trio.CancelScope | None = None
-        cycle.on_worker_start.append(self.start)
-        cycle.on_worker_stop.append(self.stop)
+        assert upstream.resolver is not None
+        await resolve_names(upstream, upstream.resolver, upstream.resolver_timeout, log)
 
-    def start(self, worker: Worker) -> None:
-        import trio
-
-        self.scope = trio.CancelScope()
-        worker.nursery.start_soon(self.run, self.scope)
-
-    async def run(self, scope: trio.CancelScope) -> None:
-        import trio
-
-        from gateway.upstream.resolving import resolve_names
-
-        with scope:
-            async with trio.open_nursery() as nursery:
-                for upstream in self.upstreams:
-                    assert upstream.resolver is not None
-                    nursery.start_soon(resolve_names, upstream, upstream.resolver, upstream.resolver_timeout, self.log)
-
-    def stop(self) -> None:
-        if self.scope is not None:
-            self.scope.cancel()
-        for upstream in self.upstreams:
-            if upstream.shared is not None:
-                upstream.shared.off_duty()
+    return follow
 
 
 module = HttpModule(

@@ -251,3 +251,13 @@ async def test_what_is_counted(autojump_clock: trio.testing.MockClock) -> None:
         shown = counts.shown()
         assert shown["requests"] == {"name": 5, "srv": 1, "addr": 0}
         assert {code: count for code, count in shown["responses"].items() if count} == {"noerror": 3, "timedout": 1}
+
+
+async def test_a_bug_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(ipv6=False) as on:
+        on.server.records["a.org", "A"] = ["127.0.0.1"]
+        with monkeypatch.context() as patch:
+            patch.setattr(Resolver, "_take", lambda *_: 1 / 0)
+            assert await on.hosts("a.org") == "2: Server failure"
+            assert "resolving a.org failed: " in on.lines[-1] and "ZeroDivisionError" in on.lines[-1]
+        assert await on.hosts("a.org") == ["127.0.0.1"]
