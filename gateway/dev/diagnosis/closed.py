@@ -65,8 +65,6 @@ def likely(failure: Failure) -> str:
         "the process that had the request died: out of memory (dmesg), a crash, or it was restarted; "
         "the application server's own log has that moment"
     )
-    if failure.family == "uwsgi" and at_once and failure.block_size <= UWSGI_BUFFER:
-        causes.append("the peer speaks another protocol than uwsgi")
     return f"Likely: {numbered(causes)}"
 
 

@@ -28,6 +28,7 @@ class Explainer:
         self._said: dict[Hashable, float] = {}
         self._counts: dict[tuple[bytes, ...], int] = {}
         self._since = 0.0
+        self._known: set[bytes | None] = set()  # peers that do speak what their location speaks: asked no more
 
     def explain(self, request: Request, message: bytes, error: OSError | None) -> bytes | None:
         """The cause, once a minute for each cause."""
@@ -40,7 +41,7 @@ class Explainer:
                 return None
             self._counts[family.begins] = self._counts.get(family.begins, 0) + 1
             text = family.text(failure)
-            if text is not None and family.doubtful(failure):
+            if text is not None and family.doubtful(failure) and failure.attempt.name not in self._known:
                 self._ask(failure.exchange, _either(failure.figures(), text))
                 return None
         except Exception as bug:  # a diagnosis that fails must not be one failure more
@@ -54,11 +55,14 @@ class Explainer:
         request = exchange.request
         log, number = request.location.core.error_log, request.connection.number
         lane, family = exchange.lane, exchange.conf.prefix
-        peer = (exchange.attempt.name or b"").decode("utf-8", "surrogateescape")
+        name = exchange.attempt.name
+        peer = (name or b"").decode("utf-8", "surrogateescape")
         address = exchange.connection.address.sockaddr if exchange.connection is not None else None
 
         async def find_out() -> None:
             speech = await question.ask(lane, address) if address is not None else None
+            if speech == {"uwsgi": "uwsgi", "proxy": "HTTP"}.get(family, ""):
+                self._known.add(name)
             text = line(mixups.other_protocol(family, peer, speech))
             if text is not None:
                 log.write(ERROR, text, connection=number)

@@ -94,6 +94,28 @@ async def test_uwsgi_to_an_http_socket(tmp_path: Path, autojump_clock: MockClock
             assert f"proxy_pass http://{address}:;" in text
 
 
+async def test_a_peer_that_speaks_the_right_protocol_is_asked_once(tmp_path: Path) -> None:
+    pings = 0
+
+    async def dies(stream: trio.SocketStream) -> None:
+        nonlocal pings
+        if await stream.receive_some(4096) == question.PING:
+            pings += 1
+            await stream.send_all(b"d\0\0\x01")
+
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(dies)
+        server = f"location / {{ uwsgi_pass {address}; }} location /b {{ uwsgi_pass {address}; uwsgi_param A b; }}"
+        async with explaining(server, tmp_path) as engine:
+            await engine.get("/")
+            text = await named(engine)
+            assert "asked just now" not in text and "Likely: the process that had the request died" in text
+            # Another cause, since more is sent; nothing is asked any more.
+            await engine.get("/b", {"Cookie": "c" * 5000})
+            assert len(causes(engine)) == 2
+            assert pings == 1
+
+
 async def refused(engine: Engine) -> list[str]:
     for _ in range(2):
         assert (await engine.get("/")).status == 500
