@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""prctl and the process title: system calls that Python has no function for."""
+"""prctl, capabilities and the process title: system calls that Python has no function for."""
 
 from libc.string cimport memcpy, memset
 
@@ -7,6 +7,27 @@ cdef extern from "<sys/prctl.h>" nogil:
     int prctl(int option, ...)
     int PR_SET_PDEATHSIG
     int PR_SET_DUMPABLE
+    int PR_SET_KEEPCAPS
+
+cdef extern from "<linux/capability.h>" nogil:
+    ctypedef struct cap_header "struct __user_cap_header_struct":
+        unsigned int version
+        int pid
+    ctypedef struct cap_data "struct __user_cap_data_struct":
+        unsigned int effective
+        unsigned int permitted
+        unsigned int inheritable
+    unsigned int _LINUX_CAPABILITY_VERSION_3
+    int CAP_NET_RAW
+
+cdef extern from "<sys/syscall.h>" nogil:
+    long SYS_capset
+
+cdef extern from "<unistd.h>" nogil:
+    long syscall(long number, ...)
+
+cdef extern from "<errno.h>" nogil:
+    int errno
 
 cdef size_t _title_start = 0
 cdef size_t _title_size = 0
@@ -16,6 +37,24 @@ def signal_when_parent_dies(int signal):
     """Ask the kernel for this signal when the parent ends; setuid clears it, so call it afterwards."""
     if prctl(PR_SET_PDEATHSIG, <unsigned long> signal, 0, 0, 0) != 0:
         raise OSError("prctl(PR_SET_PDEATHSIG)")
+
+
+def keep_capabilities():
+    """What setuid would take away stays permitted, for limit_capabilities() afterwards."""
+    if prctl(PR_SET_KEEPCAPS, <unsigned long> 1, 0, 0, 0) != 0:
+        raise OSError(errno, "prctl(PR_SET_KEEPCAPS, 1)")
+
+
+def limit_capabilities():
+    """Of all capabilities CAP_NET_RAW alone, which IP_TRANSPARENT asks for."""
+    cdef cap_header header
+    cdef cap_data data[2]
+    header.version = _LINUX_CAPABILITY_VERSION_3
+    header.pid = 0
+    memset(data, 0, sizeof(data))
+    data[0].effective = data[0].permitted = (<unsigned int> 1) << CAP_NET_RAW
+    if syscall(SYS_capset, &header, data) != 0:
+        raise OSError(errno, "capset()")
 
 
 def allow_core_dumps():

@@ -50,6 +50,7 @@ class CoreConf(Conf):
     working_directory: Any = setting(None)
     cpu_masks: Any = setting(())
     cpu_auto: Any = setting(False)
+    transparent: bool = False  # a `*_bind … transparent` stands somewhere: workers keep CAP_NET_RAW
 
     def cpu_affinity(self, worker: int) -> set[int] | None:
         """The processors of a worker; None leaves it to the system."""

@@ -56,6 +56,7 @@ class Loaded:
         if self.source.error is not None:
             raise self.source.error
         self.core = scope.conf(core.module, "main")
+        self.core.transparent = self._results.get("transparent", False)
         core.finish(self.core, default_pid=self._options.default_pid, path=loader.path, warn=loader.warn)
         if "events" not in self._results:
             raise ConfigError('no "events" section in configuration')

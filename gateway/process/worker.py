@@ -57,7 +57,7 @@ class Worker:
                 except (OSError, ValueError) as error:
                     log.alert(f"setrlimit({name}, {value}) failed", errno=getattr(error, "errno", 0) or 0)
         if os.geteuid() == 0 and core.user is not None and core.group is not None:
-            self._drop_root(core.user, core.group, core.username)
+            self._drop_root(core.user, core.group, core.username, core.transparent)
         affinity = core.cpu_affinity(self.number)
         if affinity:
             try:
@@ -72,7 +72,7 @@ class Worker:
                 log.alert(f'chdir("{core.working_directory}") failed', errno=error.errno or 0)
                 raise SystemExit(_FATAL) from None
 
-    def _drop_root(self, user: int, group: int, name: str) -> None:
+    def _drop_root(self, user: int, group: int, name: str, transparent: bool) -> None:
         log = self.cycle.log
         try:
             os.setgid(group)
@@ -84,9 +84,14 @@ class Worker:
         except OSError as error:
             log.emerg(f"initgroups({name}, {group}) failed", errno=error.errno or 0)
         try:
+            if transparent and user:
+                system.keep_capabilities()
             os.setuid(user)
+            if transparent and user:
+                system.limit_capabilities()
         except OSError as error:
-            log.emerg(f"setuid({user}) failed", errno=error.errno or 0)
+            call = error.strerror if error.strerror and error.strerror.endswith(")") else f"setuid({user})"
+            log.emerg(f"{call} failed", errno=error.errno or 0)
             raise SystemExit(_FATAL) from None
 
     def run(self, ready: int) -> None:

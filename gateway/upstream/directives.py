@@ -89,6 +89,7 @@ def set_bind(conf: Any, command: Command) -> None:
         if command.args[1] != "transparent":
             command.fail(f'invalid parameter "{command.args[1]}"')
         conf.transparent = True
+        command.loader.results["transparent"] = True
 
 
 def _noting(field_name: str, setter: Setter) -> Setter:
