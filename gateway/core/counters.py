@@ -40,6 +40,7 @@ class Counters:
         self._zone = Zone("counters", 4096 + (_TOTALS + slots * _FIELDS) * 8, Counters, shared=shared)
         self._zone.map()
         self._words = self._zone.words(_TOTALS + slots * _FIELDS)
+        self.respawns = self._zone.words(1)  # workers that died and were replaced
 
     def claim(self, pid: int | None = None) -> WorkerCounters:
         """A slot for this process."""

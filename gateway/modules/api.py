@@ -317,7 +317,7 @@ def _nothing(call: Call) -> Any:
 _SHOWN: Final[dict[str, Callable[[Call], Any]]] = {
     "": lambda call: ["nginx", "processes", "connections", "slabs", "http", "resolvers", "ssl", "workers"],
     "nginx": Call.nginx,
-    "processes": lambda call: {"respawned": 0},
+    "processes": lambda call: {"respawned": stub_status.counters_of(call.request).respawns.load(0)},
     "connections": Call.connections,
     "slabs": Call.slabs,
     "workers": lambda call: [],

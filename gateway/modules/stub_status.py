@@ -39,9 +39,13 @@ def prepare(scope: Scope, loader: Loader) -> None:
     scope.conf(module, "main").counters = counters or Counters(1, shared=False)
 
 
-def read(request: Request) -> Status:
+def counters_of(request: Request) -> Counters:
     counters: Counters = request.cycle.scope.conf(module, "main").counters
-    return counters.read()
+    return counters
+
+
+def read(request: Request) -> Status:
+    return counters_of(request).read()
 
 
 def plan(settings: Settings, location: Location) -> Contribution:

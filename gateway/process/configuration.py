@@ -81,8 +81,8 @@ class Configuration(Protocol):
     def reopen(self, user: int | None) -> None:
         """Open the log files anew; the master gives them to the workers' user."""
 
-    def buried(self, pid: int) -> None:
-        """Told to the master's copy when a worker has died."""
+    def buried(self, pid: int, respawn: bool) -> None:
+        """Told to the master's copy when a worker has died, and whether another one takes its place."""
 
     def lane(self) -> Any:
         """The lane of a worker, made inside Trio."""

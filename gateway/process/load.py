@@ -121,9 +121,11 @@ class Loaded:
             for callback in http.on_reopen:
                 callback()
 
-    def buried(self, pid: int) -> None:
+    def buried(self, pid: int, respawn: bool) -> None:
         """A worker is dead: what it counted as its own is nobody's now."""
         self.counters.release(pid)
+        if respawn:
+            self.counters.respawns.add(0, 1)
 
     def lane(self) -> Any:
         from gateway.core.lane import Lane

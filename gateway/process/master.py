@@ -162,8 +162,9 @@ class Master:
     def _reap(self) -> None:
         self.children.collect(self.log)
         for child in self.children.bury():
-            self.cycle.configuration.buried(child.pid)
-            if child.respawn and not child.exiting and not self.terminate and not self.quit:
+            respawn = child.respawn and not child.exiting and not self.terminate and not self.quit
+            self.cycle.configuration.buried(child.pid, respawn)
+            if respawn:
                 # A dead worker of the cycle that runs now; those of older ones were told to end.
                 if not self._start_worker(child.slot, just_started=False):
                     self.log.alert(f"could not respawn {child.name}")

@@ -294,12 +294,14 @@ def change(upstream: Upstream, peer: Peer, values: dict[str, Any]) -> dict[str, 
     for key, old, new in (("backup", before[0], server.backup), ("service", before[1], server.service)):
         if old != new:
             raise ApiError(400, f'"{key}" cannot be changed', _FORMAT)
+    if peer.slot == TEMPLATE and server.route != before[2]:
+        raise ApiError(400, '"route" cannot be changed', _FORMAT)
     address = peer.address
     if "server" in values and values["server"] not in (text_of(peer.name), text_of(peer.server)):
         moved = _aim(upstream, server, values["server"])
-        if (moved is None) != (peer.slot == TEMPLATE) or peer.parent >= 0:
+        if moved is None or peer.slot == TEMPLATE or peer.parent >= 0:
             raise ApiError(400, f'server "{peer.id}" cannot be moved', "UpstreamServerImmutable")
-        address = moved or address
+        address = moved
     if server.name != peer.server or address != peer.address or server.route != before[2]:
         peer = shared.rename(peer.id, server, address) or peer
     shared.change(

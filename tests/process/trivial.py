@@ -175,7 +175,7 @@ class Trivial:
     def reopen(self, user: int | None) -> None:
         self.files.reopen(user, self.log.emerg)
 
-    def buried(self, pid: int) -> None:
+    def buried(self, pid: int, respawn: bool) -> None:
         pass
 
     def lane(self) -> Any:

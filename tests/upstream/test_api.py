@@ -48,6 +48,9 @@ def test_children_of_a_name() -> None:
     with pytest.raises(ApiError) as caught:
         api.change(made, child, {"server": "127.0.0.9"})
     assert caught.value.code == "UpstreamServerImmutable"
+    for value in ({"server": "127.0.0.9"}, {"route": "x"}):
+        with pytest.raises(ApiError, match="cannot be"):
+            api.change(made, shared.members()[1], value)
     api.change(made, shared.members()[1], {"drain": True})
     assert child.down == DRAINING
     assert len(api.remove(made, shared.members()[1])) == 1
