@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gateway.config.errors import ConfigError, Where
 from gateway.config.text import to_bytes
+from gateway.http.variables import Variable
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -91,6 +92,16 @@ class Template:
 
     def __call__(self, request: Request) -> bytes:
         return self.evaluate(request)
+
+    @property
+    def shortest(self) -> bytes | Getter:
+        """What an encoder evaluates: the bytes, or the shortest way to them."""
+        if self.constant is not None:
+            return self.constant
+        if len(self.parts) == 1:
+            part = self.parts[0]
+            return part.get if isinstance(part, Variable) else part
+        return self.evaluate
 
     def __repr__(self) -> str:
         return f"Template({self.text!r})"

@@ -30,7 +30,7 @@ from gateway.http.setters import cycle_of, default_temp_path, holds, location_of
 from gateway.http.template import Template
 from gateway.http.variables import Variable
 from gateway.modules.proxy_rewrite import add_cookie_domain, add_cookie_flags, add_cookie_path, add_redirect
-from gateway.protocol.http1_client import ResponseReader, chunk, render_request
+from gateway.protocol.http1_client import CHUNKED, RequestEncoder, ResponseReader, chunk
 from gateway.upstream.conditions import Condition
 from gateway.upstream.conf import UpstreamConf
 from gateway.upstream.directives import CONDITIONS, family
@@ -182,7 +182,7 @@ def own_fields(conf: LocationConf, destination: Destination, request: Request, *
 class ProxyCodec:
     """HTTP/1.x with the settings of one location, towards one URL."""
 
-    __slots__ = ("conf", "destination", "location", "own", "sets_host", "sets_length", "sets_transfer", "whole")
+    __slots__ = ("conf", "destination", "encoder", "location", "sets_length", "sets_transfer", "whole")
 
     schema = b"http://"
 
@@ -192,10 +192,11 @@ class ProxyCodec:
         self.location = location
         self.whole = whole
         names = {name.lower() for name, _ in conf.set_headers}
-        self.own = _OWN | names
-        self.sets_host = b"host" in names
         self.sets_length = b"content-length" in names
         self.sets_transfer = b"transfer-encoding" in names
+        own: list[tuple[bytes, Any]] = [] if b"host" in names else [(b"Host", destination.host)]
+        own += [(name, value.shortest) for name, value in conf.set_headers]
+        self.encoder = RequestEncoder(conf.http_minor, own, _OWN | names, pass_headers=conf.pass_request_headers)
 
     def encode(self, exchange: Exchange) -> bytes:
         request = exchange.request
@@ -208,18 +209,14 @@ class ProxyCodec:
         if conf.body is not None:
             body = conf.body(request)
             exchange.pass_body = False
-        fields = own_fields(conf, self.destination, request, sets_host=self.sets_host)
         length = len(body) if body is not None else _body_length(exchange)
-        if length is None:
+        if length == CHUNKED:
             exchange.frame = chunk
-            if not self.sets_transfer:
-                fields.append((b"Transfer-Encoding", b"chunked"))
-        elif length >= 0 and not self.sets_length:
-            fields.append((b"Content-Length", b"%d" % length))
-        if conf.pass_request_headers:
-            own = self.own
-            fields += [field for field in request.head.fields() if field[0].lower() not in own]
-        return render_request(method, target, conf.http_minor, fields) + (body or b"")
+            if self.sets_transfer:
+                length = -1
+        elif self.sets_length:
+            length = -1
+        return self.encoder.encode(request, request.head, method, target, length, body or b"")
 
     def reader(self, exchange: Exchange) -> ResponseReader:
         request = exchange.request
@@ -260,12 +257,12 @@ class EarlyHints:
         request.output.send_early_hints(request, fields)
 
 
-def _body_length(exchange: Exchange) -> int | None:
-    """Content-Length of what is sent: -1 for none, None for a body whose length nobody knows yet."""
+def _body_length(exchange: Exchange) -> int:
+    """Content-Length of what is sent: -1 for none, CHUNKED for a body whose length nobody knows yet."""
     request = exchange.request
     head = request.head
     if exchange.streaming:
-        return None if head.chunked else int(head.content_length)
+        return CHUNKED if head.chunked else int(head.content_length)
     if not exchange.conf.pass_request_body:
         return int(head.content_length)
     if request.discarding:

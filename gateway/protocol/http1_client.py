@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.chunked import ChunkedDecoder
 from gateway._fast.errors import HeadError
 from gateway._fast.http1_response import ResponseHead
 from gateway.protocol.cgi import PlainReader
 
+if TYPE_CHECKING:
+    from gateway._fast.http1 import RequestHead
+
 # Interim answers (RFC 9110, 15.2): another one follows. 101 is final here: the connection changes its protocol.
 _INTERIM: Final = frozenset({100, 102, 103})
 _EARLY_HINTS: Final = 103
 _WITHOUT_BODY: Final = frozenset({204, 304})
+
+
+CHUNKED: Final = -2  # as a length: nobody knows it yet
 
 
 def render_request(method: bytes, target: bytes, minor: int, fields: list[tuple[bytes, bytes]]) -> bytes:
@@ -25,6 +32,39 @@ def render_request(method: bytes, target: bytes, minor: int, fields: list[tuple[
     return b"".join(parts)
 
 
+class PlainRequestEncoder:
+    """Makes the heads of one location: its own fields, the framing, then the client's fields but the hidden ones."""
+
+    def __init__(
+        self,
+        minor: int,
+        own: Sequence[tuple[bytes, bytes | Callable[[Any], bytes | None]]],
+        hidden: Iterable[bytes],
+        *,
+        pass_headers: bool = True,
+    ) -> None:
+        """`own` are names with values, or what gives them for a request; one that is empty is left out."""
+        self.minor = minor
+        self.own = tuple(own)
+        self.hidden = frozenset(hidden)
+        self.pass_headers = pass_headers
+
+    def encode(self, request: Any, head: RequestHead, method: bytes, target: bytes, length: int, body: bytes) -> bytes:
+        """`length` is Content-Length, -1 for none, CHUNKED; `body` stands behind the head."""
+        fields: list[tuple[bytes, bytes]] = []
+        for name, value in self.own:
+            text = value if isinstance(value, bytes) else value(request)
+            if text:
+                fields.append((name, text))
+        if length == CHUNKED:
+            fields.append((b"Transfer-Encoding", b"chunked"))
+        elif length >= 0:
+            fields.append((b"Content-Length", b"%d" % length))
+        if self.pass_headers:
+            fields += [field for field in head.fields() if field[0].lower() not in self.hidden]
+        return render_request(method, target, self.minor, fields) + body
+
+
 def chunk(data: bytes) -> bytes:
     """One chunk of a body; of no data the last one."""
     return b"%x\r\n%b\r\n" % (len(data), data)
@@ -32,8 +72,6 @@ def chunk(data: bytes) -> bytes:
 
 class ResponseReader(PlainReader):
     """Reads one answer: interim heads are skipped, the body ends by its own framing where it has one."""
-
-    __slots__ = ("decoder", "head_only", "on_hints", "version")
 
     def __init__(self, *, head_only: bool = False, on_hints: Callable[[ResponseHead], object] | None = None) -> None:
         """`head_only`: the request was HEAD, so no body follows whatever the fields say. `on_hints` is told of 103."""
@@ -109,3 +147,11 @@ class ResponseReader(PlainReader):
 
     def receive_end(self) -> bool:
         return self.done or (self.decoder is None and self.left <= 0)
+
+
+if TYPE_CHECKING or os.environ.get("GATEWAY_PURE") == "1":
+    RequestEncoder = PlainRequestEncoder
+else:
+    from gateway._fast.http1_request import RequestEncoder
+
+__all__ = ["CHUNKED", "PlainRequestEncoder", "RequestEncoder", "ResponseReader", "chunk", "render_request"]

@@ -11,8 +11,6 @@ from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
 from gateway.http.common_variables import host_and_port
 from gateway.http.setters import default_temp_path, template
-from gateway.http.template import Template
-from gateway.http.variables import Variable
 from gateway.upstream.conf import UpstreamConf
 
 if TYPE_CHECKING:
@@ -42,17 +40,7 @@ def settle(scope: Scope, loader: Loader, module: HttpModule) -> None:
 
 def params_of(conf: ParamsConf) -> list[Param]:
     """The params of a location as an encoder wants them, with nginx's own HTTP_HOST."""
-    params: list[Param] = [(name, _value(value), skip) for name, value, skip in conf.params]
+    params: list[Param] = [(name, value.shortest, skip) for name, value, skip in conf.params]
     if not any(name.upper() == b"HTTP_HOST" for name, _, _ in params):
         params.append((b"HTTP_HOST", host_and_port, True))
     return params
-
-
-def _value(compiled: Template) -> Any:
-    """What the encoder evaluates: the bytes, or the shortest way to them."""
-    if compiled.constant is not None:
-        return compiled.constant
-    if len(compiled.parts) == 1:
-        part = compiled.parts[0]
-        return part.get if isinstance(part, Variable) else part
-    return compiled

@@ -1,10 +1,22 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway._fast.errors import HeadError
+from gateway._fast.http1 import HeadLimits, parse_head
 from gateway._fast.http1_response import ResponseHead
-from gateway.protocol.http1_client import ResponseReader, chunk, render_request
+from gateway.protocol.http1_client import (
+    CHUNKED,
+    PlainRequestEncoder,
+    RequestEncoder,
+    ResponseReader,
+    chunk,
+    render_request,
+)
 
 HEAD = b"HTTP/1.1 200 OK\r\nA: b\r\n"
 
@@ -128,3 +140,33 @@ def test_early_hints_are_told() -> None:
     assert head.status == 200
     with pytest.raises(HeadError, match=r"upstream sent HTTP/1\.0 response with early hints"):
         ResponseReader().receive_head(b"HTTP/1.0 103 Hints\r\n\r\n")
+
+
+names = st.sampled_from([b"Host", b"X-A", b"x_a", b"Accept", b"Cookie", b"TE", b"Connection"])
+values = st.binary(max_size=6).filter(lambda text: not set(text) & {0, 10, 13} and text == text.strip(b" "))
+own_values = st.one_of(values, values.map(lambda text: lambda request: text), st.just(lambda request: None))
+
+
+@given(
+    own=st.lists(st.tuples(names, own_values), max_size=5),
+    fields=st.lists(st.tuples(names, values), max_size=25),
+    hidden=st.sets(names.map(bytes.lower)),
+    pass_headers=st.booleans(),
+    length=st.sampled_from([-1, 0, 7, CHUNKED]),
+)
+def test_both_encoders_give_the_same(
+    own: list[tuple[bytes, Any]],
+    fields: list[tuple[bytes, bytes]],
+    hidden: set[bytes],
+    pass_headers: bool,
+    length: int,
+) -> None:
+    lines = [b"GET /a HTTP/1.1", b"Host: h", *(b"%b: %b" % field for field in fields if field[0] != b"Host")]
+    head = parse_head(b"\r\n".join(lines) + b"\r\n\r\n", 0, HeadLimits(underscores_in_headers=True))
+    assert head is not None
+    answers = [
+        kind(1, own, hidden, pass_headers=pass_headers).encode(None, head, b"PUT", b"/t?x", length, b"body")
+        for kind in (PlainRequestEncoder, RequestEncoder)
+    ]
+    assert answers[0] == answers[1]
+    assert answers[0].startswith(b"PUT /t?x HTTP/1.1\r\n") and answers[0].endswith(b"\r\n\r\nbody")
