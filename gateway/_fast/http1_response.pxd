@@ -4,3 +4,7 @@ cdef class ResponseHead:
     cdef readonly bytes status_line     # "404 Not Found", "404" where no text was sent
     cdef readonly Py_ssize_t size
     cdef list _fields
+    cdef list _kinds
+
+
+cpdef ResponseHead parse_response_head(bytes data, Py_ssize_t offset=*, str form=*)

@@ -1,6 +1,8 @@
 from collections.abc import Iterable
 from typing import Literal
 
+KINDS: tuple[bytes, ...]
+
 class ResponseHead:
     status: int
     version: int
@@ -8,6 +10,8 @@ class ResponseHead:
     size: int
     @property
     def fields(self) -> list[tuple[bytes, bytes]]: ...
+    @property
+    def kinds(self) -> list[int]: ...
     @property
     def reason(self) -> bytes: ...
     def get(self, name: bytes) -> bytes | None: ...

@@ -3,14 +3,18 @@
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport uint8_t
+from cpython.object cimport PyObject
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from gateway._fast.header_line cimport (
-    LINE_AGAIN, LINE_END, LINE_OK, HeaderLine, quoted, same_name, same_variable, scan_header_line,
+    LINE_AGAIN, LINE_END, LINE_OK, HeaderLine, fold_hash, quoted, same_name, same_variable, scan_header_line,
 )
 
 from gateway._fast.errors import HeadError
+
+cdef extern from "Python.h":
+    PyObject *PyTuple_GET_ITEM(tuple, Py_ssize_t)
 
 cdef enum:
     LF = 10
@@ -22,6 +26,47 @@ cdef enum:
     STATUS_BAD = 2
 
 
+# The fields of an answer that a gateway looks at: a field's kind is its place here plus one, 0 for any other. The first
+# twelve are those of which only the first counts.
+KINDS = (
+    b"status", b"content-type", b"date", b"etag", b"server", b"location", b"refresh", b"x-accel-redirect",
+    b"x-accel-expires", b"x-accel-limit-rate", b"last-modified", b"expires",
+    b"content-length", b"transfer-encoding", b"connection", b"x-accel-buffering", b"x-accel-charset",
+    b"keep-alive", b"content-encoding", b"accept-ranges", b"upgrade", b"set-cookie", b"content-disposition",
+    b"cache-control",
+)
+cdef enum:
+    KNOWN = 24
+cdef tuple names_of_kinds = KINDS
+cdef uint32_t hashes_of_kinds[KNOWN]
+
+
+cdef int fill_kinds() except -1:
+    cdef int i
+    assert len(names_of_kinds) == KNOWN
+    for i in range(KNOWN):
+        hashes_of_kinds[i] = fold_hash(
+            <const uint8_t *> PyBytes_AS_STRING(<bytes> names_of_kinds[i]), PyBytes_GET_SIZE(<bytes> names_of_kinds[i])
+        )
+    return 0
+
+
+fill_kinds()
+
+
+cdef int kind_of(const uint8_t *name, Py_ssize_t length, uint32_t hash) noexcept:
+    cdef int i
+    cdef PyObject *known
+    for i in range(KNOWN):
+        if hashes_of_kinds[i] == hash:
+            known = PyTuple_GET_ITEM(names_of_kinds, i)
+            if PyBytes_GET_SIZE(<bytes> known) == length and same_name(
+                name, <const uint8_t *> PyBytes_AS_STRING(<bytes> known), length
+            ):
+                return i + 1
+    return 0
+
+
 @cython.final
 @cython.freelist(32)
 cdef class ResponseHead:
@@ -31,6 +76,11 @@ cdef class ResponseHead:
     def fields(self):
         """(name as sent, value) of each field, in order."""
         return self._fields
+
+    @property
+    def kinds(self):
+        """The kind of each field, see KINDS."""
+        return self._kinds
 
     @property
     def reason(self):
@@ -148,7 +198,7 @@ cdef int scan_status(ResponseHead head, bytes data, Py_ssize_t start, Py_ssize_t
     return STATUS_OK
 
 
-def parse_response_head(data: bytes, offset: int = 0, form: str = "http") -> ResponseHead | None:
+cpdef ResponseHead parse_response_head(bytes data, Py_ssize_t offset=0, str form="http"):
     """The head that begins at offset, None when it is not all there, HeadError(502) where nginx refuses.
 
     `form` says whether there is a status line: "http" (proxy; without one it is HTTP/0.9, version 9 and no head), "uwsgi" (may be: uwsgi, scgi), "cgi" (none:
@@ -160,6 +210,7 @@ def parse_response_head(data: bytes, offset: int = 0, form: str = "http") -> Res
     cdef Py_ssize_t start = offset
     cdef HeaderLine line
     cdef list fields = []
+    cdef list kinds = []
     cdef bytes status
     cdef int rc
     memset(&line, 0, sizeof(HeaderLine))
@@ -172,6 +223,7 @@ def parse_response_head(data: bytes, offset: int = 0, form: str = "http") -> Res
             if form == "http":
                 # an answer of HTTP/0.9: all of it is the body
                 head._fields = fields
+                head._kinds = kinds
                 head.status_line = b""
                 head.status = head.size = 0
                 head.version = 9
@@ -184,6 +236,7 @@ def parse_response_head(data: bytes, offset: int = 0, form: str = "http") -> Res
                 PyBytes_FromStringAndSize(<const char *> p + line.name, line.name_end - line.name),
                 PyBytes_FromStringAndSize(<const char *> p + line.value, line.value_end - line.value),
             ))
+            kinds.append(kind_of(p + line.name, line.name_end - line.name, line.hash))
         elif rc == LINE_AGAIN:
             return None
         elif rc == LINE_END:
@@ -194,6 +247,7 @@ def parse_response_head(data: bytes, offset: int = 0, form: str = "http") -> Res
                 level="error",
             )
     head._fields = fields
+    head._kinds = kinds
     head.size = line.pos - start
     if head.status == 0 and head.version == 0:
         status = head.get(b"status")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from gateway._fast.errors import HeadError
+from gateway._fast.http1_response import KINDS
 from gateway.http.response import parse_http_date
+
+# A number of C's, see response.pxd; of Python's, were it called int.
+Kind = int
 
 if TYPE_CHECKING:
     from gateway._fast.http1_response import ResponseHead
@@ -28,52 +32,63 @@ class Ignore(enum.IntFlag):
     VARY = 0x200
 
 
+def _kinds(*names: bytes) -> int:
+    """A set of kinds of fields (see _fast.http1_response.KINDS) as bits."""
+    return sum(1 << KINDS.index(name) + 1 for name in names)
+
+
 # Of these the first one counts; a repeat is dropped with a warning.
-_ONCE: Final = frozenset(
-    {
-        b"status",
-        b"content-type",
-        b"date",
-        b"etag",
-        b"server",
-        b"location",
-        b"refresh",
-        b"x-accel-redirect",
-        b"x-accel-expires",
-        b"x-accel-limit-rate",
-        b"last-modified",
-        b"expires",
-    }
+_ONCE: int = sum(1 << kind for kind in range(1, 13))
+_LOOKED_AT: int = _ONCE | _kinds(
+    b"content-length", b"transfer-encoding", b"connection", b"x-accel-buffering", b"x-accel-charset"
 )
-_LOOKED_AT: Final = _ONCE | {
-    b"content-length",
-    b"transfer-encoding",
-    b"connection",
-    b"x-accel-buffering",
-    b"x-accel-charset",
-}
 # Fields of one connection, not of the answer.
-_HOP: Final = frozenset({b"content-length", b"connection", b"keep-alive", b"transfer-encoding"})
+_HOP: int = _kinds(b"content-length", b"connection", b"keep-alive", b"transfer-encoding")
 # Fields that have a place of their own in the response, or are passed under a condition.
-_PLACED: Final = frozenset(
-    {
-        b"content-type",
-        b"date",
-        b"server",
-        b"etag",
-        b"last-modified",
-        b"location",
-        b"content-encoding",
-        b"accept-ranges",
-        b"upgrade",
-    }
+_PLACED: int = _kinds(
+    b"content-type",
+    b"date",
+    b"server",
+    b"etag",
+    b"last-modified",
+    b"location",
+    b"content-encoding",
+    b"accept-ranges",
+    b"upgrade",
 )
 # What may name the upstream, as it knows itself.
-_REWRITTEN: Final = frozenset({b"location", b"refresh", b"set-cookie"})
+_REWRITTEN: int = _kinds(b"location", b"refresh", b"set-cookie")
 # What stays of an answer that X-Accel-Redirect sends elsewhere.
-_KEPT_BY_REDIRECT: Final = frozenset(
-    {b"content-type", b"set-cookie", b"content-disposition", b"cache-control", b"expires", b"accept-ranges"}
+_KEPT_BY_REDIRECT: int = _kinds(
+    b"content-type", b"set-cookie", b"content-disposition", b"cache-control", b"expires", b"accept-ranges"
 )
+
+
+_CONTENT_TYPE: int = KINDS.index(b"content-type") + 1
+_DATE: int = KINDS.index(b"date") + 1
+_ETAG: int = KINDS.index(b"etag") + 1
+_SERVER: int = KINDS.index(b"server") + 1
+_LOCATION: int = KINDS.index(b"location") + 1
+_X_ACCEL_REDIRECT: int = KINDS.index(b"x-accel-redirect") + 1
+_X_ACCEL_LIMIT_RATE: int = KINDS.index(b"x-accel-limit-rate") + 1
+_LAST_MODIFIED: int = KINDS.index(b"last-modified") + 1
+_CONTENT_LENGTH: int = KINDS.index(b"content-length") + 1
+_TRANSFER_ENCODING: int = KINDS.index(b"transfer-encoding") + 1
+_CONNECTION: int = KINDS.index(b"connection") + 1
+_X_ACCEL_BUFFERING: int = KINDS.index(b"x-accel-buffering") + 1
+_X_ACCEL_CHARSET: int = KINDS.index(b"x-accel-charset") + 1
+_CONTENT_ENCODING: int = KINDS.index(b"content-encoding") + 1
+_ACCEPT_RANGES: int = KINDS.index(b"accept-ranges") + 1
+_SET_COOKIE: int = KINDS.index(b"set-cookie") + 1
+
+
+class Hidden:
+    """`*_hide_header` and what is hidden by default: known kinds as bits, the other names."""
+
+    def __init__(self, names: frozenset[bytes]) -> None:
+        known = [name for name in names if name in KINDS]
+        self.kinds: int = _kinds(*known)
+        self.names: frozenset[bytes] = names.difference(known)
 
 
 def digits(value: bytes) -> int:
@@ -82,7 +97,11 @@ def digits(value: bytes) -> int:
 
 
 class UpstreamHead:
-    """The head after the checks that nginx makes of it; `fields` is (lower-case name, name, value)."""
+    """The head after the checks that nginx makes of it.
+
+    Compiled, and a field is known by its kind, a number that the parser finds by the name's hash: most fields go on as
+    the pair that came, where each was a third object, a lower-case name and five look-ups in sets.
+    """
 
     def __init__(self, head: ResponseHead, request: Request) -> None:
         """Errors: HeadError."""
@@ -96,60 +115,84 @@ class UpstreamHead:
         self.limit_rate = -1
         self.buffering: bytes = b""
         self.charset: bytes | None = None
-        fields = self.fields = [(name.lower(), name, value) for name, value in head.fields]
-        seen: dict[bytes, tuple[bytes, bytes]] | None = None
-        repeated: list[int] = []
-        for index, (lower, name, value) in enumerate(fields):
-            if lower in _LOOKED_AT:
-                if seen is None:
-                    seen = {}
-                if lower in seen and lower in _ONCE:
+        kinds = self.kinds = head.kinds
+        pairs = self.pairs = head.fields
+        seen = 0
+        for index in range(len(kinds)):
+            kind = kinds[index]
+            if kind and _LOOKED_AT >> kind & 1:
+                if seen >> kind & 1 and _ONCE >> kind & 1:
+                    self._drop_repeated(request)
+                    break
+                name, value = pairs[index]
+                self._look_at(kind, name, value, seen)
+                seen |= 1 << kind
+
+    def _drop_repeated(self, request: Request) -> None:
+        """A field came twice of which the first one counts: look at all of them again, and leave the others out."""
+        pairs: list[tuple[bytes, bytes]] = []
+        kinds: list[int] = []
+        seen = 0
+        self.content_length = -1
+        self.chunked = False
+        for kind, (name, value) in zip(self.head.kinds, self.head.fields, strict=True):
+            if kind and _LOOKED_AT >> kind & 1:
+                if seen >> kind & 1 and _ONCE >> kind & 1:
                     request.log(
                         "warn",
                         b'upstream sent duplicate header line: "%b: %b", previous value: "%b: %b", ignored'
-                        % (name, value, *seen[lower]),
+                        % (name, value, *self._first(kind)),
                     )
-                    repeated.append(index)
                     continue
-                self._look_at(lower, name, value, seen)
-                seen.setdefault(lower, (name, value))
-        for index in reversed(repeated):
-            del fields[index]
+                self._look_at(kind, name, value, seen)
+                seen |= 1 << kind
+            pairs.append((name, value))
+            kinds.append(kind)
+        self.pairs = pairs
+        self.kinds = kinds
 
-    def _look_at(self, lower: bytes, name: bytes, value: bytes, seen: dict[bytes, tuple[bytes, bytes]]) -> None:
-        if lower == b"content-length":
-            if lower in seen:
-                raise _twice(name, value, seen[lower])
-            if b"transfer-encoding" in seen:
+    def _first(self, kind: Kind) -> tuple[bytes, bytes]:
+        return self.head.fields[self.head.kinds.index(kind)]
+
+    @property
+    def fields(self) -> list[tuple[bytes, bytes, bytes]]:
+        """(lower-case name, name, value) of each field."""
+        return [(name.lower(), name, value) for name, value in self.pairs]
+
+    def _look_at(self, kind: Kind, name: bytes, value: bytes, seen: Kind) -> None:
+        if kind == _CONTENT_LENGTH:
+            if seen >> kind & 1:
+                raise _twice(name, value, self._first(kind))
+            if seen >> _TRANSFER_ENCODING & 1:
                 raise _refused('upstream sent "Content-Length" and "Transfer-Encoding" headers at the same time')
             self.content_length = digits(value)
             if self.content_length < 0:
                 raise _refused(f'upstream sent invalid "Content-Length" header: "{_text(name)}: {_text(value)}"')
-        elif lower == b"transfer-encoding":
-            if lower in seen:
-                raise _twice(name, value, seen[lower])
-            if b"content-length" in seen:
+        elif kind == _TRANSFER_ENCODING:
+            if seen >> kind & 1:
+                raise _twice(name, value, self._first(kind))
+            if seen >> _CONTENT_LENGTH & 1:
                 raise _refused('upstream sent "Content-Length" and "Transfer-Encoding" headers at the same time')
             if value.lower() != b"chunked":
                 raise _refused(f'upstream sent unknown "Transfer-Encoding": "{_text(value)}"')
             self.chunked = True
-        elif lower == b"connection":
+        elif kind == _CONNECTION:
             if b"close" in value.lower():
                 self.connection_close = True
-        elif lower == b"x-accel-redirect":
+        elif kind == _X_ACCEL_REDIRECT:
             self.redirect = value
-        elif lower == b"x-accel-limit-rate":
+        elif kind == _X_ACCEL_LIMIT_RATE:
             self.limit_rate = digits(value)
-        elif lower == b"x-accel-buffering":
+        elif kind == _X_ACCEL_BUFFERING:
             if value.lower() in (b"yes", b"no"):
                 self.buffering = value.lower()
-        elif lower == b"x-accel-charset":
+        elif kind == _X_ACCEL_CHARSET:
             self.charset = value
 
     def get_all(self, lower_name: bytes) -> list[tuple[bytes, bytes]]:
-        return [(name, value) for lower, name, value in self.fields if lower == lower_name]
+        return [(name, value) for name, value in self.pairs if name.lower() == lower_name]
 
-    def apply_controls(self, request: Request, ignored: int) -> None:
+    def apply_controls(self, request: Request, ignored: Kind) -> None:
         """X-Accel-Limit-Rate and -Charset act on the request, whatever becomes of this answer."""
         if self.limit_rate >= 0 and not ignored & Ignore.X_ACCEL_LIMIT_RATE:
             request.limit_rate = self.limit_rate
@@ -158,13 +201,13 @@ class UpstreamHead:
 
     def copy_for_redirect(self, request: Request, conf: Any) -> None:
         """The fields that the target of X-Accel-Redirect inherits."""
-        for lower, name, value in self.fields:
-            if lower in _KEPT_BY_REDIRECT:
-                if lower == b"set-cookie":
-                    changed = conf.rewrite_field(request, lower, value)
+        for kind, (name, value) in zip(self.kinds, self.pairs, strict=True):
+            if kind and _KEPT_BY_REDIRECT >> kind & 1:
+                if kind == _SET_COOKIE:
+                    changed = conf.rewrite_field(request, b"set-cookie", value)
                     value = value if changed is None else changed
-                if lower in _PLACED:
-                    self._place(request, conf, lower, name, value)
+                if _PLACED >> kind & 1:
+                    self._place(request, conf, kind, name, value)
                 else:
                     request.response.fields.append((name, value))
 
@@ -174,66 +217,82 @@ class UpstreamHead:
         response.status = self.status
         response.status_text = self.status_line or None
         response.content_length = self.content_length
-        hidden = conf.hidden
+        hidden: Hidden = conf.hot.hidden_fields
+        names = hidden.names
+        left_out = hidden.kinds | _HOP
         out = response.fields
-        for lower, name, value in self.fields:
-            if lower in hidden or lower in _HOP:
+        kinds = self.kinds
+        pairs = self.pairs
+        for index in range(len(kinds)):
+            kind = kinds[index]
+            pair = pairs[index]
+            if not kind:
+                if not names or pair[0].lower() not in names:
+                    out.append(pair)
                 continue
-            if lower in _REWRITTEN:
-                changed = conf.rewrite_field(request, lower, value)
-                if changed is not None:
-                    if lower == b"location":
-                        response.location = changed  # made absolute, as our own redirects are
-                        response.place(name, lower)
-                        continue
-                    value = changed
-            if lower in _PLACED:
-                self._place(request, conf, lower, name, value)
+            if left_out >> kind & 1:
+                continue
+            if _PLACED >> kind & 1 or _REWRITTEN >> kind & 1:
+                self._copy_special(request, conf, kind, pair[0], pair[1])
             else:
-                out.append((name, value))
+                out.append(pair)
         if conf.passes_absence:
             # Where an upstream's own are passed on, that it sends none is passed on as well.
-            if response.server is None and b"server" not in hidden:
+            if response.server is None and not hidden.kinds >> _SERVER & 1:
                 response.server = b""
-            if response.date is None and b"date" not in hidden:
+            if response.date is None and not hidden.kinds >> _DATE & 1:
                 response.date = b""
         response.disable_not_modified = True
         if conf.force_ranges:
             response.accept_ranges = response.single_range = True
 
-    def _place(self, request: Request, conf: Any, lower: bytes, name: bytes, value: bytes) -> None:
+    def _copy_special(self, request: Request, conf: Any, kind: Kind, name: bytes, value: bytes) -> None:
+        if _REWRITTEN >> kind & 1:
+            lower = KINDS[kind - 1]
+            changed = conf.rewrite_field(request, lower, value)
+            if changed is not None:
+                if kind == _LOCATION:
+                    request.response.location = changed  # made absolute, as our own redirects are
+                    request.response.place(name, lower)
+                    return
+                value = changed
+        if _PLACED >> kind & 1:
+            self._place(request, conf, kind, name, value)
+        else:
+            request.response.fields.append((name, value))
+
+    def _place(self, request: Request, conf: Any, kind: Kind, name: bytes, value: bytes) -> None:
         response = request.response
-        if lower == b"content-type":
+        if kind == _CONTENT_TYPE:
             set_content_type(response, value)
-        elif lower == b"location":
+            return
+        if kind == _LOCATION:
             # A relative Location is left as it is: only nginx's own redirects are made absolute.
             if value.startswith(b"/"):
                 response.fields.append((name, value))
-            else:
-                response.location = value
-                response.place(name, lower)
-        elif lower == b"date":
+                return
+            response.location = value
+        elif kind == _DATE:
             response.date = value
-            response.place(name, lower)
-        elif lower == b"server":
+        elif kind == _SERVER:
             response.server = value
-            response.place(name, lower)
-        elif lower == b"etag":
+        elif kind == _ETAG:
             response.etag = value
-            response.place(name, lower)
-        elif lower == b"content-encoding":
+        elif kind == _CONTENT_ENCODING:
             response.content_encoding = value
-            response.place(name, lower)
-        elif lower == b"last-modified":
+        elif kind == _LAST_MODIFIED:
             response.last_modified_text = value
             seconds = parse_http_date(value)
             response.last_modified = -1 if seconds is None else seconds
-            response.place(name, lower)
-        elif lower == b"accept-ranges":
+        elif kind == _ACCEPT_RANGES:
             if not conf.force_ranges:
                 response.fields.append((name, value))
-        elif request.http_version < 20:  # upgrade: HTTP/2 has none
-            response.fields.append((name, value))
+            return
+        else:
+            if request.http_version < 20:  # upgrade: HTTP/2 has none
+                response.fields.append((name, value))
+            return
+        response.place(name, KINDS[kind - 1])
 
 
 def set_content_type(response: Response, value: bytes) -> None:

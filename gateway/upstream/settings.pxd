@@ -21,3 +21,4 @@ cdef class ExchangeSettings:
     cdef public bint socket_keepalive
     cdef public bint has_socket_options
     cdef public object hidden
+    cdef public object hidden_fields

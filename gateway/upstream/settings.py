@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.upstream.response import Hidden
+
 
 class ExchangeSettings:
     """Compiled with the types of settings.pxd: a field has its line there too."""
@@ -33,3 +35,4 @@ class ExchangeSettings:
         self.socket_keepalive: bool = conf.socket_keepalive
         self.has_socket_options: bool = conf.has_socket_options
         self.hidden: frozenset[bytes] = conf.hidden
+        self.hidden_fields = Hidden(conf.hidden)

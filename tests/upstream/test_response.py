@@ -7,7 +7,7 @@ import pytest
 from gateway._fast.errors import HeadError
 from gateway._fast.http1_response import parse_response_head
 from gateway.http.response import PLACED, Response
-from gateway.upstream.response import UpstreamHead, digits, set_content_type
+from gateway.upstream.response import Hidden, UpstreamHead, digits, set_content_type
 
 
 class FakeRequest:
@@ -22,8 +22,12 @@ class FakeRequest:
         self.lines.append(f"{level}: {message.decode()}")
 
 
+class FakeSettings:
+    hidden_fields = Hidden(frozenset({b"x-hidden", b"cache-control"}))
+
+
 class FakeConf:
-    hidden = frozenset({b"x-hidden"})
+    hot = FakeSettings
     force_ranges = False
     passes_absence = False
 
@@ -125,3 +129,17 @@ def test_controls() -> None:
 
 def test_digits() -> None:
     assert [digits(text) for text in (b"0", b"17", b"", b"-1", b"1x", b"9" * 30)] == [0, 17, -1, -1, -1, -1]
+
+
+def test_hidden_by_kind_or_name() -> None:
+    head, request = read(b"x-hidden: 1\nCACHE-Control: 2\nX-Hidden-Not: 3\nExpires: 4\nx-HIDDEN: 5")
+    head.copy(request, FakeConf)  # type: ignore[arg-type]
+    assert request.response.fields == [(b"X-Hidden-Not", b"3"), (b"Expires", b"4")]
+    head, request = read(b"CACHE-Control: 2\nX-Hidden: 1")
+
+    class Nothing(FakeConf):
+        class hot:
+            hidden_fields = Hidden(frozenset())
+
+    head.copy(request, Nothing)  # type: ignore[arg-type]
+    assert request.response.fields == [(b"CACHE-Control", b"2"), (b"X-Hidden", b"1")]
