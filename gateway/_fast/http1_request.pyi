@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from gateway._fast.http1 import RequestHead
+from gateway._fast.request_head import RequestHead
 
 class RequestEncoder:
     minor: int

@@ -8,7 +8,7 @@ from libc.stdio cimport snprintf
 from libc.string cimport memcpy
 
 from gateway._fast.header_line cimport fold_hash, same_name
-from gateway._fast.http1 cimport Field, RequestHead
+from gateway._fast.request_head cimport Field, RequestHead
 
 cdef enum:
     CHUNKED = -2

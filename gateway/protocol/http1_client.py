@@ -12,7 +12,7 @@ from gateway._fast.http1_response import ResponseHead
 from gateway.protocol.cgi import PlainReader
 
 if TYPE_CHECKING:
-    from gateway._fast.http1 import RequestHead
+    from gateway._fast.request_head import RequestHead
 
 # Interim answers (RFC 9110, 15.2): another one follows. 101 is final here: the connection changes its protocol.
 _INTERIM: Final = frozenset({100, 102, 103})

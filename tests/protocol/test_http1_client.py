@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway._fast.errors import HeadError
-from gateway._fast.http1 import HeadLimits, parse_head
+from gateway._fast.http1 import parse_head
 from gateway._fast.http1_response import ResponseHead
+from gateway._fast.request_head import HeadLimits
 from gateway.protocol.http1_client import (
     CHUNKED,
     PlainRequestEncoder,
