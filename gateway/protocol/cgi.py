@@ -24,6 +24,10 @@ class Reader(Protocol):
     def head_received(self) -> int:
         """How much came before the head was whole; `*_buffer_size` limits it."""
 
+    @property
+    def preread(self) -> int:
+        """How much came with the head that is not the head: $upstream_response_length begins with it."""
+
     def receive_head(self, data: bytes) -> ResponseHead | None: ...
 
     def begin_body(self, method: bytes, status: int, content_length: int, *, chunked: bool, close: bool) -> bytes:
@@ -50,6 +54,10 @@ class PlainReader:
     @property
     def head_received(self) -> int:
         return self.size or len(self.buffer)
+
+    @property
+    def preread(self) -> int:
+        return len(self.buffer) - self.size
 
     def receive_head(self, data: bytes) -> ResponseHead | None:
         buffer = self.buffer = self.buffer + data if self.buffer else data

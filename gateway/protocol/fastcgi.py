@@ -135,6 +135,10 @@ class FastcgiReader:
         self._content: list[bytes] = []  # the STDOUT of the head, as far as it is here
         self._text = b""  # the STDOUT that came behind the head in its record
 
+    @property
+    def preread(self) -> int:
+        return len(self._text) + len(self._waiting)
+
     def receive_head(self, data: bytes) -> ResponseHead | None:
         """Errors: HeadError; its message is empty where `on_stderr` did not want the answer."""
         waiting = self._waiting + data if self._waiting else data

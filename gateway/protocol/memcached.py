@@ -44,6 +44,10 @@ class MemcachedReader:
     def head_received(self) -> int:
         return self.size or len(self._buffer)
 
+    @property
+    def preread(self) -> int:
+        return len(self._buffer) - self.size
+
     def receive_head(self, data: bytes) -> ResponseHead | None:
         """Errors: HeadError."""
         buffer = self._buffer = self._buffer + data if self._buffer else data

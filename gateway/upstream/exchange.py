@@ -277,6 +277,8 @@ class Exchange(Asking):
                 return request.abort()
             return tunnel.run(self)
         self.attempt.stage = _READING_BODY
+        if request.method != b"HEAD":
+            self.attempt.body_received += reader.preread
         rest, broken = self._begin_body(head)
         buffering = settings.buffering
         if head.buffering and settings.change_buffering and not ignored & _X_ACCEL_BUFFERING:
@@ -285,7 +287,6 @@ class Exchange(Asking):
             request.limit_rate = 0
         if request.send_head():
             return self.finish([])
-        self.attempt.body_received += len(rest)
         if broken:
             request.send([rest] if rest else [])
             return pipe.cut_off(self)

@@ -7,7 +7,8 @@ import pytest
 from gateway.config.errors import ConfigError
 from gateway.protocol.fastcgi import STDERR, STDIN, STDOUT, record
 from tests.engine import load_http, serving
-from tests.fakes import Asked, answer, answer_always, farm
+from tests.fakes import Asked, answer, answer_always, dribble, farm
+from tests.modules.test_log import serving as logging
 from tests.speeches import END, FASTCGI, stdout
 
 OK = FASTCGI.ok
@@ -98,6 +99,19 @@ async def test_what_stderr_says_is_logged(tmp_path: Path) -> None:
     assert 'FastCGI sent in stderr: "later" while reading upstream' in lines[1]
     assert all('"' + "x" * count + '" while' in line for line, count in zip(lines[2:], (1500, 1500, 1), strict=True))
     assert f'upstream: "fastcgi://{address}"' in lines[0]
+
+
+async def test_the_length_in_the_log_is_with_the_records(tmp_path: Path) -> None:
+    """As in nginx: all that comes behind the head."""
+    data = record(STDOUT, b"Content-Type: a/b\r\n\r\nbody") + record(STDOUT) + END
+    async with farm(tmp_path) as peers:
+        one, two = await peers.tcp(answer(data, speech=FASTCGI)), await peers.tcp(dribble(data, 0, 30, speech=FASTCGI))
+        for address in (one, two):
+            text = site(address, f"access_log {tmp_path}/log length;", "log_format length $upstream_response_length;")
+            async with logging(text) as engine:
+                assert (await engine.get("/")).body == b"body"
+                await engine.request("HEAD", "/")
+    assert (tmp_path / "log").read_text() == "35\n0\n" * 2
 
 
 async def test_catch_stderr(tmp_path: Path) -> None:
