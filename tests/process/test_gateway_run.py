@@ -46,7 +46,8 @@ class Started:
         self.log = self.temp.with_suffix(".log")
         environment = {**os.environ, "TMPDIR": str(self.temp), "PYTHONUNBUFFERED": "1"}
         root = str(Path(__file__).parents[2])
-        environment["PYTHONPATH"] = root
+        hidden = folder.parent / "hidden"  # what is to be imported at start, if a test made it
+        environment["PYTHONPATH"] = os.pathsep.join([str(hidden), root] if hidden.exists() else [root])
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gateway", "run", "--port", str(self.port), *arguments],
@@ -159,6 +160,39 @@ def test_shows_the_traceback_of_an_app_that_does_not_load(start: Callable[..., S
     assert 'app.py", line 1' in run.said()
     assert "nothing_of_that_name" in run.said()
     run.until(run.nothing_left)
+
+
+def test_gunicorn_where_there_is_no_uwsgi(start: Callable[..., Started], tmp_path: Path) -> None:
+    pytest.importorskip("gunicorn")
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "sitecustomize.py").write_text('import sys\nsys.modules["pyuwsgi"] = None\n')
+    file = tmp_path / "project" / "app.py"
+    run = start("--processes", "2")
+    run.until_ready()
+    assert " in gunicorn " in run.said()
+    assert run.get("/x") == (200, "one /x")
+    file.write_text(APP.replace("one", "number two"))
+    run.until(lambda: "is ready after" in run.said())
+    assert run.get("/x") == (200, "number two /x")
+    file.write_text("import nothing_of_that_name\n")
+    run.until(lambda: "does not load; waiting" in run.said())
+    assert "nothing_of_that_name" in run.get("/x")[1]
+    file.write_text(APP)
+    run.until(lambda: run.said().count("is ready after") == 2)
+    assert run.get("/x") == (200, "one /x")
+
+
+@pytest.mark.skipif(NGINX is None, reason="nginx is not installed to ask")
+def test_nginx_takes_what_print_conf_prints(start: Callable[..., Started], tmp_path: Path) -> None:
+    (tmp_path / "project" / "files").mkdir()
+    run = start("--print-conf", "--static", "/static=files")
+    assert run.process.wait(20) == 0
+    conf = tmp_path / "printed.conf"
+    conf.write_text(run.said())
+    where = ["-p", f"{tmp_path}/", "-e", f"{tmp_path}/log", "-g", f"pid {tmp_path}/pid;"]
+    command = [str(NGINX), "-t", *where, "-c", str(conf)]
+    tried = subprocess.run(command, capture_output=True, text=True)
+    assert tried.returncode == 0, tried.stderr
 
 
 def test_own_configuration(start: Callable[..., Started], server: list[str], tmp_path: Path) -> None:
