@@ -109,7 +109,7 @@ class Response:
         self.disable_not_modified: bool = False  # an upstream's answer: it has judged the conditions itself
         self.server: bytes | None = None  # instead of our own
         self.date: bytes | None = None
-        self.override_charset: bytes | None = None  # X-Accel-Charset: the charset filter, not built yet, will read it
+        self.override_charset: bytes | None = None  # X-Accel-Charset, for the charset filter
         self.fields: list[tuple[bytes, bytes]] = []
         self.listed: set[bytes] | None = None  # lower-case names of the fields that are PLACED in `fields`
         self.gzip_vary: bool = False  # Vary: Accept-Encoding, before all fields

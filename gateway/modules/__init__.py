@@ -8,6 +8,7 @@ from gateway.http.module import HttpModule
 from gateway.modules import (
     access,
     api,
+    charset,
     core,
     error_log,
     events,
@@ -97,6 +98,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     # head and body filters
     not_modified.module,
     headers.module,
+    charset.module,
     gzip.module,
     range.module,
 )

@@ -1,0 +1,344 @@
+"""charset: the charset of a Content-Type, and recoding by tables; ngx_http_charset_filter_module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.directive import EVERYWHERE, FLAG, HTTP, LIF, Command, Directive, at_least, flag, take
+from gateway.config.errors import ConfigError
+from gateway.config.text import to_bytes
+from gateway.core.pieces import FileSlice, Piece
+from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
+from gateway.http.setters import template
+from gateway.http.template import Template
+from gateway.modules.gzip import set_types
+
+if TYPE_CHECKING:
+    from gateway.config.loader import Loader, Scope
+    from gateway.config.parser import Statement
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+
+_READ: Final = 65536  # of a file's slice at a time
+_INCOMPLETE: Final = -1
+_INVALID: Final = -2
+_UTF8: Final = b"utf-8"
+
+Recoder = Callable[[bytes], bytes]
+# A charset is a name, or a variable that has the name.
+Charset = bytes | Template
+
+
+class Table:
+    """One charset_map: `forward` from its first charset to the second, `backward` the other way round."""
+
+    def __init__(self, first: bytes, second: bytes) -> None:
+        self.first = first
+        self.second = second
+        self.utf8 = second.lower() == _UTF8
+        ascii_ = [bytes([n]) if n < 128 else b"?" for n in range(256)]
+        self.forward = list(ascii_)
+        self.backward = list(ascii_)  # where neither is UTF-8
+        # where the second is: a code point's byte
+        self.points: dict[int, int] = {n: n for n in range(1, 128)}
+
+    def recoder(self, *, backward: bool) -> Recoder:
+        """A recoder for one response."""
+        if self.utf8 and backward:
+            return FromUtf8(self.points)
+        if self.utf8:
+            forward = self.forward
+            return lambda data: b"".join([forward[byte] for byte in data])
+        row = b"".join(self.backward if backward else self.forward)
+        return lambda data: data.translate(row)
+
+
+class FromUtf8:
+    """UTF-8 to a charset of single bytes; what that has not becomes a numeric character reference of HTML."""
+
+    def __init__(self, points: dict[int, int]) -> None:
+        self.points = points
+        self.saved = b""  # the beginning of a character whose end is in the next part
+
+    def __call__(self, data: bytes) -> bytes:
+        if not self.saved and data.isascii():
+            return data
+        data = self.saved + data
+        self.saved = b""
+        out = bytearray()
+        at, end = 0, len(data)
+        while at < end:
+            byte = data[at]
+            if byte < 128:
+                out.append(byte)
+                at += 1
+                continue
+            point, after = decode(data, at)
+            if point == _INCOMPLETE:
+                self.saved = data[at:]
+                break
+            at = after
+            if point == _INVALID or point > 0x10FFFF:
+                out += b"?"
+                continue
+            known = self.points.get(point)
+            if known is None:
+                out += b"&#%d;" % point
+            else:
+                out.append(known)
+        return bytes(out)
+
+
+def decode(data: bytes, at: int) -> tuple[int, int]:
+    """The code point at this place and where the next one begins; what is invalid is skipped as nginx skips it."""
+    byte = data[at]
+    if byte >= 0xF8 or byte < 0xC2:
+        return _INVALID, at + 1
+    if byte >= 0xF0:
+        more, least, point = 3, 0xFFFF, byte & 7
+    elif byte >= 0xE0:
+        more, least, point = 2, 0x7FF, byte & 15
+    else:
+        more, least, point = 1, 0x7F, byte & 31
+    if at + more >= len(data):
+        return _INCOMPLETE, at
+    for i in range(at + 1, at + 1 + more):
+        if data[i] < 0x80:
+            return _INVALID, i + 1
+        point = point << 6 | data[i] & 0x3F
+    return (point if point > least else _INVALID), at + 1 + more
+
+
+@dataclass(slots=True)
+class MainSettings(Conf):
+    names: dict[bytes, bytes] = field(default_factory=dict)  # lower case: as it was first written
+    tables: list[Table] = field(default_factory=list)
+
+    def add(self, name: bytes) -> bytes:
+        return self.names.setdefault(name.lower(), name)
+
+    def find(self, name: bytes) -> bytes | None:
+        return self.names.get(name.lower())
+
+    def table(self, source: bytes, target: bytes) -> tuple[Table, bool] | None:
+        """The table between two charsets, and whether it is used backward."""
+        wanted = source.lower(), target.lower()
+        for table in self.tables:
+            pair = table.first.lower(), table.second.lower()
+            if wanted in (pair, pair[::-1]):
+                return table, wanted != pair
+        return None
+
+
+_DEFAULT_TYPES: Final = frozenset(
+    {
+        b"text/html",
+        b"text/xml",
+        b"text/plain",
+        b"text/vnd.wap.wml",
+        b"application/javascript",
+        b"application/rss+xml",
+    }
+)
+
+
+@dataclass(slots=True)
+class Settings(Conf):
+    charset: Any = setting(None)
+    source: Any = setting(None)
+    override: Any = setting(False)
+    types: Any = setting(_DEFAULT_TYPES)
+    main: Any = None
+
+
+def _set_charset(name: str) -> Any:
+    def set_charset(conf: Settings, command: Command) -> None:
+        if getattr(conf, name) is not UNSET:
+            command.duplicate()
+        text = command.args[0]
+        value: Charset | None
+        if name == "charset" and text == "off":
+            value = None
+        elif text.startswith("$"):
+            value = template(command, text)
+        else:
+            value = command.scope.conf(module, "main").add(to_bytes(text))
+        setattr(conf, name, value)
+
+    return set_charset
+
+
+def set_map(conf: MainSettings, command: Command) -> None:
+    """charset_map charset1 charset2 { }"""
+    first, second = command.args
+    if first.lower() == second.lower():
+        command.fail(f'"charset_map" between the same charsets "{first}" and "{second}"')
+    if first.lower() == "utf-8":
+        command.fail('"charset_map" with "utf-8" charset should be given in the second column')
+    source, target = conf.add(to_bytes(first)), conf.add(to_bytes(second))
+    if conf.table(source, target) is not None:
+        command.fail(f'duplicate "charset_map" between "{first}" and "{second}"')
+    table = Table(source, target)
+    conf.tables.append(table)
+    for statement in command.lines():
+        _add_line(table, statement)
+
+
+def _add_line(table: Table, statement: Statement) -> None:
+    if len(statement.args) != 1:
+        raise ConfigError("invalid parameters number", statement.where)
+    key, value = statement.name, statement.args[0]
+    source = _hexadecimal(key)
+    if source is None or source > 255:
+        raise ConfigError(f'invalid value "{key}"', statement.where)
+    if not table.utf8:
+        target = _hexadecimal(value)
+        if target is None or target > 255:
+            raise ConfigError(f'invalid value "{value}"', statement.where)
+        table.forward[source] = bytes([target])
+        table.backward[target] = bytes([source])
+        return
+    try:
+        encoded = bytes.fromhex(value)
+        point = decode(encoded, 0)[0] if encoded[0] >= 128 else encoded[0]
+    except (ValueError, IndexError):
+        point = _INVALID
+        encoded = b""
+    if not 0 <= point <= 0xFFFF or len(encoded) > 4:
+        raise ConfigError(f'invalid value "{value}"', statement.where)
+    table.forward[source] = encoded
+    table.points[point] = source
+
+
+def _hexadecimal(text: str) -> int | None:
+    try:
+        return int(text, 16) if text.isalnum() else None
+    except ValueError:
+        return None
+
+
+def prepare(scope: Scope, loader: Loader) -> None:
+    """Each location knows the tables; a location that would recode without one is a mistake."""
+    main = scope.conf(module, "main")
+    for server in scope.owner.servers:
+        waiting = [server.root]
+        while waiting:
+            location = waiting.pop()
+            waiting += location.children
+            settings: Settings | None = location.confs.get(module)
+            if settings is None:
+                continue
+            settings.main = main
+            source, target = settings.source, settings.charset
+            if not isinstance(source, bytes) or not isinstance(target, bytes) or source.lower() == target.lower():
+                continue
+            if main.table(source, target) is None:
+                raise ConfigError(
+                    f'no "charset_map" between the charsets "{source.decode()}" and "{target.decode()}"'
+                )
+
+
+class Recode:
+    """The body filter."""
+
+    __slots__ = ("recode",)
+
+    def __init__(self, recode: Recoder) -> None:
+        self.recode = recode
+
+    def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
+        out: list[Piece] = []
+        for piece in pieces:
+            if isinstance(piece, FileSlice):
+                at = 0
+                while at < piece.length:
+                    data = piece.read(at, min(_READ, piece.length - at))
+                    if not data:
+                        raise OSError(0, "the file became shorter while it was recoded")
+                    at += len(data)
+                    out.append(self.recode(data))
+            else:
+                out.append(self.recode(piece))
+        return [piece for piece in out if piece]
+
+
+def plan(settings: Settings, location: Location) -> Contribution:
+    main: MainSettings | None = settings.main
+    if main is None or (settings.charset is None and not main.names):
+        return NOTHING
+    known = main
+    every = b"*" in settings.types
+
+    def filter_head(request: Request) -> BodyFilter | None:
+        response = request.response
+        if not response.content_type or request.parent is not None:
+            return None
+        override = response.override_charset
+        if override:
+            found = known.find(override)
+            if found is None:
+                request.log("error", b'unknown charset "%s" to override' % override)
+                return None
+            target = override
+        else:
+            if settings.charset is None:
+                return None
+            if response.charset:
+                if not settings.override:
+                    return None
+            elif not every and response.content_type.lower() not in settings.types:
+                return None
+            target = settings.charset if isinstance(settings.charset, bytes) else settings.charset(request)
+            found = known.find(target)
+        if response.charset:
+            source: bytes | None = response.charset
+        else:
+            source = settings.source if isinstance(settings.source, bytes | None) else settings.source(request)
+        if source is None:
+            _set(request, target)
+            return None
+        if source.lower() == target.lower():
+            text = response.charset_text
+            _set(request, target)
+            if found is None:
+                response.charset_text = text  # a charset that no directive names stays as it was written
+            return None
+        if found is not None and known.find(source) is not None and response.content_encoding:
+            return None
+        pair = known.table(source, target)
+        if pair is None:
+            request.log("error", b'no "charset_map" between the charsets "%s" and "%s"' % (source, target))
+            return None
+        _set(request, target)
+        table, backward = pair
+        if table.utf8:
+            response.clear_content_length()
+        return Recode(table.recoder(backward=backward))
+
+    return Contribution(head_filter=filter_head)
+
+
+def _set(request: Request, charset: bytes) -> None:
+    response = request.response
+    # old browsers took a redirect's charset for that of the next page
+    response.charset = None if response.status in (301, 302) else charset
+    response.charset_text = None
+
+
+module = HttpModule(
+    name="charset",
+    main=MainSettings,
+    location=Settings,
+    directives=(
+        Directive("charset", EVERYWHERE | LIF, take(1), _set_charset("charset")),
+        Directive("source_charset", EVERYWHERE | LIF, take(1), _set_charset("source")),
+        Directive("override_charset", EVERYWHERE | LIF, FLAG, flag("override")),
+        Directive("charset_types", EVERYWHERE, at_least(1), set_types),
+        Directive("charset_map", HTTP, take(2), set_map, level="main", block=True),
+    ),
+    prepare=prepare,
+    plan=plan,
+)
