@@ -1,7 +1,8 @@
 """One request to an upstream: try after try until one answers; the same loop for every protocol (see Codec).
 
 Runs as a fibre of the lane. One fibre serves both sides: it is woken by any event of the upstream's stream or the
-client's, looks at what can be done, does it, and parks again with the deadline that comes first.
+client's, looks at what can be done, does it, and parks again with the deadline that comes first. It parks in one place,
+Exchange.run; what asks a peer (asking.py) never waits. Compiled with the types of exchange.pxd.
 """
 
 from __future__ import annotations
