@@ -7,7 +7,7 @@ counted as if there were buffers: the scan stops where nginx's would be full.
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport malloc, realloc
 from libc.string cimport memcmp, memcpy
@@ -117,9 +117,7 @@ cdef bint grow(RequestHead head) except -1:
         raise refuse(head, 494, "client sent too large request", True)
     # nginx quotes no more than fits its log line.
     shown = min(head.buffer_end, start + 1748)
-    raise refuse(head, 
-        494, 'client sent too long header line: "' + text(head.span(start, shown)) + '..."', True
-    )
+    raise refuse(head, 494, f'client sent too long header line: "{text(head.span(start, shown))}..."', True)
 
 
 cdef object refuse(RequestHead head, int status, str message, bint lingering=False):
@@ -296,8 +294,7 @@ cdef int finish(RequestHead head, object on_host) except -1:
             raise refuse(head, 501, 'client sent unknown "Transfer-Encoding": "%s"' % text(
                 head.span(field.value, field.value + field.value_len)))
         if head.first[K_CONTENT_LENGTH]:
-            raise refuse(head, 
-                400, 'client sent "Content-Length" and "Transfer-Encoding" headers at the same time')
+            raise refuse(head, 400, 'client sent "Content-Length" and "Transfer-Encoding" headers at the same time')
         head.chunked = True
     if head.line.connect:
         if version != 1001 or not head.limits.allow_connect:

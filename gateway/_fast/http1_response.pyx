@@ -201,8 +201,9 @@ cdef int scan_status(ResponseHead head, bytes data, Py_ssize_t start, Py_ssize_t
 cpdef ResponseHead parse_response_head(bytes data, Py_ssize_t offset=0, str form="http"):
     """The head that begins at offset, None when it is not all there, HeadError(502) where nginx refuses.
 
-    `form` says whether there is a status line: "http" (proxy; without one it is HTTP/0.9, version 9 and no head), "uwsgi" (may be: uwsgi, scgi), "cgi" (none:
-    fastcgi). Without one the Status field counts, then Location (302), then 200.
+    `form` says whether there is a status line: "http" (proxy; without one it is HTTP/0.9, version 9 and no head),
+    "uwsgi" (may be: uwsgi, scgi), "cgi" (none: fastcgi). Without one the Status field counts, then Location (302), then
+    200.
     """
     cdef ResponseHead head = ResponseHead.__new__(ResponseHead)
     cdef const uint8_t *p = <const uint8_t *> PyBytes_AS_STRING(data)

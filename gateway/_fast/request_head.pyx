@@ -30,7 +30,6 @@ cdef class HeadLimits:
         self.allow_connect = allow_connect
 
 
-
 @cython.final
 @cython.freelist(64)
 cdef class RequestHead:

@@ -26,4 +26,3 @@ cdef class FastcgiReader:
 @cython.locals(name=bytes, value=bytes, lengths=bytes, content=list, parts=list,
                name_size=long, value_size=long, added=long, size=long)
 cpdef bytes begin(pairs, bint keep)
-
