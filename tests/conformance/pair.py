@@ -178,10 +178,11 @@ def _body(fields: list[bytes], status: int, data: bytes, head: bool) -> tuple[by
 def _view_one(fields: list[bytes], status: int, body: bytes, side: Side, head: bool) -> bytes:
     length = _value(fields, b"content-length")
     name = _NAME.search(body)
+    page = (_value(fields, b"content-type") or b"").startswith(b"text/html")
     cut = 0
     if name is not None:
         cut = len(name[0])
-    elif head and status >= 300 and _value(fields, b"content-type") == b"text/html" and not _value(fields, b"etag"):
+    elif head and status >= 300 and page and not _value(fields, b"etag"):
         cut = len(_value(fields, b"server") or b"")  # the page that is not shown names the server
     if _value(fields, b"content-encoding") == b"gzip" and body:
         with contextlib.suppress(zlib.error):  # an application may only say that it is
