@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Sequence
+from typing import Final
 
 
 class Stage(enum.Enum):
@@ -15,6 +16,10 @@ class Stage(enum.Enum):
     READING_HEAD = b"reading response header from upstream"
     READING_BODY = b"reading upstream"
     TUNNEL = b"proxying upgraded connection"
+
+
+# Bound, for each try pays a look-up in an enum else.
+_CONNECTING: Final = Stage.CONNECTING
 
 
 class Attempt:
@@ -30,7 +35,7 @@ class Attempt:
         self.sent = 0
         self.received = 0
         self.body_received = 0
-        self.stage = Stage.CONNECTING
+        self.stage: Stage = _CONNECTING
         self.error: OSError | None = None
         self.cached = False  # on a connection that was kept from an earlier request
 

@@ -84,6 +84,8 @@ class Outcome(IntFlag):
     FAILED = 4
 
 
+_FAILED: Final = Outcome.FAILED  # bound: each request pays a look-up in an enum else
+
 @dataclass(slots=True)
 class Server:
     """One `server` line of an upstream block; a host name can stand for several addresses."""
@@ -364,7 +366,7 @@ class Choice:
         assert peer is not None
         self.current = None
         single = self.group.single
-        disabled = peer.give(outcome is Outcome.FAILED, single, now)
+        disabled = peer.give(outcome is _FAILED, single, now)
         if outcome is Outcome.STALE:
             for index, other in enumerate(self.peers):
                 if other is peer:
