@@ -63,8 +63,69 @@ def absolute_location(request: Request, path: bytes) -> bytes:
     return b"%s://%s:%d%s" % (connection.scheme, host, port, path)
 
 
+class KeptHead:
+    """The last head of a location's settings that said nothing unusual, and what it was made of."""
+
+    def __init__(self) -> None:
+        self.date: bytes | None = None
+        self.status: int = 0
+        self.keepalive: bool = False
+        self.content_length: int = -1
+        self.content_type: bytes | None = None
+        self.etag: bytes | None = None
+        self.last_modified: bytes | None = None
+        self.fields: list[tuple[bytes, bytes]] = []
+        self.head: bytes = b""
+
+
 def render_head(request: Request, date: bytes) -> bytes:
     """Everything up to and including the empty line."""
+    response = request.response
+    fields = response.fields
+    if (
+        len(fields) > 1  # Accept-Ranges is one
+        or request.chunked
+        or response.status_text is not None
+        or response.server is not None
+        or response.date is not None
+        or response.charset is not None
+        or response.location is not None
+        or response.content_encoding is not None
+        or response.gzip_vary
+        or response.listed is not None
+        or (response.last_modified >= 0 and response.last_modified_text is None)
+        or response.status == 101
+    ):
+        return _render(request, date)
+    # For a second, the same answer to the same question has the same head: a fifth of a small request is saved.
+    core = request.location.core
+    kept: KeptHead = core.kept_head
+    if kept is None:
+        kept = core.kept_head = KeptHead()
+    if (
+        kept.date is date
+        and kept.status == response.status
+        and kept.content_length == response.content_length
+        and kept.keepalive == request.keepalive
+        and kept.content_type == response.content_type
+        and kept.etag == response.etag
+        and kept.last_modified == response.last_modified_text
+        and kept.fields == fields
+    ):
+        return kept.head
+    kept.date = date
+    kept.status = response.status
+    kept.content_length = response.content_length
+    kept.keepalive = request.keepalive
+    kept.content_type = response.content_type
+    kept.etag = response.etag
+    kept.last_modified = response.last_modified_text
+    kept.fields = fields
+    kept.head = _render(request, date)
+    return kept.head
+
+
+def _render(request: Request, date: bytes) -> bytes:
     response = request.response
     core = request.location.core
     listed = response.listed

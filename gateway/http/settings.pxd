@@ -53,5 +53,6 @@ cdef class EngineSettings:
     cdef public double resolver_timeout
     cdef public bytes server_header
     cdef public bytes signature
+    cdef public object kept_head
 
     cpdef bint keepalive_disabled_for(self, bytes method, RequestHead head) except -1

@@ -66,6 +66,7 @@ class EngineSettings:
         self.resolver_timeout: float = conf.resolver_timeout
         self.server_header: bytes = conf.server_header
         self.signature: bytes = conf.signature
+        self.kept_head: Any = None  # h1_head.KeptHead
 
     def keepalive_disabled_for(self, method: bytes, head: RequestHead) -> bool:
         """The old browsers of keepalive_disable, told by their User-Agent."""
