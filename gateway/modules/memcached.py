@@ -73,10 +73,10 @@ class LocationConf(UpstreamConf):
 
 
 def set_pass(conf: LocationConf, command: Command) -> None:
-    host = command.args[0].rpartition(":")[0] or command.args[0]
-    if "$" in host:
+    host, colon, _ = command.args[0].rpartition(":")
+    if "$" in command.args[0]:
         # nginx takes it for a name, which is never found
-        command.fail(f'host not found in upstream "{host}"')
+        command.fail(f'host not found in upstream "{host}"' if colon else f'no port in upstream "{command.args[0]}"')
     parse_passing(conf, command)
     conf.key = cycle_of(command).variables.reference("memcached_key", command.where)
 

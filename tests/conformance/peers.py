@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -27,7 +28,9 @@ UWSGI = importlib.util.find_spec("pyuwsgi") is not None
 def _running(command: list[str], path: Path) -> Iterator[None]:
     """A peer that listens on this unix socket, until the block is left."""
     with open(path.with_suffix(".log"), "wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         deadline = time.monotonic() + 30
         while True:
@@ -39,7 +42,12 @@ def _running(command: list[str], path: Path) -> Iterator[None]:
             time.sleep(0.02)
         yield
     finally:
-        process.kill()
+        # php-fpm's children outlive a master that is killed, so it gets the time to end them.
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

@@ -44,6 +44,8 @@ KNOWN_DIFFERENCES = {
     "large_client_header_buffers": "the size is compared with connection_pool_size, which has no effect here",
     "listen 1.5": "nginx -t binds the address",
     "rewrite *": "PCRE2's releases count the place of this error differently",
+    "fastcgi_split_path_info *": "PCRE2's releases count the place of this error differently",
+    "zone": "a zone without a size is found when the zones are made, after the text was read",
     "gzip_disable *": "PCRE2's releases count the place of this error differently",
     "keepalive 0": "switches the cache off since nginx 1.29.7; the installed nginx is older",
 }
@@ -51,6 +53,7 @@ KNOWN_DIFFERENCES = {
 for _family in ("uwsgi", "proxy", "fastcgi", "scgi"):
     for _name in ("buffers", "buffer_size", "busy_buffers_size", "max_temp_file_size", "temp_file_write_size"):
         KNOWN_DIFFERENCES[f"{_family}_{_name}"] = "we name the line of the directive, nginx that of its block"
+    KNOWN_DIFFERENCES[f'{_family}_store ""'] = "an empty path is refused by 1.31; the installed nginx is older"
     KNOWN_DIFFERENCES[f"{_family}_limit_rate"] = "takes variables since nginx 1.27.0; the installed nginx is older"
 
 
