@@ -8,7 +8,7 @@ import shlex
 import sys
 
 from harness import Lab, Refused, Subject, default_gateway, free_port
-from report import Report
+from report import Report, output
 from workloads import WORKLOADS, Workload
 
 
@@ -47,6 +47,9 @@ def main() -> int:
     workloads = chosen(options.only)
     commands = {"nginx": options.nginx, "gateway": options.gateway}
     subjects = [Subject(name, tuple(shlex.split(command))) for name, command in commands.items()]
+    built = output(*subjects[1].command, "-V")
+    if "not optimized" in built:
+        sys.exit("gateway's compiled parts are not optimized, so that the figures would mean nothing:\n" + built)
     report = Report(subjects, options.rounds, options.seconds)
     lab = Lab(options.seconds)
     try:

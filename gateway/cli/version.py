@@ -38,11 +38,11 @@ def text(line: CommandLine) -> str:
 
 def _configure() -> str:
     import platform
-    import ssl
+
+    from gateway._fast.build import COMPILER, OPTIMIZED
 
     return (
         f"built by {platform.python_implementation()} {platform.python_version()}\n"
-        f"built with {ssl.OPENSSL_VERSION}\n"
-        "TLS SNI support enabled\n"
+        f"compiled by {COMPILER}{'' if OPTIMIZED else ', not optimized'}\n"
         "configure arguments: --without-mail\n"
     )

@@ -323,7 +323,7 @@ def _may_go_on(steps: Sequence[Step]) -> bool:
 
 def is_true(variable: Getter) -> Condition:
     """`if ($x)`: neither empty nor "0"."""
-    return lambda request: variable(request) not in (None, b"", b"0")
+    return lambda request: (variable(request) or b"0") != b"0"
 
 
 def is_equal(variable: Getter, value: Template, negated: bool) -> Condition:

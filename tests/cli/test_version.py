@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gateway
+from gateway._fast.build import COMPILER, OPTIMIZED
 from gateway.cli.options import parse
 from gateway.cli.version import text
 
@@ -19,5 +20,6 @@ def test_help_names_each_option() -> None:
 
 def test_configure() -> None:
     shown = text(parse(["-V"]))
-    assert "\nbuilt with OpenSSL" in shown
+    assert f"\ncompiled by {COMPILER}" in shown
+    assert ("not optimized" in shown) is not OPTIMIZED
     assert "\nconfigure arguments:" in shown
