@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""The head of a request to an HTTP/1 upstream in one pass: a location's own fields, then the client's where they lie."""
+"""The head of a request to an HTTP/1 upstream in one pass: a location's own fields, then the client's as they lie."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc

@@ -132,6 +132,7 @@ def changes(running: Running, word: str, address: str) -> list[int]:
     return [int(pid) for pid in running.logged(rf"(\d+)#\d+: peer is {word}\b.* of peer {address} ")]
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("check", ["uri=/health", "type=uwsgi_ping"])
 def test_a_peer_that_is_down_gets_no_requests(tmp_path: Path, apps: tuple[App, App], check: str) -> None:
     one, two = apps
@@ -143,7 +144,7 @@ def test_a_peer_that_is_down_gets_no_requests(tmp_path: Path, apps: tuple[App, A
         )
         running.start()
         with Client(port) as client:
-            until(lambda: client.tries.keys() >= {one.address, two.address}, "both to serve")
+            until(lambda: client.tries.keys() >= {one.address, two.address}, "both to serve", 60)
             two.stop()
             until(lambda: changes(running, "unhealthy", two.address), "the check to fail")
             # What was picked before that may still be under way; from now on it is not picked any more.
