@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Output:
     """The stream that a request came on: HTTP/1, HTTP/2, or a parent request.
 
-    All verbs return at once; what does not fit is queued.
+    All verbs return at once; what does not fit is queued. What raises NotImplementedError here is abstract: each kind
+    of stream has its own (abc's metaclass is not to be had for a class that is compiled with C methods).
     """
 
     def get_connection(self) -> Connection:
