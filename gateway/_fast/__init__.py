@@ -17,9 +17,9 @@ GATEWAY_PURE=1 takes the plain source of each module that has one (name.py besid
 | zones | nothing before it: lock, find a record, change a word | limit_req, limit_conn, peers in a zone | | 0.44 |
 | peers | the same in Python: pick one of 3 peers and give it back | each request to an upstream pays | 2.3 | 1.3 |
 
-In instructions (callgrind on a worker that serves a file of 1 KiB): head_writer, a response's head put together in memory
-that stays, instead of a join: 7,600 → 2,500 a head. cut, parts of bytes without a slice object.
-request_head is http1's result, apart from its scanner; build says how all this was compiled.
+In instructions (callgrind on a worker that serves a file of 1 KiB): head_writer, a response's head put together in
+memory that stays, instead of a join: 7,600 → 2,500 a head. cut, parts of bytes without a slice object. request_head is
+http1's result, apart from its scanner; build says how all this was compiled.
 
 What each replaces, why, CPU µs a request before → after, and how that was measured:
 
