@@ -8,7 +8,6 @@ GATEWAY_PURE=1 takes the plain source of each module that has one (name.py besid
 |---|---|---|---|---|
 | http1, header_line | h11 on a head of curl / a browser | nginx's grammar; each request pays | 39 / 73 | 0.6 / 1.05 |
 | http1_response | h11 on an upstream's head of 7 fields | nginx's grammar; each answer pays | 71 | 1.3 |
-| http1_response | a head of 8 fields by join | each answer pays | 2.1 | 0.25 |
 | http1_request | its plain twin: 2 fields of ours, 7 of the client's | each request to HTTP pays | 7.2 | 0.85 |
 | chunked | nothing before it: 16 chunks of 1 KiB | state from byte to byte | | 2.7 |
 | uri | its plain source: normalize / escape 30 bytes | bytes in and out | 7.0 / 5.8 | 1.6 / 0.4 |

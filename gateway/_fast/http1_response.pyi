@@ -1,4 +1,3 @@
-from collections.abc import Iterable
 from typing import Literal
 
 KINDS: tuple[bytes, ...]
@@ -21,6 +20,3 @@ class ResponseHead:
 def parse_response_head(
     data: bytes, offset: int = 0, form: Literal["http", "uwsgi", "cgi"] = "http"
 ) -> ResponseHead | None: ...
-def render_head(
-    status_line: bytes, date: bytes | None, server: bytes | None, fields: Iterable[tuple[bytes, bytes]]
-) -> bytes: ...

@@ -1,11 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""Response heads: what an upstream sent, by nginx's grammar, and what a client is sent."""
+"""Response heads: what an upstream sent, by nginx's grammar."""
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from gateway._fast.header_line cimport (
     LINE_AGAIN, LINE_END, LINE_OK, HeaderLine, fold_hash, quoted, same_name, same_variable, scan_header_line,
@@ -266,46 +266,3 @@ cpdef ResponseHead parse_response_head(bytes data, Py_ssize_t offset=0, str form
             head.status = 200
             head.status_line = b"200 OK"
     return head
-
-
-cdef inline char *put(char *out, bytes part) noexcept:
-    memcpy(out, PyBytes_AS_STRING(part), PyBytes_GET_SIZE(part))
-    return out + PyBytes_GET_SIZE(part)
-
-
-def render_head(status_line: bytes, date: bytes | None, server: bytes | None, fields) -> bytes:
-    """A response head: the line ("HTTP/1.1 200 OK"), Server and Date where given, the fields, the empty line."""
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(status_line) + 4
-    cdef bytes name, value, result
-    cdef tuple pair
-    cdef char *out
-    cdef list pairs = fields if type(fields) is list else list(fields)
-    cdef bytes day = date
-    cdef bytes maker = server
-    if maker is not None:
-        size += 10 + PyBytes_GET_SIZE(maker)
-    if day is not None:
-        size += 8 + PyBytes_GET_SIZE(day)
-    for pair in pairs:
-        name, value = pair
-        if name is None or value is None:
-            raise TypeError("a field without name or value")
-        size += PyBytes_GET_SIZE(name) + PyBytes_GET_SIZE(value) + 4
-    result = PyBytes_FromStringAndSize(NULL, size)
-    out = put(PyBytes_AS_STRING(result), status_line)
-    if maker is not None:
-        memcpy(out, b"\r\nServer: ", 10)
-        out = put(out + 10, maker)
-    if day is not None:
-        memcpy(out, b"\r\nDate: ", 8)
-        out = put(out + 8, day)
-    for pair in pairs:
-        name, value = pair
-        out[0] = CR
-        out[1] = LF
-        out = put(out + 2, name)
-        out[0] = 58
-        out[1] = 32
-        out = put(out + 2, value)
-    memcpy(out, b"\r\n\r\n", 4)
-    return result
