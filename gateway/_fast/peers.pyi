@@ -1,5 +1,6 @@
 """A peer's words, and the round robin over them. What each word means: gateway.upstream.peers."""
 
+from collections.abc import Callable
 from typing import Any, Self, overload
 
 WORDS: tuple[str, ...]
@@ -43,3 +44,9 @@ class PeerState:
 
 def smooth(peers: list[Any], tried: int, now: int, wanted: int = -1, total_weight: int = 0) -> int:
     """The index of the peer whose turn it is, -1 for none; with `wanted` that one, whose weights pay for it."""
+
+def least(peers: list[Any], tried: int, now: int, cost: Callable[[Any], int] | None = None) -> int:
+    """The index of the peer with the least cost for its weight, -1 for none; round robin among equals.
+
+    The cost is what `cost(peer)` gives, asked once of each peer that can be taken, else the peer's connections.
+    """

@@ -3,6 +3,7 @@
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
@@ -240,3 +241,62 @@ def smooth(list peers not None, tried, int64_t now, Py_ssize_t wanted=-1, int64_
     if best >= 0:
         (<PeerState> peers[best]).words[CURRENT_WEIGHT] -= total
     return best
+
+
+cdef Py_ssize_t _cheapest(
+    list peers, object tried, int64_t now, object cost, int64_t *costs, bint *several, bint ramps
+) except -2:
+    """The first peer with the least cost for its weight; costs is filled, with -1 for those that cannot be taken."""
+    cdef Py_ssize_t index, best = -1
+    cdef int64_t left, right
+    cdef PeerState peer, first = None
+    for index in range(PyList_GET_SIZE(peers)):
+        costs[index] = -1
+        peer = <PeerState> PyList_GET_ITEM(peers, index)
+        if tried >> index & 1 or not peer.may(now, 0):
+            continue
+        if peer.words[RAMP_SINCE] and ramps and peer.held_back():
+            continue
+        costs[index] = peer.words[CONNS] if cost is None else cost(peer)
+        if best >= 0:
+            left = costs[index] * first.words[WEIGHT]
+            right = costs[best] * peer.words[WEIGHT]
+            if left >= right:
+                several[0] |= left == right
+                continue
+        best = index
+        first = peer
+        several[0] = False
+    return best
+
+
+def least(list peers not None, tried, int64_t now, cost=None):
+    cdef Py_ssize_t index, best, chosen, count = PyList_GET_SIZE(peers)
+    cdef int64_t total = 0
+    cdef bint several = False
+    cdef PeerState first, peer, highest
+    cdef int64_t *costs = <int64_t *> PyMem_Malloc(max(count, 1) * sizeof(int64_t))
+    if costs is NULL:
+        raise MemoryError
+    try:
+        best = _cheapest(peers, tried, now, cost, costs, &several, True)
+        if best < 0:
+            # those that ramp up are better than none
+            best = _cheapest(peers, tried, now, cost, costs, &several, False)
+        if best < 0 or not several:
+            return best
+        chosen = best
+        first = highest = <PeerState> PyList_GET_ITEM(peers, best)
+        for index in range(best, count):
+            peer = <PeerState> PyList_GET_ITEM(peers, index)
+            if costs[index] < 0 or costs[index] * first.words[WEIGHT] != costs[best] * peer.words[WEIGHT]:
+                continue
+            total += peer.words[EFFECTIVE_WEIGHT]
+            peer.raise_weight()
+            if peer.words[CURRENT_WEIGHT] > highest.words[CURRENT_WEIGHT]:
+                highest = peer
+                chosen = index
+        highest.words[CURRENT_WEIGHT] -= total
+        return chosen
+    finally:
+        PyMem_Free(costs)

@@ -10,7 +10,7 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, LIF, Command, Directive, at_least, flag, take
 from gateway.config.errors import ConfigError
 from gateway.config.text import to_bytes
-from gateway.core.pieces import FileSlice, Piece
+from gateway.core.pieces import Piece, data_of
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
 from gateway.http.setters import template
 from gateway.http.template import Template
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from gateway.http.locations import Location
     from gateway.http.request import Request
 
-_READ: Final = 65536  # of a file's slice at a time
 _INCOMPLETE: Final = -1
 _INVALID: Final = -2
 _UTF8: Final = b"utf-8"
@@ -250,19 +249,8 @@ class Recode:
         self.recode = recode
 
     def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
-        out: list[Piece] = []
-        for piece in pieces:
-            if isinstance(piece, FileSlice):
-                at = 0
-                while at < piece.length:
-                    data = piece.read(at, min(_READ, piece.length - at))
-                    if not data:
-                        raise OSError(0, "the file became shorter while it was recoded")
-                    at += len(data)
-                    out.append(self.recode(data))
-            else:
-                out.append(self.recode(piece))
-        return [piece for piece in out if piece]
+        recode = self.recode
+        return [data for part in data_of(pieces) if (data := recode(part))]
 
 
 def plan(settings: Settings, location: Location) -> Contribution:

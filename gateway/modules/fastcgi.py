@@ -16,7 +16,7 @@ from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
 from gateway.core.pieces import FileSlice, Piece
 from gateway.core.regex import Captures, Regex, RegexError
-from gateway.http.module import NOTHING, Contribution, HttpModule
+from gateway.http.module import HttpModule
 from gateway.http.variables import Variable
 from gateway.protocol import fastcgi
 from gateway.protocol.fastcgi import MAX_PARAMS, FastcgiReader
@@ -25,11 +25,10 @@ from gateway.upstream import params
 from gateway.upstream.conf import UpstreamConf
 from gateway.upstream.directives import family
 from gateway.upstream.exchange import Exchange, RequestRefused
-from gateway.upstream.params import ParamsConf, add_param, params_of
-from gateway.upstream.passing import Passing, parse_passing
+from gateway.upstream.params import ParamsConf, add_param, params_of, plan_with
+from gateway.upstream.passing import parse_passing
 
 if TYPE_CHECKING:
-    from gateway.http.locations import Location
     from gateway.http.request import Request
     from gateway.protocol.cgi import Reader
 
@@ -131,17 +130,6 @@ def _records(piece: Piece) -> list[Piece]:
     return pieces
 
 
-def codec_of(conf: LocationConf, location: Location) -> FastcgiCodec:
-    return FastcgiCodec(conf)
-
-
-def plan(conf: LocationConf, location: Location) -> Contribution:
-    passing: Passing | None = conf.passing
-    if passing is None:
-        return NOTHING
-    return Contribution(content=passing.handler(conf, codec_of(conf, location)))
-
-
 def _split(request: Request) -> tuple[bytes, bytes]:
     """Script name and path info, as fastcgi_split_path_info finds them in the URI."""
     conf: LocationConf = request.location.confs[module]
@@ -179,6 +167,6 @@ module = HttpModule(
         Variable("fastcgi_script_name", _script_name),
         Variable("fastcgi_path_info", _path_info),
     ),
-    plan=plan,
+    plan=plan_with(FastcgiCodec),
     settle=settle,
 )

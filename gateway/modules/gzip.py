@@ -22,7 +22,7 @@ from gateway.config.directive import (
     take,
 )
 from gateway.config.text import to_bytes
-from gateway.core.pieces import FileSlice, Piece
+from gateway.core.pieces import Piece, data_of
 from gateway.core.regex import Regex, RegexError
 from gateway.http import accept_encoding as conditions
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from gateway.http.request import Request
 
 _STATUSES: Final = frozenset({200, 403, 404})
-_READ: Final = 65536  # of a file's slice at a time
 # gzip_disable "msie6": Internet Explorer up to 6 without its service pack, unless it is Opera that says so
 _MSIE6: Final = r"\A(?!.*Opera)(?:(?!MSIE ).)*MSIE (?:[45]\.|6\.(?!.*SV1))"
 
@@ -115,19 +114,9 @@ class Compressor:
         if stream is None:
             return []
         found: list[bytes] = []
-        for piece in pieces:
-            if isinstance(piece, FileSlice):
-                at = 0
-                while at < piece.length:
-                    data = piece.read(at, min(_READ, piece.length - at))
-                    if not data:
-                        raise OSError(0, "the file became shorter while it was compressed")
-                    at += len(data)
-                    self.taken += len(data)
-                    found.append(stream.compress(data))
-            else:
-                self.taken += len(piece)
-                found.append(stream.compress(piece))
+        for part in data_of(pieces):
+            self.taken += len(part)
+            found.append(stream.compress(part))
         if last:
             found.append(stream.flush(zlib.Z_FINISH))
             self.stream = None

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gateway.http.cycle import HttpCycle, Worker
     from gateway.http.locations import Location
     from gateway.http.request import Request
+    from gateway.upstream.exchange import Codec
     from gateway.upstream.probes import Probe
     from gateway.upstream.upstreams import Upstream
 
@@ -41,10 +42,10 @@ if TYPE_CHECKING:
 _OWN: Final = frozenset({b"connection", b"content-length", b"transfer-encoding", b"upgrade", b"keep-alive", b"te"})
 
 # What makes a whole request over the protocol of a location.
-_CODECS: Final[dict[HttpModule, Callable[[Any, Location], Any]]] = {
-    uwsgi.module: uwsgi.codec_of,
-    fastcgi.module: fastcgi.codec_of,
-    scgi.module: scgi.codec_of,
+_CODECS: Final[dict[HttpModule, Callable[[Any], Codec]]] = {
+    uwsgi.module: uwsgi.UwsgiCodec,
+    fastcgi.module: fastcgi.FastcgiCodec,
+    scgi.module: scgi.ScgiCodec,
 }
 
 MATCH: Final = Context.MATCH
@@ -293,7 +294,7 @@ def _make_probe(
 
         return HttpProbe(conf, make_http, target, match, directive.keepalive_s)
     if kind is uwsgi.module or (kind in _CODECS and (directive.uri or directive.match)):
-        return CodecProbe(conf, _CODECS[kind](conf, location), make_request, match)
+        return CodecProbe(conf, _CODECS[kind](conf), make_request, match)
     return ConnectProbe(conf)
 
 

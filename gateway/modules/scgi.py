@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from gateway.config.directive import EVERYWHERE, LIF, LOCATION, Directive, take
 from gateway.config.loader import Loader, Scope
-from gateway.http.module import NOTHING, Contribution, HttpModule
+from gateway.http.module import HttpModule
 from gateway.protocol import scgi
 from gateway.protocol.cgi import PlainReader
 from gateway.protocol.params import Params
@@ -18,11 +18,10 @@ from gateway.upstream import params
 from gateway.upstream.conf import UpstreamConf
 from gateway.upstream.directives import family
 from gateway.upstream.exchange import Exchange
-from gateway.upstream.params import ParamsConf, add_param, params_of
-from gateway.upstream.passing import Passing, parse_passing
+from gateway.upstream.params import ParamsConf, add_param, params_of, plan_with
+from gateway.upstream.passing import parse_passing
 
 if TYPE_CHECKING:
-    from gateway.http.locations import Location
     from gateway.http.request import Request
     from gateway.protocol.cgi import Reader
 
@@ -63,17 +62,6 @@ class ScgiCodec:
         return request.head.content_length > 0 and not request.head.chunked
 
 
-def codec_of(conf: LocationConf, location: Location) -> ScgiCodec:
-    return ScgiCodec(conf)
-
-
-def plan(conf: LocationConf, location: Location) -> Contribution:
-    passing: Passing | None = conf.passing
-    if passing is None:
-        return NOTHING
-    return Contribution(content=passing.handler(conf, codec_of(conf, location)))
-
-
 module = HttpModule(
     name="scgi",
     location=LocationConf,
@@ -82,6 +70,6 @@ module = HttpModule(
         Directive("scgi_param", EVERYWHERE, take(2, 3), add_param),
         *family("scgi"),
     ),
-    plan=plan,
+    plan=plan_with(ScgiCodec),
     settle=settle,
 )

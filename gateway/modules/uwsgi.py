@@ -22,17 +22,16 @@ from gateway.config.directive import (
 )
 from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
-from gateway.http.module import NOTHING, Contribution, HttpModule
+from gateway.http.module import HttpModule
 from gateway.protocol.cgi import PlainReader
 from gateway.protocol.uwsgi import MAX_SIZE, PacketEncoder
 from gateway.upstream import params
 from gateway.upstream.directives import family
 from gateway.upstream.exchange import Exchange, RequestRefused
-from gateway.upstream.params import ParamsConf, add_param, params_of
-from gateway.upstream.passing import Passing, parse_passing
+from gateway.upstream.params import ParamsConf, add_param, params_of, plan_with
+from gateway.upstream.passing import parse_passing
 
 if TYPE_CHECKING:
-    from gateway.http.locations import Location
     from gateway.http.request import Request
     from gateway.protocol.cgi import Reader
 
@@ -90,17 +89,6 @@ class UwsgiCodec:
         return request.head.content_length > 0 and not request.head.chunked
 
 
-def codec_of(conf: LocationConf, location: Location) -> UwsgiCodec:
-    return UwsgiCodec(conf)
-
-
-def plan(conf: LocationConf, location: Location) -> Contribution:
-    passing: Passing | None = conf.passing
-    if passing is None:
-        return NOTHING
-    return Contribution(content=passing.handler(conf, codec_of(conf, location)))
-
-
 module = HttpModule(
     name="uwsgi",
     location=LocationConf,
@@ -112,6 +100,6 @@ module = HttpModule(
         Directive("uwsgi_string", EVERYWHERE, take(1), string("string")),
         *family("uwsgi"),
     ),
-    plan=plan,
+    plan=plan_with(UwsgiCodec),
     settle=settle,
 )

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from typing import Final
 from zlib import crc32
 
-from gateway.upstream.least_conn import raise_weight
+from gateway._fast.peers import smooth
 from gateway.upstream.peers import Choice, Group, Peer
 
 # After so many picks that fell on a peer already tried or not usable, round robin decides.
@@ -88,12 +88,13 @@ class IpHashChoice(_KeyedChoice):
 class Ring:
     """The points of consistent hashing (ketama), as Cache::Memcached::Fast and nginx lay them."""
 
-    __slots__ = ("hashes", "peers", "servers")
+    __slots__ = ("hashes", "others", "peers", "servers")
 
     def __init__(self, group: Group) -> None:
         self.peers: list[Peer] = []
         self.hashes: list[int] = []
         self.servers: list[bytes] = []
+        self.others: dict[bytes, int] = {}  # by server: a bit for each peer of another one
         self.follow(group.peers)
 
     def follow(self, peers: list[Peer]) -> None:
@@ -114,6 +115,9 @@ class Ring:
             if not self.hashes or self.hashes[-1] != value:
                 self.hashes.append(value)
                 self.servers.append(server)
+        self.others = dict.fromkeys((peer.server for peer in peers), (1 << len(peers)) - 1)
+        for index, peer in enumerate(peers):
+            self.others[peer.server] &= ~(1 << index)
         self.peers = peers
 
     def find(self, key: bytes) -> int:
@@ -155,20 +159,10 @@ class ConsistentChoice(Choice):
         while servers and self.misses <= MAX_TRIES:
             if wanted >= 0:
                 return wanted
-            server = servers[self.point % len(servers)]
-            best: Peer | None = None
-            chosen = -1
-            total = 0
             # A host name can stand for several peers on the same points: smooth round robin among those.
-            for index, peer in enumerate(self.peers):
-                if self.tried >> index & 1 or not peer.usable(now) or peer.server != server:
-                    continue
-                total += peer.effective_weight
-                raise_weight(peer)
-                if best is None or peer.current_weight > best.current_weight:
-                    best, chosen = peer, index
-            if best is not None:
-                best.current_weight -= total
+            others = self.ring.others[servers[self.point % len(servers)]]
+            chosen = smooth(self.peers, self.tried | others, now)
+            if chosen >= 0:
                 return chosen
             self.point += 1
             self.misses += 1

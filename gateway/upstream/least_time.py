@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from gateway._fast.peers import monotonic_ms
-from gateway.upstream.least_conn import raise_weight
+from gateway._fast.peers import least, monotonic_ms
 from gateway.upstream.peers import Choice, Group, Outcome, Peer, moving_average
 
 if TYPE_CHECKING:
@@ -41,50 +40,16 @@ class LeastTimeChoice(Choice):
         return time * (1 + peer.conns)
 
     def _best(self, now: int, wanted: int) -> int:
-        if wanted < 0:
-            wanted = self._fastest(now)
-        return wanted
+        if wanted >= 0:
+            return wanted
 
-    def _fastest(self, now: int) -> int:
-        peers = self.peers
-        best: Peer | None = None
-        chosen = -1
-        least = 0
-        many = False
-        # slow_start: those that wait are looked at only when there is no other
-        for patient in (True, False):
-            for index, peer in enumerate(peers):
-                if self.tried >> index & 1 or not peer.usable(now) or (patient and peer.waits()):
-                    continue
-                if peer.inflight > 0:
-                    waiting = peer.inflight_last // peer.inflight + self.clock() - peer.inflight_changed
-                    peer.inflight_time = moving_average(peer.inflight_time, waiting)
-                expected = self._expected(peer, now)
-                if best is None or expected * best.weight < least * peer.weight:
-                    best, chosen, least, many = peer, index, expected, False
-                elif expected * best.weight == least * peer.weight:
-                    many = True
-            if best is not None:
-                break
-        if best is None:
-            return -1
-        total = 0
-        if many:
-            # compared with the best so far, which changes while we go: so does nginx's
-            for index in range(chosen, len(peers)):
-                peer = peers[index]
-                if (
-                    self.tried >> index & 1
-                    or not peer.usable(now)
-                    or self._expected(peer, now) * best.weight != least * peer.weight
-                ):
-                    continue
-                total += peer.effective_weight
-                raise_weight(peer)
-                if peer.current_weight > best.current_weight:
-                    best, chosen = peer, index
-        best.current_weight -= total
-        return chosen
+        def cost(peer: Peer) -> int:
+            if peer.inflight > 0:
+                waiting = peer.inflight_last // peer.inflight + self.clock() - peer.inflight_changed
+                peer.inflight_time = moving_average(peer.inflight_time, waiting)
+            return self._expected(peer, now)
+
+        return least(self.peers, self.tried, now, cost)
 
     def _average(self, peer: Peer, attempt: Attempt) -> None:
         """Not only in a zone: see _release."""

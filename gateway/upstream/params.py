@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,16 @@ from gateway.config.directive import Command
 from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
 from gateway.http.common_variables import host_and_port
+from gateway.http.module import NOTHING, Contribution
 from gateway.http.setters import default_temp_path, template
 from gateway.upstream.conf import UpstreamConf
 
 if TYPE_CHECKING:
+    from gateway.http.locations import Location
     from gateway.http.module import HttpModule
     from gateway.protocol.params import Param
+    from gateway.upstream.exchange import Codec
+    from gateway.upstream.passing import Passing
 
 
 @dataclass(slots=True)
@@ -44,3 +49,15 @@ def params_of(conf: ParamsConf) -> list[Param]:
     if not any(name.upper() == b"HTTP_HOST" for name, _, _ in params):
         params.append((b"HTTP_HOST", host_and_port, True))
     return params
+
+
+def plan_with(codec: Callable[[Any], Codec]) -> Callable[[Any, Location], Contribution]:
+    """The `plan` of a module whose `*_pass` names an address alone: requests go there with this codec."""
+
+    def plan(conf: ParamsConf, location: Location) -> Contribution:
+        passing: Passing | None = conf.passing
+        if passing is None:
+            return NOTHING
+        return Contribution(content=passing.handler(conf, codec(conf)))
+
+    return plan
