@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.http.response import parse_http_date
@@ -19,6 +20,7 @@ _PARAMETERS: Final = re.compile(rb" *(?:$|,|; *(?:$|q=(?=.)))")
 _WEIGHT: Final = re.compile(rb"([01])(?:\.(\d*))?(?:[, ]|$)")
 
 
+@lru_cache(256)  # browsers send few different ones
 def accepts_gzip(field: bytes) -> bool:
     """Whether the field names gzip with a weight above 0 (RFC 9110, 12.5.3), read as nginx reads it.
 

@@ -92,12 +92,11 @@ def _power(name: str, values: dict[int, int], words: str) -> Any:
 
 
 class Compressor:
-    """The body filter: one deflate stream in gzip's wrapping (RFC 1952)."""
+    """The body filter: one deflate stream in gzip's wrapping (RFC 1952). Compiled with the types of gzip.pxd."""
 
-    __slots__ = ("request", "sent", "stream", "taken")
-
-    def __init__(self, request: Request, settings: Settings, length: int) -> None:
-        window, memory = settings.window, settings.memory
+    def __init__(self, settings: Settings, length: int) -> None:
+        window: int = settings.window
+        memory: int = settings.memory
         if length >= 0:
             # nginx: no larger a window than the body needs
             while length < (1 << (window - 1)) and window > 9:
@@ -105,7 +104,6 @@ class Compressor:
                 memory -= 1
         memory = max(memory, 1)
         self.stream: Any = zlib.compressobj(settings.level, zlib.DEFLATED, window + 16, memory)
-        self.request = request
         self.taken = 0
         self.sent = 0
 
@@ -132,18 +130,20 @@ def plan(settings: Settings, location: Location) -> Contribution:
         return NOTHING
     types = settings.types
     every = b"*" in types
+    min_length: int = settings.min_length
+    vary: bool = settings.vary
 
     def filter_head(request: Request) -> BodyFilter | None:
         response = request.response
         if response.status not in _STATUSES or response.content_encoding:
             return None
         length = response.content_length
-        if 0 <= length < settings.min_length:
+        if 0 <= length < min_length:
             return None
         # an answer without a type is among all types
         if not every and (response.content_type is None or response.content_type.lower() not in types):
             return None
-        if settings.vary:
+        if vary:
             response.gzip_vary = True
         if not conditions.gzip_ok(request, settings):
             return None
@@ -152,7 +152,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
         response.clear_content_length()
         response.clear_accept_ranges()
         response.weaken_etag()
-        compressor = request.state[module] = Compressor(request, settings, length)
+        compressor = request.state[module] = Compressor(settings, length)
         return compressor
 
     return Contribution(head_filter=filter_head)
