@@ -26,6 +26,7 @@ class DnsServer:
         self.ttl = 60
         self.codes: dict[str, str] = {}  # name -> code that it is answered with
         self.silent = False
+        self.silent_names: set[str] = set()
         self.too_long: set[str] = set()  # names whose answers do not fit into a datagram
         self.alter: Callable[[bytes], bytes] = lambda data: data  # of the next answers, before they are sent
         self.asked: list[tuple[str, str]] = []
@@ -40,7 +41,7 @@ class DnsServer:
         (question,) = query.question
         name, kind = question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype)
         (self.over_tcp if tcp else self.asked).append((name, kind))
-        if self.silent:
+        if self.silent or name in self.silent_names:
             return None
         reply = dns.message.make_response(query, recursion_available=True)
         reply.set_rcode(dns.rcode.from_text(self.codes.get(name, "NOERROR")))

@@ -6,7 +6,7 @@ import os
 import socket
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.lane import sockaddr_text
 from gateway.core.listening import ListenAddress, Listener
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from gateway.http.servers import Server
 
 
+# How long a new worker waits for what its first requests need: one that fails at once serves nobody better.
+_READY_WITHIN_S: Final = 0.1
+_LOOK_S: Final = 0.001
+
+
 class HttpCycle:
     """What all requests of one configuration share."""
 
@@ -40,6 +45,8 @@ class HttpCycle:
         self.worker: Worker | None = None
         self.on_worker_start: list[Callable[[Worker], None]] = []  # of modules: health checks, resolvers, flush timers
         self.on_worker_stop: list[Callable[[], None]] = []
+        # Of modules: whether what a first request needs is there; a worker waits a moment for it before it accepts.
+        self.ready: list[Callable[[], bool]] = []
         self.on_reopen: list[Callable[[], None]] = []
         self.diagnosis: Diagnosis | None = None  # set from above, by what serves
 
@@ -122,6 +129,25 @@ class Worker:
         self.cycle.worker = self
         for callback in self.cycle.on_worker_start:
             callback(self)
+        if self._is_ready():
+            self._listen(listeners)
+        else:
+            self.nursery.start_soon(self._listen_when_ready, list(listeners))
+
+    def _is_ready(self) -> bool:
+        return all(ready() for ready in self.cycle.ready)
+
+    async def _listen_when_ready(self, listeners: list[Listener]) -> None:
+        """Connections wait in the sockets' backlogs meanwhile."""
+        import trio
+
+        with trio.move_on_after(_READY_WITHIN_S):
+            while not self._is_ready():
+                await trio.sleep(_LOOK_S)
+        if not self.exiting:
+            self._listen(listeners)
+
+    def _listen(self, listeners: Iterable[Listener]) -> None:
         for listener in listeners:
             listening = listener.address.owner
             self._listeners.append(

@@ -230,6 +230,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
             found.setdefault(upstream, []).append((directive.check, make))
     if found:
         duties = Duties(cycle, loader.results["log"])
+        loader.results.setdefault("late_imports", set()).add("gateway.upstream.health")
         for upstream, makers in found.items():
             duties.add(upstream, _checking(upstream, makers, loader.results["log"]))
 

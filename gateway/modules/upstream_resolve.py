@@ -1,10 +1,12 @@
 """upstream_resolve: `resolver` and `resolver_timeout` in an upstream, and the work of `server … resolve`.
 
 A bad name is asked for again after resolver_timeout, as in nginx; here no name is asked for more than once a second.
+Where nginx answers a client that comes before the first answer of DNS with 502, a worker here accepts a moment later.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.config import units
@@ -60,13 +62,19 @@ def prepare(scope: Scope, loader: Loader) -> None:
             )
     if able:
         duties = Duties(scope.owner, loader.results["log"])
+        loader.results.setdefault("late_imports", set()).add("gateway.upstream.resolving")
         for upstream in able:
+            scope.owner.ready.append(_asked(upstream))
             duties.add(upstream, _following(upstream, loader.results["log"]))
+
+
+def _asked(upstream: Upstream) -> Callable[[], bool]:
+    return lambda: upstream.shared is None or upstream.shared.asked
 
 
 def _following(upstream: Upstream, log: Log) -> Task:
     async def follow(worker: Worker) -> None:
-        from gateway.upstream.resolving import resolve_names  # late: it needs Trio
+        from gateway.upstream.resolving import resolve_names  # as late as may be: it needs Trio
 
         assert upstream.resolver is not None
         await resolve_names(upstream, upstream.resolver, upstream.resolver_timeout, log)

@@ -81,6 +81,9 @@ class Configuration(Protocol):
     def reopen(self, user: int | None) -> None:
         """Open the log files anew; the master gives them to the workers' user."""
 
+    def preload(self) -> None:
+        """Import, before the fork, what this configuration's workers need and the master does not."""
+
     def buried(self, pid: int, respawn: bool) -> None:
         """Told to the master's copy when a worker has died, and whether another one takes its place."""
 

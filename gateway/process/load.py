@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import resource
 from collections.abc import Sequence
 from typing import Any
@@ -120,6 +121,10 @@ class Loaded:
         if http is not None:
             for callback in http.on_reopen:
                 callback()
+
+    def preload(self) -> None:
+        for name in sorted(self._results.get("late_imports", ())):
+            importlib.import_module(name)
 
     def buried(self, pid: int, respawn: bool) -> None:
         """A worker is dead: what it counted as its own is nobody's now."""

@@ -52,6 +52,7 @@ class Master:
         """Serve until told to end; the exit code. Signals are blocked already."""
         system.set_title(b"gateway: master process " + os.fsencode(" ".join(self.cycle.options.argv)))
         worker.preload()
+        self.cycle.configuration.preload()
         gc.freeze()  # the children share these pages as long as no collector touches them
         self.start_workers(just_started=False)
         self.children.wait_ready(_NEW_WORKERS_S)
@@ -192,6 +193,7 @@ class Master:
         gc.unfreeze()
         try:
             self.cycle = cycles.following(self.cycle, self.load)
+            self.cycle.configuration.preload()
         except CycleError as error:
             report.tell(sender, report.FAILED, str(error))
             return

@@ -7,6 +7,7 @@ or has no addresses, has no peers. Of a service, records of the best priority ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -44,15 +45,24 @@ async def resolve_names(upstream: Upstream, resolver: Resolver, timeout_s: float
     shared = upstream.shared
     assert shared is not None
     running: dict[int, trio.CancelScope] = {}
+    waiting: set[int] = set()  # templates that have not been asked for yet
+
+    def asked(number: int) -> None:
+        waiting.discard(number)
+        if not waiting:
+            shared.all_asked()
+
     async with trio.open_nursery() as nursery:
         while True:
             templates = shared.templates() if shared.on_duty() else {}
             for number in running.keys() - templates.keys():
                 running.pop(number).cancel()
+                waiting.discard(number)
             for number in templates.keys() - running.keys():
                 running[number] = trio.CancelScope()
+                waiting.add(number)
                 follower = _Follower(upstream, shared, templates[number], resolver, timeout_s, log)
-                nursery.start_soon(follower.run, running[number])
+                nursery.start_soon(follower.run, running[number], asked)
             await trio.sleep(_LOOK_S)
 
 
@@ -78,7 +88,7 @@ class _Follower:
         self.host = target.host
         self.port = target.port
 
-    async def run(self, scope: trio.CancelScope) -> None:
+    async def run(self, scope: trio.CancelScope, asked: Callable[[int], None]) -> None:
         with scope:
             while True:
                 try:
@@ -87,6 +97,7 @@ class _Follower:
                     # a bug, or a zone that is full: the peers stay as they are
                     self.log.write(ALERT, b"resolving %b failed: %b" % (self.host, repr(error).encode()))
                     pause_s = self.timeout_s
+                asked(self.template.number)
                 await trio.sleep(max(pause_s, _LEAST_S))
 
     async def follow(self) -> float:

@@ -55,7 +55,7 @@ _CONNS: Final = WORDS.index("conns")
 _TOP, _GONE_ONCE, _OWN = range(3)
 
 # words of an upstream
-_VERSION, _NEXT_ID, _DUTY, _HEAD = range(4)
+_VERSION, _NEXT_ID, _DUTY, _ASKED, _HEAD = range(5)
 
 KEPT: Final = (
     "fails", "accessed", "checked", "header_time", "response_time", "ramp_since", "ramp_credit",
@@ -148,11 +148,15 @@ class SharedPeers:
         """Make the peers of the configuration."""
         with self.lock:
             servers = self.upstream.servers
+            self._head[_ASKED] = 1
             for server in [*(s for s in servers if not s.backup), *(s for s in servers if s.backup)]:
                 if server.resolve:
                     template = self._add(server, _NOWHERE, -1, TEMPLATE)
-                    for address, name in [] if old is None else old.resolved(server):
+                    known = [] if old is None else old.resolved(server)
+                    for address, name in known:
                         self._add(server, address, template.id, PEER, name)
+                    if not known:
+                        self._head[_ASKED] = 0
                 for address in server.addresses:
                     self._add(server, address, -1, PEER)
             if old is not None:
@@ -271,6 +275,14 @@ class SharedPeers:
 
     def is_backup(self, peer: Peer) -> bool:
         return peer.group == self._groups[1]
+
+    @property
+    def asked(self) -> bool:
+        """Whether each name of the configuration has been asked for once, or its addresses are known from before."""
+        return bool(self._head[_ASKED])
+
+    def all_asked(self) -> None:
+        self._head[_ASKED] = 1
 
     @property
     def zombies(self) -> int:

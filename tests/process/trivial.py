@@ -175,6 +175,9 @@ class Trivial:
     def reopen(self, user: int | None) -> None:
         self.files.reopen(user, self.log.emerg)
 
+    def preload(self) -> None:
+        pass
+
     def buried(self, pid: int, respawn: bool) -> None:
         pass
 

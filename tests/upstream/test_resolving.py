@@ -84,6 +84,22 @@ async def test_peers_follow_the_addresses(autojump_clock: trio.testing.MockClock
         choice.free(Outcome.OK, 1000)
 
 
+async def test_tells_when_every_name_was_asked_for(autojump_clock: trio.testing.MockClock) -> None:
+    async with following(app(), Server(b"silent.test:80", resolve=True)) as on:
+        on.dns.records["app.test", "A"] = ["127.0.0.1"]
+        on.dns.silent_names.add("silent.test")
+        await trio.sleep(5)
+        assert on.names == ["127.0.0.1:80"] and not on.shared.asked
+        await trio.sleep(10)
+        assert on.shared.asked, "a failure is an answer too"
+        again = upstream(b"u", app())
+        mapped(again, old=on.shared.zone)
+        assert again.shared.asked, "what the old cycle knew is there at once"
+        again = upstream(b"u", app(), Server(b"new.test:80", resolve=True))
+        mapped(again, old=on.shared.zone)
+        assert not again.shared.asked
+
+
 async def test_without_addresses_there_are_no_peers(autojump_clock: trio.testing.MockClock) -> None:
     async with following(app()) as on:
         on.dns.records["app.test", "A"] = ["127.0.0.1"]
