@@ -28,6 +28,10 @@ _QUOTED = {
 _ESCAPE = re.compile(rb"\\([\"'\\trn])")
 _ESCAPES = {b"t": b"\t", b"r": b"\r", b"n": b"\n"}
 
+# What most directives are: bare words without any escape on lines without comments; or the end of a block.
+_BARE = rb"""(?:[^ \t\r\n\v\f;{}\"'\\#$]|\$(?!\{))(?:[^ \t\r\n\v\f;{\\$]++|\$(?!\{))*+"""
+_SIMPLE = re.compile(rb"[ \t\r\n]*+(?:(%b(?:[ \t]++%b)*+)[ \t]*+([;{])|\})" % (_BARE, _BARE))
+
 # A bare word that the lexer gives back as it is written.
 _PLAIN = re.compile(r"[^ \t\r\n;{}#\"'\\$][^ \t\r\n;{\\$]*+")
 
@@ -57,6 +61,17 @@ class Reading(NamedTuple):
     where: Where
 
 
+class Words(NamedTuple):
+    """A directive without the places of its words."""
+
+    words: list[str]
+    ending: Ending
+    where: Where
+
+
+_ENDINGS = {b";": Ending.SEMICOLON, b"{": Ending.OPEN}
+
+
 class Lexer:
     """Reads the directives of one file, or of the text of -g when the file's name is empty."""
 
@@ -70,6 +85,23 @@ class Lexer:
         self._line_start = 0
         self._word_end = 0
         self._ascii = data.isascii()
+
+    def next(self) -> Words:
+        """What read() gives, without the tokens; several times as fast on a directive that is simple."""
+        position = self._position
+        match = _SIMPLE.match(self._data, position)
+        if match is None or match.end() - position >= BUFFER_SIZE:
+            reading = self.read()
+            return Words([token.text for token in reading.tokens], reading.ending, reading.where)
+        text, ending = match.groups()
+        end = match.end()
+        begin = end - 1 if text is None else match.start(1)
+        self._advance(begin)
+        where = self._here(begin)
+        self._position = end
+        if text is None:
+            return Words([], Ending.CLOSE, where)
+        return Words([to_str(word) for word in text.split()], _ENDINGS[ending], where)
 
     def read(self) -> Reading:
         """Read up to the next ";", "{", "}" or the end, or raise the ConfigError that nginx would give."""

@@ -87,7 +87,8 @@ class Loader:
         self, modules: Iterable[Any], *, prefix: str = "", conf_prefix: str = "", testing: bool = False
     ) -> None:
         self.directives: dict[str, list[Directive]] = {}
-        self.module_of: dict[int, Any] = {}
+        # (directive, its module) by the number of a context and the name
+        self.allowed: dict[int, dict[str, tuple[Directive, Any]]] = {context.value: {} for context in Context}
         self.prefix = prefix
         self.conf_prefix = conf_prefix
         self.testing = testing
@@ -98,7 +99,8 @@ class Loader:
         for module in self.modules:
             for directive in module.directives:
                 self.directives.setdefault(directive.name, []).append(directive)
-                self.module_of[id(directive)] = module
+                for context in directive.contexts:
+                    self.allowed[context.value].setdefault(directive.name, (directive, module))
 
     def warn(self, message: str, where: Where | None = None) -> None:
         self.warnings.append(ConfigError(message, where, level="warn"))
@@ -140,22 +142,17 @@ class Loader:
     def execute(self, statement: Statement, scope: Scope) -> None:
         """Check one statement as nginx's ngx_conf_handler does, and run its setter."""
         name = statement.name
-        candidates = self.directives.get(name)
-        directive = None
-        for candidate in candidates or ():
-            if candidate.contexts & scope.context:
-                directive = candidate
-                break
-        if directive is None:
+        found = self.allowed[scope.context._value_].get(name)
+        if found is None:
             self._without_effect(statement, scope)
             return
+        directive, module = found
         if directive.block and statement.block is None:
             raise ConfigError(f'directive "{name}" has no opening "{{"', statement.where)
         if not directive.block and statement.block is not None:
             raise ConfigError(f'directive "{name}" is not terminated by ";"', statement.where)
         if not directive.arguments.allows(len(statement.args)):
             raise ConfigError(f'invalid number of arguments in "{name}" directive', statement.where)
-        module = self.module_of[id(directive)]
         conf = scope.conf(module, directive.level) if getattr(module, directive.level, None) is not None else None
         directive.set(conf, Command(statement, directive, scope, self))
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gateway.config.errors import ConfigError, Note, Where
-from gateway.config.lexer import Ending, Lexer, Reading, Token
+from gateway.config.lexer import Ending, Lexer, Words
 from gateway.config.text import to_bytes, to_str
 
 # Far beyond any real file; keeps whoever walks the tree from running out of stack.
@@ -57,7 +57,6 @@ class Statement:
     args: list[str]
     block: Block | None
     where: Where
-    tokens: list[Token] = field(repr=False)
     # Of a block: the place of its "}", which nginx names for what it finds only then.
     end: Where | None = None
 
@@ -174,7 +173,7 @@ class _File:
     def read(self, into: Block, owner: Statement | None, depth: int, *, inside: bool = False) -> Where:
         """Read up to the end of the file, or of the owner's block when inside of it."""
         while True:
-            reading = self._lexer.read()
+            reading = self._lexer.next()
             if reading.ending is Ending.END:
                 if inside and owner:
                     notes = self._suspects or (Note(f'this "{owner.name}" block is not closed', owner.where),)
@@ -190,8 +189,8 @@ class _File:
                 return reading.where
             self._take(reading, into, owner, depth)
 
-    def _take(self, reading: Reading, into: Block, owner: Statement | None, depth: int) -> None:
-        name, *args = [token.text for token in reading.tokens]
+    def _take(self, reading: Words, into: Block, owner: Statement | None, depth: int) -> None:
+        name, *args = reading.words
         opens = reading.ending is Ending.OPEN
         if opens and not self._name:
             raise ConfigError("block directives are not supported in -g option", reading.where)
@@ -200,7 +199,7 @@ class _File:
                 raise ConfigError(f"more than {MAX_DEPTH} blocks and includes inside each other", reading.where)
             self._reader.include(args[0], into, owner, self._trail, reading.where, depth + 1)
             return
-        statement = Statement(name, args, Block() if opens else None, reading.where, reading.tokens)
+        statement = Statement(name, args, Block() if opens else None, reading.where)
         into.append(statement)
         if statement.block is None:
             return

@@ -85,10 +85,9 @@ class _Merger:
 
     def __init__(self, cycle: HttpCycle) -> None:
         self.with_server = [module for module in cycle.modules if module.server is not None]
-        self.with_location = [module for module in cycle.modules if module.location is not None]
-        self.shareable: dict[int, bool] = {}
+        self.not_shared: dict[int, list[Any]] = {}
         self.engine: dict[tuple[int, ...], EngineSettings] = {}
-        self.kept: list[Any] = []  # keeps the objects whose id is a key of `shareable`
+        self.kept: list[Any] = []  # keeps the objects whose id is a key above
 
     def server(self, server: Server, servers: dict[Any, Conf], outer: dict[Any, Conf]) -> None:
         for module in self.with_server:
@@ -102,18 +101,15 @@ class _Merger:
 
     def location(self, location: Location, outer: dict[Any, Conf]) -> None:
         """Merge one location and those inside it. A module that it does not mention shares the outer block's object."""
-        own = location.scope.confs
         confs = location.confs
-        for module in self.with_location:
-            conf = own.get((module, "location"))
-            above = outer[module]
-            if conf is None:
-                if location.nameless or self._may_share(above):
-                    confs[module] = above
-                    continue
-                assert module.location is not None
-                conf = module.location()
-            conf.merge(above, location.nameless)
+        confs.update(outer)
+        own = {module: conf for (module, level), conf in location.scope.confs.items() if level == "location"}
+        if not location.nameless:
+            for module in self._not_shared(outer):
+                if module not in own:
+                    own[module] = module.location()
+        for module, conf in own.items():
+            conf.merge(outer[module], location.nameless)
             confs[module] = conf
         location.core = self._engine_settings(confs)
         location.internal = location.core.internal
@@ -131,13 +127,14 @@ class _Merger:
             self.kept += parts
         return found
 
-    def _may_share(self, conf: Conf) -> bool:
-        key = id(conf)
-        answer = self.shareable.get(key)
-        if answer is None:
-            answer = self.shareable[key] = conf.shareable()
-            self.kept.append(conf)
-        return answer
+    def _not_shared(self, outer: dict[Any, Conf]) -> list[Any]:
+        """The modules of which each block inside needs an object of its own, although it does not mention them."""
+        key = id(outer)
+        found = self.not_shared.get(key)
+        if found is None:
+            found = self.not_shared[key] = [module for module, conf in outer.items() if not conf.shareable()]
+            self.kept.append(outer)
+        return found
 
 
 def directives(modules: Sequence[HttpModule]) -> tuple[Directive, ...]:

@@ -67,6 +67,33 @@ def test_places_are_where_the_words_are(text: str) -> None:
         pass
 
 
+def everything(text: str, file: str, step: str) -> list[tuple[object, ...]]:
+    lexer = Lexer(to_bytes(text), file)
+    found: list[tuple[object, ...]] = []
+    try:
+        while not found or found[-1][1] is not Ending.END:
+            reading = getattr(lexer, step)()
+            texts = [token.text for token in reading.tokens] if step == "read" else reading.words
+            found.append((texts, reading.ending, reading.where))
+    except ConfigError as error:
+        found.append((str(error), error.where, error.notes))
+    return found
+
+
+# words, then what ends them: most of it is simple, so that next() takes its short way
+LINES = st.lists(
+    st.sampled_from(["a", "b c", " ", "\n", "\t", ";", "; ", " {", "}\n", "$x", "\x0b", "\xa0", "\x1c", "é"])
+)
+
+
+@given(GRAMMAR | LINES.map("".join), st.sampled_from(["x.conf", ""]))
+@example("a b;" + "c" * 4095 + ";", "x.conf")
+@example("a" + " " * 5000 + "b;", "x.conf")
+@example("\n a  b\tc ;\n\n } d {", "x.conf")
+def test_next_is_read_without_the_tokens(text: str, file: str) -> None:
+    assert everything(text, file, "next") == everything(text, file, "read")
+
+
 def test_where_of_a_directive_of_several_lines() -> None:
     reading = Lexer(b"\n  log_format main\n    'a'\n    'b'\n  ;\n", "x.conf").read()
     # nginx names the line of the semicolon.
