@@ -63,5 +63,7 @@ cdef class Asking:
     cpdef bint _receive_head(self, Stream stream) except -1
     @cython.locals(limit=cython.longlong, size=cython.longlong)
     cpdef bint _parse(self, bytes data) except -1
+    @cython.locals(took=bint, now=double)
+    cpdef pass_on_body(self)
     @cython.locals(took=bint, stream=Stream)
-    cpdef bint pass_on_body(self) except -1
+    cpdef bint _pass_on(self) except -1

@@ -294,11 +294,7 @@ class Asking:
         settings = self.settings
         if self.sending:
             if not self.body_sent:
-                took = self.pass_on_body()
-                if self.body_sent or stream.pending:
-                    self.client_deadline = 0.0
-                elif took or not self.client_deadline:
-                    self.client_deadline = now + self.request.location.core.client_body_timeout
+                self.pass_on_body()
             if not stream.pending:
                 if self.body_sent:
                     self.sending = False
@@ -333,11 +329,8 @@ class Asking:
             return self._failed(_ERROR)
         self.check_client()
         self.until = self.deadline
-        if self.client_deadline:
-            if now >= self.client_deadline:
-                raise BodyError(408, b"client timed out (%b)" % error_words(OSError(errno.ETIMEDOUT, "")))
-            if not self.until or self.client_deadline < self.until:
-                self.until = self.client_deadline
+        if self.client_deadline and (not self.until or self.client_deadline < self.until):
+            self.until = self.client_deadline
         if self.deadline and now >= self.deadline:
             return self._timed_out()
         return False
@@ -369,14 +362,26 @@ class Asking:
             self.request.http_version = 9
         return True
 
-    def pass_on_body(self) -> bool:
-        """Send on what has come of the client's body, no more than the upstream takes; whether something had come.
+    def pass_on_body(self) -> None:
+        """Send on what has come of the client's body, no more than the upstream takes.
 
-        Errors: BodyError.
+        Where the client is who we wait for, client_deadline says how long. Errors: BodyError, also when that is over.
         """
-        took = False
         if self.body_sent:
-            return took
+            return
+        took = self._pass_on()
+        now = self.lane.fresh()
+        assert self.connection is not None
+        if self.body_sent or self.connection.stream.pending:
+            self.client_deadline = 0.0
+        elif took or not self.client_deadline:
+            self.client_deadline = now + self.request.location.core.client_body_timeout
+        elif now >= self.client_deadline:
+            raise BodyError(408, b"client timed out (%b)" % error_words(OSError(errno.ETIMEDOUT, "")))
+
+    def _pass_on(self) -> bool:
+        """Whether something had come."""
+        took = False
         request = self.request
         connection = self.connection
         assert connection is not None and request.body is not None

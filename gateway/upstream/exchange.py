@@ -109,6 +109,9 @@ class Exchange(Asking):
             request.keepalive = False
             if error.message:
                 self.log(error.level, error.message)
+            if request.head_sent:
+                request.log_status = request.log_status or request.response.status
+                return request.abort()
             return error.status
         finally:
             if request.on_client_event is self.wake:

@@ -178,7 +178,7 @@ async def run_unbuffered(exchange: Exchange, rest: bytes) -> Result:
                 pending = client.last
         exchange.check_client()
         source_until = source.wait_until() if pending < room else 0.0
-        if await park(_first(source_until, client.deadline)):
+        if await park(_first(_first(source_until, client.deadline), exchange.client_deadline)):
             continue
         if source.late():
             return await cut_off(exchange)
@@ -340,7 +340,7 @@ async def _run_buffered(exchange: Exchange, rest: bytes, kept: storing.Storing |
             continue
         exchange.check_client()
         waiting = pace.until or (source.wait_until() if capacity > held.size + min(pending, busy_size) else 0.0)
-        if await park(_first(waiting, client.deadline)):
+        if await park(_first(_first(waiting, client.deadline), exchange.client_deadline)):
             continue
         if not pace.over() and source.late():
             request.send(held.take_all())

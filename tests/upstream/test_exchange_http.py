@@ -81,6 +81,31 @@ async def test_a_body_goes_on_while_the_answer_comes(tmp_path: Path) -> None:
             await client.aclose()
 
 
+@pytest.mark.parametrize("buffering", ["on", "off"])
+async def test_a_body_that_stops_while_the_answer_comes(
+    buffering: str, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """client_body_timeout, not the longer read_timeout of an upstream that waits for the body as well."""
+
+    async def talk(stream: trio.SocketStream, hearing: Hearing, heard: Heard) -> None:
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n" + b"x" * 5000)
+        while await hearing.more():
+            pass
+
+    inside = f"proxy_request_buffering off; proxy_buffering {buffering}; client_body_timeout 5s;"
+    async with proxied(talking(talk), tmp_path, inside) as engine:
+        began = trio.current_time()
+        got = b""
+        async with engine.connect() as client:
+            await client.send_all(POST % 10 + b"hello")
+            async for data in client:
+                got += data
+        assert got.startswith(b"HTTP/1.1 200 OK\r\n") and len(got) < 6000
+        assert 5 <= trio.current_time() - began < 10
+        (line,) = lines(engine, "info")
+        assert "client timed out (110: Connection timed out) while reading upstream" in line
+
+
 async def test_a_client_that_goes_away_in_its_body(tmp_path: Path) -> None:
     async def talk(stream: trio.SocketStream, hearing: Hearing, heard: Heard) -> None:
         while await hearing.more():
@@ -342,3 +367,22 @@ async def test_a_client_that_cannot_be_written_to_ends_an_endless_answer(tmp_pat
         await client.aclose()
         with trio.fail_after(5):
             await closed.wait()
+
+
+@pytest.mark.parametrize("conf", ["", "charset utf-8;", "charset koi8-r;"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"text/html;charset=utf-8",
+        b"text/html;  Charset=UTF-8",
+        b'text/html; charset="utf-8"',
+        b"text/html;charset=utf-8; x=y",
+        b"text/html;x=y;charset=utf-8",
+        b"text/html;x=y",
+        b"text/html;",
+    ],
+)
+async def test_a_content_type_passes_as_it_was_written(conf: str, value: bytes, tmp_path: Path) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: " + value + b"\r\nContent-Length: 0\r\n\r\n"
+    async with proxied(closing(head), tmp_path, conf) as engine:
+        assert (await engine.get("/")).header("content-type") == value
