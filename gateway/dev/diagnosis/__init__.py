@@ -22,6 +22,7 @@ from gateway.dev.diagnosis import (
 )
 from gateway.dev.diagnosis.explainer import Explainer
 from gateway.dev.diagnosis.failure import Family
+from gateway.dev.diagnosis.heard import Heard
 
 # The first that knows the line explains it.
 FAMILIES: Final[tuple[Family, ...]] = (
@@ -40,4 +41,4 @@ FAMILIES: Final[tuple[Family, ...]] = (
 
 def install(http: Any) -> None:
     """Let the http part of a configuration explain its failures."""
-    http.diagnosis = Explainer(FAMILIES)
+    http.diagnosis = Explainer(FAMILIES, Heard())

@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
 from gateway.core.logs import ERROR, LEVELS
 from gateway.dev.diagnosis import answers, mixups, question
 from gateway.dev.diagnosis.failure import Failure, Family
+from gateway.dev.diagnosis.heard import Heard
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
     from gateway.upstream.exchange import Exchange
 
-_AGAIN_S: Final = 60.0
-# Of one family in that time: a scanner that asks for a thousand files gets as many lines, and not as many causes.
+# Of one family in a minute: a scanner that asks for a thousand files gets as many lines, and not as many causes.
 _MOST: Final = 10
 
 
 class Explainer:
-    """What gateway.http.diagnosis asks for; one for each configuration in a process."""
+    """What gateway.http.diagnosis asks for; one for each configuration in a process. All workers share `heard`."""
 
-    def __init__(self, families: tuple[Family, ...], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, families: tuple[Family, ...], heard: Heard) -> None:
         self._families = families
-        self._clock = clock
-        self._said: dict[Hashable, float] = {}
-        self._counts: dict[tuple[bytes, ...], int] = {}
-        self._since = 0.0
+        self._heard = heard
         self._known: set[bytes | None] = set()  # peers that do speak what their location speaks: asked no more
 
     def explain(self, request: Request, message: bytes, error: OSError | None) -> bytes | None:
         """The cause, once a minute for each cause."""
         family = self._family(message)
-        if family is None or not self._may_speak(family):
+        if family is None or self._heard.count("family", family.begins) >= _MOST:
             return None
         try:
             failure = Failure(request, message, error)
-            if not self.first_time((family.begins, family.key(failure))):
+            if not self._heard.first_time(family.begins, family.key(failure)):
                 return None
-            self._counts[family.begins] = self._counts.get(family.begins, 0) + 1
+            self._heard.add("family", family.begins)
             text = family.text(failure)
             if text is not None and family.doubtful(failure) and failure.attempt.name not in self._known:
                 self._ask(failure.exchange, _either(failure.figures(), text))
@@ -74,7 +70,7 @@ class Explainer:
         """See gateway.http.diagnosis."""
         for level, key, text in answers.on_head(exchange):
             self._note(exchange, level, key, text)
-        if answers.doubtful(exchange) and self.first_time(("doubtful", exchange.attempt.name)):
+        if answers.doubtful(exchange) and self._heard.first_time("doubtful", exchange.attempt.name):
             status = exchange.attempt.status
             self._ask(exchange, lambda certain: f"upstream answered {status}. cause: {certain}" if certain else None)
 
@@ -86,7 +82,7 @@ class Explainer:
 
     def _note(self, exchange: Exchange, level: str, key: Hashable, text: Callable[[], str]) -> None:
         """A line of our own, where nginx has none."""
-        if LEVELS[level] <= exchange.request.location.core.error_log.level and self.first_time(key):
+        if LEVELS[level] <= exchange.request.location.core.error_log.level and self._heard.first_time(key):
             exchange.request.log(level, text())
 
     def _family(self, message: bytes) -> Family | None:
@@ -94,24 +90,6 @@ class Explainer:
             if message.startswith(family.begins):
                 return family
         return None
-
-    def _may_speak(self, family: Family) -> bool:
-        now = self._clock()
-        if now - self._since >= _AGAIN_S:
-            self._since = now
-            self._counts.clear()
-            self._said = {key: at for key, at in self._said.items() if now - at < _AGAIN_S}
-        return self._counts.get(family.begins, 0) < _MOST
-
-    def first_time(self, key: Hashable) -> bool:
-        """Whether this key was not heard in the last minute."""
-        now = self._clock()
-        at = self._said.get(key)
-        if at is not None and now - at < _AGAIN_S:
-            return False
-        if len(self._said) < 1000:
-            self._said[key] = now
-        return True
 
 
 def _either(figures: str, likely: str) -> Callable[[str | None], str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.dev.diagnosis.explainer import Explainer
 from gateway.dev.diagnosis.failure import Failure, Family
+from gateway.dev.diagnosis.heard import Heard
 
 
 class Clock:
@@ -22,7 +23,7 @@ def said(explainer: Explainer, message: bytes = b"bad x") -> bytes | None:
 
 def test_a_cause_is_named_again_after_a_minute() -> None:
     clock = Clock()
-    explainer = Explainer((Family((b"bad",), lambda failure: 1, lambda failure: "why"),), clock)
+    explainer = Explainer((Family((b"bad",), lambda failure: 1, lambda failure: "why"),), Heard(clock))
     assert said(explainer) == b"why"
     clock.now = 59.0
     assert said(explainer) is None
@@ -38,7 +39,7 @@ def test_a_family_speaks_ten_times_a_minute() -> None:
         asked.append(failure.message)
         return failure.message
 
-    explainer = Explainer((Family((b"bad",), key, lambda failure: "why"),), clock)
+    explainer = Explainer((Family((b"bad",), key, lambda failure: "why"),), Heard(clock))
     assert [said(explainer, b"bad %d" % number) for number in range(20)] == [b"why"] * 10 + [None] * 10
     assert len(asked) == 10  # not even the key is made after that
     clock.now = 61.0
@@ -50,7 +51,7 @@ def test_the_first_family_that_knows_the_line() -> None:
         Family((b"a",), lambda failure: 1, lambda failure: "one"),
         Family((b"a b",), lambda failure: 1, lambda failure: "two"),
     )
-    explainer = Explainer(families, Clock())
+    explainer = Explainer(families, Heard(Clock()))
     assert said(explainer, b"a b") == b"one"
     assert said(explainer, b"b") is None
 
@@ -59,9 +60,9 @@ def test_a_mistake_in_a_family_fails_nothing() -> None:
     def text(failure: Failure) -> str:
         raise KeyError("x")
 
-    explainer = Explainer((Family((b"bad",), lambda failure: 1, text),), Clock())
+    explainer = Explainer((Family((b"bad",), lambda failure: 1, text),), Heard(Clock()))
     assert said(explainer) == b"not found out (KeyError: 'x')"
 
 
 def test_nothing_to_say() -> None:
-    assert said(Explainer((Family((b"bad",), lambda failure: 1, lambda failure: None),), Clock())) is None
+    assert said(Explainer((Family((b"bad",), lambda failure: 1, lambda failure: None),), Heard(Clock()))) is None
