@@ -141,6 +141,7 @@ def read_body_nowait(request: Request) -> bool:
             body.complete = True
             return True
         send_continue(request)
+        request.output.body_begins(True)
     if body.failed is not None:
         raise body.failed
     output = request.output
@@ -151,7 +152,7 @@ def read_body_nowait(request: Request) -> bool:
                 return False
             if data:
                 body.add(data)
-            if not data or request.connection.decoder is None or request.connection.decoder.done:
+            if not data or output.body_done():
                 body.finish()
     except BodyError as error:
         body.failed = error
@@ -165,16 +166,18 @@ def read_body_part(request: Request, most: int) -> RequestBody:
     if body is None:
         body = request.body = RequestBody(request)
         send_continue(request)
+        request.output.body_begins(False)
     count = 0
+    output = request.output
     try:
         while not body.complete and count < most:
-            data = request.output.receive_body(request)
+            data = output.receive_body(request)
             if data is None:
                 break
             if data:
                 body.hold(data)
                 count += len(data)
-            if not data or request.connection.decoder is None or request.connection.decoder.done:
+            if not data or output.body_done():
                 body.complete = True
     except BodyError as error:
         body.failed = error
@@ -191,9 +194,7 @@ def send_continue(request: Request) -> None:
         return
     request.expect_tested = True
     if request.head.expect_100 and request.http_version >= 11:
-        stream = request.connection.stream
-        stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        stream.flush()
+        request.output.send_continue()
 
 
 async def read_body(request: Request) -> int | None:

@@ -100,8 +100,7 @@ def content_length(request: Request) -> bytes | None:
     if body is not None and head.chunked and body.complete:
         return b"%d" % body.size
     if head.chunked and request.main.discarding:
-        decoder = request.connection.decoder
-        return b"0" if decoder is not None and decoder.done else None  # nginx has nothing left of it
+        return b"0" if request.output.body_done() else None  # nginx has nothing left of it
     return None
 
 

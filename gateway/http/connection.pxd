@@ -2,43 +2,30 @@
 from gateway._fast.cut cimport rest
 from gateway._fast.http1 cimport parse_head
 from gateway._fast.request_head cimport RequestHead
-from gateway._fast.lane cimport Lane
 from gateway._fast.stream cimport Stream
-from gateway.http.cycle cimport Worker
+from gateway.http.client cimport Client
 from gateway.http.h1_head cimport decide_framing, render_head
 from gateway.http.listening cimport Listening
-from gateway.http.output cimport Output
 from gateway.http.request cimport Request
 from gateway.http.servers cimport AddressServers, Server
 from gateway.http.settings cimport EngineSettings
 
 # What a connection is doing.
+cdef long CLIENT_CLOSED_ITS_SIDE, CLIENT_THERE, CONNECTION_CLOSED, CONNECTION_FAILED
 cdef long READING, BUSY, SENDING, DISCARDING, LINGERING, CLOSED
 
 
-cdef class Connection(Output):
+cdef class Connection(Client):
     cdef public bytes buffer
     cdef public object decoder
+    cdef public double discard_until
     cdef public bint in_loop
-    cdef public Lane lane
-    cdef public double linger_until
     cdef public bint limited
     cdef public bint nodelay
-    cdef public Listening listening
-    cdef public object local
-    cdef public long number
-    cdef public object peer
     cdef public bint pipelined
-    cdef public object proxy
     cdef public bint reading
     cdef public Request request
-    cdef public long requests
-    cdef public bytes scheme
-    cdef public Server server
-    cdef public double started
     cdef public long state
-    cdef public Stream stream
-    cdef public Worker worker
 
     cpdef on_event(self)
     cpdef read_head(self)
@@ -48,4 +35,3 @@ cdef class Connection(Output):
     cpdef _limit_rate(self, Request request)
     cpdef _complete(self, Request request)
     cpdef _end_request(self, Request request, bint keep)
-    cpdef _log(self, Request request)

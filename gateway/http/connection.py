@@ -11,15 +11,17 @@ from gateway._fast.request_head import RequestHead
 from gateway._fast.stream import Stream
 from gateway.core.pieces import Piece, total
 from gateway.http.body import BodyDecoder, BodyError
+from gateway.http.client import Client
 from gateway.http.h1_head import decide_framing, render_head
+from gateway.http.lingering import Lingering
 from gateway.http.listening import Listening
 from gateway.http.module import Count, Status
-from gateway.http.output import Output
+from gateway.http.output import CLIENT_CLOSED_ITS_SIDE, CLIENT_THERE, CONNECTION_CLOSED, CONNECTION_FAILED
 from gateway.http.request import Request
 from gateway.protocol.proxy_protocol import parse as parse_proxy_protocol
 
 if TYPE_CHECKING:
-    from gateway.http.cycle import HttpCycle, Worker
+    from gateway.http.cycle import Worker
     from gateway.http.servers import AddressServers, Server
     from gateway.http.settings import EngineSettings
 
@@ -29,21 +31,15 @@ READING: Final = 0  # a request's head, or waiting for the next request
 BUSY: Final = 1  # a request is being served
 SENDING: Final = 2  # the request is complete, its output is not yet with the kernel
 DISCARDING: Final = 3  # the response is out; the rest of the request's body is read and dropped
-LINGERING: Final = 4  # our side is shut; what the client still sends is read and dropped
+LINGERING: Final = 4  # our side is shut: Lingering has the stream
 CLOSED: Final = 5
 
 
-class Connection(Output):
+class Connection(Client):
     """One accepted connection, and the output of its requests."""
 
     def __init__(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
-        self.worker = worker
-        self.lane = worker.lane
-        self.stream = Stream(worker.lane, fd)
-        self.peer: Any = peer  # raw sockaddr until somebody asks
-        self.listening = listening
-        self.number = worker.next_connection()
-        self.requests = 0
+        super().__init__(worker, Stream(worker.lane, fd), peer, listening, worker.next_connection())
         self.buffer = b""  # received and not yet used
         self.request: Request | None = None
         self.decoder: BodyDecoder | None = None
@@ -51,53 +47,14 @@ class Connection(Output):
         self.in_loop = False
         self.reading = False  # part of a head is here: stub_status counts it
         self.pipelined = False  # the next request was here before the last one ended
-        self.started = worker.lane.fresh()
-        self.linger_until = 0.0
+        self.discard_until = 0.0
         self.nodelay = False  # TCP_NODELAY is set
         self.limited = False  # the stream has the rate of a request that was slowed
-        self.scheme = b"http"
-        self.local: tuple[bytes, int] | None = None
-        self.proxy: Any = None  # what a PROXY protocol header told
-        self.server: Server = listening.servers_for(self).default
         stream = self.stream
         stream.handler = self.on_event
         stream.on_deadline = self.on_deadline
-        stream.set_deadline(self.lane.fresh() + self.server.header_timeout)
+        stream.set_deadline(self.started + self.server.header_timeout)
         worker.connections.add(self)
-
-    # -- addresses -----------------------------------------------------------------------------------------------
-
-    def get_connection(self) -> Connection:
-        return self
-
-    @property
-    def cycle(self) -> HttpCycle:
-        return self.worker.cycle
-
-    @property
-    def servers(self) -> AddressServers:
-        return self.listening.servers_for(self)
-
-    def remote(self) -> tuple[bytes, int]:
-        """The client's address and port; ("unix:", 0) on a unix socket."""
-        peer = self.peer
-        if peer.__class__ is bytes:
-            peer = self.peer = self.worker.address_text(peer)
-        return peer  # type: ignore[no-any-return]
-
-    def local_address(self) -> tuple[bytes, int]:
-        local = self.local
-        if local is None:
-            local = self.local = self.worker.local_address(self)
-        return local
-
-    @property
-    def server_addr(self) -> bytes:
-        return self.local_address()[0]
-
-    @property
-    def server_port(self) -> int:
-        return self.local_address()[1]
 
     # -- events --------------------------------------------------------------------------------------------------
 
@@ -114,8 +71,6 @@ class Connection(Output):
             self._go_on_sending()
         elif state == DISCARDING:
             self._go_on_discarding()
-        elif state == LINGERING:
-            self._go_on_lingering()
 
     def on_deadline(self) -> None:
         """The sweep's call: the deadline of the present state has passed."""
@@ -348,6 +303,18 @@ class Connection(Output):
             return b""
         return b"".join([b"%s: %s\r\n" % field for field in trailers])
 
+    def take_input(self) -> bytes:
+        data, self.buffer = self.buffer, b""
+        return data
+
+    def client_state(self) -> Status:
+        stream = self.stream
+        if stream.fd < 0:
+            return CONNECTION_CLOSED
+        if stream.error:
+            return CONNECTION_FAILED
+        return CLIENT_CLOSED_ITS_SIDE if stream.peer_closed else CLIENT_THERE
+
     def sent(self) -> Count:
         return self.stream.sent
 
@@ -387,7 +354,7 @@ class Connection(Output):
 
     def terminate(self, request: Request) -> None:
         request.keepalive = False
-        self._log(request)
+        self.request_ends(request)
         self.request = None
         self.close(reset=request.log_status in (408, 444))
 
@@ -399,17 +366,17 @@ class Connection(Output):
         decoder = self.decoder
         if decoder is not None and not decoder.done:
             if request.discarding or request.body is None:
-                self._log(request)
+                self.request_ends(request)
                 self.state = DISCARDING
                 core = request.location.core
-                self.linger_until = self.lane.fresh() + core.lingering_time
+                self.discard_until = self.lane.fresh() + core.lingering_time
                 self.stream.set_deadline(self.lane.fresh() + core.lingering_timeout)
                 self._go_on_discarding()
                 return
             request.keepalive = False
         else:
             request.lingering_close = False
-        self._log(request)
+        self.request_ends(request)
         self._end_request(request, keep=request.keepalive)
 
     def _end_request(self, request: Request, keep: bool) -> None:
@@ -429,26 +396,26 @@ class Connection(Output):
         if core.lingering_close == 2 or (
             core.lingering_close == 1 and (request.lingering_close or self.buffer or stream.readable)
         ):
-            stream.shutdown_write()
             self.buffer = b""
             self.state = LINGERING
-            self.linger_until = self.lane.fresh() + core.lingering_time
-            stream.set_deadline(min(self.lane.fresh() + core.lingering_timeout, self.linger_until))
-            self._go_on_lingering()
+            Lingering(self, core)
             return
         self.close()
 
-    def _log(self, request: Request) -> None:
-        """The log phase and what handlers asked to be done at the end; once for each request."""
-        for handler in request.plan.log_handlers:
-            try:
-                handler(request)
-            except Exception as error:
-                self.cycle.crashed(request, error)
-        request.clean_up()
-        self.worker.request_ends()
-
     # -- bodies --------------------------------------------------------------------------------------------------
+
+    def send_continue(self) -> None:
+        stream = self.stream
+        stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        stream.flush()
+
+    def body_done(self) -> bool:
+        decoder = self.decoder
+        return decoder is None or decoder.done
+
+    def body_received(self) -> Count:
+        decoder = self.decoder
+        return decoder.received if decoder is not None else 0
 
     def receive_body(self, request: Request) -> bytes | None:
         decoder = self.decoder
@@ -491,26 +458,11 @@ class Connection(Output):
         if self.decoder.done:
             request.lingering_close = False
             self._end_request(request, keep=request.keepalive)
-        elif self.lane.fresh() > self.linger_until:
+        elif self.lane.fresh() > self.discard_until:
             self._end_request(request, keep=False)
         else:
             late = self.lane.fresh() + request.location.core.lingering_timeout
-            self.stream.set_deadline(min(late, self.linger_until))
-
-    def _go_on_lingering(self) -> None:
-        stream = self.stream
-        try:
-            while stream.readable:
-                data = stream.recv()
-                if data is None:
-                    return
-                if not data:
-                    break
-            else:
-                return
-        except OSError:
-            pass
-        self.close()
+            self.stream.set_deadline(min(late, self.discard_until))
 
     def close(self, reset: bool = False) -> None:
         if self.state == CLOSED:
@@ -526,3 +478,31 @@ class Connection(Output):
     @property
     def idle(self) -> bool:
         return self.state == READING and not self.buffer
+
+    # -- the end of the worker -----------------------------------------------------------------------------------
+
+    def retire(self) -> None:
+        """The worker ends: an idle connection closes, the others do with their request."""
+        # One that has had no request yet is owed an answer: its client could not know.
+        if not self.idle or not self.requests:
+            return
+        core = self.server.root.core
+        if core.keepalive_min_timeout:
+            stream = self.stream
+            since = stream.deadline - core.keepalive_timeout
+            if since + core.keepalive_min_timeout > self.lane.now:
+                stream.deadline = min(stream.deadline, since + core.keepalive_min_timeout)
+                return
+        self.close()
+
+    def abort(self) -> None:
+        """worker_shutdown_timeout is over."""
+        request = self.request
+        if request is None:
+            self.close()
+            return
+        request.aborted = True
+        if request.on_client_event is not None:
+            request.on_client_event()
+        if self.request is request:
+            self.terminate(request)

@@ -219,8 +219,7 @@ def _request_length(request: Request) -> bytes | None:
     main = request.main
     if not main.method:
         return b"0"
-    decoder = request.connection.decoder if main.body is not None else None
-    return b"%d" % (request.head.length + (decoder.received if decoder is not None else 0))
+    return b"%d" % (request.head.length + (main.output.body_received() if main.body is not None else 0))
 
 
 def _tcpinfo(index: int) -> Getter:

@@ -19,6 +19,7 @@ from gateway.http.plan import Plan, make_plan
 from gateway.http.variables import Registry
 
 if TYPE_CHECKING:
+    from gateway.http.client import Client
     from gateway.http.diagnosis import Diagnosis
     from gateway.http.locations import Location
     from gateway.http.module import HttpModule
@@ -198,7 +199,7 @@ class Worker:
         if self.counters is not None:
             self.counters.request_ends()
 
-    def connection_closed(self, connection: Connection) -> None:
+    def connection_closed(self, connection: Client) -> None:
         if self.counters is not None:
             self.counters.closed()
 
@@ -206,7 +207,7 @@ class Worker:
         text: tuple[bytes, int] = sockaddr_text(raw)
         return text
 
-    def local_address(self, connection: Connection) -> tuple[bytes, int]:
+    def local_address(self, connection: Client) -> tuple[bytes, int]:
         fd = connection.stream.fd
         if fd < 0:
             return b"", 0
@@ -241,27 +242,10 @@ class Worker:
         self.exiting = True
         for callback in self.cycle.on_worker_stop:
             callback()
-        now = self.lane.now
         for connection in list(self.connections):
-            # One that has had no request yet is owed an answer: its client could not know.
-            if connection.idle and connection.requests:
-                minimum = connection.server.root.core.keepalive_min_timeout
-                if minimum:
-                    since = connection.stream.deadline - connection.server.root.core.keepalive_timeout
-                    if since + minimum > now:
-                        connection.stream.deadline = min(connection.stream.deadline, since + minimum)
-                        continue
-                connection.close()
+            connection.retire()
 
     def abort(self) -> None:
         """worker_shutdown_timeout is over."""
         for connection in list(self.connections):
-            request = connection.request
-            if request is not None:
-                request.aborted = True
-                if request.on_client_event is not None:
-                    request.on_client_event()
-                if connection.request is request:
-                    connection.terminate(request)
-            else:
-                connection.close()
+            connection.abort()

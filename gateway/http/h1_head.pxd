@@ -2,6 +2,7 @@
 cimport cython
 
 from gateway._fast.head_writer cimport HeadWriter
+from gateway.http.final_head cimport leave_body_out
 from gateway.http.request cimport Request
 
 cdef HeadWriter _OUT

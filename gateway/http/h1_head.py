@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway._fast.head_writer import HeadWriter
+from gateway.http.final_head import absolute_location, leave_body_out
 from gateway.http.response import PLACED, Response, http_date
 from gateway.http.status import status_line
 
@@ -16,23 +17,9 @@ _OUT: Final = HeadWriter()
 
 def decide_framing(request: Request) -> None:
     """How the end of the body is told: by length, chunked, or by closing (RFC 9112, 6.3)."""
+    if request.http_version < 10 or leave_body_out(request):
+        return
     response = request.response
-    status = response.status
-    if request.http_version < 10:
-        return
-    if request.method == b"HEAD":
-        request.header_only = True
-    if status in (204, 304) or status < 200:
-        request.header_only = True
-        if status == 204:
-            if response.status_text is None:  # nginx leaves an upstream's its type
-                response.content_type = None
-            response.content_length = -1
-            if response.listed is None or b"last-modified" not in response.listed:
-                response.clear_last_modified()
-        return
-    if request.header_only and request.method != b"HEAD":
-        return
     if response.content_length < 0 and not request.upgraded:
         if request.http_version >= 11 and request.location.core.chunked_transfer_encoding:
             request.chunked = not request.header_only
@@ -49,18 +36,6 @@ def decide_framing(request: Request) -> None:
         # a trailer section exists in chunked framing alone
         request.chunked = True
         response.content_length = -1
-
-
-def absolute_location(request: Request, path: bytes) -> bytes:
-    """A Location with scheme, name and port, as `absolute_redirect` wants it."""
-    core = request.location.core
-    connection = request.connection
-    host = request.server.server_name if core.server_name_in_redirect else request.host or connection.server_addr
-    port = connection.server_port
-    default = 443 if connection.scheme == b"https" else 80
-    if not core.port_in_redirect or port in (0, default):
-        return connection.scheme + b"://" + host + path
-    return b"%s://%s:%d%s" % (connection.scheme, host, port, path)
 
 
 class KeptHead:

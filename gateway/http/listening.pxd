@@ -7,6 +7,7 @@ cdef class Listening:
     cdef public AddressServers only
     cdef public bint proxy_protocol
     cdef public dict servers
+    cdef public bint http2
     cdef public bint ssl
 
     cpdef AddressServers servers_for(self, object connection)

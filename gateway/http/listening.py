@@ -10,7 +10,7 @@ from gateway.core.listening import ListenAddress
 from gateway.http.servers import AddressServers
 
 if TYPE_CHECKING:
-    from gateway.http.connection import Connection
+    from gateway.http.client import Client
 
 
 class Listening:
@@ -22,6 +22,7 @@ class Listening:
         self.only: AddressServers | None = None  # when there is but one choice
         self.proxy_protocol = False
         self.ssl = False
+        self.http2 = False  # `listen … http2`, whatever the servers say
 
     def settle(self) -> None:
         """Called when the configuration is complete."""
@@ -30,7 +31,7 @@ class Listening:
         if self.only is None and len(self.servers) == 1:
             self.only = next(iter(self.servers.values()))
 
-    def servers_for(self, connection: Connection) -> AddressServers:
+    def servers_for(self, connection: Client) -> AddressServers:
         """The servers of the address that the client connected to."""
         only = self.only
         if only is not None:

@@ -14,3 +14,8 @@ cdef class Output:
     cpdef receive_body(self, Request request)
     cpdef long long sent(self) except -1
     cpdef long long pending(self) except -1
+    cpdef long client_state(self) except -1
+    cpdef send_continue(self)
+    cpdef body_begins(self, bint whole)
+    cpdef bint body_done(self) except -1
+    cpdef long long body_received(self) except -1

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.http.module import Count, Status
 
 if TYPE_CHECKING:
     from gateway.core.pieces import Piece
-    from gateway.http.connection import Connection
+    from gateway.http.client import Client
     from gateway.http.request import Request
     from gateway.http.settings import EngineSettings
+
+# What is known of the client, each worse than the one before.
+CLIENT_THERE: Final = 0
+CLIENT_CLOSED_ITS_SIDE: Final = 1  # it sends no more, and most that do so have gone away
+CONNECTION_FAILED: Final = 2  # nothing reaches it any more
+CONNECTION_CLOSED: Final = 3
 
 
 class Output:
@@ -20,7 +26,7 @@ class Output:
     of stream has its own (abc's metaclass is not to be had for a class that is compiled with C methods).
     """
 
-    def get_connection(self) -> Connection:
+    def get_connection(self) -> Client:
         """The client's connection."""
         raise NotImplementedError
 
@@ -53,6 +59,24 @@ class Output:
     def terminate(self, request: Request) -> None:
         """End at once without completing the response: log, clean up, close."""
         raise NotImplementedError
+
+    def client_state(self) -> Status:
+        """Whether the client is still there: one of the four above."""
+        raise NotImplementedError
+
+    def send_continue(self) -> None:
+        """100, for a client that waits for it before it sends its body; HTTP/1 alone."""
+
+    def body_begins(self, whole: bool) -> None:
+        """The request's body is wanted: all of it, buffered, or part by part as an upstream takes it."""
+
+    def body_done(self) -> bool:
+        """Whether receive_body() has given the last part."""
+        raise NotImplementedError
+
+    def body_received(self) -> Count:
+        """Bytes of the request's body so far, with their framing: for $request_length."""
+        return 0
 
     def discard_body(self, request: Request) -> Status:
         """Read and drop what is left of the request's body; 0, or the status to end with if it is no body."""

@@ -30,7 +30,6 @@ class _Connection:
     requests = 1
     scheme = b"http"
     proxy = None
-    decoder = None
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker

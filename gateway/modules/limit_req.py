@@ -292,8 +292,7 @@ async def _delay(request: Request, until: float) -> Result:
     request.on_client_event = fibre.wake
     try:
         while await park(until):
-            stream = request.connection.stream
-            if request.aborted or stream.peer_closed or stream.error:
+            if request.aborted or request.output.client_state():
                 request.log("info", b"client prematurely closed connection")
                 return 499
     finally:

@@ -44,7 +44,7 @@ cdef class Asking:
     cdef public ExchangeSettings settings
 
     cpdef log(self, str level, bytes message, object stage=*)
-    @cython.locals(stream=Stream)
+    @cython.locals(request=Request, state=long)
     cpdef check_client(self)
     cpdef pick(self)
     @cython.locals(now=double, attempts=list)

@@ -15,6 +15,7 @@ from gateway._fast.errors import HeadError
 from gateway._fast.lane import open_stream
 from gateway._fast.stream import Stream
 from gateway.http.body import BodyError, read_body_part
+from gateway.http.output import CONNECTION_CLOSED
 from gateway.upstream.attempt import Attempt, Stage, error_words
 from gateway.upstream.conditions import Condition
 from gateway.upstream.keepalive import Connection
@@ -122,13 +123,13 @@ class Asking:
     def check_client(self) -> None:
         """Errors: ClientGone, if the client is gone and that matters."""
         request = self.request
-        stream = request.connection.stream
-        if request.aborted or stream.fd < 0:
+        state = request.output.client_state()
+        if request.aborted or state == CONNECTION_CLOSED:
             request.aborted = True
             raise ClientGone
         if self.streaming and not self.body_sent:
             return  # the end of its input is met when the body is read
-        if (stream.peer_closed or stream.error) and not self.settings.outlives_client:
+        if state and not self.settings.outlives_client:
             raise ClientGone
 
     # -- one try -------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from gateway._fast.uri import safe_uri
 from gateway.core.lane import current_fibre, park
 from gateway.http.body import BodyError, read_body, read_body_nowait, read_body_part
 from gateway.http.module import DONE, OK, Result
+from gateway.http.output import CONNECTION_FAILED
 from gateway.upstream import pipe, tunnel
 from gateway.upstream.asking import Asking, ClientGone
 from gateway.upstream.attempt import Stage, error_words
@@ -234,7 +235,7 @@ class Exchange(Asking):
         return None
 
     def check_client_error(self) -> None:
-        if self.request.connection.stream.error or self.request.aborted:
+        if self.request.output.client_state() >= CONNECTION_FAILED or self.request.aborted:
             raise ClientGone
 
     # -- the answer ----------------------------------------------------------------------------------------------

@@ -137,8 +137,7 @@ async def _wait(request: Request, lookup: Lookup, timeout_s: float, conf: Upstre
     deadline = request.connection.lane.now + timeout_s if timeout_s else 0.0
     try:
         while not lookup.done and await park(deadline):
-            stream = request.connection.stream
-            gone = (stream.peer_closed or stream.error) and not (conf is not None and conf.outlives_client)
+            gone = request.output.client_state() and not (conf is not None and conf.outlives_client)
             if not lookup.done and (request.aborted or gone):
                 request.log("info", b"epoll_wait() reported that client prematurely closed connection")
                 return False

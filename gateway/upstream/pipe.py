@@ -13,6 +13,7 @@ from gateway._fast.errors import HeadError
 from gateway.core.files import FileError
 from gateway.core.lane import FileSlice, park
 from gateway.core.temp_files import TempFile
+from gateway.http.output import CONNECTION_FAILED
 from gateway.upstream import storing
 from gateway.upstream.asking import ClientGone
 from gateway.upstream.attempt import Stage, error_words
@@ -135,7 +136,7 @@ def _client_timed_out(exchange: Exchange) -> Result:
 
 def _check_output(exchange: Exchange) -> None:
     """A client that cannot be written to ends the exchange, `*_ignore_client_abort` or not. Errors: ClientGone."""
-    if exchange.request.connection.stream.error:
+    if exchange.request.output.client_state() >= CONNECTION_FAILED:
         raise ClientGone
 
 

@@ -75,7 +75,7 @@ async def run(exchange: Exchange, *, half_close: bool = False) -> Result:
         client.write(rest)
         attempt.body_received += len(rest)
     client.flush()
-    early, request.connection.buffer = request.connection.buffer, b""  # sent without waiting for our answer
+    early = request.connection.take_input()  # sent without waiting for our answer
     if early:
         upstream.send(early)
     down = _Way(upstream, client, conf.buffer_size)

@@ -1,0 +1,25 @@
+# The types of client.py's compiled form.
+from gateway._fast.lane cimport Lane
+from gateway._fast.stream cimport Stream
+from gateway.http.cycle cimport Worker
+from gateway.http.listening cimport Listening
+from gateway.http.output cimport Output
+from gateway.http.request cimport Request
+from gateway.http.servers cimport Server
+
+
+cdef class Client(Output):
+    cdef public Lane lane
+    cdef public Listening listening
+    cdef public object local
+    cdef public long number
+    cdef public object peer
+    cdef public object proxy
+    cdef public long requests
+    cdef public bytes scheme
+    cdef public Server server
+    cdef public double started
+    cdef public Stream stream
+    cdef public Worker worker
+
+    cpdef request_ends(self, Request request)

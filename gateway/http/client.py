@@ -1,0 +1,78 @@
+"""The client at the other end of a connection, as its requests see it: addresses, counts, the end of a request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gateway.http.output import Output
+
+if TYPE_CHECKING:
+    from gateway._fast.stream import Stream
+    from gateway.http.cycle import HttpCycle, Worker
+    from gateway.http.listening import Listening
+    from gateway.http.request import Request
+    from gateway.http.servers import AddressServers, Server
+
+
+class Client(Output):
+    """What HTTP/1 and HTTP/2 share of a client's connection; compiled with the types of client.pxd."""
+
+    def __init__(self, worker: Worker, stream: Stream, peer: Any, listening: Listening, number: int) -> None:
+        self.worker = worker
+        self.lane = worker.lane
+        self.stream = stream
+        self.peer: Any = peer  # raw sockaddr until somebody asks
+        self.listening = listening
+        self.number = number
+        self.requests: int = 0
+        self.started: float = worker.lane.fresh()
+        self.scheme = b"http"
+        self.local: tuple[bytes, int] | None = None
+        self.proxy: Any = None  # what a PROXY protocol header told
+        self.server: Server = listening.servers_for(self).default
+
+    def get_connection(self) -> Client:
+        return self
+
+    @property
+    def cycle(self) -> HttpCycle:
+        return self.worker.cycle
+
+    @property
+    def servers(self) -> AddressServers:
+        return self.listening.servers_for(self)
+
+    def remote(self) -> tuple[bytes, int]:
+        """The client's address and port; ("unix:", 0) on a unix socket."""
+        peer = self.peer
+        if peer.__class__ is bytes:
+            peer = self.peer = self.worker.address_text(peer)
+        return peer  # type: ignore[no-any-return]
+
+    def local_address(self) -> tuple[bytes, int]:
+        local = self.local
+        if local is None:
+            local = self.local = self.worker.local_address(self)
+        return local
+
+    @property
+    def server_addr(self) -> bytes:
+        return self.local_address()[0]
+
+    @property
+    def server_port(self) -> int:
+        return self.local_address()[1]
+
+    def take_input(self) -> bytes:
+        """What came and was not used yet, for who goes on with the stream himself."""
+        return b""
+
+    def request_ends(self, request: Request) -> None:
+        """The log phase and what handlers asked to be done at the end; once for each request."""
+        for handler in request.plan.log_handlers:
+            try:
+                handler(request)
+            except Exception as error:
+                self.cycle.crashed(request, error)
+        request.clean_up()
+        self.worker.request_ends()
