@@ -108,14 +108,21 @@ class Subject:
     name: str
     command: tuple[str, ...]
 
+    def serves(self, workload: Any) -> bool:
+        return True
+
+    def argv(self, lab: Lab, workload: Any, folder: Path, port: int) -> list[str]:
+        """Its command for this workload, once its configuration is in the folder."""
+        path = folder / "nginx.conf"
+        path.write_text(workload.configuration(lab, port))
+        return [*self.command, "-p", f"{folder}/", "-c", str(path), "-e", "stderr"]
+
 
 class Server:
-    """A subject, started with a configuration in a prefix of its own."""
+    """A subject, started in a folder of its own."""
 
-    def __init__(self, subject: Subject, folder: Path, configuration: str, port: int) -> None:
+    def __init__(self, subject: Subject, folder: Path, argv: list[str], port: int) -> None:
         self.subject, self.port, self.folder = subject, port, folder
-        (folder / "nginx.conf").write_text(configuration)
-        argv = [*subject.command, "-p", f"{folder}/", "-c", f"{folder}/nginx.conf", "-e", "stderr"]
         begin = time.perf_counter()
         self.process = Process(argv, SERVER_CORE, folder, subject.name)
         try:
@@ -215,10 +222,12 @@ class Lab:
             process.close()
 
     @contextlib.contextmanager
-    def server(self, subject: Subject, configuration: str, port: int) -> Iterator[Server]:
+    def server(self, subject: Subject, workload: Any) -> Iterator[Server]:
+        """The workload's server, on a port of its own."""
         folder = Path(tempfile.mkdtemp(dir=self.folder, prefix=f"{subject.name}-"))
         folder.chmod(0o755)
-        server = Server(subject, folder, configuration, port)
+        port = free_port()
+        server = Server(subject, folder, subject.argv(self, workload, folder, port), port)
         try:
             yield server
         finally:

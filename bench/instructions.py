@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness import Lab, Refused, Server, Subject, default_gateway, free_port
+from harness import Lab, Refused, Server, Subject, default_gateway
 from workloads import WORKLOADS, Workload
 
 CONNECTIONS = 8
@@ -45,8 +45,7 @@ class Counting(Lab):
 @contextmanager
 def running(lab: Counting, workload: Workload, subject: Subject) -> Iterator[tuple[Server, int]]:
     """The workload's server, warm, and the pid of its worker."""
-    port = free_port()
-    with workload.upstream(lab), lab.server(subject, workload.configuration(lab, port), port) as server:
+    with workload.upstream(lab), lab.server(subject, workload) as server:
         workload.measure(lab, server)
         lab.ask(server, 300)
         yield server, server.workers()[0]

@@ -7,7 +7,8 @@ import argparse
 import shlex
 import sys
 
-from harness import Lab, Refused, Subject, default_gateway, free_port
+from harness import Lab, Refused, Subject, default_gateway
+from peers import PEERS
 from report import Report, output
 from workloads import WORKLOADS, Workload
 
@@ -21,9 +22,8 @@ def chosen(only: str) -> list[Workload]:
 
 
 def one_round(workload: Workload, lab: Lab, subject: Subject, report: Report) -> None:
-    port = free_port()
     try:
-        with workload.upstream(lab), lab.server(subject, workload.configuration(lab, port), port) as server:
+        with workload.upstream(lab), lab.server(subject, workload) as server:
             report.add(workload.name, subject.name, workload.measure(lab, server))
     except Refused as why:
         report.refuse(workload.name, subject.name, str(why))
@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3, help="of load for each measurement")
     parser.add_argument("--gateway", default=default_gateway(), help="its command (%(default)s)")
     parser.add_argument("--nginx", default="nginx", help="its command (%(default)s)")
+    parser.add_argument("--peers", default="", metavar="NAME,…", help=f"beside them: {', '.join(PEERS)}")
     parser.add_argument("--list", action="store_true", help="name the workloads and end")
     parser.add_argument("--readme", action="store_true", help="put the table into README.md as well")
     parser.add_argument("--no-write", action="store_true", help="leave bench/results/ alone")
@@ -47,9 +48,13 @@ def main() -> int:
     workloads = chosen(options.only)
     commands = {"nginx": options.nginx, "gateway": options.gateway}
     subjects = [Subject(name, tuple(shlex.split(command))) for name, command in commands.items()]
+    unknown = [name for name in options.peers.split(",") if name and name not in PEERS]
+    if unknown:
+        parser.error(f"no such peer: {', '.join(unknown)}")
     built = output(*subjects[1].command, "-V")
     if "not optimized" in built:
         sys.exit("gateway's compiled parts are not optimized, so that the figures would mean nothing:\n" + built)
+    subjects += [PEERS[name] for name in options.peers.split(",") if name]
     report = Report(subjects, options.rounds, options.seconds)
     lab = Lab(options.seconds)
     try:
@@ -57,7 +62,7 @@ def main() -> int:
             print(workload.name, end=" ", flush=True, file=sys.stderr)
             for _ in range(options.rounds):
                 for subject in subjects:
-                    if subject.name not in report.refused.get(workload.name, {}):
+                    if subject.serves(workload) and subject.name not in report.refused.get(workload.name, {}):
                         one_round(workload, lab, subject, report)
                 print(".", end="", flush=True, file=sys.stderr)
             print(file=sys.stderr)

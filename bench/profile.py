@@ -13,7 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
-from harness import Lab, Refused, Server, Subject, default_gateway, free_port
+from harness import Lab, Refused, Server, Subject, default_gateway
 from workloads import WORKLOADS
 
 
@@ -74,7 +74,6 @@ def main() -> int:
     os.environ["PYTHONPERFSUPPORT"] = "1"  # from 3.12 on perf sees Python's functions by name
     lab = Lab(options.seconds + 2)
     subject = Subject("server", tuple(shlex.split(options.server)))
-    port = free_port()
 
     def load(server: Server) -> None:
         try:
@@ -85,7 +84,7 @@ def main() -> int:
             print(why, file=sys.stderr)
 
     try:
-        with workload.upstream(lab), lab.server(subject, workload.configuration(lab, port), port) as server:
+        with workload.upstream(lab), lab.server(subject, workload) as server:
             loading = threading.Thread(target=load, args=(server,))
             loading.start()
             threading.Event().wait(1)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import HERE, ROOT, Subject
+from peers import Peer
 from workloads import Figure, Workload
 
 Rounds = dict[str, list[float]]  # figure -> one value a round
@@ -35,7 +36,8 @@ def machine() -> dict[str, Any]:
 
 
 def versions(subjects: Iterable[Subject]) -> dict[str, str]:
-    found = {s.name: output(*s.command, "-v").partition("\n")[0] for s in subjects}
+    asked = {s.name: s.version if isinstance(s, Peer) else (*s.command, "-v") for s in subjects}
+    found = {name: output(*command).partition("\n")[0] for name, command in asked.items()}
     found["python"] = sys.version.split()[0]
     found["compiler"] = output(os.environ.get("CC", "cc"), "--version").partition("\n")[0]
     return found
@@ -46,7 +48,7 @@ def number(value: float) -> str:
 
 
 class Report:
-    """Rounds by workload and subject; the last subject is compared with the first."""
+    """Rounds by workload and subject: nginx, gateway that is compared with it, and peers."""
 
     def __init__(self, subjects: list[Subject], rounds: int, seconds: float) -> None:
         self.subjects, self.rounds, self.seconds = subjects, rounds, seconds
@@ -78,7 +80,7 @@ class Report:
         for w in workloads:
             for name, figure in w.figures.items():
                 values = [self.value(w, s.name, name, figure) for s in self.subjects]
-                first, last = values[0], values[-1]
+                first, last = values[0], values[1]
                 ratio = f"{last / first:.2f}" if first and last is not None else ""
                 sign = "≥" if figure.more_is_better else "≤"
                 unit = figure.unit if figure.absolute else "times"
@@ -87,11 +89,12 @@ class Report:
                     number(v) if v is not None else "refused" if s.name in self.refused.get(w.name, {}) else ""
                     for s, v in zip(self.subjects, values, strict=True)
                 ]
-                rows.append((w.name + name, figure.unit, *shown, ratio, goal.strip()))
+                rows.append((w.name + name, figure.unit, *shown[:2], ratio, goal.strip(), *shown[2:]))
         return rows
 
     def table(self, workloads: Iterable[Workload]) -> str:
-        head = ("workload", "unit", *(s.name for s in self.subjects), "ratio", "goal")
+        names = [s.name for s in self.subjects]
+        head = ("workload", "unit", *names[:2], "ratio", "goal", *names[2:])
         rows = [head, tuple("---" if i < 2 else "---:" for i in range(len(head))), *self.rows(workloads)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
         return "\n".join(
