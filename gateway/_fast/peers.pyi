@@ -25,6 +25,12 @@ class PeerState:
         """Use the words at the start of a writable buffer instead of its own; they stay as they are."""
     def reset(self) -> None:
         """All words 0."""
+    def keep_part(self, memory: Any) -> None:
+        """Count this process's part of conns and inflight in two words of a buffer as well (upstream/ledger.py)."""
+    def write_off(self, conns: int, inflight: int) -> None:
+        """Take off what a process that died had under way."""
+    def begin_inflight(self) -> None: ...
+    def end_inflight(self) -> None: ...
     def usable(self, now: int, draining: bool = False) -> bool:
         """Whether the peer may get a request: not down, healthy, not failing, not full."""
     def usable_alone(self) -> bool:

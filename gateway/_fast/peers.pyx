@@ -75,14 +75,21 @@ cdef class Word:
 
 cdef class PeerState:
     cdef int64_t *words
+    cdef int64_t *mine  # this process's part of CONNS and INFLIGHT
     cdef int64_t own[COUNT]
+    cdef int64_t own_part[2]
     cdef Py_buffer _buffer
+    cdef Py_buffer _part
     cdef bint _held
+    cdef bint _in_ledger
 
     def __cinit__(self, *args, **kwargs):
         self.words = self.own
+        self.mine = self.own_part
         memset(self.own, 0, sizeof(self.own))
+        memset(self.own_part, 0, sizeof(self.own_part))
         self._held = False
+        self._in_ledger = False
 
     def attach(self, memory not None):
         PyObject_GetBuffer(memory, &self._buffer, PyBUF_WRITABLE)
@@ -91,9 +98,22 @@ cdef class PeerState:
             raise ValueError("the memory is too small, or not aligned")
         self.words = <int64_t *> self._buffer.buf
 
+    def keep_part(self, memory not None):
+        if self._in_ledger:
+            PyBuffer_Release(&self._part)
+            self._in_ledger = False
+            self.mine = self.own_part
+        PyObject_GetBuffer(memory, &self._part, PyBUF_WRITABLE)
+        self._in_ledger = True
+        if self._part.len < 2 * 8 or <size_t> self._part.buf % 8:
+            raise ValueError("the memory is too small, or not aligned")
+        self.mine = <int64_t *> self._part.buf
+
     def __dealloc__(self):
         if self._held:
             PyBuffer_Release(&self._buffer)
+        if self._in_ledger:
+            PyBuffer_Release(&self._part)
 
     def reset(self):
         memset(self.words, 0, COUNT * 8)
@@ -143,10 +163,26 @@ cdef class PeerState:
         if check and now - w[CHECKED] > w[FAIL_TIMEOUT]:
             w[CHECKED] = now
         w[CONNS] += 1
+        self.mine[0] += 1
         if self._held:
             # only a zone's are ever shown
             w[REQUESTS] += 1
             w[SELECTED] = _ms(CLOCK_REALTIME)
+
+    def begin_inflight(self):
+        self.words[INFLIGHT] += 1
+        self.mine[1] += 1
+
+    def end_inflight(self):
+        self.words[INFLIGHT] = max(0, self.words[INFLIGHT] - 1)
+        self.mine[1] -= 1
+
+    def write_off(self, int64_t conns, int64_t inflight):
+        cdef int64_t *w = self.words
+        w[CONNS] = max(0, w[CONNS] - conns)
+        if 0 < inflight <= w[INFLIGHT]:
+            w[INFLIGHT_LAST] -= w[INFLIGHT_LAST] // w[INFLIGHT] * inflight
+            w[INFLIGHT] -= inflight
 
     cdef void leave(self) noexcept:
         if not self.words[DOWNSTART]:
@@ -170,6 +206,7 @@ cdef class PeerState:
     def give(self, bint failed, bint single, int64_t now):
         cdef int64_t *w = self.words
         w[CONNS] -= 1
+        self.mine[0] -= 1
         if failed:
             w[FAILED] += 1
         if single:

@@ -46,6 +46,7 @@ class HttpCycle:
         self.worker: Worker | None = None
         self.on_worker_start: list[Callable[[Worker], None]] = []  # of modules: health checks, resolvers, flush timers
         self.on_worker_stop: list[Callable[[], None]] = []
+        self.on_worker_death: list[Callable[[int], None]] = []  # in the master, with the dead worker's pid
         # Of modules: whether what a first request needs is there; a worker waits a moment for it before it accepts.
         self.ready: list[Callable[[], bool]] = []
         self.on_reopen: list[Callable[[], None]] = []

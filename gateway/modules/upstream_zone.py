@@ -9,6 +9,7 @@ from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, take
 from gateway.core.zones import ZoneError, Zones
 from gateway.http.module import HttpModule
+from gateway.http.setters import cycle_of
 from gateway.modules.upstream import upstream_of
 from gateway.upstream.zone import PeersZone
 
@@ -36,7 +37,11 @@ def set_zone(conf: None, command: Command) -> None:
         command.fail(str(error))
     attach: Any = zone.init
     if attach is None:
-        attach = zone.init = PeersZone(name).attach
+        made = PeersZone(name)
+        attach = zone.init = made.attach
+        cycle = cycle_of(command)
+        cycle.on_worker_start.append(lambda worker: made.begin_worker())
+        cycle.on_worker_death.append(made.bury)
     peers: PeersZone = attach.__self__
     if upstream not in peers.upstreams:
         peers.upstreams.append(upstream)

@@ -129,6 +129,8 @@ class Loaded:
     def buried(self, pid: int, respawn: bool) -> None:
         """A worker is dead: what it counted as its own is nobody's now."""
         self.counters.release(pid)
+        for callback in self.http.on_worker_death if self.http is not None else ():
+            callback(pid)
         if respawn:
             self.counters.respawns.add(0, 1)
 

@@ -84,7 +84,7 @@ class InflightChoice(LeastTimeChoice):
             if peer.inflight > 0:
                 peer.inflight_last += (moment - peer.inflight_changed) * peer.inflight
             peer.inflight_changed = moment
-            peer.inflight += 1
+            peer.begin_inflight()
             self.counted = True
         return chosen
 
@@ -116,7 +116,7 @@ class InflightChoice(LeastTimeChoice):
             moment = self.clock()
             peer.inflight_last += (moment - peer.inflight_changed) * peer.inflight - took
             peer.inflight_changed = moment
-        peer.inflight = max(peer.inflight - 1, 0)
+        peer.end_inflight()
 
     def _learn(self, peer: Peer, attempt: Attempt) -> None:
         if self.header:

@@ -31,9 +31,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway._fast.peers import WORDS
+from gateway._fast.peers import WORDS, PeerState
 from gateway.core.zones import Zone, ZoneError
 from gateway.upstream.address import Address, parse_target, with_port
+from gateway.upstream.ledger import Ledger
 from gateway.upstream.peers import CHECKING, FREE, GONE, PEER, TEMPLATE, Group, Peer, Server
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ KEPT: Final = (
     "sent", "received", "failed", "unavail", "downtime", "downstart",
 )  # fmt: skip
 
+# What requests under way will take back, in the slot that they know.
+_UNDER_WAY: Final = ("slot", "conns", "inflight", "inflight_last")
+
 _NOWHERE: Final = Address(b"", b"")
 
 
@@ -75,6 +79,8 @@ class PeersZone:
         self.upstreams: list[Upstream] = []
         self.zone: Zone
         self.slots = 0
+        self.ledger: Ledger
+        self.row: memoryview | None = None  # this worker's part of the ledger
 
     def attach(self, zone: Zone, old: PeersZone | None) -> None:
         """The zone has its memory: put the peers there, with what the old cycle's knew of them. Errors: ZoneError."""
@@ -84,6 +90,8 @@ class PeersZone:
         heads = zone.words(_HEAD * len(self.upstreams)).view
         slots = self.slots = zone.left // SLOT_BYTES
         self.memory = zone.words(slots * SLOT_BYTES // 8).view.cast("B")
+        self.ledger = Ledger(slots)
+        self.row = None
         earlier = {} if old is None else {upstream.name: upstream.shared for upstream in old.upstreams}
         try:
             for index, upstream in enumerate(self.upstreams):
@@ -92,6 +100,22 @@ class PeersZone:
                 upstream.shared.begin(earlier.get(upstream.name))
         except MemoryError:
             raise ZoneError(f'zone "{self.name}" is too small') from None
+
+    def begin_worker(self) -> None:
+        """This worker's requests are counted as its own from now on."""
+        with self.zone.lock:
+            self.row = self.ledger.claim(os.getpid())
+            for upstream in self.upstreams:
+                if upstream.shared is not None:
+                    upstream.shared.keep_parts()
+
+    def bury(self, pid: int) -> None:
+        """A worker is dead: what it had under way is not."""
+        with self.zone.lock:
+            for slot, conns, inflight in self.ledger.close(pid):
+                state = PeerState()
+                state.attach(self.bytes_of(slot))
+                state.write_off(conns, inflight)
 
     def bytes_of(self, slot: int) -> memoryview:
         return self.memory[slot * SLOT_BYTES : (slot + 1) * SLOT_BYTES]
@@ -242,7 +266,7 @@ class SharedPeers:
         with self.lock:
             for peer in self._scan():
                 if peer.id == number:
-                    words = {word: getattr(peer, word) for word in WORDS if word not in ("slot", "conns")}
+                    words = {word: getattr(peer, word) for word in WORDS if word not in _UNDER_WAY}
                     renamed = self._add(server, address, peer.parent, peer.slot)
                     for word, value in words.items():
                         setattr(renamed, word, value)
@@ -344,6 +368,7 @@ class SharedPeers:
             peer = self._known.get(slot)
             if peer is None or peer.number != words[_ID]:
                 peer = self._read(memory)
+                self._keep_part(peer, slot)
             found[slot] = peer
         self._known = found
         return sorted(found.values(), key=_number)
@@ -379,9 +404,20 @@ class SharedPeers:
             peer.set_health(CHECKING)
         peer.id = peer.number = self._head[_NEXT_ID]
         self._head[_NEXT_ID] += 1
+        self._keep_part(peer, slot)
         self._known[slot] = peer
         peer.slot = kind
         return peer
+
+    def _keep_part(self, peer: Peer, slot: int) -> None:
+        row = self.zone.row
+        if row is not None:
+            peer.keep_part(Ledger.of(row, slot))
+
+    def keep_parts(self) -> None:
+        """The worker has its row now. Needs the lock."""
+        for slot, peer in self._known.items():
+            self._keep_part(peer, slot)
 
 
 def _is_sibling(pid: int) -> bool:

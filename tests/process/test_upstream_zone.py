@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -139,6 +140,27 @@ def test_workers_count_together(tmp_path: Path, port: int, backend: Backend) -> 
             holder.join(15)
         of_each_worker(port, "", lambda shown: shown["peers"][0]["active"] == 0)
         assert call(port, "GET", "/") == b"ok"
+        running.end()
+
+
+def test_what_a_killed_worker_had_under_way_is_not_counted_on(tmp_path: Path, port: int, backend: Backend) -> None:
+    with Running(tmp_path, GATEWAY) as running:
+        configure(running, port, f"zone u 64k; server {backend.address} max_conns=2;")
+        running.start()
+        until(lambda: len(running.workers) == 2, "two workers")
+        with contextlib.ExitStack() as clients:
+            for _ in range(2):
+                client = clients.enter_context(socket.create_connection(("127.0.0.1", port)))
+                client.sendall(b"GET /hold HTTP/1.0\r\n\r\n")
+            until(lambda: backend.held == 2, "two requests under way")
+            with pytest.raises(AssertionError, match="502 Bad Gateway"):
+                call(port, "GET", "/")
+            before = set(running.workers)
+            for worker in before:
+                os.kill(worker, signal.SIGKILL)
+            until(lambda: len(running.workers) == 2 and not before & set(running.workers), "new workers")
+            assert [shown["peers"][0]["active"] for shown in of_each_worker(port, "")] == [0, 0]
+            assert call(port, "GET", "/") == b"ok"
         running.end()
 
 
