@@ -32,6 +32,7 @@ cdef class Loop:
     cpdef double fresh(self)
     cdef int poke(self) except -1
     cdef int plan(self, Due due, double when) except -1
+    cdef int unplan(self, Due due) except -1
     cdef int enqueue(self, Due due) except -1
     cdef int run_ready(self) except -1
     cdef int run_due(self) except -1

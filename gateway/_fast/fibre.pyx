@@ -113,6 +113,9 @@ cdef class Loop:
             self.poke()
         return 0
 
+    cdef int unplan(self, Due due) except -1:
+        return self.timers.remove(due)
+
     cdef int enqueue(self, Due due) except -1:
         self.ready.append(due)
         self.poke()
@@ -133,9 +136,14 @@ cdef class Loop:
     cdef int run_due(self) except -1:
         cdef double now = self._now
         cdef uint64_t last = self.timers.turns
+        cdef Due due
         # what is set meanwhile waits for the next round, even when it is due at once
         while self.timers.size and self.timers.first() <= now and (<Due>self.timers.dues[0]).turn < last:
-            self.timers.pop().fire()
+            due = self.timers.pop()
+            try:
+                due.fire()
+            except BaseException as error:
+                self.crash(error, due)
         return 0
 
     def call_later(self, double delay_s, callback):
@@ -218,10 +226,7 @@ cdef class Timer(Due):
     cdef int fire(self) except -1:
         callback = self.callback
         self.callback = None
-        try:
-            callback()
-        except BaseException as error:
-            self.lane.crash(error, self)
+        callback()
         return 0
 
     @property

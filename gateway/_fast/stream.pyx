@@ -19,6 +19,7 @@ from gateway._fast.linux cimport *
 from gateway._fast.poller cimport BUFFER, Poller, Source, os_error
 from gateway._fast.rate cimport Rate
 from gateway._fast.waits cimport Wait, need_fibre
+from gateway._fast.watcher cimport Watcher
 
 cdef enum:
     VECTORS = 64            # pieces of bytes sent by one call
@@ -106,7 +107,10 @@ cdef class Stream(Source):
             self.waiter.fibre.rouse()
         elif self.handler is not None:
             try:
-                self.handler()
+                if isinstance(self.handler, Watcher):
+                    (<Watcher>self.handler).happened()
+                else:
+                    self.handler()
             except BaseException as error:
                 self.poller.crash(error, self)
                 self.close()
@@ -126,11 +130,14 @@ cdef class Stream(Source):
     cdef int sweep(self, double now) except -1:
         callback = self.on_deadline
         self._deadline = 0
-        if callback is None:
+        if callback is None and not isinstance(self.handler, Watcher):
             self.close()
             return 0
         try:
-            callback()
+            if callback is None:
+                (<Watcher>self.handler).late()
+            else:
+                callback()
         except BaseException as error:
             self.poller.crash(error, self)
             self.close()
@@ -436,7 +443,10 @@ cdef class Stream(Source):
         self.poller.forget(fd)
 
     cdef int end(self) except -1:
+        handler = self.handler
         self.close()
+        if isinstance(handler, Watcher):
+            (<Watcher>handler).stopped()
         return 0
 
     # -- socket options

@@ -150,18 +150,19 @@ class Request:
         while waiting is not None:
             try:
                 result = await waiting
-            except FilterFinalize as stop:
-                result = self._filter_finalize(stop.status)
             except Exception as error:
-                self.cycle.crashed(self, error)
-                result = 500 if not self.head_sent else self.abort()
+                result = self.result_of(error)
             waiting = self.run(result)
 
-    def _filter_finalize(self, status: int) -> int:
-        """A head filter refused the response: nothing of it was sent, and another takes its place."""
-        self.head_sent = False
-        self._forget_filters()
-        return status
+    def result_of(self, error: Exception) -> int:
+        """What the request goes on with after an exception of a handler."""
+        if isinstance(error, FilterFinalize):
+            # a head filter refused the response: nothing of it was sent, and another takes its place
+            self.head_sent = False
+            self._forget_filters()
+            return error.status
+        self.cycle.crashed(self, error)
+        return 500 if not self.head_sent else self.abort()
 
     def _crashed(self, error: BaseException) -> None:
         self.cycle.crashed(self, error)
@@ -179,12 +180,8 @@ class Request:
                     result = None
                     continue
                 result = self.finalize(result)
-            except FilterFinalize as stop:
-                result = self._filter_finalize(stop.status)
-                continue
             except Exception as error:
-                self.cycle.crashed(self, error)
-                result = 500 if not self.head_sent else self.abort()
+                result = self.result_of(error)
                 continue
             if result != RESTART:
                 return None

@@ -282,7 +282,7 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
     assert upstream is not None and destination is not None
     codec = ProxyCodec(conf, destination, passing.location, whole=False)
 
-    def handler(request: Request) -> Awaitable[Result]:
+    def handler(request: Request) -> Result | Awaitable[Result]:
         request.state[module] = destination
         return Exchange(request, conf, codec, upstream).run()
 
@@ -310,7 +310,8 @@ async def _run_variable(request: Request, conf: LocationConf, passing: ProxyPass
     found = await passing.passing.find(request, target, conf)
     if isinstance(found, int):
         return found
-    return await Exchange(request, conf, ProxyCodec(conf, destination, b"", whole=True), found).run()
+    result = Exchange(request, conf, ProxyCodec(conf, destination, b"", whole=True), found).run()
+    return result if result is None or isinstance(result, int) else await result
 
 
 def _proxy_host(request: Request) -> bytes | None:

@@ -3,6 +3,7 @@ cimport cython
 
 from gateway._fast.lane cimport Lane, open_stream
 from gateway._fast.stream cimport Stream
+from gateway._fast.watcher cimport Watcher
 from gateway.http.request cimport Request
 from gateway.upstream.attempt cimport Attempt
 from gateway.upstream.keepalive cimport Connection
@@ -10,7 +11,7 @@ from gateway.upstream.response cimport UpstreamHead
 from gateway.upstream.settings cimport ExchangeSettings
 
 
-cdef class Asking:
+cdef class Asking(Watcher):
     cdef public Attempt attempt
     cdef public list attempts
     cdef public double began
@@ -41,6 +42,7 @@ cdef class Asking:
     cdef public double deadline
     cdef public double client_deadline
     cdef public double until
+    cdef double planned
     cdef public ExchangeSettings settings
 
     cpdef log(self, str level, bytes message, object stage=*)

@@ -1,7 +1,7 @@
 """One try at one peer: a connection, the request on it, and the head of the answer.
 
-Nothing here waits: begin_try() and ask() do what can be done now, and say until when. Whoever drives the exchange calls
-ask() again when something has happened.
+Nothing here waits: begin_try() and ask() do what can be done now, and say until when. The exchange, which watches both
+streams, calls ask() again when something has happened.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway._fast.errors import HeadError
 from gateway._fast.lane import open_stream
 from gateway._fast.stream import Stream
+from gateway._fast.watcher import Watcher
 from gateway.http.body import BodyError, read_body_part
 from gateway.http.output import CONNECTION_CLOSED
 from gateway.upstream.attempt import Attempt, Stage, error_words
@@ -67,7 +68,7 @@ class ClientGone(Exception):
     """The client closed its connection while we worked for it."""
 
 
-class Asking:
+class Asking(Watcher):
     """What an exchange holds, and how it asks one peer.
 
     Compiled with the types of asking.pxd (an attribute has its line there too): streams, timers and requests are
@@ -102,7 +103,7 @@ class Asking:
         self.sent = False  # something of the request went to the present peer
         self.body_sent = False  # all of the request was given to the present connection
         self.began = 0.0
-        self.wake: Any = None
+        self.wake: Any = None  # of the fibre that goes on with this exchange, if there is one
         # of the try under way
         self.failure: Condition | None = None
         self.ready = False  # the connection is there, and the request was begun
@@ -111,6 +112,7 @@ class Asking:
         self.deadline = 0.0  # of what we wait for from the peer; 0: nothing
         self.client_deadline = 0.0  # of what we wait for from the client
         self.until = 0.0  # when ask() wants to be called, whatever happens
+        self.planned = 0.0  # when the lane will call late(), which looks at `until`; 0: it will not
 
     def log_target(self) -> bytes | None:
         """The `upstream: "…"` of the error log."""
@@ -214,7 +216,7 @@ class Asking:
         connection = self.connection = keepalive.take(address, self.conf)
         if connection is None:
             return False
-        connection.stream.handler = self.wake
+        connection.stream.handler = self
         self.attempt.cached = True
         return True
 
@@ -251,7 +253,7 @@ class Asking:
                 stream.set_option(socket.SOL_SOCKET, socket.SO_RCVBUF, conf.socket_rcvbuf)
             if conf.socket_sndbuf:
                 stream.set_option(socket.SOL_SOCKET, socket.SO_SNDBUF, conf.socket_sndbuf)
-        stream.handler = self.wake
+        stream.handler = self
         return True
 
     def _send(self, connection: Connection) -> None:

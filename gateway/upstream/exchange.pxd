@@ -9,7 +9,22 @@ from gateway.upstream.response cimport UpstreamHead
 from gateway.upstream.settings cimport ExchangeSettings
 
 
+cdef long DONE, OK, RESTART, _PICK, _BEGIN, _ASK
+
+
 cdef class Exchange(Asking):
+    cpdef run(self)
+    cpdef _begin(self)
+    @cython.locals(request=Request)
+    cpdef happened(self)
+    cpdef late(self)
+    cpdef stopped(self)
+    @cython.locals(until=double)
+    cpdef _plan(self)
+    cpdef _go_on(self, long what, object peer)
+    cpdef _enter_fibre(self)
+    @cython.locals(request=Request)
+    cpdef _end(self)
     @cython.locals(attempt=Attempt, connection=Connection)
     cpdef release(self)
     cpdef _free(self, object outcome)

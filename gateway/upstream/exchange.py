@@ -1,8 +1,9 @@
 """One request to an upstream: try after try until one answers; the same loop for every protocol (see Codec).
 
-Runs as a fibre of the lane. One fibre serves both sides: it is woken by any event of the upstream's stream or the
-client's, looks at what can be done, does it, and parks again with the deadline that comes first. It parks in one place,
-Exchange.run; what asks a peer (asking.py) never waits. Compiled with the types of exchange.pxd.
+It needs no fibre until a body has to be passed on: any event of the upstream's stream or the client's, and the deadline
+that comes first, call the exchange, which looks at what can be done, does it, and waits again. What asks a peer
+(asking.py) never waits. The pipe, the tunnel, the queue and a request's body await, and so go on in a fibre. Compiled
+with the types of exchange.pxd.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gateway._fast.errors import HeadError
 from gateway._fast.uri import safe_uri
-from gateway.core.lane import current_fibre, park
+from gateway.core.lane import current_fibre
 from gateway.http.body import BodyError, read_body, read_body_nowait, read_body_part
-from gateway.http.module import DONE, OK, Result
+from gateway.http.module import DONE, OK, RESTART, Result
 from gateway.http.output import CONNECTION_FAILED
 from gateway.upstream import pipe, tunnel
 from gateway.upstream.asking import Asking, ClientGone
@@ -27,6 +28,7 @@ from gateway.upstream.response import Ignore, UpstreamHead
 if TYPE_CHECKING:
     from gateway.http.request import Request
     from gateway.protocol.cgi import Reader
+    from gateway.upstream.peers import Peer
 
 CLIENT_CLOSED: Final = 499
 # Members of enums, bound: a look-up in an enum costs more than a system call.
@@ -35,6 +37,11 @@ _READING_BODY: Final = Stage.READING_BODY
 _X_ACCEL_REDIRECT: Final = int(Ignore.X_ACCEL_REDIRECT)
 _X_ACCEL_BUFFERING: Final = int(Ignore.X_ACCEL_BUFFERING)
 _SPECIAL: Final = 300  # from here on a status may have an error page
+# What _go_on() begins with.
+Step = int  # a number of C's, see exchange.pxd
+_PICK: Final = 0  # another peer has to be chosen
+_BEGIN: Final = 1  # the peer is chosen
+_ASK: Final = 2  # it is being asked
 
 
 class RequestRefused(Exception):
@@ -67,60 +74,165 @@ class Exchange(Asking):
 
     # -- the whole -----------------------------------------------------------------------------------------------
 
-    async def run(self) -> Result:
-        """The content handler. Cancelled: the connection is closed, the peer given back, nothing else is left."""
-        request = self.request
-        head = request.head
+    def run(self) -> Result | Awaitable[Result]:
+        """The content handler. DONE: the exchange goes on by itself, and with the request at its end."""
+        head = self.request.head
         if head.content_length > 0 or head.chunked or head.expect_100:
-            status = await self._take_request_body()
-            if status is not None:
-                return status
+            return self._run_after_body()
+        return self._begin()
+
+    async def _run_after_body(self) -> Result:
+        status = await self._take_request_body()
+        result = self._begin() if status is None else status
+        return result if result is None or isinstance(result, int) else await result
+
+    def _begin(self) -> Result | Awaitable[Result]:
+        """All that is sent is known: ask the first peer."""
+        request = self.request
         try:
             self.packet = self.codec.encode(self)
         except RequestRefused as refused:
             request.log(refused.level, refused.message)
             return refused.status
-        fibre = current_fibre()
-        assert fibre is not None
-        self.wake = request.on_client_event = fibre.wake
+        request.on_client_event = self
         choice = self.choice = self.upstream.choose(request)
         tries = self.settings.next_upstream_tries
         if tries and choice.tries > tries:
             choice.tries = tries
         self.began = self.lane.fresh()
+        result = self._go_on(_PICK, None)
+        return DONE if result is None else result
+
+    def happened(self) -> None:
+        """An event on either side."""
+        request = self.request
+        if request is None or self.wake is not None:
+            return  # it has ended, or a fibre goes on with it
+        try:
+            result = self._go_on(_ASK, None)
+        except Exception as error:
+            result = request.result_of(error)
+        if result is not None:
+            request.drive(result)
+
+    def late(self) -> None:
+        """The deadline that was the first when it was set has passed."""
+        self.planned = 0.0
+        if self.until > self.lane.fresh():
+            self._plan()
+        elif self.until:
+            self.happened()
+
+    def _plan(self) -> None:
+        """See that late() is called at `until`, or before."""
+        until = self.until
+        if until and (not self.planned or until < self.planned):
+            self.planned = until
+            self.lane.plan(self, until)
+
+    def stopped(self) -> None:
+        """The worker ends."""
+        if self.wake is None:
+            self._end()
+
+    def _go_on(self, what: Step, peer: Peer | None) -> Result | Awaitable[Result]:
+        """Do what can be done now, from a pick, a peer or an event on; None: something has to happen first.
+
+        An exception, which is that of a filter or a mistake of ours, ends the exchange as well.
+        """
         try:
             while True:
-                peer = self.pick()
-                if peer is None and self.upstream.queue is not None:
-                    peer = await self.upstream.queue.wait(self)
-                over = self.begin_try(peer)
-                while not over:
-                    await park(self.until)
-                    over = self.ask()
+                if what == _PICK:
+                    peer = self.pick()
+                    if peer is None and self.upstream.queue is not None:
+                        return self._queued()
+                if not (self.ask() if what == _ASK else self.begin_try(peer)):
+                    self._plan()
+                    return None
                 failure = self.failure or self._unwanted()
                 if failure is None:
                     result = self._answer()
-                    return result if result is None or isinstance(result, int) else await result
-                status = self._next(failure)
-                if status is not None:
-                    return status
+                    if result is not None and not isinstance(result, int):
+                        return self._in_fibre(result)
+                    break
+                result = self._next(failure)
+                if result is not None:
+                    break
+                what = _PICK
+        except ClientGone:
+            result = self._client_gone()
+        except BodyError as error:
+            result = self._bad_body(error)
+        except BaseException:
+            self._end()
+            raise
+        self._end()
+        return RESTART if result is None else result
+
+    async def _queued(self) -> Result:
+        """Wait for a peer, and go on."""
+        queue = self.upstream.queue
+        assert queue is not None
+        self._enter_fibre()
+        try:
+            peer = await queue.wait(self)
+        except ClientGone:
+            gone = self._client_gone()
+            self._end()
+            return gone
+        except BaseException:
+            self._end()
+            raise
+        self.wake = None
+        self.request.on_client_event = self
+        result = self._go_on(_BEGIN, peer)
+        if result is None:
+            return DONE
+        return result if isinstance(result, int) else await result
+
+    async def _in_fibre(self, rest: Awaitable[Result]) -> Result:
+        """What is left of an answer after its head. Cancelled: the connection is closed, the peer given back."""
+        self._enter_fibre()
+        try:
+            return await rest
         except ClientGone:
             return self._client_gone()
         except BodyError as error:
-            request.keepalive = False
-            if error.message:
-                self.log(error.level, error.message)
-            if request.head_sent:
-                request.log_status = request.log_status or request.response.status
-                return request.abort()
-            return error.status
+            return self._bad_body(error)
         finally:
-            if request.on_client_event is self.wake:
-                request.on_client_event = None
-            self.release()
-            # What stays are the records: no cycle is left for the garbage collector.
-            self.wake = self.choice = self.reader = self.frame = None
-            self.request = None  # type: ignore[assignment]
+            self._end()
+
+    def _enter_fibre(self) -> None:
+        """From here on events wake the running fibre."""
+        fibre = current_fibre()
+        assert fibre is not None
+        self.lane.unplan(self)
+        self.wake = self.request.on_client_event = fibre.wake
+        if self.connection is not None:
+            self.connection.stream.handler = fibre.wake
+
+    def _bad_body(self, error: BodyError) -> int:
+        request = self.request
+        request.keepalive = False
+        if error.message:
+            self.log(error.level, error.message)
+        if request.head_sent:
+            request.log_status = request.log_status or request.response.status
+            return request.abort()
+        return error.status
+
+    def _end(self) -> None:
+        """The exchange has its result, or is given up; what stays are the records."""
+        request = self.request
+        if request is None:
+            return
+        self.lane.unplan(self)
+        if request.on_client_event is (self if self.wake is None else self.wake):
+            request.on_client_event = None
+        self.release()
+        # No cycle is left for the garbage collector.
+        self.wake = self.choice = self.reader = self.frame = None
+        self.request = None  # type: ignore[assignment]
 
     async def _take_request_body(self) -> int | None:
         """Read the client's body before anything else, or prepare to pass it on as it comes."""

@@ -91,7 +91,8 @@ class Passing:
         found = await self.find(request, target, conf)
         if isinstance(found, int):
             return found
-        return await exchange(request, conf, codec, found).run()
+        result = exchange(request, conf, codec, found).run()
+        return result if result is None or isinstance(result, int) else await result
 
     async def find(self, request: Request, target: Target, conf: UpstreamConf | None = None) -> Upstream | int:
         """The upstream that a target of the run time names; a status if there is none."""
