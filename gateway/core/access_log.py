@@ -1,6 +1,6 @@
 """Where access log lines go: files, buffered or compressed, files with variables in their names, syslog.
 
-nginx: ngx_http_log_write() and what stands around it in ngx_http_log_module.c.
+nginx: ngx_http_log_write() and what stands around it in ngx_http_log_module.c. Compiled with the types of access_log.pxd.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from gateway.core.syslog import SyslogPeer
 _COMPLAIN_EVERY_S = 59
 _GZIP_WINDOW = zlib.MAX_WBITS + 16
 _GZIP_MEMORY = zlib.DEF_MEM_LEVEL
+_to_file = os.write
+
+Descriptor = int  # C's long where it is compiled
 
 # (level, message, error): a request's or a main log's way of saying what went wrong
 Report = Callable[[str, str, "OSError | None"], None]
@@ -36,23 +39,20 @@ class LogWriter(Protocol):
 class _Complaints:
     """nginx's patience with a log that cannot be written: silence for a second, a line a minute."""
 
-    __slots__ = ("_full_at", "_told_at")
-
     def __init__(self) -> None:
-        self._full_at = 0
-        self._told_at = -_COMPLAIN_EVERY_S - 1
+        self.full_at = 0
+        self.told_at = -_COMPLAIN_EVERY_S - 1
 
-    @property
     def full(self) -> bool:
         """Whether the disk was full within this second: writing may take long then, and is left."""
-        return self._full_at != 0 and self._full_at == int(time.time())
+        return self.full_at != 0 and self.full_at == int(time.time())
 
     def add(self, name: str, report: Report, error: OSError | None, message: str) -> None:
         now = int(time.time())
         if error is not None and error.errno == errno.ENOSPC:
-            self._full_at = now
-        if now - self._told_at > _COMPLAIN_EVERY_S:
-            self._told_at = now
+            self.full_at = now
+        if now - self.told_at > _COMPLAIN_EVERY_S:
+            self.told_at = now
             report("alert", f'write() to "{name}" {message}', error)
 
 
@@ -83,7 +83,7 @@ class FileLog:
         self._report = report
 
     def write(self, line: bytes, report: Report) -> None:
-        if self._complaints.full:
+        if self._complaints.full():
             return
         parameters = self.parameters
         if parameters is None:
@@ -130,7 +130,7 @@ class PathLog:
 
     def write_to(self, path: bytes, line: bytes, report: Report, symlinks_from: int = 0) -> None:
         """Append a line to the file of this name, which is made if it is missing (its directory is not)."""
-        if self._complaints.full:
+        if self._complaints.full():
             return
         try:
             file = self._opener.open(path, self._options, symlinks_from)
@@ -154,9 +154,9 @@ class SyslogLog:
             report("warn", "send() to syslog failed", None)
 
 
-def _write(fd: int, block: bytes, name: str, complaints: _Complaints, report: Report) -> None:
+def _write(fd: Descriptor, block: bytes, name: str, complaints: _Complaints, report: Report) -> None:
     try:
-        written = os.write(fd, block)
+        written = _to_file(fd, block)
     except OSError as error:
         complaints.add(name, report, error, "failed")
         return
