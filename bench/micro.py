@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import h11
 
+import gateway.http
 from gateway._fast import uri
 from gateway._fast.chunked import ChunkedDecoder
 from gateway._fast.files import open_path
@@ -28,9 +29,20 @@ from gateway._fast.http1_response import parse_response_head
 from gateway._fast.log_line import ESCAPES, LineFormat
 from gateway._fast.request_head import HeadLimits
 from gateway.core.counters import Counters
+from gateway.core.lane import Lane
+from gateway.core.logs import Log
 from gateway.core.open_file_cache import OpenFileCache
 from gateway.core.zones import Zone
+from gateway.http.cycle import Worker
+from gateway.http.h1_head import decide_framing, render_head
+from gateway.http.output import Output
+from gateway.http.request import Request
+from gateway.http.stand_in import stand_in
+from gateway.http.template import compile_template
+from gateway.upstream.params import params_of
+from gateway.protocol.uwsgi import PacketEncoder, PlainEncoder
 from tests._fast.plain import plain_twin
+from tests.engine import MemorySink, load_http
 
 Call = Callable[[], Any]
 Row = tuple[str, "Call | None", Call]
@@ -165,6 +177,87 @@ def zones() -> Iterator[Row]:
     yield "stub_status: a request begins", None, Counters(4).claim().request_begins
 
 
+PARAMS = Path(gateway.__file__).with_name("conf") / "uwsgi_params"
+SITE = f"""
+server {{
+    listen 127.0.0.1:8080;
+    location / {{ return 200 hello; }}
+    location /app/ {{ include {PARAMS}; uwsgi_pass 127.0.0.1:3031; }}
+    {" ".join(f"location /section{i}/ {{ return 200 {i}; }}" for i in range(50))}
+    location ~ \\.php$ {{ return 200 php; }}
+    location ~ ^/api/v[0-9]+/ {{ return 200 api; }}
+}}
+"""
+
+
+class Sink(Output):
+    """Takes a response's head and throws it away."""
+
+    def __init__(self, output: Output) -> None:
+        self.connection = output.get_connection()
+        self.date = b"Tue, 21 Nov 2023 10:00:00 GMT"
+
+    def get_connection(self) -> Any:
+        return self.connection
+
+    def send_head(self, request: Request) -> None:
+        decide_framing(request)
+        render_head(request, self.date)
+
+    def send(self, request: Request, pieces: list[Any], last: bool, flush: bool) -> None:
+        pass
+
+    def finish(self, request: Request) -> None:
+        pass
+
+
+def engine() -> Iterator[Row]:
+    """What the engine does between a request's head and its answer, for requests that no client made."""
+    cycle = load_http(SITE)
+    log = Log(MemorySink())
+    worker = Worker(cycle, Lane(), log, 0, 1024)
+    (server,) = cycle.servers
+
+    def request(target: bytes) -> Request:
+        return stand_in(worker, server.root, b"GET", target, b"www.example.com")
+
+    plain = plain_twin("locations", gateway.http)
+    table = plain.LocationTable()
+    for location in server.root.children:
+        table.add(location)
+    asked = request(b"/section33/x/y.html")
+    for what, path in (
+        ("a location of 50, then two regexes", b"/section33/x/y.html"),
+        ("a regular expression, the second", b"/api/v2/users"),
+    ):
+        yield f"{what} (plain)", partial(table.find, asked, path), partial(server.locations.find, asked, path)
+
+    text = "$scheme://$host$request_uri?$http_x"
+    plain_template = plain_twin("template", gateway.http)
+    template = compile_template(text, cycle.variables)
+    before = plain_template.compile_template(text, cycle.variables)
+    yield "a template of 4 variables (plain)", partial(before, asked), partial(template, asked)
+
+    app = next(location for location in server.root.children if location.name == b"/app/")
+    params = params_of(next(conf for module, conf in app.confs.items() if module.name == "uwsgi"))
+    head = parse_head(BROWSER, 0, HeadLimits())
+    assert head is not None
+    yield (
+        "a uwsgi packet of a browser's (plain)",
+        partial(PlainEncoder(params).encode, asked, head),
+        partial(PacketEncoder(params).encode, asked, head),
+    )
+
+    sink = Sink(asked.output)
+
+    def answered() -> None:
+        answering = Request(sink, asked.head, server, cycle)
+        answering.method, answering.uri, answering.http_version = b"GET", b"/", 11
+        answering.start()
+
+    yield "a request through its plan to its head", None, answered
+
+
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "http1": http1,
     "http1_response": http1_response,
@@ -173,6 +266,7 @@ PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "files": files,
     "log_line": log_line,
     "zones": zones,
+    "engine": engine,
 }
 
 

@@ -1,6 +1,7 @@
 """Where access log lines go: files, buffered or compressed, files with variables in their names, syslog.
 
-nginx: ngx_http_log_write() and what stands around it in ngx_http_log_module.c. Compiled with the types of access_log.pxd.
+nginx: ngx_http_log_write() and what stands around it in ngx_http_log_module.c.
+Compiled with the types of access_log.pxd.
 """
 
 from __future__ import annotations

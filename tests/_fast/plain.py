@@ -9,8 +9,9 @@ from types import ModuleType
 import gateway._fast
 
 
-def plain_twin(name: str) -> ModuleType:
-    path = Path(gateway._fast.__file__).with_name(name + ".py")
+def plain_twin(name: str, package: ModuleType = gateway._fast) -> ModuleType:
+    assert package.__file__ is not None
+    path = Path(package.__file__).with_name(name + ".py")
     spec = importlib.util.spec_from_file_location(f"plain_{name}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
