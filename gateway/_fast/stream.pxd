@@ -1,5 +1,6 @@
 from libc.stdint cimport int64_t
 
+from gateway._fast.file_slice cimport FileSlice
 from gateway._fast.poller cimport Poller, Source
 from gateway._fast.rate cimport Rate
 from gateway._fast.waits cimport Wait
@@ -8,13 +9,6 @@ cdef enum Kind:
     READABLE
     ROOM
     CONNECTED
-
-
-cdef class FileSlice:
-    cdef readonly int fd
-    cdef readonly int64_t offset
-    cdef readonly int64_t length
-    cdef readonly object owner
 
 
 cdef class Stream(Source):

@@ -5,16 +5,15 @@ Sockets are registered once, for input and hang-ups; output is added at the firs
 socket otherwise raises an edge each time that its peer reads. An edge only sets a flag, which stays until the kernel
 says EAGAIN, so an edge that comes before anybody waits is not lost.
 """
-import os
-
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.errno cimport EAGAIN, EBADF, EINTR, EINVAL, EIO, ENOSYS, errno
+from libc.errno cimport EAGAIN, EBADF, EINTR, EIO, errno
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memset
 
 from gateway._fast.fibre cimport WAITING, State
+from gateway._fast.file_slice cimport FileSlice
 from gateway._fast.linux cimport *
 from gateway._fast.poller cimport BUFFER, Poller, Source, os_error
 from gateway._fast.rate cimport Rate
@@ -26,29 +25,8 @@ cdef enum:
 
 # A stream that writes more in one go lets the others run first (nginx's default of sendfile_max_chunk).
 cdef int64_t CHUNK = 2 * 1024 * 1024
-# What one sendfile() can do.
-cdef int64_t SENDFILE_MOST = 2147479552
-
-
-@cython.final
-cdef class FileSlice:
-    """A part of a file, sent by sendfile(); `owner` closes the descriptor when nobody holds it any more."""
-
-    def __init__(self, int fd, int64_t offset, int64_t length, owner=None):
-        self.fd = fd
-        self.offset = offset
-        self.length = length
-        self.owner = owner
-
-    def __len__(self):
-        return self.length
-
-    def read(self, int64_t start=0, int64_t limit=-1):
-        """The bytes themselves, for a filter; shorter at the file's end."""
-        cdef int64_t count = self.length - start
-        if 0 <= limit < count:
-            count = limit
-        return os.pread(self.fd, max(count, 0), self.offset + start)
+# For a stream without a chunk.
+cdef int64_t NO_LIMIT = 0x7fffffff
 
 
 cdef class Stream(Source):
@@ -272,7 +250,7 @@ cdef class Stream(Source):
         return 0
 
     cdef int64_t drain(self) except -1:
-        cdef int64_t limit = self.chunk if self.chunk > 0 else SENDFILE_MOST
+        cdef int64_t limit = self.chunk if self.chunk > 0 else NO_LIMIT
         cdef int64_t before = self.sent
         cdef int64_t count
         cdef Rate rate = self.rate
@@ -342,18 +320,9 @@ cdef class Stream(Source):
         return result
 
     cdef int64_t send_file(self, FileSlice slice, int64_t limit) except -2:
-        cdef long offset = slice.offset + self.head_offset
-        cdef int64_t wanted = min(slice.length - self.head_offset, limit, SENDFILE_MOST)
         cdef ssize_t result
-        cdef int fd = self.fd
         while True:
-            with nogil:
-                result = c_sendfile(fd, slice.fd, &offset, wanted)
-            if result < 0 and (errno == EINVAL or errno == ENOSYS):
-                # a file system without sendfile: through the lane's buffer
-                result = c_pread(slice.fd, self.poller.buffer, min(wanted, BUFFER), offset)
-                if result > 0:
-                    result = c_send(fd, self.poller.buffer, result, MSG_NOSIGNAL)
+            result = slice.send(self.fd, self.head_offset, limit, self.poller.buffer, BUFFER)
             if result > 0:
                 self.consume(result)
                 return result

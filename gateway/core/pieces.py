@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from gateway._fast.stream import FileSlice
+from gateway._fast.file_slice import FileSlice
 
 Piece = bytes | FileSlice
 

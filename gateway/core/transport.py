@@ -10,8 +10,9 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from gateway._fast.file_slice import FileSlice
 from gateway._fast.lane import connect_raw
-from gateway._fast.stream import FileSlice, Stream
+from gateway._fast.stream import Stream
 from gateway.core.lane import Lane
 
 
