@@ -28,6 +28,7 @@ cdef class Poller(Loop):
 
     cdef int register(self, Source source, int fd, uint32_t events) except -1
     cdef int forget(self, int fd) except -1
+    cdef int replace(self, Source old, Source new) except -1
     cdef int rearm(self, int fd, uint32_t events) except -1
     cdef int poll(self, int timeout_ms) except -1
     cdef int run_again(self) except -1

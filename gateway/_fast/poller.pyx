@@ -113,6 +113,19 @@ cdef class Poller(Loop):
         Py_DECREF(<Source>source)
         return 0
 
+    cdef int replace(self, Source old, Source new) except -1:
+        """Give the descriptor of one source to another; the kernel hears nothing of it."""
+        cdef int fd = old.fd
+        if fd < 0 or self.slots[fd].source != <PyObject*>old:
+            raise os_error(EBADF)
+        self.slots[fd].source = <PyObject*>new
+        Py_INCREF(new)
+        new.poller = self
+        new.fd = fd
+        old.fd = -1
+        Py_DECREF(old)
+        return 0
+
     cdef int poll(self, int timeout_ms) except -1:
         """Take one batch of events and hand each to its source; the number of events."""
         cdef int count, i

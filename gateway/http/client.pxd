@@ -9,6 +9,7 @@ from gateway.http.servers cimport Server
 
 
 cdef class Client(Output):
+    cdef public object handshake
     cdef public Lane lane
     cdef public Listening listening
     cdef public object local

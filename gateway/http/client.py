@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gateway.http.output import Output
+from gateway.http.status import TO_HTTPS
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
     from gateway.http.cycle import HttpCycle, Worker
+    from gateway.http.handshake import Handshake
     from gateway.http.listening import Listening
     from gateway.http.request import Request
     from gateway.http.servers import AddressServers, Server
@@ -30,6 +32,7 @@ class Client(Output):
         self.local: tuple[bytes, int] | None = None
         self.proxy: Any = None  # what a PROXY protocol header told
         self.server: Server = listening.servers_for(self).default
+        self.handshake: Handshake | None = None  # of a `listen … ssl`
 
     def get_connection(self) -> Client:
         return self
@@ -66,6 +69,22 @@ class Client(Output):
     def take_input(self) -> bytes:
         """What came and was not used yet, for who goes on with the stream himself."""
         return b""
+
+    def may_ask(self, request: Request) -> bool:
+        """On a `listen … ssl`: whether the client spoke TLS, and its certificate will do; if not, it is told."""
+        assert self.handshake is not None
+        server = request.server
+        refused: int | None = None
+        if not self.handshake.secured:
+            request.log("info", b"client sent plain HTTP request to HTTPS port")
+            refused = TO_HTTPS
+        elif server.tls is not None:
+            refused = server.tls.check(request)
+        if refused is None:
+            return True
+        request.enter(server.root)
+        request.drive(refused)
+        return False
 
     def request_ends(self, request: Request) -> None:
         """The log phase and what handlers asked to be done at the end; once for each request."""

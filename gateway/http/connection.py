@@ -13,6 +13,7 @@ from gateway.core.pieces import Piece, total
 from gateway.http.body import BodyDecoder, BodyError
 from gateway.http.client import Client
 from gateway.http.h1_head import decide_framing, render_head
+from gateway.http.handshake import Handshake
 from gateway.http.lingering import Lingering
 from gateway.http.listening import Listening
 from gateway.http.module import Count, Status
@@ -33,6 +34,7 @@ SENDING: Final = 2  # the request is complete, its output is not yet with the ke
 DISCARDING: Final = 3  # the response is out; the rest of the request's body is read and dropped
 LINGERING: Final = 4  # our side is shut: Lingering has the stream
 CLOSED: Final = 5
+HANDSHAKING: Final = 6  # TLS, before the first request
 
 
 class Connection(Client):
@@ -50,6 +52,9 @@ class Connection(Client):
         self.discard_until = 0.0
         self.nodelay = False  # TCP_NODELAY is set
         self.limited = False  # the stream has the rate of a request that was slowed
+        if listening.servers_for(self).ssl:
+            self.handshake = Handshake(self)
+            self.state = HANDSHAKING
         stream = self.stream
         stream.handler = self.on_event
         stream.on_deadline = self.on_deadline
@@ -71,11 +76,24 @@ class Connection(Client):
             self._go_on_sending()
         elif state == DISCARDING:
             self._go_on_discarding()
+        elif state == HANDSHAKING:
+            self.begin()
+
+    def begin(self) -> None:
+        """The connection was accepted: take what is there already; with TLS, called until its handshake is over."""
+        if self.handshake is not None:
+            if not self.handshake.go_on():
+                return
+            self.state = READING
+        self.read_head()
 
     def on_deadline(self) -> None:
         """The sweep's call: the deadline of the present state has passed."""
         request = self.request
-        if self.state == READING:
+        if self.state == HANDSHAKING and self.handshake is not None:
+            self.handshake.timed_out()
+            self.close()
+        elif self.state == READING:
             if self.buffer:
                 failed = self._failed_request(None, self.server)
                 failed.log("info", b"client timed out (110: Connection timed out) while reading client request headers")
@@ -138,7 +156,7 @@ class Connection(Client):
         buffer = self.buffer
         listening = self.listening
         if listening.proxy_protocol and self.proxy is None:
-            return self._read_proxy_header()
+            return self.read_proxy_header()
         servers = listening.servers_for(self)
         default = servers.default
         try:
@@ -165,7 +183,7 @@ class Connection(Client):
         self._begin(head, servers)
         return True
 
-    def _read_proxy_header(self) -> bool:
+    def read_proxy_header(self) -> bool:
         try:
             parsed = parse_proxy_protocol(self.buffer)
         except ValueError as error:
@@ -213,6 +231,8 @@ class Connection(Client):
         if head.content_length > 0 or head.chunked:
             request.lingering_close = True
             self.decoder = BodyDecoder(head)
+        if self.handshake is not None and not self.may_ask(request):
+            return
         request.start()
 
     def _failed_request(self, head: Any, server: Server) -> Request:
@@ -478,6 +498,10 @@ class Connection(Client):
     @property
     def idle(self) -> bool:
         return self.state == READING and not self.buffer
+
+    @property
+    def closed(self) -> bool:
+        return self.state == CLOSED
 
     # -- the end of the worker -----------------------------------------------------------------------------------
 

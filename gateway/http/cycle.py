@@ -167,7 +167,7 @@ class Worker:
                     if self.counters is not None:
                         self.counters.closed()
                     return
-            Connection(self, fd, peer, listening).read_head()
+            Connection(self, fd, peer, listening).begin()
 
         return accepted
 

@@ -8,6 +8,5 @@ cdef class Listening:
     cdef public bint proxy_protocol
     cdef public dict servers
     cdef public bint http2
-    cdef public bint ssl
 
     cpdef AddressServers servers_for(self, object connection)

@@ -14,6 +14,7 @@ cdef class Server:
     cdef public HeadLimits limits
     cdef public double header_timeout
     cdef public tuple handlers
+    cdef public object tls
     cdef public object where
 
 
@@ -32,6 +33,7 @@ cdef class AddressServers:
     cdef public dict trailing
     cdef public list regexes
     cdef public bint single
+    cdef public bint ssl
     cdef public object options
 
     cpdef Server find(self, bytes host, object request)

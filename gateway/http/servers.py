@@ -31,6 +31,7 @@ class Server:
         self.header_timeout: float = 0.0
         # POST_READ and SERVER_REWRITE; made on first use
         self.handlers: tuple[tuple[Handler, ...], ...] | None = None
+        self.tls: Any = None  # a ServerTls, if it has certificates
         self.where: Any = None
 
 
@@ -55,6 +56,7 @@ class AddressServers:
         self.trailing: dict[bytes, Server] = {}  # www.example.*, kept as "www.example"
         self.regexes: list[ServerName] = []
         self.single = True  # no choice to make: the default serves all
+        self.ssl = False
         self.options: Any = None  # the listen directive's options
 
     def add(self, name: ServerName) -> bool:

@@ -34,6 +34,7 @@ from gateway.modules import (
     rewrite,
     scgi,
     split_clients,
+    ssl,
     static,
     status_zone,
     stub_status,
@@ -58,6 +59,7 @@ from gateway.modules import (
 HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     http_core.module,
     http_listen.module,
+    ssl.module,
     error_log.module,
     location.module,
     types.module,

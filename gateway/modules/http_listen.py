@@ -23,7 +23,6 @@ from gateway.http.servers import AddressServers, Server, ServerName
 from gateway.http.setters import cycle_of
 
 _REFUSED = {
-    "ssl": "TLS is not supported yet",
     "quic": "HTTP/3 is not supported yet",
     "http2": "HTTP/2 is not supported yet",
     "spdy": "SPDY is gone; HTTP/2 is not supported yet",
@@ -45,6 +44,7 @@ class Listen:
     proxy_protocol: bool
     server: Server
     where: Where | None
+    ssl: bool = False
 
 
 def set_listen(conf: ServerConf, command: Command) -> None:
@@ -76,6 +76,8 @@ def _option(listen: Listen, word: str, command: Command, seen: set[str]) -> None
         seen.add("bind")
     elif word == "proxy_protocol":
         listen.proxy_protocol = True
+    elif word == "ssl":
+        listen.ssl = True
     elif word == "deferred":
         address.deferred = True
         seen.add(word)
@@ -244,6 +246,7 @@ def _group(listens: list[Listen], loader: Loader) -> _Group:
         for name in listen.server.names or [ServerName(b"", listen.server)]:
             if not servers.add(name):
                 loader.warn(f'conflicting server name "{name.name.decode()}" on {listen.address.text}, ignored', None)
+    servers.ssl = any(listen.ssl for listen in listens)
     servers.single = len(servers.servers) == 1 and not servers.regexes
     return _Group(first.address, servers, bool(with_options), any(listen.proxy_protocol for listen in listens))
 

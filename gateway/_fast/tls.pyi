@@ -1,0 +1,16 @@
+from typing import Any
+
+from gateway._fast.stream import Stream
+
+class TlsStream(Stream):
+    record: int
+    @property
+    def ssl(self) -> Any: ...
+    @property
+    def established(self) -> bool: ...
+    @property
+    def fault(self) -> bytes | None: ...
+    def __init__(
+        self, plain: Stream, ssl: Any, incoming: Any, outgoing: Any, data: bytes = b"", record: int = 16384
+    ) -> None: ...
+    def handshake(self) -> bool: ...

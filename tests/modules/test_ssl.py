@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+import trio
+
+from gateway.config.errors import ConfigError
+from tests import certificates
+from tests.engine import load_http, read_reply, serving
+from tests.http.test_handshake import GET, site
+
+
+async def ask(config: str, context: ssl.SSLContext | None = None) -> bytes:
+    async with serving(config) as engine:
+        return read_reply(await certificates.exchange(engine, context or certificates.client_context(), GET)).body
+
+
+async def test_variables(tmp_path: Path) -> None:
+    text = "$https/$ssl_protocol/$ssl_cipher/$ssl_server_name/$ssl_session_reused/$ssl_alpn_protocol"
+    context = certificates.client_context()
+    context.set_alpn_protocols(["unknown", "http/1.1"])
+    found = await ask(site(tmp_path, location=f'return 200 "{text}";'), context)
+    assert found == b"on/TLSv1.3/TLS_AES_256_GCM_SHA384/localhost/./http/1.1"
+
+
+async def test_what_the_client_offered(tmp_path: Path) -> None:
+    context = certificates.client_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256")
+    found = await ask(site(tmp_path, location='return 200 "$ssl_ciphers $ssl_session_id";'), context)
+    ciphers, _, session = found.partition(b" ")
+    assert ciphers.split(b":")[:2] == [b"ECDHE-RSA-AES128-GCM-SHA256", b"ECDHE-ECDSA-AES128-GCM-SHA256"]
+    assert len(session) in (0, 64)
+
+
+async def test_variables_without_tls() -> None:
+    values = "$ssl_protocol$ssl_cipher$ssl_ciphers$ssl_session_id$https"
+    async with serving(f'server {{ return 200 "[{values}]"; }}') as engine:
+        assert (await engine.get("/")).body == b"[]"
+
+
+async def test_redirects_are_to_https(tmp_path: Path) -> None:
+    async with serving(site(tmp_path, location="return 301 /there;")) as engine:
+        reply = read_reply(await certificates.exchange(engine, certificates.client_context(), GET))
+        assert (reply.header("location") or b"").startswith(b"https://localhost")
+
+
+@pytest.mark.parametrize("tickets", ["on", "off"])
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+async def test_sessions(tmp_path: Path, tickets: str, version: str) -> None:
+    """A session goes on in another connection, by a ticket or from the worker's memory."""
+    context = certificates.client_context()
+    context.maximum_version = ssl.TLSVersion[version]
+    config = site(
+        tmp_path,
+        f"ssl_session_tickets {tickets}; ssl_session_cache shared:a:1m;",
+        location="return 200 $ssl_session_reused;",
+    )
+    session: ssl.SSLSession | None = None
+    bodies = []
+    async with serving(config) as engine:
+        for _ in range(2):
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            client = context.wrap_bio(incoming, outgoing, server_hostname="localhost", session=session)
+            plain = engine.connect()
+            received = b""
+            sent = False
+            while True:
+                try:
+                    if not sent:
+                        client.do_handshake()
+                        client.write(GET)
+                        sent = True
+                    data = client.read()
+                    if not data:
+                        break
+                    received += data
+                except ssl.SSLWantReadError:
+                    await plain.send_all(outgoing.read())
+                    incoming.write(await plain.receive_some())
+            session = client.session
+            bodies.append(read_reply(received).body)
+            await plain.aclose()
+    assert bodies == [b".", b"r"]
+
+
+async def test_protocols_and_ciphers(tmp_path: Path) -> None:
+    context = certificates.client_context()
+    config = site(
+        tmp_path,
+        "ssl_protocols TLSv1.2; ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256;",
+        location='return 200 "$ssl_protocol $ssl_cipher";',
+    )
+    found = await ask(config, context)
+    assert found.startswith(b"TLSv1.2 ECDHE-") and found.endswith(b"-AES128-GCM-SHA256")
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    async with serving(config) as engine:
+        with pytest.raises(trio.BrokenResourceError):
+            await certificates.exchange(engine, context, GET)
+
+
+def server(*directives: str, http: str = "") -> str:
+    return http + "server { listen 127.0.0.1:8443 ssl; " + " ".join(directives) + " }"
+
+
+def test_what_is_missing(tmp_path: Path) -> None:
+    chain, key = certificates.write(tmp_path)
+    for text, message in (
+        (server(), r'no "ssl_certificate" is defined for the "listen ... ssl" directive in nginx.conf:2'),
+        (server(f"ssl_certificate {chain};"), f'no "ssl_certificate_key" is defined for certificate "{chain}" in'),
+        (
+            "server { listen 127.0.0.1:8443 ssl; ssl_reject_handshake on; }" + server(),
+            'no "ssl_certificate" is defined for the "listen ... ssl" directive',
+        ),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            load_http(text)
+    load_http(server(f"ssl_certificate_key {key};", http=f"ssl_certificate {chain};"))
+    load_http("server { ssl_certificate_key nowhere; }")
+
+
+def test_what_is_wrong(tmp_path: Path) -> None:
+    chain, key = certificates.write(tmp_path)
+    pair = f"ssl_certificate {chain}; ssl_certificate_key {key};"
+    for more, message in (
+        ("ssl_ciphers NO;", r'SSL_CTX_set_cipher_list\("NO"\) failed .* in nginx.conf:2'),
+        ("ssl_protocols TLSv1.4;", 'invalid value "TLSv1.4" in nginx.conf:2'),
+        ("ssl_session_cache wrong;", 'invalid session cache "wrong" in'),
+        ("ssl_session_cache shared:a;", 'invalid session cache "shared:a" in'),
+        ("ssl_session_cache shared:a:1k;", 'session cache "shared:a:1k" is too small in'),
+        ("ssl_ecdh_curve nothing;", 'SSL_CTX_set1_curves_list\\("nothing"\\) failed in'),
+        ("ssl_dhparam /nowhere;", 'BIO_new_file\\("/nowhere"\\) failed'),
+        ("ssl_password_file /nowhere;", 'open\\(\\) "/nowhere" failed'),
+        ("ssl_certificate /nowhere; ssl_certificate_key /nowhere;", 'cannot load certificate "/nowhere": BIO_new_file'),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            load_http(server(pair, more))
+    for more in ("ssl_session_cache builtin:1000 shared:a:1m;", "ssl_session_cache off;", "ssl_buffer_size 4k;"):
+        load_http(server(pair, more))
+
+
+def test_servers_with_the_same_settings_share_a_context(tmp_path: Path) -> None:
+    chain, key = certificates.write(tmp_path)
+    servers = "".join(f"server {{ listen 127.0.0.1:8443 ssl; server_name {name}; }}" for name in "ab")
+    cycle = load_http(f"ssl_certificate {chain}; ssl_certificate_key {key};" + servers)
+    assert cycle.servers[0].tls is not None
+    assert len({id(one.tls.context) for one in cycle.servers}) == 1
