@@ -27,6 +27,13 @@ class PeerState:
         """All words 0."""
     def keep_part(self, memory: Any) -> None:
         """Count this process's part of conns and inflight in two words of a buffer as well (upstream/ledger.py)."""
+    @property
+    def codes(self) -> list[int]:
+        """Responses by status from 100 on; empty where they are not counted."""
+    @codes.setter
+    def codes(self, counts: list[int]) -> None: ...
+    def count_codes(self, memory: memoryview) -> None:
+        """Count responses by status, from 100 to 599, in these words."""
     def write_off(self, conns: int, inflight: int) -> None:
         """Take off what a process that died had under way."""
     def begin_inflight(self) -> None: ...

@@ -78,8 +78,10 @@ cdef class PeerState:
     cdef int64_t *mine  # this process's part of CONNS and INFLIGHT
     cdef int64_t own[COUNT]
     cdef int64_t own_part[2]
+    cdef int64_t *_codes
     cdef Py_buffer _buffer
     cdef Py_buffer _part
+    cdef Py_buffer _codes_buffer
     cdef bint _held
     cdef bint _in_ledger
 
@@ -88,6 +90,7 @@ cdef class PeerState:
         self.mine = self.own_part
         memset(self.own, 0, sizeof(self.own))
         memset(self.own_part, 0, sizeof(self.own_part))
+        self._codes = NULL
         self._held = False
         self._in_ledger = False
 
@@ -109,7 +112,30 @@ cdef class PeerState:
             raise ValueError("the memory is too small, or not aligned")
         self.mine = <int64_t *> self._part.buf
 
+    def count_codes(self, memory not None):
+        if self._codes is not NULL:
+            raise ValueError("codes are counted already")
+        PyObject_GetBuffer(memory, &self._codes_buffer, PyBUF_WRITABLE)
+        if self._codes_buffer.len < 500 * 8 or <size_t> self._codes_buffer.buf % 8:
+            PyBuffer_Release(&self._codes_buffer)
+            raise ValueError("the memory is too small, or not aligned")
+        self._codes = <int64_t *> self._codes_buffer.buf
+
+    @property
+    def codes(self):
+        cdef Py_ssize_t index
+        return [] if self._codes is NULL else [self._codes[index] for index in range(500)]
+
+    @codes.setter
+    def codes(self, list counts not None):
+        cdef Py_ssize_t index
+        if self._codes is not NULL:
+            for index in range(500):
+                self._codes[index] = counts[index]
+
     def __dealloc__(self):
+        if self._codes is not NULL:
+            PyBuffer_Release(&self._codes_buffer)
         if self._held:
             PyBuffer_Release(&self._buffer)
         if self._in_ledger:
@@ -234,6 +260,8 @@ cdef class PeerState:
         w[RECEIVED] += received
         if 100 <= status < 600:
             w[RESPONSES_1XX + status // 100 - 1] += 1
+            if self._codes is not NULL:
+                self._codes[status - 100] += 1
 
 
 cdef Py_ssize_t _highest(list peers, object tried, int64_t now, int64_t *total, bint ramps) except -2:

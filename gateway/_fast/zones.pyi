@@ -33,7 +33,7 @@ class Lock:
     def __exit__(self, *exc: object) -> None: ...
 
 class WorkerCounters:
-    """One worker's slot of core.counters, and the totals; each method is a few atomic additions."""
+    """One worker's slot of core.counters; each method is a few atomic additions."""
 
     def __init__(self, words: Words, base: int) -> None: ...
     def accepted(self) -> None:

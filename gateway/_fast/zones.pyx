@@ -122,35 +122,33 @@ cdef class Words(_Part):
 
 
 cdef enum:
-    # words of core.counters: the totals, then a slot for each worker
+    # words of a worker's slot in core.counters
     ACCEPTED = 0
     HANDLED = 1
     REQUESTS = 2
-    ACTIVE = 1
-    READING = 2
-    WRITING = 3
-    WAITING = 4
+    ACTIVE = 3
+    READING = 4
+    WRITING = 5
+    WAITING = 6
 
 
 cdef class WorkerCounters:
     cdef Words _words
-    cdef int64_t *_total
     cdef int64_t *_slot
 
     def __init__(self, Words words not None, Py_ssize_t base):
         words.at(base + WAITING)
         self._words = words
-        self._total = words.words
         self._slot = words.words + base
 
     def accepted(self):
-        word_add(self._total + ACCEPTED, 1)
-        word_add(self._total + HANDLED, 1)
+        word_add(self._slot + ACCEPTED, 1)
+        word_add(self._slot + HANDLED, 1)
         word_add(self._slot + ACTIVE, 1)
         word_add(self._slot + WAITING, 1)
 
     def dropped(self):
-        word_add(self._total + ACCEPTED, 1)
+        word_add(self._slot + ACCEPTED, 1)
 
     def closed(self):
         word_add(self._slot + ACTIVE, -1)
@@ -165,7 +163,7 @@ cdef class WorkerCounters:
         word_add(self._slot + WAITING, 1)
 
     def request_begins(self):
-        word_add(self._total + REQUESTS, 1)
+        word_add(self._slot + REQUESTS, 1)
         word_add(self._slot + WAITING, -1)
         word_add(self._slot + WRITING, 1)
 

@@ -32,6 +32,10 @@ class ResolverCounts:
     def timed_out(self) -> None:
         self._words.add(len(_REQUESTS) + _TIMED_OUT, 1)
 
+    def reset(self) -> None:
+        for index in range(len(self._words)):
+            self._words.store(index, 0)
+
     def shown(self) -> dict[str, dict[str, int]]:
         """As the API shows them."""
         values = [self._words.load(index) for index in range(len(self._words))]

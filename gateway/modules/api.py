@@ -1,11 +1,13 @@
 """api: `api [write=on | off]` of NGINX Plus, its paths and JSON up to version 9; GET for all, changes with write=on.
 
-    /nginx /processes /connections /slabs /workers /resolvers /ssl
-    /http/requests /http/server_zones /http/location_zones /http/caches /http/limit_reqs /http/limit_conns
-    /http/upstreams[/NAME[/servers[/ID]]]
+    /nginx /processes /connections /slabs[/ZONE] /workers[/ID] /resolvers[/ZONE] /ssl
+    /http/requests /http/server_zones[/ZONE] /http/location_zones[/ZONE] /http/limit_reqs[/ZONE]
+    /http/caches[/ZONE] /http/limit_conns[/ZONE] /http/upstreams[/NAME[/servers[/ID]]]
 
-Different from NGINX Plus: nothing is counted yet of workers, TLS, caches and limits, so these are empty, and
-so are the codes of responses from peers; connections and requests cannot be reset; there are no keyvals and no stream.
+DELETE of what is counted begins to count anew. Different from NGINX Plus: nothing is counted yet of TLS, caches and
+limit_conn, so these are empty; a zone's memory is not cut into slots of sizes, so slabs have none and their DELETE
+does nothing; `connections` and `requests` are those of stub_status, which DELETE resets with them; there are no
+keyvals, no license and no stream.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from gateway.upstream.api import ApiError
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
+    from gateway.core.counters import Counters, Status
     from gateway.core.zones import Zones
     from gateway.http.locations import Location
     from gateway.http.request import Request
@@ -149,23 +152,34 @@ class Call:
             raise ApiError(404, "unknown version" if version.isdigit() else "path not found", code)
         if rest[:2] == ["http", "upstreams"]:
             return self.upstreams(rest[2:])
-        show = _SHOWN.get("/".join(rest))
-        if show is not None:
-            return self.only("GET", lambda: self.selected(show(self)))
-        *above, name = rest
-        if above in (["http", "server_zones"], ["http", "location_zones"], ["resolvers"]):
-            zones = _SHOWN["/".join(above)](self)
-            if unquote(name) in zones:
-                return self.only("GET", lambda: self.selected(zones[unquote(name)]))
-        raise ApiError(404, "path not found", "PathNotFound")
+        resource = _RESOURCES.get("/".join(rest))
+        if resource is not None:
+            method = self.permit("GET DELETE" if resource.reset and not resource.missing else "GET")
+            if method == "DELETE":
+                resource.reset(self, "")  # type: ignore[misc]
+                return None
+            found = {} if method == "OPTIONS" else resource.show(self)
+            return list(found.values()) if resource.listed else self.selected(found)
+        *above, last = rest
+        resource = _RESOURCES.get("/".join(above))
+        if resource is None or not resource.missing:
+            raise ApiError(404, "path not found", "PathNotFound")
+        name = unquote(last)
+        items = resource.show(self)
+        if name not in items:
+            raise ApiError(404, *resource.missing)
+        if self.permit("GET DELETE" if resource.reset else "GET") == "DELETE":
+            resource.reset(self, name)  # type: ignore[misc]
+            return None
+        return self.selected(items[name])
 
     def only(self, methods: str, show: Callable[[], Any]) -> Any:
         """Answer a resource that can be read, or say what it allows."""
         self.permit(methods)
         return {} if self.method == "OPTIONS" else show()
 
-    def permit(self, methods: str) -> None:
-        """Whether this method is one of the resource's, and allowed. Errors: ApiError."""
+    def permit(self, methods: str) -> str:
+        """The method, if it is one of the resource's and allowed; a DELETE has no answer. Errors: ApiError."""
         allowed = methods.split() if self.write else ["GET"]
         listed = ["GET", "HEAD", "OPTIONS", *(method for method in allowed if method != "GET")]
         if self.method not in listed:
@@ -173,6 +187,9 @@ class Call:
             raise ApiError(405, f"method {self.method} disabled", "MethodDisabled")
         if self.method == "OPTIONS":
             self.allow = ", ".join(listed)
+        if self.method == "DELETE":
+            self.status = 204
+        return self.method
 
     def selected(self, found: Any) -> Any:
         """`?fields=a,b`: only these."""
@@ -199,10 +216,9 @@ class Call:
         if upstream is None:
             raise ApiError(404, "upstream not found", "UpstreamNotFound")
         if len(path) == 1:
-            self.permit("GET DELETE")
-            if self.method == "DELETE":
+            if self.permit("GET DELETE") == "DELETE":
                 api.reset(upstream)
-                self.status = 204
+                return None
             return self.selected(api.describe(upstream, now))
         if path[1] != "servers" or len(path) > 3:
             raise ApiError(404, "path not found", "PathNotFound")
@@ -227,6 +243,7 @@ class Call:
         peer = api.find(upstream.shared, number)
         if self.method == "DELETE":
             left = api.remove(upstream, peer)
+            self.status = 200  # with what is left
             self.save(upstream)
             return left
         if self.method == "PATCH":
@@ -275,31 +292,64 @@ class Call:
         }
 
     def connections(self) -> Any:
-        status = stub_status.read(self.request)
-        return {
-            "accepted": status.accepted,
-            "dropped": status.accepted - status.handled,
-            "active": status.active - status.waiting,
-            "idle": status.waiting,
-        }
+        return _connections(stub_status.read(self.request))
 
     def requests(self) -> Any:
-        status = stub_status.read(self.request)
-        return {"total": status.requests, "current": status.reading + status.writing}
+        return _requests(stub_status.read(self.request))
 
-    def resolvers(self) -> Any:
+    def workers(self) -> dict[str, Any]:
+        found = {}
+        for worker in self.counters.workers():
+            found[str(worker.number)] = {
+                "id": worker.number,
+                "pid": worker.pid,
+                "connections": _connections(worker.status),
+                "http": {"requests": _requests(worker.status)},
+            }
+        return found
+
+    @property
+    def counters(self) -> Counters:
+        return stub_status.counters_of(self.request)
+
+    def reset_worker(self, number: str) -> None:
+        self.counters.reset(connections=True, number=int(number))
+        self.counters.reset(connections=False, number=int(number))
+
+    def resolvers(self) -> dict[str, Any]:
         return {name: counts.shown() for name, counts in self.main.resolvers.items()}
 
-    def slabs(self) -> Any:
-        zones: Zones | None = self.main.zones
+    def slabs(self) -> dict[str, Any]:
         found = {}
-        for zone in zones or ():
+        for zone in self.main.zones or ():
             if zone.name == status_zone.ZONE:
                 continue
             pages = zone.size // _PAGE
             free = min(zone.unused() // _PAGE, pages)
             found[zone.name] = {"pages": {"used": pages - free, "free": free}, "slots": {}}
         return found
+
+    def limit_reqs(self) -> dict[str, Any]:
+        return {zone.name: zone.data.show() for zone in self.main.zones or () if zone.owner == "limit_req"}
+
+    def reset_limit_req(self, name: str) -> None:
+        zones: Zones = self.main.zones
+        zone = zones.get(name)
+        assert zone is not None
+        zone.data.reset()
+
+
+def _connections(status: Status) -> dict[str, int]:
+    return {
+        "accepted": status.accepted,
+        "dropped": status.accepted - status.handled,
+        "active": status.active - status.waiting,
+        "idle": status.waiting,
+    }
+
+
+def _requests(status: Status) -> dict[str, int]:
+    return {"total": status.requests, "current": status.reading + status.writing}
 
 
 def _fields(args: bytes) -> list[str] | None:
@@ -314,30 +364,57 @@ def _nothing(call: Call) -> Any:
     return {}
 
 
-_SHOWN: Final[dict[str, Callable[[Call], Any]]] = {
-    "": lambda call: ["nginx", "processes", "connections", "slabs", "http", "resolvers", "ssl", "workers"],
-    "nginx": Call.nginx,
-    "processes": lambda call: {"respawned": stub_status.counters_of(call.request).respawns.load(0)},
-    "connections": Call.connections,
-    "slabs": Call.slabs,
-    "workers": lambda call: [],
-    "resolvers": Call.resolvers,
-    "ssl": _nothing,
-    "http": lambda call: [
-        "requests",
-        "server_zones",
-        "location_zones",
-        "caches",
-        "limit_conns",
-        "limit_reqs",
-        "upstreams",
-    ],
-    "http/requests": Call.requests,
-    "http/server_zones": lambda call: status_zone.show_servers(call.request),
-    "http/location_zones": lambda call: status_zone.show_locations(call.request),
-    "http/caches": _nothing,
-    "http/limit_conns": _nothing,
-    "http/limit_reqs": _nothing,
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What a path shows."""
+
+    show: Callable[[Call], Any]
+    missing: tuple[str, str] | None = None  # of one with items: what is said of a name that is not there, and its code
+    reset: Callable[[Call, str], object] | None = None  # DELETE of an item, or of the whole where it has none
+    listed: bool = False  # shown as a list of its items
+
+
+_RESOURCES: Final[dict[str, Resource]] = {
+    "": Resource(lambda call: ["nginx", "processes", "connections", "slabs", "http", "resolvers", "ssl", "workers"]),
+    "nginx": Resource(Call.nginx),
+    "processes": Resource(
+        lambda call: {"respawned": call.counters.respawns.load(0)},
+        reset=lambda call, name: call.counters.respawns.store(0, 0),
+    ),
+    "connections": Resource(Call.connections, reset=lambda call, name: call.counters.reset(connections=True)),
+    "slabs": Resource(Call.slabs, ("slab not found", "SlabNotFound"), lambda call, name: None),
+    "workers": Resource(Call.workers, ("worker not found", "WorkerNotFound"), Call.reset_worker, listed=True),
+    "resolvers": Resource(
+        Call.resolvers,
+        ("resolver zone not found", "ResolverZoneNotFound"),
+        lambda call, name: call.main.resolvers[name].reset(),
+    ),
+    "ssl": Resource(_nothing),
+    "http": Resource(
+        lambda call: [
+            "requests",
+            "server_zones",
+            "location_zones",
+            "caches",
+            "limit_conns",
+            "limit_reqs",
+            "upstreams",
+        ]
+    ),
+    "http/requests": Resource(Call.requests, reset=lambda call, name: call.counters.reset(connections=False)),
+    "http/server_zones": Resource(
+        lambda call: status_zone.show_servers(call.request),
+        ("server zone not found", "ServerZoneNotFound"),
+        lambda call, name: status_zone.reset_server(call.request, name),
+    ),
+    "http/location_zones": Resource(
+        lambda call: status_zone.show_locations(call.request),
+        ("location zone not found", "LocationZoneNotFound"),
+        lambda call, name: status_zone.reset_location(call.request, name),
+    ),
+    "http/caches": Resource(_nothing, ("cache not found", "CacheNotFound")),
+    "http/limit_conns": Resource(_nothing, ("limit_conn not found", "LimitConnNotFound")),
+    "http/limit_reqs": Resource(Call.limit_reqs, ("limit_req not found", "LimitReqNotFound"), Call.reset_limit_req),
 }
 
 

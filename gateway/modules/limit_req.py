@@ -18,13 +18,16 @@ from gateway.http.setters import template
 from gateway.http.variables import Variable
 
 if TYPE_CHECKING:
-    from gateway.core.zones import Table
+    from gateway.core.zones import Table, Words
     from gateway.http.locations import Location
     from gateway.http.request import Request
     from gateway.http.template import Template
 
 # A record's words. Times are the lane's, in milliseconds; excess is in thousandths of a request.
 _LAST, _EXCESS, _COUNT, _WORDS = range(4)
+# What the API shows of a zone, in a word each.
+_OUTCOMES: Final = ("passed", "delayed", "rejected", "delayed_dry_run", "rejected_dry_run")
+_PASSED, _DELAYED, _REJECTED, _DELAYED_DRY_RUN, _REJECTED_DRY_RUN = range(5)
 # Holds an IPv6 address; of longer keys the table keeps a digest.
 _KEY_SIZE: Final = 24
 _MAX_KEY: Final = 65535
@@ -46,12 +49,14 @@ class Bucket:
         self.key = key
         self.rate = rate  # thousandths of a request a second
         self.table: Table
+        self.counts: Words
         self.zone: Zone
 
     def attach(self, zone: Zone, old: Bucket | None) -> None:
         """Called when the zone has its memory, which may be the old cycle's."""
         self.zone = zone
         if old is None:
+            self.counts = zone.words(len(_OUTCOMES))
             self.table = zone.table(_KEY_SIZE, _WORDS)
         elif old.key.text != self.key.text:
             raise ZoneError(
@@ -59,8 +64,16 @@ class Bucket:
                 f'while previously it used the "{old.key.text}" key'
             )
         else:
-            self.table = old.table
+            self.table, self.counts = old.table, old.counts
         zone.data = self
+
+    def show(self) -> dict[str, int]:
+        """/http/limit_reqs/NAME of the API."""
+        return dict(zip(_OUTCOMES, self.counts.view, strict=True))
+
+    def reset(self) -> None:
+        for index in range(len(_OUTCOMES)):
+            self.counts.store(index, 0)
 
     def excess(self, record: int, now: int) -> tuple[int, int]:
         """What the bucket holds with one request more, and the milliseconds since the last one."""
@@ -222,6 +235,7 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
         lane = request.connection.lane
         now = int(lane.now * 1000)
         held: list[tuple[Limit, int]] = []
+        asked: list[Bucket] = []
         worst, excess, limited = 0, 0, None
         for index, limit in enumerate(limits):
             bucket: Bucket = limit.zone.data
@@ -246,8 +260,10 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
             if not allowed:
                 _release(held)
                 values[_STATUS] = b"REJECTED_DRY_RUN" if dry else b"REJECTED"
+                bucket.counts.add(_REJECTED_DRY_RUN if dry else _REJECTED, 1)
                 return None if dry else int(conf.status)
             limited = limit
+            asked.append(bucket)
             if record >= 0:
                 held.append((limit, record))
             elif excess > limit.delay:
@@ -263,10 +279,14 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
             delay = (filled - limit.delay) * 1000 // bucket.rate
             if filled > limit.delay and delay > worst:
                 worst, excess, limited = delay, filled, limit
-        if not worst:
+        slowest = limited.zone.data if worst else None
+        for bucket in asked:
+            outcome = _PASSED if bucket is not slowest else _DELAYED_DRY_RUN if dry else _DELAYED
+            bucket.counts.add(outcome, 1)
+        if slowest is None:
             values[_STATUS] = b"PASSED"
             return None
-        request.log(_DELAY_LEVELS[level], _line(b"delaying request%b, excess" % dry, excess, limited.zone.data, b","))
+        request.log(_DELAY_LEVELS[level], _line(b"delaying request%b, excess" % dry, excess, slowest, b","))
         values[_STATUS] = b"DELAYED_DRY_RUN" if dry else b"DELAYED"
         return None if dry else _delay(request, lane.now + worst / 1000)
 

@@ -88,6 +88,12 @@ class Table:
                 # what is under way is the old workers'
                 counts.words.view[_REQUESTS:] = old.counts[key].words.view[_REQUESTS:]
 
+    def reset(self, kind: str, name: str) -> None:
+        """Count from 0 on, but for what is under way."""
+        words = self.counts[kind, name].words
+        for index in range(_REQUESTS, _WORDS):
+            words.store(index, 0)
+
     def show(self, kind: str) -> dict[str, Any]:
         return {counts.name: counts.show() for counts in self.counts.values() if counts.kind == kind}
 
@@ -137,6 +143,14 @@ def show_servers(request: Request) -> dict[str, Any]:
 def show_locations(request: Request) -> dict[str, Any]:
     """/http/location_zones."""
     return _show(request, _LOCATION)
+
+
+def reset_server(request: Request, name: str) -> None:
+    request.cycle.scope.conf(module, "main").table.reset(_SERVER, name)
+
+
+def reset_location(request: Request, name: str) -> None:
+    request.cycle.scope.conf(module, "main").table.reset(_LOCATION, name)
 
 
 def _show(request: Request, kind: str) -> dict[str, Any]:

@@ -147,7 +147,7 @@ class Loaded:
             return _Nothing()
         serving = Worker(http, lane, self.log, worker, self._results["events"].worker_connections)
         serving.nursery = nursery
-        serving.counters = self.counters.claim()
+        serving.counters = self.counters.claim(number=worker)
         serving.start(listeners)
         return serving
 

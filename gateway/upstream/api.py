@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.config import units
 from gateway.upstream.address import inet_address, parse_target
 from gateway.upstream.peers import DOWN, DRAINING, PEER, TEMPLATE, UNHEALTHY, Peer, Server
+from gateway.upstream.zone import clear_codes
 
 if TYPE_CHECKING:
     from gateway.upstream.address import Address
@@ -82,7 +83,7 @@ def _peer(shared: SharedPeers, peer: Peer, now: int) -> dict[str, Any]:
         "requests": peer.requests,
         "header_time": peer.header_time,
         "response_time": peer.response_time,
-        "responses": responses(counts),
+        "responses": responses(counts, peer.codes),
         "sent": peer.sent,
         "received": peer.received,
         "fails": peer.failed,
@@ -340,4 +341,5 @@ def reset(upstream: Upstream) -> None:
         with shared.lock:
             for word in _COUNTERS:
                 setattr(peer, word, 0)
+            clear_codes(peer)
             peer.unhealthy = int(peer.health == UNHEALTHY)

@@ -25,6 +25,7 @@ line, address and group takes over what was counted and found out about it: KEPT
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 from collections.abc import Iterator
@@ -46,6 +47,8 @@ _LENGTHS: Final = struct.Struct("5H")
 _ROOMS: Final = (112, 120, 304, 32, 64)  # address, name, server, route, service
 SLOT_BYTES: Final = _TEXTS_AT + 16 + sum(_ROOMS)
 assert len(WORDS) * 8 <= _TEXTS_AT and SLOT_BYTES % 8 == 0
+
+_CODES: Final = 500  # statuses from 100 on
 
 _SLOT: Final = WORDS.index("slot")
 _GROUP: Final = WORDS.index("group")
@@ -80,6 +83,7 @@ class PeersZone:
         self.zone: Zone
         self.slots = 0
         self.ledger: Ledger
+        self.codes: memoryview  # beside the zone's own memory: responses of each slot by status
         self.row: memoryview | None = None  # this worker's part of the ledger
 
     def attach(self, zone: Zone, old: PeersZone | None) -> None:
@@ -91,6 +95,7 @@ class PeersZone:
         slots = self.slots = zone.left // SLOT_BYTES
         self.memory = zone.words(slots * SLOT_BYTES // 8).view.cast("B")
         self.ledger = Ledger(slots)
+        self.codes = memoryview(mmap.mmap(-1, max(slots * _CODES, 1) * 8)).cast("q")
         self.row = None
         earlier = {} if old is None else {upstream.name: upstream.shared for upstream in old.upstreams}
         try:
@@ -206,6 +211,7 @@ class SharedPeers:
                     own = peer.health, peer.downstart
                     for word in KEPT:
                         setattr(peer, word, getattr(earlier, word))
+                    peer.codes = earlier.codes
                     if not keeps and (checks or earlier.health):
                         peer.health, peer.downstart = own
 
@@ -270,6 +276,7 @@ class SharedPeers:
                     renamed = self._add(server, address, peer.parent, peer.slot)
                     for word, value in words.items():
                         setattr(renamed, word, value)
+                    renamed.codes = peer.codes
                     renamed.number = number
                     self._go(peer)
                     self._changed()
@@ -367,13 +374,12 @@ class SharedPeers:
                 continue
             peer = self._known.get(slot)
             if peer is None or peer.number != words[_ID]:
-                peer = self._read(memory)
-                self._keep_part(peer, slot)
+                peer = self._read(memory, slot)
             found[slot] = peer
         self._known = found
         return sorted(found.values(), key=_number)
 
-    def _read(self, memory: memoryview) -> Peer:
+    def _read(self, memory: memoryview, slot: int) -> Peer:
         lengths = _LENGTHS.unpack_from(memory, _TEXTS_AT)
         at = _TEXTS_AT + 16
         texts = []
@@ -383,6 +389,7 @@ class SharedPeers:
         sockaddr, name, server, route, service = texts
         peer = Peer.at(memory, Address(sockaddr, name), server, route, service)
         peer.number = peer.id
+        self._attach(peer, slot)
         return peer
 
     def _add(self, server: Server, address: Address, parent: int, kind: int, name: bytes | None = None) -> Peer:
@@ -404,10 +411,15 @@ class SharedPeers:
             peer.set_health(CHECKING)
         peer.id = peer.number = self._head[_NEXT_ID]
         self._head[_NEXT_ID] += 1
-        self._keep_part(peer, slot)
+        self._attach(peer, slot)
+        clear_codes(peer)
         self._known[slot] = peer
         peer.slot = kind
         return peer
+
+    def _attach(self, peer: Peer, slot: int) -> None:
+        peer.count_codes(self.zone.codes[slot * _CODES : (slot + 1) * _CODES])
+        self._keep_part(peer, slot)
 
     def _keep_part(self, peer: Peer, slot: int) -> None:
         row = self.zone.row
@@ -418,6 +430,12 @@ class SharedPeers:
         """The worker has its row now. Needs the lock."""
         for slot, peer in self._known.items():
             self._keep_part(peer, slot)
+
+
+def clear_codes(peer: Peer) -> None:
+    """No codes are counted yet; memory that was never used is left so."""
+    if any(peer.codes):
+        peer.codes = [0] * _CODES
 
 
 def _is_sibling(pid: int) -> bool:

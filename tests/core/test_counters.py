@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from gateway.core.counters import Counters, Status
+from gateway.core.counters import Counters, Status, WorkerStatus
 
 
 def test_the_life_of_connections() -> None:
@@ -48,3 +48,29 @@ def test_more_workers_than_slots() -> None:
     for pid in alive:
         counters.claim(pid).accepted()
     assert counters.read().active == 3
+
+
+def test_each_worker_by_its_number() -> None:
+    counters = Counters(4, shared=False)
+    own = os.getpid()
+    old = counters.claim(own, 0)
+    for _ in range(3):
+        old.accepted()
+    other = counters.claim(os.getppid(), 1)
+    other.accepted()
+    other.request_begins()
+    new = counters.claim(own, 0)  # after a reload, the old one still ends its connections
+    new.accepted()
+    new.dropped()
+    assert counters.workers() == [
+        WorkerStatus(0, own, Status(2, 1, 0, 1, 0, 0, 1)),
+        WorkerStatus(1, os.getppid(), Status(1, 1, 1, 1, 0, 1, 0)),
+    ]
+    assert counters.read() == Status(6, 5, 1, 5, 0, 1, 4)
+    counters.reset(connections=True, number=1)
+    assert counters.read() == Status(5, 4, 1, 5, 0, 1, 4)
+    counters.release(os.getppid())
+    assert counters.read() == Status(5, 4, 1, 4, 0, 0, 4)
+    counters.reset(connections=False)
+    counters.reset(connections=True)
+    assert counters.read() == Status(0, 0, 0, 4, 0, 0, 4)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.config.errors import ConfigError
+from gateway.modules import stub_status
 from tests.dns_server import dns_server
 from tests.engine import Engine, load_http, serving
 from tests.fakes import answer, farm
@@ -74,6 +76,16 @@ async def test_process_and_connections() -> None:
         ("GET", "http/upstreams/a/what", 404, "PathNotFound", "path not found"),
         ("GET", "http/upstreams/a/servers/9", 404, "UpstreamServerNotFound", 'server with ID "9" does not exist'),
         ("GET", "http/upstreams/a/servers/x", 400, "UpstreamBadServerId", "invalid server ID"),
+        ("GET", "slabs/x", 404, "SlabNotFound", "slab not found"),
+        ("GET", "workers/7", 404, "WorkerNotFound", "worker not found"),
+        ("GET", "resolvers/x", 404, "ResolverZoneNotFound", "resolver zone not found"),
+        ("GET", "http/server_zones/x", 404, "ServerZoneNotFound", "server zone not found"),
+        ("DELETE", "http/location_zones/x", 404, "LocationZoneNotFound", "location zone not found"),
+        ("GET", "http/limit_reqs/x", 404, "LimitReqNotFound", "limit_req not found"),
+        ("GET", "http/limit_conns/x", 404, "LimitConnNotFound", "limit_conn not found"),
+        ("GET", "http/caches/x", 404, "CacheNotFound", "cache not found"),
+        ("GET", "connections/x", 404, "PathNotFound", "path not found"),
+        ("DELETE", "slabs", 405, "MethodDisabled", "method DELETE disabled"),
         ("DELETE", "nginx", 405, "MethodDisabled", "method DELETE disabled"),
         ("POST", "http/upstreams/a", 405, "MethodDisabled", "method POST disabled"),
     ],
@@ -141,7 +153,7 @@ async def test_upstreams() -> None:
         assert [peer["state"] for peer in upstreams["b"]["peers"]] == ["down", "draining"]
         peer = upstreams["a"]["peers"][0]
         assert peer["state"] == "up" and peer["max_conns"] == 5 and peer["health_checks"]["checks"] == 0
-        assert peer["responses"] == {"1xx": 0, "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0, "total": 0}
+        assert peer["responses"] == {"1xx": 0, "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0, "codes": {}, "total": 0}
         assert "downstart" not in peer and "selected" not in peer
         assert (await call("GET", "http/upstreams?fields="))[1] == ["a", "b"]
         assert (await call("GET", "http/upstreams?fields=zone"))[1] == {"a": {"zone": "a"}, "b": {"zone": "b"}}
@@ -166,10 +178,12 @@ async def test_statistics(tmp_path: Path) -> None:
             assert one["downstart"] and two["selected"] >= one["selected"]
             assert (two["state"], two["requests"], two["active"]) == ("up", 3, 0)
             assert two["responses"]["2xx"] == two["responses"]["total"] == 3
+            assert (two["responses"]["codes"], one["responses"]["codes"]) == ({"200": 3}, {})
             assert two["sent"] > 0 and two["received"] > 0
             assert await call("DELETE", "http/upstreams/u") == (204, None)
             _, upstream = await call("GET", "http/upstreams/u")
             assert [peer["requests"] for peer in upstream["peers"]] == [0, 0]
+            assert [peer["responses"]["codes"] for peer in upstream["peers"]] == [{}, {}]
 
 
 async def test_servers_come_and_go() -> None:
@@ -329,3 +343,53 @@ async def test_resolvers() -> None:
             assert found["outer"]["requests"]["name"] == found["outer"]["responses"]["noerror"] == 1
             assert await call("GET", "resolvers/outer") == (200, found["outer"])
             assert (await call("GET", "resolvers/other"))[0] == 404
+
+
+async def test_limit_reqs() -> None:
+    text = """
+        limit_req_zone $arg_a zone=a:64k rate=1r/m; limit_req_zone $arg_b zone=b:64k rate=1r/m;
+        server { listen 127.0.0.1:8080;
+            location /api { api write=on; }
+            location / { limit_req zone=a; limit_req zone=b burst=2 nodelay; }
+            location /dry { limit_req zone=a; limit_req_dry_run on; } }
+    """
+    async with client(text) as call:
+        for target in ("/?a=1", "/?a=1", "/?b=1", "/?b=1", "/?a=2&b=2", "/dry?a=1", "/"):
+            await call.engine.get(target)
+        a = {"passed": 2, "delayed": 0, "rejected": 1, "delayed_dry_run": 0, "rejected_dry_run": 1}
+        b = {"passed": 3, "delayed": 0, "rejected": 0, "delayed_dry_run": 0, "rejected_dry_run": 0}
+        assert await call("GET", "http/limit_reqs") == (200, {"a": a, "b": b})
+        assert await call("GET", "http/limit_reqs/b") == (200, b)
+        assert await call("DELETE", "http/limit_reqs/b") == (204, None)
+        assert await call("GET", "http/limit_reqs") == (200, {"a": a, "b": dict.fromkeys(b, 0)})
+        assert set((await call("GET", "slabs"))[1]) == {"a", "b"}
+
+
+async def test_workers_and_what_can_be_counted_anew() -> None:
+    text = """server { listen 127.0.0.1:8080; status_zone s;
+        location /api { api write=on; } location / { status_zone l; return 204; } }"""
+    async with client(text) as call:
+        counters = call.engine.cycle.scope.conf(stub_status.module, "main").counters
+        call.engine.worker.counters = counters.claim(number=3)
+        for _ in range(3):
+            await call.engine.get("/")
+        _, (worker,) = await call("GET", "workers")
+        assert (worker["id"], worker["pid"]) == (3, os.getpid())
+        assert worker["http"] == {"requests": {"total": 4, "current": 1}}
+        assert worker["connections"]["accepted"] == 4
+        assert (await call("GET", "workers/3"))[1]["id"] == 3
+        assert (await call("GET", "http/location_zones/l"))[1]["requests"] == 3
+        for path in ("workers/3", "http/server_zones/s", "http/location_zones/l", "http/requests", "connections"):
+            assert await call("DELETE", path) == (204, None)
+        assert (await call("GET", "http/requests"))[1]["total"] == 2
+        assert (await call("GET", "http/location_zones/l"))[1]["requests"] == 0
+        assert (await call("GET", "http/server_zones/s"))[1] | {"received": 0, "sent": 0} == {
+            "processing": 1,
+            "requests": 6,
+            "responses": {"1xx": 0, "2xx": 6, "3xx": 0, "4xx": 0, "5xx": 0, "codes": {"200": 2, "204": 4}, "total": 6},
+            "discarded": 0,
+            "received": 0,
+            "sent": 0,
+        }
+        assert await call("OPTIONS", "processes") == (200, {})
+        assert call.reply.header("allow") == b"GET, HEAD, OPTIONS, DELETE"
