@@ -7,6 +7,7 @@ import errno
 import mmap
 import os
 import random
+import shutil
 import stat
 from collections.abc import Sequence
 
@@ -73,14 +74,26 @@ class TempFile:
 
     __slots__ = ("_delete", "fd", "path", "size")
 
-    def __init__(self, where: TempPath, *, persistent: bool = False, clean: bool = False, access: int = 0o600) -> None:
-        """Make it: unlinked at once unless `persistent`; with `clean` it is deleted when it is closed. FileError."""
+    def __init__(
+        self,
+        where: TempPath,
+        *,
+        persistent: bool = False,
+        clean: bool = False,
+        access: int = 0o600,
+        beside: bytes | None = None,
+    ) -> None:
+        """Make it: unlinked at once unless `persistent`; with `clean` it is deleted when it is closed. FileError.
+
+        `beside`: it lies in this file's folder below `where`, under its name with a number behind it.
+        """
         self.fd = -1
         self.size = 0
         self._delete = False
         collision = False
         while True:
-            self.path = where.hashed(b"%010d" % _next_number(collision))
+            number = b"%010d" % _next_number(collision)
+            self.path = where.hashed(number) if beside is None else beside + b"." + number
             try:
                 self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, access)
                 break
@@ -120,6 +133,48 @@ class TempFile:
         """Leave the file in its place when it is closed (client_body_in_file_only on)."""
         self._delete = False
 
+    def move(self, path: bytes, *, access: int = 0, modified: int | None = None, folders: int = 0o700) -> None:
+        """Give it its place under this name, in folders that are made if need be; nginx's ngx_ext_rename_file.
+
+        FileError leaves it a temporary file.
+        """
+        call = "chmod()"
+        try:
+            if access:
+                os.fchmod(self.fd, access)
+            if modified is not None:
+                call = "utimes()"
+                os.utime(self.fd, (modified, modified))
+        except OSError as error:
+            raise FileError(error.errno or errno.EIO, call, self.path) from None
+        try:
+            try:
+                os.rename(self.path, path)
+            except FileNotFoundError:
+                _make_folders(path, folders)
+                os.rename(self.path, path)
+            self.keep()
+        except OSError as error:
+            if error.errno == errno.EXDEV and self._copy(path, access, modified):
+                return
+            call = f'rename() "{os.fsdecode(self.path)}" to'
+            raise FileError(error.errno or errno.EIO, call, path) from None
+
+    def _copy(self, path: bytes, access: int, modified: int | None) -> bool:
+        """Another file system: copy beside the place, then rename, so that nobody sees half a file."""
+        beside = path + b"." + os.path.basename(self.path)
+        try:
+            shutil.copyfile(self.path, beside)
+            os.chmod(beside, access or 0o600)
+            if modified is not None:
+                os.utime(beside, (modified, modified))
+            os.rename(beside, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(beside)
+            return False
+        return True
+
     def close(self) -> None:
         """Close it before its last user goes, and delete it if it was to be deleted."""
         fd, self.fd = self.fd, -1
@@ -131,6 +186,15 @@ class TempFile:
         os.close(fd)
 
     __del__ = close
+
+
+def _make_folders(path: bytes, mode: int) -> None:
+    """The folders of a path; nginx's ngx_create_full_path. Errors: OSError."""
+    at = path.find(b"/", 1)
+    while at >= 0:
+        with contextlib.suppress(FileExistsError, PermissionError):
+            os.mkdir(path[:at], mode)
+        at = path.find(b"/", at + 1)
 
 
 def _make_levels(where: TempPath, path: bytes) -> None:

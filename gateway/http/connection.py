@@ -301,6 +301,8 @@ class Connection(Client):
     def send(self, request: Request, pieces: list[Piece], last: bool, flush: bool) -> None:
         stream = self.stream
         if request.header_only:
+            if flush:
+                stream.flush()
             return
         if request.chunked:
             size = total(pieces)

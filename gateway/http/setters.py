@@ -97,7 +97,7 @@ def temp_path(field_name: str) -> Setter:
         except ValueError:
             command.refuse("invalid value")
         setattr(conf, field_name, value)
-        _to_be_made(command.loader, value)
+        to_be_made(command.loader, value)
 
     return set_temp_path
 
@@ -108,10 +108,10 @@ def default_temp_path(scope: Scope, loader: Loader, module: Any, field_name: str
     if getattr(conf, field_name) is UNSET:
         value = TempPath(loader.path(name))
         setattr(conf, field_name, value)
-        _to_be_made(loader, value)
+        to_be_made(loader, value)
 
 
-def _to_be_made(loader: Loader, value: TempPath) -> None:
+def to_be_made(loader: Loader, value: TempPath) -> None:
     """Have the master make the folder and give it to the workers' user (ngx_add_path)."""
     loader.results.setdefault("paths", []).append(value)
 

@@ -73,8 +73,8 @@ class FastcgiCodec:
 
     schema = b"fastcgi://"
 
-    def __init__(self, conf: LocationConf) -> None:
-        self.params = Params(params_of(conf), pass_headers=conf.pass_request_headers)
+    def __init__(self, conf: LocationConf, *, caching: bool = False) -> None:
+        self.params = Params(params_of(conf, caching=caching), pass_headers=conf.pass_request_headers)
         self.keep: bool = conf.keep_conn
         self.catch: tuple[bytes, ...] = conf.catch_stderr
 

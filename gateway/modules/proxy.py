@@ -1,11 +1,12 @@
 """proxy: `proxy_pass` and its family: requests to an HTTP/1.x server.
 
 HTTP/1.1 with kept connections is the default, as since nginx 1.29.7. Not built yet: `https://` and the proxy_ssl_
-directives, the cache, HTTP/2.
+directives, HTTP/2.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -31,6 +32,8 @@ from gateway.http.template import Template
 from gateway.http.variables import Variable
 from gateway.modules.proxy_rewrite import add_cookie_domain, add_cookie_flags, add_cookie_path, add_redirect
 from gateway.protocol.http1_client import CHUNKED, RequestEncoder, ResponseReader, chunk
+from gateway.upstream.cache import conditions
+from gateway.upstream.cache.exchange import CachingExchange
 from gateway.upstream.conditions import Condition
 from gateway.upstream.conf import UpstreamConf
 from gateway.upstream.directives import CONDITIONS, family
@@ -87,6 +90,7 @@ class ProxyPass:
 class LocationConf(UpstreamConf):
     prefix: ClassVar[str] = "proxy"
     passes_absence: ClassVar[bool] = True
+    has_default_key: ClassVar[bool] = True
     default_hidden: ClassVar[tuple[bytes, ...]] = (*UpstreamConf.default_hidden, b"date", b"server", b"x-pad")
 
     passing: Any = setting(None, inherit=False)  # what proxy_pass said
@@ -98,6 +102,7 @@ class LocationConf(UpstreamConf):
     cookie_domains: Any = setting(())
     cookie_paths: Any = setting(())
     cookie_flags: Any = setting(())
+    cache_convert_head: Any = setting(True)
 
     def merge(self, outer: Self | None, nameless: bool = False) -> None:
         UpstreamConf.merge(self, outer, nameless)
@@ -186,7 +191,10 @@ class ProxyCodec:
 
     schema = b"http://"
 
-    def __init__(self, conf: LocationConf, destination: Destination, location: bytes, *, whole: bool) -> None:
+    def __init__(
+        self, conf: LocationConf, destination: Destination, location: bytes, *, whole: bool, caching: bool = False
+    ) -> None:
+        """`caching`: the client's conditions are replaced by those of the cache."""
         self.conf = conf
         self.destination = destination
         self.location = location
@@ -196,12 +204,19 @@ class ProxyCodec:
         self.sets_transfer = b"transfer-encoding" in names
         own: list[tuple[bytes, Any]] = [] if b"host" in names else [(b"Host", destination.host)]
         own += [(name, value.shortest) for name, value in conf.set_headers]
-        self.encoder = RequestEncoder(conf.http_minor, own, _OWN | names, pass_headers=conf.pass_request_headers)
+        replaced = conditions.FIELDS if caching else ()
+        own += [(name, value) for name, value in replaced if value and name.lower() not in names]
+        hidden = _OWN.union(names, (name.lower() for name, _ in replaced))
+        self.encoder = RequestEncoder(conf.http_minor, own, hidden, pass_headers=conf.pass_request_headers)
+
+    def method(self, request: Request) -> bytes:
+        method: bytes = self.conf.method(request) if self.conf.method is not None else request.method
+        return method
 
     def encode(self, exchange: Exchange) -> bytes:
         request = exchange.request
         conf = self.conf
-        method = conf.method(request) if conf.method is not None else request.method
+        method = self.method(request)
         target = request_target(request, self.destination.uri, self.location, whole=self.whole)
         if not target:
             raise RequestRefused(500, b"zero length URI to proxy")
@@ -220,7 +235,7 @@ class ProxyCodec:
 
     def reader(self, exchange: Exchange) -> ResponseReader:
         request = exchange.request
-        method = self.conf.method(request) if self.conf.method is not None else request.method
+        method = self.method(request)
         on_hints = None
         core = request.location.core
         if core.early_hints and request.main is request and holds(core.early_hints, request):
@@ -233,6 +248,22 @@ class ProxyCodec:
         if request.head.chunked:
             return bool(self.conf.http_minor)
         return int(request.head.content_length) > 0
+
+
+class CachedProxyCodec(ProxyCodec):
+    """What is sent in a location with a cache: the key is made of what is asked for, and HEAD asks for the whole."""
+
+    __slots__ = ()
+
+    def method(self, request: Request) -> bytes:
+        if request.method == b"HEAD" and self.conf.cache_convert_head and request.upstream.entry is not None:
+            return b"GET"
+        return ProxyCodec.method(self, request)
+
+    def cache_key(self, request: Request) -> bytes:
+        destination = self.destination
+        host = destination.host if destination.port else destination.address + b":"
+        return b"http://" + host + request_target(request, destination.uri, self.location, whole=self.whole)
 
 
 class EarlyHints:
@@ -280,6 +311,14 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
         return Contribution(content=lambda request: _run_variable(request, conf, passing))
     upstream, destination = passing.upstream, passing.destination
     assert upstream is not None and destination is not None
+    if conf.cache is not None:
+        codecs = _codecs(conf, destination, passing.location, whole=False)
+
+        def cached(request: Request) -> Result | Awaitable[Result]:
+            request.state[module] = destination
+            return CachingExchange(request, conf, *codecs, upstream).run()
+
+        return Contribution(content=cached)
     codec = ProxyCodec(conf, destination, passing.location, whole=False)
 
     def handler(request: Request) -> Result | Awaitable[Result]:
@@ -287,6 +326,16 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
         return Exchange(request, conf, codec, upstream).run()
 
     return Contribution(content=handler)
+
+
+def _codecs(
+    conf: LocationConf, destination: Destination, location: bytes, *, whole: bool
+) -> tuple[CachedProxyCodec, CachedProxyCodec]:
+    """For requests whose answer is not kept, and for those where it is."""
+    return (
+        CachedProxyCodec(conf, destination, location, whole=whole),
+        CachedProxyCodec(conf, destination, location, whole=whole, caching=True),
+    )
 
 
 async def _run_variable(request: Request, conf: LocationConf, passing: ProxyPass) -> Result:
@@ -307,6 +356,11 @@ async def _run_variable(request: Request, conf: LocationConf, passing: ProxyPass
             destination.url, destination.address, destination.host, destination.port, b"/" + destination.uri
         )
     request.state[module] = destination
+    if conf.cache is not None:
+        codecs = _codecs(conf, destination, b"", whole=True)
+        find = functools.partial(passing.passing.find, request, target, conf)
+        result = CachingExchange(request, conf, *codecs, None, find).run()
+        return result if result is None or isinstance(result, int) else await result
     found = await passing.passing.find(request, target, conf)
     if isinstance(found, int):
         return found
@@ -343,6 +397,7 @@ module = HttpModule(
         Directive("proxy_set_body", EVERYWHERE, take(1), template_setting("body")),
         Directive("proxy_method", EVERYWHERE, take(1), template_setting("method")),
         Directive("proxy_http_version", EVERYWHERE, take(1), enum_("http_minor", {"1.0": 0, "1.1": 1})),
+        Directive("proxy_cache_convert_head", EVERYWHERE, FLAG, flag("cache_convert_head")),
         Directive("proxy_pass_trailers", EVERYWHERE, FLAG, flag("pass_trailers")),
         *family(
             "proxy",

@@ -177,6 +177,7 @@ def _multipart(request: Request, parts: list[Part], total: int) -> MultiPart:
     tail = b"\r\n--%s--\r\n" % boundary
     response.content_type = b"multipart/byteranges; boundary=" + boundary
     response.charset = None
+    response.remove(b"content-range")  # an upstream's own
     response.content_length = sum(end - start for start, end in parts) + sum(map(len, heads)) + len(tail)
     return MultiPart(parts, heads, tail)
 

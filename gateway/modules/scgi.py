@@ -43,8 +43,8 @@ class ScgiCodec:
 
     schema = b"scgi://"
 
-    def __init__(self, conf: LocationConf) -> None:
-        self.params = Params(params_of(conf), pass_headers=conf.pass_request_headers)
+    def __init__(self, conf: LocationConf, *, caching: bool = False) -> None:
+        self.params = Params(params_of(conf, caching=caching), pass_headers=conf.pass_request_headers)
 
     def encode(self, exchange: Exchange) -> bytes:
         request = exchange.request

@@ -19,6 +19,7 @@ from gateway.http.variables import Getter, PrefixVariable, Variable
 from gateway.upstream import attempt
 from gateway.upstream.address import parse_target, resolve
 from gateway.upstream.attempt import Attempt
+from gateway.upstream.cache import conditions
 from gateway.upstream.keepalive import Keepalive
 from gateway.upstream.peers import DOWN, DRAINING, Group, Server
 from gateway.upstream.upstreams import Balancer, Upstream, Upstreams
@@ -201,6 +202,9 @@ module = HttpModule(
         Variable("upstream_response_length", _over_attempts(attempt.response_length)),
         Variable("upstream_bytes_received", _over_attempts(attempt.bytes_received)),
         Variable("upstream_bytes_sent", _over_attempts(attempt.bytes_sent)),
+        Variable("upstream_cache_status", conditions.status),
+        Variable("upstream_cache_last_modified", conditions.last_modified),
+        Variable("upstream_cache_etag", conditions.etag),
         PrefixVariable("upstream_http_", _http),
         PrefixVariable("upstream_trailer_", _trailer),
         PrefixVariable("upstream_cookie_", _cookie),

@@ -65,9 +65,9 @@ class UwsgiCodec:
 
     schema = b"uwsgi://"
 
-    def __init__(self, conf: LocationConf) -> None:
+    def __init__(self, conf: LocationConf, *, caching: bool = False) -> None:
         self.encoder = PacketEncoder(
-            params_of(conf),
+            params_of(conf, caching=caching),
             modifier1=conf.modifier1,
             modifier2=conf.modifier2,
             pass_headers=conf.pass_request_headers,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.errors import ConfigError, Where
 from gateway.upstream.address import Address, parse_local
+from gateway.upstream.cache.conf import CacheConf
 from gateway.upstream.conditions import Condition
 from gateway.upstream.settings import ExchangeSettings
 
@@ -41,7 +42,7 @@ class Local:
 
 
 @dataclass(slots=True)
-class UpstreamConf(Conf):
+class UpstreamConf(CacheConf):
     """Times are seconds, sizes bytes. A subclass sets `prefix` and `default_hidden`."""
 
     prefix: ClassVar[str] = ""
@@ -51,6 +52,8 @@ class UpstreamConf(Conf):
     intercept_404: ClassVar[bool] = False
     # an answer without Server or Date that may pass (`*_pass_header`) gets none from us either
     passes_absence: ClassVar[bool] = False
+    # a cache does without `*_cache_key`
+    has_default_key: ClassVar[bool] = False
     # fields of an answer that are not passed on unless `*_pass_header` names them, in lower case
     default_hidden: ClassVar[tuple[bytes, ...]] = (
         b"x-accel-expires",
@@ -104,9 +107,20 @@ class UpstreamConf(Conf):
     def merge(self, outer: Self | None, nameless: bool = False) -> None:
         if self.local is not UNSET and self.transparent is UNSET:
             self.transparent = False  # they are one directive
+        # the inner one of the two counts
+        if self.store:
+            self.cache = None
+        if self.cache:
+            self.store = False
         if outer is not None:
             self.places = {**outer.places, **self.places}
         Conf.merge(self, outer, nameless)
+        if self.cache is not None:
+            self.settle_cache()
+            if self.cache.zone is not None and self.cache.zone.init is None:
+                self._refuse(f'"{self.prefix}_cache" zone "{self.cache.zone.name}" is unknown', "cache")
+            if self.cache_key is None and not self.has_default_key:
+                self.cache.warn(f'no "{self.prefix}_cache_key" for "{self.prefix}_cache"')
         twice = 2 * max(self.buffer_size, self.buffers[1])
         self.busy = twice if self.busy_buffers_size < 0 else self.busy_buffers_size
         self.temp_file_write = twice if self.temp_file_write_size < 0 else self.temp_file_write_size

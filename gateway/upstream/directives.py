@@ -9,6 +9,7 @@ from gateway.config.conf import UNSET
 from gateway.config.directive import (
     EVERYWHERE,
     FLAG,
+    HTTP,
     Command,
     Directive,
     Setter,
@@ -24,6 +25,7 @@ from gateway.config.directive import (
 from gateway.config.text import to_bytes
 from gateway.http.setters import number_setting, temp_path, template
 from gateway.upstream.address import parse_local
+from gateway.upstream.cache import directives as cache
 from gateway.upstream.conditions import Condition
 from gateway.upstream.conf import Local
 from gateway.upstream.response import Ignore
@@ -136,9 +138,13 @@ def family(
         ("pass_header", take(1), "pass_headers", add_header_name("pass_headers")),
         ("hide_header", take(1), "hide_headers", add_header_name("hide_headers")),
         ("ignore_headers", at_least(1), "ignore_headers", bitmask("ignore_headers", IGNORABLE)),
+        *cache.declared(prefix, conditions or CONDITIONS),
     ]
-    return tuple(
+    shared = [
         Directive(f"{prefix}_{name}", EVERYWHERE, arguments, _noting(field_name, setter))
         for name, arguments, field_name, setter in declared
         if not only or name in only
-    )
+    ]
+    if not only:
+        shared.append(Directive(f"{prefix}_cache_path", HTTP, at_least(2), cache.add_path(prefix)))
+    return tuple(shared)

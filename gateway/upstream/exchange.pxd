@@ -34,5 +34,8 @@ cdef class Exchange(Asking):
     cpdef finish(self, list pieces)
     @cython.locals(head=UpstreamHead)
     cpdef _unwanted(self)
-    @cython.locals(request=Request, head=UpstreamHead, settings=ExchangeSettings, ignored=long)
+    @cython.locals(request=Request, head=UpstreamHead, settings=ExchangeSettings, ignored=long, without_body=bint,
+                   keeps=bint)
     cpdef _answer(self)
+    cpdef copy_head(self, UpstreamHead head)
+    cpdef bint keeps(self, UpstreamHead head, bint buffering) except -1

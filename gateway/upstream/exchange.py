@@ -18,7 +18,7 @@ from gateway.core.lane import current_fibre
 from gateway.http.body import BodyError, read_body, read_body_nowait, read_body_part
 from gateway.http.module import DONE, OK, RESTART, Result
 from gateway.http.output import CONNECTION_FAILED
-from gateway.upstream import pipe, tunnel
+from gateway.upstream import pipe, storing, tunnel
 from gateway.upstream.asking import Asking, ClientGone
 from gateway.upstream.attempt import Stage, error_words
 from gateway.upstream.conditions import BY_STATUS, NON_IDEMPOTENT_METHODS, Condition, outcome_of, status_of
@@ -376,6 +376,7 @@ class Exchange(Asking):
             (settings.intercept_errors and self._has_error_page(head)) or (head.status == 404 and conf.intercept_404)
         ):
             self._begin_body(head)
+            self.intercepted(head)
             return head.status
         if (head.status >= 400 or request.head.upgrade is not None) and request.cycle.diagnosis is not None:
             request.cycle.diagnosis.answered(self)
@@ -387,7 +388,7 @@ class Exchange(Asking):
         head.apply_controls(request, ignored)
         if head.redirect is not None and not ignored & _X_ACCEL_REDIRECT:
             return self._redirect(head)
-        head.copy(request, conf)
+        self.copy_head(head)
         if head.status == 101 and request.head.upgrade is not None:
             if request.main is not request:
                 self.request.log("error", b"connection upgrade in subrequest")
@@ -402,20 +403,39 @@ class Exchange(Asking):
             buffering = {b"no": False, b"yes": True}.get(head.buffering, buffering)
         if not buffering:
             request.limit_rate = 0
-        if request.send_head():
+        without_body = request.send_head()
+        keeps = self.keeps(head, buffering)
+        if without_body and not keeps:
             return self.finish([])
         if broken:
-            request.send([rest] if rest else [])
+            request.send([rest] if rest and not without_body else [])
             return pipe.cut_off(self)
         if reader.excess:
             self.warn_excess()
-        if reader.done and not (conf.store and buffering):
+        if reader.done and not keeps:
             return self.finish([rest] if rest else [])
         if buffering:
             if request.cycle.diagnosis is not None:
                 request.cycle.diagnosis.buffers(self)
-            return pipe.run_buffered(self, rest)
+            return pipe.run_buffered(self, rest, keeps)
         return pipe.run_unbuffered(self, rest)
+
+    # what an exchange with a cache does besides
+
+    def intercepted(self, head: UpstreamHead) -> None:
+        """Instead of this answer there will be an error page."""
+
+    def copy_head(self, head: UpstreamHead) -> None:
+        """Make the client's response of the head."""
+        head.copy(self.request, self.conf)
+
+    def keeps(self, head: UpstreamHead, buffering: bool) -> bool:
+        """Whether the answer becomes a file; asked when the client's head is queued."""
+        return buffering and self.settings.stores and head.status == 200 and self.request.method != b"HEAD"
+
+    def begin_keeping(self) -> Any:
+        """What takes the answer, if it is kept: its `file` is written, then `finish` called. Errors: FileError."""
+        return storing.Storing(self)
 
     def _begin_body(self, head: UpstreamHead) -> tuple[bytes, bool]:
         """What of the body came with the head, and whether it is broken; without a body the answer is whole now."""

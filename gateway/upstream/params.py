@@ -13,6 +13,8 @@ from gateway.config.text import to_bytes
 from gateway.http.common_variables import host_and_port
 from gateway.http.module import NOTHING, Contribution
 from gateway.http.setters import default_temp_path, template
+from gateway.protocol.params import header_param
+from gateway.upstream.cache import conditions
 from gateway.upstream.conf import UpstreamConf
 
 if TYPE_CHECKING:
@@ -43,21 +45,27 @@ def settle(scope: Scope, loader: Loader, module: HttpModule) -> None:
     default_temp_path(scope, loader, module, "temp_path", f"{module.name}_temp")
 
 
-def params_of(conf: ParamsConf) -> list[Param]:
-    """The params of a location as an encoder wants them, with nginx's own HTTP_HOST."""
+def params_of(conf: ParamsConf, *, caching: bool = False) -> list[Param]:
+    """The params of a location as an encoder wants them, with nginx's own HTTP_HOST.
+
+    `caching`: the client's conditions are replaced by those of the cache.
+    """
     params: list[Param] = [(name, value.shortest, skip) for name, value, skip in conf.params]
-    if not any(name.upper() == b"HTTP_HOST" for name, _, _ in params):
-        params.append((b"HTTP_HOST", host_and_port, True))
-    return params
+    own: list[Param] = [(b"HTTP_HOST", host_and_port, True)]
+    if caching:
+        own += [(header_param(name), value, True) for name, value in conditions.FIELDS]
+    given = {name.upper() for name, _, _ in params}
+    return params + [param for param in own if param[0] not in given]
 
 
-def plan_with(codec: Callable[[Any], Codec]) -> Callable[[Any, Location], Contribution]:
+def plan_with(codec: Callable[..., Codec]) -> Callable[[Any, Location], Contribution]:
     """The `plan` of a module whose `*_pass` names an address alone: requests go there with this codec."""
 
     def plan(conf: ParamsConf, location: Location) -> Contribution:
         passing: Passing | None = conf.passing
         if passing is None:
             return NOTHING
-        return Contribution(content=passing.handler(conf, codec(conf)))
+        caching = codec(conf, caching=True) if conf.cache is not None else None
+        return Contribution(content=passing.handler(conf, codec(conf), caching_codec=caching))
 
     return plan

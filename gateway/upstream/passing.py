@@ -14,6 +14,7 @@ from gateway.http.request import Request
 from gateway.http.setters import cycle_of, location_of, template
 from gateway.http.template import Template
 from gateway.upstream.address import Target, inet_address, parse_target
+from gateway.upstream.cache.exchange import CachingExchange
 from gateway.upstream.conf import UpstreamConf
 from gateway.upstream.exchange import CLIENT_CLOSED, Codec, Exchange
 from gateway.upstream.upstreams import Upstream, Upstreams, several, single
@@ -70,9 +71,22 @@ class Passing:
         self.template = template
         self.upstream = upstream  # without variables
 
-    def handler(self, conf: UpstreamConf, codec: Codec, exchange: type[Exchange] = Exchange) -> Handler:
-        """The content handler of a location that passes its requests on."""
+    def handler(
+        self,
+        conf: UpstreamConf,
+        codec: Codec,
+        exchange: type[Exchange] = Exchange,
+        caching_codec: Codec | None = None,
+    ) -> Handler:
+        """The content handler of a location that passes its requests on; `caching_codec` where it has a cache."""
         fixed = self.upstream
+        if caching_codec is not None:
+            asks = caching_codec
+            if fixed is None:
+                return lambda request: CachingExchange(
+                    request, conf, codec, asks, None, lambda: self.found(request, conf)
+                ).run()
+            return lambda request: CachingExchange(request, conf, codec, asks, fixed).run()
         if fixed is None:
             return lambda request: self.run(request, conf, codec, exchange)
         return lambda request: exchange(request, conf, codec, fixed).run()
@@ -81,6 +95,14 @@ class Passing:
         self, request: Request, conf: UpstreamConf, codec: Codec, exchange: type[Exchange] = Exchange
     ) -> Result:
         """Find where this request goes, and let it go there."""
+        found = await self.found(request, conf)
+        if isinstance(found, int):
+            return found
+        result = exchange(request, conf, codec, found).run()
+        return result if result is None or isinstance(result, int) else await result
+
+    async def found(self, request: Request, conf: UpstreamConf) -> Upstream | int:
+        """The upstream that the variables name for this request; a status if there is none."""
         assert self.template is not None
         text = strip_scheme(self.template(request), self.schemes)
         try:
@@ -88,11 +110,7 @@ class Passing:
         except ValueError as error:
             request.log("error", b'%b in upstream "%b"' % (str(error).encode(), text))
             return 500
-        found = await self.find(request, target, conf)
-        if isinstance(found, int):
-            return found
-        result = exchange(request, conf, codec, found).run()
-        return result if result is None or isinstance(result, int) else await result
+        return await self.find(request, target, conf)
 
     async def find(self, request: Request, target: Target, conf: UpstreamConf | None = None) -> Upstream | int:
         """The upstream that a target of the run time names; a status if there is none."""

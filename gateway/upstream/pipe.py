@@ -14,13 +14,16 @@ from gateway.core.files import FileError
 from gateway.core.lane import FileSlice, park
 from gateway.core.temp_files import TempFile
 from gateway.http.output import CONNECTION_FAILED
-from gateway.upstream import storing
 from gateway.upstream.asking import ClientGone
 from gateway.upstream.attempt import Stage, error_words
 
 if TYPE_CHECKING:
     from gateway.http.module import Result
+    from gateway.upstream.cache.keeping import Keeping
     from gateway.upstream.exchange import Exchange
+    from gateway.upstream.storing import Storing
+
+    Kept = Storing | Keeping
 
 _SENDING = b" while sending to client"
 
@@ -191,20 +194,22 @@ async def run_unbuffered(exchange: Exchange, rest: bytes) -> Result:
 class _Held:
     """What the client has not been given yet: first what lies in the file, then what is in memory."""
 
-    __slots__ = ("exchange", "file", "file_given", "memory", "size", "storing")
+    __slots__ = ("exchange", "file", "file_given", "kept", "memory", "size")
 
-    def __init__(self, exchange: Exchange, kept: storing.Storing | None) -> None:
+    def __init__(self, exchange: Exchange, kept: Kept | None) -> None:
         self.exchange = exchange
-        self.storing = kept
+        self.kept = kept
         self.memory: list[bytes] = []
         self.size = 0
         self.file: TempFile | None = None if kept is None else kept.file
-        self.file_given = 0
+        self.file_given = 0 if kept is None else kept.start
 
     def add(self, part: bytes) -> None:
         """Errors: FileError, where the answer is stored."""
-        if self.storing is not None:
-            self.storing.file.write(part)
+        if self.kept is not None:
+            self.kept.file.write(part)
+            if self.kept.mute:
+                self.file_given = self.kept.file.size
         elif part:
             self.memory.append(part)
             self.size += len(part)
@@ -246,8 +251,8 @@ class _Held:
 
     def finish(self) -> Result:
         """The answer is whole."""
-        if self.storing is not None:
-            self.storing.finish()
+        if self.kept is not None:
+            self.kept.finish()
         return self.exchange.finish(self.take_all())
 
     def spill(self) -> bool:
@@ -277,16 +282,16 @@ class _Held:
         return True
 
 
-async def run_buffered(exchange: Exchange, rest: bytes) -> Result:
-    """`*_buffering on`. The temporary file is gone with its last slice."""
+async def run_buffered(exchange: Exchange, rest: bytes, keeps: bool) -> Result:
+    """`*_buffering on`. The temporary file is gone with its last slice, unless it is to be kept."""
     try:
-        return await _run_buffered(exchange, rest, storing.begin(exchange))
+        return await _run_buffered(exchange, rest, exchange.begin_keeping() if keeps else None)
     except FileError as error:
         exchange.request.log("crit", str(error).encode("utf-8", "surrogateescape"))
         return exchange.cut()
 
 
-async def _run_buffered(exchange: Exchange, rest: bytes, kept: storing.Storing | None) -> Result:
+async def _run_buffered(exchange: Exchange, rest: bytes, kept: Kept | None) -> Result:
     request = exchange.request
     conf = exchange.conf
     client = _Client(exchange)

@@ -10,6 +10,7 @@ cdef class ExchangeSettings:
     cdef public bint buffering
     cdef public bint change_buffering
     cdef public bint request_buffering
+    cdef public bint stores
     cdef public bint outlives_client
     cdef public long ignore_headers
     cdef public bint intercept_errors

@@ -24,6 +24,7 @@ class ExchangeSettings:
         self.buffering: bool = conf.buffering
         self.change_buffering: bool = conf.change_buffering
         self.request_buffering: bool = conf.request_buffering
+        self.stores: bool = bool(conf.store)
         self.outlives_client: bool = conf.outlives_client
         self.ignore_headers: int = conf.ignore_headers
         self.intercept_errors: bool = conf.intercept_errors

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
-import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.conf import UNSET
 from gateway.config.directive import Command
+from gateway.core.files import FileError
 from gateway.core.temp_files import TempFile
 from gateway.http.response import parse_http_date
 from gateway.http.setters import template
@@ -31,10 +28,12 @@ def set_store(conf: Any, command: Command) -> None:
     text = command.args[0]
     if not text:
         command.fail("empty path")
-    if text in ("on", "off"):
-        conf.store = text == "on"
-    else:
-        conf.store = template(command, text)
+    if text == "off":
+        conf.store = False
+        return
+    if conf.cache:
+        command.refuse(f'is incompatible with "{conf.prefix}_cache"')
+    conf.store = True if text == "on" else template(command, text)
 
 
 def set_access(conf: Any, command: Command) -> None:
@@ -57,6 +56,9 @@ class Storing:
 
     __slots__ = ("exchange", "file")
 
+    start = 0  # where the body begins in the file
+    mute = False
+
     def __init__(self, exchange: Exchange) -> None:
         """Errors: FileError."""
         self.exchange = exchange
@@ -77,55 +79,9 @@ class Storing:
             self._move(path, None if modified is None else parse_http_date(modified))
 
     def _move(self, path: bytes, modified: int | None) -> None:
-        file = self.file
         access = self.exchange.conf.store_access
         try:
-            call = b'chmod() "%b"' % file.path
-            os.fchmod(file.fd, access)
-            if modified is not None:
-                call = b'utimes() "%b"' % file.path
-                os.utime(file.fd, (modified, modified))
-            call = b'rename() "%b" to "%b"' % (file.path, path)
-            try:
-                os.rename(file.path, path)
-            except FileNotFoundError:
-                _make_folders(path, access)
-                os.rename(file.path, path)
-            file.keep()
-        except OSError as error:
-            if error.errno == errno.EXDEV and self._copy(path, access, modified):
-                return
-            words = call + b" failed (%d: %b)" % (error.errno or 0, (error.strerror or "").encode())
-            self.exchange.log("crit", words, Stage.READING_BODY)
-
-    def _copy(self, path: bytes, access: int, modified: int | None) -> bool:
-        """Another file system: copy beside the place, then rename, so that nobody sees half a file."""
-        beside = path + b"." + os.path.basename(self.file.path)
-        try:
-            shutil.copyfile(self.file.path, beside)
-            os.chmod(beside, access)
-            if modified is not None:
-                os.utime(beside, (modified, modified))
-            os.rename(beside, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(beside)
-            return False
-        return True
-
-
-def _make_folders(path: bytes, access: int) -> None:
-    """The folders of a path, to be entered by those who may read; nginx's ngx_create_full_path. Errors: OSError."""
-    at = path.find(b"/", 1)
-    while at >= 0:
-        with contextlib.suppress(FileExistsError, PermissionError):
-            os.mkdir(path[:at], access | (access & 0o444) >> 2)
-        at = path.find(b"/", at + 1)
-
-
-def begin(exchange: Exchange) -> Storing | None:
-    """A file for this answer where the location keeps them: a 200, and not of HEAD. Errors: FileError."""
-    head = exchange.head
-    if not exchange.conf.store or head is None or head.status != 200 or exchange.request.method == b"HEAD":
-        return None
-    return Storing(exchange)
+            # its folders can be entered by those who may read it
+            self.file.move(path, access=access, modified=modified, folders=access | (access & 0o444) >> 2)
+        except FileError as error:
+            self.exchange.log("crit", str(error).encode("utf-8", "surrogateescape"), Stage.READING_BODY)

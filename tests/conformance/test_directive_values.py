@@ -49,9 +49,9 @@ KNOWN_DIFFERENCES = {
     "gzip_disable *": "PCRE2's releases count the place of this error differently",
     "keepalive 0": "switches the cache off since nginx 1.29.7; the installed nginx is older",
 }
-# Settings of an upstream's buffers are held against each other when blocks are merged: nginx names the line after.
+# Settings of an upstream are held against each other when blocks are merged: nginx names the line after.
 for _family in ("uwsgi", "proxy", "fastcgi", "scgi"):
-    for _name in ("buffers", "buffer_size", "busy_buffers_size", "max_temp_file_size", "temp_file_write_size"):
+    for _name in ("buffers", "buffer_size", "busy_buffers_size", "max_temp_file_size", "temp_file_write_size", "cache"):
         KNOWN_DIFFERENCES[f"{_family}_{_name}"] = "we name the line of the directive, nginx that of its block"
     KNOWN_DIFFERENCES[f'{_family}_store ""'] = "an empty path is refused by 1.31; the installed nginx is older"
     KNOWN_DIFFERENCES[f"{_family}_limit_rate"] = "takes variables since nginx 1.27.0; the installed nginx is older"

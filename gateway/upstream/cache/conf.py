@@ -1,0 +1,88 @@
+"""What the `*_cache…` directives say of a location."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config.conf import Conf, setting
+from gateway.http.setters import holds
+from gateway.upstream.conditions import Condition
+
+if TYPE_CHECKING:
+    from gateway.core.zones import Zone
+    from gateway.http.request import Request
+    from gateway.http.template import Template
+    from gateway.upstream.cache.file_cache import FileCache
+
+_FOR_EVER: Final = (1 << 63) - 1
+ANY: Final = 0  # in place of a status
+
+
+class CacheUse:
+    """What a `*_cache` names: a zone, or by variables one of `caches`, those of the same protocol."""
+
+    __slots__ = ("caches", "template", "warn", "zone")
+
+    def __init__(
+        self, zone: Zone | None, template: Template | None, caches: list[FileCache], warn: Callable[[str], None]
+    ) -> None:
+        self.zone = zone
+        self.template = template
+        self.caches = caches
+        self.warn = warn  # about the directive
+
+    def find(self, request: Request) -> FileCache | None:
+        """None: no cache for this request. Errors: LookupError, with the name of one that is not there."""
+        if self.zone is not None:
+            return self.zone.data  # type: ignore[no-any-return]
+        assert self.template is not None
+        name = self.template(request)
+        if name in (b"", b"off"):
+            return None
+        for cache in self.caches:
+            if cache.name.encode() == name:
+                return cache
+        raise LookupError(name)
+
+
+@dataclass(slots=True)
+class CacheConf(Conf):
+    """Times are seconds."""
+
+    cache: Any = setting(None)  # CacheUse; None: off
+    cache_key: Any = setting(None)
+    cache_valid: Any = setting(())  # (status or ANY, seconds)
+    cache_methods: Any = setting(frozenset())
+    cache_min_uses: Any = setting(1)
+    cache_bypass: Any = setting(())
+    no_cache: Any = setting(())
+    cache_use_stale: Any = setting(int(Condition.OFF))
+    cache_revalidate: Any = setting(False)
+    cache_lock: Any = setting(False)
+    cache_lock_age: Any = setting(5.0)
+    cache_lock_timeout: Any = setting(5.0)
+    cache_max_range_offset: Any = setting(_FOR_EVER)
+    cache_convert_head: Any = setting(False)  # True in proxy
+
+    def settle_cache(self) -> None:
+        """What follows from the merged settings."""
+        if self.cache_use_stale & Condition.OFF:
+            self.cache_use_stale = int(Condition.OFF)
+        if self.cache_use_stale & Condition.ERROR:
+            self.cache_use_stale |= Condition.NO_LIVE
+        self.cache_methods |= {b"GET", b"HEAD"}
+
+    def valid_for(self, status: int) -> int:
+        """How long an answer of this status is good that does not say so itself; 0: it is not kept."""
+        for wanted, seconds in self.cache_valid:
+            if wanted in (ANY, status):
+                return seconds  # type: ignore[no-any-return]
+        return 0
+
+    def bypasses(self, request: Request) -> bool:
+        return bool(self.cache_bypass) and holds(self.cache_bypass, request)
+
+    def refuses_to_keep(self, request: Request) -> bool:
+        return bool(self.no_cache) and holds(self.no_cache, request)

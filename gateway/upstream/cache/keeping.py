@@ -1,0 +1,38 @@
+"""An answer on its way into a cache's file, while it goes to the client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.core.temp_files import TempFile
+from gateway.upstream.cache import file_head
+
+if TYPE_CHECKING:
+    from gateway.upstream.cache.entry import Entry
+    from gateway.upstream.cache.exchange import CachingExchange
+
+
+class Keeping:
+    """What the pipe writes to; see storing.Storing. What is left of it goes with the temporary file."""
+
+    __slots__ = ("entry", "file", "mute", "start")
+
+    def __init__(self, exchange: CachingExchange, entry: Entry) -> None:
+        """Errors: FileError."""
+        self.entry = entry
+        self.mute: bool = exchange.request.header_only  # nothing of it goes to the client
+        head = exchange.head
+        assert head is not None
+        kept = file_head.render(head)
+        entry.body = entry.start + len(kept)
+        self.start = entry.body
+        cache = entry.cache
+        if cache.use_temp_path:
+            self.file = TempFile(exchange.conf.temp_path, persistent=True, clean=True)
+        else:
+            self.file = TempFile(cache.path, persistent=True, clean=True, beside=entry.path)
+        self.file.write(file_head.pack(entry.head()) + file_head.key_line(entry.text) + kept)
+
+    def finish(self) -> None:
+        """The answer is whole: it takes its place."""
+        self.entry.store(self.file)
