@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, take
 from gateway.http.module import HttpModule
 from gateway.modules.upstream import upstream_of
+from gateway.upstream.line import Line
 from gateway.upstream.queue import Queue
+
+if TYPE_CHECKING:
+    from gateway.config.loader import Loader, Scope
+    from gateway.http.cycle import HttpCycle
 
 
 def set_queue(conf: None, command: Command) -> None:
@@ -28,7 +35,23 @@ def set_queue(conf: None, command: Command) -> None:
     upstream.queue = Queue(int(text), timeout_s)
 
 
+def prepare(scope: Scope, loader: Loader) -> None:
+    """The configuration is read: those that share their peers wait in one line."""
+    cycle: HttpCycle = scope.owner
+    for upstream in cycle.upstreams.all:
+        if upstream.queue is not None and upstream.zoned:
+            _share(cycle, upstream.queue)
+
+
+def _share(cycle: HttpCycle, queue: Queue) -> None:
+    line = queue.line = Line()
+    cycle.on_worker_start.append(lambda worker: queue.begin_worker(worker.lane))
+    cycle.on_worker_stop.append(queue.end_worker)
+    cycle.on_worker_death.append(line.bury)
+
+
 module = HttpModule(
     name="upstream_queue",
     directives=(Directive("queue", UPSTREAM, take(1, 2), set_queue),),
+    prepare=prepare,
 )

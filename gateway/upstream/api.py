@@ -1,6 +1,6 @@
 """What the API shows and changes of an upstream: NGINX Plus's objects, version 9.
 
-Only upstreams with `zone` are shown. Of an upstream's `keepalive` and `queue` the numbers are this worker's.
+Only upstreams with `zone` are shown. Of an upstream's `keepalive` the number is this worker's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
 import trio
 
 from tests.engine import Engine, Reply, serving
@@ -107,3 +109,27 @@ async def test_a_client_that_goes_leaves_the_queue(tmp_path: Path) -> None:
                 await until(lambda: len(upstream.queue) == 1)
             await until(lambda: len(upstream.queue) == 0)
             assert peer.conns == 1
+
+
+async def test_another_worker_wakes_who_waits_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.upstream.queue.POLL_S", 1000.0)
+    gate = Gate()
+    async with farm(tmp_path) as peers:
+        text = configuration(await peers.tcp(gate.peer()), "queue 2;")
+        async with serving(text) as engine, trio.open_nursery() as nursery:
+            upstream = engine.cycle.upstreams.all[0]
+            (peer,) = upstream.shared.members()
+            peer.conns = 1  # another worker's
+            replies: list[Reply] = []
+            nursery.start_soon(ask, engine, replies)
+            await until(lambda: len(upstream.queue) == 1)
+            gate.tickets.release()
+            pid = os.fork()
+            if pid == 0:
+                peer.conns = 0
+                upstream.queue._waiting.clear()
+                upstream.queue.wake()
+                os._exit(0)
+            os.waitpid(pid, 0)
+            await until(lambda: replies)
+            assert replies[0].status == 200
