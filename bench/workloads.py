@@ -170,7 +170,7 @@ def idle_connections(lab: Lab, server: Server) -> Figures:
 
 
 def upstream_memory(lab: Lab, server: Server) -> Figures:
-    """A 10 MiB answer from the app through the buffers: CPU per answer, and what the worker's memory grew by at most."""
+    """A 10 MiB answer from the app through the buffers: CPU per answer, and how much the worker grew at most."""
     request = lab.request("/")
     idle = max(memory(pid, "VmRSS") for pid in server.workers())
     for pid in server.workers():
