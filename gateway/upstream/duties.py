@@ -1,12 +1,12 @@
-"""What a worker does beside requests for upstreams with a zone: tasks from its start to the beginning of its end.
+"""What a worker does beside requests for upstreams with a zone, and for caches: tasks from its start to its end.
 
-Each task asks SharedPeers.on_duty whether it is this worker's turn. A bug in one is an alert, and the task begins anew.
+Each task asks its owner's on_duty() whether it is this worker's turn. A bug in one is an alert, and it begins anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway.core.logs import ALERT, Log
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import trio
 
     from gateway.http.cycle import HttpCycle, Worker
-    from gateway.upstream.upstreams import Upstream
 
 _AGAIN_S: Final = 1.0
 
@@ -22,18 +21,29 @@ _AGAIN_S: Final = 1.0
 Task = Callable[["Worker"], Awaitable[None]]
 
 
+class Owner(Protocol):
+    """What a task is for."""
+
+    @property
+    def kind_and_name(self) -> bytes:
+        """For the log: `upstream "backend"`."""
+
+    def off_duty(self) -> None:
+        """This worker ends: another one may take what was ours."""
+
+
 class Duties:
     """The tasks of one configuration; `add` while it is read."""
 
     def __init__(self, cycle: HttpCycle, log: Log) -> None:
         self.log = log
-        self.tasks: list[tuple[Upstream, Task]] = []
+        self.tasks: list[tuple[Owner, Task]] = []
         self.scope: trio.CancelScope | None = None
         cycle.on_worker_start.append(self.start)
         cycle.on_worker_stop.append(self.stop)
 
-    def add(self, upstream: Upstream, task: Task) -> None:
-        self.tasks.append((upstream, task))
+    def add(self, owner: Owner, task: Task) -> None:
+        self.tasks.append((owner, task))
 
     def start(self, worker: Worker) -> None:
         import trio
@@ -45,24 +55,23 @@ class Duties:
         """The worker ends: another one may take what was ours."""
         if self.scope is not None:
             self.scope.cancel()
-        for upstream, _ in self.tasks:
-            if upstream.shared is not None:
-                upstream.shared.off_duty()
+        for owner, _ in self.tasks:
+            owner.off_duty()
 
     async def _run(self, worker: Worker, scope: trio.CancelScope) -> None:
         import trio
 
         with scope:
             async with trio.open_nursery() as nursery:
-                for upstream, task in self.tasks:
-                    nursery.start_soon(self._keep_running, upstream, task, worker)
+                for owner, task in self.tasks:
+                    nursery.start_soon(self._keep_running, owner, task, worker)
 
-    async def _keep_running(self, upstream: Upstream, task: Task, worker: Worker) -> None:
+    async def _keep_running(self, owner: Owner, task: Task, worker: Worker) -> None:
         import trio
 
         while True:
             try:
                 await task(worker)
             except Exception as error:
-                self.log.write(ALERT, b'task of upstream "%b" failed: %b' % (upstream.name, repr(error).encode()))
+                self.log.write(ALERT, b"task of %b failed: %b" % (owner.kind_and_name, repr(error).encode()))
             await trio.sleep(_AGAIN_S)

@@ -72,6 +72,15 @@ class Upstream:
         self.make_balancer: Callable[[Group], Balancer] | None = None
         self.balancer: Balancer = round_robin
 
+    @property
+    def kind_and_name(self) -> bytes:
+        return b'upstream "%b"' % self.name
+
+    def off_duty(self) -> None:
+        """This worker ends: another one may take its duties."""
+        if self.shared is not None:
+            self.shared.off_duty()
+
     def finish(self) -> None:
         """All `server` lines are read: make the peers. Errors: ConfigError."""
         if not self.servers and not self.state:

@@ -33,6 +33,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.peers import WORDS, PeerState
+from gateway.core.siblings import is_sibling
 from gateway.core.zones import Zone, ZoneError
 from gateway.upstream.address import Address, parse_target, with_port
 from gateway.upstream.ledger import Ledger
@@ -327,7 +328,7 @@ class SharedPeers:
         own = os.getpid()
         with self.lock:
             holder = self._head[_DUTY]
-            if holder != own and (not holder or not _is_sibling(holder)):
+            if holder != own and (not holder or not is_sibling(holder)):
                 holder = self._head[_DUTY] = own
         return holder == own
 
@@ -436,28 +437,6 @@ def clear_codes(peer: Peer) -> None:
     """No codes are counted yet; memory that was never used is left so."""
     if any(peer.codes):
         peer.codes = [0] * _CODES
-
-
-def _is_sibling(pid: int) -> bool:
-    """Whether this is a living process of the same master, which a number that was given out anew is not."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            state, parent = file.read().rpartition(b") ")[2].split()[:2]
-    except OSError:
-        if os.path.exists("/proc/self"):
-            return False
-        return _answers_signals(pid)  # a chroot without /proc
-    return state != b"Z" and int(parent) == os.getppid()
-
-
-def _answers_signals(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True
 
 
 def _number(peer: Peer) -> int:

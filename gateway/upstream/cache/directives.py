@@ -23,9 +23,11 @@ from gateway.config.directive import (
 )
 from gateway.core.temp_files import TempPath
 from gateway.core.zones import ZoneError, Zones
-from gateway.http.setters import predicates, template, template_setting, to_be_made
+from gateway.http.cycle import Worker
+from gateway.http.setters import cycle_of, predicates, template, template_setting, to_be_made
 from gateway.upstream.cache.conf import ANY, CacheUse
 from gateway.upstream.cache.file_cache import FileCache
+from gateway.upstream.duties import Duties
 
 _WITHOUT_STATUS: Final = (200, 301, 302)
 _LEAST_PAGES: Final = 2
@@ -186,8 +188,24 @@ def add_path(prefix: str) -> Setter:
         cache = FileCache(name, path, command.loader.results["log"], **values)
         _add(command, prefix, cache, size)
         to_be_made(command.loader, path)
+        _have_managed(command, cache)
 
     return add
+
+
+def _have_managed(command: Command, cache: FileCache) -> None:
+    results = command.loader.results
+    duties = results.get("cache_duties")
+    if duties is None:
+        duties = results["cache_duties"] = Duties(cycle_of(command), results["log"])
+        results.setdefault("late_imports", set()).add("gateway.upstream.cache.manager")
+
+    async def manage(worker: Worker) -> None:
+        from gateway.upstream.cache import manager  # as late as may be: it needs Trio
+
+        await manager.manage(cache)
+
+    duties.add(cache, manage)
 
 
 def _keys_zone(word: str, text: str, command: Command) -> tuple[str, int]:

@@ -75,10 +75,13 @@ class FileCache:
                 self.log.write(ALERT, b'could not allocate node in cache keys zone "%b"' % self.name.encode())
         return found
 
-    def remove_oldest(self) -> float:
-        """Make room for one; the seconds to wait before another one is tried, 0 for none (…_forced_expire)."""
+    def remove_oldest(self, *, due: bool = False) -> float:
+        """Make room for one; the seconds to wait before another one is tried, 0 for none (…_forced_expire).
+
+        `due`: only what is inactive for too long.
+        """
         index = self.index
-        record, key, passed = index.take_oldest(clock.now(), self.inactive)
+        record, key, passed = index.take_oldest(clock.now(), self.inactive, due)
         for held, count in passed:
             words = b"ignore long locked inactive cache entry %b, count:%d" % (held.hex().encode(), count)
             self.log.write(ALERT, words)
@@ -88,6 +91,16 @@ class FileCache:
             self.delete(self.file_of(key))
             index.removed(record)
         return 0.0
+
+    @property
+    def kind_and_name(self) -> bytes:
+        return b'cache "%b"' % self.name.encode()
+
+    def on_duty(self) -> bool:
+        return self.index.on_duty()
+
+    def off_duty(self) -> None:
+        self.index.off_duty()
 
     def delete(self, path: bytes) -> None:
         try:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from gateway.core.siblings import is_sibling
+
 if TYPE_CHECKING:
     from gateway.core.zones import Table, Words, Zone
 
@@ -20,7 +22,7 @@ _UPDATING: Final = 2
 _DELETING: Final = 4
 
 # Words beside the table.
-_WARM, _LOADING, _SIZE, _WATERMARK, _DUTY, _HEAD = range(6)
+_WARM, _SIZE, _WATERMARK, _DUTY, _HEAD = range(5)
 
 KEY_SIZE: Final = 16  # of an MD5
 _FEW: Final = 20  # records in use that are passed by when one has to go
@@ -184,20 +186,19 @@ class Index:
         """The zone has room; once it had none, an eighth is to be free."""
         return len(self.table) < self.words.load(_WATERMARK)
 
-    def begin_loading(self, alive: bool) -> bool:
-        """Become the loader; `alive`: the one before is still at work."""
-        holder = self.words.load(_LOADING)
-        return not (holder and alive) and self.words.cas(_LOADING, holder, os.getpid())
+    def warm_up(self) -> None:
+        """All files that lay in the directory are in the index."""
+        self.words.store(_WARM, 1)
 
-    @property
-    def loader(self) -> int:
-        """The process that loads, 0 for none."""
-        return self.words.load(_LOADING)
+    def on_duty(self) -> bool:
+        """Take the duty of the loader and the manager if nobody alive has it; True while it is this worker's."""
+        own = os.getpid()
+        holder = self.words.load(_DUTY)
+        return holder == own or (not (holder and is_sibling(holder)) and self.words.cas(_DUTY, holder, own))
 
-    def end_loading(self, *, warm: bool) -> None:
-        if warm:
-            self.words.store(_WARM, 1)
-        self.words.store(_LOADING, 0)
+    def off_duty(self) -> None:
+        """This worker ends: another one may take the duty."""
+        self.words.cas(_DUTY, os.getpid(), 0)
 
     def add(self, key: bytes, now: int, inactive: int, blocks: int) -> bool:
         """A file was found at the start; False when the zone is full."""
@@ -223,8 +224,8 @@ class Index:
             record = self.table.oldest()
             return 1 << 30 if record < 0 else self.table.word(record, _EXPIRE) - now
 
-    def take_oldest(self, now: int, inactive: int) -> tuple[int, bytes, list[tuple[bytes, int]]]:
-        """Begin to remove the record that was used least recently.
+    def take_oldest(self, now: int, inactive: int, due: bool = False) -> tuple[int, bytes, list[tuple[bytes, int]]]:
+        """Begin to remove the record that was used least recently; `due`: if it is inactive for too long.
 
         (the record, its key, what was passed by since some request holds it: keys and counts). A record of -1: none
         can go, -2: it went, there was no file. A record's file is to be deleted, and `removed` called then.
@@ -234,7 +235,7 @@ class Index:
         with self.zone.lock:
             for _ in range(_FEW):
                 record = table.oldest()
-                if record < 0:
+                if record < 0 or (due and table.word(record, _EXPIRE) > now):
                     break
                 key = table.key(record)
                 count = table.word(record, _COUNT)

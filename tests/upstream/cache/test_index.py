@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from gateway.core.zones import Zone
@@ -130,17 +128,38 @@ def test_a_full_zone() -> None:
 
 
 def test_loading(index: Index) -> None:
-    assert index.cold and index.begin_loading(alive=False)
-    assert index.loader == os.getpid() and not index.begin_loading(alive=True)
+    assert index.cold
     assert index.add(A, 0, 100, 3) and index.add(A, 0, 100, 3) and index.size == 3
-    index.end_loading(warm=True)
-    assert not index.cold and not index.loader
+    index.warm_up()
+    assert not index.cold
     record = store(index, B)
     index.found(record, 9, 400, 1)
     assert index.body_start(record) == 300
     _, record = index.take(b"c" * 16, 0, 100, 1, -1)
     index.found(record, 9, 400, 1)
     assert index.body_start(record) == 400 and index.size == 6
+
+
+def test_only_what_is_due(index: Index) -> None:
+    first, _ = store(index, A), store(index, B)
+    assert index.take_oldest(99, 100, True)[0] == -1
+    assert index.take_oldest(100, 100, True)[0] == first
+
+
+def test_the_duty(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert index.on_duty() and index.on_duty()
+    index.off_duty()
+    alive = {1234}
+    monkeypatch.setattr("gateway.upstream.cache.index.is_sibling", lambda pid: pid in alive)
+    monkeypatch.setattr("os.getpid", lambda: 1234)
+    assert index.on_duty()
+    monkeypatch.undo()
+    monkeypatch.setattr("gateway.upstream.cache.index.is_sibling", lambda pid: pid in alive)
+    assert not index.on_duty(), "a living worker has it"
+    index.off_duty()
+    assert not index.on_duty(), "it was not ours to give back"
+    alive.clear()
+    assert index.on_duty(), "who had it is dead"
 
 
 def test_a_reload_goes_on_with_it(index: Index) -> None:
