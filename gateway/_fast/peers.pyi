@@ -21,6 +21,11 @@ class Word:
 class PeerState:
     """len(WORDS) signed 64-bit numbers; `now` is in whole seconds, as nginx compares them."""
 
+    # where it is, for compiled callers
+    address: Any
+    name: bytes
+    sockaddr: bytes
+    is_unix: bool
     def attach(self, memory: Any) -> None:
         """Use the words at the start of a writable buffer instead of its own; they stay as they are."""
     def reset(self) -> None:

@@ -1,8 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 """A peer's words and the round robin over them; see peers.pyi for the contract."""
 
+cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
@@ -73,26 +75,16 @@ cdef class Word:
         (<PeerState?> instance).words[self.index] = value
 
 
+# Of what a buffer belongs to the collector must hear nothing: it would clear it while the buffer is in use.
+@cython.no_gc
 cdef class PeerState:
-    cdef int64_t *words
-    cdef int64_t *mine  # this process's part of CONNS and INFLIGHT
-    cdef int64_t own[COUNT]
-    cdef int64_t own_part[2]
-    cdef int64_t *_codes
-    cdef Py_buffer _buffer
-    cdef Py_buffer _part
-    cdef Py_buffer _codes_buffer
-    cdef bint _held
-    cdef bint _in_ledger
 
     def __cinit__(self, *args, **kwargs):
+        self.own = <int64_t *> PyMem_Calloc(COUNT + 2, sizeof(int64_t))
+        if self.own == NULL:
+            raise MemoryError
         self.words = self.own
-        self.mine = self.own_part
-        memset(self.own, 0, sizeof(self.own))
-        memset(self.own_part, 0, sizeof(self.own_part))
-        self._codes = NULL
-        self._held = False
-        self._in_ledger = False
+        self.mine = self.own + COUNT
 
     def attach(self, memory not None):
         PyObject_GetBuffer(memory, &self._buffer, PyBUF_WRITABLE)
@@ -105,7 +97,7 @@ cdef class PeerState:
         if self._in_ledger:
             PyBuffer_Release(&self._part)
             self._in_ledger = False
-            self.mine = self.own_part
+            self.mine = self.own + COUNT
         PyObject_GetBuffer(memory, &self._part, PyBUF_WRITABLE)
         self._in_ledger = True
         if self._part.len < 2 * 8 or <size_t> self._part.buf % 8:
@@ -140,11 +132,12 @@ cdef class PeerState:
             PyBuffer_Release(&self._buffer)
         if self._in_ledger:
             PyBuffer_Release(&self._part)
+        PyMem_Free(self.own)
 
     def reset(self):
         memset(self.words, 0, COUNT * 8)
 
-    cdef inline bint may(self, int64_t now, int64_t ignored) noexcept:
+    cdef bint may(self, int64_t now, int64_t ignored) noexcept:
         cdef int64_t *w = self.words
         if w[DOWN] & ~ignored or w[HEALTH]:
             return False
@@ -155,7 +148,7 @@ cdef class PeerState:
     def usable(self, int64_t now, bint draining=False):
         return self.may(now, DRAIN if draining else 0)
 
-    def usable_alone(self):
+    cpdef bint usable_alone(self) noexcept:
         cdef int64_t *w = self.words
         return not (w[DOWN] or w[HEALTH] or (w[MAX_CONNS] and w[CONNS] >= w[MAX_CONNS]))
 
@@ -178,13 +171,13 @@ cdef class PeerState:
     def waits(self):
         return self.held_back()
 
-    cdef inline void raise_weight(self) noexcept:
+    cdef void raise_weight(self) noexcept:
         cdef int64_t *w = self.words
         w[CURRENT_WEIGHT] += w[EFFECTIVE_WEIGHT]
         if w[EFFECTIVE_WEIGHT] < w[WEIGHT]:
             w[EFFECTIVE_WEIGHT] += 1
 
-    def take(self, int64_t now, bint check):
+    cpdef take(self, int64_t now, bint check):
         cdef int64_t *w = self.words
         if check and now - w[CHECKED] > w[FAIL_TIMEOUT]:
             w[CHECKED] = now
@@ -229,7 +222,7 @@ cdef class PeerState:
     def came_back(self):
         self.come_back()
 
-    def give(self, bint failed, bint single, int64_t now):
+    cpdef bint give(self, bint failed, bint single, int64_t now) noexcept:
         cdef int64_t *w = self.words
         w[CONNS] -= 1
         self.mine[0] -= 1
@@ -254,7 +247,7 @@ cdef class PeerState:
             w[FAILS] = 0
         return False
 
-    def account(self, int64_t status, int64_t sent, int64_t received):
+    cpdef account(self, int64_t status, int64_t sent, int64_t received):
         cdef int64_t *w = self.words
         w[SENT] += sent
         w[RECEIVED] += received
@@ -289,7 +282,8 @@ cdef Py_ssize_t _highest(list peers, object tried, int64_t now, int64_t *total, 
     return best
 
 
-def smooth(list peers not None, tried, int64_t now, Py_ssize_t wanted=-1, int64_t total_weight=0):
+cpdef Py_ssize_t smooth(list peers, object tried, int64_t now, Py_ssize_t wanted=-1,
+                        int64_t total_weight=0) except -2:
     cdef int64_t total = 0
     cdef Py_ssize_t best
     if wanted >= 0 and (

@@ -2,13 +2,16 @@
 cimport cython
 
 from gateway._fast.lane cimport Lane, open_stream
+from gateway._fast.peers cimport PeerState
 from gateway._fast.stream cimport Stream
 from gateway._fast.watcher cimport Watcher
 from gateway.http.request cimport Request
 from gateway.upstream.attempt cimport Attempt
-from gateway.upstream.keepalive cimport Connection
+from gateway.upstream.keepalive cimport Connection, Keepalive
+from gateway.upstream.peers cimport Choice
 from gateway.upstream.response cimport UpstreamHead
 from gateway.upstream.settings cimport ExchangeSettings
+from gateway.upstream.upstreams cimport Upstream
 
 
 cdef class Asking(Watcher):
@@ -17,7 +20,7 @@ cdef class Asking(Watcher):
     cdef public double began
     cdef public list body
     cdef public bint body_sent
-    cdef public object choice
+    cdef public Choice choice
     cdef public object codec
     cdef public object conf
     cdef public Connection connection
@@ -26,14 +29,14 @@ cdef class Asking(Watcher):
     cdef public Lane lane
     cdef public bytes packet
     cdef public bint pass_body
-    cdef public object peer
+    cdef public PeerState peer
+    cdef public PeerState asked
     cdef public object reader
     cdef public Request request
     cdef public bint sent
     cdef public bint streaming
-    cdef public bytes target
     cdef public list trailers
-    cdef public object upstream
+    cdef public Upstream upstream
     cdef public object wake
     cdef public object failure
     cdef public bint ready
@@ -48,17 +51,18 @@ cdef class Asking(Watcher):
     cpdef log(self, str level, bytes message, object stage=*)
     @cython.locals(request=Request, state=long)
     cpdef check_client(self)
+    @cython.locals(choice=Choice, now=long)
     cpdef pick(self)
     @cython.locals(now=double, attempts=list)
-    cpdef bint begin_try(self, object peer) except -1
+    cpdef bint begin_try(self, PeerState peer) except -1
     @cython.locals(connection=Connection, stream=Stream, attempt=Attempt)
     cpdef bint ask(self) except -1
     cpdef bint _failed(self, object condition) except -1
     cpdef bint _timed_out(self) except -1
-    @cython.locals(connection=Connection)
-    cpdef bint _reuse(self, object address) except -1
-    @cython.locals(stream=Stream, settings=ExchangeSettings)
-    cpdef bint _connect(self, object peer) except -1
+    @cython.locals(connection=Connection, keepalive=Keepalive)
+    cpdef bint _reuse(self, PeerState peer) except -1
+    @cython.locals(stream=Stream, settings=ExchangeSettings, sockaddr=bytes)
+    cpdef bint _connect(self, PeerState peer) except -1
     @cython.locals(now=double, attempt=Attempt, stream=Stream)
     cpdef _send(self, Connection connection)
     @cython.locals(now=double, attempt=Attempt, data=bytes, settings=ExchangeSettings)

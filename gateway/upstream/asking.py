@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from gateway.core.pieces import Piece
     from gateway.http.request import Request
     from gateway.protocol.cgi import Reader
-    from gateway.upstream.address import Address
     from gateway.upstream.conf import UpstreamConf
     from gateway.upstream.exchange import Codec
     from gateway.upstream.peers import Choice, Peer
@@ -75,19 +74,19 @@ class Asking(Watcher):
     reached without a look-up.
     """
 
-    def __init__(self, request: Request, conf: UpstreamConf, codec: Codec, upstream: Upstream) -> None:
+    def __init__(self, request: Request, conf: UpstreamConf, codec: Codec, upstream: Upstream | None) -> None:
         self.request = request
         self.conf = conf
         self.settings: ExchangeSettings = conf.hot
         self.codec = codec
-        self.upstream = upstream
+        self.upstream: Upstream = upstream  # type: ignore[assignment]  # None: it is found before it is used
         self.lane = request.connection.lane
         self.attempts: list[Attempt] = []
         earlier: Asking | None = request.upstream
         if earlier is not None and earlier.attempts:
             self.attempts = [*earlier.attempts, Attempt(None, self.lane.fresh())]
         request.upstream = self
-        self.target: bytes | None = None  # of the present or last try, for the error log
+        self.asked: Peer | None = None  # of the present or last try, for the error log
         self.choice: Choice | None = None
         self.peer: Peer | None = None
         self.connection: Connection | None = None
@@ -116,7 +115,10 @@ class Asking(Watcher):
 
     def log_target(self) -> bytes | None:
         """The `upstream: "…"` of the error log."""
-        return self.target
+        peer = self.asked
+        if peer is not None:
+            return self.codec.schema + peer.name + (b":" if peer.is_unix else b"")
+        return self.codec.schema + self.upstream.name if self.attempt.name is not None else None
 
     def log(self, level: str, message: bytes, stage: Stage | None = None) -> None:
         """A line with nginx's "while …" behind it."""
@@ -159,17 +161,15 @@ class Asking(Watcher):
         self.head = None
         self.ready = False
         self.peer = peer
+        self.asked = peer
         if peer is None:
             self.attempt = Attempt(self.upstream.name, now)
             attempts.append(self.attempt)
-            self.target = self.codec.schema + self.upstream.name
             self.log("error", b"no live upstreams")
             return self._failed(_NO_LIVE)
         self.attempt = Attempt(peer.name, now)
         attempts.append(self.attempt)
-        address = peer.address
-        self.target = self.codec.schema + peer.name + (b":" if address.is_unix else b"")
-        if not self._reuse(address):
+        if not self._reuse(peer):
             if not self._connect(peer):
                 return True
             self.deadline = now + self.settings.connect_timeout
@@ -208,12 +208,12 @@ class Asking(Watcher):
         self.attempt.error = OSError(errno.ETIMEDOUT, "")
         return self._failed(_TIMEOUT)
 
-    def _reuse(self, address: Address) -> bool:
+    def _reuse(self, peer: Peer) -> bool:
         """Take a connection that was kept; False if there is none for us."""
         keepalive = self.upstream.keepalive
         if keepalive is None:
             return False
-        connection = self.connection = keepalive.take(address, self.conf)
+        connection = self.connection = keepalive.take(peer.sockaddr, self.conf)
         if connection is None:
             return False
         connection.stream.handler = self
@@ -225,7 +225,7 @@ class Asking(Watcher):
         conf = self.conf
         settings = self.settings
         local = conf.local(self.request) if settings.local is not None else None
-        sockaddr = peer.address.sockaddr
+        sockaddr = peer.sockaddr
         try:
             if local is None:
                 stream = open_stream(self.lane, sockaddr, None, settings.socket_keepalive, False, False)
@@ -247,7 +247,7 @@ class Asking(Watcher):
                 level = "error" if error.errno in _ORDINARY else "crit"
                 self.log(level, b"connect() to %b failed (%b)" % (peer.name, error_words(error)))
             return False
-        self.connection = Connection(stream, peer.address, self.lane.fresh())
+        self.connection = Connection(stream, sockaddr, peer.is_unix, self.lane.fresh())
         if settings.has_socket_options:
             if conf.socket_rcvbuf:
                 stream.set_option(socket.SOL_SOCKET, socket.SO_RCVBUF, conf.socket_rcvbuf)
@@ -284,7 +284,7 @@ class Asking(Watcher):
                 stream.write(self.packet)
                 for piece in pieces:
                     stream.write(piece)
-                if stream.flush() and not connection.address.is_unix:
+                if stream.flush() and not connection.is_unix:
                     stream.nodelay()  # the last part does not wait for what was sent before it to be acknowledged
         self.sent_at_last = stream.sent
         self.deadline = now + self.settings.send_timeout

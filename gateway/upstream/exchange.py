@@ -207,6 +207,7 @@ class Exchange(Asking):
         fibre = current_fibre()
         assert fibre is not None
         self.lane.unplan(self)
+        self.planned = 0.0
         self.wake = self.request.on_client_event = fibre.wake
         if self.connection is not None:
             self.connection.stream.handler = fibre.wake

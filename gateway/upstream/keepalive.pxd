@@ -1,11 +1,35 @@
 # The types of keepalive.py's compiled form.
+cimport cython
+
 from gateway._fast.stream cimport Stream
+from gateway._fast.watcher cimport Watcher
 
 
-cdef class Connection:
-    cdef public object address
+cdef class Connection(Watcher):
+    cdef public Keepalive cache
+    cdef public bint is_unix
     cdef public long requests
     cdef public long long sent_before
+    cdef public bytes sockaddr
     cdef public double started
     cdef public Stream stream
     cdef public object tag
+
+    cpdef happened(self)
+    cpdef late(self)
+    cpdef stopped(self)
+
+
+cdef class Keepalive:
+    cdef public list idle
+    cdef public bint local
+    cdef public long requests
+    cdef public long size
+    cdef public double time_s
+    cdef public double timeout_s
+
+    @cython.locals(idle=list, index=Py_ssize_t, connection=Connection, stream=Stream)
+    cpdef Connection take(self, bytes sockaddr, object tag)
+    @cython.locals(stream=Stream)
+    cpdef bint give(self, Connection connection, object tag, double now) except -1
+    cpdef drop(self, Connection connection)

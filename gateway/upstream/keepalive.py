@@ -4,22 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gateway.upstream.address import Address
+from gateway._fast.watcher import Watcher
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
 
 
-class Connection:
-    """A connection to a peer, through one or more requests."""
+class Connection(Watcher):
+    """A connection to a peer, through one or more requests; it watches its stream while it is idle.
 
-    def __init__(self, stream: Stream, address: Address, now: float) -> None:
+    Compiled with the types of keepalive.pxd, as Keepalive is: an attribute has its line there too.
+    """
+
+    def __init__(self, stream: Stream, sockaddr: bytes, is_unix: bool, now: float) -> None:
         self.stream = stream
-        self.address = address
+        self.sockaddr = sockaddr
+        self.is_unix = is_unix
         self.started = now
         self.requests = 0
         self.sent_before = 0  # bytes sent for earlier requests
         self.tag: Any = None
+        self.cache: Keepalive | None = None  # where it is idle
+
+    def happened(self) -> None:
+        """The peer closed, or speaks without being asked."""
+        try:
+            data = self.stream.recv(1)
+        except OSError:
+            data = b""
+        if data is not None and self.cache is not None:
+            self.cache.drop(self)
+
+    def late(self) -> None:
+        """keepalive_timeout is over."""
+        if self.cache is not None:
+            self.cache.drop(self)
+
+    def stopped(self) -> None:
+        self.late()
 
     @property
     def sent(self) -> int:
@@ -29,8 +51,6 @@ class Connection:
 
 class Keepalive:
     """The idle connections of one upstream in one worker; the one that was used last goes first."""
-
-    __slots__ = ("idle", "local", "requests", "size", "time_s", "timeout_s")
 
     def __init__(
         self,
@@ -49,16 +69,17 @@ class Keepalive:
         self.local = local
         self.idle: list[Connection] = []
 
-    def take(self, address: Address, tag: Any) -> Connection | None:
+    def take(self, sockaddr: bytes, tag: Any) -> Connection | None:
         """An idle connection to this address, no longer idle."""
         idle = self.idle
         for index in range(len(idle) - 1, -1, -1):
             connection = idle[index]
-            if connection.address.sockaddr == address.sockaddr and (not self.local or connection.tag is tag):
+            if connection.sockaddr == sockaddr and (not self.local or connection.tag is tag):
                 del idle[index]
                 stream = connection.stream
-                stream.handler = stream.on_deadline = None
-                stream.deadline = 0.0
+                stream.handler = None
+                stream.set_deadline(0.0)
+                connection.cache = None
                 connection.sent_before = stream.sent
                 return connection
         return None
@@ -79,31 +100,23 @@ class Keepalive:
         ):
             return False
         if len(self.idle) >= self.size:
-            self._drop(self.idle[0])
+            self.drop(self.idle[0])
         connection.tag = tag
+        connection.cache = self
         self.idle.append(connection)
-
-        def look() -> None:
-            try:
-                data = stream.recv(1)
-            except OSError:
-                data = b""
-            if data is not None:
-                self._drop(connection)
-
-        stream.handler = look
-        stream.on_deadline = lambda: self._drop(connection)
-        stream.deadline = now + self.timeout_s
+        stream.handler = connection
+        stream.set_deadline(now + self.timeout_s)
         if stream.readable:
-            look()
+            connection.happened()
         return True
 
-    def _drop(self, connection: Connection) -> None:
+    def drop(self, connection: Connection) -> None:
         if connection in self.idle:
             self.idle.remove(connection)
+            connection.cache = None
             connection.stream.close()
 
     def close(self) -> None:
         """At the worker's end, or when an upstream is gone after a reload."""
         while self.idle:
-            self._drop(self.idle[-1])
+            self.drop(self.idle[-1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway._fast.peers import least, monotonic_ms
 from gateway.upstream.peers import Choice, Group, Outcome, Peer, moving_average
@@ -70,10 +70,9 @@ class InflightChoice(LeastTimeChoice):
 
     __slots__ = ("counted",)
 
-    notify: ClassVar[bool] = True
-
     def __init__(self, group: Group, *, header: bool, clock: Callable[[], int] = monotonic_ms) -> None:
         super().__init__(group, header=header, clock=clock)
+        self.notify = True
         self.counted = False
 
     def _best(self, now: int, wanted: int) -> int:

@@ -52,13 +52,17 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import IntFlag
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.peers import WORDS, PeerState, Word, smooth
 from gateway.upstream.address import Address
 
 if TYPE_CHECKING:
     from gateway.upstream.attempt import Attempt
+
+# A number of C's in what is compiled, see peers.pxd; an int of any size.
+Number = int
+Bits = Any
 
 FREE: Final = 0
 PEER: Final = 1
@@ -107,7 +111,9 @@ class Server:
 class Peer(PeerState):
     """One address to connect to."""
 
-    __slots__ = ("_sid", "address", "name", "number", "route", "server", "service")
+    __slots__ = ("_sid", "number", "route", "server", "service")
+
+    address: Address
 
     number: int  # its id when this object was made: the slot may be another peer's by now
 
@@ -175,6 +181,8 @@ class Peer(PeerState):
     def _named(self, address: Address, server: bytes, route: bytes, service: bytes) -> None:
         self.address = address
         self.name = address.name
+        self.sockaddr = address.sockaddr
+        self.is_unix = address.is_unix
         self.server = server
         self.route = route
         self.service = service
@@ -228,9 +236,10 @@ for _index, _name in enumerate(WORDS):
 
 
 class Group:
-    """The primary or the backup peers of an upstream; the unit that one lock guards."""
+    """The primary or the backup peers of an upstream; the unit that one lock guards.
 
-    __slots__ = ("backup", "is_backup", "lock", "name", "peers", "single", "sync", "total_weight", "tries")
+    Compiled with the types of peers.pxd, as Choice is: an attribute has its line there too.
+    """
 
     def __init__(self, name: bytes, peers: Sequence[Peer], backup: Group | None = None) -> None:
         self.name = name
@@ -278,24 +287,20 @@ class Choice:
     nginx compares them. `tries` says how many attempts are left.
     """
 
-    __slots__ = ("current", "group", "hint", "peers", "session", "tried", "tries")
-
-    # Whether the balancer wants to know when a response's head is there (head_came).
-    notify: ClassVar[bool] = False
-
     def __init__(self, group: Group) -> None:
+        self.notify: bool = False  # whether the balancer wants to know when a response's head is there (head_came)
         if group.lock is not None:
             with group.lock:
                 group.sync()
         self.group = group
         self.peers = group.peers
-        self.tried = 0  # a bit for each peer of the group
+        self.tried: Bits = 0  # one for each peer of the group
         self.hint: bytes | None = None  # the sid of the peer that a sticky session wants
         self.session: Any = None  # of `sticky`
         self.current: Peer | None = None
         self.tries = group.tries if group.backup is None else group.tries + group.backup.tries
 
-    def get(self, now: int) -> Peer | None:
+    def get(self, now: Number) -> Peer | None:
         """The next peer, or None when no peer is left: "no live upstreams"."""
         lock = self.group.lock
         if lock is None:
@@ -312,7 +317,7 @@ class Choice:
         self.peers = self.group.peers
         self.tried = sum(1 << index for index, peer in enumerate(self.peers) if id(peer) in tried)
 
-    def _pick(self, now: int) -> Peer | None:
+    def _pick(self, now: Number) -> Peer | None:
         group = self.group
         wanted = -1 if self.hint is None else self._by_sid(self.hint, now)
         index = self._best(now, wanted) if not group.single or wanted >= 0 else self.peers[0].usable_alone() - 1
@@ -329,21 +334,21 @@ class Choice:
         self.current = peer
         return peer
 
-    def _by_sid(self, sid: bytes, now: int) -> int:
+    def _by_sid(self, sid: bytes, now: Number) -> int:
         """The peer of a sticky session, if it can be used; a draining one can."""
         for index, peer in enumerate(self.peers):
             if peer.sid == sid:
                 return index if not self.tried >> index & 1 and peer.usable(now, True) else -1
         return -1
 
-    def _best(self, now: int, wanted: int) -> int:
+    def _best(self, now: Number, wanted: Number) -> Number:
         """The index of the peer to take, -1 for none; `wanted`: the one of a sticky session, or -1."""
         return smooth(self.peers, self.tried, now, wanted, self.group.total_weight)
 
     def head_came(self, attempt: Attempt) -> None:
         """The current peer's head was read; called if `notify` says so."""
 
-    def free(self, outcome: Outcome, now: int, attempt: Attempt | None = None) -> bool:
+    def free(self, outcome: Outcome, now: Number, attempt: Attempt | None = None) -> bool:
         """Give the current peer back; True when it is now left alone ("temporarily disabled")."""
         lock = self.group.lock
         if lock is None:
@@ -361,7 +366,7 @@ class Choice:
         peer.header_time = moving_average(peer.header_time, attempt.header_ms())
         peer.response_time = moving_average(peer.response_time, attempt.response_ms())
 
-    def _release(self, outcome: Outcome, now: int, attempt: Attempt | None) -> bool:
+    def _release(self, outcome: Outcome, now: Number, attempt: Attempt | None) -> bool:
         peer = self.current
         assert peer is not None
         self.current = None

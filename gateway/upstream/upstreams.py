@@ -26,29 +26,10 @@ def round_robin(request: Request, group: Group) -> Choice:
 
 
 class Upstream:
-    """Peers under one name, and how one is chosen for a request."""
+    """Peers under one name, and how one is chosen for a request.
 
-    __slots__ = (
-        "balancer",
-        "explicit",
-        "group",
-        "health_checks",
-        "keepalive",
-        "make_balancer",
-        "name",
-        "port",
-        "queue",
-        "resolver",
-        "resolver_timeout",
-        "seen",
-        "servers",
-        "shared",
-        "state",
-        "sticky",
-        "where",
-        "without_backup",
-        "zoned",
-    )
+    Compiled with the types of upstreams.pxd: an attribute has its line there too.
+    """
 
     def __init__(self, name: bytes, *, port: int = 0, explicit: bool = False, where: Where | None = None) -> None:
         self.name = name
@@ -98,7 +79,8 @@ class Upstream:
             self.balancer = self.make_balancer(self.group)
 
     def choose(self, request: Request) -> Choice:
-        choice = self.balancer(request, self.group)
+        balancer = self.balancer
+        choice = Choice(self.group) if balancer is round_robin else balancer(request, self.group)
         if self.sticky is not None:
             self.sticky.begin(request, choice)
         return choice

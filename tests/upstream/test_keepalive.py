@@ -25,7 +25,7 @@ async def lane(nursery: trio.Nursery) -> AsyncIterator[Lane]:
 def connection(lane: Lane, address: Address = HERE) -> tuple[Connection, socket.socket]:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    return Connection(Stream(lane, ours.detach(), readable=False), address, lane.now), theirs
+    return Connection(Stream(lane, ours.detach(), readable=False), address.sockaddr, False, lane.now), theirs
 
 
 async def settle() -> None:
@@ -38,10 +38,10 @@ async def test_last_used_goes_first_and_the_oldest_makes_room(lane: Lane) -> Non
     for one, _ in pairs:
         assert cache.give(one, None, lane.now)
     assert pairs[0][0].stream.closed
-    assert cache.take(THERE, None) is None
-    assert cache.take(HERE, None) is pairs[2][0]
-    assert cache.take(HERE, None) is pairs[1][0]
-    assert cache.take(HERE, None) is None
+    assert cache.take(THERE.sockaddr, None) is None
+    assert cache.take(HERE.sockaddr, None) is pairs[2][0]
+    assert cache.take(HERE.sockaddr, None) is pairs[1][0]
+    assert cache.take(HERE.sockaddr, None) is None
     for one, theirs in pairs:
         one.stream.close()
         theirs.close()
@@ -53,7 +53,7 @@ async def test_local_connections_stay_with_their_location(lane: Lane) -> None:
         one, theirs = connection(lane)
         mine, other = object(), object()
         assert cache.give(one, mine, lane.now)
-        assert (cache.take(HERE, other) is None) == local
+        assert (cache.take(HERE.sockaddr, other) is None) == local
         cache.close()
         one.stream.close()
         theirs.close()
@@ -106,7 +106,7 @@ async def test_a_taken_connection_is_not_watched(lane: Lane) -> None:
     one, theirs = connection(lane)
     one.stream.send(b"12345")
     cache.give(one, None, lane.now)
-    assert cache.take(HERE, None) is one
+    assert cache.take(HERE.sockaddr, None) is one
     assert one.sent == 0
     theirs.send(b"answer")
     await settle()

@@ -53,7 +53,7 @@ class Explainer:
         lane, family = exchange.lane, exchange.conf.prefix
         name = exchange.attempt.name
         peer = (name or b"").decode("utf-8", "surrogateescape")
-        address = exchange.connection.address.sockaddr if exchange.connection is not None else None
+        address = exchange.connection.sockaddr if exchange.connection is not None else None
 
         async def find_out() -> None:
             speech = await question.ask(lane, address) if address is not None else None

@@ -64,7 +64,7 @@ class CachingExchange(Exchange):
         upstream: Upstream | None,
         find: Find | None = None,
     ) -> None:
-        Exchange.__init__(self, request, conf, codec, upstream)  # type: ignore[arg-type]  # found before it is used
+        Exchange.__init__(self, request, conf, codec, upstream)
         self.caching_codec = caching_codec  # of requests whose answer is to be kept
         self.find = find
         self.cache_status: bytes | None = None
