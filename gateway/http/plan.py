@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from gateway.config.directive import LIMIT_EXCEPT
 from gateway.http.module import OK, Contribution, Handler, HeadFilter, HttpModule, Phase, Result
 
 if TYPE_CHECKING:
@@ -26,21 +27,23 @@ class Plan:
         self.log_handlers = logs
 
 
-def make_plan(location: Location, modules: Sequence[HttpModule]) -> Plan:
-    """Ask every module for its part in this location."""
-    parts: list[Contribution] = []
+def make_plan(location: Location, modules: Sequence[HttpModule], handler: str | None = None) -> Plan:
+    """Ask every module for its part in this location; `handler`: the one that an earlier `if` has set."""
+    parts: list[tuple[str, Contribution]] = []
     for module in modules:
         if module.plan is not None:
-            parts.append(module.plan(location.confs.get(module), location))
+            parts.append((module.name, module.plan(location.confs.get(module), location)))
     by_phase: dict[Phase, list[Handler]] = {phase: [] for phase in Phase}
-    content: Handler | None = None
+    contents: dict[str, Handler] = {}
     filters: list[HeadFilter] = []
-    for part in parts:
+    for name, part in parts:
         for phase, handlers in part.handlers.items():
             by_phase[phase].extend([handlers] if callable(handlers) else handlers)
-        content = part.content or content
+        if part.content is not None:
+            contents[name] = part.content
         if part.head_filter is not None:
             filters.append(part.head_filter)
+    content = _content(location, contents, handler)
     # An `if` block's plan goes on where its location's rewrite phase switched to it.
     steps: list[Handler | None] = [] if location.nameless else [*by_phase[Phase.REWRITE]]
     if steps or location.nameless:
@@ -58,6 +61,40 @@ def make_plan(location: Location, modules: Sequence[HttpModule]) -> Plan:
         steps.append(_nothing_to_serve)
     logs: list[LogHandler] = by_phase[Phase.LOG]  # type: ignore[assignment]
     return Plan(tuple(steps), tuple(filters), tuple(logs))
+
+
+def _content(location: Location, contents: dict[str, Handler], name: str | None) -> Handler | None:
+    """The one handler that nginx has: of the block's own *_pass, else of what stands around an `if`."""
+    around = location
+    while name is None:
+        name = own_handler(around)
+        if not around.nameless or around.parent is None:
+            break
+        around = around.parent
+    if name is not None:
+        # The handler of another `if`, for which there is nothing in this one.
+        return contents.get(name, _no_upstream)
+    if location.scope.context == LIMIT_EXCEPT:
+        return None
+    return list(contents.values())[-1] if contents else None
+
+
+def own_handler(location: Location) -> str | None:
+    """The module of the *_pass that stands in this block itself."""
+    found = None
+    for module, conf in location.confs.items():
+        passing = getattr(conf, "passing", None)
+        if passing is None:
+            continue
+        outer = location.parent if location.nameless else None
+        if outer is None or getattr(outer.confs.get(module), "passing", None) is not passing:
+            found = module.name
+    return found
+
+
+def _no_upstream(request: Request) -> Result:
+    request.log("alert", b"no upstream configuration")
+    return 500
 
 
 def _internal_only(request: Request) -> Result:

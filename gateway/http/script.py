@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from gateway._fast import uri as uri_grammar
 from gateway.core.files import FileError, OpenedFile
 from gateway.http.module import RESTART, Handler, Result
+from gateway.http.plan import Plan, make_plan, own_handler
 from gateway.http.template import Template, parse
 
 if TYPE_CHECKING:
@@ -268,14 +269,14 @@ class Branch:
 
     def __call__(self, log: bool) -> Operation:
         condition = self.condition(log)
-        location = self.location
+        enter = None if self.location is None else _entering(self.location)
         operations = [step(log) for step in self.steps]
 
         def check(request: Request) -> Result:
             if not condition(request):
                 return None
-            if location is not None:
-                request.enter(location)
+            if enter is not None:
+                enter(request)
             for operation in operations:
                 result = operation(request)
                 if result is not None:
@@ -283,6 +284,34 @@ class Branch:
             return None
 
         return check
+
+
+# What a request's state holds: the handler that an `if` of a location has set.
+_HANDLER: Final = "if handler"
+
+
+def _entering(location: Location) -> Callable[[Request], None]:
+    """Entering an `if`. nginx keeps the content handler of one before it, for which this one may have no settings."""
+    outer = location.parent
+    assert outer is not None
+    if not any(own_handler(other) for other in outer.children if other.nameless):
+        return lambda request: request.enter(location)
+    own = own_handler(location)
+    usual = own_handler(outer)
+    plans: dict[str, Plan] = {}
+
+    def enter(request: Request) -> None:
+        request.enter(location)
+        if own is not None:
+            request.state[_HANDLER] = outer, own
+            return
+        setter, handler = request.state.get(_HANDLER, (None, None))
+        if setter is outer and handler != usual:
+            if handler not in plans:
+                plans[handler] = make_plan(location, request.cycle.modules, handler)
+            request.plan = plans[handler]
+
+    return enter
 
 
 def compile_script(steps: Sequence[Step], log: bool) -> Handler:

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from tests.engine import serving
-from tests.fakes import Peer, farm
+from tests.fakes import Peer, answer, farm
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
 
@@ -113,3 +113,38 @@ async def test_redirects_and_cookies_are_rewritten(tmp_path: Path) -> None:
             assert location is not None
             assert location.endswith(b"/front/y")
             assert reply.header("set-cookie") == b"a=b; Path=/front/; Domain=front; Secure"
+
+
+async def test_the_handler_that_an_if_leaves(tmp_path: Path) -> None:
+    """As nginx, which keeps one handler: the last `if` with a *_pass decides which, and the last `if` the settings."""
+    one = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none"
+    two = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo"
+    async with farm(tmp_path) as peers:
+        first, second, app = [await peers.tcp(peer) for peer in (http_peer([], one), http_peer([], two), answer())]
+        text = f"""
+            server {{ listen 127.0.0.1:8080; root {tmp_path};
+                location /c {{
+                    if ($arg_a) {{ proxy_pass http://{first}; }} if ($arg_b) {{ set $x 1; }}
+                    if ($arg_c) {{ proxy_pass http://{second}; }} if ($arg_d) {{ add_header X-D d always; }} }}
+                location /p {{ proxy_pass http://{second};
+                    if ($arg_a) {{ proxy_pass http://{first}; }} if ($arg_b) {{ set $x 1; }} }}
+                location /u {{ uwsgi_pass {app};
+                    if ($arg_a) {{ proxy_pass http://{first}; }}
+                    if ($arg_b) {{ set $x 1; }} if ($arg_c) {{ set $x 1; }} }}
+                location /l {{ stub_status; limit_except POST {{ allow all; }} }} }}"""
+        async with serving(text) as engine:
+            found = {}
+            for target in (
+                "/c", "/c?a=1", "/c?b=1", "/c?a=1&b=1", "/c?a=1&b=1&c=1", "/c?c=1&d=1", "/p?a=1", "/p?a=1&b=1",
+                "/u", "/u?a=1", "/u?b=1", "/u?a=1&b=1", "/u?a=1&b=1&c=1", "/l",
+            ):  # fmt: skip
+                reply = await engine.get(target)
+                found[target] = reply.body if reply.status == 200 else reply.status
+            assert found == {
+                "/c": 404, "/c?a=1": b"one", "/c?b=1": 404, "/c?a=1&b=1": 500, "/c?a=1&b=1&c=1": b"two",
+                "/c?c=1&d=1": 500, "/p?a=1": b"one", "/p?a=1&b=1": b"two",
+                "/u": b"ok\n", "/u?a=1": b"one", "/u?b=1": b"ok\n", "/u?a=1&b=1": 500, "/u?a=1&b=1&c=1": 500, "/l": 404,
+            }  # fmt: skip
+            alerts = [line for line in engine.log.lines if "[alert]" in line and "no upstream configuration" in line]
+            assert len(alerts) == 4
+            engine.log.lines[:] = [line for line in engine.log.lines if line not in alerts]
