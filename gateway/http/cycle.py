@@ -19,6 +19,7 @@ from gateway.http.plan import Plan, make_plan
 from gateway.http.variables import Registry
 
 if TYPE_CHECKING:
+    from gateway.core.tls_counts import TlsCounts
     from gateway.http.client import Client
     from gateway.http.diagnosis import Diagnosis
     from gateway.http.locations import Location
@@ -50,6 +51,7 @@ class HttpCycle:
         # Of modules: whether what a first request needs is there; a worker waits a moment for it before it accepts.
         self.ready: list[Callable[[], bool]] = []
         self.on_reopen: list[Callable[[], None]] = []
+        self.tls_counts: TlsCounts | None = None  # set where they are shown
         self.diagnosis: Diagnosis | None = None  # set from above, by what serves
 
     @property

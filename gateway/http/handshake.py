@@ -44,6 +44,9 @@ class Handshake:
             stream: Any = connection.stream
             if not stream.handshake():
                 return False
+            counts = connection.worker.cycle.tls_counts
+            if counts is not None:
+                counts.done(reused=bool(stream.ssl.session_reused))
         except OSError as error:
             self._failed(error)
             return False
@@ -53,6 +56,9 @@ class Handshake:
 
     def timed_out(self) -> None:
         """The connection's deadline has passed, which nobody but us hears of."""
+        counts = self.connection.worker.cycle.tls_counts
+        if counts is not None and self.secured:
+            counts.timed_out()
         self.log(INFO, b"client timed out (110: Connection timed out)" + _WHILE)
 
     def log(self, level: int, text: bytes, error: OSError | None = None) -> None:
@@ -140,5 +146,8 @@ class Handshake:
         from gateway.core.tls import HandshakeFailure
 
         failure = HandshakeFailure(error)
+        counts = self.connection.worker.cycle.tls_counts
+        if counts is not None:
+            counts.failed(getattr(error, "reason", None))
         self.log(INFO if failure.ordinary else CRIT, failure.text + _WHILE, failure.error)
         self.connection.close()

@@ -4,10 +4,10 @@
     /http/requests /http/server_zones[/ZONE] /http/location_zones[/ZONE] /http/limit_reqs[/ZONE]
     /http/caches[/ZONE] /http/limit_conns[/ZONE] /http/upstreams[/NAME[/servers[/ID]]]
 
-DELETE of what is counted begins to count anew. Different from NGINX Plus: nothing is counted yet of TLS, caches and
-limit_conn, so these are empty; a zone's memory is not cut into slots of sizes, so slabs have none and their DELETE
-does nothing; `connections` and `requests` are those of stub_status, which DELETE resets with them; there are no
-keyvals, no license and no stream.
+DELETE of what is counted begins to count anew. Different from NGINX Plus: nothing is counted yet of caches and
+limit_conn, so these are empty; of TLS clients' handshakes are counted, not by zone, and not why a certificate was
+refused; a zone's memory is not cut into slots of sizes, so slabs have none and their DELETE does nothing; `connections`
+and `requests` are those of stub_status, which DELETE resets with them; there are no keyvals, no license and no stream.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from urllib.parse import unquote
 from gateway import NGINX_VERSION, __version__
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, Command, Directive, take
+from gateway.core.tls_counts import the_counts
 from gateway.http.body import read_body
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
+from gateway.http.setters import cycle_of
 from gateway.modules import status_zone, stub_status
 from gateway.upstream import api, state
 from gateway.upstream.api import ApiError
@@ -74,6 +76,7 @@ def set_api(conf: Settings, command: Command) -> None:
     if conf.enabled:
         command.duplicate()
     conf.enabled = True
+    cycle_of(command).tls_counts = the_counts()
     for parameter in command.args:
         if parameter not in ("write=on", "write=off"):
             command.fail(f'invalid parameter "{parameter}"')
@@ -389,7 +392,7 @@ _RESOURCES: Final[dict[str, Resource]] = {
         ("resolver zone not found", "ResolverZoneNotFound"),
         lambda call, name: call.main.resolvers[name].reset(),
     ),
-    "ssl": Resource(_nothing),
+    "ssl": Resource(lambda call: the_counts().show(), reset=lambda call, name: the_counts().reset()),
     "http": Resource(
         lambda call: [
             "requests",

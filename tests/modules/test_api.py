@@ -11,9 +11,11 @@ import pytest
 
 from gateway.config.errors import ConfigError
 from gateway.modules import stub_status
+from tests import certificates
 from tests.dns_server import dns_server
-from tests.engine import Engine, load_http, serving
+from tests.engine import Engine, load_http, read_reply, serving
 from tests.fakes import answer, farm
+from tests.http.test_handshake import site
 
 CONF = """
     upstream a { zone a 64k; server 127.0.0.1:81 weight=3 max_conns=5 fail_timeout=1m; server 127.0.0.1:82 backup; }
@@ -393,3 +395,20 @@ async def test_workers_and_what_can_be_counted_anew() -> None:
         }
         assert await call("OPTIONS", "processes") == (200, {})
         assert call.reply.header("allow") == b"GET, HEAD, OPTIONS, DELETE"
+
+
+async def test_tls(tmp_path: Path) -> None:
+    listens = "127.0.0.1:8443 ssl"
+    text = site(tmp_path, "location /api { api write=on; } client_header_timeout 5s;", listens)
+    async with serving(text) as engine:
+
+        async def shown(method: bytes = b"GET") -> tuple[int, Any]:
+            request = method + b" /api/9/ssl HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            reply = read_reply(await certificates.exchange(engine, certificates.client_context(), request))
+            return reply.status, json.loads(reply.body) if reply.body else None
+
+        assert await shown(b"DELETE") == (204, None)
+        await engine.raw(b"\x16\x03\x01\x00\x05hello")
+        _, counts = await shown()
+        assert (counts["handshakes"], counts["session_reuses"], counts["handshake_timeout"]) == (1, 0, 0)
+        assert counts["handshakes_failed"] == 1
