@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, cast
 
 from gateway._fast.file_slice import FileSlice
 
+_READ: Final = 65536  # of a file's slice at a time
+
 Piece = bytes | FileSlice
 
-__all__ = ["FileSlice", "Piece", "data_of", "length", "total"]
 
-_READ: Final = 65536  # of a file's slice at a time
+class Inserted:
+    """Stands among the pieces for what something else will put there; filters pass it on as it is.
+
+    Only those filters meet one that stand between what inserts it and what takes it out again.
+    """
+
+    __slots__ = ()
+    length = 0
+
+    @property
+    def piece(self) -> Piece:
+        return cast("Piece", self)
+
+
+__all__ = ["FileSlice", "Inserted", "Piece", "data_of", "length", "loaded", "total"]
 
 
 def length(piece: Piece) -> int:
@@ -26,8 +41,8 @@ def total(pieces: list[Piece]) -> int:
     return count
 
 
-def data_of(pieces: list[Piece]) -> Iterator[bytes]:
-    """What these pieces stand for, slices of files read part by part. Errors: OSError, also for a file too short."""
+def loaded(pieces: list[Piece]) -> Iterator[bytes | Inserted]:
+    """The same with what lies in files read part by part. Errors: OSError, also for a file too short."""
     for piece in pieces:
         if isinstance(piece, FileSlice):
             at = 0
@@ -39,3 +54,8 @@ def data_of(pieces: list[Piece]) -> Iterator[bytes]:
                 yield data
         else:
             yield piece
+
+
+def data_of(pieces: list[Piece]) -> Iterator[bytes]:
+    """What these pieces stand for, for who meets no Inserted. Errors: OSError."""
+    return cast("Iterator[bytes]", loaded(pieces))

@@ -70,8 +70,8 @@ class Connection(Client):
             self.read_head()
         elif state == BUSY:
             request = self.request
-            if request is not None and request.on_client_event is not None:
-                request.on_client_event()
+            if request is not None:
+                request.client_event()
         elif state == SENDING:
             self._go_on_sending()
         elif state == DISCARDING:
@@ -375,6 +375,8 @@ class Connection(Client):
         self.terminate(request)
 
     def terminate(self, request: Request) -> None:
+        if self.request is not request:
+            return  # what a subrequest ended, its own handler ends once more
         request.keepalive = False
         self.request_ends(request)
         self.request = None
@@ -528,7 +530,6 @@ class Connection(Client):
             self.close()
             return
         request.aborted = True
-        if request.on_client_event is not None:
-            request.on_client_event()
+        request.client_event()
         if self.request is request:
             self.terminate(request)

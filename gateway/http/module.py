@@ -49,8 +49,9 @@ Count = int  # C's long long where a file is compiled
 Result = int | None
 # None: declined, the next handler's turn. An int of 200 and more: finish with this status.
 Handler = Callable[["Request"], "Result | Awaitable[Result]"]
-# (pieces, last, flush) -> pieces; runs synchronously, keeps what it must in itself
-BodyFilter = Callable[["list[Piece]", bool, bool], "list[Piece]"]
+# (pieces, last, flush) -> pieces; runs synchronously, keeps what it must in itself. None: it has to wait before
+# anything more may pass, `last` included, and goes on with Request.pass_on().
+BodyFilter = Callable[["list[Piece]", bool, bool], "list[Piece] | None"]
 HeadFilter = Callable[["Request"], "BodyFilter | None"]
 
 

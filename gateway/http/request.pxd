@@ -40,6 +40,7 @@ cdef class Request:
     cdef public long err_status
     cdef public object captures
     cdef public Request parent
+    cdef public object subrequests
     cdef public bint add_uri_to_alias
     cdef public bint head_sent
     cdef public bint keepalive
@@ -73,9 +74,13 @@ cdef class Request:
     cpdef enter_location(self)
     cpdef bint send_head(self)
     cpdef send(self, list pieces, bint last=*, bint flush=*)
+    cpdef pass_on(self, object after, list pieces, bint last, bint flush)
+    cpdef long long pending(self) except? -1
+    cpdef client_event(self)
     cpdef clean_up(self)
     cpdef long long bytes_sent(self) except? -1
     cpdef long discard_body(self) except -1
     cpdef respond(self, long status, bytes body, bytes content_type=*)
     cpdef finalize(self, long status)
+    cpdef finish(self)
     cpdef bytes map_uri_to_path(self, bytes uri)

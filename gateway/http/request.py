@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.http.locations import Location
     from gateway.http.plan import Plan
     from gateway.http.servers import Server
+    from gateway.http.subrequest import Subrequests
 
 URI_CHANGES = 10  # rewrites and internal redirects of one request; nginx's NGX_HTTP_MAX_URI_CHANGES
 
@@ -62,7 +63,8 @@ class Request:
         self.in_error_page: bool = False
         self.err_status: int = 0
         self.captures: Captures | None = None
-        self.parent: Request | None = None
+        self.parent: Request | None = None  # of a subrequest
+        self.subrequests: Subrequests | None = None  # of the main request, once it has some
         self.add_uri_to_alias: bool = False
         # what is answered
         self.head_sent: bool = False
@@ -133,7 +135,7 @@ class Request:
     def start(self) -> None:
         """Begin: the server's own phases, then the location; goes on without a task as long as nothing waits."""
         try:
-            result = self.enter_server(first=True)
+            result = self.enter_server(first=self._main is None)
         except Exception as error:
             self.cycle.crashed(self, error)
             self.enter(self.server.root)
@@ -300,6 +302,12 @@ class Request:
         self.enter(location)
         return RESTART
 
+    def inherit(self, parent: Request) -> None:
+        """Be a subrequest: the client's request and the variables are the parent's."""
+        self.main = parent.main
+        self.parent = parent
+        self._values = parent.values
+
     def _forget_filters(self) -> None:
         self._state = None
         self._filters = None
@@ -336,10 +344,37 @@ class Request:
         """Pass a part of the body through the filters to the output."""
         if self._filters is not None:
             for body_filter in self._filters:
-                pieces = body_filter(pieces, last, flush)
+                passed = body_filter(pieces, last, flush)
+                if passed is None:
+                    return  # it goes on by itself, with pass_on()
+                pieces = passed
         if last:
             self.finished = True
         self.output.send(self, pieces, last, flush)
+
+    def pass_on(self, after: BodyFilter, pieces: list[Piece], last: bool, flush: bool) -> None:
+        """Pass a part of the body on behind this filter, which had kept it."""
+        filters = self.body_filters
+        for body_filter in filters[filters.index(after) + 1 :]:
+            passed = body_filter(pieces, last, flush)
+            if passed is None:
+                return
+            pieces = passed
+        if last:
+            self.finished = True
+        self.output.send(self, pieces, last, flush)
+
+    def pending(self) -> Count:
+        """Bytes of this response that the client has yet to take, what waits for its turn included."""
+        pending = self.output.pending()
+        return pending if self.subrequests is None else pending + self.subrequests.held(self)
+
+    def client_event(self) -> None:
+        """Something was received from the client, or sent to it, or it is gone: the stream's call."""
+        if self.on_client_event is not None:
+            self.on_client_event()
+        if self.subrequests is not None and self._main is None:
+            self.subrequests.client_event()
 
     def respond(self, status: Status, body: bytes, content_type: bytes | None = None) -> Result:
         """A whole response with a body in memory: the usual way for small answers."""
@@ -357,7 +392,7 @@ class Request:
         if status == DONE:
             return DONE
         if status == OK and not self.aborted:
-            self.output.finish(self)
+            self.finish()
             return DONE
         if status in (CLOSE, CLIENT_CLOSED, 408) or self.aborted:
             if not self.log_status:
@@ -371,10 +406,14 @@ class Request:
             result = error_pages.special_response(self, status)
             if result == RESTART:
                 return RESTART
-            if result is not None and result != OK and result >= 300:
-                return self.finalize(result)
-        self.output.finish(self)
+            return self.finalize(OK if result is None or result < 300 else result)
+        self.finish()
         return DONE
+
+    def finish(self) -> None:
+        """The handler is through: the output ends the request, once its subrequests have ended."""
+        if self.subrequests is None or self.subrequests.main_ended():
+            self.output.finish(self)
 
     def abort(self) -> int:
         """The response cannot be completed: cut the connection, so that the client sees it is cut."""

@@ -47,6 +47,8 @@ cdef class EngineSettings:
     cdef public str if_modified_since
     cdef public long long max_ranges
     cdef public bint log_not_found
+    cdef public bint log_subrequest
+    cdef public long long subrequest_output_buffer_size
     cdef public long long sendfile_max_chunk
     cdef public bint tcp_nodelay
     cdef public object resolver

@@ -60,6 +60,8 @@ class EngineSettings:
         self.if_modified_since: str = conf.if_modified_since
         self.max_ranges: int = conf.max_ranges
         self.log_not_found: bool = conf.log_not_found
+        self.log_subrequest: bool = conf.log_subrequest
+        self.subrequest_output_buffer_size: int = conf.subrequest_output_buffer_size
         self.sendfile_max_chunk: int = conf.sendfile_max_chunk
         self.tcp_nodelay: bool = conf.tcp_nodelay
         self.resolver: Any = conf.resolver

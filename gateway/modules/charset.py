@@ -10,11 +10,11 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, LIF, Command, Directive, at_least, flag, take
 from gateway.config.errors import ConfigError
 from gateway.config.text import to_bytes
-from gateway.core.pieces import Piece, data_of
+from gateway.core.pieces import Inserted, Piece, loaded
+from gateway.http.media_types import is_of, set_types
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
 from gateway.http.setters import template
 from gateway.http.template import Template
-from gateway.modules.gzip import set_types
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
@@ -250,7 +250,13 @@ class Recode:
 
     def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
         recode = self.recode
-        return [data for part in data_of(pieces) if (data := recode(part))]
+        out: list[Piece] = []
+        for piece in loaded(pieces):
+            if isinstance(piece, Inserted):
+                out.append(piece.piece)
+            elif data := recode(piece):
+                out.append(data)
+        return out
 
 
 def plan(settings: Settings, location: Location) -> Contribution:
@@ -258,11 +264,12 @@ def plan(settings: Settings, location: Location) -> Contribution:
     if main is None or (settings.charset is None and not main.names):
         return NOTHING
     known = main
-    every = b"*" in settings.types
+    wanted = is_of(settings.types)
 
-    def filter_head(request: Request) -> BodyFilter | None:
+    def destination(request: Request) -> tuple[bytes, bytes | None] | None:
+        """The charset to answer in, and its name as a directive has it, if one has; None to leave it."""
         response = request.response
-        if not response.content_type or request.parent is not None:
+        if not response.content_type:
             return None
         override = response.override_charset
         if override:
@@ -270,17 +277,30 @@ def plan(settings: Settings, location: Location) -> Contribution:
             if found is None:
                 request.log("error", b'unknown charset "%s" to override' % override)
                 return None
-            target = override
+            return override, found
+        if settings.charset is None:
+            return None
+        if response.charset:
+            if not settings.override:
+                return None
+        elif not wanted(response):
+            return None
+        target = settings.charset if isinstance(settings.charset, bytes) else settings.charset(request)
+        return target, known.find(target)
+
+    def filter_head(request: Request) -> BodyFilter | None:
+        response = request.response
+        if request.parent is None:
+            decided = destination(request)
+            if decided is None:
+                return None
+            target, found = decided
         else:
-            if settings.charset is None:
+            # what is put into the main response comes in its charset
+            main_charset = request.main.response.charset
+            if not main_charset:
                 return None
-            if response.charset:
-                if not settings.override:
-                    return None
-            elif not every and response.content_type.lower() not in settings.types:
-                return None
-            target = settings.charset if isinstance(settings.charset, bytes) else settings.charset(request)
-            found = known.find(target)
+            target, found = main_charset, known.find(main_charset)
         if response.charset:
             source: bytes | None = response.charset
         else:

@@ -21,10 +21,10 @@ from gateway.config.directive import (
     size,
     take,
 )
-from gateway.config.text import to_bytes
 from gateway.core.pieces import Piece, data_of
 from gateway.core.regex import Regex, RegexError
 from gateway.http import accept_encoding as conditions
+from gateway.http.media_types import HTML, is_of, set_types
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
 from gateway.http.variables import Variable
 
@@ -40,7 +40,7 @@ _MSIE6: Final = r"\A(?!.*Opera)(?:(?!MSIE ).)*MSIE (?:[45]\.|6\.(?!.*SV1))"
 @dataclass(slots=True)
 class Settings(Conf):
     enable: Any = setting(False)
-    types: Any = setting(frozenset({b"text/html"}))
+    types: Any = setting(HTML)
     level: Any = setting(1)
     min_length: Any = setting(20)
     http_version: Any = setting(11)
@@ -49,18 +49,6 @@ class Settings(Conf):
     vary: Any = setting(False)
     window: Any = setting(15)
     memory: Any = setting(8)
-
-
-def set_types(conf: Settings, command: Command) -> None:
-    """gzip_types: text/html is always among them, `*` means all."""
-    found = set() if conf.types is UNSET else set(conf.types)
-    found.add(b"text/html")
-    for text in command.args:
-        media_type = to_bytes(text.lower())
-        if media_type in found:
-            command.warn(f'duplicate MIME type "{text}"')
-        found.add(media_type)
-    conf.types = frozenset(found)
 
 
 def set_disable(conf: Settings, command: Command) -> None:
@@ -128,8 +116,7 @@ class Compressor:
 def plan(settings: Settings, location: Location) -> Contribution:
     if not settings.enable:
         return NOTHING
-    types = settings.types
-    every = b"*" in types
+    wanted = is_of(settings.types)
     min_length: int = settings.min_length
     vary: bool = settings.vary
 
@@ -140,8 +127,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
         length = response.content_length
         if 0 <= length < min_length:
             return None
-        # an answer without a type is among all types
-        if not every and (response.content_type is None or response.content_type.lower() not in types):
+        if not wanted(response):
             return None
         if vary:
             response.gzip_vary = True

@@ -111,6 +111,8 @@ class LocationConf(Conf):
     if_modified_since: Any = setting("exact")
     max_ranges: Any = setting((1 << 31) - 1)
     log_not_found: Any = setting(True)
+    log_subrequest: Any = setting(False)
+    subrequest_output_buffer_size: Any = setting(4096)
     sendfile_max_chunk: Any = setting(2 << 20)
     tcp_nodelay: Any = setting(True)
     resolver: Any = setting(None)
@@ -318,6 +320,10 @@ module = HttpModule(
         ),
         Directive("max_ranges", EVERYWHERE, take(1), number("max_ranges")),
         Directive("log_not_found", EVERYWHERE, FLAG, flag("log_not_found")),
+        Directive("log_subrequest", EVERYWHERE, FLAG, flag("log_subrequest")),
+        Directive(
+            "subrequest_output_buffer_size", EVERYWHERE, take(1), size("subrequest_output_buffer_size")
+        ),
         Directive("sendfile_max_chunk", EVERYWHERE, take(1), size("sendfile_max_chunk")),
         Directive("tcp_nodelay", EVERYWHERE, FLAG, flag("tcp_nodelay")),
         Directive("resolver", EVERYWHERE, at_least(1), set_resolver),

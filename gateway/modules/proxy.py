@@ -298,6 +298,8 @@ def _body_length(exchange: Exchange) -> int:
         return int(head.content_length)
     if request.discarding:
         return 0 if head.chunked or head.content_length >= 0 else -1
+    if request.parent is not None and head.content_length > 0:
+        return request.body.size if request.body is not None else 0  # the main request may not have read its body
     if head.chunked:
         return request.body.size if request.body is not None else 0
     return int(head.content_length)

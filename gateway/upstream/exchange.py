@@ -470,8 +470,14 @@ class Exchange(Asking):
         return OK
 
     def cut(self) -> Result:
-        """The answer broke off after its head: the client must see that it is not whole."""
+        """The answer broke off after its head: the client must see that it is not whole.
+
+        That of a subrequest is a part of the response like any other, as in nginx.
+        """
         request = self.request
+        if request.parent is not None:
+            request.send([], True)
+            return OK
         request.keepalive = False
         request.send([], False, True)
         request.log_status = request.log_status or request.response.status

@@ -31,19 +31,19 @@ _SENDING = b" while sending to client"
 class _Client:
     """The client's side: how much it has yet to take, and since when it takes nothing."""
 
-    __slots__ = ("deadline", "exchange", "last", "output", "timeout")
+    __slots__ = ("deadline", "exchange", "last", "request", "timeout")
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.output = exchange.request.output
+        self.request = exchange.request
         self.timeout = exchange.request.location.core.send_timeout
         self.last = 0
         self.deadline = 0.0
 
     def pending(self) -> int:
         """What is queued for the client; notes whether that became less."""
-        pending = self.output.pending()
-        if not pending:
+        pending = self.request.pending()
+        if not pending or self._waits_for_turn():
             self.deadline = 0.0
         elif not self.deadline or pending < self.last:
             self.deadline = self.exchange.lane.now + self.timeout
@@ -51,8 +51,13 @@ class _Client:
         return pending
 
     def gave(self) -> None:
-        self.last = self.output.pending()
-        self.deadline = self.exchange.lane.now + self.timeout if self.last else 0.0
+        self.last = self.request.pending()
+        self.deadline = self.exchange.lane.now + self.timeout if self.last and not self._waits_for_turn() else 0.0
+
+    def _waits_for_turn(self) -> bool:
+        """Whether it is for other parts of the response, not for the client, to go on."""
+        subrequests = self.request.subrequests
+        return subrequests is not None and subrequests.waits_for_turn(self.request)
 
     def late(self) -> bool:
         return bool(self.deadline) and self.exchange.lane.now >= self.deadline and self.last > 0
@@ -147,6 +152,8 @@ async def cut_off(exchange: Exchange) -> Result:
     """The upstream is lost: the client gets what came of the answer, at its pace, and then sees that it is cut."""
     exchange.request.send([], False, True)
     exchange.release()
+    if exchange.request.parent is not None:
+        return exchange.cut()
     client = _Client(exchange)
     while client.pending():
         exchange.check_client()
