@@ -7,6 +7,7 @@ from typing import Final
 from gateway.http.module import HttpModule
 from gateway.modules import (
     access,
+    addition,
     api,
     charset,
     core,
@@ -28,12 +29,14 @@ from gateway.modules import (
     map,
     memcached,
     not_modified,
+    postpone,
     proxy,
     range,
     realip,
     rewrite,
     scgi,
     split_clients,
+    ssi,
     ssl,
     static,
     status_zone,
@@ -97,10 +100,13 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     tunnel.module,
     health_check.module,
     log.module,
-    # head and body filters
+    # head and body filters, in nginx's order
     not_modified.module,
     headers.module,
+    addition.module,
     charset.module,
+    ssi.module,
+    postpone.module,
     gzip.module,
     range.module,
 )

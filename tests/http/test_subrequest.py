@@ -1,0 +1,147 @@
+"""Subrequests: what they are to the log and to each other, and that all of them end with the client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+
+from tests.engine import serving
+from tests.fakes import Peer, cut_after, farm, silent
+from tests.http_peers import Heard, answering, proxied
+from tests.modules.test_log import serving as serving_with_logs
+from tests.speeches import HTTP
+
+
+def page(folder: Path, text: str, name: str = "page") -> None:
+    (folder / name).write_text(text)
+
+
+async def test_log_subrequest(tmp_path: Path) -> None:
+    page(tmp_path, '<!--#include virtual="/part?x" --><!--#include virtual="/quiet" -->')
+    text = f"""log_format u "$uri $args $status $request_uri $request_method"; access_log {tmp_path}/log u;
+        server {{ listen 127.0.0.1:80; root {tmp_path}; ssi on; types {{ }} default_type text/html;
+        location / {{ }}
+        location = /part {{ log_subrequest on; return 404; }}
+        location = /quiet {{ internal; return 200 q; }} }}"""
+    async with serving_with_logs(text) as engine:
+        assert (await engine.get("/page")).body.endswith(b"</html>\r\nq")
+        assert (await engine.get("/quiet")).status == 404
+    assert (tmp_path / "log").read_text().splitlines() == [
+        "/part x 404 /page GET",
+        "/page - 200 /page GET",
+        "/quiet - 404 /quiet GET",
+    ]
+
+
+async def test_a_cycle_ends(tmp_path: Path) -> None:
+    page(tmp_path, '.<!--#include virtual="/page" -->')
+    text = f"""server {{ listen 127.0.0.1:80; root {tmp_path}; ssi on; types {{ }} default_type text/html; }}"""
+    async with serving(text) as engine:
+        body = (await engine.get("/page")).body
+        assert body == b"." * 52 + b"[an error occurred while processing the directive]"
+        (line,) = [line for line in engine.log.lines if "subrequests cycle" in line]
+        assert 'subrequests cycle while processing "/page", client' in line
+        assert 'request: "GET /page HTTP/1.1", subrequest: "/page"' in line
+
+
+async def test_access_is_checked_for_the_main_request_alone(tmp_path: Path) -> None:
+    page(tmp_path, '<!--#include virtual="/denied" -->')
+    text = f"""server {{ listen 127.0.0.1:80; root {tmp_path}; ssi on; types {{ }} default_type text/html;
+        location = /denied {{ deny all; alias {tmp_path}/secret; }} }}"""
+    page(tmp_path, "secret", "secret")
+    async with serving(text) as engine:
+        assert (await engine.get("/page")).body == b"secret"
+        assert (await engine.get("/denied")).status == 403
+
+
+async def test_variables_are_those_of_the_whole_response(tmp_path: Path) -> None:
+    page(tmp_path, '<!--#include virtual="/a" wait="yes" -->,<!--#include virtual="/b" -->')
+    text = f"""server {{ listen 127.0.0.1:80; root {tmp_path}; ssi on; types {{ }} default_type text/html;
+        location = /a {{ set $v from-a; return 200 $v; }} location = /b {{ return 200 $v; }} }}"""
+    async with serving(text) as engine:
+        assert (await engine.get("/page")).body == b"from-a,from-a"
+
+
+async def test_an_answer_that_breaks_off_is_a_part_like_any_other(tmp_path: Path) -> None:
+    page(tmp_path, '[<!--#include virtual="/up" -->]')
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbroken"
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(cut_after(len(answer), answer, speech=HTTP))
+        text = f"""proxy_temp_path {tmp_path}; server {{ listen 127.0.0.1:80; root {tmp_path}; ssi on; types {{ }}
+            default_type text/html; location /up {{ proxy_pass http://{address}; }} }}"""
+        async with serving(text) as engine:
+            assert (await engine.get("/page")).body == b"[broken]"
+            assert [line for line in engine.log.lines if "upstream prematurely closed connection" in line]
+
+
+async def _lost(tmp_path: Path, peer: Peer, include: str) -> list[str]:
+    """A client that goes away while a subrequest is under way; the log's lines."""
+    page(tmp_path, f'before<!--#include virtual="/up" {include} -->behind<!--#include virtual="/up" -->')
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(peer)
+        text = f"""log_format u "$uri $status"; access_log {tmp_path}/log u; proxy_temp_path {tmp_path};
+            server {{ listen 127.0.0.1:80; root {tmp_path}; ssi on; types {{ }} default_type text/html;
+            location / {{ }} location /up {{ log_subrequest on; proxy_pass http://{address}; }} }}"""
+        async with serving_with_logs(text) as engine:
+            client = engine.connect()
+            await client.send_all(b"GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            while not peers.hits.get(address):
+                await trio.sleep(0.01)
+            await client.aclose()
+            while engine.worker.connections:
+                await trio.sleep(0.01)
+            return engine.log.lines
+
+
+async def test_a_client_that_goes_away_ends_all_of_them(tmp_path: Path) -> None:
+    for include in ("", 'wait="yes"', 'set="v"'):
+        lines = await _lost(tmp_path, silent(), include)
+        assert [line for line in lines if "client prematurely closed connection" in line]
+        assert (tmp_path / "log").read_text().splitlines()[-1].startswith("/page ")
+        assert "/up" not in (tmp_path / "log").read_text()
+
+
+async def test_the_connection_lives_on(tmp_path: Path) -> None:
+    page(tmp_path, '[<!--#include virtual="/part" -->]')
+    text = f"""server {{ listen 127.0.0.1:80; root {tmp_path}; ssi on; types {{ }} default_type text/html;
+        location = /part {{ return 200 part; }} location = /end {{ return 200 end; keepalive_timeout 0; }} }}"""
+    async with serving(text) as engine:
+        head = b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        data = await engine.raw(b"GET /page" + head + b"GET /page" + head + b"GET /end" + head)
+        assert data.count(b"[") == 2 and data.endswith(b"\r\nend\r\n0\r\n\r\n")
+
+
+async def test_the_request_s_body_is_shared(tmp_path: Path) -> None:
+    heard: list[Heard] = []
+
+    def answer(request: Heard) -> bytes:
+        body = b"again" if request.line.startswith(b"GET") else b'<!--#include virtual="/again" -->.'
+        return b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+    async with proxied(answering(answer, heard), tmp_path, "ssi on;") as engine:
+        assert (await engine.request("POST", "/a", body=b"12345")).body == b"again."
+    assert [(request.line, request.body) for request in heard] == [
+        (b"POST /a HTTP/1.1", b"12345"),
+        (b"GET /again HTTP/1.1", b"12345"),
+    ]
+
+
+async def test_a_body_that_nobody_read_is_not_announced(tmp_path: Path) -> None:
+    """nginx announces its length all the same, and the upstream waits."""
+    heard: list[Heard] = []
+    outside = "location = /page { add_after_body /up; default_type text/html; return 200 page; }"
+    async with proxied(answering(heard=heard), tmp_path, outside=outside) as engine:
+        assert (await engine.request("POST", "/page", body=b"12345")).body == b"pageok\n"
+    assert heard[0].fields[b"content-length"] == b"0"
+
+
+async def test_an_answer_too_big_for_memory_cuts_the_response(tmp_path: Path) -> None:
+    page(tmp_path, '<!--#include virtual="/big" set="v" --><!--#echo var="v" -->')
+    text = f"""server {{ listen 127.0.0.1:80; root {tmp_path}; ssi on; types {{ }} default_type text/html;
+        location = /big {{ return 200 12345; subrequest_output_buffer_size $size; }} }}"""
+    async with serving(text.replace("$size", "5")) as engine:
+        assert (await engine.get("/page")).body == b"12345"
+    async with serving(text.replace("$size", "4")) as engine:
+        assert await engine.raw(b"GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n") == b""
+        assert [line for line in engine.log.lines if "too big subrequest response: 5" in line]
