@@ -413,7 +413,8 @@ class SharedPeers:
         peer.id = peer.number = self._head[_NEXT_ID]
         self._head[_NEXT_ID] += 1
         self._attach(peer, slot)
-        clear_codes(peer)
+        if self.zone.words[_GONE_ONCE]:  # else the slot is new, and memory that nobody looks at costs nothing
+            clear_codes(peer)
         self._known[slot] = peer
         peer.slot = kind
         return peer
@@ -434,7 +435,7 @@ class SharedPeers:
 
 
 def clear_codes(peer: Peer) -> None:
-    """No codes are counted yet; memory that was never used is left so."""
+    """Count codes from 0 on."""
     if any(peer.codes):
         peer.codes = [0] * _CODES
 

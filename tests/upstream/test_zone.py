@@ -273,3 +273,23 @@ def test_what_checks_found_over_a_reload(checks: list[HealthCheck], before: list
     mapped(second, old=zone)
     assert [peer.health for peer in shared_of(second).members()] == after
     assert [bool(peer.downstart) for peer in shared_of(second).members()] == [bool(health) for health in after]
+
+
+def test_codes_are_of_the_peer_not_of_its_slot() -> None:
+    made = upstream(b"u", server("1"), server("2"))
+    zone = mapped(made)
+    shared = shared_of(made)
+    peer = made.group.peers[0]
+    peer.account(200, 1, 1)
+    peer.account(404, 1, 1)
+    assert {code for code, count in enumerate(peer.codes, 100) if count} == {200, 404}
+    renamed = shared.rename(peer.id, server("3"), inet_address("127.0.0.3", 80))
+    assert renamed is not None and renamed.codes == peer.codes
+    shared.remove(renamed.id)
+    added = [shared.add(server("4"), inet_address("127.0.0.4", 80)) for _ in range(2)]
+    assert zone.used == 3 and not any(any(one.codes) for one in added), "they have the slots of the first"
+    again = upstream(b"u", server("1"), server("2"))
+    second = made.group.peers[0]
+    second.account(301, 1, 1)
+    mapped(again, old=zone)
+    assert [sum(one.codes) for one in again.group.peers] == [0, 1]
