@@ -85,6 +85,15 @@ def words(error: ssl.SSLError) -> str:
     return f"SSL: error:{part << 23 | code:08X}:{_LIBRARIES.get(library, library)}::{text}"
 
 
+def verified_chain(engine: Any) -> list[Any] | None:
+    """The chain from the peer's certificate to a trusted one; None where Python's ssl has no way to say."""
+    for holder in (engine, getattr(engine, "_sslobj", None)):  # public of sockets alone, from Python 3.13 on
+        get = getattr(holder, "get_verified_chain", None)
+        if get is not None:
+            return list(get() or ())
+    return None
+
+
 class HandshakeFailure:
     """Why a handshake failed: what to log, and whether it is everyday."""
 

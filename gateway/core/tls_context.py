@@ -30,7 +30,11 @@ _CRL: Final = re.compile(rb"-----BEGIN X509 CRL-----")
 
 
 class TlsError(ValueError):
-    """A value that cannot be used; str() has nginx's words."""
+    """A value that cannot be used; str() has nginx's words, `about` the directives that it is about."""
+
+    def __init__(self, message: str, *about: str) -> None:
+        super().__init__(message)
+        self.about = about
 
 
 def new_context(*, server_side: bool, protocols: int, ciphers: str, prefer_server: bool = False) -> ssl.SSLContext:

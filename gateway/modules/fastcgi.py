@@ -72,6 +72,7 @@ class FastcgiCodec:
     __slots__ = ("catch", "keep", "params")
 
     schema = b"fastcgi://"
+    tls = None
 
     def __init__(self, conf: LocationConf, *, caching: bool = False) -> None:
         self.params = Params(params_of(conf, caching=caching), pass_headers=conf.pass_request_headers)

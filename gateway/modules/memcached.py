@@ -87,6 +87,7 @@ class MemcachedCodec:
     __slots__ = ("gzip_flag", "variable")
 
     schema = b"memcached://"
+    tls = None
 
     def __init__(self, conf: LocationConf) -> None:
         self.variable: Variable = conf.key

@@ -1,11 +1,11 @@
 """proxy: `proxy_pass` and its family: requests to an HTTP/1.x server.
 
-HTTP/1.1 with kept connections is the default, as since nginx 1.29.7. Not built yet: `https://` and the proxy_ssl_
-directives, HTTP/2.
+HTTP/1.1 with kept connections is the default, as since nginx 1.29.7. Not built yet: proxy_ssl_conf_command, HTTP/2.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -41,11 +41,13 @@ from gateway.upstream.exchange import Exchange, RequestRefused
 from gateway.upstream.http_target import Destination, parse_url, request_target
 from gateway.upstream.passing import Passing
 from gateway.upstream.rewriting import constant, prefix_rule, redirect_field, rewrite_cookie
+from gateway.upstream.tls_settings import tls_family
 
 if TYPE_CHECKING:
     from gateway._fast.http1_response import ResponseHead
     from gateway.http.locations import Location
     from gateway.http.request import Request
+    from gateway.upstream.tls import ClientTls
     from gateway.upstream.upstreams import Upstream
 
 Field = tuple[bytes, bytes]
@@ -69,7 +71,7 @@ _OWN: Final = frozenset(
 class ProxyPass:
     """What proxy_pass said: an upstream and its URL, or a template of one."""
 
-    __slots__ = ("destination", "location", "passing", "template", "upstream")
+    __slots__ = ("destination", "location", "passing", "secure", "template", "upstream")
 
     def __init__(
         self,
@@ -83,7 +85,15 @@ class ProxyPass:
         self.template = template
         self.upstream = upstream
         self.destination = destination
+        self.secure = _may_be_secure(template, destination)
         self.location = location  # what the URI of proxy_pass takes the place of
+
+
+def _may_be_secure(template: Template | None, destination: Destination | None) -> bool:
+    """Whether the URL is one of https, or may become one."""
+    if destination is not None:
+        return destination.scheme == b"https://"
+    return template is not None and not template.text.lower().startswith("http://")
 
 
 @dataclass(slots=True)
@@ -139,8 +149,6 @@ def set_pass(conf: LocationConf, command: Command) -> None:
         conf.passing = ProxyPass(passing, template(command, text))
         return
     url = to_bytes(text)
-    if url[:8].lower() == b"https://":
-        command.fail("https protocol requires SSL support, which is not supported yet")
     try:
         destination, target = parse_url(url)
     except ValueError as error:
@@ -187,9 +195,9 @@ def own_fields(conf: LocationConf, destination: Destination, request: Request, *
 class ProxyCodec:
     """HTTP/1.x with the settings of one location, towards one URL."""
 
-    __slots__ = ("conf", "destination", "encoder", "location", "sets_length", "sets_transfer", "whole")
-
-    schema = b"http://"
+    __slots__ = (
+        "conf", "destination", "encoder", "location", "schema", "sets_length", "sets_transfer", "tls", "whole",
+    )  # fmt: skip
 
     def __init__(
         self, conf: LocationConf, destination: Destination, location: bytes, *, whole: bool, caching: bool = False
@@ -199,6 +207,8 @@ class ProxyCodec:
         self.destination = destination
         self.location = location
         self.whole = whole
+        self.schema = destination.scheme
+        self.tls: ClientTls | None = conf.client_tls if destination.scheme == b"https://" else None
         names = {name.lower() for name, _ in conf.set_headers}
         self.sets_length = b"content-length" in names
         self.sets_transfer = b"transfer-encoding" in names
@@ -344,9 +354,6 @@ async def _run_variable(request: Request, conf: LocationConf, passing: ProxyPass
     """A proxy_pass with variables: find where this request goes."""
     assert passing.template is not None
     url = passing.template(request)
-    if url[:8].lower() == b"https://":
-        request.log("error", b"https protocol requires SSL support, which is not supported yet")
-        return 500
     try:
         destination, target = parse_url(url)
     except ValueError as error:
@@ -354,9 +361,7 @@ async def _run_variable(request: Request, conf: LocationConf, passing: ProxyPass
         request.log("error", error.args[0].encode() + where)
         return 500
     if destination.uri.startswith(b"?"):
-        destination = Destination(
-            destination.url, destination.address, destination.host, destination.port, b"/" + destination.uri
-        )
+        destination = dataclasses.replace(destination, uri=b"/" + destination.uri)
     request.state[module] = destination
     if conf.cache is not None:
         codecs = _codecs(conf, destination, b"", whole=True)
@@ -401,6 +406,7 @@ module = HttpModule(
         Directive("proxy_http_version", EVERYWHERE, take(1), enum_("http_minor", {"1.0": 0, "1.1": 1})),
         Directive("proxy_cache_convert_head", EVERYWHERE, FLAG, flag("cache_convert_head")),
         Directive("proxy_pass_trailers", EVERYWHERE, FLAG, flag("pass_trailers")),
+        *tls_family("proxy"),
         *family(
             "proxy",
             conditions={**CONDITIONS, "http_502": Condition.HTTP_502, "http_504": Condition.HTTP_504},

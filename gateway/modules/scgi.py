@@ -42,6 +42,7 @@ class ScgiCodec:
     __slots__ = ("params",)
 
     schema = b"scgi://"
+    tls = None
 
     def __init__(self, conf: LocationConf, *, caching: bool = False) -> None:
         self.params = Params(params_of(conf, caching=caching), pass_headers=conf.pass_request_headers)

@@ -80,6 +80,7 @@ class TunnelCodec:
     __slots__ = ()
 
     schema = b""
+    tls = None
 
     def encode(self, exchange: Exchange) -> bytes:
         return b""

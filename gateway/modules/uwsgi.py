@@ -1,7 +1,7 @@
 """uwsgi: `uwsgi_pass` and its family: requests to an application server over the uwsgi protocol.
 
 Beyond nginx: a packet over 65,535 bytes is answered with 431, not 500, and the log says what the protocol allows. Not
-built yet: `suwsgi://` and the uwsgi_ssl_ directives, the cache, `uwsgi_store`.
+built yet: uwsgi_ssl_conf_command, the cache.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ from gateway.upstream.directives import family
 from gateway.upstream.exchange import Exchange, RequestRefused
 from gateway.upstream.params import ParamsConf, add_param, params_of, plan_with
 from gateway.upstream.passing import parse_passing
+from gateway.upstream.tls_settings import tls_family
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
     from gateway.protocol.cgi import Reader
+    from gateway.upstream.tls import ClientTls
 
 SCHEMES: Final = (b"uwsgi://",)
+SECURE: Final = b"suwsgi://"
 
 
 @dataclass(slots=True)
@@ -48,10 +51,7 @@ class LocationConf(ParamsConf):
 
 
 def set_pass(conf: LocationConf, command: Command) -> None:
-    text = command.args[0]
-    if text[:9].lower() == "suwsgi://" and "$" not in text:
-        command.fail("suwsgi protocol requires SSL support, which is not supported yet")
-    parse_passing(conf, command, SCHEMES)
+    parse_passing(conf, command, SCHEMES, SECURE)
 
 
 def settle(scope: Scope, loader: Loader) -> None:
@@ -61,11 +61,11 @@ def settle(scope: Scope, loader: Loader) -> None:
 class UwsgiCodec:
     """The uwsgi protocol with the settings of one location."""
 
-    __slots__ = ("encoder",)
+    __slots__ = ("encoder", "schema", "tls")
 
-    schema = b"uwsgi://"
-
-    def __init__(self, conf: LocationConf, *, caching: bool = False) -> None:
+    def __init__(self, conf: LocationConf, *, caching: bool = False, tls: ClientTls | None = None) -> None:
+        self.tls = tls
+        self.schema = b"uwsgi://" if tls is None else SECURE
         self.encoder = PacketEncoder(
             params_of(conf, caching=caching),
             modifier1=conf.modifier1,
@@ -98,6 +98,7 @@ module = HttpModule(
         Directive("uwsgi_modifier2", EVERYWHERE, take(1), number("modifier2", minimum=0, maximum=255)),
         Directive("uwsgi_param", EVERYWHERE, take(2, 3), add_param),
         Directive("uwsgi_string", EVERYWHERE, take(1), string("string")),
+        *tls_family("uwsgi"),
         *family("uwsgi"),
     ),
     plan=plan_with(UwsgiCodec),

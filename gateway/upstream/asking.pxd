@@ -57,11 +57,12 @@ cdef class Asking(Watcher):
     cpdef bint begin_try(self, PeerState peer) except -1
     @cython.locals(connection=Connection, stream=Stream, attempt=Attempt)
     cpdef bint ask(self) except -1
+    cpdef bint _shake_hands(self, Connection connection) except -1
     cpdef bint _failed(self, object condition) except -1
     cpdef bint _timed_out(self) except -1
     @cython.locals(connection=Connection, keepalive=Keepalive)
     cpdef bint _reuse(self, PeerState peer) except -1
-    @cython.locals(stream=Stream, settings=ExchangeSettings, sockaddr=bytes)
+    @cython.locals(stream=Stream, settings=ExchangeSettings, sockaddr=bytes, connection=Connection)
     cpdef bint _connect(self, PeerState peer) except -1
     @cython.locals(now=double, attempt=Attempt, stream=Stream)
     cpdef _send(self, Connection connection)

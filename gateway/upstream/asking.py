@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gateway.upstream.exchange import Codec
     from gateway.upstream.peers import Choice, Peer
     from gateway.upstream.settings import ExchangeSettings
+    from gateway.upstream.tls import ClientTls
     from gateway.upstream.upstreams import Upstream
 
 # connect() errors that are the network's daily life; others mean a wrong configuration. EAGAIN: a unix socket's
@@ -52,6 +53,7 @@ _ORDINARY: Final = frozenset(
 
 # Members of an enum, bound: a look-up in an enum costs more than a system call.
 _SENDING: Final = Stage.SENDING
+_HANDSHAKING: Final = Stage.HANDSHAKING
 _READING_HEAD: Final = Stage.READING_HEAD
 _NO_LIVE: Final = Condition.NO_LIVE
 _ERROR: Final = Condition.ERROR
@@ -190,15 +192,64 @@ class Asking(Watcher):
                     return self._timed_out()
                 self.until = self.deadline
                 return False
-            if stream.error:
+            if stream.error and self.attempt.stage is not _HANDSHAKING:
                 failed = OSError(stream.error, "")
                 self.attempt.error = failed
                 self.attempt.connected = self.lane.fresh()
                 level = "error" if failed.errno in _ORDINARY else "alert"
                 self.log(level, b"connect() failed (%b)" % error_words(failed))
                 return self._failed(_ERROR)
+            if connection.tls is not None:
+                if not self._shake_hands(connection):
+                    return self.failure is not None
+                stream = connection.stream
             self._send(connection)
         return self._receive_head(stream)
+
+    def _shake_hands(self, connection: Connection) -> bool:
+        """TLS on a new connection. True when it is there; else there is a `failure`, or ask() is called `until`."""
+        from gateway.core.tls_context import TlsError
+        from gateway.upstream import tls as client_tls
+
+        tls: ClientTls = connection.tls
+        request = self.request
+        attempt = self.attempt
+        now = self.lane.fresh()
+        host = self.upstream.name
+        stream: Any = connection.stream
+        if attempt.stage is not _HANDSHAKING:
+            attempt.stage = _HANDSHAKING
+            self.deadline = now + self.settings.connect_timeout
+            try:
+                stream = tls.begin(connection, request, host)
+            except TlsError as error:
+                self.log("error", str(error).encode("utf-8", "surrogateescape"))
+                self.failure = Condition.OWN_SIDE
+                return False
+            if request.location.core.tcp_nodelay and not connection.is_unix:
+                stream.nodelay()
+        try:
+            done = stream.handshake()
+        except OSError as failed:
+            attempt.error = failed
+            level, words, error_number = client_tls.failure_of(failed)
+            self.log(level, words if error_number is None else b"%b (%b)" % (words, error_words(error_number)))
+            self.failure = _ERROR
+            return False
+        if not done:
+            self.check_client()
+            self.until = self.deadline
+            if now >= self.deadline:
+                self._timed_out()
+            return False
+        problem = tls.problem(stream, request, host)
+        if problem is not None:
+            self.log("error", problem)
+            self.failure = _ERROR
+            return False
+        connection.tls = None
+        connection.sessions = tls
+        return True
 
     def _failed(self, condition: Condition) -> bool:
         self.failure = condition
@@ -213,7 +264,7 @@ class Asking(Watcher):
         keepalive = self.upstream.keepalive
         if keepalive is None:
             return False
-        connection = self.connection = keepalive.take(peer.sockaddr, self.conf)
+        connection = self.connection = keepalive.take(peer.sockaddr, self.conf, self.codec.tls is not None)
         if connection is None:
             return False
         connection.stream.handler = self
@@ -247,7 +298,9 @@ class Asking(Watcher):
                 level = "error" if error.errno in _ORDINARY else "crit"
                 self.log(level, b"connect() to %b failed (%b)" % (peer.name, error_words(error)))
             return False
-        self.connection = Connection(stream, sockaddr, peer.is_unix, self.lane.fresh())
+        connection = self.connection = Connection(stream, sockaddr, peer.is_unix, self.lane.fresh())
+        connection.tls = self.codec.tls
+        connection.secure = connection.tls is not None
         if settings.has_socket_options:
             if conf.socket_rcvbuf:
                 stream.set_option(socket.SOL_SOCKET, socket.SO_RCVBUF, conf.socket_rcvbuf)

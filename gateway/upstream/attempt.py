@@ -12,6 +12,7 @@ class Stage(enum.Enum):
     """How far a try came; the value is nginx's "while …" in the error log."""
 
     CONNECTING = b"connecting to upstream"
+    HANDSHAKING = b"SSL handshaking to upstream"
     SENDING = b"sending request to upstream"
     READING_HEAD = b"reading response header from upstream"
     READING_BODY = b"reading upstream"

@@ -12,6 +12,7 @@ from gateway.upstream.address import Address, parse_local
 from gateway.upstream.cache.conf import CacheConf
 from gateway.upstream.conditions import Condition
 from gateway.upstream.settings import ExchangeSettings
+from gateway.upstream.tls_settings import TlsSettings
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -94,12 +95,14 @@ class UpstreamConf(CacheConf):
     socket_sndbuf: Any = setting(0)
     store: Any = setting(False)  # True: the file that the URI names; or a Template of a path
     store_access: Any = setting(0o600)
+    tls: Any = setting(factory=TlsSettings)  # the *_ssl_ directives, of those protocols that have them
     # made when settings are merged
     hidden: frozenset[bytes] = frozenset()
     busy: int = 0  # how much may be under way to the client while the answer goes on
     temp_file_write: int = 0  # how much is written to the temporary file at once
     has_socket_options: bool = False
     hot: Any = None  # ExchangeSettings: what is read for each request
+    client_tls: Any = None  # a ClientTls, where the `*_pass` may lead to TLS
     outlives_client: bool = False  # the exchange goes on when the client is gone
     # which directive set a field, and where: for diagnosis, and for errors that concern several directives
     places: dict[str, Where] = field(default_factory=dict)
@@ -114,7 +117,11 @@ class UpstreamConf(CacheConf):
             self.store = False
         if outer is not None:
             self.places = {**outer.places, **self.places}
+        if self.tls is not UNSET:
+            self.tls.merge(None if outer is None else outer.tls)
         Conf.merge(self, outer, nameless)
+        if outer is None and self.tls.protocols is UNSET:
+            self.tls.merge(None)
         if self.cache is not None:
             self.settle_cache()
             if self.cache.zone is not None and self.cache.zone.init is None:
@@ -134,6 +141,8 @@ class UpstreamConf(CacheConf):
             name for name in (*self.default_hidden, *(name.lower() for name in self.hide_headers)) if name not in shown
         )
         self.hot = ExchangeSettings(self)
+        if getattr(getattr(self, "passing", None), "secure", False):
+            self.client_tls = self.tls.client(self.prefix, self.places)
 
     def rewrite_field(self, request: Request, lower: bytes, value: bytes) -> bytes | None:
         """What becomes of Location, Refresh or Set-Cookie, None: it stays; proxy has rules for them."""

@@ -58,6 +58,7 @@ class Codec(Protocol):
     """A protocol towards upstreams; one object for a location."""
 
     schema: bytes  # for the error log: b"uwsgi://"
+    tls: Any  # a ClientTls, for a peer that is spoken to over TLS
 
     def encode(self, exchange: Exchange) -> bytes:
         """What is sent before the request's body. Errors: RequestRefused."""
@@ -274,6 +275,9 @@ class Exchange(Asking):
         self._free(_OK)
         if connection is not None:
             self.connection = None
+            if connection.sessions is not None:
+                connection.sessions.save(connection)
+                connection.sessions = None
             reader = self.reader
             keepalive = self.upstream.keepalive
             if (

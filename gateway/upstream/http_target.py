@@ -1,4 +1,4 @@
-"""Where a `proxy_pass` leads: scheme, address and URI of an `http://` URL, and what request line it makes."""
+"""Where a `proxy_pass` leads: scheme, address and URI of a URL, and what request line it makes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from gateway.upstream.address import Target, parse_target
 if TYPE_CHECKING:
     from gateway.http.request import Request
 
-HTTP_PORT: Final = 80
-_SCHEME: Final = b"http://"
+_PORTS: Final = {b"http://": 80, b"https://": 443}
 
 
 class BadPrefix(ValueError):
@@ -28,13 +27,16 @@ class Destination:
     host: bytes
     port: bytes
     uri: bytes
+    scheme: bytes  # `http://`, `https://`
 
 
 def parse_url(url: bytes) -> tuple[Destination, Target]:
     """Errors: BadPrefix, or ValueError with nginx's words for a bad address, and the address."""
-    if url[:7].lower() != _SCHEME:
+    scheme = url[: 8 if url[:8].lower() == b"https://" else 7].lower()
+    default_port = _PORTS.get(scheme)
+    if default_port is None:
         raise BadPrefix("invalid URL prefix")
-    rest = url[7:]
+    rest = url[len(scheme) :]
     if rest[:5].lower() == b"unix:":
         path, _, uri = rest[5:].partition(b":")
         address = rest[:5] + path
@@ -43,16 +45,16 @@ def parse_url(url: bytes) -> tuple[Destination, Target]:
         end = min(ends) if ends else len(rest)
         address, uri = rest[:end], rest[end:]
     try:
-        target = parse_target(address, HTTP_PORT)
+        target = parse_target(address, default_port)
     except ValueError as error:
         raise ValueError(str(error), rest) from None
     if target.address is not None and target.address.is_unix:
         host, port = b"localhost", b""
-    elif target.no_port or target.port == HTTP_PORT:
-        host, port = target.host, b"%d" % HTTP_PORT
+    elif target.no_port or target.port == default_port:
+        host, port = target.host, b"%d" % default_port
     else:
         host, port = b"%b:%d" % (target.host, target.port), b"%d" % target.port
-    return Destination(url, address, host, port, uri), target
+    return Destination(url, address, host, port, uri, scheme), target
 
 
 def request_target(request: Request, uri: bytes, location: bytes, *, whole: bool) -> bytes:

@@ -14,6 +14,9 @@ cdef class Connection(Watcher):
     cdef public double started
     cdef public Stream stream
     cdef public object tag
+    cdef public bint secure
+    cdef public object tls
+    cdef public object sessions
 
     cpdef happened(self)
     cpdef late(self)
@@ -29,7 +32,7 @@ cdef class Keepalive:
     cdef public double timeout_s
 
     @cython.locals(idle=list, index=Py_ssize_t, connection=Connection, stream=Stream)
-    cpdef Connection take(self, bytes sockaddr, object tag)
+    cpdef Connection take(self, bytes sockaddr, object tag, bint secure=*)
     @cython.locals(stream=Stream)
     cpdef bint give(self, Connection connection, object tag, double now) except -1
     cpdef drop(self, Connection connection)

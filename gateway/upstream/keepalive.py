@@ -24,6 +24,9 @@ class Connection(Watcher):
         self.requests = 0
         self.sent_before = 0  # bytes sent for earlier requests
         self.tag: Any = None
+        self.secure = False  # with TLS
+        self.tls: Any = None  # a ClientTls whose handshake has to come first
+        self.sessions: Any = None  # a ClientTls that wants the session at the end of the first request
         self.cache: Keepalive | None = None  # where it is idle
 
     def happened(self) -> None:
@@ -69,12 +72,16 @@ class Keepalive:
         self.local = local
         self.idle: list[Connection] = []
 
-    def take(self, sockaddr: bytes, tag: Any) -> Connection | None:
-        """An idle connection to this address, no longer idle."""
+    def take(self, sockaddr: bytes, tag: Any, secure: bool = False) -> Connection | None:
+        """An idle connection to this address, with TLS or without, no longer idle."""
         idle = self.idle
         for index in range(len(idle) - 1, -1, -1):
             connection = idle[index]
-            if connection.sockaddr == sockaddr and (not self.local or connection.tag is tag):
+            if (
+                connection.sockaddr == sockaddr
+                and connection.secure == secure
+                and (not self.local or connection.tag is tag)
+            ):
                 del idle[index]
                 stream = connection.stream
                 stream.handler = None

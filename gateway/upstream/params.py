@@ -66,6 +66,12 @@ def plan_with(codec: Callable[..., Codec]) -> Callable[[Any, Location], Contribu
         if passing is None:
             return NOTHING
         caching = codec(conf, caching=True) if conf.cache is not None else None
-        return Contribution(content=passing.handler(conf, codec(conf), caching_codec=caching))
+        plain = passing.handler(conf, codec(conf), caching_codec=caching)
+        if not passing.secure:
+            return Contribution(content=plain)
+        tls = conf.client_tls
+        caching = codec(conf, caching=True, tls=tls) if conf.cache is not None else None
+        secured = passing.handler(conf, codec(conf, tls=tls), caching_codec=caching)
+        return Contribution(content=passing.by_scheme(plain, secured))
 
     return plan

@@ -38,8 +38,8 @@ def parse_pass(text: bytes, schemes: tuple[bytes, ...], command: Command) -> Tar
         command.fail(f'{error} in upstream "{rest.decode("utf-8", "surrogateescape")}"')
 
 
-def parse_passing(conf: Any, command: Command, schemes: tuple[bytes, ...] = ()) -> None:
-    """`*_pass` of a protocol whose target is an address alone: sets `conf.passing`."""
+def parse_passing(conf: Any, command: Command, schemes: tuple[bytes, ...] = (), secure: bytes = b"") -> None:
+    """`*_pass` of a protocol whose target is an address alone: sets `conf.passing`. `secure`: the scheme with TLS."""
     if conf.passing is not UNSET:
         command.duplicate()
     location = location_of(command)
@@ -47,17 +47,21 @@ def parse_passing(conf: Any, command: Command, schemes: tuple[bytes, ...] = ()) 
         location.auto_redirect = True
     upstreams = cycle_of(command).upstreams
     compiled = template(command, command.args[0])
+    if secure:
+        schemes = (*schemes, secure)
     if compiled.constant is None:
-        conf.passing = Passing(upstreams, schemes, compiled)
+        conf.passing = Passing(upstreams, schemes, compiled, secure=secure)
         return
+    if not compiled.constant.lower().startswith(secure):
+        secure = b""
     target = parse_pass(compiled.constant, schemes, command)
-    conf.passing = Passing(upstreams, schemes, None, upstreams.refer(target, command.where))
+    conf.passing = Passing(upstreams, schemes, None, upstreams.refer(target, command.where), secure)
 
 
 class Passing:
     """What a `*_pass` says."""
 
-    __slots__ = ("schemes", "template", "upstream", "upstreams")
+    __slots__ = ("schemes", "secure", "template", "upstream", "upstreams")
 
     def __init__(
         self,
@@ -65,11 +69,13 @@ class Passing:
         schemes: tuple[bytes, ...],
         template: Template | None,
         upstream: Upstream | None = None,
+        secure: bytes = b"",
     ) -> None:
         self.upstreams = upstreams
         self.schemes = schemes
         self.template = template
         self.upstream = upstream  # without variables
+        self.secure = secure  # the scheme with TLS, if it leads to TLS, or, with variables, may do so
 
     def handler(
         self,
@@ -90,6 +96,13 @@ class Passing:
         if fixed is None:
             return lambda request: self.run(request, conf, codec, exchange)
         return lambda request: exchange(request, conf, codec, fixed).run()
+
+    def by_scheme(self, plain: Handler, secured: Handler) -> Handler:
+        """The handler for what may lead to TLS: with variables, each request's target says."""
+        template, secure = self.template, self.secure
+        if template is None:
+            return secured
+        return lambda request: (secured if template(request).lower().startswith(secure) else plain)(request)
 
     async def run(
         self, request: Request, conf: UpstreamConf, codec: Codec, exchange: type[Exchange] = Exchange
