@@ -13,6 +13,7 @@ from gateway import NGINX_VERSION
 from gateway._fast import uri
 from gateway.http import common_variables as common
 from gateway.http import paths
+from gateway.http.tlv_variables import tlv
 from gateway.http.variables import Getter, PrefixVariable, Variable, cached
 
 if TYPE_CHECKING:
@@ -62,42 +63,6 @@ def _sent_trailer(name: str) -> Getter:
         values = [value for field, value in request.response.trailers or () if field.lower() == wanted]
         return b", ".join(values) if values else None
 
-    return get
-
-
-def _proxy_tlv(name: str) -> Getter:
-    """$proxy_protocol_tlv_NAME or _0xNN."""
-    kinds = {
-        "alpn": 0x01, "authority": 0x02, "unique_id": 0x05, "ssl": 0x20, "netns": 0x30,
-        "ssl_version": 0x21, "ssl_cn": 0x22, "ssl_cipher": 0x23, "ssl_sig_alg": 0x24, "ssl_key_alg": 0x25,
-    }  # fmt: skip
-    inside_ssl = name.startswith("ssl_")
-    if name.startswith("0x"):
-        try:
-            kind = int(name, 16)
-        except ValueError:
-            kind = -1
-    else:
-        kind = kinds.get(name, -1)
-
-    def get(request: Request) -> bytes | None:
-        header = request.connection.proxy
-        if header is None or kind < 0:
-            return None
-        if name == "ssl_verify":
-            value = header.tlvs.get(0x20)
-            return b"%d" % int.from_bytes(value[1:5], "big") if value is not None and len(value) >= 5 else None
-        if not inside_ssl:
-            return header.tlvs.get(kind)  # type: ignore[no-any-return]
-        outer = header.tlvs.get(0x20)
-        if outer is None:
-            return None
-        from gateway.protocol.proxy_protocol import parse_tlvs
-
-        return parse_tlvs(outer[5:]).get(kind)
-
-    if name == "ssl_verify":
-        kind = 0
     return get
 
 
@@ -351,7 +316,7 @@ VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
     Variable("proxy_protocol_port", _proxy_protocol("source_port")),
     Variable("proxy_protocol_server_addr", _proxy_protocol("destination")),
     Variable("proxy_protocol_server_port", _proxy_protocol("destination_port")),
-    PrefixVariable("proxy_protocol_tlv_", _proxy_tlv),
+    PrefixVariable("proxy_protocol_tlv_", tlv),
     PrefixVariable("sent_http_", _sent_http),
     PrefixVariable("sent_trailer_", _sent_trailer),
     PrefixVariable("http_", common.http_field),
