@@ -73,16 +73,6 @@ cdef class ResponseHead:
     """Status, version, fields as sent."""
 
     @property
-    def fields(self):
-        """(name as sent, value) of each field, in order."""
-        return self._fields
-
-    @property
-    def kinds(self):
-        """The kind of each field, see KINDS."""
-        return self._kinds
-
-    @property
     def reason(self):
         """The text after the code; b"" without."""
         return self.status_line[4:]
@@ -91,7 +81,7 @@ cdef class ResponseHead:
         """The first value of the field with this lower-case name."""
         cdef Py_ssize_t n = PyBytes_GET_SIZE(name)
         cdef bytes sent
-        for sent, value in self._fields:
+        for sent, value in self.fields:
             if PyBytes_GET_SIZE(sent) == n and same_name(
                 <const uint8_t *> PyBytes_AS_STRING(sent), <const uint8_t *> PyBytes_AS_STRING(name), n
             ):
@@ -103,7 +93,7 @@ cdef class ResponseHead:
         cdef Py_ssize_t n = PyBytes_GET_SIZE(name)
         cdef bytes sent
         cdef list values = []
-        for sent, value in self._fields:
+        for sent, value in self.fields:
             if PyBytes_GET_SIZE(sent) == n and same_name(
                 <const uint8_t *> PyBytes_AS_STRING(sent), <const uint8_t *> PyBytes_AS_STRING(name), n
             ):
@@ -115,7 +105,7 @@ cdef class ResponseHead:
         cdef Py_ssize_t n = PyBytes_GET_SIZE(name)
         cdef bytes sent
         cdef list values = []
-        for sent, value in self._fields:
+        for sent, value in self.fields:
             if PyBytes_GET_SIZE(sent) == n and same_variable(
                 <const uint8_t *> PyBytes_AS_STRING(sent), <const uint8_t *> PyBytes_AS_STRING(name), n
             ):
@@ -223,8 +213,8 @@ cpdef ResponseHead parse_response_head(bytes data, Py_ssize_t offset=0, str form
         if rc == STATUS_BAD:
             if form == "http":
                 # an answer of HTTP/0.9: all of it is the body
-                head._fields = fields
-                head._kinds = kinds
+                head.fields = fields
+                head.kinds = kinds
                 head.status_line = b""
                 head.status = head.size = 0
                 head.version = 9
@@ -247,8 +237,8 @@ cpdef ResponseHead parse_response_head(bytes data, Py_ssize_t offset=0, str form
                 502, f"upstream sent invalid header: {quoted(p, &line).decode('utf-8', 'surrogateescape')}",
                 level="error",
             )
-    head._fields = fields
-    head._kinds = kinds
+    head.fields = fields
+    head.kinds = kinds
     head.size = line.pos - start
     if head.status == 0 and head.version == 0:
         status = head.get(b"status")

@@ -5,58 +5,65 @@ The body ends where Content-Length says, or with the connection; there is no oth
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from gateway._fast.http1_response import ResponseHead, parse_response_head
 
+# A number of C's, see cgi.pxd.
+Number = int
 
-class Reader(Protocol):
+
+class Reader:
     """What reads one answer: `receive_head` until it gives the head, `begin_body`, then `receive_body` until `done`.
 
-    Errors: HeadError where nginx refuses what came.
+    Errors: HeadError where nginx refuses what came. Compiled with the types of cgi.pxd, so that an exchange reaches
+    it without a look-up.
     """
 
-    done: bool  # the whole answer is here
-    excess: bool  # more came than there should be
-    keepalive: bool  # the connection may serve another request
+    def __init__(self) -> None:
+        self.done = False  # the whole answer is here
+        self.excess = False  # more came than there should be
+        self.keepalive = False  # the connection may serve another request
 
-    @property
-    def head_received(self) -> int:
+    def head_received(self) -> Number:
         """How much came before the head was whole; `*_buffer_size` limits it."""
+        raise NotImplementedError
 
-    @property
-    def preread(self) -> int:
+    def preread(self) -> Number:
         """How much came with the head that is not the head: $upstream_response_length begins with it."""
+        raise NotImplementedError
 
-    def receive_head(self, data: bytes) -> ResponseHead | None: ...
+    def receive_head(self, data: bytes) -> ResponseHead | None:
+        raise NotImplementedError
 
-    def begin_body(self, method: bytes, status: int, content_length: int, *, chunked: bool, close: bool) -> bytes:
+    def begin_body(self, method: bytes, status: Number, content_length: Number, chunked: bool, close: bool) -> bytes:
         """The part of the body that came with the head."""
+        raise NotImplementedError
 
-    def receive_body(self, data: bytes) -> bytes: ...
+    def receive_body(self, data: bytes) -> bytes:
+        raise NotImplementedError
 
     def receive_end(self) -> bool:
         """The peer closed; whether the body is whole."""
+        raise NotImplementedError
+
+    def get_trailers(self) -> list[tuple[bytes, bytes]] | None:
+        """The fields behind the body, None where the protocol has none."""
+        return None
 
 
-class PlainReader:
+class PlainReader(Reader):
     """A head without transfer framing behind it. `form` is parse_response_head's."""
 
     def __init__(self, form: str) -> None:
+        Reader.__init__(self)
         self.form = form
         self.buffer = b""
         self.size = 0  # of the head
         self.left = -1  # of the body, -1: until the end of the connection
-        self.done = False
-        self.excess = False
-        self.keepalive = False
 
-    @property
-    def head_received(self) -> int:
+    def head_received(self) -> Number:
         return self.size or len(self.buffer)
 
-    @property
-    def preread(self) -> int:
+    def preread(self) -> Number:
         return len(self.buffer) - self.size
 
     def receive_head(self, data: bytes) -> ResponseHead | None:
@@ -66,7 +73,7 @@ class PlainReader:
             self.size = head.size
         return head
 
-    def begin_body(self, method: bytes, status: int, content_length: int, *, chunked: bool, close: bool) -> bytes:
+    def begin_body(self, method: bytes, status: Number, content_length: Number, chunked: bool, close: bool) -> bytes:
         if status in (204, 304):
             self.left = 0
         elif method != b"HEAD":

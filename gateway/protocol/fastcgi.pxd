@@ -1,13 +1,13 @@
 # The types of fastcgi.py's compiled form.
-import cython
+cimport cython
+
+from gateway._fast.http1_response cimport ResponseHead
+from gateway.protocol.cgi cimport Reader
 
 
-cdef class FastcgiReader:
-    cdef public bint done
-    cdef public bint excess
-    cdef public long head_received
+cdef class FastcgiReader(Reader):
+    cdef long _head_received
     cdef public bint keep
-    cdef public bint keepalive
     cdef public long long left
     cdef object _on_stderr
     cdef bytes _waiting
@@ -18,9 +18,10 @@ cdef class FastcgiReader:
     cdef list _content
     cdef bytes _text
 
-    cpdef receive_head(self, bytes data)
+    cpdef ResponseHead receive_head(self, bytes data)
+    cpdef bytes begin_body(self, bytes method, long status, long long content_length, bint chunked, bint close)
     cpdef bytes receive_body(self, bytes data)
-    cpdef bint receive_end(self)
+    cpdef bint receive_end(self) except -1
 
 
 @cython.locals(name=bytes, value=bytes, lengths=bytes, content=list, parts=list,

@@ -14,6 +14,7 @@ from typing import Final
 
 from gateway._fast.errors import HeadError
 from gateway._fast.http1_response import ResponseHead, parse_response_head
+from gateway.protocol.cgi import Number, Reader
 
 BEGIN_REQUEST: Final = 1
 END_REQUEST: Final = 3
@@ -111,8 +112,8 @@ def _no_stderr(text: bytes) -> bool:
     return True
 
 
-class FastcgiReader:
-    """Reads one answer (see gateway.protocol.cgi.Reader)."""
+class FastcgiReader(Reader):
+    """Reads one answer."""
 
     def __init__(self, *, keep: bool = False, on_stderr: Callable[[bytes], bool] = _no_stderr) -> None:
         """`keep`: the application was asked to keep the connection, so only END_REQUEST ends the answer.
@@ -120,13 +121,11 @@ class FastcgiReader:
         `on_stderr` is given what a STDERR record says; what it says of one before the head decides whether the answer
         is taken (fastcgi_catch_stderr).
         """
+        Reader.__init__(self)
         self.keep = keep
         self._on_stderr = on_stderr
-        self.head_received = 0
+        self._head_received = 0
         self.left = -1  # of the body, -1: until the end
-        self.done = False
-        self.excess = False
-        self.keepalive = False
         self._waiting = b""  # received and not looked at yet
         self._kind = 0  # the present record; 0 before its header is whole
         self._length = 0  # what is still to come of its content
@@ -135,8 +134,10 @@ class FastcgiReader:
         self._content: list[bytes] = []  # the STDOUT of the head, as far as it is here
         self._text = b""  # the STDOUT that came behind the head in its record
 
-    @property
-    def preread(self) -> int:
+    def head_received(self) -> Number:
+        return self._head_received
+
+    def preread(self) -> Number:
         return len(self._text) + len(self._waiting)
 
     def receive_head(self, data: bytes) -> ResponseHead | None:
@@ -169,7 +170,7 @@ class FastcgiReader:
                     self._content = [text]
                     head = parse_response_head(text, 0, "cgi")
                     if head is not None:
-                        self.head_received += at - begun - (len(text) - head.size)
+                        self._head_received += at - begun - (len(text) - head.size)
                         self._text = text[head.size :]
                         self._content = []
                         return head
@@ -179,14 +180,14 @@ class FastcgiReader:
                     self._padding -= skipped
                 # nginx has the head's records in one buffer, which holds more STDERR only until STDOUT begins
                 if self._content:
-                    self.head_received += at - begun
+                    self._head_received += at - begun
                 if self._length or self._padding:
                     return None
                 self._kind = 0
         finally:
             self._waiting = waiting[at:]
 
-    def begin_body(self, method: bytes, status: int, content_length: int, *, chunked: bool, close: bool) -> bytes:
+    def begin_body(self, method: bytes, status: Number, content_length: Number, chunked: bool, close: bool) -> bytes:
         """The part of the body that came with the head. Errors: HeadError."""
         if status in (204, 304):
             self.left = 0

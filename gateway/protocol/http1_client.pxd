@@ -1,6 +1,7 @@
 # The types of http1_client.py's compiled form.
 cimport cython
 
+from gateway._fast.http1_response cimport ResponseHead
 from gateway.protocol.cgi cimport PlainReader
 
 
@@ -9,3 +10,9 @@ cdef class ResponseReader(PlainReader):
     cdef public object on_hints
     cdef public object decoder
     cdef public long version
+
+    @cython.locals(head=ResponseHead)
+    cpdef ResponseHead receive_head(self, bytes data)
+    @cython.locals(rest=bytes)
+    cpdef bytes begin_body(self, bytes method, long status, long long content_length, bint chunked, bint close)
+    cpdef bytes receive_body(self, bytes data)

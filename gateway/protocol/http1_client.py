@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway._fast.chunked import ChunkedDecoder
 from gateway._fast.errors import HeadError
 from gateway._fast.http1_response import ResponseHead
-from gateway.protocol.cgi import PlainReader
+from gateway.protocol.cgi import Number, PlainReader
 
 if TYPE_CHECKING:
     from gateway._fast.request_head import RequestHead
@@ -81,8 +81,7 @@ class ResponseReader(PlainReader):
         self.decoder: ChunkedDecoder | None = None
         self.version = 10
 
-    @property
-    def trailers(self) -> list[tuple[bytes, bytes]]:
+    def get_trailers(self) -> list[tuple[bytes, bytes]] | None:
         return self.decoder.trailers if self.decoder is not None else []
 
     def receive_head(self, data: bytes) -> ResponseHead | None:
@@ -102,7 +101,7 @@ class ResponseReader(PlainReader):
             self.buffer = b""
             self.size = 0
 
-    def begin_body(self, method: bytes, status: int, content_length: int, *, chunked: bool, close: bool) -> bytes:
+    def begin_body(self, method: bytes, status: Number, content_length: Number, chunked: bool, close: bool) -> bytes:
         rest = self.buffer[self.size :]
         self.buffer = b""
         if self.head_only or status in _WITHOUT_BODY:

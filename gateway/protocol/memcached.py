@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway._fast.errors import HeadError
 from gateway._fast.http1_response import ResponseHead, parse_response_head
+from gateway.protocol.cgi import Reader
 
 _TRAILER: Final = b"\r\nEND\r\n"
 
@@ -22,13 +23,14 @@ def encode_get(key: bytes) -> bytes:
     return b"get %b\r\n" % key
 
 
-class MemcachedReader:
-    """Reads one answer (see gateway.protocol.cgi.Reader). A value is a 200, a missing one a 404."""
+class MemcachedReader(Reader):
+    """Reads one answer. A value is a 200, a missing one a 404."""
 
-    __slots__ = ("_buffer", "_gzip_flag", "_key", "_log", "_trailer", "done", "excess", "keepalive", "left", "size")
+    __slots__ = ("_buffer", "_gzip_flag", "_key", "_log", "_trailer", "left", "size")
 
     def __init__(self, key: bytes, *, gzip_flag: int = 0, log: Log = _no_log) -> None:
         """`gzip_flag`: the bits of a value's flags that say that it is compressed. `log` takes level and message."""
+        super().__init__()
         self._key = key
         self._gzip_flag = gzip_flag
         self._log = log
@@ -36,15 +38,10 @@ class MemcachedReader:
         self._trailer = _TRAILER  # what of it is still to come
         self.size = 0  # of the first line
         self.left = 0  # of the value
-        self.done = False
-        self.excess = False
-        self.keepalive = False
 
-    @property
     def head_received(self) -> int:
         return self.size or len(self._buffer)
 
-    @property
     def preread(self) -> int:
         return len(self._buffer) - self.size
 
@@ -84,7 +81,7 @@ class MemcachedReader:
         self.left = int(length)
         return _head(b"Content-Length: %d\r\n%b\r\n" % (self.left, encoding))
 
-    def begin_body(self, method: bytes, status: int, content_length: int, *, chunked: bool, close: bool) -> bytes:
+    def begin_body(self, method: bytes, status: int, content_length: int, chunked: bool, close: bool) -> bytes:
         rest = self._buffer[self.size :]
         self._buffer = b""
         return self.receive_body(rest) if rest else b""

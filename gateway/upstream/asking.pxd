@@ -1,11 +1,13 @@
 # The types of asking.py's compiled form.
 cimport cython
 
+from gateway._fast.http1_response cimport ResponseHead
 from gateway._fast.lane cimport Lane, open_stream
 from gateway._fast.peers cimport PeerState
 from gateway._fast.stream cimport Stream
 from gateway._fast.watcher cimport Watcher
 from gateway.http.request cimport Request
+from gateway.protocol.cgi cimport Reader
 from gateway.upstream.attempt cimport Attempt
 from gateway.upstream.keepalive cimport Connection, Keepalive
 from gateway.upstream.peers cimport Choice
@@ -31,7 +33,7 @@ cdef class Asking(Watcher):
     cdef public bint pass_body
     cdef public PeerState peer
     cdef public PeerState asked
-    cdef public object reader
+    cdef public Reader reader
     cdef public Request request
     cdef public bint sent
     cdef public bint streaming
@@ -68,7 +70,7 @@ cdef class Asking(Watcher):
     cpdef _send(self, Connection connection)
     @cython.locals(now=double, attempt=Attempt, data=bytes, settings=ExchangeSettings)
     cpdef bint _receive_head(self, Stream stream) except -1
-    @cython.locals(limit=cython.longlong, size=cython.longlong)
+    @cython.locals(limit=cython.longlong, size=cython.longlong, reader=Reader, head=ResponseHead)
     cpdef bint _parse(self, bytes data) except -1
     @cython.locals(took=bint, now=double)
     cpdef pass_on_body(self)

@@ -398,7 +398,7 @@ class Asking(Watcher):
         limit = self.settings.buffer_size
         try:
             head = reader.receive_head(data)
-            size = reader.head_received
+            size = reader.head_received()
             if (size > limit or (head is None and size == limit)) and (head is None or head.version != 9):
                 self.log("error", b"upstream sent too big header")
                 return self._failed(_INVALID_HEADER)

@@ -3,6 +3,7 @@ cimport cython
 
 from gateway._fast.peers cimport PeerState
 from gateway.http.request cimport Request
+from gateway.protocol.cgi cimport Reader
 from gateway.upstream.asking cimport Asking
 from gateway.upstream.attempt cimport Attempt
 from gateway.upstream.keepalive cimport Connection, Keepalive
@@ -38,7 +39,8 @@ cdef class Exchange(Asking):
     @cython.locals(head=UpstreamHead)
     cpdef _unwanted(self)
     @cython.locals(request=Request, head=UpstreamHead, settings=ExchangeSettings, ignored=long, choice=Choice,
-                   without_body=bint, keeps=bint)
+                   reader=Reader, without_body=bint, keeps=bint)
     cpdef _answer(self)
+    cpdef _begin_body(self, UpstreamHead head)
     cpdef copy_head(self, UpstreamHead head)
     cpdef bint keeps(self, UpstreamHead head, bint buffering) except -1

@@ -401,7 +401,7 @@ class Exchange(Asking):
             return tunnel.run(self)
         self.attempt.stage = _READING_BODY
         if request.method != b"HEAD":
-            self.attempt.body_received += reader.preread
+            self.attempt.body_received += reader.preread()
         rest, broken = self._begin_body(head)
         buffering = settings.buffering
         if head.buffering and settings.change_buffering and not ignored & _X_ACCEL_BUFFERING:
@@ -447,11 +447,7 @@ class Exchange(Asking):
         assert self.reader is not None
         try:
             rest = self.reader.begin_body(
-                self.request.method,
-                head.status,
-                head.content_length,
-                chunked=head.chunked,
-                close=head.connection_close,
+                self.request.method, head.status, head.content_length, head.chunked, head.connection_close
             )
         except HeadError as error:
             self.log("error", error.message.encode("utf-8", "surrogateescape"))
@@ -466,7 +462,9 @@ class Exchange(Asking):
         """The whole answer is here: let the upstream go, and leave the rest to the output."""
         self.attempt.ended = self.lane.fresh()
         request = self.request
-        self.trailers = getattr(self.reader, "trailers", self.trailers)
+        trailers = None if self.reader is None else self.reader.get_trailers()
+        if trailers is not None:
+            self.trailers = trailers
         if self.trailers and self.settings.pass_trailers:
             hidden = self.settings.hidden
             request.response.trailers = [field for field in self.trailers if field[0].lower() not in hidden]

@@ -215,7 +215,7 @@ class CodecProbe(Probe):
             head = reader.receive_head(data)
             if head is not None:
                 break
-            if reader.head_received >= self.conf.buffer_size:
+            if reader.head_received() >= self.conf.buffer_size:
                 raise ProbeFailed(_READING_HEAD, b"upstream sent too big header")
         upstream_head = exchange.head = UpstreamHead(head, request)
         exchange.attempt.status = head.status

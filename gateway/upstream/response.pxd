@@ -30,6 +30,8 @@ cdef class UpstreamHead:
     cdef public long status
     cdef public bytes status_line
 
+    @cython.locals(kind=long, seen=long, index=Py_ssize_t, kinds=list, pairs=list, name=bytes, value=bytes)
+    cpdef _read(self, ResponseHead head, object request)
     @cython.locals(kind=long, seen=long, name=bytes, value=bytes)
     cpdef _drop_repeated(self, object request)
     cpdef _first(self, long kind)
@@ -44,4 +46,5 @@ cdef class UpstreamHead:
     cpdef _place(self, object request, object conf, long kind, bytes name, bytes value)
 
 cpdef set_content_type(Response response, bytes value)
+@cython.locals(number=cython.longlong, digit=cython.uchar)
 cpdef long long digits(bytes value)

@@ -93,7 +93,14 @@ class Hidden:
 
 def digits(value: bytes) -> int:
     """nginx's ngx_atoi: decimal digits alone, -1 for anything else."""
-    return int(value) if value.isdigit() and len(value) < 19 else -1
+    if not 0 < len(value) < 19:
+        return -1
+    number = 0
+    for digit in value:
+        if not 48 <= digit <= 57:
+            return -1
+        number = number * 10 + digit - 48
+    return number
 
 
 class UpstreamHead:
@@ -105,6 +112,9 @@ class UpstreamHead:
 
     def __init__(self, head: ResponseHead, request: Request) -> None:
         """Errors: HeadError."""
+        self._read(head, request)
+
+    def _read(self, head: ResponseHead, request: Request) -> None:
         self.head = head
         self.status = head.status
         self.status_line = head.status_line
@@ -299,6 +309,8 @@ def set_content_type(response: Response, value: bytes) -> None:
     """Split the charset off, as filters want it apart; nginx's ngx_http_upstream_copy_content_type."""
     response.content_type = value
     response.charset = response.charset_text = None
+    if b";" not in value:
+        return
     at = value.find(b";")
     while at >= 0:
         start = at + 1

@@ -38,7 +38,7 @@ def test_any_split(data: bytes, cuts: list[int]) -> None:
     assert (status, body) == (201, BODY)
     assert reader.done == (data is WITH_LENGTH)
     assert reader.receive_end()
-    assert reader.head_received == data.index(BODY)
+    assert reader.head_received() == data.index(BODY)
 
 
 def test_end_too_early() -> None:

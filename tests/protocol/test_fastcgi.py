@@ -91,10 +91,10 @@ def test_any_split(cuts: list[int], keep: bool) -> None:
 
 def test_the_head_s_size_is_without_what_stderr_said_before() -> None:
     _, _, reader, _ = read([record(STDERR, bytes(5000)) + record(STDOUT, HEAD + BODY)])
-    assert reader.head_received == 8 + len(HEAD)
+    assert reader.head_received() == 8 + len(HEAD)
     reader = FastcgiReader()
     assert reader.receive_head(record(STDERR, bytes(5000)) + record(STDOUT, b"A: b")) is None
-    assert reader.head_received == 16
+    assert reader.head_received() == 16
 
 
 def test_stderr_decides() -> None:

@@ -42,7 +42,7 @@ def test_any_split(cuts: list[int]) -> None:
     status, value, reader, said = read([ANSWER[a:b] for a, b in pairwise(places)])
     assert (status, value, said) == (200, VALUE, [])
     assert reader.done and reader.keepalive and reader.receive_end()
-    assert reader.head_received == 16
+    assert reader.head_received() == 16
 
 
 def test_not_found() -> None:
