@@ -137,6 +137,7 @@ class Subrequest(Request):
         self.place: Place | None = None
         self.waited = False  # it is done when its handler is through, though its turn has not come
         self.done = False
+        self.cloned = False
         self.on_finalize: OnFinalize | None = None
         self.on_done: Callable[[], None] | None = None
 
@@ -144,6 +145,16 @@ class Subrequest(Request):
     def memory(self) -> bytes | None:
         """The body of a subrequest in memory; None if there was none."""
         return self.output.data if isinstance(self.output, _Memory) else None
+
+    @property
+    def background(self) -> bool:
+        return isinstance(self.output, _Background)
+
+    def start(self) -> None:
+        if self.cloned:
+            self.drive(None)  # with the step that the parent was at
+        else:
+            Request.start(self)
 
     def send(self, pieces: list[Piece], last: bool = False, flush: bool = False) -> None:
         if pieces:
@@ -391,4 +402,19 @@ def aside(parent: Request, uri: bytes, args: bytes = b"", *, background: bool = 
     subrequest = _make(parent, uri, args, _Background if background else _Side)
     if subrequest is not None:
         subrequest.header_only = True
+    return subrequest
+
+
+def clone(parent: Request) -> Subrequest | None:
+    """A request in the background that begins where its parent is now: at the content handler of this location."""
+    subrequest = aside(parent, parent.uri, parent.args, background=True)
+    if subrequest is not None:
+        subrequest.cloned = True
+        subrequest.method = parent.method
+        subrequest.location = parent.location
+        subrequest.plan = parent.plan
+        subrequest.step = parent.step - 1
+        subrequest.valid_location = parent.valid_location
+        subrequest.valid_unparsed_uri = parent.valid_unparsed_uri
+        subrequest.captures = parent.captures
     return subrequest

@@ -9,6 +9,7 @@ cdef class FastcgiReader(Reader):
     cdef long _head_received
     cdef public bint keep
     cdef public long long left
+    cdef long long _promised
     cdef object _on_stderr
     cdef bytes _waiting
     cdef int _kind

@@ -126,6 +126,7 @@ class FastcgiReader(Reader):
         self._on_stderr = on_stderr
         self._head_received = 0
         self.left = -1  # of the body, -1: until the end
+        self._promised = -1  # what an answer to HEAD says: it need not have a body, but one that it has is so long
         self._waiting = b""  # received and not looked at yet
         self._kind = 0  # the present record; 0 before its header is whole
         self._length = 0  # what is still to come of its content
@@ -193,6 +194,8 @@ class FastcgiReader(Reader):
             self.left = 0
         elif method != b"HEAD":
             self.left = content_length
+        else:
+            self._promised = content_length
         parts: list[bytes] = []
         text, self._text = self._text, b""
         if text:
@@ -240,6 +243,8 @@ class FastcgiReader(Reader):
 
     def _take(self, text: bytes, parts: list[bytes]) -> None:
         """A part of the body: no more of it than Content-Length says."""
+        if self._promised >= 0 and text:
+            self.left, self._promised = self._promised, -1
         left = self.left
         if left >= 0:
             if len(text) > left:

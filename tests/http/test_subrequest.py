@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -145,3 +146,29 @@ async def test_an_answer_too_big_for_memory_cuts_the_response(tmp_path: Path) ->
     async with serving(text.replace("$size", "4")) as engine:
         assert await engine.raw(b"GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n") == b""
         assert [line for line in engine.log.lines if "too big subrequest response: 5" in line]
+
+
+async def test_a_clone_begins_at_the_content_handler(tmp_path: Path) -> None:
+    """That of its parent, with the parent's method and URI; access and rewrite are not gone through again."""
+    seen: list[tuple[bytes, bytes, bytes]] = []
+    text = """server { listen 127.0.0.1:80; location / { rewrite ^/(.) /x$1 break; return 200; }
+        location ~ /q(?<n>.) { proxy_pass http://127.0.0.1:1; } }"""
+    async with serving(text) as engine:
+        from gateway.http.module import OK
+        from gateway.http.subrequest import Subrequest, clone
+
+        def content(request: Any) -> int:
+            seen.append((request.method, request.uri, request.values.get("n", b"")))
+            if not isinstance(request, Subrequest):
+                made = clone(request)
+                assert made is not None and made.background
+                return int(request.respond(200, b"done") or OK)
+            assert request.plan is request.parent.plan and request.captures is request.parent.captures
+            request.send_head()
+            return OK
+
+        location = engine.cycle.servers[0].locations.regexes[0]
+        plan = engine.cycle.plan_of(location)
+        location.plan = type(plan)((*plan.steps[:-1], content), plan.head_filters, plan.log_handlers)
+        assert (await engine.request("POST", "/q1", body=b"x")).body == b"done"
+    assert seen == [(b"POST", b"/q1", b"1"), (b"POST", b"/q1", b"1")]

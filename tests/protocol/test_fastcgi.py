@@ -164,3 +164,12 @@ def test_no_body() -> None:
     assert reader.done and not body and not reader.excess
     _, _, reader, _ = read([record(STDOUT, HEAD) + CLOSED + END], method=b"HEAD")
     assert reader.done and END_REQUEST == 3
+
+
+def test_a_body_after_head() -> None:
+    """It need not be there; but if it is, it is as long as it says."""
+    for parts in ([record(STDOUT, HEAD + BODY + b"x")], [record(STDOUT, HEAD), record(STDOUT, BODY + b"x")]):
+        _, body, reader, _ = read(parts, method=b"HEAD")
+        assert body == BODY and reader.excess and reader.done
+    with pytest.raises(HeadError, match="prematurely closed FastCGI stdout"):
+        read([record(STDOUT, HEAD + BODY[1:]) + CLOSED], method=b"HEAD")

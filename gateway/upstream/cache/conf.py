@@ -60,6 +60,7 @@ class CacheConf(Conf):
     no_cache: Any = setting(())
     cache_use_stale: Any = setting(int(Condition.OFF))
     cache_revalidate: Any = setting(False)
+    cache_background_update: Any = setting(False)
     cache_lock: Any = setting(False)
     cache_lock_age: Any = setting(5.0)
     cache_lock_timeout: Any = setting(5.0)

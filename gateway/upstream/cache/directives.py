@@ -38,6 +38,7 @@ Declared = tuple[str, Arguments, str, Setter]
 
 def declared(prefix: str, conditions: dict[str, Any]) -> list[Declared]:
     """(name without prefix, arguments, field, setter) of what stands in http, server and location."""
+    background = flag("cache_background_update")
     use_stale = bitmask("cache_use_stale", conditions)
     lines: list[Declared] = [
         ("cache", take(1), "cache", set_cache(prefix)),
@@ -49,6 +50,8 @@ def declared(prefix: str, conditions: dict[str, Any]) -> list[Declared]:
         ("no_cache", at_least(1), "no_cache", predicates("no_cache")),
         ("cache_use_stale", at_least(1), "cache_use_stale", use_stale),
         ("cache_revalidate", FLAG, "cache_revalidate", flag("cache_revalidate")),
+        # nginx declares uwsgi's as any other argument
+        ("cache_background_update", take(1) if prefix == "uwsgi" else FLAG, "cache_background_update", background),
         ("cache_lock", FLAG, "cache_lock", flag("cache_lock")),
         ("cache_lock_age", take(1), "cache_lock_age", time_s("cache_lock_age")),
         ("cache_lock_timeout", take(1), "cache_lock_timeout", time_s("cache_lock_timeout")),

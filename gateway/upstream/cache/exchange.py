@@ -15,6 +15,7 @@ from gateway.core.lane import current_fibre, park
 from gateway.core.pieces import FileSlice
 from gateway.http.module import DONE, OK, Result
 from gateway.http.output import CONNECTION_CLOSED
+from gateway.http.subrequest import Subrequest, clone
 from gateway.upstream.asking import ClientGone
 from gateway.upstream.cache import clock
 from gateway.upstream.cache import entry as entries
@@ -52,6 +53,10 @@ _WAIT: Final = -102
 Find = Callable[[], Awaitable["Upstream | int"]]
 
 
+def _in_background(request: Request) -> bool:
+    return isinstance(request, Subrequest) and request.background
+
+
 class CachingExchange(Exchange):
     """One request in a location with a cache; at first nobody is asked."""
 
@@ -70,6 +75,7 @@ class CachingExchange(Exchange):
         self.cache_status: bytes | None = None
         self.cacheable = False
         self.entry: Entry | None = None
+        self.updated_by_other = False
 
     # -- before anybody is asked -----------------------------------------------------------------------------------
 
@@ -122,7 +128,7 @@ class CachingExchange(Exchange):
     def _let_go(self) -> None:
         """What is held in the cache is given back, and no cycle is left for the garbage collector."""
         self.find = None
-        if self.entry is not None:
+        if self.entry is not None and not self.updated_by_other:
             self.entry.close()
 
     def look_up(self) -> int:
@@ -154,9 +160,19 @@ class CachingExchange(Exchange):
         if verdict == FRESH:
             self.cache_status = HIT
             return self._answer_from_file()
-        if verdict == entries.UPDATING and (conf.cache_use_stale & _UPDATING or entry.stale_updating):
-            self.cache_status = UPDATING
-            return self._answer_from_file()
+        if (
+            verdict in (entries.EXPIRED, entries.UPDATING)
+            and (conf.cache_use_stale & _UPDATING or entry.stale_updating)
+            and not _in_background(request)
+        ):
+            if verdict == entries.UPDATING:
+                self.cache_status = UPDATING
+                return self._answer_from_file()
+            if conf.cache_background_update:
+                if not self._update_in_background(entry):
+                    return 500
+                self.cache_status = STALE
+                return self._answer_from_file()
         if verdict in (entries.EXPIRED, entries.UPDATING):
             entry.expire()
             self.cache_status = EXPIRED
@@ -172,6 +188,18 @@ class CachingExchange(Exchange):
         if not self._range_may_be_kept():
             self.cacheable = False
         return _ASK
+
+    def _update_in_background(self, entry: Entry) -> bool:
+        """Have another request ask, which nobody waits for; False if there may be none."""
+        request = self.request
+        update = clone(request)
+        if update is None:
+            return False
+        # That others need not ask as well is ours to take back, when the update has ended.
+        self.updated_by_other = True
+        update.on_done = entry.close
+        request.main.cleanups.append(entry.close)
+        return True
 
     def _answer_from_file(self) -> int:
         entry = self.entry

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 class Keeping:
     """What the pipe writes to; see storing.Storing. What is left of it goes with the temporary file."""
 
-    __slots__ = ("entry", "file", "mute", "start")
+    __slots__ = ("entry", "exchange", "file", "mute", "start")
 
     def __init__(self, exchange: CachingExchange, entry: Entry) -> None:
         """Errors: FileError."""
+        self.exchange = exchange
         self.entry = entry
         self.mute: bool = exchange.request.header_only  # nothing of it goes to the client
         head = exchange.head
@@ -34,5 +35,13 @@ class Keeping:
         self.file.write(file_head.pack(entry.head()) + file_head.key_line(entry.text) + kept)
 
     def finish(self) -> None:
-        """The answer is whole: it takes its place."""
-        self.entry.store(self.file)
+        """The answer is whole: it takes its place.
+
+        One to HEAD, of a protocol in which a body may follow it all the same, is so only if all of the body came.
+        """
+        head, reader = self.exchange.head, self.exchange.reader
+        assert head is not None and reader is not None
+        if reader.done or head.content_length in (-1, self.file.size - self.start):
+            self.entry.store(self.file)
+        else:
+            self.entry.close()

@@ -8,7 +8,7 @@ import trio
 from gateway.upstream.cache.file_head import SIZE
 from tests.engine import serving
 from tests.fakes import OK, answer, farm
-from tests.http_peers import Heard, Hearing, answering, closing, proxied, talking
+from tests.http_peers import Heard, Hearing, answering, closing, proxied, receive_until, talking
 from tests.upstream.cache.caching import BODY, Time, cache_of, cached, files, in_turn, page, state
 from tests.upstream.test_exchange import lines
 
@@ -327,3 +327,44 @@ async def test_the_other_protocols_have_it_as_well(protocol: str, tmp_path: Path
 async def test_without_a_cache_nothing_changes(tmp_path: Path) -> None:
     async with proxied(answering(), tmp_path, "add_header X-Cache $upstream_cache_status;") as engine:
         assert state(await engine.get("/")) == "-"
+
+
+async def test_an_update_in_the_background(tmp_path: Path, time: Time) -> None:
+    heard: list[Heard] = []
+    go = trio.Event()
+
+    async def talk(stream: trio.SocketStream, hearing: Hearing, request: Heard) -> None:
+        heard.append(request)
+        if len(heard) == 1:
+            await stream.send_all(page(b"Cache-Control: max-age=10, stale-while-revalidate=30"))
+            return
+        await go.wait()
+        await stream.send_all(page(body=b"NEW"))
+
+    inside = "proxy_cache_background_update on; proxy_cache_methods POST; proxy_cache_key $request_method;"
+    async with cached(talking(talk), tmp_path, inside) as engine:
+        await engine.request("POST", "/a", body=b"body")
+        time.passes(11)
+        client = engine.connect()
+        await client.send_all(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody")
+        data = await receive_until(client, BODY)
+        assert b"X-Cache: STALE" in data, "its client does not wait"
+        reply = await engine.request("POST", "/a", body=b"body")
+        assert (state(reply), reply.body) == ("UPDATING", BODY)
+        go.set()
+        with trio.fail_after(5):
+            while (reply := await engine.request("POST", "/a", body=b"body")).body == BODY:
+                await trio.sleep(0.01)
+        assert state(reply) == "HIT"
+        await client.aclose()
+    assert len(heard) == 2 and heard[1].line == b"POST /a HTTP/1.1"
+
+
+async def test_an_update_in_the_background_that_fails(tmp_path: Path, time: Time) -> None:
+    inside = "proxy_cache_background_update on; proxy_cache_use_stale updating;"
+    async with cached(closing(in_turn(page(), b"", page(body=b"NEW"))), tmp_path, inside) as engine:
+        await engine.get("/")
+        time.passes(61)
+        replies = [await engine.get("/") for _ in range(3)]
+        assert [state(reply) for reply in replies] == ["STALE", "STALE", "HIT"]
+        assert replies[-1].body == b"NEW"

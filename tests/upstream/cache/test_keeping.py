@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.core.temp_files import TempPath
+from tests.engine import serving
+from tests.fakes import answer, farm
 from tests.http_peers import answering, closing
 from tests.upstream.cache.caching import BODY, cached, files, page, state
 from tests.upstream.test_exchange import lines
@@ -62,3 +64,17 @@ async def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(TempPath, "hashed", no_room)
         assert b"SEE-THIS" not in await engine.raw(b"GET / HTTP/1.0\r\n\r\n")
         assert f"failed ({errno.ENOENT}: " in lines(engine, "crit")[0]
+
+
+@pytest.mark.parametrize(("body", "wanted"), [(b"SEE-THIS", "HIT"), (b"", "MISS"), (b"SEE-THIS-NOT", "MISS")])
+async def test_an_answer_to_head(body: bytes, wanted: str, tmp_path: Path) -> None:
+    """uwsgi has no HEAD without a body: what an application sends is kept if it is as long as it says."""
+    data = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(answer(data + body))
+        text = f"""uwsgi_temp_path {tmp_path}; uwsgi_cache_path {tmp_path} keys_zone=a:1m;
+            server {{ listen 127.0.0.1:8080; location / {{ uwsgi_pass {address}; uwsgi_cache a; uwsgi_cache_key k;
+            uwsgi_cache_valid 1m; add_header X-Cache $upstream_cache_status; }} }}"""
+        async with serving(text) as engine:
+            assert (await engine.request("HEAD", "/")).status == 200
+            assert state(await engine.request("HEAD", "/")) == wanted
