@@ -272,6 +272,7 @@ def _passing_of(location: Location, directive: _Directive, match: Match) -> tupl
 def _make_probe(
     worker: Worker, location: Location, kind: Any, conf: Any, directive: _Directive, match: Match
 ) -> Probe:
+    from gateway.upstream.probe_wire import ProbeTls
     from gateway.upstream.probes import CodecProbe, ConnectProbe, HttpProbe, PingProbe
 
     host = conf.passing.upstream.name
@@ -280,8 +281,9 @@ def _make_probe(
     def make_request() -> Request:
         return stand_in(worker, location, b"GET", target, host)
 
+    tls = ProbeTls(conf.client_tls, host, make_request) if conf.client_tls is not None else None
     if directive.type == "uwsgi_ping":
-        return PingProbe(conf)
+        return PingProbe(conf, tls)
     if directive.type == "tcp":
         return ConnectProbe(conf)
     if kind is proxy.module:
@@ -293,9 +295,9 @@ def _make_probe(
             fields = proxy.own_fields(conf, conf.passing.destination, request, sets_host=sets_host)
             return request, [field for field in fields if field[0].lower() not in _OWN]
 
-        return HttpProbe(conf, make_http, target, match, directive.keepalive_s)
+        return HttpProbe(conf, make_http, target, match, directive.keepalive_s, tls)
     if kind is uwsgi.module or (kind in _CODECS and (directive.uri or directive.match)):
-        return CodecProbe(conf, _CODECS[kind](conf), make_request, match)
+        return CodecProbe(conf, _CODECS[kind](conf), make_request, match, tls)
     return ConnectProbe(conf)
 
 

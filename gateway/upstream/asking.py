@@ -242,7 +242,7 @@ class Asking(Watcher):
             if now >= self.deadline:
                 self._timed_out()
             return False
-        problem = tls.problem(stream, request, host)
+        problem = tls.problem(stream.ssl, request, host)
         if problem is not None:
             self.log("error", problem)
             self.failure = _ERROR

@@ -16,7 +16,8 @@ import trio
 from gateway._fast.peers import monotonic_ms
 from gateway.core.logs import ALERT, NOTICE, WARN, Log
 from gateway.upstream.peers import CHECKING, DOWN, HEALTHY, PEER, UNHEALTHY, Peer
-from gateway.upstream.probes import Probe, ProbeFailed
+from gateway.upstream.probe_wire import ProbeFailed
+from gateway.upstream.probes import Probe
 
 if TYPE_CHECKING:
     from gateway.upstream.address import Address

@@ -8,8 +8,6 @@ A probe is called with an address; it raises ProbeFailed, or the peer is well. I
 from __future__ import annotations
 
 import contextlib
-import errno
-import socket
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,9 +17,10 @@ import trio
 from gateway._fast.errors import HeadError
 from gateway._fast.http1_response import parse_response_head
 from gateway.protocol.uwsgi import PING
-from gateway.upstream.attempt import Attempt, Stage, error_words
+from gateway.upstream.attempt import Attempt, Stage
 from gateway.upstream.exchange import RequestRefused
 from gateway.upstream.matching import BODY_LIMIT, Answer, Match
+from gateway.upstream.probe_wire import SENDING, ProbeFailed, ProbeTls, Wire
 from gateway.upstream.response import UpstreamHead
 
 if TYPE_CHECKING:
@@ -30,26 +29,16 @@ if TYPE_CHECKING:
     from gateway.upstream.conf import UpstreamConf
     from gateway.upstream.exchange import Codec
 
-_CONNECTING: Final = Stage.CONNECTING.value
-_SENDING: Final = Stage.SENDING.value
 _READING_HEAD: Final = Stage.READING_HEAD.value
 _READING_BODY: Final = Stage.READING_BODY.value
-
-
-class ProbeFailed(Exception):
-    """The peer is not well: what was being done, and what was found."""
-
-    def __init__(self, doing: bytes, found: bytes) -> None:
-        super().__init__(doing, found)
-        self.doing = doing
-        self.found = found
 
 
 class Probe:
     """Kinds of probes; an object for each check."""
 
-    def __init__(self, conf: UpstreamConf) -> None:
+    def __init__(self, conf: UpstreamConf, tls: ProbeTls | None = None) -> None:
         self.conf = conf
+        self.tls = tls
 
     @property
     def local(self) -> Address | None:
@@ -89,68 +78,11 @@ class ProbeExchange:
         return self.attempt.name
 
 
-class _Wire:
-    """A connection to a peer, with a location's time limits."""
-
-    def __init__(self, conf: UpstreamConf, stream: trio.SocketStream) -> None:
-        self.conf = conf
-        self.stream = stream
-        self.since = trio.current_time()
-
-    @classmethod
-    async def open(cls, conf: UpstreamConf, address: Address, local: Address | None) -> _Wire:
-        family, name = address.for_socket()
-        wire = trio.socket.socket(family, socket.SOCK_STREAM)
-        try:
-            if local is not None:
-                await wire.bind(local.for_socket()[1])
-            with _limit(conf.connect_timeout, _CONNECTING):
-                await wire.connect(name)
-        except BaseException as error:
-            wire.close()
-            if isinstance(error, OSError):
-                raise ProbeFailed(_CONNECTING, error_words(error)) from None
-            raise
-        return cls(conf, trio.SocketStream(wire))
-
-    async def send(self, data: bytes) -> None:
-        with _limit(self.conf.send_timeout, _SENDING):
-            try:
-                await self.stream.send_all(data)
-            except trio.BrokenResourceError as error:
-                raise ProbeFailed(_SENDING, _cause(error)) from None
-
-    async def receive(self, stage: bytes) -> bytes:
-        """The next bytes, none when the peer has closed."""
-        with _limit(self.conf.read_timeout, stage):
-            try:
-                return bytes(await self.stream.receive_some(65536))
-            except trio.BrokenResourceError as error:
-                raise ProbeFailed(stage, _cause(error)) from None
-        raise AssertionError
-
-    def close(self) -> None:
-        self.stream.socket.close()
-
-
-@contextlib.contextmanager
-def _limit(seconds: float, stage: bytes) -> Any:
-    with trio.move_on_after(seconds) as scope:
-        yield
-    if scope.cancelled_caught:
-        raise ProbeFailed(stage, error_words(OSError(errno.ETIMEDOUT, "")))
-
-
-def _cause(error: trio.BrokenResourceError) -> bytes:
-    cause = error.__cause__
-    return error_words(cause) if isinstance(cause, OSError) else str(error).encode()
-
-
 class ConnectProbe(Probe):
     """type=tcp: somebody accepts connections."""
 
     async def __call__(self, address: Address) -> None:
-        (await _Wire.open(self.conf, address, self.local)).close()
+        (await Wire.open(self.conf, address, self.local)).close()
 
 
 class PingProbe(Probe):
@@ -160,7 +92,7 @@ class PingProbe(Probe):
     """
 
     async def __call__(self, address: Address) -> None:
-        wire = await _Wire.open(self.conf, address, self.local)
+        wire = await Wire.open(self.conf, address, self.local, self.tls)
         try:
             await wire.send(PING)
             answer = b""
@@ -180,8 +112,15 @@ class PingProbe(Probe):
 class CodecProbe(Probe):
     """A whole request over the location's protocol, and the conditions of a `match`."""
 
-    def __init__(self, conf: UpstreamConf, codec: Codec, make_request: Callable[[], Request], match: Match) -> None:
-        super().__init__(conf)
+    def __init__(
+        self,
+        conf: UpstreamConf,
+        codec: Codec,
+        make_request: Callable[[], Request],
+        match: Match,
+        tls: ProbeTls | None = None,
+    ) -> None:
+        super().__init__(conf, tls)
         self.codec = codec
         self.make_request = make_request
         self.match = match
@@ -192,9 +131,9 @@ class CodecProbe(Probe):
         try:
             packet = self.codec.encode(exchange)
         except RequestRefused as refused:
-            raise ProbeFailed(_SENDING, refused.message) from None
+            raise ProbeFailed(SENDING, refused.message) from None
         local = self.conf.local(request) if self.conf.local is not None else None
-        wire = await _Wire.open(self.conf, address, local)
+        wire = await Wire.open(self.conf, address, local, self.tls)
         try:
             await wire.send(packet)
             answer = await self._read(wire, exchange)
@@ -205,7 +144,7 @@ class CodecProbe(Probe):
             wire.close()
         _judge(self.match, answer)
 
-    async def _read(self, wire: _Wire, exchange: Any) -> Answer:
+    async def _read(self, wire: Wire, exchange: Any) -> Answer:
         request = exchange.request
         reader = self.codec.reader(exchange)
         while True:
@@ -249,13 +188,14 @@ class HttpProbe(Probe):
         target: bytes,
         match: Match,
         keepalive_s: float = 0.0,
+        tls: ProbeTls | None = None,
     ) -> None:
-        super().__init__(conf)
+        super().__init__(conf, tls)
         self.make_request = make_request
         self.target = target
         self.match = match
         self.keepalive_s = keepalive_s
-        self._kept: dict[bytes, tuple[_Wire, h11.Connection]] = {}
+        self._kept: dict[bytes, tuple[Wire, h11.Connection]] = {}
 
     async def __call__(self, address: Address) -> None:
         request, fields = self.make_request()
@@ -276,12 +216,12 @@ class HttpProbe(Probe):
     @contextlib.asynccontextmanager
     async def _connection(
         self, address: Address, request: Request
-    ) -> AsyncIterator[tuple[_Wire, h11.Connection, bool]]:
+    ) -> AsyncIterator[tuple[Wire, h11.Connection, bool]]:
         """A connection, new or used before; kept afterwards if it can serve another request."""
         kept = self._kept.pop(address.name, None)
         if kept is None:
             local = self.conf.local(request) if self.conf.local is not None else None
-            wire, parser = await _Wire.open(self.conf, address, local), h11.Connection(h11.CLIENT)
+            wire, parser = await Wire.open(self.conf, address, local, self.tls), h11.Connection(h11.CLIENT)
         else:
             wire, parser = kept
         try:
@@ -295,14 +235,14 @@ class HttpProbe(Probe):
                 wire.close()
 
     async def _ask(
-        self, wire: _Wire, parser: h11.Connection, fields: list[tuple[bytes, bytes]], exchange: ProbeExchange
+        self, wire: Wire, parser: h11.Connection, fields: list[tuple[bytes, bytes]], exchange: ProbeExchange
     ) -> Answer:
         request = exchange.request
         closing = [] if self.keepalive_s else [(b"Connection", b"close")]
         try:
             sent = parser.send(h11.Request(method=request.method, target=self.target, headers=fields + closing))
         except h11.LocalProtocolError as error:
-            raise ProbeFailed(_SENDING, str(error).encode()) from None
+            raise ProbeFailed(SENDING, str(error).encode()) from None
         await wire.send((sent or b"") + (parser.send(h11.EndOfMessage()) or b""))
         stage = _READING_HEAD
         head: Any = None

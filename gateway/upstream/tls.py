@@ -66,18 +66,21 @@ class ClientTls:
 
     def begin(self, connection: Connection, request: Request, host: bytes) -> TlsStream:
         """Put TLS over the connection. Errors: TlsError, for a certificate that cannot be loaded."""
-        settings = self.settings
-        context = self._context_for(request)
-        name = self.name_for(request, host)
+        context, name = self.client_side(request, host)
         session = self.sessions.get(connection.sockaddr) if context is self.context else None
         stream = secure(
             connection.stream,
             context,
-            server_name=name if settings.server_name and may_be_sent(name) else None,
-            session=session if settings.session_reuse else None,
+            server_name=name,
+            session=session if self.settings.session_reuse else None,
         )
         connection.stream = stream
         return stream
+
+    def client_side(self, request: Request, host: bytes) -> tuple[ssl.SSLContext, bytes | None]:
+        """The context of a connection, and the server name that is sent. Errors: TlsError."""
+        name = self.name_for(request, host)
+        return self._context_for(request), name if self.settings.server_name and may_be_sent(name) else None
 
     def _context_for(self, request: Request) -> ssl.SSLContext:
         """The shared one, but where the certificate is named by variables."""
@@ -99,16 +102,16 @@ class ClientTls:
         colon = name.find(b":", max(end, 0))
         return name[:colon] if colon >= 0 else name
 
-    def problem(self, stream: TlsStream, request: Request, host: bytes) -> bytes | None:
+    def problem(self, engine: Any, request: Request, host: bytes) -> bytes | None:
         """The handshake is done: what is wrong with the peer's certificate."""
         settings = self.settings
         if not settings.verify:
             return None
-        chain = verified_chain(stream.ssl)
+        chain = verified_chain(engine)
         if chain is not None and len(chain) - 2 > settings.verify_depth:
             return f"upstream SSL certificate verify error: ({_CHAIN_TOO_LONG})".encode()
         name = self.name_for(request, host)
-        if not name or not matches(stream.ssl.getpeercert() or {}, _text(name)):
+        if not name or not matches(engine.getpeercert() or {}, _text(name)):
             return b'upstream SSL certificate does not match "%b"' % name
         return None
 

@@ -12,7 +12,8 @@ from gateway.upstream.checks import HealthCheck
 from gateway.upstream.conf import UpstreamConf
 from gateway.upstream.health import check_peers
 from gateway.upstream.peers import CHECKING, HEALTHY, UNHEALTHY, Peer
-from gateway.upstream.probes import Probe, ProbeFailed
+from gateway.upstream.probe_wire import ProbeFailed
+from gateway.upstream.probes import Probe
 from gateway.upstream.upstreams import Upstream
 from tests.engine import MemorySink
 from tests.upstream.recorded import server

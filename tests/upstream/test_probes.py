@@ -8,7 +8,8 @@ import trio
 
 from gateway.upstream.address import Address, inet_address, unix_address
 from gateway.upstream.conf import Local, UpstreamConf
-from gateway.upstream.probes import ConnectProbe, PingProbe, ProbeFailed
+from gateway.upstream.probe_wire import ProbeFailed
+from gateway.upstream.probes import ConnectProbe, PingProbe
 from tests.fakes import farm, silent
 
 
