@@ -7,7 +7,7 @@ counted as if there were buffers: the scan stops where nginx's would be full.
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport malloc, realloc
 from libc.string cimport memcmp, memcpy
@@ -125,24 +125,44 @@ cdef object refuse(RequestHead head, int status, str message, bint lingering=Fal
     return HeadError(status, message, head, action=action, lingering=lingering)
 
 
+cdef bytes known_method(const uint8_t *p, Py_ssize_t n):
+    """The method's bytes; of the frequent ones, those that are here already."""
+    if n == 3 and memcmp(p, b"GET", 3) == 0:
+        return GET
+    if n == 4 and memcmp(p, b"POST", 4) == 0:
+        return POST
+    if n == 4 and memcmp(p, b"HEAD", 4) == 0:
+        return HEAD
+    return PyBytes_FromStringAndSize(<const char *> p, n)
+
+
 cdef int line_done(RequestHead head, object on_host) except -1:
     cdef const uint8_t *p = head.base()
-    cdef Py_ssize_t n = head.line.method_end - head.line.start
     cdef bytes name
     cdef int port = 0
-    if n == 3 and memcmp(p + head.line.start, b"GET", 3) == 0:
-        head.method = GET
-    elif n == 4 and memcmp(p + head.line.start, b"POST", 4) == 0:
-        head.method = POST
-    elif n == 4 and memcmp(p + head.line.start, b"HEAD", 4) == 0:
-        head.method = HEAD
-    else:
-        head.method = head.span(head.line.start, head.line.method_end)
+    head.method = known_method(p + head.line.start, head.line.method_end - head.line.start)
     if head.line.major == 0:
         head.version = 9
     else:
         head.version = head.line.major * 10 + (head.line.minor if head.line.minor < 10 else 9)
     head.keep_alive = head.line.major * 100 + head.line.minor > 100
+    read_uri(head)
+    if head.line.host_end:
+        name = clean_host(p + head.line.host_start, head.line.host_end - head.line.host_start, &port)
+        if name is None:
+            raise refuse_line(head, 400, "client sent invalid host in request line")
+        head.hostname = name
+        head.port = port
+        choose(head, on_host)
+    if head.line.major == 0:
+        if not head.hostname:
+            choose(head, on_host)
+        head.complete = True
+        return 0
+
+
+cdef int read_uri(RequestHead head) except -1:
+    """Decode and normalise the path of the line that was scanned, where there is anything to do."""
     if head.line.complex_uri or head.line.quoted_uri or head.line.empty_path:
         try:
             head._uri, head._args, head._exten = normalize(
@@ -159,18 +179,7 @@ cdef int line_done(RequestHead head, object on_host) except -1:
             head.line.plus_in_uri = b"+" in head._uri
     elif head.line.uri_end == head.line.uri_start + 1:
         head._uri = SLASH
-    if head.line.host_end:
-        name = clean_host(p + head.line.host_start, head.line.host_end - head.line.host_start, &port)
-        if name is None:
-            raise refuse_line(head, 400, "client sent invalid host in request line")
-        head.hostname = name
-        head.port = port
-        choose(head, on_host)
-    if head.line.major == 0:
-        if not head.hostname:
-            choose(head, on_host)
-        head.complete = True
-        return 0
+    return 0
 
 
 cdef object refuse_line(RequestHead head, int status, str message):
@@ -194,12 +203,6 @@ cdef int choose(RequestHead head, object on_host) except -1:
 
 cdef int add_field(RequestHead head, const uint8_t *p, object on_host) except -1:
     cdef HeaderLine *line = &head.field_line
-    cdef KnownName *known
-    cdef Field *field
-    cdef Field *previous
-    cdef Field *grown
-    cdef bytes name
-    cdef int port = 0
     if line.invalid and head.limits.ignore_invalid_headers:
         if head.notes is None:
             head.notes = []
@@ -207,6 +210,19 @@ cdef int add_field(RequestHead head, const uint8_t *p, object on_host) except -1
         return 0
     if head.count >= head.limits.max_headers:
         raise refuse(head, 494, "client sent too many header lines", True)
+    keep_field(head, p, on_host)
+    return 0
+
+
+cdef int keep_field(RequestHead head, const uint8_t *p, object on_host) except -1:
+    """Take the field of field_line in, and what it means if nginx knows its name."""
+    cdef HeaderLine *line = &head.field_line
+    cdef KnownName *known
+    cdef Field *field
+    cdef Field *previous
+    cdef Field *grown
+    cdef bytes name
+    cdef int port = 0
     if head.count == head.room:
         grown = <Field *> malloc(2 * head.room * sizeof(Field)) if head.spans == head.inline_fields \
             else <Field *> realloc(head.spans, 2 * head.room * sizeof(Field))
@@ -267,25 +283,13 @@ cdef int finish(RequestHead head, object on_host) except -1:
     """The checks nginx makes when all fields are there."""
     cdef const uint8_t *p = head.base()
     cdef Field *field
-    cdef int64_t length = 0
-    cdef int digit
-    cdef uint32_t i
     cdef int version = head.line.major * 1000 + head.line.minor
     if not head.hostname:
         choose(head, on_host)
     if head.first[K_HOST] == 0 and version > 1000:
         raise refuse(head, 400, 'client sent HTTP/1.1 request without "Host" header')
     if head.first[K_CONTENT_LENGTH]:
-        field = &head.spans[head.first[K_CONTENT_LENGTH] - 1]
-        for i in range(field.value_len):
-            digit = p[field.value + i] - 48
-            if not 0 <= digit <= 9 or length > (0x7fffffffffffffff - digit) // 10:
-                length = -1
-                break
-            length = length * 10 + digit
-        if length < 0 or field.value_len == 0:
-            raise refuse(head, 400, 'client sent invalid "Content-Length" header')
-        head.content_length = length
+        read_length(head, p)
     if head.first[K_TRANSFER_ENCODING]:
         if version < 1001:
             raise refuse(head, 400, 'client sent HTTP/1.0 request with "Transfer-Encoding" header')
@@ -304,6 +308,23 @@ cdef int finish(RequestHead head, object on_host) except -1:
     elif head.method == b"TRACE":
         raise refuse(head, 405, "client sent TRACE method")
     head.complete = True
+    return 0
+
+
+cdef int read_length(RequestHead head, const uint8_t *p) except -1:
+    cdef Field *field = &head.spans[head.first[K_CONTENT_LENGTH] - 1]
+    cdef int64_t length = 0
+    cdef int digit
+    cdef uint32_t i
+    for i in range(field.value_len):
+        digit = p[field.value + i] - 48
+        if not 0 <= digit <= 9 or length > (0x7fffffffffffffff - digit) // 10:
+            length = -1
+            break
+        length = length * 10 + digit
+    if length < 0 or field.value_len == 0:
+        raise refuse(head, 400, 'client sent invalid "Content-Length" header')
+    head.content_length = length
     return 0
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 class HeadLimits:
     header_buffer_size: int
     large_buffers: int
@@ -42,7 +44,7 @@ class RequestHead:
     method: bytes
     hostname: bytes
     limits: HeadLimits
-    server: object
+    server: Any
     notes: list[str] | None
     count: int
     @property

@@ -32,4 +32,6 @@ cdef struct RequestLine:
     bint plus_in_uri
     bint empty_path
 
+# A path by itself, with a space behind it at `end`; False if it is none.
+cdef bint scan_path(RequestLine *line, const uint8_t *p, Py_ssize_t start, Py_ssize_t end) noexcept nogil
 cdef int scan_request_line(RequestLine *line, const uint8_t *p, Py_ssize_t end) noexcept nogil

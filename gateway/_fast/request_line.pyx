@@ -333,3 +333,11 @@ cdef int scan_request_line(RequestLine *line, const uint8_t *p, Py_ssize_t end) 
             and (line.method_end - line.start != 3 or memcmp(p + line.start, b"GET", 3) != 0):
         return BAD_09_METHOD
     return rc
+
+
+cdef bint scan_path(RequestLine *line, const uint8_t *p, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    if start == end or p[start] != 47:
+        return False
+    line.phase = R_SPACES
+    line.pos = start
+    return scan_request_line(line, p, end + 1) == SCAN_AGAIN and line.phase == R_AFTER_URI and line.uri_end == end

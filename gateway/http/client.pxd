@@ -1,11 +1,12 @@
 # The types of client.py's compiled form.
 from gateway._fast.lane cimport Lane
+from gateway._fast.request_head cimport RequestHead
 from gateway._fast.stream cimport Stream
 from gateway.http.cycle cimport Worker
 from gateway.http.listening cimport Listening
 from gateway.http.output cimport Output
 from gateway.http.request cimport Request
-from gateway.http.servers cimport Server
+from gateway.http.servers cimport AddressServers, Server
 
 
 cdef class Client(Output):
@@ -23,4 +24,5 @@ cdef class Client(Output):
     cdef public Stream stream
     cdef public Worker worker
 
+    cpdef head_read(self, Request request, RequestHead head, AddressServers servers)
     cpdef request_ends(self, Request request)

@@ -8,6 +8,7 @@ from gateway.http.output import Output
 from gateway.http.status import TO_HTTPS
 
 if TYPE_CHECKING:
+    from gateway._fast.request_head import RequestHead
     from gateway._fast.stream import Stream
     from gateway.http.cycle import HttpCycle, Worker
     from gateway.http.handshake import Handshake
@@ -65,6 +66,49 @@ class Client(Output):
     @property
     def server_port(self) -> int:
         return self.local_address()[1]
+
+    def head_read(self, request: Request, head: RequestHead, servers: AddressServers) -> None:
+        """What the request takes from a head that is whole."""
+        request.method = head.method
+        request.uri = head.get_uri()
+        request.args = head.get_args()
+        request.http_version = head.version
+        if head.method == b"HEAD":
+            request.header_only = True
+        host = request.host = head.hostname
+        if servers.regexes and host:
+            servers.find(host, request)  # for the captures of a server name
+
+    def head_refused(self, request: Request) -> None:
+        """A request that never became one takes what was understood of it: for its error page, and the log."""
+        head = request.head
+        request.method = head.method or b""
+        request.http_version = head.version if head.method else 10
+        request.uri = head.uri or b""
+        request.args = head.args or b""
+        request.host = head.hostname or b""
+        request.plan = self.worker.cycle.plan_of(request.server.root)
+        request.header_only = request.method == b"HEAD"
+        request.uri_changes = 1 if not request.uri else request.uri_changes
+
+    # of a connection, as its worker sees it
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a request."""
+        raise NotImplementedError
+
+    def close(self, reset: bool = False) -> None:
+        """Close at once; a second call does nothing."""
+        raise NotImplementedError
+
+    def retire(self) -> None:
+        """The worker ends: close when what has begun is served."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """worker_shutdown_timeout is over."""
+        raise NotImplementedError
 
     def take_input(self) -> bytes:
         """What came and was not used yet, for who goes on with the stream himself."""

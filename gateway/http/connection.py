@@ -12,6 +12,7 @@ from gateway._fast.stream import Stream
 from gateway.core.pieces import Piece, total
 from gateway.http.body import BodyDecoder, BodyError
 from gateway.http.client import Client
+from gateway.http.final_head import rate_limit
 from gateway.http.h1_head import decide_framing, render_head
 from gateway.http.handshake import Handshake
 from gateway.http.lingering import Lingering
@@ -19,6 +20,7 @@ from gateway.http.listening import Listening
 from gateway.http.module import Count, Status
 from gateway.http.output import CLIENT_CLOSED_ITS_SIDE, CLIENT_THERE, CONNECTION_CLOSED, CONNECTION_FAILED
 from gateway.http.request import Request
+from gateway.protocol.http2_frames import PREFACE
 from gateway.protocol.proxy_protocol import parse as parse_proxy_protocol
 
 if TYPE_CHECKING:
@@ -85,6 +87,9 @@ class Connection(Client):
             if not self.handshake.go_on():
                 return
             self.state = READING
+            if self.handshake.speaks_http2():
+                self.become_http2()
+                return
         self.read_head()
 
     def on_deadline(self) -> None:
@@ -159,6 +164,12 @@ class Connection(Client):
             return self.read_proxy_header()
         servers = listening.servers_for(self)
         default = servers.default
+        if not self.requests and self.handshake is None and (default.http2 or servers.http2):
+            if buffer[:24] == PREFACE:
+                self.become_http2()
+                return True
+            if PREFACE.startswith(buffer):
+                return False
         try:
             head = parse_head(buffer, 0, default.limits, None if servers.single else servers.limits_of)
         except HeadError as error:
@@ -198,6 +209,17 @@ class Connection(Client):
         self.buffer = self.buffer[used:]
         return bool(self.buffer)
 
+    def become_http2(self) -> None:
+        """HTTP/2 goes on with the stream and what came on it: its preface was there, or TLS has negotiated it."""
+        from gateway.http.h2_connection import Http2Connection
+
+        self.state = CLOSED
+        self.worker.connections.discard(self)
+        if self.reading:
+            self.reading = False
+            self.worker.head_ends()
+        Http2Connection(self, self.take_input())
+
     def _make_request(self, head: RequestHead, server: Server) -> Request:
         self.requests += 1
         self.server = server
@@ -218,15 +240,7 @@ class Connection(Client):
         server: Any = head.server or servers.default
         request = self._make_request(head, server)
         request.pipelined = self.pipelined
-        request.method = head.method
-        request.uri = head.get_uri()
-        request.args = head.get_args()
-        request.http_version = head.version
-        if head.method == b"HEAD":
-            request.header_only = True
-        host = request.host = head.hostname
-        if servers.regexes and host:
-            servers.find(host, request)  # for the captures of a server name
+        self.head_read(request, head, servers)
         request.keepalive = head.keep_alive
         if head.content_length > 0 or head.chunked:
             request.lingering_close = True
@@ -238,15 +252,7 @@ class Connection(Client):
     def _failed_request(self, head: Any, server: Server) -> Request:
         """A request that never became one, for its error page and its line in the log."""
         request = self._make_request(head if head is not None else RequestHead(), server)
-        head = request.head
-        request.method = head.method or b""
-        request.http_version = head.version if head.method else 10
-        request.uri = head.uri or b""
-        request.args = head.args or b""
-        request.host = head.hostname or b""
-        request.plan = self.worker.cycle.plan_of(server.root)
-        request.header_only = request.method == b"HEAD"
-        request.uri_changes = 1 if not request.uri else request.uri_changes
+        self.head_refused(request)
         return request
 
     def check_keepalive(self, request: Request, core: EngineSettings) -> None:
@@ -284,14 +290,11 @@ class Connection(Client):
             self.stream.send(b"HTTP/1.1 103 Early Hints\r\n" + lines + b"\r\n")
 
     def _limit_rate(self, request: Request) -> None:
-        core = request.location.core
-        rate = request.limit_rate
-        if rate is None:
-            rate = core.limit_rate(request) if core.limit_rate is not None else 0
+        if request.limit_rate is None and request.location.core.limit_rate is None:
+            rate = after = 0
+        else:
+            rate, after = rate_limit(request)
         if rate:
-            after = request.limit_rate_after
-            if after is None:
-                after = core.limit_rate_after(request) if core.limit_rate_after is not None else 0
             self.stream.limit_rate(rate, after)
             self.limited = True
         elif self.limited:

@@ -121,7 +121,7 @@ class Worker:
         self.main_log = log
         self.number = number
         self.worker_connections = worker_connections
-        self.connections: set[Connection] = set()
+        self.connections: set[Client] = set()
         self.exiting = False
         self.counters: Any = None  # stub_status's shared words, if the module is used
         self._sequence = 0

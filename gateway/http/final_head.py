@@ -26,6 +26,20 @@ def leave_body_out(request: Request) -> bool:
     return request.header_only and request.method != b"HEAD"
 
 
+def rate_limit(request: Request) -> tuple[int, int]:
+    """Bytes a second that the body may take, 0 without limit, and how many leave before that holds."""
+    core = request.location.core
+    rate = request.limit_rate
+    if rate is None:
+        rate = core.limit_rate(request) if core.limit_rate is not None else 0
+    if not rate:
+        return 0, 0
+    after = request.limit_rate_after
+    if after is None:
+        after = core.limit_rate_after(request) if core.limit_rate_after is not None else 0
+    return rate, after
+
+
 def absolute_location(request: Request, path: bytes) -> bytes:
     """A Location with scheme, name and port, as `absolute_redirect` wants it."""
     core = request.location.core

@@ -54,6 +54,11 @@ class Handshake:
         connection.server = self.server
         return True
 
+    def speaks_http2(self) -> bool:
+        """Whether the client and we have agreed on HTTP/2 (ALPN)."""
+        tls = getattr(self.connection.stream, "ssl", None)
+        return tls is not None and tls.selected_alpn_protocol() == "h2"
+
     def timed_out(self) -> None:
         """The connection's deadline has passed, which nobody but us hears of."""
         counts = self.connection.worker.cycle.tls_counts

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gateway.http.connection import Connection
+    from gateway.http.client import Client
     from gateway.http.settings import EngineSettings
 
 
 class Lingering:
     """Takes the stream of a connection over, until the client is done or `lingering_time` is; closes it then."""
 
-    def __init__(self, connection: Connection, core: EngineSettings) -> None:
+    def __init__(self, connection: Client, core: EngineSettings) -> None:
         self.connection = connection
         lane = connection.lane
         self.timeout = core.lingering_timeout

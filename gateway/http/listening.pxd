@@ -7,6 +7,5 @@ cdef class Listening:
     cdef public AddressServers only
     cdef public bint proxy_protocol
     cdef public dict servers
-    cdef public bint http2
 
     cpdef AddressServers servers_for(self, object connection)

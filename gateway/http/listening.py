@@ -21,7 +21,6 @@ class Listening:
         self.servers: dict[bytes, AddressServers] = {}  # by the local address of the connection
         self.only: AddressServers | None = None  # when there is but one choice
         self.proxy_protocol = False
-        self.http2 = False  # `listen … http2`, whatever the servers say
 
     def settle(self) -> None:
         """Called when the configuration is complete."""

@@ -12,6 +12,7 @@ cdef class Location:
     cdef public dict confs
     cdef public EngineSettings core
     cdef public bint exact
+    cdef public long http2_chunk_size
     cdef public LocationTable inner
     cdef public bint internal
     cdef public bytes name

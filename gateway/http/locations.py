@@ -35,6 +35,7 @@ class Location:
         # http_core's settings, the ones that the engine itself reads
         self.core: EngineSettings = None  # type: ignore[assignment]
         self.plan: Plan | None = None
+        self.http2_chunk_size: int = 8192  # the most in one DATA frame
 
     def __repr__(self) -> str:
         return f"Location({self.name!r})"

@@ -13,6 +13,8 @@ cdef class Server:
     cdef public object core
     cdef public HeadLimits limits
     cdef public double header_timeout
+    cdef public bint http2
+    cdef public object http2_settings
     cdef public tuple handlers
     cdef public object tls
     cdef public object where
@@ -33,6 +35,7 @@ cdef class AddressServers:
     cdef public dict trailing
     cdef public list regexes
     cdef public bint single
+    cdef public bint http2
     cdef public bint ssl
     cdef public object options
 

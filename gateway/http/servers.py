@@ -29,6 +29,8 @@ class Server:
         # of core, for each head that is read: compiled
         self.limits: HeadLimits = None  # type: ignore[assignment]
         self.header_timeout: float = 0.0
+        self.http2 = False  # the `http2` directive: HTTP/2 is spoken, too
+        self.http2_settings: Any = None  # h2_settings.Http2Settings
         # POST_READ and SERVER_REWRITE; made on first use
         self.handlers: tuple[tuple[Handler, ...], ...] | None = None
         self.tls: Any = None  # a ServerTls, if it has certificates
@@ -57,6 +59,7 @@ class AddressServers:
         self.regexes: list[ServerName] = []
         self.single = True  # no choice to make: the default serves all
         self.ssl = False
+        self.http2 = False  # `listen … http2`, whatever the servers say
         self.options: Any = None  # the listen directive's options
 
     def add(self, name: ServerName) -> bool:

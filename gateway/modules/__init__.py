@@ -22,6 +22,7 @@ from gateway.modules import (
     http,
     http_core,
     http_listen,
+    http_v2,
     index,
     limit_req,
     location,
@@ -62,6 +63,7 @@ from gateway.modules import (
 HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     http_core.module,
     http_listen.module,
+    http_v2.module,
     ssl.module,
     error_log.module,
     location.module,

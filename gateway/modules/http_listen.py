@@ -24,8 +24,7 @@ from gateway.http.setters import cycle_of
 
 _REFUSED = {
     "quic": "HTTP/3 is not supported yet",
-    "http2": "HTTP/2 is not supported yet",
-    "spdy": "SPDY is gone; HTTP/2 is not supported yet",
+    "spdy": "SPDY is gone, HTTP/2 has taken its place",
 }
 
 
@@ -42,6 +41,7 @@ class Listen:
     options: frozenset[str]  # those that set something on the socket; such a listen binds its own socket
     default_server: bool
     proxy_protocol: bool
+    http2: bool
     server: Server
     where: Where | None
     ssl: bool = False
@@ -56,7 +56,7 @@ def set_listen(conf: ServerConf, command: Command) -> None:
     except AddressError as error:
         command.fail(f'{error} in "{command.args[0]}" of the "listen" directive')
     for address in addresses:
-        listen = Listen(address, frozenset(), False, False, server, command.where)
+        listen = Listen(address, frozenset(), False, False, False, server, command.where)
         seen: set[str] = set()
         for word in command.args[1:]:
             _option(listen, word, command, seen)
@@ -78,6 +78,9 @@ def _option(listen: Listen, word: str, command: Command, seen: set[str]) -> None
         listen.proxy_protocol = True
     elif word == "ssl":
         listen.ssl = True
+    elif word == "http2":
+        command.warn('the "listen ... http2" directive is deprecated, use the "http2" directive instead')
+        listen.http2 = True
     elif word == "deferred":
         address.deferred = True
         seen.add(word)
@@ -142,7 +145,9 @@ def default_listen(server: Server, command: Command) -> None:
     """A server without `listen` is on port 80, or 8000 where we may not bind that; nginx's rule."""
     text = "*:80" if os.geteuid() == 0 else "*:8000"
     conf = server.scope.conf(module, "server")
-    conf.listens = [Listen(address, frozenset(), False, False, server, command.where) for address in parse_listen(text)]
+    conf.listens = [
+        Listen(address, frozenset(), False, False, False, server, command.where) for address in parse_listen(text)
+    ]
 
 
 def set_server_name(conf: Any, command: Command) -> None:
@@ -247,8 +252,14 @@ def _group(listens: list[Listen], loader: Loader) -> _Group:
             if not servers.add(name):
                 loader.warn(f'conflicting server name "{name.name.decode()}" on {listen.address.text}, ignored', None)
     servers.ssl = any(listen.ssl for listen in listens)
+    servers.http2 = any(listen.http2 for listen in listens)
     servers.single = len(servers.servers) == 1 and not servers.regexes
-    return _Group(first.address, servers, bool(with_options), any(listen.proxy_protocol for listen in listens))
+    return _Group(
+        first.address,
+        servers,
+        bool(with_options),
+        any(listen.proxy_protocol for listen in listens),
+    )
 
 
 module = HttpModule(

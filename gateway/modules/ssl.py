@@ -161,9 +161,14 @@ def prepare(scope: Scope, loader: Loader) -> None:
     made: dict[Any, Tls | None] = {}
     for server in cycle.servers:
         conf: ServerConf = server.confs[module]
-        key = astuple(conf)
+        offers_http2 = server.http2 or any(
+            servers.http2 and server in servers.servers
+            for listening in cycle.listenings
+            for servers in listening.servers.values()
+        )
+        key = astuple(conf), offers_http2
         if key not in made:
-            made[key] = _make(conf, server)
+            made[key] = _make(conf, server, offers_http2)
         server.tls = made[key]
     for listening in cycle.listenings:
         for servers in listening.servers.values():
@@ -171,7 +176,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
                 _check_certificates(servers.default, servers.servers)
 
 
-def _make(conf: ServerConf, server: Server) -> Tls | None:
+def _make(conf: ServerConf, server: Server, offers_http2: bool) -> Tls | None:
     if not conf.certificates and not conf.reject_handshake:
         return None
     from gateway.core import tls_context
@@ -201,7 +206,7 @@ def _make(conf: ServerConf, server: Server) -> Tls | None:
         raise ConfigError(str(error), place) from None
     if not conf.session_tickets:
         tls_context.without_tickets(context)
-    context.set_alpn_protocols(list(_HTTP))
+    context.set_alpn_protocols(["h2", *_HTTP] if offers_http2 else list(_HTTP))
     return Tls(context, rejects=conf.reject_handshake, bare=not conf.certificates, buffer_size=conf.buffer_size)
 
 
