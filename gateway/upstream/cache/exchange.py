@@ -29,6 +29,7 @@ from gateway.upstream.response import Ignore, UpstreamHead
 if TYPE_CHECKING:
     from gateway.http.request import Request
     from gateway.upstream.cache.conf import CacheConf
+    from gateway.upstream.cache.file_cache import FileCache
     from gateway.upstream.conf import UpstreamConf
     from gateway.upstream.upstreams import Upstream
 
@@ -147,9 +148,12 @@ class CachingExchange(Exchange):
             if cache is None:
                 return _ASK
             key = conf.cache_key(request) if conf.cache_key is not None else self.codec.cache_key(request)  # type: ignore[attr-defined]
+            bypasses = conf.bypasses(request)
+            if not bypasses and self._send_known(cache, key):
+                return OK
             entry = self.entry = Entry(request, cache, key, conf.cache_min_uses)
             self.cacheable = True
-            if conf.bypasses(request):
+            if bypasses:
                 self.cache_status = BYPASS
                 return _ASK
             entry.lock = conf.cache_lock
@@ -188,6 +192,23 @@ class CachingExchange(Exchange):
         if not self._range_may_be_kept():
             self.cacheable = False
         return _ASK
+
+    def _send_known(self, cache: FileCache, text: bytes) -> bool:
+        """Send an answer that this worker has sent before; False if there is none."""
+        now = clock.now()
+        answer = cache.known.get(text, now)
+        if answer is None or not cache.index.use(answer.key, now, cache.inactive):
+            return False
+        request = self.request
+        self.cache_status = HIT
+        self.cacheable = True
+        head = self.head = answer.head
+        head.apply_controls(request, self.settings.ignore_headers)
+        head.copy(request, self.conf)
+        self._fit_response(cached=True)
+        if not request.send_head():
+            request.send([answer.body] if answer.body else [], True)
+        return True
 
     def _update_in_background(self, entry: Entry) -> bool:
         """Have another request ask, which nobody waits for; False if there may be none."""
@@ -311,6 +332,8 @@ class CachingExchange(Exchange):
         if size == body:
             request.send([], True)
         elif len(entry.data) == size:
+            if self.cache_status is HIT and self.head is not None:
+                entry.cache.known.sent(entry, self.head, file)
             request.send([entry.data[body:]], True)
         else:
             request.send([FileSlice(file.fd, body, size - body, file)], True)

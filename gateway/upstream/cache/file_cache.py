@@ -12,6 +12,7 @@ from gateway.core.logs import ALERT, CRIT
 from gateway.core.zones import ZoneError
 from gateway.upstream.cache import clock
 from gateway.upstream.cache.index import FULL, Index
+from gateway.upstream.cache.known import Known
 
 if TYPE_CHECKING:
     from gateway.core.logs import Log
@@ -39,7 +40,8 @@ class FileCache:
     # made when the zone is mapped
     index: Index = field(default_factory=Index)
     block: int = 512  # in which the size of files is counted
-    # of this process: who waits for a record's lock
+    # of this process: answers that it may send again, and who waits for a record's lock
+    known: Known = field(default_factory=Known)
     waiting: dict[int, list[Callable[[], Any]]] = field(default_factory=dict)
 
     def attach(self, zone: Zone, old: FileCache | None) -> None:

@@ -94,6 +94,18 @@ class Index:
                 return PRESENT, record
             return SCARCE, record
 
+    def use(self, key: bytes, now: int, inactive: int) -> bool:
+        """Count a use of a file whose answer is known already; False if the index knows of no such file."""
+        table = self.table
+        with self.zone.lock:
+            record = table.get(key)
+            if record < 0 or not table.word(record, _STATE) & _EXISTS or table.word(record, _ERROR):
+                return False
+            table.touch(record)
+            table.add_word(record, _USES, 1)
+            table.set_word(record, _EXPIRE, now + inactive)
+            return True
+
     def exists(self, record: int) -> bool:
         return bool(self.table.word(record, _STATE) & _EXISTS)
 
