@@ -22,9 +22,10 @@ from gateway.protocol import fastcgi
 from gateway.protocol.fastcgi import MAX_PARAMS, FastcgiReader
 from gateway.protocol.params import Params
 from gateway.upstream import params
+from gateway.upstream.codec import Codec, RequestRefused
 from gateway.upstream.conf import UpstreamConf
 from gateway.upstream.directives import family
-from gateway.upstream.exchange import Exchange, RequestRefused
+from gateway.upstream.exchange import Exchange
 from gateway.upstream.params import ParamsConf, add_param, params_of, plan_with
 from gateway.upstream.passing import parse_passing
 
@@ -66,15 +67,13 @@ def settle(scope: Scope, loader: Loader) -> None:
     params.settle(scope, loader, module)
 
 
-class FastcgiCodec:
+class FastcgiCodec(Codec):
     """FastCGI with the settings of one location."""
 
     __slots__ = ("catch", "keep", "params")
 
-    schema = b"fastcgi://"
-    tls = None
-
     def __init__(self, conf: LocationConf, *, caching: bool = False) -> None:
+        super().__init__(b"fastcgi://")
         self.params = Params(params_of(conf, caching=caching), pass_headers=conf.pass_request_headers)
         self.keep: bool = conf.keep_conn
         self.catch: tuple[bytes, ...] = conf.catch_stderr

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gateway.http.cycle import HttpCycle, Worker
     from gateway.http.locations import Location
     from gateway.http.request import Request
-    from gateway.upstream.exchange import Codec
+    from gateway.upstream.codec import Codec
     from gateway.upstream.probes import Probe
     from gateway.upstream.upstreams import Upstream
 

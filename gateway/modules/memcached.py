@@ -15,10 +15,11 @@ from gateway.http.module import NOTHING, Contribution, HttpModule
 from gateway.http.setters import cycle_of
 from gateway.modules.types import content_type_of
 from gateway.protocol.memcached import MemcachedReader, encode_get
+from gateway.upstream.codec import Codec, RequestRefused
 from gateway.upstream.conditions import Condition
 from gateway.upstream.conf import UpstreamConf
 from gateway.upstream.directives import CONDITIONS, family
-from gateway.upstream.exchange import Exchange, RequestRefused
+from gateway.upstream.exchange import Exchange
 from gateway.upstream.passing import Passing, parse_passing
 
 if TYPE_CHECKING:
@@ -81,15 +82,13 @@ def set_pass(conf: LocationConf, command: Command) -> None:
     conf.key = cycle_of(command).variables.reference("memcached_key", command.where)
 
 
-class MemcachedCodec:
+class MemcachedCodec(Codec):
     """memcached's protocol with the settings of one location."""
 
     __slots__ = ("gzip_flag", "variable")
 
-    schema = b"memcached://"
-    tls = None
-
     def __init__(self, conf: LocationConf) -> None:
+        super().__init__(b"memcached://")
         self.variable: Variable = conf.key
         self.gzip_flag: int = conf.gzip_flag
 

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from gateway.config.conf import UNSET, setting
 from gateway.config.directive import (
@@ -27,46 +27,27 @@ from gateway.config.directive import (
 from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
-from gateway.http.setters import cycle_of, default_temp_path, holds, location_of, template, template_setting
+from gateway.http.setters import cycle_of, default_temp_path, location_of, template, template_setting
 from gateway.http.template import Template
 from gateway.http.variables import Variable
+from gateway.modules.proxy_codec import CachedProxyCodec, ProxyCodec
 from gateway.modules.proxy_rewrite import add_cookie_domain, add_cookie_flags, add_cookie_path, add_redirect
-from gateway.protocol.http1_client import CHUNKED, RequestEncoder, ResponseReader, chunk
-from gateway.upstream.cache import conditions
 from gateway.upstream.cache.exchange import CachingExchange
 from gateway.upstream.conditions import Condition
 from gateway.upstream.conf import UpstreamConf
 from gateway.upstream.directives import CONDITIONS, family
-from gateway.upstream.exchange import Exchange, RequestRefused
-from gateway.upstream.http_target import Destination, parse_url, request_target
+from gateway.upstream.exchange import Exchange
+from gateway.upstream.http_target import Destination, parse_url
 from gateway.upstream.passing import Passing
 from gateway.upstream.rewriting import constant, prefix_rule, redirect_field, rewrite_cookie
 from gateway.upstream.tls_settings import tls_family
 
 if TYPE_CHECKING:
-    from gateway._fast.http1_response import ResponseHead
     from gateway.http.locations import Location
     from gateway.http.request import Request
-    from gateway.upstream.tls import ClientTls
     from gateway.upstream.upstreams import Upstream
 
 Field = tuple[bytes, bytes]
-
-# What is never passed on as the client sent it: fields of the client's connection, and those that are made anew.
-_OWN: Final = frozenset(
-    {
-        b"host",
-        b"connection",
-        b"proxy-connection",
-        b"content-length",
-        b"transfer-encoding",
-        b"te",
-        b"keep-alive",
-        b"expect",
-        b"upgrade",
-    }
-)
-
 
 class ProxyPass:
     """What proxy_pass said: an upstream and its URL, or a template of one."""
@@ -190,129 +171,6 @@ def own_fields(conf: LocationConf, destination: Destination, request: Request, *
         if text:
             fields.append((name, text))
     return fields
-
-
-class ProxyCodec:
-    """HTTP/1.x with the settings of one location, towards one URL."""
-
-    __slots__ = (
-        "conf", "destination", "encoder", "location", "schema", "sets_length", "sets_transfer", "tls", "whole",
-    )  # fmt: skip
-
-    def __init__(
-        self, conf: LocationConf, destination: Destination, location: bytes, *, whole: bool, caching: bool = False
-    ) -> None:
-        """`caching`: the client's conditions are replaced by those of the cache."""
-        self.conf = conf
-        self.destination = destination
-        self.location = location
-        self.whole = whole
-        self.schema = destination.scheme
-        self.tls: ClientTls | None = conf.client_tls if destination.scheme == b"https://" else None
-        names = {name.lower() for name, _ in conf.set_headers}
-        self.sets_length = b"content-length" in names
-        self.sets_transfer = b"transfer-encoding" in names
-        own: list[tuple[bytes, Any]] = [] if b"host" in names else [(b"Host", destination.host)]
-        own += [(name, value.shortest) for name, value in conf.set_headers]
-        replaced = conditions.FIELDS if caching else ()
-        own += [(name, value) for name, value in replaced if value and name.lower() not in names]
-        hidden = _OWN.union(names, (name.lower() for name, _ in replaced))
-        self.encoder = RequestEncoder(conf.http_minor, own, hidden, pass_headers=conf.pass_request_headers)
-
-    def method(self, request: Request) -> bytes:
-        method: bytes = self.conf.method(request) if self.conf.method is not None else request.method
-        return method
-
-    def encode(self, exchange: Exchange) -> bytes:
-        request = exchange.request
-        conf = self.conf
-        method = self.method(request)
-        target = request_target(request, self.destination.uri, self.location, whole=self.whole)
-        if not target:
-            raise RequestRefused(500, b"zero length URI to proxy")
-        body = None
-        if conf.body is not None:
-            body = conf.body(request)
-            exchange.pass_body = False
-        length = len(body) if body is not None else _body_length(exchange)
-        if length == CHUNKED:
-            exchange.frame = chunk
-            if self.sets_transfer:
-                length = -1
-        elif self.sets_length:
-            length = -1
-        return self.encoder.encode(request, request.head, method, target, length, body or b"")
-
-    def reader(self, exchange: Exchange) -> ResponseReader:
-        request = exchange.request
-        method = self.method(request)
-        on_hints = None
-        core = request.location.core
-        if core.early_hints and request.main is request and holds(core.early_hints, request):
-            on_hints = EarlyHints(request, self.conf).pass_on
-        return ResponseReader(head_only=method == b"HEAD", on_hints=on_hints)
-
-    def streams_body(self, request: Request) -> bool:
-        if self.conf.body is not None:
-            return False
-        if request.head.chunked:
-            return bool(self.conf.http_minor)
-        return int(request.head.content_length) > 0
-
-
-class CachedProxyCodec(ProxyCodec):
-    """What is sent in a location with a cache: the key is made of what is asked for, and HEAD asks for the whole."""
-
-    __slots__ = ()
-
-    def method(self, request: Request) -> bytes:
-        if request.method == b"HEAD" and self.conf.cache_convert_head and request.upstream.entry is not None:
-            return b"GET"
-        return ProxyCodec.method(self, request)
-
-    def cache_key(self, request: Request) -> bytes:
-        destination = self.destination
-        host = destination.host if destination.port else destination.address + b":"
-        return b"http://" + host + request_target(request, destination.uri, self.location, whole=self.whole)
-
-
-class EarlyHints:
-    """Passes the 103 heads of one try on, up to `proxy_buffer_size` bytes of them."""
-
-    __slots__ = ("conf", "request", "size")
-
-    def __init__(self, request: Request, conf: LocationConf) -> None:
-        self.request = request
-        self.conf = conf
-        self.size = 0
-
-    def pass_on(self, head: ResponseHead) -> None:
-        self.size += head.size
-        request = self.request
-        if self.size > self.conf.buffer_size:
-            words = b"upstream sent too big early hints while reading response header from upstream"
-            request.log("info", words)
-            return
-        hidden = self.conf.hidden
-        fields = [field for field in head.fields if field[0].lower() not in hidden]
-        request.output.send_early_hints(request, fields)
-
-
-def _body_length(exchange: Exchange) -> int:
-    """Content-Length of what is sent: -1 for none, CHUNKED for a body whose length nobody knows yet."""
-    request = exchange.request
-    head = request.head
-    if exchange.streaming:
-        return CHUNKED if head.chunked else int(head.content_length)
-    if not exchange.conf.pass_request_body:
-        return int(head.content_length)
-    if request.discarding:
-        return 0 if head.chunked or head.content_length >= 0 else -1
-    if request.parent is not None and head.content_length > 0:
-        return request.body.size if request.body is not None else 0  # the main request may not have read its body
-    if head.chunked:
-        return request.body.size if request.body is not None else 0
-    return int(head.content_length)
 
 
 def plan(conf: LocationConf, location: Location) -> Contribution:

@@ -15,6 +15,7 @@ from gateway.protocol import scgi
 from gateway.protocol.cgi import PlainReader
 from gateway.protocol.params import Params
 from gateway.upstream import params
+from gateway.upstream.codec import Codec
 from gateway.upstream.conf import UpstreamConf
 from gateway.upstream.directives import family
 from gateway.upstream.exchange import Exchange
@@ -36,15 +37,13 @@ def settle(scope: Scope, loader: Loader) -> None:
     params.settle(scope, loader, module)
 
 
-class ScgiCodec:
+class ScgiCodec(Codec):
     """SCGI with the settings of one location."""
 
     __slots__ = ("params",)
 
-    schema = b"scgi://"
-    tls = None
-
     def __init__(self, conf: LocationConf, *, caching: bool = False) -> None:
+        super().__init__(b"scgi://")
         self.params = Params(params_of(conf, caching=caching), pass_headers=conf.pass_request_headers)
 
     def encode(self, exchange: Exchange) -> bytes:

@@ -16,6 +16,7 @@ from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.modules import http_core
 from gateway.protocol.cgi import PlainReader
 from gateway.upstream import tunnel
+from gateway.upstream.codec import Codec
 from gateway.upstream.conf import UpstreamConf
 from gateway.upstream.directives import CONDITIONS, family
 from gateway.upstream.exchange import Exchange
@@ -74,13 +75,13 @@ def set_pass(conf: LocationConf, command: Command) -> None:
     server.conf(http_core.module, "server").allow_connect = True
 
 
-class TunnelCodec:
+class TunnelCodec(Codec):
     """No protocol at all: bytes both ways."""
 
     __slots__ = ()
 
-    schema = b""
-    tls = None
+    def __init__(self) -> None:
+        super().__init__(b"")
 
     def encode(self, exchange: Exchange) -> bytes:
         return b""

@@ -26,8 +26,9 @@ from gateway.http.module import HttpModule
 from gateway.protocol.cgi import PlainReader
 from gateway.protocol.uwsgi import MAX_SIZE, PacketEncoder
 from gateway.upstream import params
+from gateway.upstream.codec import Codec, RequestRefused
 from gateway.upstream.directives import family
-from gateway.upstream.exchange import Exchange, RequestRefused
+from gateway.upstream.exchange import Exchange
 from gateway.upstream.params import ParamsConf, add_param, params_of, plan_with
 from gateway.upstream.passing import parse_passing
 from gateway.upstream.tls_settings import tls_family
@@ -58,14 +59,13 @@ def settle(scope: Scope, loader: Loader) -> None:
     params.settle(scope, loader, module)
 
 
-class UwsgiCodec:
+class UwsgiCodec(Codec):
     """The uwsgi protocol with the settings of one location."""
 
-    __slots__ = ("encoder", "schema", "tls")
+    __slots__ = ("encoder",)
 
     def __init__(self, conf: LocationConf, *, caching: bool = False, tls: ClientTls | None = None) -> None:
-        self.tls = tls
-        self.schema = b"uwsgi://" if tls is None else SECURE
+        super().__init__(b"uwsgi://" if tls is None else SECURE, tls)
         self.encoder = PacketEncoder(
             params_of(conf, caching=caching),
             modifier1=conf.modifier1,

@@ -9,6 +9,7 @@ from gateway._fast.watcher cimport Watcher
 from gateway.http.request cimport Request
 from gateway.protocol.cgi cimport Reader
 from gateway.upstream.attempt cimport Attempt
+from gateway.upstream.codec cimport Codec
 from gateway.upstream.keepalive cimport Connection, Keepalive
 from gateway.upstream.peers cimport Choice
 from gateway.upstream.response cimport UpstreamHead
@@ -23,7 +24,7 @@ cdef class Asking(Watcher):
     cdef public list body
     cdef public bint body_sent
     cdef public Choice choice
-    cdef public object codec
+    cdef public Codec codec
     cdef public object conf
     cdef public Connection connection
     cdef public object frame

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from gateway.core.pieces import Piece
     from gateway.http.request import Request
     from gateway.protocol.cgi import Reader
+    from gateway.upstream.codec import Codec
     from gateway.upstream.conf import UpstreamConf
-    from gateway.upstream.exchange import Codec
     from gateway.upstream.peers import Choice, Peer
     from gateway.upstream.settings import ExchangeSettings
     from gateway.upstream.tls import ClientTls
@@ -321,7 +321,7 @@ class Asking(Watcher):
         self.sent = True
         self.body_sent = False
         self.sending = True
-        self.reader = self.codec.reader(self)  # type: ignore[arg-type]  # an Asking is an Exchange
+        self.reader = self.codec.reader(self)
         if self.streaming:
             stream.nodelay()
             stream.write(self.packet)

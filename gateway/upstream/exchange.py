@@ -1,4 +1,4 @@
-"""One request to an upstream: try after try until one answers; the same loop for every protocol (see Codec).
+"""One request to an upstream: try after try until one answers; the same loop for every protocol (codec.py).
 
 It needs no fibre until a body has to be passed on: any event of the upstream's stream or the client's, and the deadline
 that comes first, call the exchange, which looks at what can be done, does it, and waits again. What asks a peer
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.errors import HeadError
 from gateway._fast.uri import safe_uri
@@ -21,13 +21,12 @@ from gateway.http.output import CONNECTION_FAILED
 from gateway.upstream import pipe, storing, tunnel
 from gateway.upstream.asking import Asking, ClientGone
 from gateway.upstream.attempt import Stage, error_words
+from gateway.upstream.codec import Codec, RequestRefused
 from gateway.upstream.conditions import BY_STATUS, NON_IDEMPOTENT_METHODS, Condition, outcome_of, status_of
 from gateway.upstream.peers import Outcome
 from gateway.upstream.response import Ignore, UpstreamHead
 
 if TYPE_CHECKING:
-    from gateway.http.request import Request
-    from gateway.protocol.cgi import Reader
     from gateway.upstream.peers import Peer
 
 CLIENT_CLOSED: Final = 499
@@ -42,32 +41,6 @@ Step = int  # a number of C's, see exchange.pxd
 _PICK: Final = 0  # another peer has to be chosen
 _BEGIN: Final = 1  # the peer is chosen
 _ASK: Final = 2  # it is being asked
-
-
-class RequestRefused(Exception):
-    """The request cannot be put into the protocol: the status to answer, and the log's words."""
-
-    def __init__(self, status: int, message: bytes, level: str = "error") -> None:
-        super().__init__(status, message)
-        self.status = status
-        self.message = message
-        self.level = level
-
-
-class Codec(Protocol):
-    """A protocol towards upstreams; one object for a location."""
-
-    schema: bytes  # for the error log: b"uwsgi://"
-    tls: Any  # a ClientTls, for a peer that is spoken to over TLS
-
-    def encode(self, exchange: Exchange) -> bytes:
-        """What is sent before the request's body. Errors: RequestRefused."""
-
-    def reader(self, exchange: Exchange) -> Reader:
-        """What reads the answer of one try."""
-
-    def streams_body(self, request: Request) -> bool:
-        """Whether the request's body may be sent on as it comes (`*_request_buffering off`)."""
 
 
 class Exchange(Asking):

@@ -57,7 +57,7 @@ def parse_url(url: bytes) -> tuple[Destination, Target]:
     return Destination(url, address, host, port, uri, scheme), target
 
 
-def request_target(request: Request, uri: bytes, location: bytes, *, whole: bool) -> bytes:
+def request_target(request: Request, uri: bytes, location: bytes, whole: bool) -> bytes:
     """What stands in the request line; `whole`: the URI of a URL with variables takes the place of all of ours."""
     if whole and uri:
         return uri

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gateway.http.locations import Location
     from gateway.http.module import HttpModule
     from gateway.protocol.params import Param
-    from gateway.upstream.exchange import Codec
+    from gateway.upstream.codec import Codec
     from gateway.upstream.passing import Passing
 
 

@@ -15,8 +15,9 @@ from gateway.http.setters import cycle_of, location_of, template
 from gateway.http.template import Template
 from gateway.upstream.address import Target, inet_address, parse_target
 from gateway.upstream.cache.exchange import CachingExchange
+from gateway.upstream.codec import Codec
 from gateway.upstream.conf import UpstreamConf
-from gateway.upstream.exchange import CLIENT_CLOSED, Codec, Exchange
+from gateway.upstream.exchange import CLIENT_CLOSED, Exchange
 from gateway.upstream.upstreams import Upstream, Upstreams, several, single
 
 

@@ -7,7 +7,7 @@ the client takes it at its own pace. Unbuffered: each part goes on as it comes, 
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gateway._fast.errors import HeadError
 from gateway.core.files import FileError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.upstream.exchange import Exchange
     from gateway.upstream.storing import Storing
 
-    Kept = Storing | Keeping
+    Kept: TypeAlias = Storing | Keeping
 
 _SENDING = b" while sending to client"
 

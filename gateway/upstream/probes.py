@@ -18,7 +18,7 @@ from gateway._fast.errors import HeadError
 from gateway._fast.http1_response import parse_response_head
 from gateway.protocol.uwsgi import PING
 from gateway.upstream.attempt import Attempt, Stage
-from gateway.upstream.exchange import RequestRefused
+from gateway.upstream.codec import RequestRefused
 from gateway.upstream.matching import BODY_LIMIT, Answer, Match
 from gateway.upstream.probe_wire import SENDING, ProbeFailed, ProbeTls, Wire
 from gateway.upstream.response import UpstreamHead
@@ -26,8 +26,8 @@ from gateway.upstream.response import UpstreamHead
 if TYPE_CHECKING:
     from gateway.http.request import Request
     from gateway.upstream.address import Address
+    from gateway.upstream.codec import Codec
     from gateway.upstream.conf import UpstreamConf
-    from gateway.upstream.exchange import Codec
 
 _READING_HEAD: Final = Stage.READING_HEAD.value
 _READING_BODY: Final = Stage.READING_BODY.value

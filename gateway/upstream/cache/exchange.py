@@ -22,8 +22,9 @@ from gateway.upstream.cache import entry as entries
 from gateway.upstream.cache.entry import BUSY, FAILED, FRESH, MISSING, UNWANTED, Entry
 from gateway.upstream.cache.freshness import judge
 from gateway.upstream.cache.keeping import Keeping
+from gateway.upstream.codec import Codec
 from gateway.upstream.conditions import BY_STATUS, Condition
-from gateway.upstream.exchange import CLIENT_CLOSED, Codec, Exchange
+from gateway.upstream.exchange import CLIENT_CLOSED, Exchange
 from gateway.upstream.response import Ignore, UpstreamHead
 
 if TYPE_CHECKING:
