@@ -407,7 +407,15 @@ def aside(parent: Request, uri: bytes, args: bytes = b"", *, background: bool = 
 
 def clone(parent: Request) -> Subrequest | None:
     """A request in the background that begins where its parent is now: at the content handler of this location."""
-    subrequest = aside(parent, parent.uri, parent.args, background=True)
+    return _begin_alike(aside(parent, parent.uri, parent.args, background=True), parent)
+
+
+def placed_clone(parent: Request) -> Subrequest | None:
+    """One with a place in the response; see placed()."""
+    return _begin_alike(placed(parent, parent.uri, parent.args), parent)
+
+
+def _begin_alike(subrequest: Subrequest | None, parent: Request) -> Subrequest | None:
     if subrequest is not None:
         subrequest.cloned = True
         subrequest.method = parent.method

@@ -38,6 +38,7 @@ from gateway.modules import (
     realip,
     rewrite,
     scgi,
+    slice,
     split_clients,
     ssi,
     ssl,
@@ -108,6 +109,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     health_check.module,
     log.module,
     # head and body filters, in nginx's order
+    slice.module,
     not_modified.module,
     headers.module,
     addition.module,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
 from gateway.http.subrequest import postpone
-from gateway.modules import addition, ssi
+from gateway.modules import addition, slice, ssi
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location
@@ -25,7 +25,8 @@ _CONTRIBUTION = Contribution(head_filter=filter_head)
 
 
 def plan(settings: Any, location: Location) -> Contribution:
-    inserts = addition.adds(location.confs[addition.module]) or location.confs[ssi.module].enable
+    confs = location.confs
+    inserts = addition.adds(confs[addition.module]) or confs[ssi.module].enable or confs[slice.module].size
     return _CONTRIBUTION if inserts else NOTHING
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 UNLIMITED: Final = (1 << 31) - 1  # max_ranges by default
 _MOST: Final = (1 << 63) - 1
 
+# In a request's state: where in the whole its body begins.
+CONTENT_OFFSET: Final = "content offset"
+
 Part = tuple[int, int]  # first byte, and the one behind the last
 
 
@@ -53,7 +56,7 @@ def filter_head(request: Request) -> BodyFilter | None:
         start, end = parts[0]
         response.set(b"Content-Range", b"bytes %d-%d/%d" % (start, end - 1, total))
         response.content_length = end - start
-        return SinglePart(start, end)
+        return SinglePart(start, end, request.state.get(CONTENT_OFFSET, 0))
     return _multipart(request, parts, total)
 
 
@@ -129,10 +132,11 @@ class SinglePart:
     __slots__ = ("end", "offset", "start")
     first = True  # before all other body filters: offsets are those of the unchanged body
 
-    def __init__(self, start: int, end: int) -> None:
+    def __init__(self, start: int, end: int, offset: int = 0) -> None:
+        """`offset`: where in the whole the body begins that goes by."""
         self.start = start
         self.end = end
-        self.offset = 0
+        self.offset = offset
 
     def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
         found = cut(pieces, self.offset, self.start, self.end)
