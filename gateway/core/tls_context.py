@@ -137,7 +137,9 @@ def read_passwords(path: str) -> list[bytes]:
         with open(path, "rb") as opened:
             data = opened.read()
     except OSError as error:
-        raise TlsError(f'open() "{path}" failed ({error.errno}: {error.strerror})') from None
+        # nginx can open a directory
+        call = "read()" if isinstance(error, IsADirectoryError) else "open()"
+        raise TlsError(f'{call} "{path}" failed ({error.errno}: {error.strerror})') from None
     lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
     return [line for line in lines if line]
 
