@@ -72,13 +72,13 @@ def new_context(*, server_side: bool, protocols: int, ciphers: str, prefer_serve
 
 def load_certificate(context: ssl.SSLContext, certificate: str, key: str, passwords: Sequence[bytes] = ()) -> None:
     """A certificate with its chain, and its key; each a path or `data:` and PEM. Errors: TlsError."""
-    chain = _read(certificate, "certificate")
+    chain = read_pem(certificate, "certificate")
     if not _CERTIFICATE.search(chain):
         raise TlsError(
             f'cannot load certificate "{certificate}": PEM_read_bio_X509_AUX() failed '
             f"(SSL: error:0480006C:PEM routines::no start line:Expecting: TRUSTED CERTIFICATE)"
         )
-    secret = _read(key, "certificate key")
+    secret = read_pem(key, "certificate key")
     if not _KEY.search(secret):
         raise TlsError(
             f'cannot load certificate key "{key}": PEM_read_bio_PrivateKey() failed '
@@ -102,7 +102,7 @@ def load_certificate(context: ssl.SSLContext, certificate: str, key: str, passwo
 
 def trust(context: ssl.SSLContext, path: str) -> None:
     """Take the CA certificates of a file. Errors: TlsError."""
-    data = _read(path, "certificate")
+    data = read_pem(path, "certificate")
     try:
         if not _CERTIFICATE.search(data):
             raise ssl.SSLError("no certificate")
@@ -117,7 +117,7 @@ def trust(context: ssl.SSLContext, path: str) -> None:
 
 def revoke(context: ssl.SSLContext, path: str) -> None:
     """Check all certificates of a chain against the CRLs of a file. Errors: TlsError."""
-    data = _read(path, "CRL")
+    data = read_pem(path, "CRL")
     try:
         if not _CRL.search(data):
             raise ssl.SSLError("no CRL")
@@ -144,7 +144,8 @@ def read_passwords(path: str) -> list[bytes]:
     return [line for line in lines if line]
 
 
-def _read(name: str, what: str) -> bytes:
+def read_pem(name: str, what: str) -> bytes:
+    """A file, or what stands behind `data:`. Errors: TlsError."""
     if name.startswith("data:"):
         return name[5:].encode("utf-8", "surrogateescape")
     try:
@@ -157,6 +158,11 @@ def _read(name: str, what: str) -> bytes:
             f'cannot load {what} "{name}": BIO_new_file() failed (SSL: error:8{number:07X}:system library::'
             f"{os.strerror(number)}:calling fopen({name}, r) error:{second})"
         ) from None
+
+
+def trusted_pem(data: bytes) -> bytes:
+    """Certificates alone, without the trust settings that a TRUSTED CERTIFICATE has behind it."""
+    return data.replace(b" TRUSTED CERTIFICATE-----", b" CERTIFICATE-----")
 
 
 @contextmanager

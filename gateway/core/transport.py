@@ -1,6 +1,7 @@
-"""Connections that this side opens, and what a transport is: the seam where TLS will stand.
+"""Connections that this side opens, and what a transport is: a Stream, plain or with TLS over it.
 
-What is compiled (connections, exchanges) holds a Stream: a TLS transport is a subclass, whose methods take their place.
+What is compiled (connections, exchanges) holds a Stream: TlsStream (core/tls.py) is a subclass, whose methods take
+their place.
 """
 
 from __future__ import annotations

@@ -86,17 +86,16 @@ class Handshake:
         stream = connection.stream
         while True:
             if connection.listening.proxy_protocol and connection.proxy is None:
-                if connection.buffer:
-                    connection.read_proxy_header()
-                    if connection.closed:
-                        return False
+                if connection.buffer and connection.read_proxy_header():
+                    continue  # the hello came with it
+                if connection.closed:
+                    return False
             elif connection.buffer and self._begins_plain():
                 return True
             elif connection.buffer and self._read_hello():
                 return self._secure()
             if not stream.readable:
                 return False
-            had = len(connection.buffer)
             data = stream.recv()
             if data is None:
                 return False
@@ -105,7 +104,6 @@ class Handshake:
                 connection.close()
                 return False
             connection.buffer += data
-            assert len(connection.buffer) > had
 
     def _begins_plain(self) -> bool:
         first = self.connection.buffer[0]

@@ -1,7 +1,8 @@
 """ssl: TLS for clients, `listen … ssl`, by Python's ssl.
 
 What Python's ssl does not do is refused with file and line. `ssl_session_cache` is taken: sessions are kept by each
-worker for itself, as `builtin` has it, and tickets are every worker's until the next reload.
+worker for itself, as `builtin` has it, and tickets are every worker's until the next reload. ssl_verify_client needs
+pyOpenSSL, and a connection on which it asked for a certificate is not resumed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from gateway.config.directive import (
     Command,
     Directive,
     at_least,
+    enum_,
     flag,
+    number,
     seconds,
     size,
     string,
@@ -29,13 +32,17 @@ from gateway.config.errors import ConfigError, Where
 from gateway.config.loader import Loader, Scope
 from gateway.http import server_tls
 from gateway.http.module import HttpModule
+from gateway.http.status import CERT_ERROR, NO_CERT
 from gateway.http.variables import Getter, Variable
+from gateway.modules import ssl_client
+from gateway.upstream.tls_settings import set_passwords, set_path, set_protocols
 
 if TYPE_CHECKING:
     import ssl
 
     from gateway._fast.stream import Stream
     from gateway._fast.tls import TlsStream
+    from gateway.core.pyopenssl import VerifyingContext
     from gateway.http.cycle import HttpCycle
     from gateway.http.request import Request
     from gateway.http.servers import Server
@@ -44,6 +51,13 @@ if TYPE_CHECKING:
 # Protocols by ALPN besides HTTP/2, as nginx offers them.
 _HTTP: Final = ("http/1.1", "http/1.0", "http/0.9")
 _SMALLEST_CACHE: Final = 8 * 4096
+
+# ssl_verify_client
+OFF, ON, OPTIONAL, OPTIONAL_NO_CA = range(4)
+_VERIFY: Final = {"off": OFF, "on": ON, "optional": OPTIONAL, "optional_no_ca": OPTIONAL_NO_CA}
+MISDIRECTED: Final = 421
+# X509_V_ERR_…: what optional_no_ca passes, since it says no more than that we do not know the authority
+_OF_AN_UNKNOWN_CA: Final = frozenset({18, 19, 20, 21, 27})
 
 
 @dataclass(slots=True)
@@ -61,23 +75,48 @@ class ServerConf(Conf):
     session_timeout: Any = setting(300)
     session_tickets: Any = setting(True)
     reject_handshake: Any = setting(False)
+    verify: Any = setting(OFF)
+    verify_depth: Any = setting(1)
+    client_certificate: Any = setting("")
+    trusted_certificate: Any = setting("")
+    crl: Any = setting("")
 
 
 class Tls:
     """A server's TLS; servers with the same settings share it."""
 
-    def __init__(self, context: ssl.SSLContext, *, rejects: bool, bare: bool, buffer_size: int) -> None:
+    def __init__(self, context: ssl.SSLContext, conf: ServerConf, verifying: VerifyingContext | None) -> None:
         self.context = context
-        self.rejects = rejects
-        self.bare = bare  # without a certificate
-        self.record = min(max(buffer_size, 1), 16384)
+        self.verifying = verifying  # takes the context's place where clients are asked for certificates
+        self.verify: int = conf.verify
+        self.rejects: bool = conf.reject_handshake
+        self.bare = not conf.certificates
+        self.record = min(max(conf.buffer_size, 1), 16384)
 
     def secure(self, plain: Stream, hello: ClientHello | None, data: bytes, connection: Any) -> TlsStream:
         from gateway.core.tls import secure
 
+        if self.verifying is not None:
+            return self.verifying.secure(plain, data, self.record)
         return secure(plain, self.context, server_side=True, data=data, record=self.record)
 
     def check(self, request: Request) -> int | None:
+        if not self.verify:
+            return None
+        name = getattr(request.connection.handshake, "name", None)
+        if name is not None and request.host != name:
+            words = b"client attempted to request the server name different from the one that was negotiated"
+            request.log("info", words)
+            return MISDIRECTED
+        engine: Any = server_tls.of(request)
+        problem: int = getattr(engine, "problem", 0)
+        if problem and not (self.verify == OPTIONAL_NO_CA and problem in _OF_AN_UNKNOWN_CA):
+            text = f"client SSL certificate verify error: ({problem}:{ssl_client.problem_text(problem)})"
+            request.log("info", text)
+            return CERT_ERROR
+        if self.verify == ON and ssl_client.certificate_of(engine) is None:
+            request.log("info", b"client sent no required SSL certificate")
+            return NO_CERT
         return None
 
 
@@ -95,41 +134,6 @@ def add_path(field_name: str) -> Callable[[Any, Command], None]:
         setattr(conf, field_name, (*(() if earlier is UNSET else earlier), text))
 
     return add
-
-
-def set_path(field_name: str) -> Callable[[Any, Command], None]:
-    def set_one(conf: ServerConf, command: Command) -> None:
-        if getattr(conf, field_name) is not UNSET:
-            command.duplicate()
-        text = command.args[0]
-        setattr(conf, field_name, command.loader.path(text, conf=True) if text else "")
-
-    return set_one
-
-
-def set_protocols(conf: Any, command: Command) -> None:
-    from gateway.core.tls_context import PROTOCOLS
-
-    bits = 0 if conf.protocols is UNSET else conf.protocols
-    for word in command.args:
-        bit = next((bit for name, bit in PROTOCOLS.items() if name.lower() == word.lower()), 0)
-        if not bit:
-            command.fail(f'invalid value "{word}"')
-        if bits & bit:
-            command.warn(f'duplicate value "{word}"')
-        bits |= bit
-    conf.protocols = bits
-
-
-def set_passwords(conf: Any, command: Command) -> None:
-    from gateway.core.tls_context import TlsError, read_passwords
-
-    if conf.passwords is not UNSET:
-        command.duplicate()
-    try:
-        conf.passwords = tuple(read_passwords(command.loader.path(command.args[0], conf=True)))
-    except TlsError as error:
-        command.fail(str(error))
 
 
 def set_session_cache(conf: ServerConf, command: Command) -> None:
@@ -185,6 +189,7 @@ def _make(conf: ServerConf, server: Server, offers_http2: bool) -> Tls | None:
     if len(conf.keys) < len(conf.certificates):
         text = f'no "ssl_certificate_key" is defined for certificate "{conf.certificates[-1]}"'
         raise ConfigError(text, _where(server, *names))
+    verifying: VerifyingContext | None = None
     place = _where(server, "ssl_ciphers", *names)
     try:
         context = tls_context.new_context(
@@ -202,12 +207,45 @@ def _make(conf: ServerConf, server: Server, offers_http2: bool) -> Tls | None:
         place = _where(server, "ssl_ecdh_curve")
         if conf.ecdh_curve != "auto":
             tls_context.set_curve(context, conf.ecdh_curve)
+        place = _where(server, "ssl_verify_client")
+        if conf.verify:
+            verifying = _verifying(conf)
+        else:
+            place = _where(server, "ssl_client_certificate", "ssl_trusted_certificate", "ssl_crl")
+            if conf.trusted_certificate:
+                tls_context.trust(context, conf.trusted_certificate)
+            if conf.crl:
+                tls_context.revoke(context, conf.crl)
     except tls_context.TlsError as error:
         raise ConfigError(str(error), place) from None
     if not conf.session_tickets:
         tls_context.without_tickets(context)
-    context.set_alpn_protocols(["h2", *_HTTP] if offers_http2 else list(_HTTP))
-    return Tls(context, rejects=conf.reject_handshake, bare=not conf.certificates, buffer_size=conf.buffer_size)
+    alpn = ["h2", *_HTTP] if offers_http2 else list(_HTTP)
+    context.set_alpn_protocols(alpn)
+    if verifying is not None:
+        verifying.set_alpn_protocols(alpn)
+    return Tls(context, conf, verifying)
+
+
+def _verifying(conf: ServerConf) -> VerifyingContext:
+    """What takes the context's place, and has what was put into that. Errors: TlsError."""
+    from gateway.core import tls_context
+
+    if conf.verify != OPTIONAL_NO_CA and not conf.client_certificate and not conf.trusted_certificate:
+        raise tls_context.TlsError("no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client")
+    try:
+        from gateway.core.pyopenssl import VerifyingContext
+    except ImportError:
+        raise tls_context.TlsError('"ssl_verify_client" needs the package pyOpenSSL') from None
+    made = VerifyingContext(
+        conf.protocols or tls_context.DEFAULT_PROTOCOLS, conf.ciphers, prefer_server=conf.prefer_server_ciphers
+    )
+    for certificate, key in zip(conf.certificates, conf.keys, strict=False):
+        made.load_certificate(certificate, key, conf.passwords)
+    made.verify(conf.client_certificate, conf.trusted_certificate, conf.verify_depth)
+    if conf.crl:
+        made.revoke(conf.crl)
+    return made
 
 
 def _where(server: Server, *names: str) -> Where | None:
@@ -295,8 +333,13 @@ module = HttpModule(
             ("session_timeout", take(1), seconds("session_timeout")),
             ("session_tickets", FLAG, flag("session_tickets")),
             ("reject_handshake", FLAG, flag("reject_handshake")),
+            ("verify_client", take(1), enum_("verify", _VERIFY)),
+            ("verify_depth", take(1), number("verify_depth")),
+            ("client_certificate", take(1), set_path("client_certificate")),
+            ("trusted_certificate", take(1), set_path("trusted_certificate")),
+            ("crl", take(1), set_path("crl")),
         )
     ),
-    variables=VARIABLES,
+    variables=(*VARIABLES, *ssl_client.VARIABLES),
     prepare=prepare,
 )

@@ -155,6 +155,18 @@ async def test_proxy_protocol_comes_first(tmp_path: Path) -> None:
         await stream.aclose()
 
 
+async def test_proxy_protocol_and_the_hello_at_once(tmp_path: Path) -> None:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = certificates.client_context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    async with serving(site(tmp_path, "", "127.0.0.1:8443 ssl proxy_protocol")) as engine:
+        plain = engine.connect()
+        await plain.send_all(b"PROXY UNKNOWN\r\n" + outgoing.read())
+        assert (await plain.receive_some())[:1] == b"\x16"
+        await plain.aclose()
+
+
 async def test_bad_proxy_protocol_ends_it(tmp_path: Path) -> None:
     async with serving(site(tmp_path, "", "127.0.0.1:8443 ssl proxy_protocol")) as engine:
         assert await engine.raw(b"nonsense\r\n") == b""
