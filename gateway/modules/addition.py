@@ -1,4 +1,7 @@
-"""addition: what subrequests answer, before and behind a response; ngx_http_addition_filter_module."""
+"""addition: what subrequests answer, before and behind a response; ngx_http_addition_filter_module.
+
+What comes behind the body does so also when the body is a document of ssi that waits; nginx puts it in the middle.
+"""
 
 from __future__ import annotations
 
