@@ -24,6 +24,7 @@ from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of, regex, variable_name
 from gateway.http.stand_in import stand_in
 from gateway.modules import fastcgi, proxy, scgi, uwsgi
+from gateway.modules.uwsgi_codec import UwsgiCodec
 from gateway.upstream import matching
 from gateway.upstream.checks import HealthCheck
 from gateway.upstream.duties import Duties, Task
@@ -43,7 +44,7 @@ _OWN: Final = frozenset({b"connection", b"content-length", b"transfer-encoding",
 
 # What makes a whole request over the protocol of a location.
 _CODECS: Final[dict[HttpModule, Callable[[Any], Codec]]] = {
-    uwsgi.module: uwsgi.UwsgiCodec,
+    uwsgi.module: UwsgiCodec,
     fastcgi.module: fastcgi.FastcgiCodec,
     scgi.module: scgi.ScgiCodec,
 }
