@@ -2,7 +2,7 @@
 
 Beyond nginx: params over 65,535 bytes go out in several records instead of ending with 500; only a single one that
 fits into no record is refused, with 431. What a STDERR record says is one line of the log however it came, or several
-if it is long, and is looked at as a whole by `fastcgi_catch_stderr`. Not built yet: the cache, `fastcgi_store`.
+if it is long, and is looked at as a whole by `fastcgi_catch_stderr`.
 """
 
 from __future__ import annotations

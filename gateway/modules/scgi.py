@@ -1,7 +1,4 @@
-"""scgi: `scgi_pass` and its family: requests to an application server over SCGI.
-
-Not built yet: the cache, `scgi_store`.
-"""
+"""scgi: `scgi_pass` and its family: requests to an application server over SCGI."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """uwsgi: `uwsgi_pass` and its family: requests to an application server over the uwsgi protocol.
 
 Beyond nginx: a packet over 65,535 bytes is answered with 431, not 500, and the log says what the protocol allows. Not
-built yet: uwsgi_ssl_conf_command, the cache.
+built yet: uwsgi_ssl_conf_command.
 """
 
 from __future__ import annotations

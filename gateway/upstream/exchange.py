@@ -471,7 +471,8 @@ class Exchange(Asking):
         request = self.request
         target = head.redirect
         assert target is not None
-        self._begin_body(head)
+        if self.reader is not None:  # else the answer comes from a cache
+            self._begin_body(head)
         self.release()
         head.copy_for_redirect(request, self.conf)
         if target.startswith(b"@"):

@@ -368,3 +368,21 @@ async def test_an_update_in_the_background_that_fails(tmp_path: Path, time: Time
         replies = [await engine.get("/") for _ in range(3)]
         assert [state(reply) for reply in replies] == ["STALE", "STALE", "HIT"]
         assert replies[-1].body == b"NEW"
+
+
+async def test_a_redirect_that_another_location_kept(tmp_path: Path) -> None:
+    """X-Accel-Redirect keeps an answer out of the cache, unless it is ignored; what is kept is followed elsewhere."""
+    heard: list[Heard] = []
+    (tmp_path / "cache").mkdir()
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(answering(page(b"X-Accel-Redirect: /named", b"Set-Cookie: a"), heard))
+        common = f"proxy_pass http://{address}; proxy_cache a; proxy_cache_key k; proxy_cache_valid 1h;"
+        text = f"""proxy_temp_path {tmp_path}; proxy_cache_path {tmp_path}/cache keys_zone=a:1m use_temp_path=off;
+            server {{ listen 127.0.0.1:8080; location /named {{ return 200 named; }}
+            location / {{ {common} proxy_ignore_headers Set-Cookie X-Accel-Redirect; }}
+            location /other {{ {common} }} }}"""
+        async with serving(text) as engine:
+            assert (await engine.get("/")).body == BODY
+            for _ in range(3):
+                assert (await engine.get("/other")).body == b"named"
+    assert len(heard) == 1
