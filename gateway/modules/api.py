@@ -4,10 +4,10 @@
     /http/requests /http/server_zones[/ZONE] /http/location_zones[/ZONE] /http/limit_reqs[/ZONE]
     /http/caches[/ZONE] /http/limit_conns[/ZONE] /http/upstreams[/NAME[/servers[/ID]]]
 
-DELETE of what is counted begins to count anew. Different from NGINX Plus: nothing is counted yet of caches and
-limit_conn, so these are empty; of TLS clients' handshakes are counted, not by zone, and not why a certificate was
-refused; a zone's memory is not cut into slots of sizes, so slabs have none and their DELETE does nothing; `connections`
-and `requests` are those of stub_status, which DELETE resets with them; there are no keyvals, no license and no stream.
+DELETE of what is counted begins to count anew. Different from NGINX Plus: a cache shows its size alone, and nothing is
+counted of limit_conn; of TLS clients' handshakes are counted, not by zone, and not why a certificate was refused; a
+zone's memory is not cut into slots of sizes, so slabs have none and their DELETE does nothing; `connections` and
+`requests` are those of stub_status, which DELETE resets with them; there are no keyvals, no license and no stream.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from gateway.http.setters import cycle_of
 from gateway.modules import status_zone, stub_status
 from gateway.upstream import api, state
 from gateway.upstream.api import ApiError
+from gateway.upstream.cache.file_cache import FileCache
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
@@ -332,6 +333,9 @@ class Call:
             found[zone.name] = {"pages": {"used": pages - free, "free": free}, "slots": {}}
         return found
 
+    def caches(self) -> dict[str, Any]:
+        return {zone.name: zone.data.show() for zone in self.main.zones or () if isinstance(zone.data, FileCache)}
+
     def limit_reqs(self) -> dict[str, Any]:
         return {zone.name: zone.data.show() for zone in self.main.zones or () if zone.owner == "limit_req"}
 
@@ -415,7 +419,7 @@ _RESOURCES: Final[dict[str, Resource]] = {
         ("location zone not found", "LocationZoneNotFound"),
         lambda call, name: status_zone.reset_location(call.request, name),
     ),
-    "http/caches": Resource(_nothing, ("cache not found", "CacheNotFound")),
+    "http/caches": Resource(Call.caches, ("cache not found", "CacheNotFound")),
     "http/limit_conns": Resource(_nothing, ("limit_conn not found", "LimitConnNotFound")),
     "http/limit_reqs": Resource(Call.limit_reqs, ("limit_req not found", "LimitReqNotFound"), Call.reset_limit_req),
 }

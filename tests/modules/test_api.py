@@ -412,3 +412,16 @@ async def test_tls(tmp_path: Path) -> None:
         _, counts = await shown()
         assert (counts["handshakes"], counts["session_reuses"], counts["handshake_timeout"]) == (1, 0, 0)
         assert counts["handshakes_failed"] == 1
+
+
+async def test_caches(tmp_path: Path) -> None:
+    text = f"""
+        proxy_cache_path {tmp_path}/a keys_zone=a:1m max_size=10m; proxy_cache_path {tmp_path}/b keys_zone=b:1m;
+        server {{ listen 127.0.0.1:8080; location /api {{ api; }} location / {{ proxy_pass http://127.0.0.1:81; }} }}
+    """
+    async with client(text) as call:
+        status, caches = await call("GET", "http/caches")
+        assert status == 200 and caches.keys() == {"a", "b"}
+        assert caches["a"]["size"] == 0 and isinstance(caches["a"]["cold"], bool)
+        assert caches["a"]["max_size"] == 10 << 20 and "max_size" not in caches["b"]
+        assert (await call("GET", "http/caches/b"))[1] == caches["b"]

@@ -60,6 +60,13 @@ class FileCache:
         self.index.attach(zone, None if old is None else old.index)
         zone.data = self
 
+    def show(self) -> dict[str, int | bool]:
+        """/http/caches/NAME of the API."""
+        found: dict[str, int | bool] = {"size": self.index.size * self.block, "cold": self.index.cold}
+        if self.max_size < (1 << 63) - 1:
+            found["max_size"] = self.max_size
+        return found
+
     def file_of(self, key: bytes) -> bytes:
         return self.path.hashed(key.hex().encode())
 
