@@ -47,7 +47,7 @@ KNOWN_DIFFERENCES = {
     "fastcgi_split_path_info *": "PCRE2's releases count the place of this error differently",
     "zone": "a zone without a size is found when the zones are made, after the text was read",
     "gzip_disable *": "PCRE2's releases count the place of this error differently",
-    "ssl_certificate x": "nginx names neither the whole path nor the place of a certificate without a key",
+    "ssl_certificate": "nginx names neither the whole path nor the place of a certificate without a key",
     "http2_max_concurrent_pushes": "obsolete since nginx 1.25.1; the installed nginx is older",
     "http2_push": "obsolete since nginx 1.25.1; the installed nginx is older",
     "http2_push_preload": "obsolete since nginx 1.25.1; the installed nginx is older",
