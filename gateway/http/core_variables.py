@@ -6,13 +6,13 @@ import os
 import socket
 import struct
 import time
-from base64 import b64decode
 from typing import TYPE_CHECKING, Final
 
 from gateway import NGINX_VERSION
 from gateway._fast import uri
 from gateway.http import common_variables as common
 from gateway.http import paths
+from gateway.http.credentials import credentials
 from gateway.http.tlv_variables import tlv
 from gateway.http.variables import Getter, PrefixVariable, Variable, cached
 
@@ -169,14 +169,8 @@ def _request_body_file(request: Request) -> bytes | None:
 
 
 def _remote_user(request: Request) -> bytes | None:
-    value = request.head.authorization
-    if value is None or value[:6].lower() != b"basic ":
-        return None
-    try:
-        user, colon, _ = b64decode(value[6:].strip(), validate=True).partition(b":")
-    except ValueError:
-        return None
-    return user if colon else None
+    found = credentials(request)
+    return found[0] if found is not None else None
 
 
 def _request_length(request: Request) -> bytes | None:

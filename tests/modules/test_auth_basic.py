@@ -1,0 +1,77 @@
+"""auth_basic: who is let in, what the others are told, and what the log says."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+
+from gateway.config.errors import ConfigError
+from tests.engine import load_http, serving
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
+
+
+FILE = "# comment:{PLAIN}x\n\nme:{PLAIN}secret:other fields\r\nyou:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\nlast:{PLAIN}end"
+
+
+def conf(folder: Path, inside: str = "") -> str:
+    (folder / "users").write_text(FILE)
+    (folder / "page").write_text("page")
+    return f"""server {{ listen 127.0.0.1:80; auth_basic "the realm"; auth_basic_user_file {folder}/users;
+        location / {{ alias {folder}/; }} {inside} }}"""
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "message"),
+    [
+        ("me", "secret", ""),
+        ("you", "password", ""),
+        ("last", "end", ""),
+        ("me", "wrong", 'user "me": password mismatch'),
+        ("you", "", 'user "you": password mismatch'),
+        ("nobody", "x", 'user "nobody" was not found in "'),
+        ("# comment", "x", 'user "# comment" was not found in "'),
+        ("m", "e", 'user "m" was not found in "'),
+    ],
+)
+async def test_users(tmp_path: Path, user: str, password: str, message: str) -> None:
+    async with serving(conf(tmp_path)) as engine:
+        reply = await engine.get("/page", basic(user, password))
+        assert reply.status == (401 if message else 200)
+        assert reply.header("www-authenticate") == (b'Basic realm="the realm"' if message else None)
+        assert [line for line in engine.log.lines if message in line] or not message
+
+
+async def test_none_given_and_off(tmp_path: Path) -> None:
+    inside = f"""location = /off {{ auth_basic off; alias {tmp_path}/page; }}
+        location = /var {{ auth_basic $arg_realm; alias {tmp_path}/page; }}
+        location = /any {{ satisfy any; allow all; alias {tmp_path}/page; }}
+        location = /any-denied {{ satisfy any; deny all; alias {tmp_path}/page; }}"""
+    async with serving(conf(tmp_path, inside)) as engine:
+        assert (await engine.get("/page")).status == 401
+        assert [line for line in engine.log.lines if "no user/password was provided for basic authentication" in line]
+        assert (await engine.get("/off")).status == 200
+        assert (await engine.get("/var?realm=off")).status == 200
+        assert (await engine.get("/var?realm=mine")).header("www-authenticate") == b'Basic realm="mine"'
+        assert (await engine.get("/any")).header("www-authenticate") is None
+        assert (await engine.get("/any-denied")).status == 401
+        assert (await engine.get("/any-denied", basic("me", "secret"))).status == 200
+
+
+async def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    inside = f"location = /var {{ auth_basic_user_file {tmp_path}/$arg_f; alias {tmp_path}/page; }}"
+    async with serving(conf(tmp_path, inside)) as engine:
+        for name, status in (("users", 200), ("missing", 403), ("", 500)):
+            assert (await engine.get(f"/var?f={name}", basic("me", "secret"))).status == status
+        assert [line for line in engine.log.lines if '/missing" failed (2: No such file or directory)' in line]
+        assert [line for line in engine.log.lines if "failed (21: Is a directory)" in line]
+
+
+def test_refused() -> None:
+    for name in ("auth_basic", "auth_basic_user_file"):
+        with pytest.raises(ConfigError, match=f'"{name}" directive is duplicate'):
+            load_http(f"server {{ {name} a; {name} b; }}")
