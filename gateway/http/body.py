@@ -115,7 +115,7 @@ class RequestBody:
         if (
             (core.client_body_in_file_only or self.request.request_body_in_file_only)
             and self.file is None
-            and self.size
+            and (self.size or self.request.head.chunked or self.request.head.content_length == 0)
         ):
             self._to_file()
 

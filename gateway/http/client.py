@@ -89,7 +89,6 @@ class Client(Output):
         request.host = head.hostname or b""
         request.plan = self.worker.cycle.plan_of(request.server.root)
         request.header_only = request.method == b"HEAD"
-        request.uri_changes = 1 if not request.uri else request.uri_changes
 
     # of a connection, as its worker sees it
 

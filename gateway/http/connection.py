@@ -253,6 +253,7 @@ class Connection(Client):
         """A request that never became one, for its error page and its line in the log."""
         request = self._make_request(head if head is not None else RequestHead(), server)
         self.head_refused(request)
+        request.uri_changes = 1 if not request.uri else request.uri_changes
         return request
 
     def check_keepalive(self, request: Request, core: EngineSettings) -> None:

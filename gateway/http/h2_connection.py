@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from hpack import Decoder, Encoder, HPACKError, OversizedHeaderListError
+from hpack import Decoder, HPACKError, OversizedHeaderListError
 
 from gateway.core.logs import LEVELS
 from gateway.http.client import Client
@@ -31,7 +31,7 @@ _ENOUGH: Final = 64 * 1024
 _FLOOD: Final = _ENOUGH + 10_000 * 24
 # HPACK counts 32 bytes for each field besides its text (RFC 7541, 4.1), nginx's limit the text alone.
 _FIELD_OVERHEAD: Final = 32
-_TABLE_SIZE: Final = 4096
+_GOES_ON: Final = bytes(range(128, 256))  # bytes of an integer that is not over (RFC 7541, 5.1)
 
 
 class Http2Connection(Client):
@@ -52,12 +52,11 @@ class Http2Connection(Client):
         # A text of rare bytes is longer in Huffman's code than in plain: 30 bits for some.
         self.reader = FrameReader(4 * self.head_limit + 16384)
         self.decoder = Decoder(max_header_list_size=self.head_limit + _FIELD_OVERHEAD * (limits.max_headers + 10))
-        self.encoder = Encoder()
         self.streams: dict[int, Http2Stream] = {}
         self.ready: deque[Http2Stream] = deque()  # those that have data and the window to send it
         self.ending: deque[tuple[int, Http2Stream]] = deque()  # what was written when a stream's last frame was
         self.timed: set[Http2Stream] = set()  # those with a deadline of their own
-        self.moved: list[Http2Stream] = []  # sent something, and somebody waits for that
+        self.moved: list[Http2Stream] = []  # sent or received something in this event
         self.last_stream = 0
         self.send_window = wire.DEFAULT_WINDOW
         self.recv_window = wire.MAX_WINDOW
@@ -246,8 +245,9 @@ class Http2Connection(Client):
                         else self.stalled_until
                     )
                 )
-                self._complete()
-                if tcp.pending or not wrote:
+                waiting = tcp.pending
+                ended = self._complete()
+                if waiting or not (wrote or ended):
                     break
         finally:
             self.blocked = False
@@ -269,12 +269,15 @@ class Http2Connection(Client):
             wrote = True
         return wrote
 
-    def _complete(self) -> None:
-        """End the streams whose last frame is with the kernel."""
+    def _complete(self) -> bool:
+        """End the streams whose last frame is with the kernel; whether there were any."""
         sent = self.stream.sent
         ending = self.ending
+        ended = False
         while ending and ending[0][0] <= sent:
             ending.popleft()[1].complete()
+            ended = True
+        return ended
 
     def _settle(self) -> None:
         """After an event: idle now, or at its end, or waiting for something."""
@@ -432,7 +435,7 @@ class Http2Connection(Client):
         except OversizedHeaderListError:
             raise Http2Error(wire.ENHANCE_YOUR_CALM, "client sent too large header") from None
         except HPACKError as error:
-            raise Http2Error(wire.COMPRESSION_ERROR, f"client sent invalid header block: {error}") from None
+            raise Http2Error(_code_of(error, block), f"client sent invalid header block: {error}") from None
         left = self.head_limit
         for name, value in fields:
             if not name:
@@ -476,8 +479,6 @@ class Http2Connection(Client):
                 self.frame_size = value
             elif number == wire.ENABLE_PUSH and value > 1:
                 raise _wrong_setting("ENABLE_PUSH", value, wire.PROTOCOL_ERROR)
-            elif number == wire.HEADER_TABLE_SIZE:
-                self.encoder.header_table_size = min(value, _TABLE_SIZE)
         self.write(wire.SETTINGS_ACK)
         if delta:
             self.initial_window += delta
@@ -503,6 +504,14 @@ class Http2Connection(Client):
                 f"with window increment {increment} not allowed for window {self.send_window}",
             )
         self.send_window += increment
+
+
+def _code_of(error: HPACKError, block: bytes) -> int:
+    """nginx tells a block that ends too early from one that is wrong; an integer of five bytes is wrong, too."""
+    if isinstance(error.__cause__, IndexError):
+        integer = len(block) - len(block.rstrip(_GOES_ON))
+        return wire.COMPRESSION_ERROR if integer >= 4 else wire.FRAME_SIZE_ERROR
+    return wire.FRAME_SIZE_ERROR if "Truncated" in str(error) else wire.COMPRESSION_ERROR
 
 
 def _wrong_setting(name: str, value: int, code: int) -> Http2Error:

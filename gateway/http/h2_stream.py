@@ -21,6 +21,7 @@ from gateway.http.module import Count, Status
 from gateway.http.output import CLIENT_THERE, CONNECTION_FAILED
 from gateway.http.request import Request
 from gateway.protocol import http2_frames as wire
+from gateway.protocol.hpack_encoder import encode
 
 if TYPE_CHECKING:
     from gateway.http.h2_connection import Http2Connection
@@ -139,7 +140,7 @@ class Http2Stream(Client):
 
     def _write_fields(self, fields: Fields, flags: int) -> int:
         http2 = self.http2
-        data = wire.headers(self.id, http2.encoder.encode(fields), flags, http2.frame_size)
+        data = wire.headers(self.id, encode(fields), flags, http2.frame_size)
         self._write(data, flags)
         return len(data)
 
@@ -421,7 +422,7 @@ class Http2Stream(Client):
         if frame.payload:
             self.http2.payload_bytes += len(frame.payload)
             self.input.append(frame.payload)
-        self.tell()
+        self.http2.moved.append(self)  # frames that came together are told of together
 
     def _update_window(self, size: int) -> None:
         if size > self.recv_window:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from gateway.http.servers import Server
 
 _WHILE: Final = b" while SSL handshaking"
-# A fatal alert: unrecognized_name (RFC 8446, 6.2), in a record of TLS 1.2.
+# Fatal alerts: unrecognized_name, no_application_protocol (RFC 8446, 6.2), in records of TLS 1.2.
 _UNRECOGNIZED_NAME: Final = b"\x15\x03\x03\x00\x02\x02\x70"
+_NO_APPLICATION_PROTOCOL: Final = b"\x15\x03\x03\x00\x02\x02\x78"
 
 
 class Handshake:
@@ -129,14 +130,13 @@ class Handshake:
         connection = self.connection
         tls: Any = self.server.tls
         if tls is not None and tls.rejects:
-            connection.stream.send(_UNRECOGNIZED_NAME)
-            words = b"SSL_do_handshake() failed (SSL: error:0A0000E2:SSL routines::clienthello tlsext)"
-            self.log(INFO, words + _WHILE)
-            connection.close()
-            return False
+            return self._refuse(_UNRECOGNIZED_NAME, b"0A0000E2:SSL routines::clienthello tlsext")
         if tls is None or tls.bare:
             # a server without certificates, which shares the address with one that has some
             tls = connection.server.tls
+        offered = self.hello.alpn if self.hello is not None else []
+        if offered and tls.protocols.isdisjoint(offered):
+            return self._refuse(_NO_APPLICATION_PROTOCOL, b"0A0000EB:SSL routines::no application protocol")
         if connection.server.root.core.tcp_nodelay:
             connection.nodelay = True
             connection.stream.nodelay()
@@ -144,6 +144,12 @@ class Handshake:
         connection.buffer = b""
         self.secured = True
         return True
+
+    def _refuse(self, alert: bytes, words: bytes) -> bool:
+        self.connection.stream.send(alert)
+        self.log(INFO, b"SSL_do_handshake() failed (SSL: error:%b)" % words + _WHILE)
+        self.connection.close()
+        return False
 
     def _failed(self, error: OSError) -> None:
         from gateway.core.tls import HandshakeFailure

@@ -17,6 +17,7 @@ class ServerTls(Protocol):
     """What `Server.tls` is; modules/ssl.py makes them."""
 
     rejects: bool  # ssl_reject_handshake
+    protocols: frozenset[bytes]  # by ALPN
 
     def secure(self, plain: Stream, hello: ClientHello | None, data: bytes, connection: Any) -> TlsStream:
         """TLS over the connection, with the certificate for this hello. Errors: OSError, ssl.SSLError."""

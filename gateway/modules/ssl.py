@@ -85,8 +85,11 @@ class ServerConf(Conf):
 class Tls:
     """A server's TLS; servers with the same settings share it."""
 
-    def __init__(self, context: ssl.SSLContext, conf: ServerConf, verifying: VerifyingContext | None) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, conf: ServerConf, verifying: VerifyingContext | None, protocols: list[str]
+    ) -> None:
         self.context = context
+        self.protocols = frozenset(name.encode() for name in protocols)
         self.verifying = verifying  # takes the context's place where clients are asked for certificates
         self.verify: int = conf.verify
         self.rejects: bool = conf.reject_handshake
@@ -224,7 +227,7 @@ def _make(conf: ServerConf, server: Server, offers_http2: bool) -> Tls | None:
     context.set_alpn_protocols(alpn)
     if verifying is not None:
         verifying.set_alpn_protocols(alpn)
-    return Tls(context, conf, verifying)
+    return Tls(context, conf, verifying, alpn)
 
 
 def _verifying(conf: ServerConf) -> VerifyingContext:

@@ -33,6 +33,18 @@ async def test_a_request(tmp_path: Path) -> None:
         assert (reply.status, reply.body) == (200, b"https")
 
 
+async def test_a_client_that_offers_only_protocols_that_we_do_not_have_is_refused(tmp_path: Path) -> None:
+    context = certificates.client_context()
+    context.set_alpn_protocols(["unknown"])
+    async with serving(site(tmp_path)) as engine:
+        with pytest.raises(trio.BrokenResourceError) as caught:
+            await certificates.exchange(engine, context, GET)
+        assert "no application protocol" in str(caught.value.__cause__)
+        assert [line for line in engine.log.lines if "no application protocol" in line]
+        context.set_alpn_protocols(["unknown", "http/1.1"])
+        assert read_reply(await certificates.exchange(engine, context, GET)).status == 200
+
+
 async def test_byte_by_byte(tmp_path: Path) -> None:
     """The hello comes in parts, and so does the rest of the handshake."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
