@@ -13,7 +13,7 @@ endif
 
 # Plain .py files are compiled too, and a stale product would hide a change.
 sources = pyproject.toml $(shell sed -n 's/.*sources = \["\([^"]*\)"\].*/\1/p' pyproject.toml) \
-    $(wildcard gateway/*/*.pxd)
+    $(wildcard gateway/*/*.pxd gateway/*/*/*.pxd)
 
 .PHONY: demo test ext bench clean setup-build setup-demo setup-test
 

@@ -42,3 +42,10 @@ def adopt(fd: int) -> OpenedFile | int:
 
 def stat_path(path: bytes) -> OpenedFile | int:
     """OpenedFile without a descriptor, or the errno of stat()."""
+
+class FileIdentity:
+    """Which file a descriptor is of, and in which state; OSError of fstat()."""
+
+    def __init__(self, fd: int) -> None: ...
+    def still(self, path: bytes) -> bool:
+        """Whether this path names that file, and it was not written since."""

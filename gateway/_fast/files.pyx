@@ -10,6 +10,11 @@ cdef extern from *:
     #include <fcntl.h>
     #include <sys/stat.h>
     #include <unistd.h>
+    #ifdef __APPLE__
+    #define mtime_nsec(info) ((info)->st_mtimespec.tv_nsec)
+    #else
+    #define mtime_nsec(info) ((info)->st_mtim.tv_nsec)
+    #endif
     """
     ctypedef long off_t
     struct stat_t "stat":
@@ -18,6 +23,7 @@ cdef extern from *:
         long st_blocks
         unsigned long st_ino
         unsigned int st_mode
+    long mtime_nsec(stat_t *info)
     int O_RDONLY, O_NONBLOCK, O_CLOEXEC
     bint S_ISDIR(unsigned int mode)
     bint S_ISREG(unsigned int mode)
@@ -149,3 +155,28 @@ def stat_path(bytes path not None):
     file = OpenedFile.__new__(OpenedFile)
     file.fill(&info)
     return file
+
+
+cdef class FileIdentity:
+    cdef off_t size
+    cdef long mtime
+    cdef long nsec
+    cdef unsigned long inode
+
+    def __init__(self, int fd):
+        cdef stat_t info
+        if c_fstat(fd, &info) != 0:
+            raise OSError(errno, "fstat() failed")
+        self.size = info.st_size
+        self.mtime = info.st_mtime
+        self.nsec = mtime_nsec(&info)
+        self.inode = info.st_ino
+
+    def still(self, bytes path not None) -> bool:
+        cdef stat_t info
+        if c_stat(PyBytes_AS_STRING(path), &info) != 0:
+            return False
+        return (
+            info.st_ino == self.inode and info.st_size == self.size and info.st_mtime == self.mtime
+            and mtime_nsec(&info) == self.nsec
+        )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway._fast.files import adopt
+from gateway._fast.files import FileIdentity, adopt
 from gateway.core.files import FileError, FileOptions, PlainFiles, open_file, stat_file
 
 FILES = PlainFiles()
@@ -108,3 +108,19 @@ def test_log_files_are_made_and_appended_to(tmp_path: Path) -> None:
 def test_adopt_closes_what_it_cannot_stat() -> None:
     assert adopt(-1) == errno.EBADF
     gc.collect()
+
+
+def test_whether_a_file_is_still_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"1234")
+    with path.open("r+b") as file:
+        identity = FileIdentity(file.fileno())
+        assert identity.still(bytes(path)) and not identity.still(bytes(path) + b"x")
+        os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))
+        assert not identity.still(bytes(path))
+        identity = FileIdentity(file.fileno())
+    (tmp_path / "other").write_bytes(b"1234")
+    os.utime(tmp_path / "other", ns=(1, path.stat().st_mtime_ns))
+    assert not identity.still(bytes(tmp_path / "other"))
+    with pytest.raises(OSError, match="fstat"):
+        FileIdentity(-1)

@@ -6,8 +6,9 @@ file that was replaced, renewed or deleted by whomever is another one, or none, 
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
+
+from gateway._fast.files import FileIdentity
 
 if TYPE_CHECKING:
     from gateway.core.files import OpenedFile
@@ -21,15 +22,15 @@ _REMEMBERED: Final = 1024
 class Answer:
     """One answer; it has no Vary."""
 
-    __slots__ = ("body", "head", "key", "path", "stat", "valid")
+    __slots__ = ("body", "file", "head", "key", "path", "valid")
 
-    def __init__(self, entry: Entry, head: UpstreamHead, stat: tuple[int, int, int]) -> None:
+    def __init__(self, entry: Entry, head: UpstreamHead, file: FileIdentity) -> None:
         self.key = entry.key
         self.path = entry.path
         self.valid = entry.valid
         self.head = head
         self.body = entry.data[entry.body :]
-        self.stat = stat
+        self.file = file
 
 
 class Known:
@@ -44,14 +45,8 @@ class Known:
         answer = self.answers.get(text)
         if answer is None:
             return None
-        if answer.valid >= now:
-            try:
-                info = os.stat(answer.path)
-            except OSError:
-                pass
-            else:
-                if (info.st_ino, info.st_size, info.st_mtime_ns) == answer.stat:
-                    return answer
+        if answer.valid >= now and answer.file.still(answer.path):
+            return answer
         del self.answers[text]
         return None
 
@@ -67,8 +62,7 @@ class Known:
             once.add(text)
             return
         once.discard(text)
-        info = os.fstat(file.fd)
         answers = self.answers
         if len(answers) >= _MOST:
             del answers[next(iter(answers))]
-        answers[text] = Answer(entry, head, (info.st_ino, info.st_size, info.st_mtime_ns))
+        answers[text] = Answer(entry, head, FileIdentity(file.fd))
