@@ -16,7 +16,7 @@ from OpenSSL import SSL, crypto
 
 from gateway._fast.stream import Stream
 from gateway._fast.tls import TlsStream
-from gateway.core.tls_context import PROTOCOLS, TlsError, read_pem, trusted_pem
+from gateway.core.tls_context import PROTOCOLS, TlsError, as_file, read_pem, without_trust
 
 _VERSIONS: Final = {
     PROTOCOLS["TLSv1"]: SSL.TLS1_VERSION,
@@ -53,8 +53,8 @@ class VerifyingContext:
 
     def load_certificate(self, certificate: str, key: str, passwords: Sequence[bytes]) -> None:
         """As tls_context.load_certificate(), which has tried these before."""
-        chain = x509.load_pem_x509_certificates(trusted_pem(read_pem(certificate, "certificate")))
-        self.context.use_certificate(chain[0])
+        with as_file(read_pem(certificate, "certificate")) as path:
+            self.context.use_certificate_chain_file(path)
         secret = read_pem(key, "certificate key")
         for password in (None, *passwords):
             try:
@@ -65,18 +65,25 @@ class VerifyingContext:
         else:
             raise TlsError(f'cannot load certificate key "{key}": PEM_read_bio_PrivateKey() failed')
         self.context.use_privatekey(loaded)
-        for issuer in chain[1:]:
-            self.context.add_extra_chain_cert(issuer)
 
     def verify(self, client_ca: str, trusted: str, depth: int) -> None:
         """Ask for a certificate of these authorities; those of `client_ca` are named to the client."""
-        store = self.context.get_cert_store()
-        assert store is not None
-        for path in (client_ca, trusted):
-            for authority in _certificates(path) if path else ():
-                store.add_cert(crypto.X509.from_cryptography(authority))
-        if client_ca:
-            self.context.load_client_ca(client_ca.encode("utf-8", "surrogateescape"))
+        for name in (client_ca, trusted):
+            if not name:
+                continue
+            data = read_pem(name, "certificate")
+            try:
+                with as_file(data) as path:
+                    self.context.load_verify_locations(path)
+                if name == client_ca:
+                    with as_file(without_trust(data)) as path:
+                        self.context.load_client_ca(path.encode())
+            except SSL.Error:
+                raise TlsError(
+                    f'cannot load certificate "{name}": PEM_read_bio_X509_AUX() failed '
+                    f"(SSL: error:0480006C:PEM routines::no start line:Expecting: TRUSTED CERTIFICATE)",
+                    "client_certificate",
+                ) from None
         self.context.set_verify(SSL.VERIFY_PEER, _note_problem)
         self.context.set_verify_depth(depth)
 
@@ -105,15 +112,6 @@ class VerifyingContext:
     def secure(self, plain: Stream, data: bytes, record: int) -> TlsStream:
         engine = Engine(self)
         return TlsStream(plain, engine, engine.incoming, engine.outgoing, data, record)
-
-
-def _certificates(path: str) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(trusted_pem(read_pem(path, "certificate")))
-    except ValueError as error:
-        if isinstance(error, TlsError):
-            raise
-        raise TlsError(f'cannot load certificate "{path}": PEM_read_bio_X509_AUX() failed') from None
 
 
 def _note_problem(connection: SSL.Connection, certificate: Any, number: int, depth: int, ok: int) -> bool:

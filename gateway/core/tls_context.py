@@ -65,7 +65,8 @@ def new_context(*, server_side: bool, protocols: int, ciphers: str, prefer_serve
         context.set_ciphers(ciphers)
     except ssl.SSLError:
         raise TlsError(
-            f'SSL_CTX_set_cipher_list("{ciphers}") failed (SSL: error:0A0000B9:SSL routines::no cipher match)'
+            f'SSL_CTX_set_cipher_list("{ciphers}") failed (SSL: error:0A0000B9:SSL routines::no cipher match)',
+            "ciphers",
         ) from None
     return context
 
@@ -85,7 +86,7 @@ def load_certificate(context: ssl.SSLContext, certificate: str, key: str, passwo
             f"(SSL: error:1E08010C:DECODER routines::unsupported:No supported data to decode. Input type: PEM)"
         )
     failure: ssl.SSLError | None = None
-    with _as_file(chain) as chain_path, _as_file(secret) as key_path:
+    with as_file(chain) as chain_path, as_file(secret) as key_path:
         for password in passwords or (b"",):  # an empty one, so that OpenSSL does not ask on the terminal
             try:
                 context.load_cert_chain(chain_path, key_path, password)
@@ -106,7 +107,7 @@ def trust(context: ssl.SSLContext, path: str) -> None:
     try:
         if not _CERTIFICATE.search(data):
             raise ssl.SSLError("no certificate")
-        with _as_file(data) as name:
+        with as_file(data) as name:
             context.load_verify_locations(name)
     except ssl.SSLError:
         raise TlsError(
@@ -121,7 +122,7 @@ def revoke(context: ssl.SSLContext, path: str) -> None:
     try:
         if not _CRL.search(data):
             raise ssl.SSLError("no CRL")
-        with _as_file(data) as name:
+        with as_file(data) as name:
             context.load_verify_locations(name)
     except ssl.SSLError:
         raise TlsError(
@@ -160,13 +161,18 @@ def read_pem(name: str, what: str) -> bytes:
         ) from None
 
 
-def trusted_pem(data: bytes) -> bytes:
-    """Certificates alone, without the trust settings that a TRUSTED CERTIFICATE has behind it."""
-    return data.replace(b" TRUSTED CERTIFICATE-----", b" CERTIFICATE-----")
+def without_trust(data: bytes) -> bytes:
+    """CA certificates as they are without the trust settings of OpenSSL's TRUSTED CERTIFICATE."""
+    if b"TRUSTED CERTIFICATE" not in data:
+        return data
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with as_file(data) as name:
+        context.load_verify_locations(name)
+    return "".join(ssl.DER_cert_to_PEM_cert(each) for each in context.get_ca_certs(binary_form=True)).encode()
 
 
 @contextmanager
-def _as_file(data: bytes) -> Iterator[str]:
+def as_file(data: bytes) -> Iterator[str]:
     """A path that Python's ssl can read this from: it takes chains and keys from files alone."""
     fd = os.memfd_create("pem", os.MFD_CLOEXEC)
     try:
@@ -179,7 +185,7 @@ def _as_file(data: bytes) -> Iterator[str]:
 def _loads(chain: bytes) -> bool:
     try:
         context: Any = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        with _as_file(chain) as name:
+        with as_file(chain) as name:
             context.load_verify_locations(name)
     except ssl.SSLError:
         return False
@@ -200,16 +206,17 @@ def set_curve(context: ssl.SSLContext, names: str) -> None:
         try:
             context.set_groups(names)
         except ssl.SSLError as error:
-            raise TlsError(f'SSL_CTX_set1_curves_list("{names}") failed ({words(error)})') from None
+            raise TlsError(f'SSL_CTX_set1_curves_list("{names}") failed ({words(error)})', "ecdh_curve") from None
         return
     if len(curves) > 1 and _DEFAULT_CURVES.issuperset(curves):
         return
     if len(curves) > 1:
-        raise TlsError(f'SSL_CTX_set1_curves_list("{names}") needs Python 3.15: before, one curve can be set')
+        text = "needs Python 3.15: before, one curve can be set"
+        raise TlsError(f'SSL_CTX_set1_curves_list("{names}") {text}', "ecdh_curve")
     try:
         context.set_ecdh_curve(_NIST.get(names, names))
     except (ssl.SSLError, ValueError):
-        raise TlsError(f'SSL_CTX_set1_curves_list("{names}") failed') from None
+        raise TlsError(f'SSL_CTX_set1_curves_list("{names}") failed', "ecdh_curve") from None
 
 
 def load_dh(context: ssl.SSLContext, path: str) -> None:
@@ -217,9 +224,9 @@ def load_dh(context: ssl.SSLContext, path: str) -> None:
     try:
         context.load_dh_params(path)
     except ssl.SSLError as error:
-        raise TlsError(f'PEM_read_bio_Parameters("{path}") failed ({words(error)})') from None
+        raise TlsError(f'PEM_read_bio_Parameters("{path}") failed ({words(error)})', "dhparam") from None
     except OSError as error:
-        raise TlsError(f'BIO_new_file("{path}") failed ({error.errno}: {error.strerror})') from None
+        raise TlsError(f'BIO_new_file("{path}") failed ({error.errno}: {error.strerror})', "dhparam") from None
 
 
 def without_tickets(context: ssl.SSLContext) -> None:

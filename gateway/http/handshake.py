@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.host import validate_host
-from gateway.core.logs import CRIT, INFO
+from gateway.core.logs import CRIT, ERROR, INFO
 from gateway.protocol.client_hello import ClientHello, parse
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from gateway.http.servers import Server
 
 _WHILE: Final = b" while SSL handshaking"
-# Fatal alerts: unrecognized_name, no_application_protocol (RFC 8446, 6.2), in records of TLS 1.2.
+# Fatal alerts (RFC 8446, 6.2), in records of TLS 1.2.
+_INTERNAL_ERROR: Final = b"\x15\x03\x03\x00\x02\x02\x50"
 _UNRECOGNIZED_NAME: Final = b"\x15\x03\x03\x00\x02\x02\x70"
 _NO_APPLICATION_PROTOCOL: Final = b"\x15\x03\x03\x00\x02\x02\x78"
 
@@ -140,12 +141,17 @@ class Handshake:
         if connection.server.root.core.tcp_nodelay:
             connection.nodelay = True
             connection.stream.nodelay()
-        connection.stream = tls.secure(connection.stream, self.hello, connection.buffer, connection)
+        try:
+            connection.stream = tls.secure(connection.stream, self.hello, connection.buffer, connection)
+        except ValueError as error:  # a certificate that variables name
+            self.log(ERROR, str(error).encode("utf-8", "surrogateescape") + _WHILE)
+            return self._refuse(_INTERNAL_ERROR, b"0A000179:SSL routines::cert cb error")
         connection.buffer = b""
         self.secured = True
         return True
 
     def _refuse(self, alert: bytes, words: bytes) -> bool:
+        """End it before OpenSSL hears of it, and say what it would say."""
         self.connection.stream.send(alert)
         self.log(INFO, b"SSL_do_handshake() failed (SSL: error:%b)" % words + _WHILE)
         self.connection.close()

@@ -8,9 +8,10 @@ pyOpenSSL, and a connection on which it asked for a certificate is not resumed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway._fast.request_head import RequestHead
 from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import (
@@ -32,10 +33,14 @@ from gateway.config.errors import ConfigError, Where
 from gateway.config.loader import Loader, Scope
 from gateway.http import server_tls
 from gateway.http.module import HttpModule
+from gateway.http.request import Request
+from gateway.http.setters import template
 from gateway.http.status import CERT_ERROR, NO_CERT
+from gateway.http.template import Template
 from gateway.http.variables import Getter, Variable
 from gateway.modules import ssl_client
-from gateway.upstream.tls_settings import set_passwords, set_path, set_protocols
+from gateway.upstream.contexts import ContextCache
+from gateway.upstream.tls_settings import set_certificate_cache, set_passwords, set_path, set_protocols
 
 if TYPE_CHECKING:
     import ssl
@@ -44,7 +49,6 @@ if TYPE_CHECKING:
     from gateway._fast.tls import TlsStream
     from gateway.core.pyopenssl import VerifyingContext
     from gateway.http.cycle import HttpCycle
-    from gateway.http.request import Request
     from gateway.http.servers import Server
     from gateway.protocol.client_hello import ClientHello
 
@@ -80,17 +84,43 @@ class ServerConf(Conf):
     client_certificate: Any = setting("")
     trusted_certificate: Any = setting("")
     crl: Any = setting("")
+    certificate_cache: Any = setting(None)  # (max, inactive_s, valid_s)
+
+
+Made = tuple["ssl.SSLContext", "VerifyingContext | None"]
+
+
+class Named:
+    """A certificate, or a key, that variables name; hashed by its text, so that equal servers share."""
+
+    def __init__(self, value: Template, prefix: str) -> None:
+        self.value = value
+        self.prefix = prefix
+
+    def __str__(self) -> str:
+        return self.value.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Named) and str(other) == str(self)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __call__(self, request: Request) -> str:
+        text = self.value(request).decode("utf-8", "surrogateescape")
+        return text if text.startswith(("/", "data:")) else self.prefix + text
 
 
 class Tls:
     """A server's TLS; servers with the same settings share it."""
 
-    def __init__(
-        self, context: ssl.SSLContext, conf: ServerConf, verifying: VerifyingContext | None, protocols: list[str]
-    ) -> None:
-        self.context = context
-        self.protocols = frozenset(name.encode() for name in protocols)
-        self.verifying = verifying  # takes the context's place where clients are asked for certificates
+    def __init__(self, conf: ServerConf, made: Made | None, alpn: list[str]) -> None:
+        self.conf = conf
+        self.made = made
+        self.alpn = alpn
+        self.varying = any(not isinstance(name, str) for name in (*conf.certificates, *conf.keys))
+        self.cache = ContextCache[Made](*conf.certificate_cache) if conf.certificate_cache is not None else None
+        self.protocols = frozenset(name.encode() for name in alpn)
         self.verify: int = conf.verify
         self.rejects: bool = conf.reject_handshake
         self.bare = not conf.certificates
@@ -99,9 +129,28 @@ class Tls:
     def secure(self, plain: Stream, hello: ClientHello | None, data: bytes, connection: Any) -> TlsStream:
         from gateway.core.tls import secure
 
-        if self.verifying is not None:
-            return self.verifying.secure(plain, data, self.record)
-        return secure(plain, self.context, server_side=True, data=data, record=self.record)
+        made = self._made_for(connection) if self.varying else self.made
+        assert made is not None
+        context, verifying = made
+        if verifying is not None:
+            return verifying.secure(plain, data, self.record)
+        return secure(plain, context, server_side=True, data=data, record=self.record)
+
+    def _made_for(self, connection: Any) -> Made:
+        """Certificates that variables name, which ask for the connection alone. Errors: TlsError."""
+        server = connection.handshake.server
+        request = Request(connection, RequestHead(), server, connection.worker.cycle)
+        request.location = server.root
+        conf = self.conf
+        certificates = tuple(name if isinstance(name, str) else name(request) for name in conf.certificates)
+        keys = tuple(name if isinstance(name, str) else name(request) for name in conf.keys)
+
+        def make() -> Made:
+            return _build(conf, certificates, keys, self.alpn)
+
+        if self.cache is None:
+            return make()
+        return self.cache.get((certificates, keys), connection.lane.now, make)
 
     def check(self, request: Request) -> int | None:
         if not self.verify:
@@ -132,9 +181,12 @@ def add_path(field_name: str) -> Callable[[Any, Command], None]:
     def add(conf: ServerConf, command: Command) -> None:
         earlier = getattr(conf, field_name)
         text = command.args[0]
-        if not text.startswith("data:"):
-            text = command.loader.path(text, conf=True)
-        setattr(conf, field_name, (*(() if earlier is UNSET else earlier), text))
+        name: Any = text
+        if "$" in text:
+            name = Named(template(command, text), command.loader.conf_prefix)
+        elif not text.startswith("data:"):
+            name = command.loader.path(text, conf=True)
+        setattr(conf, field_name, (*(() if earlier is UNSET else earlier), name))
 
     return add
 
@@ -173,7 +225,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
             for listening in cycle.listenings
             for servers in listening.servers.values()
         )
-        key = astuple(conf), offers_http2
+        key = tuple(getattr(conf, field.name) for field in fields(conf)), offers_http2
         if key not in made:
             made[key] = _make(conf, server, offers_http2)
         server.tls = made[key]
@@ -185,65 +237,70 @@ def prepare(scope: Scope, loader: Loader) -> None:
 
 def _make(conf: ServerConf, server: Server, offers_http2: bool) -> Tls | None:
     if not conf.certificates and not conf.reject_handshake:
-        return None
+        # what it asks of clients holds although the handshake is another server's
+        return Tls(conf, None, []) if conf.verify else None
     from gateway.core import tls_context
 
     names = "ssl_certificate", "ssl_certificate_key"
     if len(conf.keys) < len(conf.certificates):
-        text = f'no "ssl_certificate_key" is defined for certificate "{conf.certificates[-1]}"'
+        text = f'no "ssl_certificate_key" is defined for certificate "{conf.certificates[-1]!s}"'
         raise ConfigError(text, _where(server, *names))
-    verifying: VerifyingContext | None = None
-    place = _where(server, "ssl_ciphers", *names)
+    alpn = ["h2", *_HTTP] if offers_http2 else list(_HTTP)
+    pairs = [pair for pair in zip(conf.certificates, conf.keys, strict=False) if all(isinstance(x, str) for x in pair)]
+    if len(pairs) < len(conf.certificates):
+        pairs = []  # named by variables: each connection has its own
     try:
-        context = tls_context.new_context(
-            server_side=True,
-            protocols=conf.protocols or tls_context.DEFAULT_PROTOCOLS,
-            ciphers=conf.ciphers,
-            prefer_server=conf.prefer_server_ciphers,
-        )
-        place = _where(server, *names)
-        for certificate, key in zip(conf.certificates, conf.keys, strict=False):
-            tls_context.load_certificate(context, certificate, key, conf.passwords)
-        place = _where(server, "ssl_dhparam")
-        if conf.dhparam:
-            tls_context.load_dh(context, conf.dhparam)
-        place = _where(server, "ssl_ecdh_curve")
-        if conf.ecdh_curve != "auto":
-            tls_context.set_curve(context, conf.ecdh_curve)
-        place = _where(server, "ssl_verify_client")
-        if conf.verify:
-            verifying = _verifying(conf)
-        else:
-            place = _where(server, "ssl_client_certificate", "ssl_trusted_certificate", "ssl_crl")
-            if conf.trusted_certificate:
-                tls_context.trust(context, conf.trusted_certificate)
-            if conf.crl:
-                tls_context.revoke(context, conf.crl)
+        made = _build(conf, tuple(one for one, _ in pairs), tuple(other for _, other in pairs), alpn)
     except tls_context.TlsError as error:
-        raise ConfigError(str(error), place) from None
+        about = [f"ssl_{name}" for name in error.about] or list(names)
+        raise ConfigError(str(error), _where(server, *about)) from None
+    return Tls(conf, made, alpn)
+
+
+def _build(conf: ServerConf, certificates: tuple[str, ...], keys: tuple[str, ...], alpn: list[str]) -> Made:
+    """The context, and what takes its place where clients are asked for certificates. Errors: TlsError."""
+    from gateway.core import tls_context
+
+    verifying: VerifyingContext | None = None
+    protocols = conf.protocols or tls_context.DEFAULT_PROTOCOLS
+    context = tls_context.new_context(
+        server_side=True, protocols=protocols, ciphers=conf.ciphers, prefer_server=conf.prefer_server_ciphers
+    )
+    for certificate, key in zip(certificates, keys, strict=True):
+        tls_context.load_certificate(context, certificate, key, conf.passwords)
+    if conf.dhparam:
+        tls_context.load_dh(context, conf.dhparam)
+    if conf.ecdh_curve != "auto":
+        tls_context.set_curve(context, conf.ecdh_curve)
     if not conf.session_tickets:
         tls_context.without_tickets(context)
-    alpn = ["h2", *_HTTP] if offers_http2 else list(_HTTP)
     context.set_alpn_protocols(alpn)
-    if verifying is not None:
+    if conf.verify:
+        verifying = _verifying(conf, certificates, keys)
         verifying.set_alpn_protocols(alpn)
-    return Tls(context, conf, verifying, alpn)
+    else:
+        if conf.trusted_certificate:
+            tls_context.trust(context, conf.trusted_certificate)
+        if conf.crl:
+            tls_context.revoke(context, conf.crl)
+    return context, verifying
 
 
-def _verifying(conf: ServerConf) -> VerifyingContext:
+def _verifying(conf: ServerConf, certificates: tuple[str, ...], keys: tuple[str, ...]) -> VerifyingContext:
     """What takes the context's place, and has what was put into that. Errors: TlsError."""
     from gateway.core import tls_context
 
     if conf.verify != OPTIONAL_NO_CA and not conf.client_certificate and not conf.trusted_certificate:
-        raise tls_context.TlsError("no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client")
+        words = "no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client"
+        raise tls_context.TlsError(words, "verify_client")
     try:
         from gateway.core.pyopenssl import VerifyingContext
     except ImportError:
-        raise tls_context.TlsError('"ssl_verify_client" needs the package pyOpenSSL') from None
+        raise tls_context.TlsError('"ssl_verify_client" needs the package pyOpenSSL', "verify_client") from None
     made = VerifyingContext(
         conf.protocols or tls_context.DEFAULT_PROTOCOLS, conf.ciphers, prefer_server=conf.prefer_server_ciphers
     )
-    for certificate, key in zip(conf.certificates, conf.keys, strict=False):
+    for certificate, key in zip(certificates, keys, strict=True):
         made.load_certificate(certificate, key, conf.passwords)
     made.verify(conf.client_certificate, conf.trusted_certificate, conf.verify_depth)
     if conf.crl:
@@ -325,6 +382,7 @@ module = HttpModule(
         for name, arguments, setter in (
             ("certificate", take(1), add_path("certificates")),
             ("certificate_key", take(1), add_path("keys")),
+            ("certificate_cache", take(1, 2, 3), set_certificate_cache),
             ("password_file", take(1), set_passwords),
             ("protocols", at_least(1), set_protocols),
             ("ciphers", take(1), string("ciphers")),

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    import ssl
+Made = TypeVar("Made")
 
 
-class ContextCache:
+class ContextCache(Generic[Made]):
     """At most `most` contexts, each for `valid_s`, or until nobody asked for it for `inactive_s`."""
 
     def __init__(self, most: int, inactive_s: float, valid_s: float) -> None:
         self.most = most
         self.inactive_s = inactive_s
         self.valid_s = valid_s
-        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+        self._kept: OrderedDict[Hashable, _Kept[Made]] = OrderedDict()
 
-    def get(self, key: tuple[str, str], now: float, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    def get(self, key: Hashable, now: float, make: Callable[[], Made]) -> Made:
         """The context for this certificate and key; what `make` raises passes through."""
         kept = self._kept
         while kept:
@@ -39,9 +38,9 @@ class ContextCache:
         return found.context
 
 
-class _Kept:
+class _Kept(Generic[Made]):
     __slots__ = ("context", "made", "used")
 
-    def __init__(self, context: ssl.SSLContext, now: float) -> None:
+    def __init__(self, context: Made, now: float) -> None:
         self.context = context
         self.made = self.used = now

@@ -40,7 +40,8 @@ class ClientTls:
         if settings.verify and not settings.trusted_certificate:
             raise TlsError(f"no {prefix}_ssl_trusted_certificate for {prefix}_ssl_verify", "verify")
         self.context = self._make(constant)
-        self.cache = ContextCache(*settings.certificate_cache) if settings.certificate_cache is not None else None
+        kept = settings.certificate_cache
+        self.cache = ContextCache[ssl.SSLContext](*kept) if kept is not None else None
 
     def _path(self, value: bytes) -> str:
         text = _text(value)

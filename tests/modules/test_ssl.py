@@ -146,4 +146,25 @@ def test_servers_with_the_same_settings_share_a_context(tmp_path: Path) -> None:
     servers = "".join(f"server {{ listen 127.0.0.1:8443 ssl; server_name {name}; }}" for name in "ab")
     cycle = load_http(f"ssl_certificate {chain}; ssl_certificate_key {key};" + servers)
     assert cycle.servers[0].tls is not None
-    assert len({id(one.tls.context) for one in cycle.servers}) == 1
+    assert len({id(one.tls) for one in cycle.servers}) == 1
+
+
+@pytest.mark.parametrize("cache", ["", "ssl_certificate_cache max=2;"])
+async def test_certificates_that_variables_name(tmp_path: Path, cache: str) -> None:
+    certificates.write(tmp_path, "a.example", stem="a.example")
+    certificates.write(tmp_path, "b.example", stem="b.example")
+    config = f"""
+        server {{
+            listen 127.0.0.1:8443 ssl; {cache}
+            ssl_certificate {tmp_path}/$ssl_server_name.pem; ssl_certificate_key {tmp_path}/$ssl_server_name.key;
+            return 200 $ssl_server_name;
+        }}"""
+    context = certificates.client_context()
+    async with serving(config) as engine:
+        for name in ("a.example", "b.example", "a.example"):
+            assert read_reply(await certificates.exchange(engine, context, GET, name)).body == name.encode()
+        with pytest.raises(trio.BrokenResourceError):
+            await certificates.exchange(engine, context, GET, "c.example")
+        wanted = f'cannot load certificate "{tmp_path}/c.example.pem": BIO_new_file() failed'
+        assert any(wanted in line for line in engine.log.lines)
+        assert any("cert cb error) while SSL handshaking" in line for line in engine.log.lines)
