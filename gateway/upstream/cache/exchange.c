@@ -5347,7 +5347,7 @@ int __pyx_module_is_main_gateway__upstream__cache__exchange = 0;
 /* Implementation of "gateway.upstream.cache.exchange" */
 /* #### Code section: global_var ### */
 /* #### Code section: string_decls ### */
-static const char __pyx_k_The_way_of_a_request_through_a_l[] = "The way of a request through a location with a cache: answered from a file, or asked, and the answer kept.\n\nWhat is found and fresh is answered in place, without a fibre and without a look at any upstream; the rest is Exchange\047s\nwork, with what a cache does besides at a few points of it.\n";
+static const char __pyx_k_The_way_of_a_request_through_a_l[] = "The way of a request through a location with a cache: answered from a file, or asked, and the answer kept.\n\nWhat is found and fresh is answered in place, without a fibre and without a look at any upstream; the rest is Exchange\047s\nwork, with what a cache does besides at a few points of it. Compiled with the types of exchange.pxd.\n";
 static const char __pyx_k_asked_attempt_attempts_began_bod[] = "asked, attempt, attempts, began, body, body_sent, cache_status, cacheable, caching_codec, choice, client_deadline, codec, conf, connection, deadline, entry, failure, find, frame, head, lane, packet, pass_body, peer, place, planned, reader, ready, request, sending, sent, sent_at_last, settings, streaming, trailers, turn, until, updated_by_other, upstream, wake, when";
 /* #### Code section: decls ### */
 static PyObject *__pyx_pf_7gateway_8upstream_5cache_8exchange__in_background(CYTHON_UNUSED PyObject *__pyx_self, struct __pyx_obj_7gateway_4http_7request_Request *__pyx_v_request); /* proto */
