@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.directive import LIMIT_EXCEPT
 from gateway.http.module import OK, Contribution, Handler, HeadFilter, HttpModule, Phase, Result
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from gateway.http.locations import Location
     from gateway.http.request import Request
     from gateway.http.servers import Server
+
+_CHALLENGES: Final = (401, 407)
+_REFUSALS: Final = (401, 403, 407)
 
 LogHandler = Callable[["Request"], None]
 
@@ -124,7 +127,7 @@ def _access(handlers: list[Handler], satisfy_any: bool) -> list[Handler]:
     """The access phase. A handler allows by OK, refuses by a status, has no opinion by None.
 
     `satisfy all`: none may refuse. `satisfy any`: the first that allows is enough; if all that have an opinion refuse,
-    401 stands before 403.
+    a challenge (401, 407) stands before 403.
     """
     if not handlers:
         return []
@@ -157,9 +160,9 @@ def _satisfy_any(handlers: list[Handler]) -> Handler:
                 request.satisfied()
                 return None
             if result is not None:
-                if result not in (401, 403):
+                if result not in _REFUSALS:
                     return result  # type: ignore[return-value]
-                refused = 401 if 401 in (refused, result) else 403
+                refused = refused if refused in _CHALLENGES else result
             if i == len(handlers):
                 return refused
             result = handlers[i](request)
@@ -180,9 +183,9 @@ def _satisfy_any(handlers: list[Handler]) -> Handler:
             if result == OK:
                 request.satisfied()
                 return None
-            if result not in (401, 403):
+            if result not in _REFUSALS:
                 return result
-            refused = 401 if 401 in (refused, result) else 403
+            refused = refused if refused in _CHALLENGES else result
         return refused
 
     return check

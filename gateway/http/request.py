@@ -439,7 +439,7 @@ class Request:
 
     def satisfied(self) -> None:
         """`satisfy any` was met: a challenge left by a handler that refused is taken back."""
-        self.response.remove(b"www-authenticate")
+        self.response.remove(b"proxy-authenticate" if self.method == b"CONNECT" else b"www-authenticate")
 
     # -- the body ------------------------------------------------------------------------------------------------
 

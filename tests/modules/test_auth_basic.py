@@ -9,6 +9,7 @@ import pytest
 
 from gateway.config.errors import ConfigError
 from tests.engine import load_http, serving
+from tests.fakes import close_at_once, farm
 
 
 def basic(user: str, password: str) -> dict[str, str]:
@@ -75,3 +76,18 @@ def test_refused() -> None:
     for name in ("auth_basic", "auth_basic_user_file"):
         with pytest.raises(ConfigError, match=f'"{name}" directive is duplicate'):
             load_http(f"server {{ {name} a; {name} b; }}")
+
+
+async def test_a_tunnel_is_asked_for_with_fields_of_its_own(tmp_path: Path) -> None:
+    async with farm(tmp_path) as peers:
+        address = (await peers.tcp(close_at_once())).encode()
+        text = f"{conf(tmp_path)} server {{ listen 127.0.0.1:81; tunnel_pass; auth_basic x; satisfy any; deny all;"
+        async with serving(f"{text} auth_basic_user_file {tmp_path}/users; }}") as engine:
+            ask = b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (address, address, b"%b")
+            data = await engine.raw(ask % b"Connection: close\r\n", 1)
+            assert data.startswith(b"HTTP/1.1 407 Proxy Authentication Required\r\n")
+            assert b'\r\nProxy-Authenticate: Basic realm="x"\r\n' in data
+            field = basic("me", "secret")["Authorization"].encode()
+            assert b"407" in (await engine.raw(ask % (b"Authorization: %b\r\nConnection: close\r\n" % field), 1))[:12]
+            data = await engine.raw(ask % (b"Proxy-Authorization: %b\r\n" % field), 1)
+            assert data.startswith(b"HTTP/1.1 200 ") and b"Authenticate" not in data
