@@ -24,6 +24,7 @@ cdef class PlainReader(Reader):
     cdef public long long left
     cdef public long size
 
+    cpdef start(self, str form)
     @cython.locals(buffer=bytes, head=ResponseHead)
     cpdef ResponseHead receive_head(self, bytes data)
     @cython.locals(rest=bytes)

@@ -75,7 +75,7 @@ class ResponseReader(PlainReader):
 
     def __init__(self, *, head_only: bool = False, on_hints: Callable[[ResponseHead], object] | None = None) -> None:
         """`head_only`: the request was HEAD, so no body follows whatever the fields say. `on_hints` is told of 103."""
-        PlainReader.__init__(self, "http")
+        self.start("http")
         self.head_only = head_only
         self.on_hints = on_hints
         self.decoder: ChunkedDecoder | None = None
