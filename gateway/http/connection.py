@@ -19,9 +19,9 @@ from gateway.http.lingering import Lingering
 from gateway.http.listening import Listening
 from gateway.http.module import Count, Status
 from gateway.http.output import CLIENT_CLOSED_ITS_SIDE, CLIENT_THERE, CONNECTION_CLOSED, CONNECTION_FAILED
+from gateway.http.prologue import become_http2, read_proxy_header
 from gateway.http.request import Request
 from gateway.protocol.http2_frames import PREFACE
-from gateway.protocol.proxy_protocol import parse as parse_proxy_protocol
 
 if TYPE_CHECKING:
     from gateway.http.cycle import Worker
@@ -88,7 +88,7 @@ class Connection(Client):
                 return
             self.state = READING
             if self.handshake.speaks_http2():
-                self.become_http2()
+                become_http2(self)
                 return
         self.read_head()
 
@@ -161,12 +161,12 @@ class Connection(Client):
         buffer = self.buffer
         listening = self.listening
         if listening.proxy_protocol and self.proxy is None:
-            return self.read_proxy_header()
+            return read_proxy_header(self)
         servers = listening.servers_for(self)
         default = servers.default
         if not self.requests and self.handshake is None and (default.http2 or servers.http2):
             if buffer[:24] == PREFACE:
-                self.become_http2()
+                become_http2(self)
                 return True
             if PREFACE.startswith(buffer):
                 return False
@@ -193,32 +193,6 @@ class Connection(Client):
         self.buffer = rest(buffer, size) if len(buffer) > size else b""
         self._begin(head, servers)
         return True
-
-    def read_proxy_header(self) -> bool:
-        try:
-            parsed = parse_proxy_protocol(self.buffer)
-        except ValueError as error:
-            text = str(error).encode()
-            self.worker.log("error", b"%s while reading PROXY protocol, client: %s" % (text, self.remote()[0]))
-            self.buffer = b""
-            self.close()
-            return False
-        if parsed is None:
-            return False
-        self.proxy, used = parsed
-        self.buffer = self.buffer[used:]
-        return bool(self.buffer)
-
-    def become_http2(self) -> None:
-        """HTTP/2 goes on with the stream and what came on it: its preface was there, or TLS has negotiated it."""
-        from gateway.http.h2_connection import Http2Connection
-
-        self.state = CLOSED
-        self.worker.connections.discard(self)
-        if self.reading:
-            self.reading = False
-            self.worker.head_ends()
-        Http2Connection(self, self.take_input())
 
     def _make_request(self, head: RequestHead, server: Server) -> Request:
         self.requests += 1
@@ -332,6 +306,14 @@ class Connection(Client):
     def take_input(self) -> bytes:
         data, self.buffer = self.buffer, b""
         return data
+
+    def leave(self) -> None:
+        """Another protocol goes on with the stream."""
+        self.state = CLOSED
+        self.worker.connections.discard(self)
+        if self.reading:
+            self.reading = False
+            self.worker.head_ends()
 
     def client_state(self) -> Status:
         stream = self.stream

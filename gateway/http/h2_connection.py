@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from hpack import Decoder, HPACKError, OversizedHeaderListError
-
 from gateway.core.logs import LEVELS
 from gateway.http.client import Client
+from gateway.http.h2_fields import FieldReader
 from gateway.http.h2_settings import DEFAULT
 from gateway.http.h2_stream import Http2Stream
 from gateway.http.lingering import Lingering
@@ -21,7 +20,6 @@ from gateway.protocol import http2_frames as wire
 from gateway.protocol.http2_frames import Frame, FrameReader, Http2Error
 
 if TYPE_CHECKING:
-    from gateway.http.h2_head import Fields
     from gateway.http.h2_settings import Http2Settings
     from gateway.http.settings import EngineSettings
 
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
 _ENOUGH: Final = 64 * 1024
 # Replies to SETTINGS, PING and the like that nobody reads: nginx keeps 10,000 of some 24 bytes.
 _FLOOD: Final = _ENOUGH + 10_000 * 24
-# HPACK counts 32 bytes for each field besides its text (RFC 7541, 4.1), nginx's limit the text alone.
-_FIELD_OVERHEAD: Final = 32
-_GOES_ON: Final = bytes(range(128, 256))  # bytes of an integer that is not over (RFC 7541, 5.1)
 
 
 class Http2Connection(Client):
@@ -47,11 +42,9 @@ class Http2Connection(Client):
         self.server = before.server  # TLS has chosen it by name
         self.settings: Http2Settings = self.server.http2_settings or DEFAULT
         limits = self.server.limits
-        self.field_limit = limits.large_buffer_size
-        self.head_limit = limits.large_buffers * limits.large_buffer_size
+        self.fields = FieldReader(limits)
         # A text of rare bytes is longer in Huffman's code than in plain: 30 bits for some.
-        self.reader = FrameReader(4 * self.head_limit + 16384)
-        self.decoder = Decoder(max_header_list_size=self.head_limit + _FIELD_OVERHEAD * (limits.max_headers + 10))
+        self.reader = FrameReader(4 * self.fields.head_limit + 16384)
         self.streams: dict[int, Http2Stream] = {}
         self.ready: deque[Http2Stream] = deque()  # those that have data and the window to send it
         self.ending: deque[tuple[int, Http2Stream]] = deque()  # what was written when a stream's last frame was
@@ -380,7 +373,7 @@ class Http2Connection(Client):
             return
         number = frame.stream
         if number == self.late_block:
-            self._fields(frame.payload)  # for the table of those that follow
+            self.fields.read(frame.payload)  # for the table of those that follow
             return
         if number % 2 == 0 or number <= self.last_stream:
             raise Http2Error(
@@ -396,7 +389,7 @@ class Http2Connection(Client):
         refusal = self._refusal(ended)
         if refusal:
             self.log(refusal)
-            self._fields(frame.payload)  # for the table of those that follow
+            self.fields.read(frame.payload)  # for the table of those that follow
             if self.refused_streams > max(self.settings.concurrent_streams, 100):
                 raise Http2Error(wire.NO_ERROR, "client sent too many refused streams")
             self.refused_streams += 1
@@ -404,7 +397,7 @@ class Http2Connection(Client):
             return
         self.priority_limit += self.settings.concurrent_streams
         self.idle_until = 0.0
-        fields = self._fields(frame.payload)
+        fields = self.fields.read(frame.payload)
         self.requests += 1
         stream = self.streams[number] = Http2Stream(self, number, ended)
         core = self.core
@@ -428,24 +421,6 @@ class Http2Connection(Client):
         if not self.settings_acknowledged and not ended and settings.preread_size < wire.DEFAULT_WINDOW:
             return "client sent stream with data before settings were acknowledged"
         return ""
-
-    def _fields(self, block: bytes) -> Fields:
-        try:
-            fields: Fields = list(self.decoder.decode(block, raw=True))
-        except OversizedHeaderListError:
-            raise Http2Error(wire.ENHANCE_YOUR_CALM, "client sent too large header") from None
-        except HPACKError as error:
-            raise Http2Error(_code_of(error, block), f"client sent invalid header block: {error}") from None
-        left = self.head_limit
-        for name, value in fields:
-            if not name:
-                raise Http2Error(wire.PROTOCOL_ERROR, "client sent zero header name length")
-            if len(name) > self.field_limit or len(value) > self.field_limit:
-                raise Http2Error(wire.ENHANCE_YOUR_CALM, "client sent too large header field")
-            left -= len(name) + len(value)
-            if left < 0:
-                raise Http2Error(wire.ENHANCE_YOUR_CALM, "client sent too large header")
-        return fields
 
     def _priority(self, frame: Frame) -> None:
         """Priorities are gone with RFC 9113: streams take turns, whatever they say."""
@@ -504,14 +479,6 @@ class Http2Connection(Client):
                 f"with window increment {increment} not allowed for window {self.send_window}",
             )
         self.send_window += increment
-
-
-def _code_of(error: HPACKError, block: bytes) -> int:
-    """nginx tells a block that ends too early from one that is wrong; an integer of five bytes is wrong, too."""
-    if isinstance(error.__cause__, IndexError):
-        integer = len(block) - len(block.rstrip(_GOES_ON))
-        return wire.COMPRESSION_ERROR if integer >= 4 else wire.FRAME_SIZE_ERROR
-    return wire.FRAME_SIZE_ERROR if "Truncated" in str(error) else wire.COMPRESSION_ERROR
 
 
 def _wrong_setting(name: str, value: int, code: int) -> Http2Error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.host import validate_host
 from gateway.core.logs import CRIT, ERROR, INFO
+from gateway.http.prologue import read_proxy_header
 from gateway.protocol.client_hello import ClientHello, parse
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Handshake:
         stream = connection.stream
         while True:
             if connection.listening.proxy_protocol and connection.proxy is None:
-                if connection.buffer and connection.read_proxy_header():
+                if connection.buffer and read_proxy_header(connection):
                     continue  # the hello came with it
                 if connection.closed:
                     return False
