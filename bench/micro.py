@@ -32,13 +32,13 @@ from gateway.core.counters import Counters
 from gateway.core.lane import Lane
 from gateway.core.logs import Log
 from gateway.core.open_file_cache import OpenFileCache
+from gateway.core.template import compile_template
 from gateway.core.zones import Zone
 from gateway.http.cycle import Worker
 from gateway.http.h1_head import decide_framing, render_head
 from gateway.http.output import Output
 from gateway.http.request import Request
 from gateway.http.stand_in import stand_in
-from gateway.http.template import compile_template
 from gateway.protocol.uwsgi import PacketEncoder, PlainEncoder
 from gateway.upstream.params import params_of
 from tests._fast.plain import plain_twin

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.http.paths import document_root as root_of
 
 if TYPE_CHECKING:
+    from gateway.core.variables import Getter
     from gateway.http.request import Request
-    from gateway.http.variables import Getter
 
 _PROTOCOLS: Final = {20: b"HTTP/2.0", 30: b"HTTP/3.0"}
 _MOST_NUMBERS: Final = 4096

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from gateway import NGINX_VERSION
 from gateway._fast import uri
+from gateway.core.variables import Getter, PrefixVariable, Variable, cached
 from gateway.http import common_variables as common
 from gateway.http import paths
 from gateway.http.credentials import credentials
 from gateway.http.tlv_variables import tlv
-from gateway.http.variables import Getter, PrefixVariable, Variable, cached
 
 if TYPE_CHECKING:
     from gateway.http.request import Request

@@ -12,11 +12,11 @@ from gateway._fast.lane import sockaddr_text
 from gateway.core.listening import ListenAddress, Listener
 from gateway.core.logs import ERROR, LEVELS, Log
 from gateway.core.regex import MatchError
+from gateway.core.variables import Registry
 from gateway.http.connection import Connection
 from gateway.http.listening import Listening
 from gateway.http.paths import NoPath
 from gateway.http.plan import Plan, make_plan
-from gateway.http.variables import Registry
 
 if TYPE_CHECKING:
     from gateway.core.tls_counts import TlsCounts

@@ -8,8 +8,8 @@ from gateway.http.module import OK, Result
 from gateway.http.status import SENT_AS, error_page
 
 if TYPE_CHECKING:
+    from gateway.core.template import Template
     from gateway.http.request import Request
-    from gateway.http.template import Template
 
 _NO_KEEPALIVE: Final = frozenset({400, 413, 414, 494, 495, 496, 497, 500, 501})
 _NO_LINGERING: Final = frozenset({400, 494, 495, 496, 497})

@@ -13,9 +13,9 @@ from gateway.config.directive import Directive
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
     from gateway.core.pieces import Piece
+    from gateway.core.variables import PrefixVariable, Variable
     from gateway.http.locations import Location
     from gateway.http.request import Request
-    from gateway.http.variables import PrefixVariable, Variable
 
 
 class Phase(enum.IntEnum):

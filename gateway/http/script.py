@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final
 
 from gateway._fast import uri as uri_grammar
 from gateway.core.files import FileError, OpenedFile
+from gateway.core.template import Template, parse
 from gateway.http.module import RESTART, Handler, Result
 from gateway.http.plan import Plan, make_plan, own_handler
-from gateway.http.template import Template, parse
 
 if TYPE_CHECKING:
     from gateway.config.errors import Where
     from gateway.core.regex import Regex
+    from gateway.core.variables import Getter, Registry, VariableSetter
     from gateway.http.locations import Location
     from gateway.http.request import Request
-    from gateway.http.variables import Getter, Registry, VariableSetter
 
 EXIT: Final = -100
 

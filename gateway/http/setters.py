@@ -9,7 +9,7 @@ from gateway.config.conf import UNSET
 from gateway.config.directive import HTTP, Command, Setter
 from gateway.core.regex import Regex, RegexError
 from gateway.core.temp_files import TempPath
-from gateway.http.template import Template, compile_template
+from gateway.core.template import Template, compile_template
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope

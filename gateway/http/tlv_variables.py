@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from gateway.protocol.proxy_protocol import parse_tlvs
 
 if TYPE_CHECKING:
+    from gateway.core.variables import Getter
     from gateway.http.request import Request
-    from gateway.http.variables import Getter
 
 _SSL: Final = 0x20
 # What stands before the TLVs inside of that one: a byte, and the result of the verification in four.

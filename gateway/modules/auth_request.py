@@ -14,13 +14,13 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, Command, Directive, take
 from gateway.config.text import to_bytes
 from gateway.core.lane import current_fibre, park
+from gateway.core.template import Template
+from gateway.core.variables import Variable
 from gateway.http.body import RequestBody
 from gateway.http.module import NOTHING, OK, Contribution, HttpModule, Phase, Result
 from gateway.http.setters import cycle_of, template, variable_name
 from gateway.http.status import CLIENT_CLOSED
 from gateway.http.subrequest import aside
-from gateway.http.template import Template
-from gateway.http.variables import Variable
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location

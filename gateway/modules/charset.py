@@ -11,10 +11,10 @@ from gateway.config.directive import EVERYWHERE, FLAG, HTTP, LIF, Command, Direc
 from gateway.config.errors import ConfigError
 from gateway.config.text import to_bytes
 from gateway.core.pieces import Inserted, Piece, loaded
+from gateway.core.template import Template
 from gateway.http.media_types import is_of, set_types
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
 from gateway.http.setters import template
-from gateway.http.template import Template
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope

@@ -16,8 +16,8 @@ from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
 from gateway.core.pieces import FileSlice, Piece
 from gateway.core.regex import Captures, Regex, RegexError
+from gateway.core.variables import Variable
 from gateway.http.module import HttpModule
-from gateway.http.variables import Variable
 from gateway.protocol import fastcgi
 from gateway.protocol.fastcgi import MAX_PARAMS, FastcgiReader
 from gateway.protocol.params import Params

@@ -26,9 +26,9 @@ from gateway.core.networks import (
     parse_ipv4,
     parse_network,
 )
+from gateway.core.variables import Getter, cached
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of, variable_name
-from gateway.http.variables import Getter, cached
 
 if TYPE_CHECKING:
     from gateway.http.request import Request

@@ -23,10 +23,10 @@ from gateway.config.directive import (
 )
 from gateway.core.pieces import Piece, data_of
 from gateway.core.regex import Regex, RegexError
+from gateway.core.variables import Variable
 from gateway.http import accept_encoding as conditions
 from gateway.http.media_types import HTML, is_of, set_types
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
-from gateway.http.variables import Variable
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location

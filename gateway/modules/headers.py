@@ -10,10 +10,10 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, LIF, Command, Directive, enum_, take
 from gateway.config.text import to_bytes
 from gateway.core.pieces import Piece
+from gateway.core.template import Template
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
 from gateway.http.response import Response, http_date, parse_http_date
 from gateway.http.setters import template
-from gateway.http.template import Template
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location

@@ -239,7 +239,7 @@ def prepare(scope: Any, loader: Any) -> None:
 
 
 def _constant(value: bytes) -> Any:
-    from gateway.http.template import Template
+    from gateway.core.template import Template
 
     return Template(value.decode("utf-8", "surrogateescape"), [value])
 

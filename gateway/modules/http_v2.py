@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import FLAG, HTTP, LOCATION, SERVER, Command, Directive, flag, number, size, take
+from gateway.core.variables import Variable
 from gateway.http.h2_settings import Http2Settings
 from gateway.http.module import NOTHING, Contribution, HttpModule
-from gateway.http.variables import Variable
 from gateway.protocol.http2_frames import LARGEST_FRAME_SIZE, MAX_WINDOW
 
 if TYPE_CHECKING:

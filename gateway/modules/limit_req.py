@@ -12,16 +12,16 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
 from gateway.config.text import to_bytes
 from gateway.core.lane import current_fibre, park
+from gateway.core.variables import Variable
 from gateway.core.zones import Zone, ZoneError, Zones
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.setters import template
-from gateway.http.variables import Variable
 
 if TYPE_CHECKING:
+    from gateway.core.template import Template
     from gateway.core.zones import Table, Words
     from gateway.http.locations import Location
     from gateway.http.request import Request
-    from gateway.http.template import Template
 
 # A record's words. Times are the lane's, in milliseconds; excess is in thousandths of a request.
 _LAST, _EXCESS, _COUNT, _WORDS = range(4)

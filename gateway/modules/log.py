@@ -21,11 +21,11 @@ from gateway.core.access_log import FileLog, LogWriter, PathLog, SyslogLog
 from gateway.core.files import FileError, FileOptions, PlainFiles
 from gateway.core.open_file_cache import OpenFileCache
 from gateway.core.open_files import OpenFile, OpenFiles
+from gateway.core.template import Template
+from gateway.core.variables import Registry, Variable
 from gateway.http import paths
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase
 from gateway.http.setters import Predicate, cycle_of, template
-from gateway.http.template import Template
-from gateway.http.variables import Registry, Variable
 from gateway.modules import file_access
 
 if TYPE_CHECKING:

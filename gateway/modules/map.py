@@ -11,10 +11,10 @@ from gateway.config.parser import Statement
 from gateway.config.text import to_bytes
 from gateway.core.names import NameConflict, NameTable
 from gateway.core.regex import MatchError, Regex
+from gateway.core.template import Template
+from gateway.core.variables import Getter, acyclic, cached
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of, regex, template, variable_name
-from gateway.http.template import Template
-from gateway.http.variables import Getter, acyclic, cached
 
 if TYPE_CHECKING:
     from gateway.http.request import Request

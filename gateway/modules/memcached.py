@@ -25,10 +25,10 @@ from gateway.upstream.passing import Passing, parse_passing
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from gateway.core.variables import Variable
     from gateway.http.locations import Location
     from gateway.http.module import Result
     from gateway.http.request import Request
-    from gateway.http.variables import Variable
     from gateway.protocol.cgi import Reader
 
 _CONDITIONS: Final = {

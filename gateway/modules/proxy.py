@@ -26,10 +26,10 @@ from gateway.config.directive import (
 )
 from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
+from gateway.core.template import Template
+from gateway.core.variables import Variable
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import cycle_of, default_temp_path, location_of, template, template_setting
-from gateway.http.template import Template
-from gateway.http.variables import Variable
 from gateway.modules.proxy_codec import CachedProxyCodec, ProxyCodec
 from gateway.modules.proxy_rewrite import add_cookie_domain, add_cookie_flags, add_cookie_path, add_redirect
 from gateway.upstream.cache.exchange import CachingExchange

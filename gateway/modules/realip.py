@@ -20,8 +20,8 @@ from gateway.core.networks import (
     parse_address,
     parse_network,
 )
+from gateway.core.variables import Variable
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
-from gateway.http.variables import Variable
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location

@@ -23,12 +23,12 @@ from gateway.config.directive import (
 )
 from gateway.config.loader import Scope
 from gateway.core.files import OpenedFile
+from gateway.core.variables import Getter
 from gateway.http import script
 from gateway.http.locations import Location
 from gateway.http.module import NOTHING, Contribution, Handler, HttpModule, Phase
 from gateway.http.script import Condition, Step
 from gateway.http.setters import cycle_of, location_of, regex, template, variable_name
-from gateway.http.variables import Getter
 from gateway.modules.file_access import test_file
 from gateway.modules.types import content_type_of
 

@@ -14,10 +14,10 @@ from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, Directive, size, take
 from gateway.config.units import MAX_INTEGER
 from gateway.core.pieces import Piece
+from gateway.core.variables import Variable
 from gateway.http.module import NOTHING, BodyFilter, Contribution, FilterFinalize, HttpModule
 from gateway.http.status import CLOSE
 from gateway.http.subrequest import placed_clone
-from gateway.http.variables import Variable
 from gateway.modules.range import CONTENT_OFFSET, SinglePart
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from gateway.config.directive import HTTP, Command, Directive, take
 from gateway.config.errors import ConfigError
 from gateway.config.text import to_bytes
 from gateway.core.murmur import murmur_hash2
+from gateway.core.template import Template
+from gateway.core.variables import Getter, cached
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of, template, variable_name
-from gateway.http.template import Template
-from gateway.http.variables import Getter, cached
 
 if TYPE_CHECKING:
     from gateway.http.request import Request

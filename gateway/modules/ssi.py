@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, LIF, Directive, at_least, flag, size, take
 from gateway.core.pieces import FileSlice, Inserted, Piece, loaded, total
+from gateway.core.variables import Variable
 from gateway.http.media_types import HTML, is_of, set_types
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
-from gateway.http.variables import Variable
 from gateway.modules.ssi_commands import COMMANDS, Document, Shared, SsiError, date
 from gateway.protocol.ssi import MAX_PARAMS, Command, Complaint, Event, Parser, Text
 

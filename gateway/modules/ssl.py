@@ -31,13 +31,13 @@ from gateway.config.directive import (
 )
 from gateway.config.errors import ConfigError, Where
 from gateway.config.loader import Loader, Scope
+from gateway.core.template import Template
+from gateway.core.variables import Getter, Variable
 from gateway.http import server_tls
 from gateway.http.module import HttpModule
 from gateway.http.request import Request
 from gateway.http.setters import template
 from gateway.http.status import CERT_ERROR, NO_CERT
-from gateway.http.template import Template
-from gateway.http.variables import Getter, Variable
 from gateway.modules import ssl_client
 from gateway.upstream.contexts import ContextCache
 from gateway.upstream.tls_settings import set_certificate_cache, set_passwords, set_path, set_protocols

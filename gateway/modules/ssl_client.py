@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast import uri
+from gateway.core.variables import Getter, Variable
 from gateway.http import server_tls
-from gateway.http.variables import Getter, Variable
 
 if TYPE_CHECKING:
     from cryptography import x509

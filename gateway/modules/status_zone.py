@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from gateway._fast.zones import Words
     from gateway.config.loader import Loader, Scope
+    from gateway.core.variables import Getter
     from gateway.http.locations import Location
     from gateway.http.request import Request
-    from gateway.http.variables import Getter
 
 # The zone that all counts are in; nginx's own zones cannot have a name like this.
 ZONE: Final = " status_zone"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, SERVER, Command, Directive, take
 from gateway.core.counters import Counters
+from gateway.core.variables import Getter, Variable, cached
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
-from gateway.http.variables import Getter, Variable, cached
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope

@@ -16,10 +16,10 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, Command, Directive, at_least, flag, take
 from gateway.config.text import to_bytes, to_str
 from gateway.core.pieces import Inserted, Piece, loaded
+from gateway.core.template import Template
 from gateway.http.media_types import HTML, is_of, set_types
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
 from gateway.http.setters import template
-from gateway.http.template import Template
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import LOCATION, SERVER, Command, Directive, at_least
 from gateway.core.files import FileError
+from gateway.core.template import Template
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.paths import document_root
 from gateway.http.setters import template
-from gateway.http.template import Template
 from gateway.modules import file_access
 
 if TYPE_CHECKING:

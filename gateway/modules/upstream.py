@@ -13,9 +13,9 @@ from gateway.config import units
 from gateway.config.directive import HTTP, UPSTREAM, Command, Directive, at_least, take
 from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
+from gateway.core.variables import Getter, PrefixVariable, Variable
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of
-from gateway.http.variables import Getter, PrefixVariable, Variable
 from gateway.upstream import attempt
 from gateway.upstream.address import parse_target, resolve
 from gateway.upstream.attempt import Attempt

@@ -8,10 +8,10 @@ from typing import Final
 from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, at_least
 from gateway.config.text import to_bytes
+from gateway.core.variables import Getter
 from gateway.core.zones import ZoneError, Zones
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of, template
-from gateway.http.variables import Getter
 from gateway.modules.upstream import upstream_of
 from gateway.upstream.sticky import FOREVER, Cookie, Sessions, Sticky
 

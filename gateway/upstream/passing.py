@@ -9,10 +9,10 @@ from gateway.config.conf import UNSET
 from gateway.config.directive import Command
 from gateway.core.lane import current_fibre, park
 from gateway.core.resolver import Lookup, Resolver, words_of
+from gateway.core.template import Template
 from gateway.http.module import Handler, Result
 from gateway.http.request import Request
 from gateway.http.setters import cycle_of, location_of, template
-from gateway.http.template import Template
 from gateway.upstream.address import Target, inet_address, parse_target
 from gateway.upstream.cache.exchange import CachingExchange
 from gateway.upstream.codec import Codec

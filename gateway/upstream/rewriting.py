@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.http.template import Template
+from gateway.core.template import Template
 
 if TYPE_CHECKING:
     from gateway.core.regex import Regex

@@ -17,9 +17,9 @@ from gateway.core.zones import Table, Zone, ZoneError
 from gateway.http.response import http_date
 
 if TYPE_CHECKING:
+    from gateway.core.template import Template
+    from gateway.core.variables import Getter
     from gateway.http.request import Request
-    from gateway.http.template import Template
-    from gateway.http.variables import Getter
     from gateway.upstream.asking import Asking
     from gateway.upstream.peers import Choice, Peer
 

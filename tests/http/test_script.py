@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.regex import Regex
+from gateway.core.variables import Registry
 from gateway.http.script import Rewrite, compile_rewrite
-from gateway.http.variables import Registry
 
 
 def compiled(replacement: str, status: int = 0) -> Rewrite:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from gateway._fast.errors import HeadError
+from gateway.core.template import compile_template
 from gateway.http.stand_in import stand_in
-from gateway.http.template import compile_template
 from tests.engine import serving
 
 TEXT = """

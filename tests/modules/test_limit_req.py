@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.config.errors import ConfigError
+from gateway.core.template import Template
 from gateway.core.zones import Zones
-from gateway.http.template import Template
 from gateway.modules.limit_req import Bucket
 from tests.engine import Engine, load_http, serving
 from tests.modules.loading import load_text

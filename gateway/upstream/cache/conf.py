@@ -11,9 +11,9 @@ from gateway.http.setters import holds
 from gateway.upstream.conditions import Condition
 
 if TYPE_CHECKING:
+    from gateway.core.template import Template
     from gateway.core.zones import Zone
     from gateway.http.request import Request
-    from gateway.http.template import Template
     from gateway.upstream.cache.file_cache import FileCache
 
 _FOR_EVER: Final = (1 << 63) - 1

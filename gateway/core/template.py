@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.config.errors import ConfigError, Where
 from gateway.config.text import to_bytes
-from gateway.http.variables import Variable
+from gateway.core.variables import Variable
 
 if TYPE_CHECKING:
-    from gateway.http.request import Request
-    from gateway.http.variables import Getter, Registry
+    from gateway.core.variables import Getter, Registry
 
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
@@ -21,7 +20,7 @@ Part = "bytes | Getter"
 def capture(number: int) -> Getter:
     """The getter of $1 … $9: a group of the last regular expression that matched."""
 
-    def get(request: Request) -> bytes | None:
+    def get(request: Any) -> bytes | None:
         captures = request.captures
         return captures.group(number) if captures is not None else None
 
@@ -88,9 +87,9 @@ class Template:
         self.constant: bytes | None = None
         if all(isinstance(part, bytes) for part in parts):
             self.constant = b"".join(part for part in parts if isinstance(part, bytes))
-        self.evaluate: Callable[[Request], bytes] = _compile(self.parts, self.constant)
+        self.evaluate: Callable[[Any], bytes] = _compile(self.parts, self.constant)
 
-    def __call__(self, request: Request) -> bytes:
+    def __call__(self, request: Any) -> bytes:
         return self.evaluate(request)
 
     @property
@@ -107,7 +106,7 @@ class Template:
         return f"Template({self.text!r})"
 
 
-def _compile(parts: tuple[bytes | Getter, ...], constant: bytes | None) -> Callable[[Request], bytes]:
+def _compile(parts: tuple[bytes | Getter, ...], constant: bytes | None) -> Callable[[Any], bytes]:
     if constant is not None:
         value = constant
         return lambda request: value
@@ -116,7 +115,7 @@ def _compile(parts: tuple[bytes | Getter, ...], constant: bytes | None) -> Calla
         assert not isinstance(get, bytes)
         return lambda request: get(request) or b""
 
-    def join(request: Request) -> bytes:
+    def join(request: Any) -> bytes:
         return b"".join([part if part.__class__ is bytes else part(request) or b"" for part in parts])  # type: ignore[operator]
 
     return join

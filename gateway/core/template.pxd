@@ -1,5 +1,4 @@
 # The types of template.py's compiled form.
-from gateway.http.request cimport Request
 
 
 cdef class Template:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from gateway.config.errors import ConfigError, Where
 
-if TYPE_CHECKING:
-    from gateway.http.request import Request
-
-Getter = Callable[["Request"], "bytes | None"]
-VariableSetter = Callable[["Request", bytes], None]
+# What is asked for values: a Request of http, or a Session of stream.
+Getter = Callable[[Any], "bytes | None"]
+VariableSetter = Callable[[Any, bytes], None]
 
 
-def _undefined(request: Request) -> bytes | None:
+def _undefined(request: Any) -> bytes | None:
     return None
 
 
 class Variable:
-    """A named value of a request; `get` gives bytes, or None where nginx says "not found".
+    """A named value of a request or a session; `get` gives bytes, or None where nginx says "not found".
 
     `changeable`: `set`, `map` and the like may define it anew. What is dear to compute, or must not change within a
     request, wraps its getter in `cached` (nginx's variables without NGX_HTTP_VAR_NOCACHEABLE).
@@ -46,7 +44,7 @@ class Variable:
         self.assigned = False  # `set` stores values for it, which then come before what `get` gives
         self.fallback: Getter | None = None  # while no value is stored, and neither a definition nor a family has it
 
-    def __call__(self, request: Request) -> bytes | None:
+    def __call__(self, request: Any) -> bytes | None:
         return self.get(request)
 
 
@@ -63,7 +61,7 @@ class PrefixVariable:
 def cached(name: str, compute: Getter) -> Getter:
     """A getter that computes once for a request; an absent value is remembered too."""
 
-    def get(request: Request) -> bytes | None:
+    def get(request: Any) -> bytes | None:
         values = request.values
         if name in values:
             return values[name]
@@ -78,7 +76,7 @@ def acyclic(name: str, compute: Getter) -> Getter:
     key = ("evaluating", name)
     line = b'cycle while evaluating variable "%s"' % name.encode("utf-8", "surrogateescape")
 
-    def get(request: Request) -> bytes | None:
+    def get(request: Any) -> bytes | None:
         state = request.state
         if key in state:
             request.log("error", line)
@@ -95,7 +93,7 @@ def acyclic(name: str, compute: Getter) -> Getter:
 def stored(name: str) -> Getter:
     """The getter of a variable that only `set` and its like give values to."""
 
-    def get(request: Request) -> bytes | None:
+    def get(request: Any) -> bytes | None:
         return request.values.get(name)
 
     return get
@@ -105,7 +103,7 @@ _MISSING: Final = object()
 
 
 def _stored_or(name: str, get: Getter) -> Getter:
-    def get_stored(request: Request) -> bytes | None:
+    def get_stored(request: Any) -> bytes | None:
         value: object = request.values.get(name, _MISSING)
         return get(request) if value is _MISSING else value  # type: ignore[return-value]
 

@@ -1,2 +1,0 @@
-# The types of variables.py's compiled form.
-from gateway.http.request cimport Request
