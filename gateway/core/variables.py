@@ -62,7 +62,7 @@ def cached(name: str, compute: Getter) -> Getter:
     """A getter that computes once for a request; an absent value is remembered too."""
 
     def get(request: Any) -> bytes | None:
-        values = request.values
+        values: dict[str, bytes | None] = request.values
         if name in values:
             return values[name]
         value = values[name] = compute(request)
@@ -94,7 +94,8 @@ def stored(name: str) -> Getter:
     """The getter of a variable that only `set` and its like give values to."""
 
     def get(request: Any) -> bytes | None:
-        return request.values.get(name)
+        value: bytes | None = request.values.get(name)
+        return value
 
     return get
 

@@ -15,7 +15,6 @@ from gateway.core.resolver_counts import ResolverCounts, counts_of
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader
-    from gateway.http.cycle import HttpCycle, Worker
 
 _DNS_PORT: Final = 53
 _SWITCH: Final = {"on": True, "off": False}
@@ -69,12 +68,12 @@ def set_resolver(conf: Any, command: Command) -> None:
     conf.resolver = make_resolver(command)
 
 
-def connect_resolvers(cycle: HttpCycle, loader: Loader) -> None:
-    """The configuration is read: its resolvers log where it logs, and work in each worker's nursery."""
+def connect_resolvers(cycle: Any, loader: Loader) -> None:
+    """A block, of http or of stream, is read: its resolvers log where it logs, and work in each worker's nursery."""
     resolvers: list[Resolver] = loader.results.get("resolvers", [])
     log: Log = loader.results["log"]
 
-    def start(worker: Worker) -> None:
+    def start(worker: Any) -> None:
         for resolver in resolvers:
             resolver.nursery = worker.nursery
 

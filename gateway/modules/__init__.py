@@ -45,6 +45,14 @@ from gateway.modules import (
     ssl,
     static,
     status_zone,
+    stream,
+    stream_access,
+    stream_core,
+    stream_listen,
+    stream_proxy,
+    stream_realip,
+    stream_return,
+    stream_upstream,
     stub_status,
     sub,
     try_files,
@@ -64,6 +72,7 @@ from gateway.modules import (
     upstream_zone,
     uwsgi,
 )
+from gateway.stream.module import StreamModule
 
 HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     http_core.module,
@@ -124,6 +133,17 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
 )
 
 
+STREAM_MODULES: Final[tuple[StreamModule, ...]] = (
+    stream_core.module,
+    stream_listen.module,
+    stream_realip.module,
+    stream_access.module,
+    stream_upstream.module,
+    stream_proxy.module,
+    stream_return.module,
+)
+
+
 class HttpBlock:
     """The `http` directive, in the form of a module of the main context."""
 
@@ -132,5 +152,20 @@ class HttpBlock:
     directives = http.directives(HTTP_MODULES)
 
 
+class StreamBlock:
+    """The `stream` directive, in the same form."""
+
+    name = "stream"
+    main = server = location = None
+    directives = stream.directives(STREAM_MODULES)
+
+
 # All that have directives; the modules of the main context come first.
-MODULES: Final[tuple[object, ...]] = (core.module, events.module, HttpBlock, *HTTP_MODULES)
+MODULES: Final[tuple[object, ...]] = (
+    core.module,
+    events.module,
+    HttpBlock,
+    *HTTP_MODULES,
+    StreamBlock,
+    *STREAM_MODULES,
+)

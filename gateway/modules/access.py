@@ -48,7 +48,7 @@ def set_rule(conf: LocationConf, command: Command) -> None:
 def plan(conf: LocationConf, location: Location) -> Contribution:
     if not conf.rules:
         return NOTHING
-    decide = _decision(conf.rules)
+    decide = decision(conf.rules)
     quiet = location.core.satisfy_any
 
     def check(request: Request) -> Result:
@@ -60,7 +60,7 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
     return Contribution(handlers={Phase.ACCESS: check})
 
 
-def _decision(rules: list[tuple[Network, bool]]) -> Callable[[bytes], Result]:
+def decision(rules: list[tuple[Network, bool]]) -> Callable[[bytes], Result]:
     """The first rule that holds an address decides; what was decided is remembered for some addresses."""
     by_version = {
         version: [(network, denied) for network, denied in rules if network.version == version]

@@ -42,7 +42,7 @@ class Listen:
     default_server: bool
     proxy_protocol: bool
     http2: bool
-    server: Server
+    server: Any  # a Server, of http or of stream
     where: Where | None
     ssl: bool = False
 
@@ -59,14 +59,14 @@ def set_listen(conf: ServerConf, command: Command) -> None:
         listen = Listen(address, frozenset(), False, False, False, server, command.where)
         seen: set[str] = set()
         for word in command.args[1:]:
-            _option(listen, word, command, seen)
+            set_option(listen, word, command, seen)
         listen.options = frozenset(seen)
         if any(other.address.key == address.key for other in conf.listens):
             command.fail(f"a duplicate listen {address.text}")
         conf.listens.append(listen)
 
 
-def _option(listen: Listen, word: str, command: Command, seen: set[str]) -> None:
+def set_option(listen: Listen, word: str, command: Command, seen: set[str]) -> None:
     """One parameter behind the address."""
     address = listen.address
     name, equals, value = word.partition("=")

@@ -102,7 +102,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
         found = find_forwarded(address, fields, proxies, recursive)
         if found is not None:
             request.main.cleanups.append(Replaced(connection, before))
-            connection.peer = (_text(found[0]), found[1] if port < 0 else port)
+            connection.peer = (address_text(found[0]), found[1] if port < 0 else port)
         return None
 
     return Contribution(handlers={Phase.POST_READ: replace, Phase.PREACCESS: replace})
@@ -126,7 +126,7 @@ def _replaced(request: Request) -> Replaced | None:
     return None
 
 
-def _text(address: Address) -> bytes:
+def address_text(address: Address) -> bytes:
     if address.version == IPV4:
         return socket.inet_ntop(socket.AF_INET, address.number.to_bytes(4, "big")).encode()
     return socket.inet_ntop(socket.AF_INET6, address.number.to_bytes(16, "big")).encode()

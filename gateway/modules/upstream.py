@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.uri import set_cookie_get
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _HTTP_PORT: Final = 80
 _ROUTE_MAX: Final = 32
+_NONE_REFUSED: Final[Mapping[str, str]] = {}
 
 
 def preconfigure(scope: Scope, loader: Loader) -> None:
@@ -70,6 +71,11 @@ def _number(text: str, minimum: int = 0) -> int:
 
 
 def set_server(conf: None, command: Command) -> None:
+    add_server(command, _HTTP_PORT)
+
+
+def add_server(command: Command, default_port: int, refused: Mapping[str, str] = _NONE_REFUSED) -> None:
+    """A `server` line of an upstream; `refused`: parameters that it may not have, each with the message."""
     upstream = upstream_of(command)
     if upstream.state:
         command.fail('"server" directive is incompatible with "state"')
@@ -77,6 +83,8 @@ def set_server(conf: None, command: Command) -> None:
     server = Server(to_bytes(name))
     for parameter in command.args[1:]:
         key, equals, value = parameter.partition("=")
+        if key in refused:
+            command.fail(refused[key].format(parameter))
         try:
             if parameter == "backup":
                 if upstream.without_backup:
@@ -116,7 +124,9 @@ def set_server(conf: None, command: Command) -> None:
     if server.service and not server.resolve:
         command.fail(f'service upstream "{name}" requires "resolve" parameter')
     try:
-        target = parse_target(server.name, _HTTP_PORT)
+        target = parse_target(server.name, default_port)
+        if not target.port and not (target.address is not None and target.address.is_unix):
+            raise ValueError("no port")
         if server.service and not target.no_port:
             command.fail(f'service upstream "{name}" may not have port')
         if server.service and target.address is not None:
@@ -140,7 +150,7 @@ def _route(value: str, command: Command) -> bytes:
     return route
 
 
-def _over_attempts(text: Callable[[Attempt], bytes]) -> Getter:
+def over_attempts(text: Callable[[Attempt], bytes]) -> Getter:
     def get(request: Request) -> bytes | None:
         exchange = request.upstream
         return None if exchange is None else attempt.join(exchange.attempts, text)
@@ -194,14 +204,14 @@ module = HttpModule(
     preconfigure=preconfigure,
     prepare=prepare,
     variables=(
-        Variable("upstream_addr", _over_attempts(attempt.addr)),
-        Variable("upstream_status", _over_attempts(attempt.status)),
-        Variable("upstream_connect_time", _over_attempts(attempt.connect_time)),
-        Variable("upstream_header_time", _over_attempts(attempt.header_time)),
-        Variable("upstream_response_time", _over_attempts(attempt.response_time)),
-        Variable("upstream_response_length", _over_attempts(attempt.response_length)),
-        Variable("upstream_bytes_received", _over_attempts(attempt.bytes_received)),
-        Variable("upstream_bytes_sent", _over_attempts(attempt.bytes_sent)),
+        Variable("upstream_addr", over_attempts(attempt.addr)),
+        Variable("upstream_status", over_attempts(attempt.status)),
+        Variable("upstream_connect_time", over_attempts(attempt.connect_time)),
+        Variable("upstream_header_time", over_attempts(attempt.header_time)),
+        Variable("upstream_response_time", over_attempts(attempt.response_time)),
+        Variable("upstream_response_length", over_attempts(attempt.response_length)),
+        Variable("upstream_bytes_received", over_attempts(attempt.bytes_received)),
+        Variable("upstream_bytes_sent", over_attempts(attempt.bytes_sent)),
         Variable("upstream_cache_status", conditions.status),
         Variable("upstream_cache_last_modified", conditions.last_modified),
         Variable("upstream_cache_etag", conditions.etag),

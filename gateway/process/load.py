@@ -98,9 +98,13 @@ class Loaded:
         return self._results.get("http")
 
     @property
+    def _cycles(self) -> list[Any]:
+        """The HttpCycle and the StreamCycle, as far as there are such blocks."""
+        return [self._results[name] for name in ("http", "stream") if self._results.get(name) is not None]
+
+    @property
     def listens(self) -> Sequence[ListenAddress]:
-        http = self._results.get("http")
-        return () if http is None else http.listens
+        return tuple(address for cycle in self._cycles for address in cycle.listens)
 
     def dump(self) -> bytes:
         return self.source.dump()
@@ -117,9 +121,8 @@ class Loaded:
     def reopen(self, user: int | None) -> None:
         """USR1: all log files anew, those of variable names too."""
         self.files.reopen(user, self.log.emerg)
-        http = self._results.get("http")
-        if http is not None:
-            for callback in http.on_reopen:
+        for cycle in self._cycles:
+            for callback in cycle.on_reopen:
                 callback()
 
     def preload(self) -> None:
@@ -129,8 +132,9 @@ class Loaded:
     def buried(self, pid: int, respawn: bool) -> None:
         """A worker is dead: what it counted as its own is nobody's now."""
         self.counters.release(pid)
-        for callback in self.http.on_worker_death if self.http is not None else ():
-            callback(pid)
+        for cycle in self._cycles:
+            for callback in cycle.on_worker_death:
+                callback(pid)
         if respawn:
             self.counters.respawns.add(0, 1)
 
@@ -142,14 +146,21 @@ class Loaded:
     def serve(self, worker: int, lane: Any, nursery: Any, listeners: Sequence[Listener]) -> Serving:
         from gateway.http.cycle import Worker
 
-        http = self._results.get("http")
-        if http is None:
-            return _Nothing()
-        serving = Worker(http, lane, self.log, worker, self._results["events"].worker_connections)
-        serving.nursery = nursery
-        serving.counters = self.counters.claim(number=worker)
-        serving.start(listeners)
-        return serving
+        http, stream = self.http, self._results.get("stream")
+        connections = self._results["events"].worker_connections
+        counters = self.counters.claim(number=worker)
+        parts: list[Any] = []
+        if http is not None:
+            parts.append(Worker(http, lane, self.log, worker, connections))
+        if stream is not None:
+            from gateway.stream.cycle import StreamWorker
+
+            parts.append(StreamWorker(stream, lane, self.log, connections, parts[0] if parts else None))
+        for part in parts:
+            part.nursery = nursery
+            part.counters = counters
+            part.start([listener for listener in listeners if listener.address.owner in part.cycle.listenings])
+        return parts[0] if len(parts) == 1 else _Parts(parts)
 
 
 @functools.cache
@@ -158,19 +169,27 @@ def _the_counters() -> Counters:
     return Counters()
 
 
-class _Nothing:
-    """A configuration without an http block serves nobody."""
+class _Parts:
+    """What serves in a worker: the http block and the stream block, or neither."""
 
-    active = 0
+    def __init__(self, parts: list[Any]) -> None:
+        self._parts = parts
+
+    @property
+    def active(self) -> int:
+        return sum(part.active for part in self._parts)
 
     def close_listeners(self) -> None:
-        pass
+        for part in self._parts:
+            part.close_listeners()
 
     def close_idle(self) -> None:
-        pass
+        for part in self._parts:
+            part.close_idle()
 
     def abort(self) -> None:
-        pass
+        for part in self._parts:
+            part.abort()
 
 
 def _further(options: Options, first: ConfigError) -> list[ConfigError]:

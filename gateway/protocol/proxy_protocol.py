@@ -108,3 +108,11 @@ def parse_tlvs(data: bytes) -> dict[int, bytes]:
         tlvs.setdefault(kind, data[at : at + length])
         at += length
     return tlvs
+
+
+def write(source: bytes, source_port: int, destination: bytes, destination_port: int) -> bytes:
+    """A header of version 1; what does not come over IP is UNKNOWN."""
+    if source.startswith(b"unix:"):
+        return b"PROXY UNKNOWN\r\n"
+    family = b"TCP6" if b":" in source else b"TCP4"
+    return b"PROXY %b %b %b %d %d\r\n" % (family, source, destination, source_port, destination_port)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.config import units
@@ -23,6 +24,7 @@ from gateway.config.directive import (
     time_s,
 )
 from gateway.config.text import to_bytes
+from gateway.core.template import Template
 from gateway.http.setters import number_setting, temp_path, template
 from gateway.upstream.address import parse_local
 from gateway.upstream.cache import directives as cache
@@ -69,7 +71,7 @@ def add_header_name(field_name: str) -> Setter:
     return set_name
 
 
-def set_bind(conf: Any, command: Command) -> None:
+def set_bind(conf: Any, command: Command, compiled_by: Callable[[Command, str], Template] = template) -> None:
     """`*_bind address [transparent] | off`."""
     if conf.local is not UNSET:
         command.duplicate()
@@ -78,7 +80,7 @@ def set_bind(conf: Any, command: Command) -> None:
         conf.local = None
         conf.transparent = False
         return
-    compiled = template(command, text)
+    compiled = compiled_by(command, text)
     if compiled.constant is None:
         conf.local = Local(None, compiled)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.config.errors import ConfigError, Where
 from gateway.upstream.address import Address, Target, parse_target, resolve
@@ -12,16 +12,16 @@ from gateway.upstream.peers import Choice, Group, Server, make_groups
 
 if TYPE_CHECKING:
     from gateway.core.resolver import Resolver
-    from gateway.http.request import Request
     from gateway.upstream.checks import HealthCheck
     from gateway.upstream.queue import Queue
     from gateway.upstream.sticky import Sticky
     from gateway.upstream.zone import SharedPeers
 
-Balancer = Callable[["Request", Group], Choice]
+# Gets a Request, or a Session of stream.
+Balancer = Callable[[Any, Group], Choice]
 
 
-def round_robin(request: Request, group: Group) -> Choice:
+def round_robin(request: Any, group: Group) -> Choice:
     return Choice(group)
 
 
@@ -78,7 +78,7 @@ class Upstream:
         if self.make_balancer is not None:
             self.balancer = self.make_balancer(self.group)
 
-    def choose(self, request: Request) -> Choice:
+    def choose(self, request: Any) -> Choice:
         balancer = self.balancer
         choice = Choice(self.group) if balancer is round_robin else balancer(request, self.group)
         if self.sticky is not None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.proxy_protocol import SIGNATURE, V1_MAX, V2_MAX, ProxyHeader, parse, parse_tlvs
+from gateway.protocol.proxy_protocol import SIGNATURE, V1_MAX, V2_MAX, ProxyHeader, parse, parse_tlvs, write
 
 V4 = socket.inet_aton("192.0.2.1") + socket.inet_aton("192.0.2.2") + struct.pack("!HH", 1000, 80)
 V6 = socket.inet_pton(socket.AF_INET6, "2001:db8::1") + socket.inet_pton(socket.AF_INET6, "::1") + V4[-4:]
@@ -80,3 +80,9 @@ def test_nothing_else_is_raised(data: bytes) -> None:
         except ValueError:
             continue
         assert found is None or 0 < found[1] <= len(start + data)
+
+
+def test_write() -> None:
+    assert write(b"192.0.2.1", 1, b"192.0.2.2", 2) == b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"
+    assert write(b"::1", 1, b"::2", 2) == b"PROXY TCP6 ::1 ::2 1 2\r\n"
+    assert write(b"unix:", 0, b"unix:/s", 0) == b"PROXY UNKNOWN\r\n"

@@ -1,0 +1,191 @@
+"""A session: one client's connection of the stream block, from accept() to its line in the log."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway._fast.lane import local_sockaddr, sockaddr_text
+from gateway._fast.stream import Stream
+from gateway.core.logs import LEVELS, Log
+from gateway.protocol.proxy_protocol import V2_MAX, ProxyHeader
+from gateway.protocol.proxy_protocol import parse as parse_proxy_protocol
+from gateway.stream.module import BAD_REQUEST, INTERNAL_ERROR, SUCCESS
+
+if TYPE_CHECKING:
+    from gateway.core.regex import Captures
+    from gateway.stream.cycle import StreamWorker
+    from gateway.stream.servers import Listening
+
+# What the client's own failures are logged at: they are the network's daily life.
+_TIMED_OUT: Final = OSError(errno.ETIMEDOUT, "")
+
+
+def address_text(address: tuple[bytes, int]) -> bytes:
+    """An address with its port, as nginx writes it."""
+    host, port = address
+    if host.startswith(b"unix:"):
+        return host
+    return (b"[%b]:%d" if b":" in host else b"%b:%d") % (host, port)
+
+
+class Session:
+    """Runs in a fibre of its own. What evaluates variables asks it as it asks a Request."""
+
+    def __init__(self, worker: StreamWorker, fd: int, peer: bytes, listening: Listening) -> None:
+        self.worker = worker
+        self.lane = worker.lane
+        self.stream = Stream(worker.lane, fd)
+        self.listening = listening
+        self.number = worker.next_connection()
+        self.started: float = worker.lane.now
+        self.peer: tuple[bytes, int] = sockaddr_text(peer)
+        self.local: tuple[bytes, int] | None = None
+        self.proxy: ProxyHeader | None = None  # what a PROXY protocol header told
+        self.buffer = b""  # what came and nobody has used yet
+        self.received = 0  # bytes of the client that were passed on
+        self.status = 0
+        self.values: dict[str, bytes | None] = {}
+        self.state: dict[Any, Any] = {}
+        self.captures: Captures | None = None
+        self.upstream: Any = None  # the relay to an upstream, once there is one
+        self.action = b"initializing session"  # the "while …" of the error log
+        self.address = listening.server_for(self)
+        self.server = self.address.server
+        self.fibre: Any = None
+
+    @property
+    def connection(self) -> Session:
+        """Where a Request has its connection, for getters that serve both."""
+        return self
+
+    def remote(self) -> tuple[bytes, int]:
+        """The client's address and port; ("unix:", 0) on a unix socket."""
+        return self.peer
+
+    def local_address(self) -> tuple[bytes, int]:
+        local = self.local
+        if local is None:
+            try:
+                local = sockaddr_text(local_sockaddr(self.stream.fd))
+            except OSError:
+                local = b"", 0
+            self.local = local
+        return local
+
+    # -- the error log
+
+    def logs(self, level: str) -> bool:
+        """Whether the error log takes lines of this level."""
+        return LEVELS[level] <= self.server.core.error_log.level  # type: ignore[no-any-return]
+
+    def log(self, level: str, message: bytes, error: OSError | None = None, *, alone: bool = False) -> None:
+        """A line with nginx's context; `alone`: without it."""
+        number = LEVELS[level]
+        log: Log = self.server.core.error_log
+        if number > log.level:
+            return
+        log.write(
+            number,
+            message,
+            errno=(error.errno or 0) if error is not None else 0,
+            connection=self.number,
+            context=b"" if alone else self._context(),
+        )
+
+    def _context(self) -> bytes:
+        action = b" while " + self.action if self.action else b""
+        context = b"%b, client: %b, server: %b" % (action, self.peer[0], self.listening.text)
+        return context + self.upstream.log_context() if self.upstream is not None else context
+
+    def _log_connected(self) -> None:
+        if self.logs("info"):
+            text = b"client %b connected to %b" % (address_text(self.peer), self.listening.text)
+            self.log("info", text, alone=True)
+
+    # -- its life
+
+    async def run(self) -> None:
+        """The whole session. Cancelled, it ends with what it has: connections are closed, the log has its line."""
+        try:
+            self._log_connected()
+            if not self.address.proxy_protocol or await self._read_proxy_header():
+                self.status = await self._phases()
+        except Exception:
+            self.status = INTERNAL_ERROR
+            raise
+        finally:
+            self._end()
+
+    async def _phases(self) -> int:
+        plan = self.server.plan
+        for handlers in plan.phases:
+            for handler in handlers:
+                result = handler(self)
+                if isinstance(result, Awaitable):
+                    result = await result
+                if result is None:
+                    continue
+                if result < SUCCESS:
+                    break
+                return result
+        if self.server.core.tcp_nodelay and not self.peer[0].startswith(b"unix:"):
+            self.stream.nodelay()
+        return INTERNAL_ERROR if plan.content is None else await plan.content(self)
+
+    async def _read_proxy_header(self) -> bool:
+        """False if the session is to end: then it has its status."""
+        self.action = b"reading PROXY protocol"
+        stream = self.stream
+        deadline = self.lane.now + self.server.core.proxy_protocol_timeout
+        while True:
+            try:
+                data = stream.recv(V2_MAX)
+            except OSError as error:
+                self.status = SUCCESS
+                self.log("info", b"recv() failed", error)
+                return False
+            if data is None:
+                if not await stream.wait_readable(deadline):
+                    self.status = SUCCESS
+                    self.log("info", b"client timed out", _TIMED_OUT)
+                    return False
+                continue
+            self.buffer += data
+            try:
+                parsed = parse_proxy_protocol(self.buffer) if data else None
+            except ValueError as error:
+                self.status = BAD_REQUEST
+                self.log("error", str(error).encode("utf-8", "surrogateescape"))
+                return False
+            if not data:
+                self.status = BAD_REQUEST
+                return False
+            if parsed is not None:
+                self.proxy, used = parsed
+                self.buffer = self.buffer[used:]
+                self.action = b"initializing session"
+                return True
+
+    def cut(self) -> None:
+        """worker_shutdown_timeout is over."""
+        if self.fibre is not None and not self.fibre.done:
+            self.status = SUCCESS
+            self.log("info", b"shutdown timeout")
+            self.fibre.cancel()
+
+    def _end(self) -> None:
+        if self.upstream is not None:
+            self.upstream.release()
+        for handler in self.server.plan.log_handlers:
+            try:
+                handler(self)
+            except Exception as error:
+                self.crashed(error)
+        self.stream.close()
+        self.worker.session_closed(self)
+
+    def crashed(self, error: BaseException) -> None:
+        """A bug in a handler: its traceback in the error log."""
+        self.worker.crashed(self, error)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway.config.errors import ConfigError
+from tests.stream_engine import load_stream
+
+
+def test_options() -> None:
+    cycle = load_stream("""
+        server { listen 127.0.0.1:1 backlog=7 reuseport so_keepalive=on; return a; }
+        server { listen unix:/tmp/s; return b; }
+    """)
+    one, two = cycle.listens
+    assert (one.text, one.backlog, one.reuseport, one.keepalive) == ("127.0.0.1:1", 7, True, True)
+    assert two.text == "unix:/tmp/s"
+
+
+def test_an_address_with_options_has_its_own_socket() -> None:
+    cycle = load_stream("server { listen 1; return a; } server { listen 127.0.0.1:1 bind; return b; }")
+    assert [address.text for address in cycle.listens] == ["0.0.0.0:1", "127.0.0.1:1"]
+
+
+def test_default_server() -> None:
+    cycle = load_stream("server { listen 1; return a; } server { listen 1 default_server; return b; }")
+    (listening,) = cycle.listenings
+    assert listening.servers[b"*"].server is cycle.servers[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("listen 1 udp;", r'the "udp" parameter of the "listen" directive: UDP is not supported yet in nginx.conf:2'),
+        ("listen 1 ssl;", 'the "ssl" parameter of the "listen" directive: TLS is not supported'),
+        ("listen 1 http2;", 'invalid parameter "http2"'),
+        ("listen 1 quic;", 'invalid parameter "quic"'),
+        ("listen 127.0.0.1;", 'no port in "127.0.0.1" of the "listen" directive'),
+        ("listen [::1];", r'no port in "\[::1\]" of the "listen" directive'),
+        ("listen 1; listen 1;", "a duplicate listen 0.0.0.0:1"),
+        ("", 'no "listen" is defined for server'),
+    ],
+)
+def test_refused(line: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_stream(f"server {{ {line} return a; }}")

@@ -1,0 +1,95 @@
+"""A configuration's stream block at work in the test's own process, over socket pairs."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import trio
+
+from gateway import modules
+from gateway.config.directive import Context
+from gateway.config.loader import Loader, Scope
+from gateway.config.parser import parse
+from gateway.core.lane import Lane
+from gateway.core.logs import Log
+from gateway.core.zones import Zones
+from gateway.stream.cycle import StreamCycle, StreamWorker
+from tests.engine import MemorySink
+
+PEER = socket.AF_INET.to_bytes(2, "little") + (40000).to_bytes(2, "big") + bytes([127, 0, 0, 1]) + bytes(8)
+UNIX_PEER = socket.AF_UNIX.to_bytes(2, "little")
+
+
+def load_stream(text: str, log: Log | None = None) -> StreamCycle:
+    """Load the text of a stream block's inside. Errors: ConfigError."""
+    source = parse("stream {\n" + text + "\n}\n", "nginx.conf", conf_prefix="/")
+    loader = Loader(modules.MODULES, prefix="/", conf_prefix="/")
+    zones = Zones()
+    loader.results.update(log=log or Log(MemorySink()), zones=zones)
+    loader.walk(source.statements, Scope(Context.MAIN))
+    if source.error is not None:
+        raise source.error
+    zones.map()
+    return loader.results["stream"]  # type: ignore[no-any-return]
+
+
+class Engine:
+    """A worker on a lane; `connect` and `talk` open a connection each."""
+
+    def __init__(self, cycle: StreamCycle, worker: StreamWorker, sink: MemorySink) -> None:
+        self.cycle = cycle
+        self.worker = worker
+        self.log = sink
+
+    def connect(self, listening: int = 0, peer: bytes = PEER) -> trio.SocketStream:
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        self.worker.acceptor(self.cycle.listenings[listening])(theirs.detach(), peer)
+        return trio.SocketStream(trio.socket.from_stdlib_socket(ours))
+
+    async def talk(self, data: bytes = b"", listening: int = 0, peer: bytes = PEER) -> bytes:
+        """Send bytes, and read until the server closes."""
+        received = b""
+        async with self.connect(listening, peer) as client:
+            with contextlib.suppress(trio.BrokenResourceError):
+                await client.send_all(data)
+                async for chunk in client:
+                    received += chunk
+        return received
+
+    async def ended(self) -> None:
+        """Until no session is left, so that all of them have been logged."""
+        with trio.fail_after(5):
+            while self.worker.sessions:
+                await trio.sleep(0.001)
+
+    def logged(self, part: str) -> list[str]:
+        """The lines of the error log that have this in them."""
+        return [line for line in self.log.lines if part in line]
+
+
+@contextlib.asynccontextmanager
+async def serving(text: str, worker_connections: int = 1024) -> AsyncIterator[Engine]:
+    """Serve this stream block; on leaving, nothing may be left: no session, no fibre, no alert in the log."""
+    sink = MemorySink()
+    log = Log(sink)
+    cycle = load_stream(text, log)
+    async with trio.open_nursery() as nursery:
+        lane = Lane()
+        await nursery.start(lane.run)
+        worker = StreamWorker(cycle, lane, log, worker_connections)
+        worker.nursery = nursery
+        worker.start([])
+        try:
+            yield Engine(cycle, worker, sink)
+            worker.close_idle()
+            with trio.move_on_after(5):
+                while worker.sessions or lane.fibre_count:
+                    await trio.sleep(0.01)
+            assert not worker.sessions, "sessions left open"
+            assert not lane.fibre_count, "fibres left running"
+            assert not [line for line in sink.lines if "[alert]" in line], sink.lines
+        finally:
+            nursery.cancel_scope.cancel()
