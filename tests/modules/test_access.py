@@ -6,7 +6,7 @@ import pytest
 
 from gateway.config.errors import ConfigError
 from gateway.core.networks import parse_network
-from gateway.modules.access import _decision
+from gateway.modules.access import decision
 from tests.engine import load_http, serving
 
 
@@ -55,7 +55,7 @@ async def test_own_rules_take_the_place_of_the_server_s() -> None:
 
 
 def test_versions_of_ip() -> None:
-    decide = _decision([(parse_network(text)[0], denied) for text, denied in [("192.0.2.0/24", True), ("::1", False)]])
+    decide = decision([(parse_network(text)[0], denied) for text, denied in [("192.0.2.0/24", True), ("::1", False)]])
     assert decide(b"192.0.2.9") == decide(b"::ffff:192.0.2.9") == 403
     assert decide(b"::1") == 0
     assert decide(b"::2") is decide(b"unix:") is None
