@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gateway.config.conf import UNSET
-from gateway.config.directive import HTTP, Command, Setter
+from gateway.config.directive import HTTP, Command, Context, Setter
 from gateway.core.regex import Regex, RegexError
 from gateway.core.temp_files import TempPath
 from gateway.core.template import Template, compile_template
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def cycle_of(command: Command) -> HttpCycle:
-    """The http block that this directive stands in."""
-    scope = command.scope.enclosing(HTTP)
+    """The http block that this directive stands in, or the stream block, for setters that both have."""
+    scope = command.scope.enclosing(HTTP) or command.scope.enclosing(Context.STREAM)
     assert scope is not None
     return scope.owner  # type: ignore[no-any-return]
 

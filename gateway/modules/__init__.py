@@ -48,10 +48,14 @@ from gateway.modules import (
     stream,
     stream_access,
     stream_core,
+    stream_geo,
     stream_listen,
+    stream_log,
+    stream_map,
     stream_proxy,
     stream_realip,
     stream_return,
+    stream_split_clients,
     stream_upstream,
     stub_status,
     sub,
@@ -136,11 +140,15 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
 STREAM_MODULES: Final[tuple[StreamModule, ...]] = (
     stream_core.module,
     stream_listen.module,
+    stream_geo.module,
+    stream_map.module,
+    stream_split_clients.module,
     stream_realip.module,
     stream_access.module,
     stream_upstream.module,
     stream_proxy.module,
     stream_return.module,
+    stream_log.module,
 )
 
 

@@ -30,7 +30,6 @@ from gateway.modules import file_access
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
-    from gateway.http.cycle import Worker
     from gateway.http.locations import Location
     from gateway.http.request import Request
 
@@ -99,15 +98,18 @@ class Settings(Conf):
             self.opener = OpenFileCache(maximum, inactive)
 
 
-def set_access_log(conf: Settings, command: Command) -> None:
-    """access_log path [format [buffer=size] [gzip[=level]] [flush=time] [if=condition]] | off."""
+def set_access_log(conf: Settings, command: Command, owner: Any = None) -> None:
+    """access_log path [format [buffer=size] [gzip[=level]] [flush=time] [if=condition]] | off.
+
+    `owner`: the module that has the MainSettings, if it is another one.
+    """
     args = command.args
     if args[0] == "off":
         if len(args) > 1:
             command.fail(f'invalid parameter "{args[1]}"')
         conf.off = True
         return
-    main = command.scope.conf(module, "main")
+    main = command.scope.conf(owner or module, "main")
     writer: LogWriter | None = None
     path: Template | None = None
     if args[0].startswith("syslog:"):
@@ -302,9 +304,13 @@ def _says(conf: Any) -> bool:
 
 def prepare(scope: Scope, loader: Loader) -> None:
     """Buffered logs get the lane's timers when a worker begins."""
-    buffered = [log for log in scope.conf(module, "main").files.values() if log.parameters is not None]
+    start_buffers(scope, scope.conf(module, "main"))
 
-    def start(worker: Worker) -> None:
+
+def start_buffers(scope: Scope, main: MainSettings) -> None:
+    buffered = [log for log in main.files.values() if log.parameters is not None]
+
+    def start(worker: Any) -> None:
         def report(level: str, message: str, error: OSError | None) -> None:
             worker.log(level, to_bytes(f"{message} ({error.errno}: {error.strerror})" if error else message))
 

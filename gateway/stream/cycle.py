@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.listening import ListenAddress, Listener
+from gateway.core.logs import LEVELS
 from gateway.core.regex import MatchError
 from gateway.core.variables import Registry
 from gateway.stream.session import Session
@@ -89,6 +90,9 @@ class StreamWorker:
             session.fibre = self.lane.spawn(session.run(), session.crashed)
 
         return accepted
+
+    def log(self, level: str, message: bytes) -> None:
+        self.main_log.write(LEVELS[level], message)
 
     # -- called by sessions --------------------------------------------------------------------------------------
 

@@ -74,13 +74,19 @@ class Session:
             self.local = local
         return local
 
+    def matched(self, captures: Captures) -> None:
+        """A regular expression matched: $1 … $9 and its named groups have new values."""
+        self.captures = captures
+        for name in captures.named:
+            self.values[name.lower()] = captures.group(name) or b""
+
     # -- the error log
 
     def logs(self, level: str) -> bool:
         """Whether the error log takes lines of this level."""
         return LEVELS[level] <= self.server.core.error_log.level  # type: ignore[no-any-return]
 
-    def log(self, level: str, message: bytes, error: OSError | None = None, *, alone: bool = False) -> None:
+    def log(self, level: str, message: bytes | str, error: OSError | None = None, *, alone: bool = False) -> None:
         """A line with nginx's context; `alone`: without it."""
         number = LEVELS[level]
         log: Log = self.server.core.error_log
