@@ -87,7 +87,9 @@ class Connection(Client):
             if not self.handshake.go_on():
                 return
             self.state = READING
-            if self.handshake.speaks_http2():
+            http2 = self.handshake.speaks_http2()
+            self.handshake.let_go()
+            if http2:
                 become_http2(self)
                 return
         self.read_head()
@@ -478,6 +480,8 @@ class Connection(Client):
         if self.state == CLOSED:
             return
         core = self.server.root.core
+        if self.state == HANDSHAKING and self.handshake is not None:
+            self.handshake.let_go()
         self.state = CLOSED
         self.stream.close(reset=reset and core.reset_timedout_connection)
         self.worker.connections.discard(self)

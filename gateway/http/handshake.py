@@ -30,7 +30,7 @@ class Handshake:
     __slots__ = ("connection", "hello", "name", "secured", "server")
 
     def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+        self.connection: Any = connection  # until let_go()
         self.secured = False  # the stream is a TlsStream
         self.hello: ClientHello | None = None
         self.server: Server = connection.server  # by the name that the client asked for
@@ -61,6 +61,10 @@ class Handshake:
         """Whether the client and we have agreed on HTTP/2 (ALPN)."""
         tls = getattr(self.connection.stream, "ssl", None)
         return tls is not None and tls.selected_alpn_protocol() == "h2"
+
+    def let_go(self) -> None:
+        """It is over, or the connection closed, which has this object: no cycle is left for the garbage collector."""
+        self.connection = None
 
     def timed_out(self) -> None:
         """The connection's deadline has passed, which nobody but us hears of."""

@@ -1,7 +1,7 @@
 """ssl: TLS for clients, `listen … ssl`, by Python's ssl.
 
-What Python's ssl does not do is refused with file and line. `ssl_session_cache` is taken: sessions are kept by each
-worker for itself, as `builtin` has it, and tickets are every worker's until the next reload. ssl_verify_client needs
+What Python's ssl does not do is refused with file and line. A `shared` session cache is kept by each worker for itself,
+as `builtin` is; tickets are every worker's until the next reload. ssl_verify_client needs
 pyOpenSSL, and a connection on which it asked for a certificate is not resumed.
 """
 
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 # Protocols by ALPN besides HTTP/2, as nginx offers them.
 _HTTP: Final = ("http/1.1", "http/1.0", "http/0.9")
 _SMALLEST_CACHE: Final = 8 * 4096
+_BUILTIN_SESSIONS: Final = 20480
+_SESSION_SIZE: Final = 256  # of a shared cache: nginx's documentation has 4000 in a megabyte
 
 # ssl_verify_client
 OFF, ON, OPTIONAL, OPTIONAL_NO_CA = range(4)
@@ -75,7 +77,7 @@ class ServerConf(Conf):
     ecdh_curve: Any = setting("auto")
     dhparam: Any = setting("")
     buffer_size: Any = setting(16384)
-    session_cache: Any = setting("none")
+    sessions: Any = setting(0)  # in the cache
     session_timeout: Any = setting(300)
     session_tickets: Any = setting(True)
     reject_handshake: Any = setting(False)
@@ -192,23 +194,28 @@ def add_path(field_name: str) -> Callable[[Any, Command], None]:
 
 
 def set_session_cache(conf: ServerConf, command: Command) -> None:
-    """off | none | [builtin[:size]] [shared:name:size]."""
+    """off | none | [builtin[:size]] [shared:name:size]: kept as a number of sessions."""
+    sessions = 0
     for word in command.args:
         kind, colon, rest = word.partition(":")
         try:
             if kind == "builtin" and colon:
-                units.parse_number(rest)
+                sessions = max(sessions, units.parse_number(rest))
             elif kind == "shared" and colon:
                 name, _, length = rest.partition(":")
                 if not name:
                     raise ValueError(word)
-                if units.parse_size(length) < _SMALLEST_CACHE:
+                size = units.parse_size(length)
+                if size < _SMALLEST_CACHE:
                     command.fail(f'session cache "{word}" is too small')
-            elif word not in ("off", "none", "builtin"):
+                sessions = max(sessions, size // _SESSION_SIZE)
+            elif word == "builtin":
+                sessions = max(sessions, _BUILTIN_SESSIONS)
+            elif word not in ("off", "none"):
                 raise ValueError(word)
         except ValueError:
             command.fail(f'invalid session cache "{word}"')
-        conf.session_cache = word
+    conf.sessions = sessions
 
 
 # -- contexts ------------------------------------------------------------------------------------------------------
@@ -260,6 +267,7 @@ def _make(conf: ServerConf, server: Server, offers_http2: bool) -> Tls | None:
 def _build(conf: ServerConf, certificates: tuple[str, ...], keys: tuple[str, ...], alpn: list[str]) -> Made:
     """The context, and what takes its place where clients are asked for certificates. Errors: TlsError."""
     from gateway.core import tls_context
+    from gateway.core.openssl import limit_sessions
 
     verifying: VerifyingContext | None = None
     protocols = conf.protocols or tls_context.DEFAULT_PROTOCOLS
@@ -274,6 +282,7 @@ def _build(conf: ServerConf, certificates: tuple[str, ...], keys: tuple[str, ...
         tls_context.set_curve(context, conf.ecdh_curve)
     if not conf.session_tickets:
         tls_context.without_tickets(context)
+    limit_sessions(context, conf.sessions, conf.session_timeout)
     context.set_alpn_protocols(alpn)
     if conf.verify:
         verifying = _verifying(conf, certificates, keys)

@@ -117,11 +117,16 @@ class ClientTls:
         return None
 
     def save(self, connection: Connection) -> None:
-        """Keep the session for the next connection to this peer."""
+        """Keep the session for the next connections to this peer: that of a whole handshake, until the peer wants another.
+
+        CPython loses some 5 KiB each time that it is asked for a session, so it is not asked again for one that is resumed.
+        """
         stream: Any = connection.stream
         engine = stream.ssl
-        if self.settings.session_reuse and engine.context is self.context and engine.session is not None:
-            self.sessions[connection.sockaddr] = engine.session
+        if self.settings.session_reuse and engine.context is self.context and not engine.session_reused:
+            session = engine.session
+            if session is not None:
+                self.sessions[connection.sockaddr] = session
 
 
 def failure_of(error: OSError) -> tuple[str, bytes, OSError | None]:
