@@ -117,10 +117,8 @@ class ClientTls:
         return None
 
     def save(self, connection: Connection) -> None:
-        """Keep the session for the next connections to this peer: that of a whole handshake, until the peer wants another.
-
-        CPython loses some 5 KiB each time that it is asked for a session, so it is not asked again for one that is resumed.
-        """
+        """Keep the session of a whole handshake for the next connections to this peer, until it wants another."""
+        # CPython loses some 5 KiB each time that it is asked for a session: not again for one that was resumed.
         stream: Any = connection.stream
         engine = stream.ssl
         if self.settings.session_reuse and engine.context is self.context and not engine.session_reused:
