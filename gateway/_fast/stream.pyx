@@ -7,6 +7,8 @@ says EAGAIN, so an edge that comes before anybody waits is not lost.
 """
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
 from libc.errno cimport EAGAIN, EBADF, EINTR, EIO, errno
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint32_t
@@ -27,6 +29,13 @@ cdef enum:
 cdef int64_t CHUNK = 2 * 1024 * 1024
 # For a stream without a chunk.
 cdef int64_t NO_LIMIT = 0x7fffffff
+
+# Less is copied from the lane's buffer sooner than an object is made too large and cut.
+cdef Py_ssize_t IN_PLACE = 16384
+
+cdef extern from "Python.h":
+    PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *text, Py_ssize_t size) except NULL
+    int resize_bytes "_PyBytes_Resize"(PyObject **place, Py_ssize_t size) except -1
 
 
 cdef class Stream(Source):
@@ -141,26 +150,43 @@ cdef class Stream(Source):
 
     # -- input
 
-    cpdef recv(self, Py_ssize_t limit=BUFFER):
-        """What has come: b"" at the end of input, None when nothing is there; OSError once after a reset."""
+    cpdef recv(self, Py_ssize_t limit=0):
+        """What has come: b"" at the end of input, None when nothing is there; OSError once after a reset.
+
+        A large limit is how much the caller expects: that much is received into its place.
+        """
         cdef ssize_t count
         cdef int number
+        cdef PyObject *place = NULL
+        cdef char *buffer = self.poller.buffer
         if self.fd < 0:
             raise os_error(EBADF)
-        if limit > BUFFER or limit <= 0:
+        if limit <= 0:
             limit = BUFFER
+        elif limit >= IN_PLACE:
+            limit = min(limit, BUFFER)
+            place = new_bytes(NULL, limit)
+            buffer = PyBytes_AS_STRING(<object>place)
         while True:
-            count = c_recv(self.fd, self.poller.buffer, limit, 0)
+            count = c_recv(self.fd, buffer, limit, 0)
             if count > 0:
                 self.received += count
                 if count < limit and not self.peer_closed and not self.error:
                     # less than asked: the buffer is empty, and what comes later raises a new edge
                     self.readable = False
-                return PyBytes_FromStringAndSize(self.poller.buffer, count)
+                if place is NULL:
+                    return PyBytes_FromStringAndSize(buffer, count)
+                resize_bytes(&place, count)
+                data = <object>place
+                Py_DECREF(data)                 # the reference that the variable of C's had
+                return data
+            number = errno if count < 0 else 0
+            if place is not NULL:
+                Py_DECREF(<object>place)
+                place = NULL
+                buffer = self.poller.buffer
             if count == 0:
-                number = 0
                 break
-            number = errno
             if number == EINTR:
                 continue
             if number == EAGAIN and not self.error:

@@ -1,16 +1,18 @@
-"""Request bodies: decoded from the connection, kept in memory or a temporary file."""
+"""Request bodies: decoded from the connection, kept in memory or a temporary file. Compiled, see body.pxd."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway._fast.chunked import ChunkedDecoder
 from gateway._fast.errors import HeadError
 from gateway.core.lane import current_fibre, park
 from gateway.core.pieces import FileSlice, Piece
+from gateway.core.temp_files import TempFile
+from gateway.http.module import Count
 
 if TYPE_CHECKING:
-    from gateway.core.temp_files import TempFile
+    from gateway._fast.request_head import RequestHead
     from gateway.http.request import Request
 
 
@@ -28,13 +30,16 @@ class BodyError(Exception):
 class BodyDecoder:
     """Takes the transfer framing off: by Content-Length or chunked (RFC 9112, 6)."""
 
-    __slots__ = ("chunked", "done", "left", "received")
-
-    def __init__(self, head: Any) -> None:
+    def __init__(self, head: RequestHead) -> None:
         self.chunked: ChunkedDecoder | None = ChunkedDecoder() if head.chunked else None
         self.left: int = head.content_length
         self.done = False
         self.received = 0
+
+    def wanted(self) -> Count:
+        """How much to receive; 0: as much as there is. One byte more than is left, since a read that gets less than
+        it asked for tells that nothing more is there."""
+        return 0 if self.chunked is not None else self.left + 1
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Received bytes → (decoded bytes, what does not belong to this body)."""
@@ -62,8 +67,6 @@ class BodyDecoder:
 
 class RequestBody:
     """A request's body as far as it was read. `pieces()` gives it for an upstream, `data()` for a variable."""
-
-    __slots__ = ("complete", "failed", "file", "given", "limit", "memory", "request", "size")
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -101,12 +104,10 @@ class RequestBody:
         if self.file is None:
             core = request.location.core
             keep = core.client_body_in_file_only
-            from gateway.core.temp_files import TempFile
-
             self.file = TempFile(core.client_body_temp_path, persistent=bool(keep), clean=keep == 1)
             request.log("warn", b"a client request body is buffered to a temporary file %s" % self.file.path)
             request.cleanups.append(self.file.close)
-        self.file.write(b"".join(self.memory))
+        self.file.write_parts(self.memory)
         self.memory.clear()
 
     def finish(self) -> None:
@@ -140,7 +141,7 @@ def read_body_nowait(request: Request) -> bool:
         if request.main is not request or request.discarding:
             body.complete = True
             return True
-        send_continue(request)
+        request.send_continue()
         request.output.body_begins(True)
     if body.failed is not None:
         raise body.failed
@@ -165,7 +166,7 @@ def read_body_part(request: Request, most: int) -> RequestBody:
     body = request.body
     if body is None:
         body = request.body = RequestBody(request)
-        send_continue(request)
+        request.send_continue()
         request.output.body_begins(False)
     count = 0
     output = request.output
@@ -186,15 +187,6 @@ def read_body_part(request: Request, most: int) -> RequestBody:
         body.failed = BodyError(400, f"recv() failed ({error.errno}: {error.strerror})".encode())
         raise body.failed from None
     return body
-
-
-def send_continue(request: Request) -> None:
-    """`100 Continue` for a client that waits for it; nginx's ngx_http_test_expect."""
-    if request.expect_tested:
-        return
-    request.expect_tested = True
-    if request.head.expect_100 and request.http_version >= 11:
-        request.output.send_continue()
 
 
 async def read_body(request: Request) -> int | None:

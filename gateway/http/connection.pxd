@@ -3,6 +3,7 @@ from gateway._fast.cut cimport rest
 from gateway._fast.http1 cimport parse_head
 from gateway._fast.request_head cimport RequestHead
 from gateway._fast.stream cimport Stream
+from gateway.http.body cimport BodyDecoder
 from gateway.http.client cimport Client
 from gateway.http.h1_head cimport decide_framing, render_head
 from gateway.http.listening cimport Listening
@@ -13,11 +14,12 @@ from gateway.http.settings cimport EngineSettings
 # What a connection is doing.
 cdef long CLIENT_CLOSED_ITS_SIDE, CLIENT_THERE, CONNECTION_CLOSED, CONNECTION_FAILED
 cdef long READING, BUSY, SENDING, DISCARDING, LINGERING, CLOSED, HANDSHAKING
+cdef long HEAD_READ
 
 
 cdef class Connection(Client):
     cdef public bytes buffer
-    cdef public object decoder
+    cdef public BodyDecoder decoder
     cdef public double discard_until
     cdef public bint in_loop
     cdef public bint limited

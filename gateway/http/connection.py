@@ -38,6 +38,9 @@ LINGERING: Final = 4  # our side is shut: Lingering has the stream
 CLOSED: Final = 5
 HANDSHAKING: Final = 6  # TLS, before the first request
 
+# Received at once where a head is expected: what a body begins with is cut off it, a copy that shall be short.
+HEAD_READ: Final = 4096
+
 
 class Connection(Client):
     """One accepted connection, and the output of its requests."""
@@ -130,7 +133,7 @@ class Connection(Client):
                 if not stream.readable:
                     return
                 try:
-                    data = stream.recv()
+                    data = stream.recv(HEAD_READ)
                 except OSError as error:
                     self._lost(error)
                     return
@@ -438,7 +441,7 @@ class Connection(Client):
                 data, self.buffer = decoder.feed(self.buffer)
                 if data or decoder.done:
                     return data
-            data_or_none = self.stream.recv()
+            data_or_none = self.stream.recv(decoder.wanted())
             if data_or_none is None:
                 return None
             if not data_or_none:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from gateway._fast import uri as uri_grammar
 from gateway.http import error_pages, paths
-from gateway.http.body import send_continue
 from gateway.http.module import DONE, OK, RESTART, BodyFilter, Count, FilterFinalize, Result, Status
 from gateway.http.output import Output
 from gateway.http.plan import make_plan, server_handlers
@@ -443,6 +442,14 @@ class Request:
 
     # -- the body ------------------------------------------------------------------------------------------------
 
+    def send_continue(self) -> None:
+        """`100 Continue` for a client that waits for it; nginx's ngx_http_test_expect."""
+        if self.expect_tested:
+            return
+        self.expect_tested = True
+        if self.head.expect_100 and self.http_version >= 11:
+            self.output.send_continue()
+
     def discard_body(self) -> Status:
         """The body is not wanted: it will be read and dropped. 0, or the status to end with if it is no body (400)."""
         if self._main is not None or self.body is not None or self.discarding:
@@ -450,7 +457,7 @@ class Request:
         self.discarding = True
         head = self.head
         if head.has_expect:
-            send_continue(self)
+            self.send_continue()
         if head.content_length <= 0 and not head.chunked:
             return 0
         return self.output.discard_body(self)
