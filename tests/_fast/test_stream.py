@@ -85,6 +85,15 @@ async def test_what_one_read_leaves_is_still_readable() -> None:
         assert await finished(lane, stream.wait_readable) is True
         assert stream.recv(6) == b"456789" and stream.readable
         assert stream.recv(6) is None and not stream.readable
+        # what is expected to be large is received into its place, however much of it comes
+        for data in (b"x", b"y" * 20_000):
+            peer.sendall(data)
+            await until(lambda: stream.readable)
+            assert stream.recv(20_001) == data and not stream.readable
+        assert stream.recv(20_001) is None
+        peer.shutdown(socket.SHUT_WR)
+        await until(lambda: stream.peer_closed)
+        assert stream.recv(20_001) == b""
         peer.close()
 
 

@@ -37,6 +37,16 @@ def test_a_file_is_unlinked_at_once(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 64, 3000])
+def test_parts_are_written_in_their_order(tmp_path: Path, count: int) -> None:
+    parts = [b"%d," % number for number in range(count)]
+    file = TempFile(TempPath(str(tmp_path)))
+    file.write(b"first,")
+    file.write_parts(parts)
+    whole = b"first," + b"".join(parts)
+    assert file.size == len(whole) and file.read(len(whole) + 1, 0) == whole
+
+
 @pytest.mark.parametrize(("clean", "keep", "left"), [(True, False, False), (False, False, True), (True, True, True)])
 def test_persistent_files(tmp_path: Path, clean: bool, keep: bool, left: bool) -> None:
     file = TempFile(TempPath(str(tmp_path), (1, 2)), persistent=True, clean=clean, access=0o640)
@@ -84,3 +94,5 @@ def test_a_full_disk_is_an_error_that_says_so() -> None:
     file.fd = os.open("/dev/full", os.O_WRONLY)
     with pytest.raises(FileError, match=r"pwrite\(\) .* failed \(28: No space left on device\)"):
         file.write(b"x")
+    with pytest.raises(FileError, match=r"pwritev\(\) .* failed \(28: No space left on device\)"):
+        file.write_parts([b"x", b"y"])
