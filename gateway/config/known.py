@@ -105,15 +105,6 @@ class Known:
             return f'"{self.name}" directive invalid {"number" if self.value == "number" else "value"}'
         return ""
 
-    @property
-    def warning(self) -> str:
-        """What nginx itself warns of when the directive is used, or nothing."""
-        word, _, instead = self.no_effect.partition(", use ")
-        if word != "obsolete":
-            return ""
-        cure = f'use the "{instead}" directive instead' if instead else "ignored"
-        return f'the "{self.name}" directive is obsolete, {cure}'
-
 
 @cache
 def table() -> dict[str, tuple[Known, ...]]:

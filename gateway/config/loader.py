@@ -169,5 +169,3 @@ class Loader:
             raise ConfigError(misuse, statement.where)
         if not entry.no_effect:
             raise ConfigError(f'"{name}" directive is not supported yet', statement.where)
-        if entry.warning:
-            self.warn(entry.warning, statement.where)

@@ -80,13 +80,3 @@ def test_nearest() -> None:
     assert nearest("uwsgi_paas", "location") == "uwsgi_pass"
     assert nearest("serve_name", "server") == "server_name"
     assert nearest("lua_package_path") == ""
-
-
-def test_warning() -> None:
-    push = find("http2_push", "http")
-    timeout = find("http2_idle_timeout", "http")
-    mutex = find("accept_mutex", "events")
-    assert push and timeout and mutex
-    assert push.warning == 'the "http2_push" directive is obsolete, ignored'
-    assert timeout.warning.endswith('is obsolete, use the "keepalive_timeout" directive instead')
-    assert mutex.warning == ""
