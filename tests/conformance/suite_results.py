@@ -65,8 +65,8 @@ def report(found: dict[str, Tally], commit: str) -> str:
     lines = [
         "# nginx's own test suite",
         "",
-        f"Written by a program (`tests/conformance/suite_results.py`), of runs up to commit {commit}. A test counts that "
-        "nginx 1.31.5 itself passes; a file of which gateway refuses the configuration passes none of its tests.",
+        f"Written by a program (`tests/conformance/suite_results.py`), of runs up to commit {commit}. A test counts "
+        "that nginx 1.31.5 itself passes; a file of which gateway refuses the configuration passes none of its tests.",
         "",
         "| area | files whole | tests passed | |",
         "| --- | ---: | ---: | ---: |",
