@@ -29,6 +29,11 @@ lane, poller, stream, rate, fibre, waits, timers, watcher
     waits, 13.6 by a fibre per connection, 55 by a fibre that goes on as a Trio task; nginx's `return` 12.0 in the same
     run. `python bench/lane.py`. A watcher is a handler that is a C call: an exchange needs no fibre to wait for its
     upstream, which takes 6,600 of 79,400 instructions off a request on a kept connection (bench/instructions.py).
+
+file_slice, tls, http2_head
+    Not for speed alone, so that there is nothing before them to measure against. file_slice is what stream sends by
+    sendfile. tls is a subclass of Stream in C, whose methods the lane calls: no Python class could take a Stream's
+    place. http2_head writes into RequestHead's spans, which are C.
 """
 
 from __future__ import annotations

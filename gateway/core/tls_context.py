@@ -103,33 +103,28 @@ def load_certificate(context: ssl.SSLContext, certificate: str, key: str, passwo
 
 def trust(context: ssl.SSLContext, path: str) -> None:
     """Take the CA certificates of a file. Errors: TlsError."""
-    data = read_pem(path, "certificate")
-    try:
-        if not _CERTIFICATE.search(data):
-            raise ssl.SSLError("no certificate")
-        with as_file(data) as name:
-            context.load_verify_locations(name)
-    except ssl.SSLError:
-        raise TlsError(
-            f'cannot load certificate "{path}": PEM_read_bio_X509_AUX() failed '
-            f"(SSL: error:0480006C:PEM routines::no start line:Expecting: TRUSTED CERTIFICATE)"
-        ) from None
+    _take(context, path, "certificate", _CERTIFICATE, "PEM_read_bio_X509_AUX", "TRUSTED CERTIFICATE")
 
 
 def revoke(context: ssl.SSLContext, path: str) -> None:
     """Check all certificates of a chain against the CRLs of a file. Errors: TlsError."""
-    data = read_pem(path, "CRL")
+    _take(context, path, "CRL", _CRL, "PEM_read_bio_X509_CRL", "X509 CRL")
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+
+
+def _take(context: ssl.SSLContext, path: str, what: str, pattern: re.Pattern[bytes], call: str, expected: str) -> None:
+    """Load a file in which there is at least one of these; `call` is the one of OpenSSL's that nginx names."""
+    data = read_pem(path, what)
     try:
-        if not _CRL.search(data):
-            raise ssl.SSLError("no CRL")
+        if not pattern.search(data):
+            raise ssl.SSLError(f"no {what}")
         with as_file(data) as name:
             context.load_verify_locations(name)
     except ssl.SSLError:
         raise TlsError(
-            f'cannot load CRL "{path}": PEM_read_bio_X509_CRL() failed '
-            f"(SSL: error:0480006C:PEM routines::no start line:Expecting: X509 CRL)"
+            f'cannot load {what} "{path}": {call}() failed '
+            f"(SSL: error:0480006C:PEM routines::no start line:Expecting: {expected})"
         ) from None
-    context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
 
 
 def read_passwords(path: str) -> list[bytes]:
