@@ -127,9 +127,11 @@ class _Incoming:
 
     def __init__(self, connection: SSL.Connection) -> None:
         self.connection = connection
-        self.pending = 0  # pyOpenSSL does not say; a read that finds nothing tells
+        # pyOpenSSL does not say how much there is: something, until a read finds nothing (records may come together)
+        self.pending = 0
 
     def write(self, data: bytes) -> int:
+        self.pending = 1
         return self.connection.bio_write(data)
 
     def write_eof(self) -> None:
@@ -178,6 +180,9 @@ class Engine:
     def read(self, limit: int) -> bytes:
         try:
             data: bytes = self._do(self.connection.recv, limit)
+        except ssl.SSLWantReadError:
+            self.incoming.pending = 0
+            raise
         except ssl.SSLZeroReturnError:
             return b""
         return data
