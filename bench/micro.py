@@ -40,7 +40,7 @@ from gateway.http.output import Output
 from gateway.http.request import Request
 from gateway.http.stand_in import stand_in
 from gateway.protocol.uwsgi import PacketEncoder, PlainEncoder
-from gateway.upstream.params import params_of
+from gateway.upstream.exchange.params import params_of
 from tests._fast.plain import plain_twin
 from tests.engine import MemorySink, load_http
 

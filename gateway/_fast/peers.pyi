@@ -1,4 +1,4 @@
-"""A peer's words, and the round robin over them. What each word means: gateway.upstream.peers."""
+"""A peer's words, and the round robin over them. What each word means: gateway.upstream.peers.peers."""
 
 from collections.abc import Callable
 from typing import Any, Self, overload
@@ -31,7 +31,7 @@ class PeerState:
     def reset(self) -> None:
         """All words 0."""
     def keep_part(self, memory: Any) -> None:
-        """Count this process's part of conns and inflight in two words of a buffer as well (upstream/ledger.py)."""
+        """Count this process's part of conns and inflight in two words of a buffer as well (see ledger.py)."""
     @property
     def codes(self) -> list[int]:
         """Responses by status from 100 on; empty where they are not counted."""

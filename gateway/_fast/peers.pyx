@@ -40,7 +40,7 @@ WORDS = (
 assert len(WORDS) == COUNT
 
 cdef enum:
-    DRAIN = 2  # gateway.upstream.peers.DRAINING
+    DRAIN = 2  # gateway.upstream.peers.peers.DRAINING
 
 
 cdef inline int64_t _ms(int clock) noexcept nogil:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 class Diagnosis(Protocol):
     """Asked only when something has failed, or is about to go another way than the user will have meant.
 
-    An exchange is gateway.upstream.exchange's, of a layer above this one.
+    An exchange is gateway.upstream.exchange.exchange's, of a layer above this one.
     """
 
     def explain(self, request: Request, message: bytes, error: OSError | None) -> bytes | None:

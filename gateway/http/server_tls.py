@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ServerTls(Protocol):
-    """What `Server.tls` is; modules/ssl.py makes them."""
+    """What `Server.tls` is; modules/http/ssl.py makes them."""
 
     rejects: bool  # ssl_reject_handshake
     protocols: frozenset[bytes]  # by ALPN

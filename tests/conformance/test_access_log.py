@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from tests.conformance.reference import NGINX, fetch, free_port, nginx_serving
-from tests.modules.test_log import serving
+from tests.modules.http.test_log import serving
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed to compare with")
 

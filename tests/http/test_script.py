@@ -1,4 +1,4 @@
-"""Rewrite scripts: how a replacement is cut into a path and arguments. What they do is in modules/test_rewrite.py."""
+"""Rewrite scripts: how a replacement is cut into a path and arguments. What they do is in http/test_rewrite.py."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import trio
 from tests.engine import serving
 from tests.fakes import Peer, cut_after, farm, silent
 from tests.http_peers import Heard, answering, proxied
-from tests.modules.test_log import serving as serving_with_logs
+from tests.modules.http.test_log import serving as serving_with_logs
 from tests.speeches import HTTP
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.upstream.address import inet_address
-from gateway.upstream.attempt import Attempt
-from gateway.upstream.peers import DRAINING, Choice, Group, Outcome, Server, make_groups
+from gateway.upstream.exchange.attempt import Attempt
+from gateway.upstream.peers.address import inet_address
+from gateway.upstream.peers.peers import DRAINING, Choice, Group, Outcome, Server, make_groups
 
 FILE = Path(__file__).parent.parent / "data" / "balancers" / "picks.json"
 CASES: dict[str, Any] = json.loads(FILE.read_text())["cases"]

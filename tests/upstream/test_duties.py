@@ -8,10 +8,10 @@ import trio.testing
 
 from gateway.core.logs import Log
 from gateway.upstream.duties import Duties
-from gateway.upstream.upstreams import Upstream
+from gateway.upstream.peers.upstreams import Upstream
 from tests.engine import MemorySink
+from tests.upstream.peers.test_zone import mapped, shared_of, upstream
 from tests.upstream.recorded import server
-from tests.upstream.test_zone import mapped, shared_of, upstream
 
 
 async def test_from_a_worker_s_start_to_its_end(autojump_clock: trio.testing.MockClock) -> None:

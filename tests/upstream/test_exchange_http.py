@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from tests.fakes import farm
 from tests.http_peers import OK, Heard, Hearing, answering, closing, proxied, receive_until, talking
-from tests.upstream.test_exchange import lines
+from tests.upstream.exchange.test_exchange import lines
 
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"

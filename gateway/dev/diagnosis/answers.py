@@ -10,7 +10,7 @@ from gateway.dev.diagnosis.failure import as_written
 if TYPE_CHECKING:
     from gateway.config.loader import Scope
     from gateway.config.parser import Statement
-    from gateway.upstream.exchange import Exchange
+    from gateway.upstream.exchange.exchange import Exchange
 
 # level, what makes two notes the same, and the text
 Note = tuple[str, Hashable, Callable[[], str]]

@@ -10,7 +10,7 @@ from gateway.dev.diagnosis.failure import Failure, Family, numbered
 from gateway.dev.diagnosis.methods import misread_method
 from gateway.dev.diagnosis.mixups import describe
 from gateway.protocol.uwsgi import BadPacket, decode
-from gateway.upstream.attempt import Stage
+from gateway.upstream.exchange.attempt import Stage
 
 # uWSGI's buffer-size unless told otherwise, and the most that its protocol can say.
 UWSGI_BUFFER: Final = 4096

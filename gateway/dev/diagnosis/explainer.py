@@ -12,7 +12,7 @@ from gateway.dev.diagnosis.heard import Heard
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
-    from gateway.upstream.exchange import Exchange
+    from gateway.upstream.exchange.exchange import Exchange
 
 # Of one family in a minute: a scanner that asks for a thousand files gets as many lines, and not as many causes.
 _MOST: Final = 10

@@ -8,13 +8,13 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.upstream.attempt import Stage
+from gateway.upstream.exchange.attempt import Stage
 
 if TYPE_CHECKING:
     from gateway.config.parser import Statement
     from gateway.http.request import Request
-    from gateway.upstream.attempt import Attempt
-    from gateway.upstream.exchange import Exchange
+    from gateway.upstream.exchange.attempt import Attempt
+    from gateway.upstream.exchange.exchange import Exchange
 
 
 class Failure:

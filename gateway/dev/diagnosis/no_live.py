@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.dev.diagnosis.failure import Failure, Family
 
 if TYPE_CHECKING:
-    from gateway.upstream.peers import Group, Peer
+    from gateway.upstream.peers.peers import Group, Peer
 
 
 def _key(failure: Failure) -> Hashable:

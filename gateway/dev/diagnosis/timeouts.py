@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Final
 
 from gateway.dev.diagnosis.failure import Failure, Family, as_written
-from gateway.upstream.attempt import Stage
+from gateway.upstream.exchange.attempt import Stage
 
 if TYPE_CHECKING:
     from gateway.config.parser import Statement

@@ -3,8 +3,8 @@ cimport cython
 
 from gateway.http.request cimport Request
 from gateway.http.response cimport Response
-from gateway.upstream.exchange cimport Exchange
-from gateway.upstream.response cimport UpstreamHead
+from gateway.upstream.exchange.exchange cimport Exchange
+from gateway.upstream.exchange.response cimport UpstreamHead
 
 cdef long OK, DONE, FRESH, MISSING, UNWANTED, BUSY, FAILED, _ASK, _WAIT, _UPDATING, _X_ACCEL_REDIRECT
 

@@ -16,23 +16,23 @@ from gateway.core.pieces import FileSlice
 from gateway.http.module import DONE, OK, Result
 from gateway.http.output import CONNECTION_CLOSED
 from gateway.http.subrequest import Subrequest, clone
-from gateway.upstream.asking import ClientGone
 from gateway.upstream.cache import clock
 from gateway.upstream.cache import entry as entries
 from gateway.upstream.cache.entry import BUSY, FAILED, FRESH, MISSING, UNWANTED, Entry
 from gateway.upstream.cache.freshness import judge
 from gateway.upstream.cache.keeping import Keeping
-from gateway.upstream.codec import Codec
-from gateway.upstream.conditions import BY_STATUS, Condition
-from gateway.upstream.exchange import CLIENT_CLOSED, Exchange
-from gateway.upstream.response import Ignore, UpstreamHead
+from gateway.upstream.exchange.asking import ClientGone
+from gateway.upstream.exchange.codec import Codec
+from gateway.upstream.exchange.conditions import BY_STATUS, Condition
+from gateway.upstream.exchange.exchange import CLIENT_CLOSED, Exchange
+from gateway.upstream.exchange.response import Ignore, UpstreamHead
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
     from gateway.upstream.cache.conf import CacheConf
     from gateway.upstream.cache.file_cache import FileCache
-    from gateway.upstream.conf import UpstreamConf
-    from gateway.upstream.upstreams import Upstream
+    from gateway.upstream.exchange.conf import UpstreamConf
+    from gateway.upstream.peers.upstreams import Upstream
 
 # $upstream_cache_status
 MISS: Final = b"MISS"

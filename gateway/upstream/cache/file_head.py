@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import Final, NamedTuple
 
-from gateway.upstream.response import UpstreamHead
+from gateway.upstream.exchange.response import UpstreamHead
 
 # In its first bytes the version: a file of another one is no file of ours.
 VERSION: Final = b"gateway\x01"

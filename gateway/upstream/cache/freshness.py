@@ -12,7 +12,7 @@ from gateway._fast.http1_response import KINDS
 from gateway.config.units import MAX_INTEGER
 from gateway.http.response import parse_http_date
 from gateway.upstream.cache.file_head import VARY_MOST
-from gateway.upstream.response import Ignore, UpstreamHead, digits
+from gateway.upstream.exchange.response import Ignore, UpstreamHead, digits
 
 if TYPE_CHECKING:
     from gateway.upstream.cache.entry import Entry

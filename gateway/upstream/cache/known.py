@@ -13,7 +13,7 @@ from gateway._fast.files import FileIdentity
 if TYPE_CHECKING:
     from gateway.core.files import OpenedFile
     from gateway.upstream.cache.entry import Entry
-    from gateway.upstream.response import UpstreamHead
+    from gateway.upstream.exchange.response import UpstreamHead
 
 _MOST: Final = 256  # answers, of SMALL bytes each at most
 _REMEMBERED: Final = 1024

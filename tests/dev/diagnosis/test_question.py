@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from gateway.core.lane import Lane
 from gateway.dev.diagnosis import question
-from gateway.upstream.address import parse_target
+from gateway.upstream.peers.address import parse_target
 from tests.dev.diagnosis.asking import causes, explaining, named
 from tests.engine import Engine
 from tests.fakes import Peer, close_at_once, farm, silent

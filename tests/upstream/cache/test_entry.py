@@ -7,7 +7,7 @@ import pytest
 from gateway.upstream.cache.file_head import SIZE, VERSION
 from tests.http_peers import answering
 from tests.upstream.cache.caching import Time, cached, files, in_turn, page, state
-from tests.upstream.test_exchange import lines
+from tests.upstream.exchange.test_exchange import lines
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tests.engine import serving
 from tests.fakes import OK, answer, farm
 from tests.http_peers import Heard, Hearing, answering, closing, proxied, receive_until, talking
 from tests.upstream.cache.caching import BODY, Time, cache_of, cached, files, in_turn, page, state
-from tests.upstream.test_exchange import lines
+from tests.upstream.exchange.test_exchange import lines
 
 DATED = b"Last-Modified: Mon, 28 Sep 1970 06:00:00 GMT"
 NOT_MODIFIED = b"HTTP/1.1 304 Not Modified\r\n%b\r\n"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway._fast.http1_response import parse_response_head
 from gateway.upstream.cache import file_head
 from gateway.upstream.cache.file_head import FileHead
-from gateway.upstream.response import UpstreamHead
+from gateway.upstream.exchange.response import UpstreamHead
 
 _TIME = st.integers(-1, 1 << 40)
 _SIZE = st.integers(0, 1 << 31)

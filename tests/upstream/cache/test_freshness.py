@@ -8,7 +8,7 @@ import pytest
 from gateway._fast.http1_response import parse_response_head
 from gateway.config.units import MAX_INTEGER
 from gateway.upstream.cache.freshness import delta, judge
-from gateway.upstream.response import Ignore, UpstreamHead
+from gateway.upstream.exchange.response import Ignore, UpstreamHead
 
 NOW = 1_000_000_000
 LATER = b"Expires: Sun, 09 Sep 2001 01:46:50 GMT"  # ten seconds later

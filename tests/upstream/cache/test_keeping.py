@@ -11,7 +11,7 @@ from tests.engine import serving
 from tests.fakes import answer, farm
 from tests.http_peers import answering, closing
 from tests.upstream.cache.caching import BODY, cached, files, page, state
-from tests.upstream.test_exchange import lines
+from tests.upstream.exchange.test_exchange import lines
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nSEE-\r\n4\r\nTHIS\r\n0\r\n\r\n"
 UNSIZED = b"HTTP/1.1 200 OK\r\n\r\nSEE-THIS"

@@ -1,0 +1,147 @@
+"""http: the block itself, its servers, and the merging of settings from outer to inner blocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gateway.config.conf import Conf
+from gateway.config.directive import HTTP, MAIN, NOARGS, SERVER, Command, Directive
+from gateway.config.loader import Loader, Scope
+from gateway.http.cycle import HttpCycle
+from gateway.http.locations import Location
+from gateway.http.module import HttpModule
+from gateway.http.servers import Server
+from gateway.http.settings import EngineSettings
+from gateway.modules.http import core as http_core
+from gateway.modules.http import file_access, types
+from gateway.modules.http import listen as http_listen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def http_block(modules: Sequence[HttpModule]) -> Any:
+    """The setter of `http { }` for these modules."""
+
+    def set_http(conf: Any, command: Command) -> None:
+        loader = command.loader
+        if loader.results.get("http") is not None:
+            command.duplicate()
+        cycle = HttpCycle(modules, loader.prefix)
+        loader.results["http"] = cycle
+        scope = cycle.scope = Scope(HTTP, command.scope, owner=cycle)
+        for module in modules:
+            for variable in module.variables:
+                cycle.variables.add(variable)
+            if module.preconfigure is not None:
+                module.preconfigure(scope, loader)
+        loader.walk(command.block, scope)
+        for module in modules:
+            if module.settle is not None:
+                module.settle(scope, loader)
+        _merge(cycle, scope, loader)
+        for module in modules:
+            if module.prepare is not None:
+                module.prepare(scope, loader)
+        cycle.variables.finish()
+
+    return set_http
+
+
+def set_server(conf: Any, command: Command) -> None:
+    scope = Scope(SERVER, command.scope, level="server")
+    server = Server(scope)
+    server.where = command.where
+    server.root = Location(b"", server, scope)
+    scope.owner = server
+    http: HttpCycle = command.scope.owner
+    http.servers.append(server)
+    command.loader.walk(command.block, scope)
+    if not scope.conf(http_listen.module, "server").listens:
+        http_listen.default_listen(server, command)
+
+
+def _merge(cycle: HttpCycle, scope: Scope, loader: Loader) -> None:
+    """Settings of every module: the http block's own, then each server's, then each location's, from the outside in."""
+    merger = _Merger(cycle)
+    outer: dict[Any, Conf] = {}
+    servers: dict[Any, Conf] = {}
+    for module in cycle.modules:
+        if module.main is not None:
+            scope.conf(module, "main").merge(None)
+        if module.server is not None:
+            conf = scope.conf(module, "server")
+            conf.merge(None)
+            servers[module] = conf
+        if module.location is not None:
+            conf = scope.conf(module, "location")
+            conf.merge(None)
+            outer[module] = conf
+    for server in cycle.servers:
+        merger.server(server, servers, outer)
+    http_listen.settle(cycle, loader)
+
+
+class _Merger:
+    """One pass over all servers and locations."""
+
+    def __init__(self, cycle: HttpCycle) -> None:
+        self.with_server = [module for module in cycle.modules if module.server is not None]
+        self.not_shared: dict[int, list[Any]] = {}
+        self.engine: dict[tuple[int, ...], EngineSettings] = {}
+        self.kept: list[Any] = []  # keeps the objects whose id is a key above
+
+    def server(self, server: Server, servers: dict[Any, Conf], outer: dict[Any, Conf]) -> None:
+        for module in self.with_server:
+            conf = server.scope.conf(module, "server")
+            conf.merge(servers[module])
+            server.confs[module] = conf
+        server.core = server.confs[http_core.module]
+        server.limits = server.core.limits
+        server.header_timeout = server.core.client_header_timeout
+        self.location(server.root, outer)
+
+    def location(self, location: Location, outer: dict[Any, Conf]) -> None:
+        """Merge one location and those inside it. A module that it does not mention shares the outer block's object."""
+        confs = location.confs
+        confs.update(outer)
+        own = {module: conf for (module, level), conf in location.scope.confs.items() if level == "location"}
+        if not location.nameless:
+            for module in self._not_shared(outer):
+                if module not in own:
+                    own[module] = module.location()
+        for module, conf in own.items():
+            conf.merge(outer[module], location.nameless)
+            confs[module] = conf
+        location.core = self._engine_settings(confs)
+        location.internal = location.core.internal
+        for inner in location.children:
+            self.location(inner, confs)
+
+    def _engine_settings(self, confs: dict[Any, Conf]) -> EngineSettings:
+        """The compiled copy of what is in nginx's core module; locations that share all of it share the copy."""
+        parts: tuple[Any, ...] = confs[http_core.module], confs[types.module], confs[file_access.module]
+        key = tuple(map(id, parts))
+        found = self.engine.get(key)
+        if found is None:
+            core, media, files = parts
+            found = self.engine[key] = EngineSettings(core, media.types, media.default, files.plain)
+            self.kept += parts
+        return found
+
+    def _not_shared(self, outer: dict[Any, Conf]) -> list[Any]:
+        """The modules of which each block inside needs an object of its own, although it does not mention them."""
+        key = id(outer)
+        found = self.not_shared.get(key)
+        if found is None:
+            found = self.not_shared[key] = [module for module, conf in outer.items() if not conf.shareable()]
+            self.kept.append(outer)
+        return found
+
+
+def directives(modules: Sequence[HttpModule]) -> tuple[Directive, ...]:
+    """The directives that make the http block and its servers."""
+    return (
+        Directive("http", MAIN, NOARGS, http_block(modules), block=True),
+        Directive("server", HTTP, NOARGS, set_server, block=True),
+    )

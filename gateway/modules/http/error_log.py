@@ -1,0 +1,58 @@
+"""error_log: where errors go, in the main context and in http, server and location."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.config.conf import UNSET
+from gateway.config.directive import HTTP, LOCATION, MAIN, SERVER, Command, Directive, at_least
+from gateway.core import syslog
+from gateway.core.logs import FileSink, Log, Sink, level_of
+from gateway.http.module import HttpModule
+from gateway.modules.http import core as http_core
+
+
+def sink(command: Command) -> Sink:
+    """The destination that one error_log names; files are opened with the rest of the cycle."""
+    name = command.args[0]
+    results = command.loader.results
+    made: Any
+    if name == "stderr":
+        results["uses_stderr"] = True
+        made = FileSink(results["files"].add(""), 0)
+    elif name.startswith("memory:"):
+        command.fail("gateway has no memory: log, name a file, stderr or syslog:")
+    elif name.startswith("syslog:"):
+        try:
+            made = syslog.SyslogSink(syslog.parse(name[7:], results["log"]), 0)
+        except ValueError as error:
+            command.fail(str(error))
+    else:
+        made = FileSink(results["files"].add(command.loader.path(name)), 0)
+    try:
+        made.level = level_of(command.args[1:])
+    except ValueError as error:
+        command.fail(str(error))
+    result: Sink = made
+    return result
+
+
+def set_main(conf: Any, command: Command) -> None:
+    command.loader.results["log"].add(sink(command))
+
+
+def set_inner(conf: Any, command: Command) -> None:
+    """A block with an error_log of its own has only its own."""
+    core = command.scope.conf(http_core.module, "location")
+    if core.error_log is UNSET:
+        core.error_log = Log()
+    core.error_log.add(sink(command))
+
+
+module = HttpModule(
+    name="error_log",
+    directives=(
+        Directive("error_log", MAIN, at_least(1), set_main, level="none"),
+        Directive("error_log", HTTP | SERVER | LOCATION, at_least(1), set_inner),
+    ),
+)

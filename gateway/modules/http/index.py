@@ -1,0 +1,109 @@
+"""index: the file that stands for a directory."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.directive import EVERYWHERE, Command, Directive, at_least
+from gateway.core.files import FileError
+from gateway.core.template import Template
+from gateway.http.module import Contribution, HttpModule, Phase, Result
+from gateway.http.setters import template
+from gateway.modules.http import file_access
+
+if TYPE_CHECKING:
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+
+
+@dataclass(slots=True)
+class Settings(Conf):
+    files: Any = setting(factory=lambda: [Template("index.html", [b"index.html"])])
+
+
+def set_index(conf: Settings, command: Command) -> None:
+    if conf.files is UNSET:
+        conf.files = []
+    for i, text in enumerate(command.args):
+        if text.startswith("/") and i != len(command.args) - 1:
+            command.warn(f'only the last index in "index" directive should be absolute: "{text}"')
+        if not text:
+            command.fail(f'index "{text}" in "index" directive is invalid')
+        conf.files.append(template(command, text))
+
+
+def plan(settings: Settings, location: Location) -> Contribution:
+    files = tuple(settings.files)
+
+    def find(request: Request) -> Result:
+        uri = request.uri
+        if not uri.endswith(b"/") or request.method not in (b"GET", b"HEAD", b"POST"):
+            return None
+        directory = request.map_uri_to_path(uri)
+        tested = False
+        for file in files:
+            name = file(request)
+            if name.startswith(b"/"):
+                return request.internal_redirect(name, request.args)
+            path = directory + name
+            try:
+                file_access.test_file(request, path)
+            except FileError as error:
+                if error.errno in (errno.ELOOP, errno.EMLINK):
+                    return 403
+                if error.errno in (errno.ENOTDIR, errno.ENAMETOOLONG, errno.EACCES):
+                    return _refuse(request, path, error)
+                if not tested:
+                    status = _test_directory(request, directory)
+                    if status is not None:
+                        return status
+                    tested = True
+                if error.errno == errno.ENOENT:
+                    continue
+                request.log("crit", error.message, OSError(error.errno, ""))
+                return 500
+            return request.internal_redirect(uri + name, request.args)
+        return None
+
+    return Contribution(handlers={Phase.CONTENT: find})
+
+
+def _refuse(request: Request, path: bytes, error: FileError) -> int:
+    """The index cannot be looked at: 403 where we may not enter, else 404."""
+    if error.errno == errno.EACCES:
+        request.log("error", b'"%s" is forbidden' % path, OSError(error.errno, ""))
+        return 403
+    if request.location.core.log_not_found:
+        request.log("error", b'"%s" is not found' % path, OSError(error.errno, ""))
+    return 404
+
+
+def _test_directory(request: Request, directory: bytes) -> int | None:
+    """Whether the directory itself is there; its status if not."""
+    name = directory.rstrip(b"/") or b"/"
+    try:
+        found = file_access.test_file(request, name)
+    except FileError as error:
+        if error.errno == errno.ENOENT:
+            return _refuse(request, name, error)
+        if error.errno == errno.EACCES:
+            # The directory's parent may not be entered: its files could not be read either.
+            return _refuse(request, name, error)
+        request.log("crit", error.message, OSError(error.errno, ""))
+        return 500
+    if found.is_dir:
+        return None
+    request.log("alert", b'"%s" is not a directory' % os.fsencode(name))
+    return 500
+
+
+module = HttpModule(
+    name="index",
+    location=Settings,
+    directives=(Directive("index", EVERYWHERE, at_least(1), set_index),),
+    plan=plan,
+)

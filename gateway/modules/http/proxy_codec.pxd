@@ -1,0 +1,33 @@
+# The types of proxy_codec.py's compiled form.
+cimport cython
+
+from gateway._fast.request_head cimport RequestHead
+from gateway.http.request cimport Request
+from gateway.http.settings cimport EngineSettings
+from gateway.protocol.cgi cimport Reader
+from gateway.upstream.exchange.asking cimport Asking
+from gateway.upstream.exchange.codec cimport Codec
+from gateway.upstream.exchange.http_target cimport request_target
+
+
+cdef class ProxyCodec(Codec):
+    cdef public object conf
+    cdef public object destination
+    cdef public object encoder
+    cdef public bytes location
+    cdef public bint sets_length
+    cdef public bint sets_transfer
+    cdef public bint whole
+    cdef object own_method
+    cdef object own_body
+    cdef bytes uri
+
+    cpdef bytes method(self, Request request)
+    @cython.locals(asking=Asking, request=Request, length=cython.longlong, method=bytes, target=bytes)
+    cpdef bytes encode(self, object exchange)
+    @cython.locals(asking=Asking, request=Request, core=EngineSettings, head_only=bint)
+    cpdef Reader reader(self, object exchange)
+
+
+@cython.locals(request=Request, head=RequestHead)
+cdef long long _body_length(Asking exchange) except? -3

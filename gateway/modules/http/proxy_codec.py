@@ -1,0 +1,159 @@
+"""HTTP/1.x towards upstreams as proxy speaks it: the head of a request, and what reads the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.http.setters import holds
+from gateway.protocol.cgi import Number
+from gateway.protocol.http1_client import CHUNKED, RequestEncoder, ResponseReader, chunk
+from gateway.upstream.cache import conditions
+from gateway.upstream.exchange.codec import Codec, RequestRefused
+from gateway.upstream.exchange.http_target import Destination, request_target
+
+if TYPE_CHECKING:
+    from gateway._fast.http1_response import ResponseHead
+    from gateway.http.request import Request
+    from gateway.modules.http.proxy import LocationConf
+    from gateway.upstream.exchange.asking import Asking
+    from gateway.upstream.exchange.exchange import Exchange
+
+# What is never passed on as the client sent it: fields of the client's connection, and those that are made anew.
+_OWN: Final = frozenset(
+    {
+        b"host",
+        b"connection",
+        b"proxy-connection",
+        b"content-length",
+        b"transfer-encoding",
+        b"te",
+        b"keep-alive",
+        b"expect",
+        b"upgrade",
+    }
+)
+
+
+class ProxyCodec(Codec):
+    """HTTP/1.x with the settings of one location, towards one URL.
+
+    Compiled with the types of proxy_codec.pxd: an attribute has its line there too.
+    """
+
+    def __init__(
+        self, conf: LocationConf, destination: Destination, location: bytes, *, whole: bool, caching: bool = False
+    ) -> None:
+        """`caching`: the client's conditions are replaced by those of the cache."""
+        self.conf = conf
+        self.own_method: Any = conf.method  # templates, or None
+        self.own_body: Any = conf.body
+        self.destination = destination
+        self.uri = destination.uri
+        self.location = location
+        self.whole = whole
+        Codec.__init__(self, destination.scheme, conf.client_tls if destination.scheme == b"https://" else None)
+        names = {name.lower() for name, _ in conf.set_headers}
+        self.sets_length = b"content-length" in names
+        self.sets_transfer = b"transfer-encoding" in names
+        own: list[tuple[bytes, Any]] = [] if b"host" in names else [(b"Host", destination.host)]
+        own += [(name, value.shortest) for name, value in conf.set_headers]
+        replaced = conditions.FIELDS if caching else ()
+        own += [(name, value) for name, value in replaced if value and name.lower() not in names]
+        hidden = _OWN.union(names, (name.lower() for name, _ in replaced))
+        self.encoder = RequestEncoder(conf.http_minor, own, hidden, pass_headers=conf.pass_request_headers)
+
+    def method(self, request: Request) -> bytes:
+        own = self.own_method
+        method: bytes = request.method if own is None else own(request)
+        return method
+
+    def encode(self, exchange: Exchange) -> bytes:
+        asking: Asking = exchange
+        request = asking.request
+        method = self.method(request)
+        if not self.uri and request.valid_unparsed_uri and request.parent is None:
+            target = request.head.target  # as request_target() has it
+        else:
+            target = request_target(request, self.uri, self.location, self.whole)
+        if not target:
+            raise RequestRefused(500, b"zero length URI to proxy")
+        body = None
+        if self.own_body is not None:
+            body = self.own_body(request)
+            asking.pass_body = False
+        length = len(body) if body is not None else _body_length(asking)
+        if length == CHUNKED:
+            asking.frame = chunk
+            if self.sets_transfer:
+                length = -1
+        elif self.sets_length:
+            length = -1
+        return self.encoder.encode(request, request.head, method, target, length, body or b"")
+
+    def reader(self, exchange: Exchange) -> ResponseReader:
+        asking: Asking = exchange
+        request = asking.request
+        method = self.method(request)
+        on_hints = None
+        core = request.location.core
+        if core.early_hints and request.main is request and holds(core.early_hints, request):
+            on_hints = EarlyHints(request, self.conf).pass_on
+        return ResponseReader(head_only=method == b"HEAD", on_hints=on_hints)
+
+    def streams_body(self, request: Request) -> bool:
+        if self.own_body is not None:
+            return False
+        if request.head.chunked:
+            return bool(self.conf.http_minor)
+        return int(request.head.content_length) > 0
+
+
+class CachedProxyCodec(ProxyCodec):
+    """What is sent in a location with a cache: the key is made of what is asked for, and HEAD asks for the whole."""
+
+    def method(self, request: Request) -> bytes:
+        if request.method == b"HEAD" and self.conf.cache_convert_head and request.upstream.entry is not None:
+            return b"GET"
+        return ProxyCodec.method(self, request)
+
+    def cache_key(self, request: Request) -> bytes:
+        destination = self.destination
+        host = destination.host if destination.port else destination.address + b":"
+        return b"http://" + host + request_target(request, destination.uri, self.location, self.whole)
+
+
+class EarlyHints:
+    """Passes the 103 heads of one try on, up to `proxy_buffer_size` bytes of them."""
+
+    def __init__(self, request: Request, conf: LocationConf) -> None:
+        self.request = request
+        self.conf = conf
+        self.size = 0
+
+    def pass_on(self, head: ResponseHead) -> None:
+        self.size += head.size
+        request = self.request
+        if self.size > self.conf.buffer_size:
+            words = b"upstream sent too big early hints while reading response header from upstream"
+            request.log("info", words)
+            return
+        hidden = self.conf.hidden
+        fields = [field for field in head.fields if field[0].lower() not in hidden]
+        request.output.send_early_hints(request, fields)
+
+
+def _body_length(exchange: Asking) -> Number:
+    """Content-Length of what is sent: -1 for none, CHUNKED for a body whose length nobody knows yet."""
+    request = exchange.request
+    head = request.head
+    if exchange.streaming:
+        return CHUNKED if head.chunked else head.content_length
+    if not exchange.settings.pass_request_body:
+        return head.content_length
+    if request.discarding:
+        return 0 if head.chunked or head.content_length >= 0 else -1
+    if request.parent is not None and head.content_length > 0:
+        return request.body.size if request.body is not None else 0  # the main request may not have read its body
+    if head.chunked:
+        return request.body.size if request.body is not None else 0
+    return head.content_length

@@ -1,0 +1,97 @@
+"""static: files below `root` or `alias`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway._fast import uri as uri_grammar
+from gateway.core.files import FileError
+from gateway.core.pieces import FileSlice
+from gateway.http.module import OK, Contribution, HttpModule, Phase, Result
+from gateway.http.response import http_date
+from gateway.modules.http.file_access import open_file
+from gateway.modules.http.types import content_type_of
+
+if TYPE_CHECKING:
+    from gateway._fast.files import OpenedFile
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+
+
+# Up to this size a read and one write with the head cost less than sendfile, whose set-up alone is some microseconds.
+SMALL: Final = 16384
+
+
+def validators(file: OpenedFile) -> tuple[bytes, bytes]:
+    """nginx's ETag and Last-Modified, made once for each opened file."""
+    found: tuple[bytes, bytes] | None = file.prepared
+    if found is None:
+        found = file.prepared = file.make_etag(), http_date(file.mtime)
+    return found
+
+
+def serve(request: Request) -> Result:
+    """nginx's ngx_http_static_handler: for GET, HEAD and POST (405) of a URI without trailing slash."""
+    method = request.method
+    if method != b"GET" and method != b"HEAD" and method != b"POST":
+        return 405
+    uri = request.uri
+    if uri.endswith(b"/"):
+        return None
+    path = request.map_uri_to_path(uri)
+    try:
+        file = open_file(request, path)
+    except FileError as error:
+        return refuse(request, error)
+    if file.is_dir:
+        location = uri_grammar.escape(uri, "uri") + b"/"
+        request.response.location = location + b"?" + request.args if request.args else location
+        return 301
+    if not file.is_file:
+        request.log("crit", b'"%s" is not a regular file' % path)
+        return 404
+    if method == b"POST":
+        return 405
+    return request.discard_body() or send_file(request, file)
+
+
+def send_file(request: Request, file: OpenedFile) -> Result:
+    """Answer 200 with this file, its type by the URI's extension."""
+    response = request.response
+    response.status = 200
+    size = response.content_length = file.size
+    etag, last_modified = validators(file)
+    response.last_modified = file.mtime
+    response.last_modified_text = last_modified
+    if request.location.core.etag:
+        response.etag = etag
+        if response.fields:  # of an X-Accel-Redirect: they came first
+            response.place(b"ETag", b"etag")
+    if response.content_type is None:  # else it is that of an X-Accel-Redirect
+        response.content_type = content_type_of(request)
+    response.accept_ranges = True
+    if not request.send_head():
+        if size > SMALL:
+            request.send([FileSlice(file.fd, 0, size, file)], last=True)
+            return OK
+        data = file.content() if size else b""
+        if len(data) != size:
+            request.log("crit", b"the file became shorter while it was read: %d of %d bytes" % (len(data), size))
+            return request.abort()
+        request.send([data] if size else [], last=True)
+    return OK
+
+
+def refuse(request: Request, error: FileError) -> int:
+    """The status for a file that cannot be had, and nginx's line in the error log."""
+    status = error.status
+    if status != 404 or request.location.core.log_not_found:
+        request.log(error.level, error.message, OSError(error.errno, ""))
+    return status
+
+
+def plan(settings: Any, location: Location) -> Contribution:
+    return Contribution(handlers={Phase.CONTENT: serve})
+
+
+module = HttpModule(name="static", plan=plan)

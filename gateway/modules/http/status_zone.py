@@ -1,0 +1,200 @@
+"""status_zone: requests counted by server and by location, for the API; `status_zone NAME` of NGINX Plus.
+
+A server's zone counts the requests that the server got, a location's those that ended there; `off` in a location takes
+an outer location's zone away. Servers, or locations, that name the same zone are counted together, over all workers and
+over a reload.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config.conf import Conf, setting
+from gateway.config.directive import LIF, LOCATION, SERVER, Command, Directive, take
+from gateway.core.zones import LOCK_SIZE, Zone, Zones
+from gateway.http.module import NOTHING, Contribution, Handler, HttpModule, Phase, Result
+from gateway.upstream.peers.api import responses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway._fast.zones import Words
+    from gateway.config.loader import Loader, Scope
+    from gateway.core.variables import Getter
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+
+# The zone that all counts are in; nginx's own zones cannot have a name like this.
+ZONE: Final = " status_zone"
+_SERVER: Final = "server"
+_LOCATION: Final = "location"
+
+# a word for each status from 100 to 599 comes last
+_PROCESSING, _REQUESTS, _DISCARDED, _RECEIVED, _SENT, _CODES = range(6)
+_WORDS: Final = _CODES + 500
+
+
+class Counts:
+    """What is counted under one name."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.kind = kind
+        self.name = name
+        self.words: Words
+
+    def count(self, request: Request, length: Getter) -> None:
+        """A request ends."""
+        words = self.words
+        words.add(_REQUESTS, 1)
+        words.add(_RECEIVED, int(length(request) or 0))
+        status = request.log_status or request.err_status or request.response.status
+        if request.head_sent and 100 <= status < 600:
+            words.add(_CODES + status - 100, 1)
+            words.add(_SENT, int(request.bytes_sent()))
+        else:
+            words.add(_DISCARDED, 1)
+
+    def show(self) -> dict[str, Any]:
+        """As the API has it."""
+        words = list(self.words.view)
+        codes = words[_CODES:]
+        found: dict[str, Any] = {"processing": words[_PROCESSING]} if self.kind == _SERVER else {}
+        return {
+            **found,
+            "requests": words[_REQUESTS],
+            "responses": responses([sum(codes[start : start + 100]) for start in range(0, 500, 100)], codes),
+            "discarded": words[_DISCARDED],
+            "received": words[_RECEIVED],
+            "sent": words[_SENT],
+        }
+
+
+class Table:
+    """All counts of one configuration."""
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[str, str], Counts] = {}
+
+    def get(self, kind: str, name: str) -> Counts:
+        return self.counts.setdefault((kind, name), Counts(kind, name))
+
+    def attach(self, zone: Zone, old: Table | None) -> None:
+        """The zone has its memory: go on from what the old cycle had counted."""
+        zone.data = self
+        for key, counts in self.counts.items():
+            counts.words = zone.words(_WORDS)
+            if old is not None and key in old.counts:
+                # what is under way is the old workers'
+                counts.words.view[_REQUESTS:] = old.counts[key].words.view[_REQUESTS:]
+
+    def reset(self, kind: str, name: str) -> None:
+        """Count from 0 on, but for what is under way."""
+        words = self.counts[kind, name].words
+        for index in range(_REQUESTS, _WORDS):
+            words.store(index, 0)
+
+    def show(self, kind: str) -> dict[str, Any]:
+        return {counts.name: counts.show() for counts in self.counts.values() if counts.kind == kind}
+
+
+@dataclass(slots=True)
+class MainSettings(Conf):
+    table: Any = setting(None)
+    length: Any = setting(None)  # $request_length
+
+
+@dataclass(slots=True)
+class Settings(Conf):
+    server: Any = setting(None)
+    location: Any = setting(None)
+
+
+def set_zone(conf: Settings, command: Command) -> None:
+    name = command.args[0]
+    if not name:
+        command.fail(f'invalid zone name "{name}"')
+    main: MainSettings = command.scope.conf(module, "main")
+    if not isinstance(main.table, Table):
+        main.table = Table()
+    if command.scope.context == SERVER:
+        if isinstance(conf.server, Counts):
+            command.duplicate()
+        conf.server = main.table.get(_SERVER, name)
+    else:
+        conf.location = None if name == "off" else main.table.get(_LOCATION, name)
+
+
+def prepare(scope: Scope, loader: Loader) -> None:
+    main: MainSettings = scope.conf(module, "main")
+    table: Table | None = main.table
+    if table is not None:
+        main.length = scope.owner.variables.find("request_length").get
+        zones: Zones = loader.results.setdefault("zones", Zones())
+        size = (LOCK_SIZE + 128 + len(table.counts) * _WORDS * 8 + 4095) // 4096 * 4096
+        zones.add(ZONE, size, "status_zone", reuse=False).init = table.attach
+
+
+def show_servers(request: Request) -> dict[str, Any]:
+    """/http/server_zones."""
+    return _show(request, _SERVER)
+
+
+def show_locations(request: Request) -> dict[str, Any]:
+    """/http/location_zones."""
+    return _show(request, _LOCATION)
+
+
+def reset_server(request: Request, name: str) -> None:
+    request.cycle.scope.conf(module, "main").table.reset(_SERVER, name)
+
+
+def reset_location(request: Request, name: str) -> None:
+    request.cycle.scope.conf(module, "main").table.reset(_LOCATION, name)
+
+
+def _show(request: Request, kind: str) -> dict[str, Any]:
+    table: Table | None = request.cycle.scope.conf(module, "main").table
+    return {} if table is None else table.show(kind)
+
+
+def plan(settings: Settings, location: Location) -> Contribution:
+    server: Counts | None = settings.server
+    own: Counts | None = settings.location
+    if server is None and own is None:
+        return NOTHING
+    length: Getter = location.scope.conf(module, "main").length
+
+    def log(request: Request) -> Result:
+        if server is not None:
+            server.count(request, length)
+        if own is not None:
+            own.count(request, length)
+        return None
+
+    handlers: dict[Phase, Handler] = {Phase.LOG: log}
+    if server is not None:
+        handlers[Phase.POST_READ] = _begin(server)
+    return Contribution(handlers=handlers)
+
+
+def _begin(counts: Counts) -> Callable[[Request], Result]:
+    def end() -> None:
+        counts.words.add(_PROCESSING, -1)
+
+    def begin(request: Request) -> Result:
+        counts.words.add(_PROCESSING, 1)
+        request.cleanups.append(end)
+        return None
+
+    return begin
+
+
+module = HttpModule(
+    name="status_zone",
+    main=MainSettings,
+    location=Settings,
+    directives=(Directive("status_zone", SERVER | LOCATION | LIF, take(1), set_zone),),
+    prepare=prepare,
+    plan=plan,
+)

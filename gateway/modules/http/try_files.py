@@ -1,0 +1,106 @@
+"""try_files: the first of several files that exists, else a fallback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.directive import LOCATION, SERVER, Command, Directive, at_least
+from gateway.core.files import FileError
+from gateway.core.template import Template
+from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
+from gateway.http.paths import document_root
+from gateway.http.setters import template
+from gateway.modules.http import file_access
+
+if TYPE_CHECKING:
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+
+
+@dataclass(slots=True)
+class Settings(Conf):
+    tries: Any = setting(None, inherit=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    files: tuple[tuple[Template, bool], ...]  # with True for a directory
+    status: int  # of `=code`, or 0
+    fallback: Template | None
+
+
+def set_try_files(conf: Settings, command: Command) -> None:
+    if conf.tries is not UNSET:
+        command.duplicate()
+    *names, last = command.args
+    files = []
+    for name in names:
+        directory = name.endswith("/")
+        files.append((template(command, name[:-1] if directory else name), directory))
+    if last.startswith("="):
+        if not last[1:].isascii() or not last[1:].isdigit() or int(last[1:]) > 999:
+            command.fail(f'invalid code "{last}"')
+        conf.tries = Tries(tuple(files), int(last[1:]), None)
+    else:
+        conf.tries = Tries(tuple(files), 0, template(command, last))
+
+
+def plan(settings: Settings, location: Location) -> Contribution:
+    tries: Tries | None = settings.tries
+    if tries is None:
+        return NOTHING
+
+    aliased_by_regex = location.core.alias_length < 0
+
+    def find(request: Request) -> Result:
+        for file, directory in tries.files:
+            name = file(request)
+            path, uri = place(request, name, file.constant is None)
+            try:
+                found = file_access.test_file(request, path)
+            except FileError as error:
+                if error.status != 404:
+                    request.log("crit", error.message, OSError(error.errno, ""))
+                continue
+            if found.is_dir != directory:
+                continue
+            request.uri = uri
+            request.add_uri_to_alias = aliased_by_regex and not directory
+            return None
+        if tries.fallback is None:
+            return tries.status
+        target = tries.fallback(request)
+        if target.startswith(b"@"):
+            return request.named_location(target)
+        uri, args = request.split_uri(target)
+        return request.internal_redirect(uri, args)
+
+    return Contribution(handlers={Phase.PRECONTENT: find})
+
+
+def place(request: Request, name: bytes, has_variables: bool) -> tuple[bytes, bytes]:
+    """The path to try for a name, and the URI that the request gets if it is there.
+
+    alias takes its location's part off the front of a name made of variables (`$uri`), not of a literal one.
+    """
+    core = request.location.core
+    if core.alias is None:
+        return document_root(request) + name, name
+    base = document_root(request)
+    length = core.alias_length
+    if length < 0:
+        return base + name, name
+    front = request.uri[:length]
+    if has_variables and name.startswith(front):
+        name = name[length:]
+    return base + name, front + name
+
+
+module = HttpModule(
+    name="try_files",
+    location=Settings,
+    directives=(Directive("try_files", SERVER | LOCATION, at_least(2), set_try_files),),
+    plan=plan,
+)

@@ -1,0 +1,92 @@
+"""upstream_resolve: `resolver` and `resolver_timeout` in an upstream, and the work of `server … resolve`.
+
+A bad name is asked for again after resolver_timeout, as in nginx; here no name is asked for more than once a second.
+Where nginx answers a client that comes before the first answer of DNS with 502, a worker here accepts a moment later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gateway.config import units
+from gateway.config.directive import UPSTREAM, Command, Directive, at_least, take
+from gateway.config.errors import ConfigError
+from gateway.config.loader import Loader, Scope
+from gateway.http.module import HttpModule
+from gateway.http.resolving import make_resolver
+from gateway.modules.http import core as http_core
+from gateway.modules.http.upstream import upstream_of
+from gateway.upstream.duties import Duties, Task
+
+if TYPE_CHECKING:
+    from gateway.core.logs import Log
+    from gateway.http.cycle import Worker
+    from gateway.upstream.peers.upstreams import Upstream
+
+
+def set_resolver(conf: None, command: Command) -> None:
+    upstream = upstream_of(command)
+    if upstream.resolver is not None:
+        command.duplicate()
+    upstream.resolver = make_resolver(command)
+
+
+def set_timeout(conf: None, command: Command) -> None:
+    upstream = upstream_of(command)
+    if upstream.resolver_timeout >= 0:
+        command.duplicate()
+    try:
+        upstream.resolver_timeout = units.parse_time_ms(command.args[0]) / 1000
+    except ValueError:
+        command.refuse("invalid value")
+
+
+def prepare(scope: Scope, loader: Loader) -> None:
+    """The configuration is read: each upstream with a zone can resolve names, if a resolver is there."""
+    outer = scope.conf(http_core.module, "location")
+    able: list[Upstream] = []
+    for upstream in scope.owner.upstreams.all:
+        upstream.resolver = upstream.resolver or outer.resolver
+        if upstream.resolver_timeout < 0:
+            upstream.resolver_timeout = outer.resolver_timeout
+        if upstream.zoned and upstream.resolver is not None:
+            able.append(upstream)
+        elif any(server.resolve for server in upstream.servers):
+            name = upstream.name.decode("utf-8", "surrogateescape")
+            if upstream.zoned:
+                problem = f'no resolver defined to resolve names at run time in upstream "{name}"'
+                raise ConfigError(problem, upstream.where)
+            raise ConfigError(
+                f'resolving names at run time requires upstream "{name}" in {upstream.where} to be in shared memory'
+            )
+    if able:
+        duties = Duties(scope.owner, loader.results["log"])
+        loader.results.setdefault("late_imports", set()).add("gateway.upstream.peers.resolving")
+        for upstream in able:
+            scope.owner.ready.append(_asked(upstream))
+            duties.add(upstream, _following(upstream, loader.results["log"]))
+
+
+def _asked(upstream: Upstream) -> Callable[[], bool]:
+    return lambda: upstream.shared is None or upstream.shared.asked
+
+
+def _following(upstream: Upstream, log: Log) -> Task:
+    async def follow(worker: Worker) -> None:
+        from gateway.upstream.peers.resolving import resolve_names  # as late as may be: it needs Trio
+
+        assert upstream.resolver is not None
+        await resolve_names(upstream, upstream.resolver, upstream.resolver_timeout, log)
+
+    return follow
+
+
+module = HttpModule(
+    name="upstream_resolve",
+    directives=(
+        Directive("resolver", UPSTREAM, at_least(1), set_resolver),
+        Directive("resolver_timeout", UPSTREAM, take(1), set_timeout),
+    ),
+    prepare=prepare,
+)

@@ -1,0 +1,53 @@
+"""upstream_zone: `zone NAME [SIZE]`, the peers of an upstream in memory that all workers share."""
+
+from __future__ import annotations
+
+import mmap
+from typing import Any, Final
+
+from gateway.config import units
+from gateway.config.directive import UPSTREAM, Command, Directive, take
+from gateway.core.zones import ZoneError, Zones
+from gateway.http.module import HttpModule
+from gateway.http.setters import cycle_of
+from gateway.modules.http.upstream import upstream_of
+from gateway.upstream.peers.zone import PeersZone
+
+_LEAST_PAGES: Final = 8
+
+
+def set_zone(conf: None, command: Command) -> None:
+    upstream = upstream_of(command)
+    upstream.zoned = True
+    name = command.args[0]
+    if not name:
+        command.fail(f'invalid zone name "{name}"')
+    size = 0
+    if len(command.args) == 2:
+        try:
+            size = units.parse_size(command.args[1])
+        except ValueError:
+            command.fail(f'invalid zone size "{command.args[1]}"')
+        if size < _LEAST_PAGES * mmap.PAGESIZE:
+            command.fail(f'zone "{name}" is too small')
+    zones: Zones = command.loader.results.setdefault("zones", Zones())
+    try:
+        zone = zones.add(name, size, "upstream", reuse=False)
+    except ZoneError as error:
+        command.fail(str(error))
+    attach: Any = zone.init
+    if attach is None:
+        made = PeersZone(name)
+        attach = zone.init = made.attach
+        cycle = cycle_of(command)
+        cycle.on_worker_start.append(lambda worker: made.begin_worker())
+        cycle.on_worker_death.append(made.bury)
+    peers: PeersZone = attach.__self__
+    if upstream not in peers.upstreams:
+        peers.upstreams.append(upstream)
+
+
+module = HttpModule(
+    name="upstream_zone",
+    directives=(Directive("zone", UPSTREAM, take(1, 2), set_zone),),
+)

@@ -1,0 +1,132 @@
+"""stream_proxy: `proxy_pass` of the stream block, and how sessions are passed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config import units
+from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.directive import (
+    FLAG,
+    Arguments,
+    Command,
+    Context,
+    Directive,
+    Setter,
+    enum_,
+    flag,
+    number,
+    size,
+    take,
+    time_s,
+)
+from gateway.http.setters import Number
+from gateway.modules.stream.relay import Relaying
+from gateway.stream.module import NOTHING, Contribution, StreamModule
+from gateway.stream.setters import cycle_of, template
+from gateway.upstream.exchange.directives import set_bind
+from gateway.upstream.peers.address import parse_target
+
+if TYPE_CHECKING:
+    from gateway.stream.servers import Server
+
+_WHERE: Final = Context.STREAM | Context.STREAM_SERVER
+
+
+@dataclass(slots=True)
+class ServerConf(Conf):
+    relaying: Any = setting(None, inherit=False)
+    connect_timeout: Any = setting(60.0)
+    timeout: Any = setting(600.0)
+    buffer_size: Any = setting(16384)
+    next_upstream: Any = setting(True)
+    next_upstream_tries: Any = setting(0)
+    next_upstream_timeout: Any = setting(0.0)
+    upload_rate: Any = setting(None)
+    download_rate: Any = setting(None)
+    proxy_protocol: Any = setting(False)
+    half_close: Any = setting(False)
+    socket_keepalive: Any = setting(False)
+    local: Any = setting(None)
+    transparent: Any = setting(False)
+
+
+def set_pass(conf: ServerConf, command: Command) -> None:
+    if conf.relaying is not UNSET:
+        command.duplicate()
+    command.scope.owner.content_by = module
+    upstreams = cycle_of(command).upstreams
+    compiled = template(command, command.args[0])
+    if compiled.constant is None:
+        conf.relaying = Relaying(upstreams, None, compiled)
+        return
+    try:
+        target = parse_target(compiled.constant)
+    except ValueError as error:
+        command.fail(f'{error} in upstream "{command.args[0]}"')
+    conf.relaying = Relaying(upstreams, upstreams.refer(target, command.where), None)
+
+
+def _rate(field_name: str) -> Setter:
+    def set_rate(conf: Any, command: Command) -> None:
+        if getattr(conf, field_name) is not UNSET:
+            command.duplicate()
+        try:
+            value = Number(template(command, command.args[0]), units.parse_size)
+        except ValueError:
+            command.refuse("invalid value")
+        setattr(conf, field_name, value)
+
+    return set_rate
+
+
+def set_proxy_protocol(conf: ServerConf, command: Command) -> None:
+    if command.args[0].lower() == "v2":
+        command.fail('"proxy_protocol v2" is not supported yet')
+    enum_("proxy_protocol", {"off": False, "on": True})(conf, command)
+
+
+def set_old_buffer(conf: ServerConf, command: Command) -> None:
+    """The buffers of both directions had a directive each once."""
+    size("buffer_size")(conf, command)
+    command.warn(f'the "{command.name}" directive is deprecated, use the "proxy_buffer_size" directive instead')
+
+
+def set_local(conf: ServerConf, command: Command) -> None:
+    set_bind(conf, command, template)
+
+
+def plan(conf: ServerConf, server: Server) -> Contribution:
+    relaying: Relaying | None = conf.relaying
+    if relaying is None:
+        return NOTHING
+    return Contribution(content=lambda session: relaying.run(session, conf))
+
+
+def _proxy(name: str, arguments: Arguments, setter: Setter) -> Directive:
+    return Directive("proxy_" + name, _WHERE, arguments, setter, level="server")
+
+
+module = StreamModule(
+    name="stream_proxy",
+    server=ServerConf,
+    directives=(
+        Directive("proxy_pass", Context.STREAM_SERVER, take(1), set_pass, level="server"),
+        _proxy("bind", take(1, 2), set_local),
+        _proxy("socket_keepalive", FLAG, flag("socket_keepalive")),
+        _proxy("connect_timeout", take(1), time_s("connect_timeout")),
+        _proxy("timeout", take(1), time_s("timeout")),
+        _proxy("buffer_size", take(1), size("buffer_size")),
+        _proxy("downstream_buffer", take(1), set_old_buffer),
+        _proxy("upstream_buffer", take(1), set_old_buffer),
+        _proxy("upload_rate", take(1), _rate("upload_rate")),
+        _proxy("download_rate", take(1), _rate("download_rate")),
+        _proxy("next_upstream", FLAG, flag("next_upstream")),
+        _proxy("next_upstream_tries", take(1), number("next_upstream_tries")),
+        _proxy("next_upstream_timeout", take(1), time_s("next_upstream_timeout")),
+        _proxy("protocol", take(1), set_proxy_protocol),
+        _proxy("half_close", FLAG, flag("half_close")),
+    ),
+    plan=plan,
+)

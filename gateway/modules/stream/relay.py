@@ -1,0 +1,373 @@
+"""A session's way to its upstream: try after try until a peer has taken the connection, then bytes both ways."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from gateway._fast.lane import local_sockaddr, sockaddr_text
+from gateway.core.lane import current_fibre, park
+from gateway.core.resolver import words_of
+from gateway.core.transport import connect
+from gateway.protocol import proxy_protocol
+from gateway.stream.module import BAD_GATEWAY, INTERNAL_ERROR, SUCCESS
+from gateway.stream.session import address_text
+from gateway.upstream.exchange.attempt import Attempt
+from gateway.upstream.peers.address import inet_address, parse_target
+from gateway.upstream.peers.peers import Outcome
+from gateway.upstream.peers.upstreams import Upstream, several, single
+
+if TYPE_CHECKING:
+    from gateway._fast.stream import Stream
+    from gateway.core.template import Template
+    from gateway.stream.session import Session
+    from gateway.upstream.exchange.conf import Local
+    from gateway.upstream.peers.peers import Choice, Peer
+    from gateway.upstream.peers.upstreams import Upstreams
+
+_FAILED: Final = -1  # a try that leads to the next one; all else is a status
+_TIMED_OUT: Final = OSError(errno.ETIMEDOUT, "")
+# Of our own side, or of a configuration that cannot work; the rest is the network's daily life.
+_ORDINARY: Final = frozenset(
+    {errno.ECONNREFUSED, errno.ECONNRESET, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH}
+    | {errno.ETIMEDOUT, errno.EPIPE, errno.ENOTCONN, errno.EAGAIN, errno.ECONNABORTED}
+)
+
+
+class RelayConf(Protocol):
+    """What a relay reads of the proxy_ directives."""
+
+    connect_timeout: float
+    timeout: float
+    buffer_size: int
+    next_upstream: bool
+    next_upstream_tries: int
+    next_upstream_timeout: float
+    upload_rate: Callable[[Any], int] | None
+    download_rate: Callable[[Any], int] | None
+    proxy_protocol: int
+    half_close: bool
+    socket_keepalive: bool
+    local: Local | None
+    transparent: bool
+
+
+class Way:
+    """One direction: what was read and is not yet written, at most a buffer's size."""
+
+    __slots__ = ("began", "delayed_until", "ended", "half_closed", "moved", "rate", "room", "source", "target")
+
+    def __init__(self, source: Stream, target: Stream, room: int, rate: int, began: float) -> None:
+        self.source = source
+        self.target = target
+        self.room = room
+        self.rate = rate  # bytes a second, 0 for no limit
+        self.began = int(began)
+        self.moved = 0
+        self.delayed_until = 0.0  # nothing is read before that: the rate
+        self.ended = False  # the source will send no more
+        self.half_closed = False  # and the target was told so
+
+    def move(self, now: float) -> OSError | None:
+        """Pass on what is there and may pass; the error that the source met, if it ended so."""
+        source, target = self.source, self.target
+        if self.delayed_until and now >= self.delayed_until:
+            self.delayed_until = 0.0
+        while not self.ended and not self.delayed_until and source.readable and target.pending < self.room:
+            size = self.room - target.pending
+            if self.rate:
+                allowed = self.rate * (int(now) - self.began + 1) - self.moved
+                if allowed <= 0:
+                    self.delayed_until = now + -allowed / self.rate + 0.001
+                    break
+                size = min(size, allowed)
+            try:
+                data = source.recv(size)
+            except OSError as error:
+                self.ended = True
+                return error
+            if data is None:
+                break
+            if not data:
+                self.ended = True
+                break
+            self.moved += len(data)
+            target.send(data)
+            if self.rate and len(data) * 1000 >= self.rate:
+                self.delayed_until = now + len(data) / self.rate
+        return None
+
+    @property
+    def drained(self) -> bool:
+        return self.ended and not self.target.pending
+
+
+class Relay:
+    """One for each session of a server with proxy_pass."""
+
+    def __init__(self, session: Session, conf: RelayConf, upstream: Upstream | None) -> None:
+        self.session = session
+        self.conf = conf
+        self.upstream = upstream
+        self.lane = session.lane
+        self.attempts: list[Attempt] = []
+        self.attempt: Attempt | None = None
+        self.choice: Choice | None = None
+        self.peer: Peer | None = None  # the one that is taken now
+        self.asked: Peer | None = None  # the present or last one, for the error log
+        self.stream: Stream | None = None
+        self.received = 0
+        self.local: bytes | None = None  # proxy_bind
+        self.client_ended = False  # before there was a connection to the upstream
+        self.began = 0.0
+        session.upstream = self
+
+    def log_context(self) -> bytes:
+        """What the error log has of it behind the client and the server."""
+        upstream = b', upstream: "%b"' % self.asked.name if self.asked is not None else b""
+        return upstream + self._counts()
+
+    def _counts(self) -> bytes:
+        session = self.session
+        return b", bytes from/to client:%d/%d, bytes from/to upstream:%d/%d" % (
+            session.received,
+            session.stream.sent,
+            self.received,
+            self.stream.sent if self.stream is not None else 0,
+        )
+
+    async def run(self) -> int:
+        """The session's status. The upstream's connection is closed by release()."""
+        session, conf = self.session, self.conf
+        assert self.upstream is not None
+        if conf.local is not None:
+            address = conf.local(session)
+            self.local = address.sockaddr if address is not None else None
+        fibre = current_fibre()
+        assert fibre is not None
+        session.stream.handler = fibre.wake
+        session.received = len(session.buffer)
+        self.choice = self.upstream.choose(session)
+        self.began = self.lane.now
+        if conf.next_upstream_tries:
+            self.choice.tries = min(self.choice.tries, conf.next_upstream_tries)
+        while True:
+            status = await self._try(fibre.wake)
+            if status != _FAILED:
+                break
+            if not self._may_go_on():
+                return BAD_GATEWAY
+        return await self._pass() if status == SUCCESS else status
+
+    # -- one try -------------------------------------------------------------------------------------------------
+
+    async def _try(self, wake: Callable[[], object]) -> int:
+        """Connect to the next peer: SUCCESS when it is there."""
+        session, conf, choice = self.session, self.conf, self.choice
+        assert choice is not None and self.upstream is not None
+        session.action = b"connecting to upstream"
+        now = self.lane.now
+        self.peer = self.asked = choice.get(int(now))
+        attempt = self.attempt = Attempt(self.peer.name if self.peer is not None else self.upstream.name, now)
+        self.attempts.append(attempt)
+        if self.peer is None:
+            session.log("error", b"no live upstreams")
+            return BAD_GATEWAY
+        try:
+            stream = connect(
+                self.lane,
+                self.peer.sockaddr,
+                bind=self.local,
+                keepalive=conf.socket_keepalive,
+                nodelay=session.server.core.tcp_nodelay,
+                transparent=conf.transparent,
+            )
+        except OSError as error:
+            if error.filename is not None:  # our own side failed before the peer was asked
+                session.log("alert" if error.filename != b"bind()" else "crit", b"%b failed" % error.filename, error)
+                return INTERNAL_ERROR
+            level = "error" if error.errno in _ORDINARY else "crit"
+            session.log(level, b"connect() to %b failed" % self.peer.name, error)
+            return _FAILED
+        self.stream = stream
+        stream.handler = wake
+        deadline = now + conf.connect_timeout
+        while stream.connecting:
+            self._read_ahead()
+            if not await park(deadline) and stream.connecting:
+                session.log("error", b"upstream timed out", _TIMED_OUT)
+                return _FAILED
+        if stream.error:
+            failed = OSError(stream.error, "")
+            session.log("error" if failed.errno in _ORDINARY else "alert", b"connect() failed", failed)
+            return _FAILED
+        attempt.connected = self.lane.now
+        self._log_connected(stream)
+        return SUCCESS
+
+    def _log_connected(self, stream: Stream) -> None:
+        session = self.session
+        if self.asked is not None and session.logs("info"):
+            local = b"unix:" if self.asked.is_unix else address_text(sockaddr_text(local_sockaddr(stream.fd)))
+            session.log("info", b"proxy %b connected to %b" % (local, self.asked.name), alone=True)
+
+    def _read_ahead(self) -> None:
+        """What the client sends before there is anybody to send it to: as much as a buffer holds."""
+        session, room = self.session, self.conf.buffer_size
+        client = session.stream
+        while not self.client_ended and client.readable and len(session.buffer) < room:
+            try:
+                data = client.recv(room - len(session.buffer))
+            except OSError as error:
+                session.log("info", b"recv() failed", error)
+                data = b""
+            if data is None:
+                break
+            self.client_ended = not data
+            session.buffer += data
+            session.received += len(data)
+
+    def _may_go_on(self) -> bool:
+        """The present try failed: whether there is another one."""
+        conf, choice = self.conf, self.choice
+        assert choice is not None
+        self._close(Outcome.FAILED)
+        return bool(
+            choice.tries
+            and conf.next_upstream
+            and not (conf.next_upstream_timeout and self.lane.now - self.began >= conf.next_upstream_timeout)
+        )
+
+    def _close(self, outcome: Outcome) -> None:
+        attempt, stream = self.attempt, self.stream
+        if attempt is not None and attempt.ended < 0:
+            attempt.ended = self.lane.now
+            attempt.received = self.received
+            if stream is not None:
+                attempt.sent = stream.sent
+        if self.peer is not None and self.choice is not None:
+            self.peer = None
+            if self.choice.free(outcome, int(self.lane.now), attempt):
+                self.session.log("warn", b"upstream server temporarily disabled")
+        if stream is not None:
+            self.stream = None
+            stream.close()
+
+    def release(self) -> None:
+        """The session ends, however it came: the records are closed, and the connection."""
+        self._close(Outcome.OK)
+
+    # -- bytes both ways -----------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """What goes to the upstream before the client's bytes that are still to come."""
+        session, stream = self.session, self.stream
+        assert stream is not None
+        if self.conf.proxy_protocol:
+            stream.write(proxy_protocol.write(*session.remote(), *session.local_address()))
+        early, session.buffer = session.buffer, b""
+        if early:
+            stream.write(early)
+        stream.flush()
+
+    async def _pass(self) -> int:
+        session, conf, stream, lane = self.session, self.conf, self.stream, self.lane
+        assert stream is not None and self.attempt is not None
+        client = session.stream
+        self._begin()
+        rates = [0 if rate is None else rate(session) for rate in (conf.upload_rate, conf.download_rate)]
+        up = Way(client, stream, conf.buffer_size, rates[0], self.began)
+        down = Way(stream, client, conf.buffer_size, rates[1], self.began)
+        up.ended = self.client_ended
+        before = session.received
+        while True:
+            now = lane.now
+            for way in (up, down):
+                error = way.move(now)
+                session.received, self.received = before + up.moved, down.moved
+                if down.moved and self.attempt.head_read < 0:
+                    self.attempt.head_read = now
+                if error is not None:
+                    session.action = b"proxying and reading from " + (b"client" if way is up else b"upstream")
+                    session.log("info" if way is up else "error", b"recv() failed", error)
+                if way.target.error:
+                    session.action = b"proxying and sending to " + (b"upstream" if way is up else b"client")
+                    session.log("error" if way is up else "info", b"send() failed", OSError(way.target.error, ""))
+                    return SUCCESS
+            session.action = b"proxying connection"
+            if self._is_over(up, down):
+                who = b"client" if up.ended and not down.ended else b"upstream"
+                session.log("info", who + b" disconnected" + self._counts(), alone=True)
+                return SUCCESS
+            for way in (up, down):
+                if conf.half_close and way.drained and not way.half_closed:
+                    way.half_closed = True
+                    way.target.shutdown_write()
+            delays = [way.delayed_until for way in (up, down) if way.delayed_until]
+            if await park(min(delays) if delays else now + conf.timeout) or delays:
+                continue
+            session.log("info", b"connection timed out", _TIMED_OUT)
+            return SUCCESS
+
+    def _is_over(self, up: Way, down: Way) -> bool:
+        if self.conf.half_close:
+            return up.drained and down.drained
+        # what one side has sent before its end still goes to the other one
+        return up.drained or down.drained
+
+
+class Relaying:
+    """The `proxy_pass` of one server: where its sessions go."""
+
+    def __init__(self, upstreams: Upstreams, upstream: Upstream | None, template: Template | None) -> None:
+        self.upstreams = upstreams
+        self.upstream = upstream
+        self.template = template  # with variables; then `upstream` is None
+
+    async def run(self, session: Session, conf: RelayConf) -> int:
+        """A session, from the choice of its upstream to its end."""
+        relay = Relay(session, conf, self.upstream)
+        if relay.upstream is None:
+            relay.upstream = await self._find(session)
+            if relay.upstream is None:
+                return INTERNAL_ERROR
+        return await relay.run()
+
+    async def _find(self, session: Session) -> Upstream | None:
+        """The upstream that the variables name for this session."""
+        assert self.template is not None
+        text = self.template.evaluate(session)
+        try:
+            target = parse_target(text)
+        except ValueError as error:
+            session.log("error", b'%b in upstream "%b"' % (str(error).encode(), text))
+            return None
+        upstream = self.upstreams.find(target)
+        if upstream is not None:
+            return upstream
+        address = target.address
+        if not target.port and not (address is not None and address.is_unix):
+            session.log("error", b'no port in upstream "%b"' % target.host)
+            return None
+        if address is not None:
+            return single(address)
+        core = session.server.core
+        if core.resolver is None:
+            session.log("error", b"no resolver defined to resolve %b" % target.host)
+            return None
+        fibre = current_fibre()
+        assert fibre is not None
+        lookup = core.resolver.look_up(target.host, fibre.wake)
+        deadline = session.lane.now + core.resolver_timeout if core.resolver_timeout else 0.0
+        try:
+            while not lookup.done and await park(deadline):
+                pass
+            lookup.time_out()
+        finally:
+            lookup.cancel()
+        if lookup.code:
+            words = words_of(lookup.code).encode()
+            session.log("error", b"%b could not be resolved (%b)" % (target.host, words))
+            return None
+        return several(target.host, [inet_address(host, target.port) for host in lookup.hosts])

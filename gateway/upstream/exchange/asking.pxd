@@ -1,0 +1,79 @@
+# The types of asking.py's compiled form.
+cimport cython
+
+from gateway._fast.http1_response cimport ResponseHead
+from gateway._fast.lane cimport Lane, open_stream
+from gateway._fast.peers cimport PeerState
+from gateway._fast.stream cimport Stream
+from gateway._fast.watcher cimport Watcher
+from gateway.http.request cimport Request
+from gateway.protocol.cgi cimport Reader
+from gateway.upstream.exchange.attempt cimport Attempt
+from gateway.upstream.exchange.codec cimport Codec
+from gateway.upstream.exchange.keepalive cimport Connection, Keepalive
+from gateway.upstream.peers.peers cimport Choice
+from gateway.upstream.exchange.response cimport UpstreamHead
+from gateway.upstream.exchange.settings cimport ExchangeSettings
+from gateway.upstream.peers.upstreams cimport Upstream
+
+
+cdef class Asking(Watcher):
+    cdef public Attempt attempt
+    cdef public list attempts
+    cdef public double began
+    cdef public list body
+    cdef public bint body_sent
+    cdef public Choice choice
+    cdef public Codec codec
+    cdef public object conf
+    cdef public Connection connection
+    cdef public object frame
+    cdef public UpstreamHead head
+    cdef public Lane lane
+    cdef public bytes packet
+    cdef public bint pass_body
+    cdef public PeerState peer
+    cdef public PeerState asked
+    cdef public Reader reader
+    cdef public Request request
+    cdef public bint sent
+    cdef public bint streaming
+    cdef public list trailers
+    cdef public Upstream upstream
+    cdef public object wake
+    cdef public object failure
+    cdef public bint ready
+    cdef public bint sending
+    cdef public long long sent_at_last
+    cdef public double deadline
+    cdef public double client_deadline
+    cdef public double until
+    cdef double planned
+    cdef public ExchangeSettings settings
+
+    cpdef log(self, str level, bytes message, object stage=*)
+    @cython.locals(request=Request, state=long)
+    cpdef check_client(self)
+    @cython.locals(choice=Choice, now=long)
+    cpdef pick(self)
+    @cython.locals(now=double, attempts=list)
+    cpdef bint begin_try(self, PeerState peer) except -1
+    @cython.locals(connection=Connection, stream=Stream, attempt=Attempt)
+    cpdef bint ask(self) except -1
+    cpdef bint _shake_hands(self, Connection connection) except -1
+    cpdef bint _failed(self, object condition) except -1
+    cpdef bint _timed_out(self) except -1
+    @cython.locals(connection=Connection, keepalive=Keepalive)
+    cpdef bint _reuse(self, PeerState peer) except -1
+    @cython.locals(stream=Stream, settings=ExchangeSettings, sockaddr=bytes, connection=Connection)
+    cpdef bint _connect(self, PeerState peer) except -1
+    @cython.locals(now=double, attempt=Attempt, stream=Stream)
+    cpdef _send(self, Connection connection)
+    @cython.locals(now=double, attempt=Attempt, data=bytes, settings=ExchangeSettings)
+    cpdef bint _receive_head(self, Stream stream) except -1
+    @cython.locals(limit=cython.longlong, size=cython.longlong, reader=Reader, head=ResponseHead)
+    cpdef bint _parse(self, bytes data) except -1
+    @cython.locals(took=bint, now=double)
+    cpdef pass_on_body(self)
+    @cython.locals(took=bint, stream=Stream)
+    cpdef bint _pass_on(self) except -1

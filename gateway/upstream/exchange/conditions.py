@@ -1,0 +1,65 @@
+"""When another peer is asked: the conditions of `*_next_upstream`, and what each failure is answered with."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from gateway.upstream.peers.peers import Outcome
+
+
+class Condition(enum.IntFlag):
+    """Why a try failed; the names of the `*_next_upstream` directives."""
+
+    ERROR = 0x2
+    TIMEOUT = 0x4
+    INVALID_HEADER = 0x8
+    HTTP_500 = 0x10
+    HTTP_502 = 0x20
+    HTTP_503 = 0x40
+    HTTP_504 = 0x80
+    HTTP_403 = 0x100
+    HTTP_404 = 0x200
+    HTTP_429 = 0x400
+    UPDATING = 0x800
+    NON_IDEMPOTENT = 0x4000
+    OWN_SIDE = 0x20000000  # our own socket failed, before the peer was asked; no directive names it either
+    NO_LIVE = 0x40000000  # no peer to ask; no directive names it, so it always ends the exchange
+    OFF = 0x80000000
+
+
+BY_STATUS: Final = {
+    500: Condition.HTTP_500,
+    502: Condition.HTTP_502,
+    503: Condition.HTTP_503,
+    504: Condition.HTTP_504,
+    403: Condition.HTTP_403,
+    404: Condition.HTTP_404,
+    429: Condition.HTTP_429,
+}
+
+_STATUS_OF: Final = {
+    Condition.TIMEOUT: 504,
+    Condition.HTTP_504: 504,
+    Condition.HTTP_500: 500,
+    Condition.OWN_SIDE: 500,
+    Condition.HTTP_503: 503,
+    Condition.HTTP_403: 403,
+    Condition.HTTP_404: 404,
+    Condition.HTTP_429: 429,
+}
+
+# A second peer could do the work of these twice (RFC 9110, 9.2.2); WebDAV's LOCK as well.
+NON_IDEMPOTENT_METHODS: Final = frozenset({b"POST", b"LOCK", b"PATCH"})
+
+
+def status_of(condition: Condition) -> int:
+    """What the client is told when no other peer is asked."""
+    return _STATUS_OF.get(condition, 502)
+
+
+def outcome_of(condition: Condition) -> Outcome:
+    """Whether the peer is to blame: a 403 or 404 is an answer like any other."""
+    if condition == Condition.OWN_SIDE:
+        return Outcome.OK
+    return Outcome.NEXT if condition in (Condition.HTTP_403, Condition.HTTP_404) else Outcome.FAILED

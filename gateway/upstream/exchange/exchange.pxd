@@ -1,0 +1,46 @@
+# The types of exchange.py's compiled form.
+cimport cython
+
+from gateway._fast.peers cimport PeerState
+from gateway.http.request cimport Request
+from gateway.protocol.cgi cimport Reader
+from gateway.upstream.exchange.asking cimport Asking
+from gateway.upstream.exchange.attempt cimport Attempt
+from gateway.upstream.exchange.keepalive cimport Connection, Keepalive
+from gateway.upstream.peers.peers cimport Choice
+from gateway.upstream.exchange.response cimport UpstreamHead
+from gateway.upstream.exchange.settings cimport ExchangeSettings
+
+
+cdef long DONE, OK, RESTART, _PICK, _BEGIN, _ASK
+
+
+cdef class Exchange(Asking):
+    cpdef run(self)
+    @cython.locals(request=Request, choice=Choice)
+    cpdef _begin(self)
+    @cython.locals(request=Request)
+    cpdef happened(self)
+    cpdef late(self)
+    cpdef stopped(self)
+    @cython.locals(until=double)
+    cpdef _plan(self)
+    cpdef _go_on(self, long what, PeerState peer)
+    cpdef _enter_fibre(self)
+    @cython.locals(request=Request)
+    cpdef _end(self)
+    @cython.locals(attempt=Attempt, connection=Connection, keepalive=Keepalive)
+    cpdef release(self)
+    cpdef _free(self, object outcome)
+    @cython.locals(attempt=Attempt, connection=Connection, choice=Choice)
+    cpdef _next(self, object condition)
+    @cython.locals(request=Request)
+    cpdef finish(self, list pieces)
+    @cython.locals(head=UpstreamHead)
+    cpdef _unwanted(self)
+    @cython.locals(request=Request, head=UpstreamHead, settings=ExchangeSettings, ignored=long, choice=Choice,
+                   reader=Reader, without_body=bint, keeps=bint)
+    cpdef _answer(self)
+    cpdef _begin_body(self, UpstreamHead head)
+    cpdef copy_head(self, UpstreamHead head)
+    cpdef bint keeps(self, UpstreamHead head, bint buffering) except -1

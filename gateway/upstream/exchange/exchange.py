@@ -1,0 +1,489 @@
+"""One request to an upstream: try after try until one answers; the same loop for every protocol (codec.py).
+
+It needs no fibre until a body has to be passed on: any event of the upstream's stream or the client's, and the deadline
+that comes first, call the exchange, which looks at what can be done, does it, and waits again. What asks a peer
+(asking.py) never waits. The pipe, the tunnel, the queue and a request's body await, and so go on in a fibre. Compiled
+with the types of exchange.pxd.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway._fast.errors import HeadError
+from gateway._fast.uri import safe_uri
+from gateway.core.lane import current_fibre
+from gateway.http.body import BodyError, read_body, read_body_nowait, read_body_part
+from gateway.http.module import DONE, OK, RESTART, Result
+from gateway.http.output import CONNECTION_FAILED
+from gateway.upstream.exchange import pipe, storing, tunnel
+from gateway.upstream.exchange.asking import Asking, ClientGone
+from gateway.upstream.exchange.attempt import Stage, error_words
+from gateway.upstream.exchange.codec import Codec, RequestRefused
+from gateway.upstream.exchange.conditions import BY_STATUS, NON_IDEMPOTENT_METHODS, Condition, outcome_of, status_of
+from gateway.upstream.exchange.response import Ignore, UpstreamHead
+from gateway.upstream.peers.peers import Outcome
+
+if TYPE_CHECKING:
+    from gateway.upstream.peers.peers import Peer
+
+CLIENT_CLOSED: Final = 499
+# Members of enums, bound: a look-up in an enum costs more than a system call.
+_OK: Final = Outcome.OK
+_READING_BODY: Final = Stage.READING_BODY
+_X_ACCEL_REDIRECT: Final = int(Ignore.X_ACCEL_REDIRECT)
+_X_ACCEL_BUFFERING: Final = int(Ignore.X_ACCEL_BUFFERING)
+_SPECIAL: Final = 300  # from here on a status may have an error page
+# What _go_on() begins with.
+Step = int  # a number of C's, see exchange.pxd
+_PICK: Final = 0  # another peer has to be chosen
+_BEGIN: Final = 1  # the peer is chosen
+_ASK: Final = 2  # it is being asked
+
+
+class Exchange(Asking):
+    """The work for one request, and what is known of it afterwards. `request.upstream` is the latest one."""
+
+    # -- the whole -----------------------------------------------------------------------------------------------
+
+    def run(self) -> Result | Awaitable[Result]:
+        """The content handler. DONE: the exchange goes on by itself, and with the request at its end."""
+        head = self.request.head
+        if head.content_length > 0 or head.chunked or head.expect_100:
+            return self._run_after_body()
+        return self._begin()
+
+    async def _run_after_body(self) -> Result:
+        status = await self._take_request_body()
+        result = self._begin() if status is None else status
+        return result if result is None or isinstance(result, int) else await result
+
+    def _begin(self) -> Result | Awaitable[Result]:
+        """All that is sent is known: ask the first peer."""
+        request = self.request
+        try:
+            self.packet = self.codec.encode(self)
+        except RequestRefused as refused:
+            request.log(refused.level, refused.message)
+            return refused.status
+        request.on_client_event = self
+        choice = self.choice = self.upstream.choose(request)
+        tries = self.settings.next_upstream_tries
+        if tries and choice.tries > tries:
+            choice.tries = tries
+        self.began = self.lane.fresh()
+        result = self._go_on(_PICK, None)
+        return DONE if result is None else result
+
+    def happened(self) -> None:
+        """An event on either side."""
+        request = self.request
+        if request is None or self.wake is not None:
+            return  # it has ended, or a fibre goes on with it
+        try:
+            result = self._go_on(_ASK, None)
+        except Exception as error:
+            result = request.result_of(error)
+        if result is not None:
+            request.drive(result)
+
+    def late(self) -> None:
+        """The deadline that was the first when it was set has passed."""
+        self.planned = 0.0
+        if self.until > self.lane.fresh():
+            self._plan()
+        elif self.until:
+            self.happened()
+
+    def _plan(self) -> None:
+        """See that late() is called at `until`, or before."""
+        until = self.until
+        if until and (not self.planned or until < self.planned):
+            self.planned = until
+            self.lane.plan(self, until)
+
+    def stopped(self) -> None:
+        """The worker ends."""
+        if self.wake is None:
+            self._end()
+
+    def _go_on(self, what: Step, peer: Peer | None) -> Result | Awaitable[Result]:
+        """Do what can be done now, from a pick, a peer or an event on; None: something has to happen first.
+
+        An exception, which is that of a filter or a mistake of ours, ends the exchange as well.
+        """
+        try:
+            while True:
+                if what == _PICK:
+                    peer = self.pick()
+                    if peer is None and self.upstream.queue is not None:
+                        return self._queued()
+                if not (self.ask() if what == _ASK else self.begin_try(peer)):
+                    self._plan()
+                    return None
+                failure = self.failure or self._unwanted()
+                if failure is None:
+                    result = self._answer()
+                    if result is not None and not isinstance(result, int):
+                        return self._in_fibre(result)
+                    break
+                result = self._next(failure)
+                if result is not None:
+                    break
+                what = _PICK
+        except ClientGone:
+            result = self._client_gone()
+        except BodyError as error:
+            result = self._bad_body(error)
+        except BaseException:
+            self._end()
+            raise
+        self._end()
+        return RESTART if result is None else result
+
+    async def _queued(self) -> Result:
+        """Wait for a peer, and go on."""
+        queue = self.upstream.queue
+        assert queue is not None
+        self._enter_fibre()
+        try:
+            peer = await queue.wait(self)
+        except ClientGone:
+            gone = self._client_gone()
+            self._end()
+            return gone
+        except BaseException:
+            self._end()
+            raise
+        self.wake = None
+        self.request.on_client_event = self
+        result = self._go_on(_BEGIN, peer)
+        if result is None:
+            return DONE
+        return result if isinstance(result, int) else await result
+
+    async def _in_fibre(self, rest: Awaitable[Result]) -> Result:
+        """What is left of an answer after its head. Cancelled: the connection is closed, the peer given back."""
+        self._enter_fibre()
+        try:
+            return await rest
+        except ClientGone:
+            return self._client_gone()
+        except BodyError as error:
+            return self._bad_body(error)
+        finally:
+            self._end()
+
+    def _enter_fibre(self) -> None:
+        """From here on events wake the running fibre."""
+        fibre = current_fibre()
+        assert fibre is not None
+        self.lane.unplan(self)
+        self.planned = 0.0
+        self.wake = self.request.on_client_event = fibre.wake
+        if self.connection is not None:
+            self.connection.stream.handler = fibre.wake
+
+    def _bad_body(self, error: BodyError) -> int:
+        request = self.request
+        request.keepalive = False
+        if error.message:
+            self.log(error.level, error.message)
+        if request.head_sent:
+            request.log_status = request.log_status or request.response.status
+            return request.abort()
+        return error.status
+
+    def _end(self) -> None:
+        """The exchange has its result, or is given up; what stays are the records."""
+        request = self.request
+        if request is None:
+            return
+        self.lane.unplan(self)
+        if request.on_client_event is (self if self.wake is None else self.wake):
+            request.on_client_event = None
+        self.release()
+        # No cycle is left for the garbage collector.
+        self.wake = self.choice = self.reader = self.frame = None
+        self.request = None  # type: ignore[assignment]
+
+    async def _take_request_body(self) -> int | None:
+        """Read the client's body before anything else, or prepare to pass it on as it comes."""
+        request = self.request
+        if not self.settings.pass_request_body or request.discarding:
+            if request.body is None:
+                request.discard_body()
+            return None
+        body = request.body
+        if body is not None and body.given:
+            request.body = None
+            request.discard_body()
+            return None
+        try:
+            if (
+                body is None
+                and not self.settings.request_buffering
+                and request.main is request
+                and self.codec.streams_body(request)
+            ):
+                # A body that is here as a whole goes the usual way: with its length, and to another peer if need be.
+                self.streaming = not read_body_part(request, request.location.core.client_body_buffer_size).complete
+                return None
+            if read_body_nowait(request):
+                return None
+        except (BodyError, OSError):
+            pass  # read_body meets it again and says what it means
+        return await read_body(request)
+
+    def release(self) -> None:
+        """End of the exchange, however it came: the try is closed in the records, the connection kept or closed."""
+        attempt = self.attempt
+        if attempt.ended < 0:
+            attempt.ended = self.lane.fresh()
+        connection = self.connection
+        if connection is not None:
+            attempt.sent = connection.stream.sent - connection.sent_before
+        self._free(_OK)
+        if connection is not None:
+            self.connection = None
+            if connection.sessions is not None:
+                connection.sessions.save(connection)
+                connection.sessions = None
+            reader = self.reader
+            keepalive = self.upstream.keepalive
+            if (
+                keepalive is None
+                or reader is None
+                or not (reader.done and reader.keepalive and self.body_sent)
+                or self.request.connection.worker.exiting
+                or not keepalive.give(connection, self.conf, self.lane.fresh())
+            ):
+                connection.stream.close()
+
+    def _free(self, outcome: Outcome) -> None:
+        peer = self.peer
+        if peer is not None:
+            assert self.choice is not None
+            self.peer = None
+            upstream = self.upstream
+            if upstream.sticky is not None and outcome is _OK:
+                upstream.sticky.ended(self, self.choice, peer)
+            if self.choice.free(outcome, int(self.lane.fresh()), self.attempt):
+                self.log("warn", b"upstream server temporarily disabled")
+            if upstream.queue is not None:
+                upstream.queue.wake()
+
+    def _client_gone(self) -> Result:
+        request = self.request
+        if not request.aborted:
+            self.log(
+                "info",
+                b"epoll_wait() reported that client prematurely closed connection, "
+                b"so upstream connection is closed too",
+            )
+            if not request.head_sent:
+                return CLIENT_CLOSED
+            request.log_status = request.log_status or request.response.status
+            request.aborted = True
+        return CLIENT_CLOSED
+
+    # -- between tries -------------------------------------------------------------------------------------------
+
+    def _may_go_on(self, condition: Condition) -> bool:
+        conf = self.conf
+        if self.sent and self.request.method in NON_IDEMPOTENT_METHODS:
+            condition |= Condition.NON_IDEMPOTENT
+        return (
+            conf.next_upstream & condition == condition
+            and not (self.sent and self.streaming)
+            and not (conf.next_upstream_timeout and self.lane.now - self.began >= conf.next_upstream_timeout)
+        )
+
+    def _next(self, condition: Condition) -> int | None:
+        """Give the peer back after a failure; the status to end with, None to try another peer."""
+        attempt = self.attempt
+        connection = self.connection
+        choice = self.choice
+        assert choice is not None
+        if attempt.ended < 0:
+            attempt.ended = self.lane.fresh()
+        if connection is not None:
+            attempt.sent = connection.sent
+        # A kept connection that had ended is no fault of the peer.
+        self._free(Outcome.STALE if attempt.cached and condition == Condition.ERROR else outcome_of(condition))
+        if condition == Condition.TIMEOUT:
+            self.log("error", b"upstream timed out (%b)" % error_words(OSError(errno.ETIMEDOUT, "")))
+        if connection is not None:
+            self.connection = None
+            connection.stream.close()
+        self.check_client_error()
+        status = attempt.status = status_of(condition)
+        if not choice.tries or not self._may_go_on(condition):
+            return status
+        return None
+
+    def check_client_error(self) -> None:
+        if self.request.output.client_state() >= CONNECTION_FAILED or self.request.aborted:
+            raise ClientGone
+
+    # -- the answer ----------------------------------------------------------------------------------------------
+
+    def _unwanted(self) -> Condition | None:
+        """Whether the status that came is one that another peer may better, and there is one to ask."""
+        head = self.head
+        assert head is not None and self.choice is not None
+        if head.status < _SPECIAL:
+            return None
+        condition = BY_STATUS.get(head.status)
+        if condition is None or self.choice.tries <= 1 or not self._may_go_on(condition):
+            return None
+        return condition
+
+    def _answer(self) -> Result | Awaitable[Result]:
+        """Use the head that came: an error page, a redirect, a tunnel, or the client's response."""
+        request = self.request
+        conf = self.conf
+        head = self.head
+        reader = self.reader
+        choice = self.choice
+        assert head is not None and reader is not None and choice is not None
+        settings = self.settings
+        if head.status >= _SPECIAL and (
+            (settings.intercept_errors and self._has_error_page(head)) or (head.status == 404 and conf.intercept_404)
+        ):
+            self._begin_body(head)
+            self.intercepted(head)
+            return head.status
+        if (head.status >= 400 or request.head.upgrade is not None) and request.cycle.diagnosis is not None:
+            request.cycle.diagnosis.answered(self)
+        if choice.notify:
+            choice.head_came(self.attempt)
+        if self.upstream.sticky is not None and self.peer is not None:
+            self.upstream.sticky.head_came(self, choice, self.peer)
+        ignored = settings.ignore_headers
+        head.apply_controls(request, ignored)
+        if head.redirect is not None and not ignored & _X_ACCEL_REDIRECT:
+            return self._redirect(head)
+        self.copy_head(head)
+        if head.status == 101 and request.head.upgrade is not None:
+            if request.main is not request:
+                self.request.log("error", b"connection upgrade in subrequest")
+                return request.abort()
+            return tunnel.run(self)
+        self.attempt.stage = _READING_BODY
+        if request.method != b"HEAD":
+            self.attempt.body_received += reader.preread()
+        rest, broken = self._begin_body(head)
+        buffering = settings.buffering
+        if head.buffering and settings.change_buffering and not ignored & _X_ACCEL_BUFFERING:
+            buffering = {b"no": False, b"yes": True}.get(head.buffering, buffering)
+        if not buffering:
+            request.limit_rate = 0
+        without_body = request.send_head()
+        keeps = self.keeps(head, buffering)
+        if without_body and not keeps:
+            return self.finish([])
+        if broken:
+            request.send([rest] if rest and not without_body else [])
+            return pipe.cut_off(self)
+        if reader.excess:
+            self.warn_excess()
+        if reader.done and not keeps:
+            return self.finish([rest] if rest else [])
+        if buffering:
+            if request.cycle.diagnosis is not None:
+                request.cycle.diagnosis.buffers(self)
+            return pipe.run_buffered(self, rest, keeps)
+        return pipe.run_unbuffered(self, rest)
+
+    # what an exchange with a cache does besides
+
+    def intercepted(self, head: UpstreamHead) -> None:
+        """Instead of this answer there will be an error page."""
+
+    def copy_head(self, head: UpstreamHead) -> None:
+        """Make the client's response of the head."""
+        head.copy(self.request, self.conf)
+
+    def keeps(self, head: UpstreamHead, buffering: bool) -> bool:
+        """Whether the answer becomes a file; asked when the client's head is queued."""
+        return buffering and self.settings.stores and head.status == 200 and self.request.method != b"HEAD"
+
+    def begin_keeping(self) -> Any:
+        """What takes the answer, if it is kept: its `file` is written, then `finish` called. Errors: FileError."""
+        return storing.Storing(self)
+
+    def _begin_body(self, head: UpstreamHead) -> tuple[bytes, bool]:
+        """What of the body came with the head, and whether it is broken; without a body the answer is whole now."""
+        assert self.reader is not None
+        try:
+            rest = self.reader.begin_body(
+                self.request.method, head.status, head.content_length, head.chunked, head.connection_close
+            )
+        except HeadError as error:
+            self.log("error", error.message.encode("utf-8", "surrogateescape"))
+            return error.part, True
+        return rest, False
+
+    def warn_excess(self) -> None:
+        words = getattr(self.reader, "excess_words", None)
+        self.log("warn", words or b'upstream sent more data than specified in "Content-Length" header')
+
+    def finish(self, pieces: list[Any]) -> Result:
+        """The whole answer is here: let the upstream go, and leave the rest to the output."""
+        self.attempt.ended = self.lane.fresh()
+        request = self.request
+        trailers = None if self.reader is None else self.reader.get_trailers()
+        if trailers is not None:
+            self.trailers = trailers
+        if self.trailers and self.settings.pass_trailers:
+            hidden = self.settings.hidden
+            request.response.trailers = [field for field in self.trailers if field[0].lower() not in hidden]
+        request.send(pieces, True)
+        return OK
+
+    def cut(self) -> Result:
+        """The answer broke off after its head: the client must see that it is not whole.
+
+        That of a subrequest is a part of the response like any other, as in nginx.
+        """
+        request = self.request
+        if request.parent is not None:
+            request.send([], True)
+            return OK
+        request.keepalive = False
+        request.send([], False, True)
+        request.log_status = request.log_status or request.response.status
+        return request.abort()
+
+    def _has_error_page(self, head: UpstreamHead) -> bool:
+        request = self.request
+        if not any(page.status == head.status for page in request.location.core.error_pages or ()):
+            return False
+        if head.status == 401:
+            request.response.fields += head.get_all(b"www-authenticate")
+        return True
+
+    def _redirect(self, head: UpstreamHead) -> Result:
+        """X-Accel-Redirect: another location answers, with some of this answer's fields."""
+        request = self.request
+        target = head.redirect
+        assert target is not None
+        if self.reader is not None:  # else the answer comes from a cache
+            self._begin_body(head)
+        self.release()
+        head.copy_for_redirect(request, self.conf)
+        if target.startswith(b"@"):
+            return request.named_location(target)
+        parsed = safe_uri(target)
+        if parsed is None:
+            request.log("error", b'unsafe URI "%b" was detected' % target)
+            return 404
+        if request.method != b"HEAD":
+            request.method = b"GET"
+        return request.internal_redirect(*parsed)
+
+
+__all__ = ["DONE", "ClientGone", "Codec", "Exchange", "RequestRefused"]

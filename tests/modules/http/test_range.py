@@ -1,0 +1,71 @@
+"""range: 206, 416, multipart, If-Range."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.modules.http.range import UNLIMITED, NotSatisfiable, cut, parse
+from tests.engine import serving
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (b"0-0", [(0, 1)]),
+        (b"5-", [(5, 10)]),
+        (b"-3", [(7, 10)]),
+        (b"-30", [(0, 10)]),
+        (b"0-1, 8-99", [(0, 2), (8, 10)]),
+        (b"0-9,0-9", None),
+    ],
+)
+def test_parse(text: bytes, parts: list[tuple[int, int]] | None) -> None:
+    assert parse(text, 10, 100) == parts
+
+
+def test_by_default_parts_with_their_heads_must_not_be_much_more_than_the_whole() -> None:
+    text = b",".join(b"%d-%d" % (n, n) for n in range(20))
+    assert parse(text, 100, UNLIMITED) is None
+    assert len(parse(text, 100, 1000) or ()) == 20
+    assert len(parse(text, 10_000, UNLIMITED) or ()) == 20
+
+
+def test_nothing_to_cut_off_an_empty_body() -> None:
+    assert parse(b"0-", 0, 100) is None
+    assert parse(b"-5", 0, 100) is None
+
+
+@pytest.mark.parametrize("text", [b"", b"-", b"a-b", b"10-", b"5-3", b"1-2-3", b"0x1-2"])
+def test_what_is_no_range_is_not_satisfiable(text: bytes) -> None:
+    with pytest.raises(NotSatisfiable):
+        parse(text, 10, 100)
+
+
+def test_cut_over_pieces() -> None:
+    assert cut([b"abc", b"defg"], 0, 2, 5) == [b"c", b"de"]
+    assert cut([b"abc"], 10, 0, 5) == []
+
+
+async def test_single_and_multipart(tmp_path: Path) -> None:
+    (tmp_path / "t").write_bytes(b"0123456789" * 10)
+    async with serving(f"server {{ listen 127.0.0.1:80; root {tmp_path}; }}") as engine:
+        reply = await engine.get("/t", {"Range": "bytes=2-4"})
+        assert (reply.status, reply.body) == (206, b"234")
+        assert reply.header("content-range") == b"bytes 2-4/100"
+        reply = await engine.get("/t", {"Range": "bytes=0-1,98-"})
+        assert reply.status == 206
+        assert (reply.header("content-type") or b"").startswith(b"multipart/byteranges; boundary=")
+        assert b"\r\n\r\n01\r\n--" in reply.body and b"\r\n\r\n89\r\n--" in reply.body
+        assert int(reply.header("content-length") or b"0") == len(reply.body)
+        reply = await engine.get("/t", {"Range": "bytes=100-"})
+        assert (reply.status, reply.header("content-range")) == (416, b"bytes */100")
+        assert (await engine.get("/t", {"Range": "bytes=0-1", "If-Range": '"other"'})).status == 200
+
+
+async def test_head_tells_the_range_without_a_body(tmp_path: Path) -> None:
+    (tmp_path / "t").write_bytes(b"0123456789")
+    async with serving(f"server {{ listen 127.0.0.1:80; root {tmp_path}; }}") as engine:
+        reply = await engine.request("HEAD", "/t", {"Range": "bytes=1-3"})
+        assert (reply.status, reply.body, reply.header("content-length")) == (206, b"", b"3")
