@@ -1,4 +1,4 @@
-"""HeadError: what a peer sent is refused; shared by everything here that reads bytes from a peer."""
+"""What a peer sent is refused; shared by everything here that reads bytes from a peer."""
 
 from __future__ import annotations
 
@@ -35,3 +35,11 @@ class HeadError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} while {self.action}" if self.action else self.message
+
+
+class Http2Error(Exception):
+    """An HTTP/2 connection ends: GOAWAY with this code, and nginx's words for the log."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code

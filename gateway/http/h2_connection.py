@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 # What may be queued on the socket before streams have to wait for it.
 _ENOUGH: Final = 64 * 1024
-# Replies to SETTINGS, PING and the like that nobody reads: nginx keeps 10,000 of some 24 bytes.
-_FLOOD: Final = _ENOUGH + 10_000 * 24
+# Frames that answer the client's (of SETTINGS, PING and the like) and that wait for it to read: nginx's limit.
+_MOST_FRAMES: Final = 10_000
 
 
 class Http2Connection(Client):
@@ -69,8 +69,9 @@ class Http2Connection(Client):
         self.total_bytes = 0
         self.payload_bytes = 0
         self.idle_events = 0
+        self.begun = False  # the first event is over
+        self.frames = 0  # written, and not with the kernel as far as is known
         self.idle_until = self.lane.fresh() + self.server.header_timeout
-        self.idle_code = wire.PROTOCOL_ERROR  # of the GOAWAY when that is over
         self.stalled_until = 0.0  # the socket takes nothing
         tcp = self.stream
         tcp.handler = self.on_event
@@ -115,7 +116,7 @@ class Http2Connection(Client):
         self.blocked = True
         self.new_streams = self.canceled_streams = 0
         try:
-            if not self.streams and self.idle_until and self.last_stream:
+            if not self.streams and self.begun and not self.reader.incomplete:
                 self.idle_events += 1
                 if self.idle_events > 10 * self.core.keepalive_requests:
                     raise Http2Error(wire.NO_ERROR, "http2 flood detected")
@@ -127,6 +128,7 @@ class Http2Connection(Client):
             self._finalize(error.code)
         finally:
             self.blocked = False
+            self.begun = True
         self.push()
 
     def _read(self) -> None:
@@ -158,10 +160,10 @@ class Http2Connection(Client):
                 handler(self, frame)
             else:
                 self.log(f"client sent frame with unknown type {frame.type}")
+            if self.frames > _MOST_FRAMES:
+                self.failed = True  # there is no use in a GOAWAY behind all that
+                raise Http2Error(wire.NO_ERROR, "http2 flood detected")
         self.total_bytes += len(data)
-        if self.stream.pending > _FLOOD:
-            self.failed = True  # there is no use in a GOAWAY behind all that
-            raise Http2Error(wire.NO_ERROR, "http2 flood detected")
         if self.total_bytes // 8 > self.payload_bytes + 1048576:
             raise Http2Error(wire.NO_ERROR, "http2 flood detected")
 
@@ -172,10 +174,11 @@ class Http2Connection(Client):
             self.failed = True
             self._finalize(wire.NO_ERROR)
         elif self.idle_until and self.idle_until <= now:
-            if self.idle_code != wire.NO_ERROR or self.reader.incomplete:
+            code = wire.NO_ERROR
+            if self.reader.incomplete:
                 self.log("client timed out (110: Connection timed out)")
-                self.idle_code = wire.PROTOCOL_ERROR
-            self._finalize(self.idle_code)
+                code = wire.PROTOCOL_ERROR
+            self._finalize(code)
         elif self.block_until and self.block_until <= now:
             self.log("client timed out (110: Connection timed out)")
             number = self.last_stream = self.late_block = self.reader.block_stream
@@ -205,7 +208,13 @@ class Http2Connection(Client):
         """Queue frames; where they end, in bytes of the socket."""
         tcp = self.stream
         tcp.write(data)
+        self.total_bytes += len(data)
         return tcp.sent + tcp.pending
+
+    def reply(self, frame: bytes) -> None:
+        """Queue a frame that the client's made us send; a client that reads none of them is ended."""
+        self.frames += 1
+        self.write(frame)
 
     def want(self, stream: Http2Stream) -> None:
         """The stream has data that it may send."""
@@ -224,6 +233,7 @@ class Http2Connection(Client):
                 wrote = self._take_turns()
                 before = tcp.sent
                 tcp.flush()
+                self.frames = min(self.frames, tcp.pending // wire.FRAME_HEAD)
                 if tcp.error:
                     self.failed = True
                     self._finalize(wire.NO_ERROR)
@@ -282,7 +292,6 @@ class Http2Connection(Client):
                 return
             if not self.idle_until and not self.stream.pending:
                 self.idle_until = self.lane.fresh() + self.core.keepalive_timeout
-                self.idle_code = wire.NO_ERROR
         block = self.reader.block_stream
         if not block or block == self.late_block:
             self.block_until = 0.0
@@ -303,7 +312,7 @@ class Http2Connection(Client):
 
     def say_goaway(self, code: int) -> None:
         if not self.goaway and not self.failed:
-            self.goaway = True
+            self.goaway = self.reader.refusing = True
             self.write(wire.goaway(self.last_stream, code))
 
     def _finalize(self, code: int) -> None:
@@ -369,17 +378,10 @@ class Http2Connection(Client):
             stream.receive(frame)
 
     def _headers(self, frame: Frame) -> None:
-        if self.goaway:
-            return
         number = frame.stream
         if number == self.late_block:
             self.fields.read(frame.payload)  # for the table of those that follow
             return
-        if number % 2 == 0 or number <= self.last_stream:
-            raise Http2Error(
-                wire.PROTOCOL_ERROR,
-                f"client sent HEADERS frame with incorrect identifier {number}, the last was {self.last_stream}",
-            )
         if frame.depends_on == number:
             raise Http2Error(
                 wire.PROTOCOL_ERROR, f"client sent HEADERS frame for stream {number} with incorrect dependency"
@@ -393,7 +395,7 @@ class Http2Connection(Client):
             if self.refused_streams > max(self.settings.concurrent_streams, 100):
                 raise Http2Error(wire.NO_ERROR, "client sent too many refused streams")
             self.refused_streams += 1
-            self.write(wire.rst_stream(number, wire.REFUSED_STREAM))
+            self.reply(wire.rst_stream(number, wire.REFUSED_STREAM))
             return
         self.priority_limit += self.settings.concurrent_streams
         self.idle_until = 0.0
@@ -454,14 +456,14 @@ class Http2Connection(Client):
                 self.frame_size = value
             elif number == wire.ENABLE_PUSH and value > 1:
                 raise _wrong_setting("ENABLE_PUSH", value, wire.PROTOCOL_ERROR)
-        self.write(wire.SETTINGS_ACK)
+        self.reply(wire.SETTINGS_ACK)
         if delta:
             self.initial_window += delta
             for stream in list(self.streams.values()):
                 stream.change_window(delta)
 
     def _ping(self, frame: Frame) -> None:
-        self.write(wire.ping_ack(frame.payload))
+        self.reply(wire.ping_ack(frame.payload))
 
     def _window_update(self, frame: Frame) -> None:
         increment = wire.word_of(frame.payload) & wire.MAX_WINDOW

@@ -131,23 +131,25 @@ class Http2Stream(Client):
         if self.lost:
             return
         fields = response_fields(request, self.lane.http_date)
-        request.head_size = self._write_fields(fields, wire.END_STREAM if ends else 0)
+        self._write_fields(fields, wire.END_STREAM if ends else 0)
         if ends:
             return
         self.chunk = request.location.http2_chunk_size
-        self.rate, after = rate_limit(request)
-        self.rate_base = self.sent_bytes + after
+        self.rate, self.rate_base = rate_limit(request)
 
-    def _write_fields(self, fields: Fields, flags: int) -> int:
+    def _write_fields(self, fields: Fields, flags: int) -> None:
         http2 = self.http2
         data = wire.headers(self.id, encode(fields), flags, http2.frame_size)
-        self._write(data, flags)
-        return len(data)
+        http2.payload_bytes += len(data) - wire.FRAME_HEAD
+        self._write(data, flags, len(data))
 
-    def _write(self, data: bytes, flags: int) -> None:
+    def _write(self, data: bytes, flags: int, framing: int) -> None:
+        """Queue a frame; `framing`: what of it is no body, and not in $body_bytes_sent."""
         http2 = self.http2
         end = http2.write(data)
         self.sent_bytes += len(data)
+        if self.request is not None:
+            self.request.head_size += framing
         if flags & wire.END_STREAM:
             self.out_closed = True
             http2.ending.append((end, self))
@@ -189,9 +191,10 @@ class Http2Stream(Client):
         http2.payload_bytes += size
         ends = self.ending and not self.queued
         flags = wire.END_STREAM if ends and not self._trailers() else 0
-        self._write(wire.frame_head(size, wire.DATA, flags, self.id) + data, flags)
+        before = self.sent_bytes
+        self._write(wire.frame_head(size, wire.DATA, flags, self.id) + data, flags, wire.FRAME_HEAD)
         if self.rate:
-            self.rate_until = self.lane.fresh() + size / self.rate
+            self._charge(before)
         request = self.request
         if request is not None:
             if not self.finishing:
@@ -229,7 +232,8 @@ class Http2Stream(Client):
         """How much the rate lets out now; where it holds everything back, the stream comes again in time."""
         assert self.request is not None
         now = self.lane.fresh()
-        allowed = int(self.rate * (now - self.request.started + 1)) - (self.sent_bytes - self.rate_base)
+        # whole seconds, the first of which is free, as nginx counts them
+        allowed = self.rate * (int(now - self.request.started) + 1) - (self.sent_bytes - self.rate_base)
         wait = self.rate_until - now
         if allowed <= 0:
             wait = max(wait, -allowed / self.rate + 0.001)
@@ -237,6 +241,12 @@ class Http2Stream(Client):
             return allowed
         self.lane.call_later(wait, self._go_on)
         return 0
+
+    def _charge(self, before: int) -> None:
+        """What went out beyond the free part must have taken its time before more goes."""
+        count = max(self.sent_bytes - self.rate_base, 0) - max(before - self.rate_base, 0)
+        if count * 1000 >= self.rate:
+            self.rate_until = self.lane.fresh() + count / self.rate
 
     def _go_on(self) -> None:
         if self.queued and not self.lost:
@@ -255,7 +265,8 @@ class Http2Stream(Client):
         if trailers:
             self._write_fields(trailers, wire.END_STREAM)
         else:
-            self._write(wire.frame_head(0, wire.DATA, wire.END_STREAM, self.id), wire.END_STREAM)
+            frame = wire.frame_head(0, wire.DATA, wire.END_STREAM, self.id)
+            self._write(frame, wire.END_STREAM, wire.FRAME_HEAD)
 
     def client_state(self) -> Status:
         return CONNECTION_FAILED if self.lost else CLIENT_THERE
@@ -426,7 +437,7 @@ class Http2Stream(Client):
 
     def _update_window(self, size: int) -> None:
         if size > self.recv_window:
-            self.http2.write(wire.window_update(self.id, size - self.recv_window))
+            self.http2.reply(wire.window_update(self.id, size - self.recv_window))
             self.recv_window = size
 
     def body_begins(self, whole: bool) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from struct import Struct
 from typing import Final, NamedTuple
 
+from gateway._fast.errors import Http2Error as Http2Error
+
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 DATA: Final = 0
@@ -60,14 +62,6 @@ _TWO_WORDS: Final = Struct(">II")
 _STREAM_BITS: Final = 0x7FFFFFFF
 
 
-class Http2Error(Exception):
-    """The connection ends: GOAWAY with this code, and nginx's words for the log."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class Frame(NamedTuple):
     """One frame, or a part of a DATA frame."""
 
@@ -86,6 +80,8 @@ class FrameReader:
 
     def __init__(self, block_limit: int) -> None:
         self.block_limit = block_limit
+        self.last_stream = 0  # the last that HEADERS began
+        self.refusing = False  # no stream begins any more: GOAWAY was sent
         self._buffer = b""
         self._at = 0
         self._begun = False  # the preface was there
@@ -108,7 +104,7 @@ class FrameReader:
         if self._block_head is not None:
             return self._block_head.stream
         head = self._head
-        return head[2] if head is not None and head[0] == HEADERS else 0
+        return head[2] if head is not None and head[0] == HEADERS and not self.refusing else 0
 
     def feed(self, data: bytes) -> None:
         self._buffer = self._buffer[self._at :] + data if self._at < len(self._buffer) else data
@@ -124,7 +120,8 @@ class FrameReader:
             kind, flags, stream = self._head  # type: ignore[misc]
             if kind == DATA:
                 return self._data(flags, stream)
-            if kind >= UNKNOWN or kind == GOAWAY or (kind == PING and flags & ACK):
+            dropped = kind == GOAWAY or (kind == PING and flags & ACK) or (kind == HEADERS and self.refusing)
+            if dropped or kind >= UNKNOWN:
                 if not self._skip():
                     return None
                 if kind >= UNKNOWN:
@@ -169,7 +166,15 @@ class FrameReader:
                 raise Http2Error(PROTOCOL_ERROR, "client sent CONTINUATION frame with incorrect identifier")
         elif kind < UNKNOWN:
             _check(kind, flags, stream, length)
-        if kind in (HEADERS, CONTINUATION):
+        if kind == HEADERS and not self.refusing:
+            # before its block is here, which may never be
+            if stream % 2 == 0 or stream <= self.last_stream:
+                raise Http2Error(
+                    PROTOCOL_ERROR,
+                    f"client sent HEADERS frame with incorrect identifier {stream}, the last was {self.last_stream}",
+                )
+            self.last_stream = stream
+        if kind == CONTINUATION or (kind == HEADERS and not self.refusing):
             self._block_size += length
             if self._block_size > self.block_limit:
                 raise Http2Error(ENHANCE_YOUR_CALM, "client sent too large header")

@@ -61,7 +61,8 @@ async def test_a_preface_that_comes_in_pieces(size: int) -> None:
         (wire.settings([(5, 1)]), wire.PROTOCOL_ERROR, "MAX_FRAME_SIZE value 1"),
         (wire.settings([(2, 2)]), wire.PROTOCOL_ERROR, "ENABLE_PUSH value 2"),
         (wire.headers(2, b"\x82", 1, 16384), wire.PROTOCOL_ERROR, "HEADERS frame with incorrect identifier 2"),
-        (wire.headers(1, b"\xff\xff\xff\xff\x0f", 1, 16384), wire.COMPRESSION_ERROR, "invalid header block"),
+        (wire.headers(0, b"\x82", 1, 16384), wire.PROTOCOL_ERROR, "HEADERS frame with incorrect identifier 0"),
+        (wire.headers(1, b"\xff\xff\xff\xff\x0f", 1, 16384), wire.COMPRESSION_ERROR, "too long header index value"),
     ],
 )
 async def test_errors_of_the_connection(frame: bytes, code: int, words: str) -> None:
@@ -93,6 +94,57 @@ async def test_an_idle_connection_ends() -> None:
         assert (await client.get("/")).status == 200
         await client.until_closed()
         assert client.goaway == 0
+
+
+async def test_an_idle_connection_that_was_never_used_ends_without_an_error() -> None:
+    async with serving(SERVER % "client_header_timeout 50ms;") as engine:
+        async with http2(engine) as client:
+            await client.until_closed()
+            assert client.goaway == 0
+        assert not [line for line in engine.log.lines if "timed out" in line]
+
+
+async def test_a_frame_that_does_not_end_in_time_is_an_error() -> None:
+    async with serving(SERVER % "client_header_timeout 50ms;") as engine:
+        async with http2(engine) as client:
+            await client.raw(wire.frame_head(8, wire.PING, 0, 0) + b"abc")
+            await client.until_closed()
+            assert client.goaway == wire.PROTOCOL_ERROR
+        assert [line for line in engine.log.lines if "client timed out (110: Connection timed out)" in line]
+
+
+async def test_a_stream_that_is_open_does_not_begin_again() -> None:
+    """Also when the block of its second beginning never ends: its request must not be forgotten."""
+    zone = "limit_req_zone $uri zone=one:1m rate=1r/m;"
+    slow = SERVER % "client_header_timeout 50ms; location /slow { limit_req zone=one burst=5; }"
+    async with serving(zone + slow) as engine:
+        async with http2(engine) as client:
+            await client.get("/slow")
+            number = await client.begin(request("/slow"))
+            await client.raw(wire.frame_head(1, wire.HEADERS, 0, number) + b"\x82")
+            await client.until_closed()
+            assert client.goaway == wire.PROTOCOL_ERROR
+        assert [line for line in engine.log.lines if f"incorrect identifier {number}, the last was {number}" in line]
+
+
+async def test_a_block_of_fields_that_does_not_end_in_time_ends_its_stream() -> None:
+    async with serving(SERVER % "client_header_timeout 50ms;") as engine, engine.connect() as stream:
+        await stream.send_all(wire.PREFACE + wire.settings(()) + wire.frame_head(1, wire.HEADERS, 1, 1) + b"\x82")
+        received = b""
+        while not received.endswith(wire.rst_stream(1, wire.PROTOCOL_ERROR)):
+            received += await stream.receive_some()
+
+
+async def test_events_of_an_idle_connection_are_counted() -> None:
+    async with serving(SERVER % "keepalive_requests 2;") as engine:
+        async with http2(engine) as client:
+            with contextlib.suppress(trio.BrokenResourceError):
+                for _ in range(40):
+                    await client.raw(wire.window_update(0, 1))
+                    await trio.sleep(0)
+            await client.until_closed()
+            assert client.goaway == 0
+        assert [line for line in engine.log.lines if "http2 flood detected" in line]
 
 
 async def test_a_worker_that_ends_says_so_and_serves_what_has_begun() -> None:

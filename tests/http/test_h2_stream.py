@@ -6,9 +6,11 @@ from pathlib import Path
 
 import h2.events
 import pytest
+import trio
 
 from tests.engine import serving
 from tests.http2_client import Fields, http2, request, speaking
+from tests.modules.http.test_log import serving as serving_with_logs
 
 SERVER = "server { listen 127.0.0.1:8080; server_name localhost; http2 on; %s }"
 
@@ -133,6 +135,38 @@ async def test_a_server_without_http2_is_misdirected() -> None:
     async with serving((SERVER % 'location / { return 200 "text"; }') + other) as engine, http2(engine) as client:
         assert (await client.get("/", host="other")).status == 421
         assert (await client.get("/", host="localhost")).status == 200
+
+
+async def test_a_long_field_in_few_bytes() -> None:
+    """Of large_client_header_buffers, a field's limit is on what was sent, which Huffman's code makes short."""
+    async with speaking(SERVER % 'location / { return 200 "$http_x"; }') as client:
+        assert (await client.get("/", (b"x", b"a" * 9000))).body == b"a" * 9000
+
+
+async def test_what_is_counted_as_sent(tmp_path: Path) -> None:
+    """Frames' heads are in $bytes_sent alone."""
+    log = f"log_format f '$uri $body_bytes_sent $bytes_sent'; access_log {tmp_path}/log f;"
+    text = log + SERVER % (
+        'http2_chunk_size 4; location / { return 200 "0123456789"; } location /204 { return 204; }'
+        'location /t { add_trailer X-T t; return 200 "abc"; }'
+    )
+    async with serving_with_logs(text) as engine, http2(engine) as client:
+        for path in ("/", "/204", "/t"):
+            await client.get(path)
+    lines = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    counts = {uri: (int(body), int(whole)) for uri, body, whole in lines}
+    assert {uri: body for uri, (body, _) in counts.items()} == {"/": 10, "/204": 0, "/t": 3}
+    assert all(whole > body + 9 for body, whole in counts.values())
+    assert counts["/"][1] > 10 + 4 * 9
+
+
+@pytest.mark.parametrize(("after", "least", "most"), [("limit_rate_after 100k;", 0.0, 0.4), ("", 0.5, 5)])
+async def test_limit_rate_and_what_is_free_of_it(tmp_path: Path, after: str, least: float, most: float) -> None:
+    (tmp_path / "file").write_bytes(bytes(60_000))
+    async with serving(SERVER % f"root {tmp_path}; limit_rate 30k; {after}") as engine, http2(engine) as client:
+        begun = trio.current_time()
+        assert len((await client.get("/file")).body) == 60_000
+        assert least <= trio.current_time() - begun < most
 
 
 BODY = SERVER % (
