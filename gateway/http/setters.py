@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gateway.config.conf import UNSET
@@ -33,6 +33,16 @@ def location_of(command: Command) -> Location:
 
 def server_of(command: Command) -> Server:
     return location_of(command).server  # type: ignore[no-any-return]
+
+
+def locations_of(cycle: HttpCycle) -> Iterator[Location]:
+    """All locations of all servers, a server's own and `if` blocks too, each before those inside it."""
+    for server in cycle.servers:
+        waiting = [server.root]
+        while waiting:
+            location = waiting.pop()
+            yield location
+            waiting += reversed(location.children)
 
 
 def template(command: Command, text: str) -> Template:

@@ -213,9 +213,7 @@ class Call:
         if not path:
             if self.fields == [""]:
                 return self.only("GET", lambda: list(zoned))
-            return self.only(
-                "GET", lambda: {name: self.selected(api.describe(zoned[name], now)) for name in zoned}
-            )
+            return self.only("GET", lambda: {name: self.selected(api.describe(zoned[name], now)) for name in zoned})
         upstream = zoned.get(unquote(path[0]))
         if upstream is None:
             raise ApiError(404, "upstream not found", "UpstreamNotFound")
@@ -339,7 +337,10 @@ class Call:
     def limit_reqs(self) -> dict[str, Any]:
         return {zone.name: zone.data.show() for zone in self.main.zones or () if zone.owner == "limit_req"}
 
-    def reset_limit_req(self, name: str) -> None:
+    def limit_conns(self) -> dict[str, Any]:
+        return {zone.name: zone.data.show() for zone in self.main.zones or () if zone.owner == "limit_conn"}
+
+    def reset_zone(self, name: str) -> None:
         zones: Zones = self.main.zones
         zone = zones.get(name)
         assert zone is not None
@@ -365,10 +366,6 @@ def _fields(args: bytes) -> list[str] | None:
         if key == b"fields" and equals:
             return unquote(value.decode("latin-1")).split(",")
     return None
-
-
-def _nothing(call: Call) -> Any:
-    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,8 +417,8 @@ _RESOURCES: Final[dict[str, Resource]] = {
         lambda call, name: status_zone.reset_location(call.request, name),
     ),
     "http/caches": Resource(Call.caches, ("cache not found", "CacheNotFound")),
-    "http/limit_conns": Resource(_nothing, ("limit_conn not found", "LimitConnNotFound")),
-    "http/limit_reqs": Resource(Call.limit_reqs, ("limit_req not found", "LimitReqNotFound"), Call.reset_limit_req),
+    "http/limit_conns": Resource(Call.limit_conns, ("limit_conn not found", "LimitConnNotFound"), Call.reset_zone),
+    "http/limit_reqs": Resource(Call.limit_reqs, ("limit_req not found", "LimitReqNotFound"), Call.reset_zone),
 }
 
 

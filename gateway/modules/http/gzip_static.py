@@ -1,0 +1,77 @@
+"""gzip_static: the file of the same name with ".gz", compressed beforehand, for clients that take it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gateway.config.conf import Conf, setting
+from gateway.config.directive import EVERYWHERE, Directive, enum_, take
+from gateway.core.files import FileError
+from gateway.http import accept_encoding
+from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
+from gateway.modules.http import gzip
+from gateway.modules.http.file_access import open_file
+from gateway.modules.http.static import send_file
+
+if TYPE_CHECKING:
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+
+
+@dataclass(slots=True)
+class Settings(Conf):
+    enable: Any = setting("off")
+
+
+def plan(settings: Settings, location: Location) -> Contribution:
+    if settings.enable == "off":
+        return NOTHING
+    always = settings.enable == "always"
+    conditions = location.confs[gzip.module]
+    vary: bool = conditions.vary
+
+    def serve(request: Request) -> Result:
+        if request.method not in (b"GET", b"HEAD") or request.uri.endswith(b"/"):
+            return None
+        taken = always or accept_encoding.gzip_ok(request, conditions)
+        if not taken and not vary:
+            return None
+        path = request.map_uri_to_path(request.uri) + b".gz"
+        try:
+            file = open_file(request, path)
+        except FileError as error:
+            if error.status != 404:
+                request.log(error.level, error.message, OSError(error.errno, ""))
+            return None
+        response = request.response
+        if not always:
+            # also where the plain file is sent: a cache has to keep the two apart
+            response.gzip_vary = vary
+            if not taken:
+                return None
+        if file.is_dir:
+            return None
+        if not file.is_file:
+            request.log("crit", b'"%s" is not a regular file' % path)
+            return 404
+        wrong = request.discard_body()
+        if wrong:
+            return wrong
+        if request.location.core.etag:
+            response.place(b"ETag", b"etag")
+        response.place(b"Content-Encoding", b"content-encoding")
+        response.content_encoding = b"gzip"
+        return send_file(request, file)
+
+    return Contribution(handlers={Phase.CONTENT: serve})
+
+
+module = HttpModule(
+    name="gzip_static",
+    location=Settings,
+    directives=(
+        Directive("gzip_static", EVERYWHERE, take(1), enum_("enable", {w: w for w in ("off", "on", "always")})),
+    ),
+    plan=plan,
+)

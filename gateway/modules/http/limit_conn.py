@@ -1,0 +1,283 @@
+"""limit_conn: how many requests of a key may be under way at once; `limit_conn_zone` and its directives.
+
+nginx never takes back what a worker had counted that was killed, so that its clients stay limited for ever. Here each
+worker has a record of its own for a key beside the sum, and the master takes off what a dead one left.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config import units
+from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
+from gateway.config.text import to_bytes
+from gateway.core.variables import Variable
+from gateway.core.zones import Zone, ZoneError, Zones
+from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
+from gateway.http.setters import cycle_of, template
+
+if TYPE_CHECKING:
+    from gateway.core.template import Template
+    from gateway.core.zones import Table, Words
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+
+# A record's words. Of a sum the pid is 0; a worker's own names the record of its sum.
+_COUNT, _PID, _SUM, _WORDS = range(4)
+# Holds an IPv6 address and a pid; of longer keys the table keeps a digest.
+_KEY_SIZE: Final = 24
+_MAX_KEY: Final = 255
+_LEAST_PAGES: Final = 8
+_MAX_LIMIT: Final = 65535
+
+# What the API shows of a zone, in a word each.
+_OUTCOMES: Final = ("passed", "rejected", "rejected_dry_run")
+PASSED, REJECTED, REJECTED_DRY_RUN = range(3)
+_STATUS: Final = "limit_conn_status"
+_STATUS_TEXTS: Final = (b"PASSED", b"REJECTED", b"REJECTED_DRY_RUN")
+LEVELS: Final = {"info": "info", "notice": "notice", "warn": "warn", "error": "error"}
+
+
+class Full(Exception):
+    """The key has as many as it may have, or (`no_memory`) the zone holds no more keys."""
+
+    def __init__(self, no_memory: bool) -> None:
+        super().__init__(no_memory)
+        self.no_memory = no_memory
+
+
+class Connections:
+    """What a zone is used for: its key, and the counts in its memory."""
+
+    def __init__(self, name: str, key: Template) -> None:
+        self.name = name
+        self.key = key
+        self.table: Table
+        self.counts: Words
+        self.zone: Zone
+
+    def attach(self, zone: Zone, old: Connections | None) -> None:
+        """Called when the zone has its memory, which may be the old cycle's."""
+        self.zone = zone
+        if old is None:
+            self.counts = zone.words(len(_OUTCOMES))
+            self.table = zone.table(_KEY_SIZE, _WORDS)
+        elif old.key.text != self.key.text:
+            raise ZoneError(
+                f'limit_conn_zone "{self.name}" uses the "{self.key.text}" key '
+                f'while previously it used the "{old.key.text}" key'
+            )
+        else:
+            self.table, self.counts = old.table, old.counts
+        zone.data = self
+
+    def enter(self, key: bytes, limit: int) -> int:
+        """Count one more; the record to leave() with. Errors: Full."""
+        table = self.table
+        pid = os.getpid()
+        with self.zone.lock:
+            total = table.insert(b"\0\0\0\0" + key)
+            if total < 0:
+                raise Full(True)
+            if table.word(total, _COUNT) >= limit:
+                raise Full(False)
+            own = table.insert(pid.to_bytes(4, "big") + key)
+            if own < 0:
+                if not table.word(total, _COUNT):
+                    table.remove(total)
+                raise Full(True)
+            table.set_word(own, _PID, pid)
+            table.set_word(own, _SUM, total)
+            table.add_word(own, _COUNT, 1)
+            table.add_word(total, _COUNT, 1)
+        return own
+
+    def leave(self, own: int) -> None:
+        with self.zone.lock:
+            self._take(own, 1)
+
+    def _take(self, own: int, count: int) -> None:
+        table = self.table
+        total = table.word(own, _SUM)
+        for record in (own, total):
+            if table.add_word(record, _COUNT, -count) <= 0:
+                table.remove(record)
+
+    def bury(self, pid: int) -> None:
+        """Take off what a worker had under way that is dead."""
+        table = self.table
+        with self.zone.lock:
+            left = []
+            record = table.oldest()
+            while record >= 0:
+                if table.word(record, _PID) == pid:
+                    left.append(record)
+                record = table.newer(record)
+            for record in left:
+                self._take(record, table.word(record, _COUNT))
+
+    def count(self, outcome: int) -> None:
+        self.counts.add(outcome, 1)
+
+    def show(self) -> dict[str, int]:
+        """/http/limit_conns/NAME of the API."""
+        return dict(zip(_OUTCOMES, self.counts.view, strict=True))
+
+    def reset(self) -> None:
+        for index in range(len(_OUTCOMES)):
+            self.counts.store(index, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One `limit_conn` directive."""
+
+    zone: Zone
+    most: int
+
+
+@dataclass(slots=True)
+class LimitConf(Conf):
+    """What http and stream have in common."""
+
+    limits: Any = setting(())
+    level: Any = setting("error")
+    dry_run: Any = setting(False)
+
+
+@dataclass(slots=True)
+class LocationConf(LimitConf):
+    status: Any = setting(503)
+
+
+def _add(command: Command, name: str, size: int, owner: str) -> Zone:
+    zones: Zones = command.loader.results.setdefault("zones", Zones())
+    try:
+        return zones.add(name, size, owner)
+    except ZoneError as error:
+        command.fail(str(error))
+
+
+def zone_setter(owner: str) -> Any:
+    def set_zone(conf: Any, command: Command) -> None:
+        """limit_conn_zone KEY zone=NAME:SIZE."""
+        key = template(command, command.args[0])
+        word = command.args[1]
+        if not word.startswith("zone="):
+            command.fail(f'invalid parameter "{word}"')
+        name, colon, text = word[5:].partition(":")
+        try:
+            size = units.parse_size(text) if colon else -1
+        except ValueError:
+            size = -1
+        if size < 0:
+            command.fail(f'invalid zone size "{word}"')
+        if size < _LEAST_PAGES * mmap.PAGESIZE:
+            command.fail(f'zone "{word}" is too small')
+        if not name:
+            command.fail(f'"{command.name}" must have "zone" parameter')
+        zone = _add(command, name, size, owner)
+        if zone.init is not None:
+            bound = zone.init.__self__.key.text  # type: ignore[attr-defined]
+            command.fail(f'{command.name} "{name}" is already bound to key "{bound}"')
+        connections = Connections(name, key)
+        zone.init = connections.attach
+        cycle_of(command).on_worker_death.append(connections.bury)
+
+    return set_zone
+
+
+def limit_setter(owner: str) -> Any:
+    def set_limit(conf: LimitConf, command: Command) -> None:
+        """limit_conn ZONE NUMBER."""
+        name, text = command.args
+        zone = _add(command, name, 0, owner)
+        if conf.limits is UNSET:
+            conf.limits = []
+        if any(limit.zone is zone for limit in conf.limits):
+            command.refuse("is duplicate")
+        if not text.isascii() or not text.isdigit() or int(text) == 0:
+            command.fail(f'invalid number of connections "{text}"')
+        if int(text) > _MAX_LIMIT:
+            command.fail("connection limit must be less 65536")
+        conf.limits.append(Limit(zone, int(text)))
+
+    return set_limit
+
+
+def check(subject: Any, settings: LimitConf) -> tuple[int, list[Any]] | None:
+    """Count a request or a session in all zones of its limits: the outcome, and what takes it off again.
+
+    None where no key had a value.
+    """
+    held: list[Any] = []
+    outcome = None
+    for limit in settings.limits:
+        connections: Connections = limit.zone.data
+        key = connections.key(subject)
+        if not key:
+            continue
+        if len(key) > _MAX_KEY:
+            words = b'the value of the "%b" key is more than 255 bytes: "%b"' % (to_bytes(connections.key.text), key)
+            subject.log("error", words)
+            continue
+        outcome = PASSED
+        try:
+            own = connections.enter(key, limit.most)
+        except Full as full:
+            if not full.no_memory:
+                dry = b", dry run," if settings.dry_run else b""
+                words = b'limiting connections%b by zone "%b"' % (dry, to_bytes(connections.name))
+                subject.log(settings.level, words)
+            for leave in held:
+                leave()
+            outcome = REJECTED_DRY_RUN if settings.dry_run else REJECTED
+            connections.count(outcome)
+            return outcome, []
+        connections.count(PASSED)
+        held.append(partial(connections.leave, own))
+    return None if outcome is None else (outcome, held)
+
+
+def plan(settings: LocationConf, location: Location) -> Contribution:
+    if not settings.limits:
+        return NOTHING
+
+    def handler(request: Request) -> Result:
+        values = request.main.values
+        if _STATUS in values:
+            return None
+        found = check(request, settings)
+        if found is None:
+            return None
+        outcome, held = found
+        values[_STATUS] = _STATUS_TEXTS[outcome]
+        if held:
+            request.main.cleanups.extend(held)
+        return int(settings.status) if outcome == REJECTED else None
+
+    return Contribution(handlers={Phase.PREACCESS: handler})
+
+
+def status(request: Request) -> bytes | None:
+    return request.main.values.get(_STATUS)
+
+
+module = HttpModule(
+    name="limit_conn",
+    location=LocationConf,
+    directives=(
+        Directive("limit_conn_zone", HTTP, take(2), zone_setter("limit_conn"), level="main"),
+        Directive("limit_conn", EVERYWHERE, take(2), limit_setter("limit_conn")),
+        Directive("limit_conn_log_level", EVERYWHERE, take(1), enum_("level", LEVELS)),
+        Directive("limit_conn_status", EVERYWHERE, take(1), number("status", 400, 599)),
+        Directive("limit_conn_dry_run", EVERYWHERE, FLAG, flag("dry_run")),
+    ),
+    variables=(Variable("limit_conn_status", status),),
+    plan=plan,
+)
