@@ -34,12 +34,12 @@ from gateway.core.logs import Log
 from gateway.core.open_file_cache import OpenFileCache
 from gateway.core.template import compile_template
 from gateway.core.zones import Zone
-from gateway.http.cycle import Worker
 from gateway.http.h1_head import decide_framing, render_head
 from gateway.http.output import Output
 from gateway.http.request import Request
 from gateway.http.stand_in import stand_in
 from gateway.protocol.uwsgi import PacketEncoder, PlainEncoder
+from gateway.serving.worker import Worker
 from gateway.upstream.exchange.params import params_of
 from tests._fast.plain import plain_twin
 from tests.engine import MemorySink, load_http
@@ -215,7 +215,7 @@ def engine() -> Iterator[Row]:
     """What the engine does between a request's head and its answer, for requests that no client made."""
     cycle = load_http(SITE)
     log = Log(MemorySink())
-    worker = Worker(cycle, Lane(), log, 0, 1024)
+    worker = Worker([cycle], Lane(), log, 0, 1024)
     (server,) = cycle.servers
 
     def request(target: bytes) -> Request:

@@ -18,7 +18,8 @@ from gateway.config.parser import parse
 from gateway.core.lane import Lane
 from gateway.core.logs import DEBUG, Log
 from gateway.core.zones import Zones
-from gateway.http.cycle import HttpCycle, Worker
+from gateway.http.cycle import HttpCycle
+from gateway.serving.worker import Worker
 
 
 class MemorySink:
@@ -72,7 +73,7 @@ class Engine:
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         peer = socket.AF_INET.to_bytes(2, "little") + (40000).to_bytes(2, "big") + bytes([127, 0, 0, 1]) + bytes(8)
-        self.worker._acceptor(self.cycle.listenings[listening])(theirs.detach(), peer)
+        self.worker.acceptor(self.cycle.listenings[listening])(theirs.detach(), peer)
         return trio.SocketStream(trio.socket.from_stdlib_socket(ours))
 
     async def raw(self, data: bytes, listening: int = 0, *, end: bool = False) -> bytes:
@@ -142,7 +143,7 @@ async def serving(text: str, prefix: str = "/") -> AsyncIterator[Engine]:
     async with trio.open_nursery() as nursery:
         lane = Lane(clock=trio.current_time)
         await nursery.start(lane.run)
-        worker = Worker(cycle, lane, log, 0, 1024)
+        worker = Worker([cycle], lane, log, 0, 1024)
         worker.nursery = nursery
         worker.start([])
         try:

@@ -15,7 +15,8 @@ from gateway.config.parser import parse
 from gateway.core.lane import Lane
 from gateway.core.logs import Log
 from gateway.core.zones import Zones
-from gateway.stream.cycle import StreamCycle, StreamWorker
+from gateway.serving.worker import Worker
+from gateway.stream.cycle import StreamCycle
 from tests.engine import MemorySink
 
 PEER = socket.AF_INET.to_bytes(2, "little") + (40000).to_bytes(2, "big") + bytes([127, 0, 0, 1]) + bytes(8)
@@ -38,7 +39,7 @@ def load_stream(text: str, log: Log | None = None) -> StreamCycle:
 class Engine:
     """A worker on a lane; `connect` and `talk` open a connection each."""
 
-    def __init__(self, cycle: StreamCycle, worker: StreamWorker, sink: MemorySink) -> None:
+    def __init__(self, cycle: StreamCycle, worker: Worker, sink: MemorySink) -> None:
         self.cycle = cycle
         self.worker = worker
         self.log = sink
@@ -62,7 +63,7 @@ class Engine:
     async def ended(self) -> None:
         """Until no session is left, so that all of them have been logged."""
         with trio.fail_after(5):
-            while self.worker.sessions:
+            while self.worker.connections:
                 await trio.sleep(0.001)
 
     def logged(self, part: str) -> list[str]:
@@ -79,16 +80,16 @@ async def serving(text: str, worker_connections: int = 1024) -> AsyncIterator[En
     async with trio.open_nursery() as nursery:
         lane = Lane()
         await nursery.start(lane.run)
-        worker = StreamWorker(cycle, lane, log, worker_connections)
+        worker = Worker([cycle], lane, log, 0, worker_connections)
         worker.nursery = nursery
         worker.start([])
         try:
             yield Engine(cycle, worker, sink)
             worker.close_idle()
             with trio.move_on_after(5):
-                while worker.sessions or lane.fibre_count:
+                while worker.connections or lane.fibre_count:
                     await trio.sleep(0.01)
-            assert not worker.sessions, "sessions left open"
+            assert not worker.connections, "sessions left open"
             assert not lane.fibre_count, "fibres left running"
             assert not [line for line in sink.lines if "[alert]" in line], sink.lines
         finally:

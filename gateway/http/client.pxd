@@ -2,17 +2,17 @@
 from gateway._fast.lane cimport Lane
 from gateway._fast.request_head cimport RequestHead
 from gateway._fast.stream cimport Stream
-from gateway.http.cycle cimport Worker
-from gateway.http.listening cimport Listening
+from gateway.http.listening cimport HttpListening
 from gateway.http.output cimport Output
 from gateway.http.request cimport Request
 from gateway.http.servers cimport AddressServers, Server
+from gateway.serving.worker cimport Worker
 
 
 cdef class Client(Output):
     cdef public object handshake
     cdef public Lane lane
-    cdef public Listening listening
+    cdef public HttpListening listening
     cdef public object local
     cdef public long number
     cdef public object peer

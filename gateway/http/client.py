@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gateway._fast.lane import local_sockaddr, sockaddr_text
 from gateway.http.output import Output
 from gateway.http.status import TO_HTTPS
 
 if TYPE_CHECKING:
     from gateway._fast.request_head import RequestHead
     from gateway._fast.stream import Stream
-    from gateway.http.cycle import HttpCycle, Worker
+    from gateway.http.cycle import HttpCycle
     from gateway.http.handshake import Handshake
-    from gateway.http.listening import Listening
+    from gateway.http.listening import HttpListening
     from gateway.http.request import Request
     from gateway.http.servers import AddressServers, Server
+    from gateway.serving.worker import Worker
 
 
 class Client(Output):
     """What HTTP/1 and HTTP/2 share of a client's connection; compiled with the types of client.pxd."""
 
-    def __init__(self, worker: Worker, stream: Stream, peer: Any, listening: Listening, number: int) -> None:
+    def __init__(self, worker: Worker, stream: Stream, peer: Any, listening: HttpListening, number: int) -> None:
         self.worker = worker
         self.lane = worker.lane
         self.stream = stream
@@ -40,7 +42,7 @@ class Client(Output):
 
     @property
     def cycle(self) -> HttpCycle:
-        return self.worker.cycle
+        return self.listening.cycle  # type: ignore[no-any-return]
 
     @property
     def servers(self) -> AddressServers:
@@ -50,13 +52,17 @@ class Client(Output):
         """The client's address and port; ("unix:", 0) on a unix socket."""
         peer = self.peer
         if peer.__class__ is bytes:
-            peer = self.peer = self.worker.address_text(peer)
+            peer = self.peer = sockaddr_text(peer)
         return peer  # type: ignore[no-any-return]
 
     def local_address(self) -> tuple[bytes, int]:
         local = self.local
         if local is None:
-            local = self.local = self.worker.local_address(self)
+            try:
+                local = sockaddr_text(local_sockaddr(self.stream.fd))
+            except OSError:
+                local = b"", 0
+            self.local = local
         return local
 
     @property
@@ -87,7 +93,7 @@ class Client(Output):
         request.uri = head.uri or b""
         request.args = head.args or b""
         request.host = head.hostname or b""
-        request.plan = self.worker.cycle.plan_of(request.server.root)
+        request.plan = self.listening.cycle.plan_of(request.server.root)
         request.header_only = request.method == b"HEAD"
 
     # of a connection, as its worker sees it

@@ -6,7 +6,7 @@ from gateway._fast.stream cimport Stream
 from gateway.http.body cimport BodyDecoder
 from gateway.http.client cimport Client
 from gateway.http.h1_head cimport decide_framing, render_head
-from gateway.http.listening cimport Listening
+from gateway.http.listening cimport HttpListening
 from gateway.http.request cimport Request
 from gateway.http.servers cimport AddressServers, Server
 from gateway.http.settings cimport EngineSettings

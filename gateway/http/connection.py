@@ -16,7 +16,7 @@ from gateway.http.final_head import rate_limit
 from gateway.http.h1_head import decide_framing, render_head
 from gateway.http.handshake import Handshake
 from gateway.http.lingering import Lingering
-from gateway.http.listening import Listening
+from gateway.http.listening import HttpListening
 from gateway.http.module import Count, Status
 from gateway.http.output import CLIENT_CLOSED_ITS_SIDE, CLIENT_THERE, CONNECTION_CLOSED, CONNECTION_FAILED
 from gateway.http.prologue import become_http2, read_proxy_header
@@ -24,9 +24,9 @@ from gateway.http.request import Request
 from gateway.protocol.http2_frames import PREFACE
 
 if TYPE_CHECKING:
-    from gateway.http.cycle import Worker
     from gateway.http.servers import AddressServers, Server
     from gateway.http.settings import EngineSettings
+    from gateway.serving.worker import Worker
 
 
 # What a connection is doing.
@@ -45,7 +45,7 @@ HEAD_READ: Final = 4096
 class Connection(Client):
     """One accepted connection, and the output of its requests."""
 
-    def __init__(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
+    def __init__(self, worker: Worker, fd: int, peer: bytes, listening: HttpListening) -> None:
         super().__init__(worker, Stream(worker.lane, fd), peer, listening, worker.next_connection())
         self.buffer = b""  # received and not yet used
         self.request: Request | None = None
@@ -202,7 +202,7 @@ class Connection(Client):
     def _make_request(self, head: RequestHead, server: Server) -> Request:
         self.requests += 1
         self.server = server
-        request = Request(self, head, server, self.worker.cycle)
+        request = Request(self, head, server, self.listening.cycle)
         request.started = self.lane.fresh()
         request.sent_before = self.stream.sent
         self.request = request
@@ -487,7 +487,6 @@ class Connection(Client):
             self.handshake.let_go()
         self.state = CLOSED
         self.stream.close(reset=reset and core.reset_timedout_connection)
-        self.worker.connections.discard(self)
         if self.reading:
             self.worker.head_ends()
         self.worker.connection_closed(self)

@@ -342,7 +342,6 @@ class Http2Connection(Client):
         if self.closed:
             return
         self.stream.close(reset=reset and self.core.reset_timedout_connection)
-        self.worker.connections.discard(self)
         self.worker.connection_closed(self)
 
     def retire(self) -> None:

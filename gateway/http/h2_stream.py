@@ -108,7 +108,7 @@ class Http2Stream(Client):
 
     def _make_request(self, head: RequestHead, server: Server) -> Request:
         self.server = server
-        request = self.request = Request(self, head, server, self.worker.cycle)
+        request = self.request = Request(self, head, server, self.listening.cycle)
         request.started = self.lane.fresh()
         self.worker.request_begins()
         return request

@@ -47,7 +47,7 @@ class Handshake:
             stream: Any = connection.stream
             if not stream.handshake():
                 return False
-            counts = connection.worker.cycle.tls_counts
+            counts = connection.cycle.tls_counts
             if counts is not None:
                 counts.done(reused=bool(stream.ssl.session_reused))
         except OSError as error:
@@ -68,7 +68,7 @@ class Handshake:
 
     def timed_out(self) -> None:
         """The connection's deadline has passed, which nobody but us hears of."""
-        counts = self.connection.worker.cycle.tls_counts
+        counts = self.connection.cycle.tls_counts
         if counts is not None and self.secured:
             counts.timed_out()
         self.log(INFO, b"client timed out (110: Connection timed out)" + _WHILE)
@@ -166,7 +166,7 @@ class Handshake:
         from gateway.core.tls import HandshakeFailure
 
         failure = HandshakeFailure(error)
-        counts = self.connection.worker.cycle.tls_counts
+        counts = self.connection.cycle.tls_counts
         if counts is not None:
             counts.failed(getattr(error, "reason", None))
         self.log(INFO if failure.ordinary else CRIT, failure.text + _WHILE, failure.error)

@@ -1,11 +1,7 @@
 # The types of listening.py's compiled form.
 from gateway.http.servers cimport AddressServers
+from gateway.serving.listening cimport Listening
 
 
-cdef class Listening:
-    cdef public object address
-    cdef public AddressServers only
-    cdef public bint proxy_protocol
-    cdef public dict servers
-
+cdef class HttpListening(Listening):
     cpdef AddressServers servers_for(self, object connection)

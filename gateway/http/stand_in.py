@@ -11,8 +11,9 @@ from gateway.http.output import Output
 from gateway.http.request import Request
 
 if TYPE_CHECKING:
-    from gateway.http.cycle import Worker
+    from gateway.http.cycle import HttpCycle
     from gateway.http.locations import Location
+    from gateway.serving.worker import Worker
 
 _LIMITS: Final = HeadLimits(large_buffers=(1, 65536))
 
@@ -60,10 +61,12 @@ class _Nowhere(Output):
         return 0
 
 
-def stand_in(worker: Worker, location: Location, method: bytes, target: bytes, host: bytes) -> Request:
+def stand_in(
+    cycle: HttpCycle, worker: Worker, location: Location, method: bytes, target: bytes, host: bytes
+) -> Request:
     """A request in this location, with a Host and nothing else. Errors: HeadError for a target that cannot be one."""
     head: Any = parse_head(b"%b %b HTTP/1.0\r\nHost: %b\r\n\r\n" % (method, target, host), 0, _LIMITS)
-    request = Request(_Nowhere(_Connection(worker)), head, location.server, worker.cycle)
+    request = Request(_Nowhere(_Connection(worker)), head, location.server, cycle)
     request.location = location
     request.method = method
     request.uri = head.uri

@@ -144,52 +144,20 @@ class Loaded:
         return Lane()
 
     def serve(self, worker: int, lane: Any, nursery: Any, listeners: Sequence[Listener]) -> Serving:
-        from gateway.http.cycle import Worker
+        from gateway.serving.worker import Worker
 
-        http, stream = self.http, self._results.get("stream")
         connections = self._results["events"].worker_connections
-        counters = self.counters.claim(number=worker)
-        parts: list[Any] = []
-        if http is not None:
-            parts.append(Worker(http, lane, self.log, worker, connections))
-        if stream is not None:
-            from gateway.stream.cycle import StreamWorker
-
-            parts.append(StreamWorker(stream, lane, self.log, connections, parts[0] if parts else None))
-        for part in parts:
-            part.nursery = nursery
-            part.counters = counters
-            part.start([listener for listener in listeners if listener.address.owner in part.cycle.listenings])
-        return parts[0] if len(parts) == 1 else _Parts(parts)
+        serving = Worker(self._cycles, lane, self.log, worker, connections)
+        serving.nursery = nursery
+        serving.counters = self.counters.claim(number=worker)
+        serving.start(listeners)
+        return serving
 
 
 @functools.cache
 def _the_counters() -> Counters:
     """One set for the life of this process: a reload goes on counting."""
     return Counters()
-
-
-class _Parts:
-    """What serves in a worker: the http block and the stream block, or neither."""
-
-    def __init__(self, parts: list[Any]) -> None:
-        self._parts = parts
-
-    @property
-    def active(self) -> int:
-        return sum(part.active for part in self._parts)
-
-    def close_listeners(self) -> None:
-        for part in self._parts:
-            part.close_listeners()
-
-    def close_idle(self) -> None:
-        for part in self._parts:
-            part.close_idle()
-
-    def abort(self) -> None:
-        for part in self._parts:
-            part.abort()
 
 
 def _further(options: Options, first: ConfigError) -> list[ConfigError]:

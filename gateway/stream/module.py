@@ -68,5 +68,7 @@ class StreamModule:
     plan: Callable[[Any, Server], Contribution] | None = None
     # before the stream block is read: (stream scope, loader)
     preconfigure: Callable[[Scope, Loader], None] | None = None
+    # when the block is read, before settings are merged: (stream scope, loader)
+    settle: Callable[[Scope, Loader], None] | None = None
     # after all settings are merged: (stream scope, loader)
     prepare: Callable[[Scope, Loader], None] | None = None

@@ -11,12 +11,14 @@ from gateway._fast.stream import Stream
 from gateway.core.logs import LEVELS, Log
 from gateway.protocol.proxy_protocol import V2_MAX, ProxyHeader
 from gateway.protocol.proxy_protocol import parse as parse_proxy_protocol
-from gateway.stream.module import BAD_REQUEST, INTERNAL_ERROR, SUCCESS
+from gateway.serving.worker import crash_text
+from gateway.stream.module import BAD_REQUEST, INTERNAL_ERROR, SUCCESS, Result
 
 if TYPE_CHECKING:
     from gateway.core.regex import Captures
-    from gateway.stream.cycle import StreamWorker
-    from gateway.stream.servers import Listening
+    from gateway.serving.listening import Listening
+    from gateway.serving.worker import Worker
+    from gateway.stream.servers import AddressServer
 
 # What the client's own failures are logged at: they are the network's daily life.
 _TIMED_OUT: Final = OSError(errno.ETIMEDOUT, "")
@@ -33,7 +35,7 @@ def address_text(address: tuple[bytes, int]) -> bytes:
 class Session:
     """Runs in a fibre of its own. What evaluates variables asks it as it asks a Request."""
 
-    def __init__(self, worker: StreamWorker, fd: int, peer: bytes, listening: Listening) -> None:
+    def __init__(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
         self.worker = worker
         self.lane = worker.lane
         self.stream = Stream(worker.lane, fd)
@@ -51,7 +53,7 @@ class Session:
         self.captures: Captures | None = None
         self.upstream: Any = None  # the relay to an upstream, once there is one
         self.action = b"initializing session"  # the "while …" of the error log
-        self.address = listening.server_for(self)
+        self.address: AddressServer = listening.at(self)
         self.server = self.address.server
         self.fibre: Any = None
 
@@ -128,9 +130,8 @@ class Session:
         plan = self.server.plan
         for handlers in plan.phases:
             for handler in handlers:
-                result = handler(self)
-                if isinstance(result, Awaitable):
-                    result = await result
+                made = handler(self)
+                result: Result = await made if isinstance(made, Awaitable) else made
                 if result is None:
                     continue
                 if result < SUCCESS:
@@ -174,12 +175,26 @@ class Session:
                 self.action = b"initializing session"
                 return True
 
-    def cut(self) -> None:
+    # of a connection, as its worker sees it
+
+    @property
+    def idle(self) -> bool:
+        return False
+
+    def retire(self) -> None:
+        """The worker ends: a session goes on until it ends by itself, as in nginx."""
+
+    def close(self, reset: bool = False) -> None:
+        """Cut short, with what it has in the log."""
+        if self.fibre is not None and not self.fibre.done:
+            self.fibre.cancel()
+
+    def abort(self) -> None:
         """worker_shutdown_timeout is over."""
         if self.fibre is not None and not self.fibre.done:
             self.status = SUCCESS
             self.log("info", b"shutdown timeout")
-            self.fibre.cancel()
+            self.close()
 
     def _end(self) -> None:
         if self.upstream is not None:
@@ -190,8 +205,8 @@ class Session:
             except Exception as error:
                 self.crashed(error)
         self.stream.close()
-        self.worker.session_closed(self)
+        self.worker.connection_closed(self)
 
     def crashed(self, error: BaseException) -> None:
         """A bug in a handler: its traceback in the error log."""
-        self.worker.crashed(self, error)
+        self.log("alert", crash_text(error).encode("utf-8", "surrogateescape"))

@@ -83,7 +83,7 @@ async def test_tcp_nodelay_is_set_unless_switched_off() -> None:
             ):
                 theirs, _ = server.accept()
                 theirs.setblocking(False)
-                engine.worker._acceptor(engine.cycle.listenings[0])(theirs.detach(), bytes(16))
+                engine.worker.acceptor(engine.cycle.listenings[0])(theirs.detach(), bytes(16))
                 client = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
                 await client.send_all(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % target.encode())
                 await client.receive_some()

@@ -1,53 +1,34 @@
-"""A worker's beginning and end."""
+"""What a request says in the error log."""
 
 from __future__ import annotations
 
-import socket
-from typing import Any
+from pathlib import Path
 
-import pytest
-import trio
-import trio.testing
-
-from gateway.core.lane import Lane
-from gateway.core.listening import ListenAddress, Listener
-from gateway.core.logs import Log
-from gateway.http.cycle import Worker
-from tests.engine import MemorySink, load_http
-from tests.lanes import until
+from gateway.http.module import Result
+from gateway.http.plan import Plan
+from gateway.http.request import Request
+from tests.engine import serving
 
 
-@pytest.mark.parametrize("end", ["ready", "never", "exits"])
-async def test_accepts_when_all_is_there_or_a_moment_later(
-    autojump_clock: trio.testing.MockClock, end: str
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        bound.setblocking(False)
-        cycle = load_http("server { listen 127.0.0.1:80; return 204; }")
-        known: list[Any] = []
-        cycle.ready.append(lambda: bool(known))
-        async with trio.open_nursery() as nursery:
-            lane = Lane(clock=trio.current_time)
-            await nursery.start(lane.run)
-            worker = Worker(cycle, lane, Log(MemorySink()), 0, 16)
-            worker.nursery = nursery
-            address: ListenAddress = cycle.listens[0]
-            worker.start([Listener(address, bound)])
-            with trio.socket.socket() as client:
-                await client.connect(bound.getsockname())
-                await trio.sleep(0.05)
-                assert not worker.connections
-                if end == "exits":
-                    worker.close_listeners()
-                    worker.close_idle()
-                    known.append(1)
-                    await trio.sleep(1)
-                    assert not worker.connections
-                else:
-                    if end == "ready":
-                        known.append(1)
-                    await until(lambda: bool(worker.connections))
-                    assert (trio.current_time() < 0.08) is (end == "ready")
-            worker.close_listeners()
-            worker.abort()
-            nursery.cancel_scope.cancel()
+async def test_the_context_of_a_line(tmp_path: Path) -> None:
+    text = f"server {{ listen 127.0.0.1:80; server_name one; root {tmp_path}; }}"
+    async with serving(text) as engine:
+        await engine.get("/none", {"Referer": "http://there/"}, host="one:80")
+        (line,) = [line for line in engine.log.lines if "[error]" in line]
+        assert line.endswith(
+            f'*1 open() "{tmp_path}/none" failed (2: No such file or directory), client: 127.0.0.1, server: one, '
+            'request: "GET /none HTTP/1.1", host: "one:80", referrer: "http://there/"'
+        )
+
+
+async def test_a_bug_in_a_handler_is_told_with_its_traceback() -> None:
+    def wrong(request: Request) -> Result:
+        raise RuntimeError("oh")
+
+    async with serving("server { listen 127.0.0.1:80; location / { return 204; } }") as engine:
+        (location,) = engine.cycle.servers[0].root.children
+        location.plan = Plan((None, wrong), (), ())
+        assert (await engine.get("/")).status == 500
+        (line,) = [line for line in engine.log.lines if "[alert]" in line]
+        assert "internal error: Traceback" in line and "RuntimeError: oh" in line and "client: 127.0.0.1" in line
+        engine.log.lines.clear()

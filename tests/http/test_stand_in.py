@@ -16,7 +16,8 @@ server { listen 127.0.0.1:8080; server_name site; }
 async def test_what_variables_say_of_it() -> None:
     async with serving(TEXT) as engine:
         registry = engine.cycle.variables
-        request = stand_in(engine.worker, engine.cycle.servers[0].root, b"GET", b"/a%20b?a=1", b"Up.test:81")
+        root = engine.cycle.servers[0].root
+        request = stand_in(engine.cycle, engine.worker, root, b"GET", b"/a%20b?a=1", b"Up.test:81")
         for text, value in (
             ("$request_method $uri $request_uri $args $is_args", b"GET /a b /a%20b?a=1 a=1 ?"),
             ("$host $http_host $server_name $scheme", b"up.test Up.test:81 site http"),
@@ -30,4 +31,4 @@ async def test_what_variables_say_of_it() -> None:
             registry.finish()
             assert template(request) == value, text
         with pytest.raises(HeadError):
-            stand_in(engine.worker, engine.cycle.servers[0].root, b"GET", b"/a b", b"x")
+            stand_in(engine.cycle, engine.worker, engine.cycle.servers[0].root, b"GET", b"/a b", b"x")

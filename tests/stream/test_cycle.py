@@ -14,20 +14,6 @@ async def test_more_than_worker_connections() -> None:
         await first.aclose()
 
 
-async def test_the_http_blocks_connections_count_too() -> None:
-    class Beside:
-        active = 1024
-
-        def next_connection(self) -> int:
-            return 77
-
-    async with serving("server { listen 127.0.0.1:7777; return $connection; }") as engine:
-        engine.worker.beside = Beside()
-        assert await engine.talk() == b""
-        Beside.active = 0
-        assert await engine.talk() == b"77"
-
-
 async def test_shutdown_timeout() -> None:
     async with serving("server { listen 127.0.0.1:7777 proxy_protocol; return hi; }") as engine:
         async with engine.connect() as client:

@@ -6,7 +6,7 @@ from tests.stream_engine import load_stream
 
 
 class At:
-    """A session as far as the choice of its server asks it."""
+    """A connection as far as the choice of its servers asks it."""
 
     def __init__(self, address: bytes) -> None:
         self.address = address
@@ -24,7 +24,7 @@ def test_addresses_of_a_wildcard_socket() -> None:
     assert listening.address.text == "0.0.0.0:7777"
     other: Any = At(b"127.0.0.1")
     two: Any = At(b"127.0.0.2")
-    assert listening.server_for(other).server is cycle.servers[0]
-    assert not listening.server_for(other).proxy_protocol
-    assert listening.server_for(two).server is cycle.servers[1]
-    assert listening.server_for(two).proxy_protocol
+    assert listening.at(other).server is cycle.servers[0]
+    assert not listening.at(other).proxy_protocol
+    assert listening.at(two).server is cycle.servers[1]
+    assert listening.at(two).proxy_protocol

@@ -15,6 +15,7 @@ from gateway.http.settings import EngineSettings
 from gateway.modules.http import core as http_core
 from gateway.modules.http import file_access, types
 from gateway.modules.http import listen as http_listen
+from gateway.serving.block import read_block
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,25 +26,8 @@ def http_block(modules: Sequence[HttpModule]) -> Any:
 
     def set_http(conf: Any, command: Command) -> None:
         loader = command.loader
-        if loader.results.get("http") is not None:
-            command.duplicate()
         cycle = HttpCycle(modules, loader.prefix)
-        loader.results["http"] = cycle
-        scope = cycle.scope = Scope(HTTP, command.scope, owner=cycle)
-        for module in modules:
-            for variable in module.variables:
-                cycle.variables.add(variable)
-            if module.preconfigure is not None:
-                module.preconfigure(scope, loader)
-        loader.walk(command.block, scope)
-        for module in modules:
-            if module.settle is not None:
-                module.settle(scope, loader)
-        _merge(cycle, scope, loader)
-        for module in modules:
-            if module.prepare is not None:
-                module.prepare(scope, loader)
-        cycle.variables.finish()
+        read_block(cycle, command, HTTP, lambda: _merge(cycle, loader))
 
     return set_http
 
@@ -61,45 +45,29 @@ def set_server(conf: Any, command: Command) -> None:
         http_listen.default_listen(server, command)
 
 
-def _merge(cycle: HttpCycle, scope: Scope, loader: Loader) -> None:
-    """Settings of every module: the http block's own, then each server's, then each location's, from the outside in."""
-    merger = _Merger(cycle)
+def _merge(cycle: HttpCycle, loader: Loader) -> None:
+    """Settings of locations, from the outside in: the http block's own, each server's, those of the locations in it."""
     outer: dict[Any, Conf] = {}
-    servers: dict[Any, Conf] = {}
     for module in cycle.modules:
-        if module.main is not None:
-            scope.conf(module, "main").merge(None)
-        if module.server is not None:
-            conf = scope.conf(module, "server")
-            conf.merge(None)
-            servers[module] = conf
         if module.location is not None:
-            conf = scope.conf(module, "location")
+            conf = outer[module] = cycle.scope.conf(module, "location")
             conf.merge(None)
-            outer[module] = conf
+    merger = _Merger()
     for server in cycle.servers:
-        merger.server(server, servers, outer)
+        server.core = server.confs[http_core.module]
+        server.limits = server.core.limits
+        server.header_timeout = server.core.client_header_timeout
+        merger.location(server.root, outer)
     http_listen.settle(cycle, loader)
 
 
 class _Merger:
     """One pass over all servers and locations."""
 
-    def __init__(self, cycle: HttpCycle) -> None:
-        self.with_server = [module for module in cycle.modules if module.server is not None]
+    def __init__(self) -> None:
         self.not_shared: dict[int, list[Any]] = {}
         self.engine: dict[tuple[int, ...], EngineSettings] = {}
         self.kept: list[Any] = []  # keeps the objects whose id is a key above
-
-    def server(self, server: Server, servers: dict[Any, Conf], outer: dict[Any, Conf]) -> None:
-        for module in self.with_server:
-            conf = server.scope.conf(module, "server")
-            conf.merge(servers[module])
-            server.confs[module] = conf
-        server.core = server.confs[http_core.module]
-        server.limits = server.core.limits
-        server.header_timeout = server.core.client_header_timeout
-        self.location(server.root, outer)
 
     def location(self, location: Location, outer: dict[Any, Conf]) -> None:
         """Merge one location and those inside it. A module that it does not mention shares the outer block's object."""

@@ -32,9 +32,10 @@ from gateway.upstream.health.matching import Match
 
 if TYPE_CHECKING:
     from gateway.core.logs import Log
-    from gateway.http.cycle import HttpCycle, Worker
+    from gateway.http.cycle import HttpCycle
     from gateway.http.locations import Location
     from gateway.http.request import Request
+    from gateway.serving.worker import Worker
     from gateway.upstream.exchange.codec import Codec
     from gateway.upstream.health.probes import Probe
     from gateway.upstream.peers.upstreams import Upstream
@@ -225,7 +226,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
             if directive is None or location.nameless:
                 continue
             match = _find_match(directive, matches)
-            upstream, make = _passing_of(location, directive, match)
+            upstream, make = _passing_of(cycle, location, directive, match)
             directive.check.name = match.name
             upstream.health_checks.append(directive.check)
             found.setdefault(upstream, []).append((directive.check, make))
@@ -249,7 +250,9 @@ def _find_match(directive: _Directive, matches: dict[str, Match]) -> Match:
 Maker = Callable[["Worker"], "Probe"]
 
 
-def _passing_of(location: Location, directive: _Directive, match: Match) -> tuple[Upstream, Maker]:
+def _passing_of(
+    cycle: HttpCycle, location: Location, directive: _Directive, match: Match
+) -> tuple[Upstream, Maker]:
     """The upstream that the location passes requests to, and what makes the probe in a worker."""
     for candidate in location.confs:
         conf: Any = location.confs[candidate]
@@ -267,11 +270,17 @@ def _passing_of(location: Location, directive: _Directive, match: Match) -> tupl
         raise ConfigError('"type=uwsgi_ping" needs uwsgi_pass', directive.where)
     if directive.match and candidate is not proxy.module and candidate not in _CODECS:
         raise ConfigError(f'"match" has no use with {candidate.name}_pass', directive.where)
-    return upstream, lambda worker: _make_probe(worker, location, candidate, conf, directive, match)
+    return upstream, lambda worker: _make_probe(cycle, worker, location, candidate, conf, directive, match)
 
 
 def _make_probe(
-    worker: Worker, location: Location, kind: Any, conf: Any, directive: _Directive, match: Match
+    cycle: HttpCycle,
+    worker: Worker,
+    location: Location,
+    kind: Any,
+    conf: Any,
+    directive: _Directive,
+    match: Match,
 ) -> Probe:
     from gateway.upstream.health.probe_wire import ProbeTls
     from gateway.upstream.health.probes import CodecProbe, ConnectProbe, HttpProbe, PingProbe
@@ -280,7 +289,7 @@ def _make_probe(
     target = directive.uri or b"/"
 
     def make_request() -> Request:
-        return stand_in(worker, location, b"GET", target, host)
+        return stand_in(cycle, worker, location, b"GET", target, host)
 
     tls = ProbeTls(conf.client_tls, host, make_request) if conf.client_tls is not None else None
     if directive.type == "uwsgi_ping":

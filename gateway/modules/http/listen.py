@@ -1,4 +1,4 @@
-"""http_listen: `listen` and `server_name`, and how servers are put together on their addresses."""
+"""http_listen: `listen` and `server_name`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import SERVER, Command, Directive, at_least
-from gateway.config.errors import Where
 from gateway.config.loader import Loader
 from gateway.config.text import to_bytes
-from gateway.core.addresses import AddressError, parse_listen
-from gateway.core.listening import ListenAddress
+from gateway.core.addresses import parse_listen
 from gateway.core.regex import Regex, RegexError
 from gateway.http.cycle import HttpCycle
-from gateway.http.listening import Listening, is_wildcard, local_key
+from gateway.http.listening import HttpListening
 from gateway.http.module import HttpModule
 from gateway.http.servers import AddressServers, Server, ServerName
 from gateway.http.setters import cycle_of
+from gateway.serving.listen import Listen, SetListen, default_of, place
 
 _REFUSED = {
     "quic": "HTTP/3 is not supported yet",
@@ -33,121 +31,11 @@ class ServerConf(Conf):
     listens: Any = setting(factory=list, inherit=False)
 
 
-@dataclass(slots=True)
-class Listen:
-    """One `listen` directive."""
-
-    address: ListenAddress
-    options: frozenset[str]  # those that set something on the socket; such a listen binds its own socket
-    default_server: bool
-    proxy_protocol: bool
-    http2: bool
-    server: Any  # a Server, of http or of stream
-    where: Where | None
-    ssl: bool = False
-
-
-def set_listen(conf: ServerConf, command: Command) -> None:
-    if conf.listens is UNSET:
-        conf.listens = []
-    server: Server = command.scope.owner
-    try:
-        addresses = parse_listen(command.args[0])
-    except AddressError as error:
-        command.fail(f'{error} in "{command.args[0]}" of the "listen" directive')
-    for address in addresses:
-        listen = Listen(address, frozenset(), False, False, False, server, command.where)
-        seen: set[str] = set()
-        for word in command.args[1:]:
-            set_option(listen, word, command, seen)
-        listen.options = frozenset(seen)
-        if any(other.address.key == address.key for other in conf.listens):
-            command.fail(f"a duplicate listen {address.text}")
-        conf.listens.append(listen)
-
-
-def set_option(listen: Listen, word: str, command: Command, seen: set[str]) -> None:
-    """One parameter behind the address."""
-    address = listen.address
-    name, equals, value = word.partition("=")
-    if word in ("default_server", "default"):
-        listen.default_server = True
-    elif word == "bind":
-        seen.add("bind")
-    elif word == "proxy_protocol":
-        listen.proxy_protocol = True
-    elif word == "ssl":
-        listen.ssl = True
-    elif word == "http2":
-        command.warn('the "listen ... http2" directive is deprecated, use the "http2" directive instead')
-        listen.http2 = True
-    elif word == "deferred":
-        address.deferred = True
-        seen.add(word)
-    elif word == "reuseport":
-        address.reuseport = True
-        seen.add(word)
-    elif word in _REFUSED:
-        command.fail(f'the "{word}" parameter of the "listen" directive: {_REFUSED[word]}')
-    elif word.startswith("ipv6only=o"):
-        # On an address of another family it is taken and means nothing.
-        if value not in ("on", "off"):
-            command.fail(f'invalid ipv6only flags "{value}"')
-        address.ipv6only = value == "on"
-        seen.add(name)
-    elif name == "backlog" and equals:
-        if not value.isdigit() or int(value) == 0:
-            command.fail(f'invalid backlog "{word}"')
-        address.backlog = int(value)
-        seen.add(name)
-    elif name in ("rcvbuf", "sndbuf") and equals:
-        try:
-            setattr(address, name, units.parse_size(value))
-        except ValueError:
-            command.fail(f'invalid {name} "{word}"')
-        seen.add(name)
-    elif name == "fastopen" and equals:
-        if not value.isdigit():
-            command.fail(f'invalid fastopen "{word}"')
-        address.fastopen = int(value)
-        seen.add(name)
-    elif name == "so_keepalive" and equals:
-        _keepalive(address, value, command)
-        seen.add(name)
-    elif name == "accept_filter" and equals:
-        # nginx says this as an [emerg] and goes on.
-        command.warn(f'accept filters "{word}" are not supported on this platform, ignored')
-    elif word == "multipath":
-        address.multipath = True
-        seen.add(word)
-    else:
-        command.fail(f'invalid parameter "{word}"')
-
-
-def _keepalive(address: ListenAddress, value: str, command: Command) -> None:
-    """so_keepalive=on|off|[idle]:[interval]:[count]."""
-    if value in ("on", "off"):
-        address.keepalive = value == "on"
-        return
-    parts = value.split(":")
-    try:
-        if len(parts) != 3 or parts == ["", "", ""]:
-            raise ValueError(value)
-        address.keepidle = units.parse_seconds(parts[0]) if parts[0] else 0
-        address.keepintvl = units.parse_seconds(parts[1]) if parts[1] else 0
-        address.keepcnt = int(parts[2]) if parts[2] else 0
-    except ValueError:
-        command.fail(f'invalid so_keepalive value: "{value}"')
-    address.keepalive = True
-
-
 def default_listen(server: Server, command: Command) -> None:
     """A server without `listen` is on port 80, or 8000 where we may not bind that; nginx's rule."""
     text = "*:80" if os.geteuid() == 0 else "*:8000"
     conf = server.scope.conf(module, "server")
-    conf.listens = [
-        Listen(address, frozenset(), False, False, False, server, command.where) for address in parse_listen(text)
-    ]
+    conf.listens = [Listen(address, server, command.where) for address in parse_listen(text)]
 
 
 def set_server_name(conf: Any, command: Command) -> None:
@@ -197,70 +85,36 @@ def _listens(server: Server) -> str:
 
 
 def settle(cycle: HttpCycle, loader: Loader) -> None:
-    """Put the servers on their addresses; several addresses of a port go to its wildcard socket where nginx does so."""
-    sockets: dict[tuple[int, Any], list[Listen]] = {}
-    for server in cycle.servers:
-        for listen in server.confs[module].listens:
-            sockets.setdefault(listen.address.key, []).append(listen)
-    groups = {key: _group(listens, loader) for key, listens in sockets.items()}
-    wildcards = {
-        (group.address.family, group.address.address[1]): key
-        for key, group in groups.items()
-        if group.address.family != socket.AF_UNIX and is_wildcard(group.address)
-    }
-    listenings: dict[tuple[int, Any], Listening] = {}
-    for key, group in groups.items():
-        own = key
-        if group.address.family != socket.AF_UNIX and not group.bound:
-            own = wildcards.get((group.address.family, group.address.address[1]), key)
-        listening = listenings.get(own)
-        if listening is None:
-            address = groups[own].address
-            listening = listenings[own] = Listening(address)
-            address.owner = listening
-        listening.servers[local_key(group.address)] = group.servers
-        listening.proxy_protocol = listening.proxy_protocol or group.proxy_protocol
-    for listening in listenings.values():
-        listening.settle()
-    cycle.listenings = list(listenings.values())
+    """Called when all servers are merged."""
+    listens = [listen for server in cycle.servers for listen in server.confs[module].listens]
+    place(cycle, listens, loader, HttpListening, _servers_of)
 
 
-@dataclass(slots=True)
-class _Group:
+def _servers_of(group: list[Listen], loader: Loader) -> AddressServers:
     """All that listens on one address."""
-
-    address: ListenAddress
-    servers: AddressServers
-    bound: bool
-    proxy_protocol: bool
-
-
-def _group(listens: list[Listen], loader: Loader) -> _Group:
     servers = AddressServers()
-    with_options = [listen for listen in listens if listen.options]
-    for listen in with_options[1:]:
-        loader.fail(f"duplicate listen options for {listen.address.text}", listen.where)
-    defaults = [listen for listen in listens if listen.default_server]
-    for listen in defaults[1:]:
-        loader.fail(f"a duplicate default server for {listen.address.text}", listen.where)
-    first = with_options[0] if with_options else listens[0]
-    servers.default = (defaults[0] if defaults else listens[0]).server
-    servers.options = first
-    for listen in listens:
+    servers.default = default_of(group)
+    for listen in group:
         servers.servers.append(listen.server)
         for name in listen.server.names or [ServerName(b"", listen.server)]:
             if not servers.add(name):
                 loader.warn(f'conflicting server name "{name.name.decode()}" on {listen.address.text}, ignored', None)
-    servers.ssl = any(listen.ssl for listen in listens)
-    servers.http2 = any(listen.http2 for listen in listens)
+    servers.ssl = any(listen.ssl for listen in group)
+    servers.http2 = any(listen.http2 for listen in group)
     servers.single = len(servers.servers) == 1 and not servers.regexes
-    return _Group(
-        first.address,
-        servers,
-        bool(with_options),
-        any(listen.proxy_protocol for listen in listens),
-    )
+    return servers
 
+
+def _default(listen: Listen, command: Command) -> None:
+    listen.default_server = True
+
+
+def _http2(listen: Listen, command: Command) -> None:
+    command.warn('the "listen ... http2" directive is deprecated, use the "http2" directive instead')
+    listen.http2 = True
+
+
+set_listen = SetListen(refused=_REFUSED, own={"default": _default, "http2": _http2})
 
 module = HttpModule(
     name="http_listen",

@@ -141,7 +141,7 @@ class Tls:
     def _made_for(self, connection: Any) -> Made:
         """Certificates that variables name, which ask for the connection alone. Errors: TlsError."""
         server = connection.handshake.server
-        request = Request(connection, RequestHead(), server, connection.worker.cycle)
+        request = Request(connection, RequestHead(), server, connection.cycle)
         request.location = server.root
         conf = self.conf
         certificates = tuple(name if isinstance(name, str) else name(request) for name in conf.certificates)

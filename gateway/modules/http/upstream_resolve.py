@@ -21,7 +21,7 @@ from gateway.upstream.duties import Duties, Task
 
 if TYPE_CHECKING:
     from gateway.core.logs import Log
-    from gateway.http.cycle import Worker
+    from gateway.serving.worker import Worker
     from gateway.upstream.peers.upstreams import Upstream
 
 

@@ -1,4 +1,4 @@
-"""stream: the block itself, its servers, and the merging of their settings."""
+"""stream: the block itself and its servers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from gateway.config.directive import MAIN, NOARGS, Command, Context, Directive
 from gateway.config.loader import Scope
 from gateway.modules.stream import core as stream_core
 from gateway.modules.stream import listen as stream_listen
+from gateway.serving.block import read_block
 from gateway.stream.cycle import StreamCycle
 from gateway.stream.module import StreamModule
 from gateway.stream.plan import make_plan
@@ -22,23 +23,14 @@ def stream_block(modules: Sequence[StreamModule]) -> Any:
 
     def set_stream(conf: Any, command: Command) -> None:
         loader = command.loader
-        if loader.results.get("stream") is not None:
-            command.duplicate()
         cycle = StreamCycle(modules, loader.prefix)
-        loader.results["stream"] = cycle
-        scope = cycle.scope = Scope(Context.STREAM, command.scope, owner=cycle)
-        for module in modules:
-            for variable in module.variables:
-                cycle.variables.add(variable)
-            if module.preconfigure is not None:
-                module.preconfigure(scope, loader)
-        loader.walk(command.block, scope)
-        _merge(cycle, scope)
-        stream_listen.settle(cycle, loader)
-        for module in modules:
-            if module.prepare is not None:
-                module.prepare(scope, loader)
-        cycle.variables.finish()
+
+        def merge() -> None:
+            for server in cycle.servers:
+                server.core = server.confs[stream_core.module]
+            stream_listen.settle(cycle, loader)
+
+        read_block(cycle, command, Context.STREAM, merge)
         for server in cycle.servers:
             server.plan = make_plan(server, modules)
 
@@ -54,22 +46,6 @@ def set_server(conf: Any, command: Command) -> None:
     command.loader.walk(command.block, scope)
     if not scope.conf(stream_listen.module, "server").listens:
         command.fail('no "listen" is defined for server')
-
-
-def _merge(cycle: StreamCycle, scope: Scope) -> None:
-    """Settings of every module: the stream block's own, then each server's."""
-    for module in cycle.modules:
-        if module.main is not None:
-            scope.conf(module, "main").merge(None)
-        if module.server is None:
-            continue
-        outer = scope.conf(module, "server")
-        outer.merge(None)
-        for server in cycle.servers:
-            conf = server.confs[module] = server.scope.conf(module, "server")
-            conf.merge(outer)
-    for server in cycle.servers:
-        server.core = server.confs[stream_core.module]
 
 
 def directives(modules: Sequence[StreamModule]) -> tuple[Directive, ...]:

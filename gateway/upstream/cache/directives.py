@@ -23,8 +23,8 @@ from gateway.config.directive import (
 )
 from gateway.core.temp_files import TempPath
 from gateway.core.zones import ZoneError, Zones
-from gateway.http.cycle import Worker
 from gateway.http.setters import cycle_of, predicates, template, template_setting, to_be_made
+from gateway.serving.worker import Worker
 from gateway.upstream.cache.conf import ANY, CacheUse
 from gateway.upstream.cache.file_cache import FileCache
 from gateway.upstream.duties import Duties

@@ -6,21 +6,6 @@ from gateway.config.errors import ConfigError
 from tests.stream_engine import load_stream
 
 
-def test_options() -> None:
-    cycle = load_stream("""
-        server { listen 127.0.0.1:1 backlog=7 reuseport so_keepalive=on; return a; }
-        server { listen unix:/tmp/s; return b; }
-    """)
-    one, two = cycle.listens
-    assert (one.text, one.backlog, one.reuseport, one.keepalive) == ("127.0.0.1:1", 7, True, True)
-    assert two.text == "unix:/tmp/s"
-
-
-def test_an_address_with_options_has_its_own_socket() -> None:
-    cycle = load_stream("server { listen 1; return a; } server { listen 127.0.0.1:1 bind; return b; }")
-    assert [address.text for address in cycle.listens] == ["0.0.0.0:1", "127.0.0.1:1"]
-
-
 def test_default_server() -> None:
     cycle = load_stream("server { listen 1; return a; } server { listen 1 default_server; return b; }")
     (listening,) = cycle.listenings

@@ -1,9 +1,9 @@
-# The types of cycle.py's compiled form; HttpCycle stays an ordinary class.
+# The types of worker.py's compiled form.
 from gateway._fast.lane cimport Lane
 
 
 cdef class Worker:
-    cdef public object cycle
+    cdef public list cycles
     cdef public Lane lane
     cdef public object main_log
     cdef public long number

@@ -1,0 +1,1 @@
+"""What the blocks that serve clients (http, stream) have in common: cycle, worker, listening sockets, merging."""

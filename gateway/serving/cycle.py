@@ -1,0 +1,43 @@
+"""What a block that serves clients is to the processes: its servers, its sockets, and what its modules hook in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gateway.core.variables import Registry
+
+if TYPE_CHECKING:
+    from gateway.core.listening import ListenAddress
+    from gateway.serving.listening import Listening
+    from gateway.serving.worker import Worker
+
+
+class Cycle:
+    """One block of one loaded configuration; HttpCycle and StreamCycle add what is theirs."""
+
+    name: str  # the block's
+
+    def __init__(self, modules: Sequence[Any], prefix: str) -> None:
+        self.modules = tuple(modules)
+        self.prefix = prefix.encode("utf-8", "surrogateescape")
+        self.variables = Registry()
+        self.servers: list[Any] = []
+        self.listenings: list[Any] = []
+        self.scope: Any = None  # the block's scope: modules find their main settings there
+        self.upstreams: Any = None  # the table of the block's `upstream` blocks
+        self.worker: Worker | None = None  # in a worker that serves this
+        self.on_worker_start: list[Callable[[Worker], None]] = []  # of modules: health checks, resolvers, flush timers
+        self.on_worker_stop: list[Callable[[], None]] = []
+        self.on_worker_death: list[Callable[[int], None]] = []  # in the master, with the dead worker's pid
+        # Of modules: whether what a first request needs is there; a worker waits a moment for it before it accepts.
+        self.ready: list[Callable[[], bool]] = []
+        self.on_reopen: list[Callable[[], None]] = []
+
+    @property
+    def listens(self) -> list[ListenAddress]:
+        return [listening.address for listening in self.listenings]
+
+    def accept(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
+        """A client has connected to this socket; from here on the descriptor is the connection's."""
+        raise NotImplementedError
