@@ -11,6 +11,7 @@ cdef class Lane(Poller):
     cdef object trio_count      # else a function that counts them
     cdef int64_t date_second
     cdef bytes date
+    cdef public bytes detour    # where all connections that begin lead instead; None: where they want to
 
     cdef bint trio_waits(self) except -1
     cdef bytes date_text(self)

@@ -5,6 +5,7 @@ from gateway._fast.poller import Poller, Source
 from gateway._fast.stream import Stream
 
 class Lane(Poller):
+    detour: bytes | None  # where all connections that begin lead instead; None: where they want to
     def __init__(
         self,
         clock: Callable[[], float] | None = None,

@@ -269,11 +269,15 @@ cpdef Stream open_stream(Lane lane, bytes address, bytes local, bint keepalive, 
 
     OSError when it fails at once; its `filename` is the call that failed where that was not connect().
     """
-    cdef const char* data = PyBytes_AS_STRING(address)
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(address)
+    cdef const char* data
+    cdef Py_ssize_t size
     cdef int family, fd, number
     cdef int one = 1
     cdef bint connecting = False
+    if lane.detour is not None:
+        address, local = lane.detour, None
+    data = PyBytes_AS_STRING(address)
+    size = PyBytes_GET_SIZE(address)
     if size < 2 or size > SOCKADDR_MAX:
         raise os_error(EINVAL)
     family = (<const sockaddr*>data).sa_family

@@ -7,7 +7,7 @@ import time
 import pytest
 import trio
 
-from gateway._fast.lane import local_sockaddr, sockaddr_text
+from gateway._fast.lane import connect_raw, local_sockaddr, sockaddr_text
 from gateway.core.lane import Fibre, Lane, Stream, in_trio, park, sleep
 from tests.lanes import Crashes, pair, running, until
 
@@ -297,3 +297,17 @@ async def test_lanes_that_share_a_listener_take_each_connection_once() -> None:
         for client in clients:
             client.close()
         server.socket.close()
+
+
+async def test_a_detour_leads_connections_elsewhere() -> None:
+    wanted = socket.AF_INET.to_bytes(2, "little") + (9).to_bytes(2, "big") + bytes([192, 0, 2, 1]) + bytes(8)
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        port: int = there.getsockname()[1]
+        async with running() as lane:
+            lane.detour = wanted[:2] + port.to_bytes(2, "big") + socket.inet_aton("127.0.0.1") + bytes(8)
+            stream = connect_raw(lane, wanted)
+            await until(lambda: not stream.connecting)
+            assert not stream.error
+            stream.close()
+        connection, _ = there.accept()
+        connection.close()

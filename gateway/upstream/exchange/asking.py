@@ -299,7 +299,7 @@ class Asking(Watcher):
                 self.log(level, b"connect() to %b failed (%b)" % (peer.name, error_words(error)))
             return False
         connection = self.connection = Connection(stream, sockaddr, peer.is_unix, self.lane.fresh())
-        connection.tls = self.codec.tls
+        connection.tls = self.codec.tls if self.lane.detour is None else None
         connection.secure = connection.tls is not None
         if settings.has_socket_options:
             if conf.socket_rcvbuf:

@@ -1,0 +1,123 @@
+"""gateway explain: the verb's command line, and how an explanation is shown."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config.errors import ConfigError, format_for_terminal
+from gateway.core.logs import Log, console
+from gateway.dev.explain.findings import Finding, Findings
+from gateway.dev.explain.question import BadQuestion, Question, ask
+from gateway.process import options as process_options
+
+if TYPE_CHECKING:
+    from gateway.process.load import Loaded
+
+_EXAMPLES: Final = """\
+examples:
+  gateway explain http://a.example/static/app.css     with ./nginx.conf, else /etc/nginx/nginx.conf
+  gateway explain -c site.conf POST https://a.example/login -H 'Content-Length: 12'
+  gateway explain /api/users?page=2 --from 10.1.2.3 --json
+"""
+
+
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line of the verb."""
+    parser = argparse.ArgumentParser(
+        prog="gateway explain",
+        description="Say what a configuration does with a request, step by step, with file and line. "
+        "Nothing is sent, and no server needs to run.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", nargs="+", metavar="[METHOD] URL", help="a path alone asks the first server")
+    parser.add_argument("-c", dest="conf", metavar="FILE", help="the configuration")
+    parser.add_argument("-p", dest="prefix", metavar="DIR", help="the prefix of relative paths")
+    parser.add_argument("-g", dest="globals", default="", metavar="TEXT", help="directives of the main context")
+    parser.add_argument(
+        "-H", dest="fields", action="append", default=[], metavar="FIELD", help="a field of the request"
+    )
+    parser.add_argument("--from", dest="client", default="127.0.0.1", metavar="ADDR", help="the client (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Exit codes: 0 explained, 1 the configuration or the URL does not allow it, 2 wrong use."""
+    options = arguments(argv)
+    try:
+        question = ask(options.words, options.fields, options.client)
+        findings = explain(question, options.conf, options.prefix, options.globals)
+    except BadQuestion as why:
+        return _complain(f"gateway explain: {why}", 2)
+    except ConfigError as error:
+        return _complain(format_for_terminal(error), 1)
+    except process_options.NoConfiguration as error:
+        return _complain(f"gateway explain: there is neither {' nor '.join(error.places)}; name one with -c", 1)
+    except Unexplained as why:
+        return _complain(f"gateway explain: {why}", 1)
+    if options.json:
+        json.dump({"request": question.url, "steps": [f.as_json() for f in findings.all]}, sys.stdout, indent=2)
+        print()
+    else:
+        print(text_of(question, findings.all, os.get_terminal_size().columns if sys.stdout.isatty() else 0))
+    return 0
+
+
+def _complain(text: str, code: int) -> int:
+    print(text, file=sys.stderr)
+    return code
+
+
+class Unexplained(Exception):
+    """The configuration is right, but the question leads nowhere; str() says why."""
+
+
+def explain(question: Question, conf: str | None, prefix: str | None = None, globals_text: str = "") -> Findings:
+    """Load the configuration and ask it. Errors: ConfigError, NoConfiguration, Unexplained."""
+    import trio
+
+    from gateway.dev.explain.engine import Engine, NotListening
+    from gateway.process.load import load
+
+    if conf is not None and not conf.startswith("/"):
+        conf = os.path.abspath(conf)
+    options = process_options.resolve(conf_file=conf, prefix=prefix, globals_text=globals_text, test=True, quiet=True)
+    console.enabled = False
+    loaded = load(options, Log())
+    loaded.share(None)
+    cycle = loaded.http
+    if cycle is None:
+        raise Unexplained("this configuration has no http block")
+    cycle.explained_user = _workers_user(loaded)
+    findings = Findings()
+    try:
+        trio.run(Engine(cycle, loaded.log, findings).answer, question)
+    except* NotListening as group:
+        raise Unexplained(str(group.exceptions[0])) from None
+    except* trio.TooSlowError:
+        raise Unexplained("a step of it waits for something that does not come here") from None
+    return findings
+
+
+def _workers_user(loaded: Loaded) -> tuple[int, set[int]]:
+    core: Any = loaded.core
+    if os.geteuid() == 0 and core.user is not None:
+        return core.user, set(os.getgrouplist(core.username, core.group))
+    return os.geteuid(), {os.getegid(), *os.getgroups()}
+
+
+def text_of(question: Question, findings: Sequence[Finding], columns: int = 0) -> str:
+    """For a terminal: what, its words, and the file and line where it stands."""
+    lines = [f"{question.method} {question.url}", ""]
+    for finding in findings:
+        place = f"  ({finding.where})" if finding.where is not None else ""
+        about = f"[{finding.subrequest}] " if finding.subrequest else ""
+        lines.append(f"{finding.kind:<10} {about}{finding.text}{place}")
+        lines += [f"{'':<13}{detail}" for detail in finding.details]
+    return "\n".join(lines)

@@ -1,0 +1,259 @@
+"""One request through the engine that would serve it, in this process; what it does is gathered as findings."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from gateway.core.lane import Lane
+from gateway.core.logs import INFO, Log, console
+from gateway.dev.explain.findings import Finding, Findings, show
+from gateway.dev.explain.names import NoNames
+from gateway.dev.explain.places import other_servers, why_server
+from gateway.dev.explain.script import sub
+from gateway.dev.explain.steps import Teller
+from gateway.dev.explain.witness import Witness
+from gateway.http.connection import Connection
+from gateway.serving.worker import Worker
+
+if TYPE_CHECKING:
+    import trio
+
+    from gateway.dev.explain.packets import Packet
+    from gateway.dev.explain.question import Question
+    from gateway.http.cycle import HttpCycle
+    from gateway.http.listening import HttpListening
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+
+_WITHIN_S = 20.0
+_MOST_HEAD = 1 << 20
+
+
+class NotListening(Exception):
+    """Nobody listens where the question goes; str() says where somebody does."""
+
+
+class _Sink:
+    """Error logs lead here."""
+
+    level = INFO
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+
+    def write(self, level: int, line: bytes) -> None:
+        text = show(line.rstrip(b"\n"))
+        # behind the time, the process and the connection, which say nothing here
+        words = text.split("] ", 1)[-1].split(": ", 1)[-1]
+        words = words.split(" ", 1)[1] if words.startswith("*") else words
+        name = text.partition("[")[2].partition("]")[0]
+        if level < INFO:
+            self.findings.tell("error_log", f"[{name}] {words}")
+
+
+class Engine:
+    """A loaded configuration, asked one question."""
+
+    def __init__(self, cycle: HttpCycle, log: Log, findings: Findings) -> None:
+        self.cycle = cycle
+        self.log = log
+        self.findings = findings
+        self.done: trio.Event
+        self._packets = 0
+
+    async def answer(self, question: Question) -> None:
+        """Errors: NotListening, TimeoutError where a handler waits for what does not come."""
+        import trio
+
+        self.done = trio.Event()
+        self._quiet()
+        listening, address, port = self._listening(question)
+        witness = Witness(self._arrived)
+        teller = Teller(self.findings, witness, self._ended)
+        teller.install(self.cycle)
+        async with trio.open_nursery() as nursery:
+            lane = Lane()
+            async with witness.listening(nursery):
+                lane.detour = witness.address
+                await nursery.start(lane.run)
+                worker = Worker([self.cycle], lane, self.log)
+                worker.nursery = nursery
+                self.cycle.worker = worker
+                with trio.fail_after(_WITHIN_S):
+                    await self._ask(question, worker, listening, (address.encode(), port), nursery)
+            nursery.cancel_scope.cancel()
+
+    def _quiet(self) -> None:
+        """No log is written; what would be is told."""
+        console.enabled = False
+        sink = _Sink(self.findings)
+        seen: list[Log] = [self.log]
+        for server in self.cycle.servers:
+            todo: list[Location] = [server.root]
+            while todo:
+                location = todo.pop()
+                core = location.core
+                seen.append(core.error_log)
+                if core.resolver is not None:
+                    core.resolver = NoNames(self.findings)
+                todo += location.children
+        for log in seen:
+            log.sinks = [sink]
+            log.level = INFO
+
+    def _listening(self, question: Question) -> tuple[HttpListening, str, int]:
+        """The socket that the request would come to, with the local address that it would have there."""
+        found: list[tuple[int, HttpListening, str, int]] = []
+        places = []
+        for listening in self.cycle.listenings:
+            address = listening.address
+            places.append(address.text)
+            if address.family == socket.AF_UNIX:
+                if not question.port:
+                    found.append((3, listening, "unix:" + str(address.address), 0))
+                continue
+            host, port = str(address.address[0]), int(address.address[1])
+            if question.port and port != question.port:
+                continue
+            named = question.host.strip("[]")
+            rank = 0 if host == named else 1 if host in ("0.0.0.0", "::") else 2
+            own = named if rank == 1 and _is_address(named) else host
+            if host in ("0.0.0.0", "::") and not _is_address(named):
+                own = "127.0.0.1" if host == "0.0.0.0" else "::1"
+            found.append((rank, listening, own, port))
+        if not found:
+            where = ", ".join(places) or "nowhere"
+            raise NotListening(f"nobody listens on port {question.port}; this configuration listens on {where}")
+        _, listening, own, port = min(found, key=lambda entry: entry[0])
+        return listening, own, port
+
+    async def _ask(
+        self,
+        question: Question,
+        worker: Worker,
+        listening: HttpListening,
+        local: tuple[bytes, int],
+        nursery: trio.Nursery,
+    ) -> None:
+        import trio
+
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        client = question.client.encode()
+        family = socket.AF_INET6 if b":" in client else socket.AF_INET
+        raw = socket.inet_pton(family, question.client)
+        head = family.to_bytes(2, "little") + (40000).to_bytes(2, "big")
+        peer = head + raw + bytes(8) if family == socket.AF_INET else head + bytes(4) + raw + bytes(4)
+        servers = listening.servers
+        listening.only = servers[local[0] if local[0] in servers else b"*"]
+        connection = Connection(worker, theirs.detach(), peer, listening)
+        connection.local = local
+        self._tell_socket(connection, listening)
+        stream: trio.abc.Stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
+        connection.begin()
+        secure = listening.servers_for(connection).ssl
+        if secure and question.scheme == "https":
+            stream = trio.SSLStream(stream, _tls(), server_hostname=question.host or "localhost", https_compatible=True)
+        elif secure != (question.scheme == "https"):
+            said = (
+                "TLS is spoken on this socket"
+                if secure
+                else "no TLS is spoken on this socket: a browser gets no answer"
+            )
+            self.findings.tell("tls", said + f", and the URL says {question.scheme}")
+        data = b""
+        async with stream:
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError):
+                if listening.proxy_protocol:
+                    kind = b"TCP6" if family == socket.AF_INET6 else b"TCP4"
+                    ends = (kind, client, *local)
+                    await stream.send_all(b"PROXY %b %b %b 40000 %d\r\n" % ends)
+                await stream.send_all(question.head())
+                nursery.start_soon(self._close_when_done, stream)
+                async for part in stream:
+                    if b"\r\n\r\n" not in data and len(data) < _MOST_HEAD:
+                        data += part
+            await self.done.wait()
+        self._tell_answer(data)
+
+    async def _close_when_done(self, stream: trio.abc.Stream) -> None:
+        import trio
+
+        await self.done.wait()
+        with trio.move_on_after(0.05):  # what is on its way to us
+            await trio.sleep_forever()
+        await trio.aclose_forcefully(stream)
+
+    def _tell_socket(self, connection: Connection, listening: HttpListening) -> None:
+        servers = listening.servers_for(connection)
+        where = getattr(servers.options, "where", None)
+        text = listening.address.text
+        if servers.ssl:
+            text += " ssl"
+        self.findings.tell("listen", text, where)
+
+    def _tell_server(self, request: Request) -> None:
+        servers = request.connection.servers
+        server = request.server
+        host = request.host
+        name = show(server.server_name) or "(no server_name)"
+        text = f"{name}: {why_server(servers, server, host)}"
+        self.findings.all.insert(1, Finding("server", text, server.where, other_servers(servers, server)[:20]))
+
+    def _arrived(self, packet: Packet) -> None:
+        self._packets += 1
+        lines = [f"{name}: {value}" for name, value in packet.pairs]
+        text = f"{packet.protocol}, {packet.size} bytes: {packet.line or packet.note}"
+        self.findings.tell(
+            "upstream", text, None, lines, protocol=packet.protocol, line=packet.line, parameters=packet.pairs,
+            size=packet.size,
+        )  # fmt: skip
+
+    def _ended(self, request: Request) -> None:
+        upstream = request.upstream
+        if upstream is not None:
+            self._tell_peers(request)
+        if request.parent is None and request.main is request:
+            self._tell_server(request)
+            self.done.set()
+
+    def _tell_peers(self, request: Request) -> None:
+        exchange = request.upstream
+        upstream: Any = getattr(exchange, "upstream", None)
+        peers = getattr(getattr(upstream, "group", None), "peers", ())
+        names = [show(peer.name) for peer in peers]
+        if names:
+            name = show(upstream.name)
+            one = len(names) == 1 and names[0] == name
+            text = names[0] if len(names) == 1 else f"one of {len(names)} peers of {name}"
+            self.findings.tell(
+                "peers", text, getattr(upstream, "where", None), [] if one or len(names) == 1 else names[:20],
+                sub(request), peers=names,
+            )  # fmt: skip
+
+    def _tell_answer(self, data: bytes) -> None:
+        head = data.partition(b"\r\n\r\n")[0]
+        if not head:
+            self.findings.tell("answer", "the connection is closed without an answer")
+            return
+        line, *fields = head.split(b"\r\n")
+        status = int(line.split(b" ")[1]) if len(line.split(b" ")) > 1 else 0
+        shown = [show(field) for field in fields if not field.lower().startswith((b"date:", b"server:"))]
+        text = show(line)
+        if self._packets:
+            text += " (the upstream's part of it is made up: it answered 200 with a text/html page)"
+        self.findings.tell("answer", text, None, shown, status=status)
+
+
+def _is_address(text: str) -> bool:
+    return text.replace(".", "").isdigit() or ":" in text
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

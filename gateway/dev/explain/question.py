@@ -1,0 +1,99 @@
+"""What is asked: a method, a URL, fields of the request, and where the client is."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+_PORTS: Final = {"http": 80, "https": 443}
+_DEFAULT_AGENT: Final = "curl/8"
+
+
+class BadQuestion(ValueError):
+    """The words of the command line do not make a request; str() says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request as a client would send it."""
+
+    method: str
+    scheme: str  # "http" or "https"
+    host: str  # as in the Host field, without the port
+    port: int  # 0: any that is listened on
+    target: str  # of the request line
+    fields: tuple[tuple[str, str], ...]
+    client: str  # its address
+
+    @property
+    def authority(self) -> str:
+        """The Host field."""
+        if not self.port or self.port == _PORTS[self.scheme]:
+            return self.host
+        return f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.target}"
+
+    def head(self) -> bytes:
+        """The request's head in HTTP/1.1."""
+        named = {name.lower() for name, _ in self.fields}
+        lines = [f"{self.method} {self.target} HTTP/1.1"]
+        if "host" not in named:
+            lines.append(f"Host: {self.authority}")
+        lines += [f"{name}: {value}" for name, value in self.fields]
+        if "user-agent" not in named:
+            lines.append(f"User-Agent: {_DEFAULT_AGENT}")
+        if "accept" not in named:
+            lines.append("Accept: */*")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+
+
+def ask(words: list[str], fields: list[str], client: str) -> Question:
+    """[METHOD] URL → a question. Errors: BadQuestion."""
+    if not 1 <= len(words) <= 2:
+        raise BadQuestion("a URL is wanted, with the method before it if it is not GET")
+    method = words[0] if len(words) == 2 else "GET"
+    if not method.replace("-", "").replace("_", "").isalpha() or not method.isupper():
+        raise BadQuestion(f'"{method}" is no method; it is written in capitals, before the URL')
+    scheme, host, port, target = _split(words[-1])
+    try:
+        ipaddress.ip_address(client)
+    except ValueError:
+        raise BadQuestion(f'--from wants an IP address, not "{client}"') from None
+    return Question(method, scheme, host, port, target, tuple(_field(text) for text in fields), client)
+
+
+def _split(url: str) -> tuple[str, str, int, str]:
+    if url.startswith("/"):
+        return "http", "localhost", 0, url.partition("#")[0]
+    if "://" not in url:
+        url = "http://" + url
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 0
+    except ValueError as error:
+        raise BadQuestion(f'"{url}" is no URL: {error}') from None
+    if parts.scheme not in _PORTS:
+        raise BadQuestion(f'"{url}" is no URL of http or https')
+    host = parts.netloc.rpartition("@")[2]
+    if not host or host.startswith(":"):
+        raise BadQuestion(f'"{url}" names no host')
+    if port:
+        host = host.rpartition(":")[0]
+    target = parts.path or "/"
+    if parts.query or url.partition("#")[0].endswith("?"):
+        target += "?" + parts.query
+    if any(character in target for character in " \r\n\0"):
+        raise BadQuestion(f'"{target}" has a space or a control character in it; write it as %20 and the like')
+    return parts.scheme, host, port or _PORTS[parts.scheme], target
+
+
+def _field(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip() or any(character in text for character in "\r\n\0"):
+        raise BadQuestion(f'-H wants "Name: value", not "{text}"')
+    return name.strip(), value.strip()

@@ -1,0 +1,254 @@
+"""The modules of a configuration as they are, but telling what they do: each plan is made of these."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config.directive import LIF
+from gateway.dev.explain import script
+from gateway.dev.explain.access import TELLERS
+from gateway.dev.explain.filters import state_of, tell_filter
+from gateway.dev.explain.findings import Findings, show
+from gateway.dev.explain.places import name_of, tried, where_of
+from gateway.dev.explain.script import sub
+from gateway.http.module import NOTHING, Contribution, Handler, HeadFilter, HttpModule, Phase, Result
+
+if TYPE_CHECKING:
+    from gateway.dev.explain.witness import Witness
+    from gateway.http.cycle import HttpCycle
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+
+# Whose content handler asks an upstream, with the directive that says which.
+PASSES: Final = {
+    "proxy": "proxy_pass",
+    "uwsgi": "uwsgi_pass",
+    "fastcgi": "fastcgi_pass",
+    "scgi": "scgi_pass",
+    "memcached": "memcached_pass",
+    "grpc": "grpc_pass",
+    "tunnel": "tunnel_pass",
+}
+# Modules that change something when they run: for these it is told what they would do.
+_CHANGES: Final = frozenset({"dav", "post_action"})
+
+
+def keep_nothing(settings: Any) -> None:
+    """What the witness answers must not get into a cache or a store, nor come from one."""
+    if getattr(settings, "cache", None) is not None:
+        settings.cache_bypass = settings.no_cache = (lambda request: b"1",)
+    if getattr(settings, "hot", None) is not None:
+        settings.hot.stores = False
+
+
+class Told:
+    """One module in the place of itself: what is kept by the module is found under this one too."""
+
+    def __init__(self, module: HttpModule, teller: Teller) -> None:
+        self.module = module
+        self.teller = teller
+        self.name = module.name
+        self.plan = self._plan if module.plan is not None else None
+        self.server_plan = self._server_plan if module.server_plan is not None else None
+
+    def __hash__(self) -> int:
+        return hash(self.module)
+
+    def __eq__(self, other: object) -> bool:
+        return other is self or other is self.module
+
+    def _plan(self, settings: Any, location: Location) -> Contribution:
+        assert self.module.plan is not None
+        if self.name == "rewrite":
+            self.teller.tell_script(settings, location)
+        if self.name in PASSES:
+            keep_nothing(settings)
+        part = self.module.plan(settings, location)
+        if part is NOTHING and self.name != "log":
+            return part
+        return self.teller.told(self.name, part, settings, location)
+
+    def _server_plan(self, settings: Any, location: Location) -> Handler | None:
+        assert self.module.server_plan is not None
+        if self.name == "rewrite":
+            self.teller.tell_script(settings, location)
+        return self.module.server_plan(settings, location)
+
+
+class Teller:
+    """Wraps what modules contribute, and finds words for it."""
+
+    def __init__(self, findings: Findings, witness: Witness, ended: Callable[[Request], None]) -> None:
+        self.findings = findings
+        self.witness = witness
+        self.ended = ended
+        self.marks: dict[int, tuple[bytes, Location]] = {}  # what was told of a request last
+        self._scripts: set[int] = set()
+
+    def install(self, cycle: HttpCycle) -> None:
+        """Make this cycle's plans of modules that tell."""
+        modules: list[Any] = [_Marks(self), *(Told(module, self) for module in cycle.modules)]
+        cycle.modules = tuple(modules)
+
+    def tell_script(self, settings: Any, location: Location) -> None:
+        if settings.steps and id(settings.steps) not in self._scripts:
+            settings.steps = script.told(list(settings.steps), location.scope.statements, self.findings)
+            self._scripts.add(id(settings.steps))
+
+    def told(self, name: str, part: Contribution, settings: Any, location: Location) -> Contribution:
+        handlers: dict[Phase, list[Handler]] = {}
+        for phase, given in part.handlers.items():
+            each: Sequence[Handler] = [given] if callable(given) else given
+            if phase is Phase.LOG:
+                continue  # nothing is written; the logs are told below
+            if name == "rewrite":
+                handlers[phase] = list(each)
+            else:
+                handlers[phase] = [self._handler(name, handler, settings) for handler in each]
+        if name == "log":
+            handlers[Phase.LOG] = [self._log(settings)]
+        content = part.content
+        if content is not None:
+            content = self._content(name, content, location)
+        head_filter = part.head_filter
+        if head_filter is not None:
+            head_filter = self._filter(name, head_filter, settings)
+        return Contribution(handlers, content, head_filter)
+
+    def entered(self, request: Request) -> None:
+        """A location was chosen, once for each time that it was."""
+        location = request.location
+        mark = (request.uri, location)
+        if self.marks.get(id(request)) == mark:
+            return
+        self.marks[id(request)] = mark
+        details: list[str] = []
+        if location.nameless:
+            text = "the block of this if" if location.scope.context is LIF else "limit_except: its settings hold"
+        elif location is location.server.root:
+            text = "no location matches: the server's own settings hold"
+            details = tried(request.server.locations, request.uri)
+        elif location.named:
+            text = name_of(location)
+        else:
+            text = f'{name_of(location)}, for "{show(request.uri)}"'
+            details = tried(request.server.locations, request.uri)
+        self.findings.tell(
+            "location", text, where_of(location.scope), details, sub(request), location=name_of(location)
+        )
+
+    # -- what is wrapped -----------------------------------------------------------------------------------------
+
+    def _handler(self, name: str, handler: Handler, settings: Any) -> Handler:
+        tell = TELLERS.get(name)
+
+        def run(request: Request) -> Result | Awaitable[Result]:
+            before = tell.before(request, settings, self.findings) if tell is not None else None
+            result = handler(request)
+            if result is None or isinstance(result, int):
+                self._after(name, request, settings, before, result)
+                return result
+            return self._wait(name, request, settings, before, result)
+
+        return run
+
+    async def _wait(
+        self, name: str, request: Request, settings: Any, before: Any, pending: Awaitable[Result]
+    ) -> Result:
+        result = await pending
+        self._after(name, request, settings, before, result)
+        return result
+
+    def _after(self, name: str, request: Request, settings: Any, before: Any, result: Result) -> None:
+        tell = TELLERS.get(name)
+        if tell is not None:
+            tell.after(request, settings, before, result, self.findings)
+
+    def _content(self, name: str, content: Handler, location: Location) -> Handler:
+        directive = PASSES.get(name, name)
+
+        def run(request: Request) -> Result | Awaitable[Result]:
+            statement = request.location.scope.set_by(directive)
+            words = " ".join(statement.args) if statement is not None else ""
+            where = statement.where if statement is not None else None
+            if name in _CHANGES and request.method not in (b"GET", b"HEAD", b"OPTIONS"):
+                self.findings.tell("content", f"{name} would carry out {show(request.method)}", where)
+                return 204
+            self.findings.tell("content", f"{directive} {words}".strip(), where, subrequest=sub(request))
+            if name in PASSES:
+                self.witness.expected = name
+                self._tell_cache(request, name)
+            return content(request)
+
+        return run
+
+    def _tell_cache(self, request: Request, name: str) -> None:
+        statement = request.location.scope.set_by(f"{name}_cache")
+        if statement is not None and statement.args != ["off"]:
+            text = f"zone {statement.args[0]}: what it holds is not looked at here, the upstream is asked"
+            self.findings.tell("cache", text, statement.where, subrequest=sub(request))
+
+    def _filter(self, name: str, head_filter: HeadFilter, settings: Any) -> HeadFilter:
+        def run(request: Request) -> Any:
+            before = state_of(request)
+            body_filter = head_filter(request)
+            if request.parent is None:
+                tell_filter(name, request, settings, before, body_filter is not None, self.findings)
+            return body_filter
+
+        return run
+
+    def _log(self, settings: Any) -> Handler:
+        def run(request: Request) -> Result:
+            self._tell_logs(request, settings)
+            return None
+
+        return run
+
+    def _tell_logs(self, request: Request, settings: Any) -> None:
+        if request.parent is not None:
+            return
+        statement = request.location.scope.set_by("access_log")
+        where = statement.where if statement is not None else None
+        for log in settings.logs or ():
+            path = show(log.path(request)) if log.path is not None else _destination(log.writer)
+            if log.condition is not None and not log.condition(request):
+                self.findings.tell("log", f"no line in {path}: its condition is not met", where)
+                continue
+            self.findings.tell("log", f"a line in {path}, format {log.format.name}", where)
+        if not settings.logs:
+            self.findings.tell("log", "no access log", where)
+
+
+def _destination(writer: Any) -> str:
+    file = getattr(writer, "file", None)
+    name = getattr(file, "name", None)
+    return os.fspath(name) if name else type(writer).__name__
+
+
+class _Marks:
+    """A module of explain's own, before all others: it sees each location that is entered, and the end."""
+
+    name = "explain"
+
+    def __init__(self, teller: Teller) -> None:
+        self.teller = teller
+        self.server_plan = None
+
+    def plan(self, settings: Any, location: Location) -> Contribution:
+        return Contribution(
+            handlers={Phase.REWRITE: self._entered, Phase.PREACCESS: self._entered, Phase.LOG: self._ended}
+        )
+
+    def _entered(self, request: Request) -> Result:
+        self.teller.entered(request)
+        return None
+
+    def _ended(self, request: Request) -> Result:
+        location = request.location
+        if not location.nameless and location is not location.server.root:
+            self.teller.entered(request)  # one whose plan did not run: it redirects to itself and a slash
+        self.teller.ended(request)
+        return None

@@ -1,0 +1,84 @@
+"""Limits, access, files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.dev.explain.told import one, texts, told
+
+
+def test_access_rules(tmp_path: Path) -> None:
+    http = "server { listen 8080; location / { allow 10.0.0.0/8; deny all; return 200; root html; } }"
+    http = http.replace("return 200; ", "")
+    assert one(told(tmp_path, http, "/x", client="10.1.1.1"), "access").text == "client 10.1.1.1: allowed"
+    denied = told(tmp_path, http, "/x", client="192.0.2.9")
+    assert one(denied, "access").text == "client 192.0.2.9: denied"
+    assert one(denied, "answer").data["status"] == 403
+
+
+def test_a_trusted_proxy(tmp_path: Path) -> None:
+    http = "set_real_ip_from 10.0.0.0/8; server { listen 8080; location / { deny 192.0.2.7; } }"
+    found = told(tmp_path, http, "/", "X-Real-IP: 192.0.2.7", client="10.0.0.1")
+    assert one(found, "client").text == "10.0.0.1 is trusted: the client is 192.0.2.7"
+    assert one(found, "access").text == "client 192.0.2.7: denied"
+
+
+def test_limits_say_their_key(tmp_path: Path) -> None:
+    http = """
+    limit_req_zone $http_x_key zone=z:1m rate=30r/m;
+    server { listen 8080; location / { limit_req zone=z burst=4; uwsgi_pass 127.0.0.1:1; } }
+    """
+    found = one(told(tmp_path, http, "/", "X-Key: me"), "limit")
+    assert found.text.startswith('zone z, 30r/m, burst 4, key $http_x_key = "me"')
+    assert "an empty key is not limited" in one(told(tmp_path, http, "/"), "limit").text
+
+
+def test_candidates_of_try_files(tmp_path: Path) -> None:
+    (tmp_path / "html/dir").mkdir(parents=True)
+    (tmp_path / "html/a.txt").write_text("a")
+    http = "server { listen 8080; root html; location / { try_files $uri $uri/ /a.txt =404; } }"
+    found = one(told(tmp_path, http, "/nothing"), "try_files")
+    assert found.text == f"found: {tmp_path}/html/a.txt"
+    assert found.details == [
+        f"{tmp_path}/html/nothing does not exist",
+        f"{tmp_path}/html/nothing/ does not exist",
+        f"{tmp_path}/html/a.txt is a file",
+    ]
+
+
+def test_index_and_file(tmp_path: Path) -> None:
+    (tmp_path / "html").mkdir()
+    (tmp_path / "html/second.html").write_text("a")
+    http = "server { listen 8080; root html; index first.html second.html; }"
+    found = told(tmp_path, http, "/")
+    assert one(found, "index").text == "the directory's index: /second.html"
+    assert one(found, "file").data["path"] == f"{tmp_path}/html/second.html"
+    missing = told(tmp_path, http, "/nothing")
+    assert one(missing, "file").text == f"the file {tmp_path}/html/nothing does not exist: 404"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can name another user")
+def test_who_may_not_read(tmp_path: Path) -> None:
+    (tmp_path / "html").mkdir()
+    secret = tmp_path / "html/secret"
+    secret.write_text("a")
+    secret.chmod(0o600)
+    file = tmp_path / "nginx.conf"
+    from gateway.dev.explain.command import explain
+    from gateway.dev.explain.question import ask
+
+    file.write_text("user nobody nogroup; events {} http { server { listen 8080; root html; } }")
+    found = one(explain(ask(["/secret"], [], "127.0.0.1"), str(file), str(tmp_path)), "file")
+    assert len(found.details) == 1
+    assert "the workers (uid " in found.details[0]
+
+
+def test_password(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text("me:{PLAIN}secret\n")
+    http = 'server { listen 8080; location / { auth_basic "here"; auth_basic_user_file users; } }'
+    assert "no user and password" in texts(told(tmp_path, http, "/x"), "auth")[0]
+    found = told(tmp_path, http, "/x", "Authorization: Basic bWU6c2VjcmV0")
+    assert texts(found, "auth") == ["user and password: allowed"]

@@ -1,0 +1,55 @@
+"""The verb: its output and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import main
+
+CONF = "events {} http { server { listen 8080; server_name a.example; location / { return 204; } } }"
+
+
+def _conf(folder: Path, text: str = CONF) -> str:
+    file = folder / "site.conf"
+    file.write_text(text)
+    return str(file)
+
+
+def test_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    conf = _conf(tmp_path)
+    assert main(["explain", "-c", conf, "http://a.example:8080/x"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "GET http://a.example:8080/x"
+    assert f'server     a.example: its server_name is "a.example"  ({conf}:1)' in lines
+    assert f"return     204  ({conf}:1)" in lines
+
+
+def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "-c", _conf(tmp_path), "--json", "HEAD", "/x"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    kinds = [step["kind"] for step in shown["steps"]]
+    assert kinds == ["listen", "server", "location", "return", "log", "answer"]
+    assert shown["steps"][-1]["status"] == 204
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["ftp://x/"], 2, "no URL of http or https"),
+        (["http://a.example:81/"], 1, "nobody listens on port 81"),
+    ],
+)
+def test_failures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, says: str
+) -> None:
+    assert main(["explain", "-c", _conf(tmp_path), *arguments]) == code
+    assert says in capsys.readouterr().err
+
+
+def test_a_wrong_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    conf = _conf(tmp_path, "events {} http { server { listen 8080; retrun 200; } }")
+    assert main(["explain", "-c", conf, "/"]) == 1
+    assert f'unknown directive "retrun" in {conf}:1' in capsys.readouterr().err

@@ -1,0 +1,52 @@
+"""What is asked: URLs and fields from the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.dev.explain.question import BadQuestion, ask
+
+
+@pytest.mark.parametrize(
+    ("url", "authority", "target", "scheme"),
+    [
+        ("http://a.example/x?y=1", "a.example", "/x?y=1", "http"),
+        ("http://a.example", "a.example", "/", "http"),
+        ("https://a.example:8443/", "a.example:8443", "/", "https"),
+        ("https://a.example:443/", "a.example", "/", "https"),
+        ("http://[::1]:8080/a", "[::1]:8080", "/a", "http"),
+        ("a.example/b#fragment", "a.example", "/b", "http"),
+        ("http://a.example/q?", "a.example", "/q?", "http"),
+        ("/only/a/path", "localhost", "/only/a/path", "http"),
+        ("http://user@a.example/", "a.example", "/", "http"),
+    ],
+)
+def test_urls(url: str, authority: str, target: str, scheme: str) -> None:
+    question = ask([url], [], "127.0.0.1")
+    assert (question.authority, question.target, question.scheme) == (authority, target, scheme)
+
+
+@pytest.mark.parametrize(
+    ("words", "fields", "client", "says"),
+    [
+        ([], [], "127.0.0.1", "a URL is wanted"),
+        (["get", "/"], [], "127.0.0.1", "capitals"),
+        (["ftp://a/"], [], "127.0.0.1", "no URL of http or https"),
+        (["http:///x"], [], "127.0.0.1", "names no host"),
+        (["http://a:port/"], [], "127.0.0.1", "is no URL"),
+        (["http://a/b c"], [], "127.0.0.1", "a space"),
+        (["/"], ["no colon"], "127.0.0.1", "-H wants"),
+        (["/"], ["A: b\r\nC: d"], "127.0.0.1", "-H wants"),
+        (["/"], [], "nobody", "--from wants an IP address"),
+    ],
+)
+def test_what_is_none(words: list[str], fields: list[str], client: str, says: str) -> None:
+    with pytest.raises(BadQuestion, match=says):
+        ask(words, fields, client)
+
+
+def test_fields_of_the_command_line_take_the_place_of_usual_ones() -> None:
+    head = ask(["/"], ["host: other", "Accept: text/html"], "127.0.0.1").head()
+    assert b"\r\nhost: other\r\n" in head
+    assert b"Host:" not in head
+    assert head.count(b"Accept:") == 1

@@ -1,0 +1,70 @@
+"""What arrives at an upstream: nothing leaves, nothing is kept."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.dev.explain.told import one, texts, told
+
+
+@pytest.mark.parametrize(
+    ("directive", "line"),
+    [
+        ("proxy_pass http://192.0.2.1:8000/base/;", "GET /base/x?y=1 HTTP/1.1"),
+        ("proxy_pass https://192.0.2.1/;", "GET /x?y=1 HTTP/1.1"),
+        ("uwsgi_pass 192.0.2.1:3031; uwsgi_param A b;", "modifier1 0, modifier2 0"),
+        ("fastcgi_pass 192.0.2.1:9000; fastcgi_param A b;", "bytes of parameters"),
+        ("scgi_pass 192.0.2.1:9000; scgi_param A b;", "bytes of parameters"),
+        ("set $memcached_key k$uri; memcached_pass 192.0.2.1:11211;", "get k/a/x"),
+    ],
+)
+def test_each_protocol(tmp_path: Path, directive: str, line: str) -> None:
+    found = told(tmp_path, f"server {{ listen 8080; location /a/ {{ {directive} }} }}", "/a/x?y=1")
+    arrived = one(found, "upstream")
+    assert line in arrived.data["line"]
+    assert one(found, "answer").data["status"] == 200
+    if "param" in directive:
+        assert ("A", "b") in arrived.data["parameters"]
+
+
+def test_nothing_is_sent(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        port = server.getsockname()[1]
+        found = told(tmp_path, f"server {{ listen 8080; location / {{ proxy_pass http://127.0.0.1:{port}; }} }}", "/")
+        assert one(found, "peers").data["peers"] == [f"127.0.0.1:{port}"]
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_nothing_is_kept(tmp_path: Path) -> None:
+    http = f"""
+    proxy_cache_path {tmp_path}/cache keys_zone=c:1m;
+    access_log {tmp_path}/access.log;
+    server {{
+        listen 8080;
+        location /cached {{ proxy_cache c; proxy_cache_valid any 1h; proxy_pass http://192.0.2.1; }}
+        location /stored {{ proxy_store {tmp_path}/store; proxy_pass http://192.0.2.1; }}
+    }}
+    """
+    assert texts(told(tmp_path, http, "/cached"), "cache") == [
+        "zone c: what it holds is not looked at here, the upstream is asked"
+    ]
+    told(tmp_path, http, "/stored")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["nginx.conf"]
+
+
+def test_a_subrequest_is_told_as_one(tmp_path: Path) -> None:
+    http = """
+    server {
+        listen 8080;
+        location / { auth_request /auth; proxy_pass http://192.0.2.1:1; }
+        location = /auth { proxy_pass http://192.0.2.1:2/check; }
+    }
+    """
+    found = told(tmp_path, http, "/x")
+    assert [finding.data["line"] for finding in found.of("upstream")] == ["GET /check HTTP/1.1", "GET /x HTTP/1.1"]
+    assert [finding.subrequest for finding in found.of("content")] == ["/auth", ""]
