@@ -47,6 +47,7 @@ cdef class Lane(Poller):
         cdef double now
         cdef double next_s
         cdef int count, timeout_ms
+        cdef list again
         self.asleep = self.poked = False
         self.inside = True
         try:
@@ -56,6 +57,11 @@ cdef class Lane(Poller):
                 if self.active and self.linger_s > 0 and not self.ready and not self.again and not self.trio_waits():
                     next_s = min(self.timers.first(), self.sweep_at) - self._now
                     timeout_ms = <int>(min(self.linger_s, max(next_s, 0)) * 1000 + 0.999)
+                # what stops in the middle in this round goes on in the next one, when the others had their turn
+                again = None
+                if self.again:
+                    again = self.again
+                    self.again = []
                 count = self.poll(timeout_ms)
                 self.active = count > 0
                 now = self._now
@@ -66,8 +72,8 @@ cdef class Lane(Poller):
                     if not self.run_ready():
                         break
                     self.active = True
-                if self.again:
-                    self.run_again()
+                if again is not None:
+                    self.run_again(again)
                 if self.sweep_at <= now:
                     self.sweep()
                 if self.fatal is not None:

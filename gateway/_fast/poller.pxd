@@ -1,11 +1,13 @@
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from gateway._fast.fibre cimport Loop
 from gateway._fast.linux cimport epoll_event
 
 cdef enum:
     BUFFER = 65536              # one read takes at most this; larger bodies come in several
+    BUDGET = 262144             # bytes that a stream may take in a turn: see Stream.took()
+    READ_COST = 1024            # what a read takes of that at least, however little came
 
 
 cdef struct Slot:
@@ -19,7 +21,8 @@ cdef class Poller(Loop):
     cdef char* buffer           # every recv of the lane goes through it
     cdef Slot* slots
     cdef int slot_room
-    cdef list again             # streams that stopped at their chunk while the socket takes more
+    cdef list again             # streams that stopped in the middle, and go on in the next turn
+    cdef uint64_t turns         # rounds of the lane: a stream's budget is for one of them
     cdef double sweep_at        # the earliest moment at which a deadline can be late
     cdef double swept_at
     cdef readonly Py_ssize_t streams
@@ -31,7 +34,8 @@ cdef class Poller(Loop):
     cdef int replace(self, Source old, Source new) except -1
     cdef int rearm(self, int fd, uint32_t events) except -1
     cdef int poll(self, int timeout_ms) except -1
-    cdef int run_again(self) except -1
+    cdef int run_again(self, list sources) except -1
+    cdef bint overtime(self) noexcept
     cdef int sweep(self) except -1
     cdef int late_at(self, double deadline) except -1
 

@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from gateway._fast.file_slice cimport FileSlice
 from gateway._fast.poller cimport Poller, Source
@@ -31,12 +31,21 @@ cdef class Stream(Source):
     cdef readonly bint peer_closed
     cdef bint out_armed
     cdef bint raised            # recv() told the error
-    cdef bint stopped           # at its chunk, in Poller.again
+    cdef bint stopped           # at its chunk
+    cdef readonly bint spent    # it has taken what is its share of this turn: `readable` again in the next one
+    cdef bint posted            # in Poller.again, for one of these
+    cdef uint64_t turn          # the one that `taken` is of
+    cdef int64_t taken          # bytes read in it, and what else was counted
     cdef bint write_closed
     cdef object __weakref__
 
     cpdef set_deadline(self, double value)
     cpdef recv(self, Py_ssize_t limit=*)
+    cpdef bint spend(self, int64_t cost) except -1
+    cpdef renew(self)
+    cdef int took(self, int64_t cost) except -1
+    cdef int hold(self) except -1
+    cdef int post(self) except -1
     cpdef write(self, data)
     cpdef int64_t flush(self) except -1
     cpdef int64_t send(self, bytes data) except -1

@@ -4,6 +4,10 @@
 Sockets are registered once, for input and hang-ups; output is added at the first send that does not fit, since a unix
 socket otherwise raises an edge each time that its peer reads. An edge only sets a flag, which stays until the kernel
 says EAGAIN, so an edge that comes before anybody waits is not lost.
+
+Nobody reads for ever, however fast the peer sends: a stream that has taken its budget of a turn (took()) is not readable
+until the others had theirs, and then its handler is called as if something had come. So a loop that reads as long as
+`readable` is True ends by itself, and comes back.
 """
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -11,13 +15,13 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.errno cimport EAGAIN, EBADF, EINTR, EIO, errno
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from gateway._fast.fibre cimport WAITING, State
 from gateway._fast.file_slice cimport FileSlice
 from gateway._fast.linux cimport *
-from gateway._fast.poller cimport BUFFER, Poller, Source, os_error
+from gateway._fast.poller cimport BUDGET, BUFFER, READ_COST, Poller, Source, os_error
 from gateway._fast.rate cimport Rate
 from gateway._fast.waits cimport Wait, need_fibre
 from gateway._fast.watcher cimport Watcher
@@ -63,11 +67,13 @@ cdef class Stream(Source):
     cdef int event(self, uint32_t events) except -1:
         cdef bint news = False
         if events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR):
-            self.readable = news = True
+            if not self.spent:
+                self.readable = news = True
             if events & (EPOLLRDHUP | EPOLLHUP):
-                self.peer_closed = True
+                self.peer_closed = news = True
             if events & EPOLLERR:
                 self.take_error()
+                news = True
         if events & (EPOLLOUT | EPOLLERR | EPOLLHUP):
             if self.connecting:
                 self.connecting = False
@@ -104,11 +110,21 @@ cdef class Stream(Source):
         return 0
 
     cdef int go_on(self) except -1:
-        """It stopped at its chunk; the others had their turn."""
-        self.stopped = False
+        """It stopped in the middle; the others had their turn."""
+        self.stopped = self.posted = False
         if self.fd >= 0:
             self.drain()
+            if self.spent:
+                self.renew()
             self.tell()
+        return 0
+
+    cdef int post(self) except -1:
+        """Call go_on() in the next turn."""
+        if not self.posted:
+            self.posted = True
+            self.poller.again.append(self)
+            self.poller.poke()
         return 0
 
     cdef double due_at(self) noexcept:
@@ -148,10 +164,45 @@ cdef class Stream(Source):
     def closed(self):
         return self.fd < 0
 
+    # -- the share of a turn
+
+    cdef int took(self, int64_t cost) except -1:
+        """Count what was read; with the budget, or the turn's time, it is over until the next turn."""
+        if self.turn != self.poller.turns:
+            self.turn = self.poller.turns
+            self.taken = cost
+            if cost < BUDGET:
+                return 0
+        else:
+            self.taken += cost
+            if self.taken < BUDGET and not self.poller.overtime():
+                return 0
+        return self.hold()
+
+    cdef int hold(self) except -1:
+        self.spent = True
+        self.readable = False
+        return self.post()
+
+    cpdef bint spend(self, int64_t cost) except -1:
+        """Count work on what was read before, such as a request of several in one segment: `cost` is the bytes that
+        could have been passed on instead. True: leave the rest, the handler is called in the next turn."""
+        if not self.spent and self.fd >= 0:
+            self.took(cost)
+        return self.spent
+
+    cpdef renew(self):
+        """Have a budget again: whoever uses the stream from now on is not to pay for what came before."""
+        self.taken = 0
+        if self.spent:
+            self.spent = False
+            self.readable = True
+
     # -- input
 
     cpdef recv(self, Py_ssize_t limit=0):
-        """What has come: b"" at the end of input, None when nothing is there; OSError once after a reset.
+        """What has come: b"" at the end of input, None when nothing is there, or nothing more in this turn; OSError
+        once after a reset.
 
         A large limit is how much the caller expects: that much is received into its place.
         """
@@ -161,6 +212,8 @@ cdef class Stream(Source):
         cdef char *buffer = self.poller.buffer
         if self.fd < 0:
             raise os_error(EBADF)
+        if self.spent and not self.error:
+            return None
         if limit <= 0:
             limit = BUFFER
         elif limit >= IN_PLACE:
@@ -174,6 +227,7 @@ cdef class Stream(Source):
                 if count < limit and not self.peer_closed and not self.error:
                     # less than asked: the buffer is empty, and what comes later raises a new edge
                     self.readable = False
+                self.took(max(count, READ_COST))
                 if place is NULL:
                     return PyBytes_FromStringAndSize(buffer, count)
                 resize_bytes(&place, count)
@@ -294,10 +348,9 @@ cdef class Stream(Source):
         if self.pending and self.writable:
             if rate is not None and rate.until > self.poller.fresh():
                 self.poller.plan(rate, rate.until)
-            elif not self.stopped:
+            else:
                 self.stopped = True
-                self.poller.again.append(self)
-                self.poller.poke()
+                self.post()
         return self.pending
 
     cdef int64_t send_some(self, int64_t limit) except -2:

@@ -13,7 +13,7 @@ from libc.stdint cimport int64_t, uint32_t
 
 from gateway._fast.file_slice cimport FileSlice
 from gateway._fast.linux cimport EPOLLERR, EPOLLHUP, EPOLLOUT, MSG_NOSIGNAL, c_recv, c_send
-from gateway._fast.poller cimport BUFFER, os_error
+from gateway._fast.poller cimport BUFFER, READ_COST, os_error
 from gateway._fast.stream cimport Stream
 
 # What is sealed at once: a few records for one system call.
@@ -43,7 +43,7 @@ cdef class TlsStream(Stream):
         self._deadline = plain._deadline
         self.chunk = plain.chunk
         self.error = plain.error
-        self.readable = plain.readable
+        self.readable = plain.readable or plain.spent
         self.writable = plain.writable
         self.out_armed = plain.out_armed
         self.peer_closed = plain.peer_closed
@@ -88,6 +88,8 @@ cdef class TlsStream(Stream):
         """As of a Stream; a peer that closes without close_notify is at its end, as to nginx."""
         if self.fd < 0:
             raise os_error(EBADF)
+        if self.spent and not self.error:
+            return None
         if not self.established and not self.handshake():
             return None
         if limit > BUFFER or limit <= 0:
@@ -118,6 +120,8 @@ cdef class TlsStream(Stream):
             self.received += len(data)
             if self.drained and not self.incoming.pending and not self.error and not self.ssl.pending():
                 self.readable = False
+            # what is decrypted was counted when it came, but each record has its price
+            self.took(READ_COST)
             return data
         if self.error and not self.raised:
             self.raised = True
@@ -130,11 +134,14 @@ cdef class TlsStream(Stream):
         if self.drained:
             self.readable = False
             return False
+        if self.spent and not self.error:
+            return False
         while True:
             count = c_recv(self.fd, self.poller.buffer, BUFFER, 0)
             if count > 0:
                 if count < BUFFER and not self.peer_closed and not self.error:
                     self.drained = True
+                self.took(count)
                 self.incoming.write(PyBytes_FromStringAndSize(self.poller.buffer, count))
                 return True
             if count == 0:

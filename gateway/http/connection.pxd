@@ -14,7 +14,7 @@ from gateway.http.settings cimport EngineSettings
 # What a connection is doing.
 cdef long CLIENT_CLOSED_ITS_SIDE, CLIENT_THERE, CONNECTION_CLOSED, CONNECTION_FAILED
 cdef long READING, BUSY, SENDING, DISCARDING, LINGERING, CLOSED, HANDSHAKING
-cdef long HEAD_READ
+cdef long HEAD_READ, REQUEST_COST
 
 
 cdef class Connection(Client):

@@ -40,6 +40,8 @@ HANDSHAKING: Final = 6  # TLS, before the first request
 
 # Received at once where a head is expected: what a body begins with is cut off it, a copy that shall be short.
 HEAD_READ: Final = 4096
+# What a request takes of its connection's share of a turn, where several came in one segment.
+REQUEST_COST: Final = 4096
 
 
 class Connection(Client):
@@ -129,6 +131,8 @@ class Connection(Client):
             stream = self.stream
             while self.state == READING:
                 if self.buffer and self._serve_next():
+                    if self.buffer and stream.spend(REQUEST_COST):
+                        return
                     continue
                 if not stream.readable:
                     return
@@ -409,7 +413,7 @@ class Connection(Client):
                 self.close()
             return
         if core.lingering_close == 2 or (
-            core.lingering_close == 1 and (request.lingering_close or self.buffer or stream.readable)
+            core.lingering_close == 1 and (request.lingering_close or self.buffer or stream.readable or stream.spent)
         ):
             self.buffer = b""
             self.state = LINGERING

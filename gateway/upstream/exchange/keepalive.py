@@ -113,6 +113,7 @@ class Keepalive:
         self.idle.append(connection)
         stream.handler = connection
         stream.set_deadline(now + self.timeout_s)
+        stream.renew()  # nothing may lie there unseen
         if stream.readable:
             connection.happened()
         return True
