@@ -5,9 +5,9 @@ Sockets are registered once, for input and hang-ups; output is added at the firs
 socket otherwise raises an edge each time that its peer reads. An edge only sets a flag, which stays until the kernel
 says EAGAIN, so an edge that comes before anybody waits is not lost.
 
-Nobody reads for ever, however fast the peer sends: a stream that has taken its budget of a turn (took()) is not readable
-until the others had theirs, and then its handler is called as if something had come. So a loop that reads as long as
-`readable` is True ends by itself, and comes back.
+Nobody reads for ever, however fast the peer sends: a stream that has taken its budget of a turn (took()) is not
+readable until the others had theirs, and then its handler is called as if something had come. So a loop that reads as
+long as `readable` is True ends by itself, and comes back.
 """
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -15,7 +15,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.errno cimport EAGAIN, EBADF, EINTR, EIO, errno
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memset
 
 from gateway._fast.fibre cimport WAITING, State
