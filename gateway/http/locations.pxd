@@ -10,6 +10,7 @@ cdef class Location:
     cdef public bint auto_redirect
     cdef public list children
     cdef public dict confs
+    cdef public object content
     cdef public EngineSettings core
     cdef public bint exact
     cdef public long http2_chunk_size

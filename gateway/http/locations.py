@@ -34,6 +34,7 @@ class Location:
         self.confs: dict[Any, Any] = {}  # module -> its merged location settings
         # http_core's settings, the ones that the engine itself reads
         self.core: EngineSettings = None  # type: ignore[assignment]
+        self.content: Any = None  # the settings of the module that answers here: of the last such directive
         self.plan: Plan | None = None
         self.http2_chunk_size: int = 8192  # the most in one DATA frame
 

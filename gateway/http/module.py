@@ -79,6 +79,8 @@ class HttpModule:
     variables: tuple[Variable | PrefixVariable, ...] = ()
     # (settings, location) -> Contribution; `settings` are the location's, already merged
     plan: Callable[[Any, Location], Contribution] | None = None
+    # a *_pass: a limit_except that says nothing itself has it of the location around it
+    passes: bool = False
     # the server's own rewrite phase: (settings, server's location) -> handler
     server_plan: Callable[[Any, Location], Handler | None] | None = None
     # before the http block is read: (http scope, loader); for what directives of other modules need to find

@@ -32,21 +32,24 @@ class Plan:
 
 def make_plan(location: Location, modules: Sequence[HttpModule], handler: str | None = None) -> Plan:
     """Ask every module for its part in this location; `handler`: the one that an earlier `if` has set."""
-    parts: list[tuple[str, Contribution]] = []
+    parts: list[tuple[HttpModule, Contribution]] = []
     for module in modules:
         if module.plan is not None:
-            parts.append((module.name, module.plan(location.confs.get(module), location)))
+            parts.append((module, module.plan(location.confs.get(module), location)))
     by_phase: dict[Phase, list[Handler]] = {phase: [] for phase in Phase}
     contents: dict[str, Handler] = {}
+    passes: list[Handler] = []
     filters: list[HeadFilter] = []
-    for name, part in parts:
+    for module, part in parts:
         for phase, handlers in part.handlers.items():
             by_phase[phase].extend([handlers] if callable(handlers) else handlers)
         if part.content is not None:
-            contents[name] = part.content
+            contents[module.name] = part.content
+            if module.passes:
+                passes.append(part.content)
         if part.head_filter is not None:
             filters.append(part.head_filter)
-    content = _content(location, contents, handler)
+    content = _content(location, contents, passes, handler)
     # An `if` block's plan goes on where its location's rewrite phase switched to it.
     steps: list[Handler | None] = [] if location.nameless else [*by_phase[Phase.REWRITE]]
     if steps or location.nameless:
@@ -66,33 +69,31 @@ def make_plan(location: Location, modules: Sequence[HttpModule], handler: str | 
     return Plan(tuple(steps), tuple(filters), tuple(logs))
 
 
-def _content(location: Location, contents: dict[str, Handler], name: str | None) -> Handler | None:
-    """The one handler that nginx has: of the block's own *_pass, else of what stands around an `if`."""
+def _content(
+    location: Location, contents: dict[str, Handler], passes: Sequence[Handler], name: str | None
+) -> Handler | None:
+    """The one handler that nginx has: of the block's own last directive, else of what stands around an `if`."""
     around = location
     while name is None:
         name = own_handler(around)
-        if not around.nameless or around.parent is None:
+        if not around.nameless or around.parent is None or around.scope.context == LIMIT_EXCEPT:
             break
         around = around.parent
     if name is not None:
         # The handler of another `if`, for which there is nothing in this one.
         return contents.get(name, _no_upstream)
-    if location.scope.context == LIMIT_EXCEPT:
-        return None
-    return list(contents.values())[-1] if contents else None
+    if around.scope.context == LIMIT_EXCEPT and passes:
+        return passes[0]  # whichever stood last: each *_pass in turn looks whether there is one already
+    return None
 
 
 def own_handler(location: Location) -> str | None:
-    """The module of the *_pass that stands in this block itself."""
-    found = None
-    for module, conf in location.confs.items():
-        passing = getattr(conf, "passing", None)
-        if passing is None:
-            continue
-        outer = location.parent if location.nameless else None
-        if outer is None or getattr(outer.confs.get(module), "passing", None) is not passing:
-            found = module.name
-    return found
+    """The module that answers in this block, of those that are mentioned in itself."""
+    content = location.content
+    if content is None:
+        return None
+    names: list[str] = [module.name for module, conf in location.confs.items() if conf is content]
+    return names[0]
 
 
 def _no_upstream(request: Request) -> Result:

@@ -31,6 +31,11 @@ def location_of(command: Command) -> Location:
     return getattr(owner, "root", owner)  # type: ignore[no-any-return]
 
 
+def answers(conf: Any, command: Command) -> None:
+    """The content of this block is the directive's, until another one of that kind stands behind it."""
+    location_of(command).content = conf
+
+
 def server_of(command: Command) -> Server:
     return location_of(command).server  # type: ignore[no-any-return]
 

@@ -26,7 +26,7 @@ from gateway.config.directive import LOCATION, Command, Directive, take
 from gateway.core.tls_counts import the_counts
 from gateway.http.body import read_body
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
-from gateway.http.setters import cycle_of
+from gateway.http.setters import answers, cycle_of
 from gateway.modules.http import status_zone, stub_status
 from gateway.upstream.cache.file_cache import FileCache
 from gateway.upstream.peers import api, state
@@ -77,6 +77,7 @@ def set_api(conf: Settings, command: Command) -> None:
     if conf.enabled:
         command.duplicate()
     conf.enabled = True
+    answers(conf, command)
     cycle_of(command).tls_counts = the_counts()
     for parameter in command.args:
         if parameter not in ("write=on", "write=off"):

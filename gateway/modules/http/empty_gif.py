@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, Command, Directive, take
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
+from gateway.http.setters import answers
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location
@@ -32,6 +33,7 @@ class Settings(Conf):
 
 def set_empty_gif(conf: Settings, command: Command) -> None:
     conf.enabled = True
+    answers(conf, command)
 
 
 def show(request: Request) -> Result:

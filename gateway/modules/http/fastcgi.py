@@ -167,6 +167,7 @@ module = HttpModule(
         Variable("fastcgi_script_name", _script_name),
         Variable("fastcgi_path_info", _path_info),
     ),
+    passes=True,
     plan=plan_with(FastcgiCodec),
     settle=settle,
 )

@@ -254,11 +254,9 @@ def _passing_of(
     cycle: HttpCycle, location: Location, directive: _Directive, match: Match
 ) -> tuple[Upstream, Maker]:
     """The upstream that the location passes requests to, and what makes the probe in a worker."""
-    for candidate in location.confs:
-        conf: Any = location.confs[candidate]
-        if getattr(conf, "passing", None) is not None:
-            break
-    else:
+    conf: Any = location.content
+    candidate = next((module for module, own in location.confs.items() if own is conf), None)
+    if candidate is None or not candidate.passes:
         raise ConfigError('"health_check" needs a *_pass in its location', directive.where)
     upstream: Upstream | None = conf.passing.upstream
     if upstream is None:

@@ -131,5 +131,6 @@ module = HttpModule(
         Directive("memcached_gzip_flag", EVERYWHERE, take(1), number("gzip_flag")),
         *family("memcached", conditions=_CONDITIONS, only=_FAMILY),
     ),
+    passes=True,
     plan=plan,
 )

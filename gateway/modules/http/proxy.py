@@ -29,7 +29,7 @@ from gateway.config.text import to_bytes
 from gateway.core.template import Template
 from gateway.core.variables import Variable
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
-from gateway.http.setters import cycle_of, default_temp_path, location_of, template, template_setting
+from gateway.http.setters import answers, cycle_of, default_temp_path, location_of, template, template_setting
 from gateway.modules.http.proxy_codec import CachedProxyCodec, ProxyCodec
 from gateway.modules.http.proxy_rewrite import add_cookie_domain, add_cookie_flags, add_cookie_path, add_redirect
 from gateway.upstream.cache.exchange import CachingExchange
@@ -121,6 +121,7 @@ def set_pass(conf: LocationConf, command: Command) -> None:
     if conf.passing is not UNSET:
         command.duplicate()
     text = command.args[0]
+    answers(conf, command)
     location = location_of(command)
     if location.name.endswith(b"/") and not location.nameless:
         location.auto_redirect = True
@@ -275,6 +276,7 @@ module = HttpModule(
         Variable("proxy_port", _proxy_port),
         Variable("proxy_add_x_forwarded_for", _add_forwarded),
     ),
+    passes=True,
     plan=plan,
     settle=settle,
 )

@@ -67,6 +67,7 @@ module = HttpModule(
         Directive("scgi_param", EVERYWHERE, take(2, 3), add_param),
         *family("scgi"),
     ),
+    passes=True,
     plan=plan_with(ScgiCodec),
     settle=settle,
 )

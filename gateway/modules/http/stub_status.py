@@ -11,6 +11,7 @@ from gateway.config.directive import LOCATION, SERVER, Command, Directive, take
 from gateway.core.counters import Counters
 from gateway.core.variables import Getter, Variable, cached
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
+from gateway.http.setters import answers
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
@@ -32,6 +33,7 @@ class Settings(Conf):
 def set_stub_status(conf: Settings, command: Command) -> None:
     """stub_status; the argument that old versions wanted is ignored."""
     conf.enabled = True
+    answers(conf, command)
 
 
 def prepare(scope: Scope, loader: Loader) -> None:

@@ -129,5 +129,6 @@ module = HttpModule(
         Directive("tunnel_pass", SERVER | LOCATION | LIF, take(0, 1), set_pass),
         *family("tunnel", conditions=_CONDITIONS, only=_FAMILY),
     ),
+    passes=True,
     plan=plan,
 )

@@ -61,6 +61,7 @@ module = HttpModule(
         *tls_family("uwsgi"),
         *family("uwsgi"),
     ),
+    passes=True,
     plan=plan_with(UwsgiCodec),
     settle=settle,
 )

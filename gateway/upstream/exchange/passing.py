@@ -12,7 +12,7 @@ from gateway.core.resolver import Lookup, Resolver, words_of
 from gateway.core.template import Template
 from gateway.http.module import Handler, Result
 from gateway.http.request import Request
-from gateway.http.setters import cycle_of, location_of, template
+from gateway.http.setters import answers, cycle_of, location_of, template
 from gateway.upstream.cache.exchange import CachingExchange
 from gateway.upstream.exchange.codec import Codec
 from gateway.upstream.exchange.conf import UpstreamConf
@@ -43,6 +43,7 @@ def parse_passing(conf: Any, command: Command, schemes: tuple[bytes, ...] = (), 
     """`*_pass` of a protocol whose target is an address alone: sets `conf.passing`. `secure`: the scheme with TLS."""
     if conf.passing is not UNSET:
         command.duplicate()
+    answers(conf, command)
     location = location_of(command)
     if location.name.endswith(b"/"):
         location.auto_redirect = True
