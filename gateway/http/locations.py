@@ -106,6 +106,10 @@ class LocationTable:
         """The longest prefix of the URI; or the URI and a slash, where that is to be redirected to."""
         end = len(uri)
         prefixes = self.prefixes
+        if self.exact:
+            slashed = self.exact.get(uri + b"/")
+            if slashed is not None and slashed.auto_redirect and uri not in prefixes:
+                return slashed
         for length in self.lengths:
             if length > end:
                 if length == end + 1:

@@ -59,3 +59,26 @@ server {
 async def test_choice(uri: str, chosen: bytes) -> None:
     async with serving(CONF) as engine:
         assert (await engine.get(uri)).body == chosen
+
+
+@pytest.mark.parametrize(
+    ("uri", "status"),
+    [("/one", 301), ("/one/", 502), ("/two", 301), ("/three", 204), ("/four", 204), ("/five", 204)],
+)
+async def test_a_slash_is_added_for_what_is_passed_on(uri: str, status: int) -> None:
+    """A location of a *_pass that ends in a slash, exact ones too, unless the URI has a location of its own."""
+    conf = """
+    server {
+        listen 127.0.0.1:1;
+        location / { return 204; }
+        location = /one/ { proxy_pass http://127.0.0.1:1; }
+        location /two/ { proxy_pass http://127.0.0.1:1; }
+        location = /three/ { proxy_pass http://127.0.0.1:1; }
+        location /three { return 204; }
+        location = /four/ { proxy_pass http://127.0.0.1:1; }
+        location = /four { return 204; }
+        location = /five/ { return 200; }
+    }
+    """
+    async with serving(conf) as engine:
+        assert (await engine.get(uri)).status == status

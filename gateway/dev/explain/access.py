@@ -163,6 +163,9 @@ def _tell_file(request: Request, settings: Any, before: Any, result: Result, fin
         return
     path = before
     where = _where(request, "alias") or _where(request, "root")
+    if result == 405:
+        findings.tell("file", f"{show(request.method)} is not for files: 405", where, subrequest=sub(request))
+        return
     text = f"the file {show(path)} {what_is(path)}"
     details = []
     if isinstance(result, int) and result >= 400:

@@ -85,7 +85,7 @@ def _try(table: LocationTable, uri: bytes, lines: list[str]) -> bool:
         lines.append(f"{name_of(exact)}: equal, which ends the search")
         return True
     prefixes = sorted((name for name in table.prefixes if uri.startswith(name)), key=len, reverse=True)
-    redirect = table.prefixes.get(uri + b"/")
+    redirect = table.exact.get(uri + b"/") or table.prefixes.get(uri + b"/")
     if redirect is not None and redirect.auto_redirect and uri not in table.prefixes:
         lines.append(f"{name_of(redirect)}: the URI without its slash, which is redirected to")
         return True

@@ -84,7 +84,7 @@ class Teller:
         self.findings = findings
         self.witness = witness
         self.ended = ended
-        self.marks: dict[int, tuple[bytes, Location]] = {}  # what was told of a request last
+        self.marks: dict[int, Location] = {}  # what was told last, by the request's id
         self._scripts: set[int] = set()
 
     def install(self, cycle: HttpCycle) -> None:
@@ -118,12 +118,9 @@ class Teller:
         return Contribution(handlers, content, head_filter)
 
     def entered(self, request: Request) -> None:
-        """A location was chosen, once for each time that it was."""
+        """A location was chosen, or the block of an `if` or a `limit_except` in it was entered."""
         location = request.location
-        mark = (request.uri, location)
-        if self.marks.get(id(request)) == mark:
-            return
-        self.marks[id(request)] = mark
+        self.marks[id(request)] = location
         details: list[str] = []
         if location.nameless:
             text = "the block of this if" if location.scope.context is LIF else "limit_except: its settings hold"
@@ -135,9 +132,8 @@ class Teller:
         else:
             text = f'{name_of(location)}, for "{show(request.uri)}"'
             details = tried(request.server.locations, request.uri)
-        self.findings.tell(
-            "location", text, where_of(location.scope), details, sub(request), location=name_of(location)
-        )
+        kind = "block" if location.nameless else "location"
+        self.findings.tell(kind, text, where_of(location.scope), details, sub(request), location=name_of(location))
 
     # -- what is wrapped -----------------------------------------------------------------------------------------
 
@@ -239,16 +235,21 @@ class _Marks:
 
     def plan(self, settings: Any, location: Location) -> Contribution:
         return Contribution(
-            handlers={Phase.REWRITE: self._entered, Phase.PREACCESS: self._entered, Phase.LOG: self._ended}
+            handlers={Phase.REWRITE: self._chosen, Phase.PREACCESS: self._go_on, Phase.LOG: self._ended}
         )
 
-    def _entered(self, request: Request) -> Result:
+    def _chosen(self, request: Request) -> Result:
         self.teller.entered(request)
+        return None
+
+    def _go_on(self, request: Request) -> Result:
+        if self.teller.marks.get(id(request)) is not request.location:
+            self.teller.entered(request)  # a block without a name, where no rewrite phase runs
         return None
 
     def _ended(self, request: Request) -> Result:
         location = request.location
         if not location.nameless and location is not location.server.root:
-            self.teller.entered(request)  # one whose plan did not run: it redirects to itself and a slash
+            self._go_on(request)  # one whose plan did not run: it redirects to itself and a slash
         self.teller.ended(request)
         return None
