@@ -151,7 +151,7 @@ class TempFile:
     def move(self, path: bytes, *, access: int = 0, modified: int | None = None, folders: int = 0o700) -> None:
         """Give it its place under this name, in folders that are made if need be; nginx's ngx_ext_rename_file.
 
-        FileError leaves it a temporary file.
+        With `folders` 0 none are made. FileError leaves it a temporary file.
         """
         call = "chmod()"
         try:
@@ -166,7 +166,9 @@ class TempFile:
             try:
                 os.rename(self.path, path)
             except FileNotFoundError:
-                _make_folders(path, folders)
+                if not folders:
+                    raise
+                make_folders(path, folders)
                 os.rename(self.path, path)
             self.keep()
         except OSError as error:
@@ -209,7 +211,7 @@ class TempFile:
             pass
 
 
-def _make_folders(path: bytes, mode: int) -> None:
+def make_folders(path: bytes, mode: int) -> None:
     """The folders of a path; nginx's ngx_create_full_path. Errors: OSError."""
     at = path.find(b"/", 1)
     while at >= 0:

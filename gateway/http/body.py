@@ -104,8 +104,11 @@ class RequestBody:
         if self.file is None:
             core = request.location.core
             keep = core.client_body_in_file_only
-            self.file = TempFile(core.client_body_temp_path, persistent=bool(keep), clean=keep == 1)
-            request.log("warn", b"a client request body is buffered to a temporary file %s" % self.file.path)
+            if request.request_body_in_file_only:  # of a handler, that moves the file or leaves it to be deleted
+                self.file = TempFile(core.client_body_temp_path, persistent=True, clean=True, access=0o660)
+            else:
+                self.file = TempFile(core.client_body_temp_path, persistent=bool(keep), clean=keep == 1)
+                request.log("warn", b"a client request body is buffered to a temporary file %s" % self.file.path)
             request.cleanups.append(self.file.close)
         self.file.write_parts(self.memory)
         self.memory.clear()

@@ -26,3 +26,4 @@ cdef class Client(Output):
 
     cpdef head_read(self, Request request, RequestHead head, AddressServers servers)
     cpdef request_ends(self, Request request)
+    cpdef log_end(self, Request request)

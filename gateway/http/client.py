@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway._fast.lane import local_sockaddr, sockaddr_text
 from gateway.http.output import Output
+from gateway.http.post_action import PostAction
 from gateway.http.status import TO_HTTPS
 
 if TYPE_CHECKING:
@@ -136,6 +137,14 @@ class Client(Output):
         return False
 
     def request_ends(self, request: Request) -> None:
+        """The response is through, or was cut: the request ends, unless there is a post_action."""
+        if request.location.core.post_action is not None:
+            request.output = PostAction(request)
+        else:
+            self.log_end(request)
+        self.worker.request_ends()
+
+    def log_end(self, request: Request) -> None:
         """The log phase and what handlers asked to be done at the end; once for each request."""
         for handler in request.plan.log_handlers:
             try:
@@ -143,4 +152,3 @@ class Client(Output):
             except Exception as error:
                 self.cycle.crashed(request, error)
         request.clean_up()
-        self.worker.request_ends()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gateway._fast import uri as uri_grammar
 from gateway.http.module import OK, Result
 from gateway.http.status import SENT_AS, error_page
+from gateway.http.user_agent import is_chrome, is_msie
 
 if TYPE_CHECKING:
     from gateway.core.template import Template
@@ -47,6 +49,8 @@ def special_response(request: Request, status: int) -> Result:
                 return _send_error_page(request, page)
     request.expect_tested = True
     request.discard_body()
+    if core.msie_refresh and status in (301, 302) and is_msie(request.head.user_agent or b""):
+        return _send_refresh(request)
     sent = SENT_AS.get(status, status)
     request.err_status = sent
     if status == 204:
@@ -62,7 +66,7 @@ def _padding(request: Request, status: int) -> bool:
     if not core.msie_padding or status < 400 or request.http_version < 10:
         return False
     agent = request.field(b"user-agent") or b""
-    return (b"MSIE " in agent and b"Opera" not in agent) or b"Chrome/" in agent
+    return is_msie(agent) or is_chrome(agent)
 
 
 def _send_page(request: Request, body: bytes | None) -> Result:
@@ -80,6 +84,16 @@ def _send_page(request: Request, body: bytes | None) -> Result:
     if not request.send_head():
         request.send([body] if body else [], last=True)
     return OK
+
+
+def _send_refresh(request: Request) -> Result:
+    """msie_refresh: a page that goes elsewhere by itself, instead of a redirect."""
+    response = request.response
+    target = uri_grammar.escape(response.location or b"", "refresh")
+    response.location = None
+    request.err_status = 200
+    page = b'<html><head><meta http-equiv="Refresh" content="0; URL=%b"></head><body></body></html>\r\n'
+    return _send_page(request, page % target)
 
 
 def _send_error_page(request: Request, page: ErrorPage) -> Result:
@@ -101,4 +115,6 @@ def _send_error_page(request: Request, page: ErrorPage) -> Result:
         request.err_status = 302
     response = request.response
     response.location = target
+    if request.location.core.msie_refresh and is_msie(request.head.user_agent or b""):
+        return _send_refresh(request)
     return _send_page(request, error_page(request.err_status, request.location.core.signature, False))

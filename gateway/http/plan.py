@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gateway.config.directive import LIMIT_EXCEPT
+from gateway.http.delay import wait_until
 from gateway.http.module import OK, Contribution, Handler, HeadFilter, HttpModule, Phase, Result
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def make_plan(location: Location, modules: Sequence[HttpModule], handler: str | 
     if steps or location.nameless:
         steps.append(_post_rewrite)
     steps += by_phase[Phase.PREACCESS]
-    steps += _access(by_phase[Phase.ACCESS], location.core.satisfy_any)
+    steps += _delayed(_access(by_phase[Phase.ACCESS], location.core.satisfy_any), location.core.auth_delay)
     steps += by_phase[Phase.PRECONTENT]
     if location.internal:
         steps.insert(0, _internal_only)
@@ -135,6 +136,31 @@ def _access(handlers: list[Handler], satisfy_any: bool) -> list[Handler]:
     if not satisfy_any or len(handlers) == 1:
         return [_main_only(handler) for handler in handlers]
     return [_satisfy_any(handlers)]
+
+
+def _delayed(checks: list[Handler], delay_s: float) -> list[Handler]:
+    """auth_delay: who guesses passwords has to wait for each answer."""
+    if not delay_s:
+        return checks
+
+    def delayed(check: Handler) -> Handler:
+        async def settle(request: Request, waiting: Awaitable[Result]) -> Result:
+            result = await waiting
+            return await refuse(request, result) if result in _CHALLENGES else result
+
+        def refuse(request: Request, result: Result) -> Awaitable[Result]:
+            request.log("info", b"delaying unauthorized request")
+            return wait_until(request, request.connection.lane.now + delay_s, result)
+
+        def checked(request: Request) -> Result | Awaitable[Result]:
+            result = check(request)
+            if result is None or isinstance(result, int):
+                return refuse(request, result) if result in _CHALLENGES else result
+            return settle(request, result)
+
+        return checked
+
+    return [delayed(check) for check in checks]
 
 
 def _main_only(handler: Handler) -> Handler:

@@ -322,7 +322,8 @@ class Request:
     def send_head(self) -> bool:
         """Run the head filters and queue the head; True if no body may follow (HEAD, 204, 304)."""
         if self.head_sent:
-            self.log("alert", b"header already sent")
+            if not getattr(self.output, "unseen", False):  # of a post_action
+                self.log("alert", b"header already sent")
             return True
         self.head_sent = True
         if self.err_status:
@@ -400,7 +401,11 @@ class Request:
             return DONE
         if status >= 300 or status in (201, 204):
             if self.head_sent:
-                self.output.terminate(self)
+                if getattr(self.output, "unseen", False):  # of a post_action
+                    self.err_status = status
+                    self.finish()
+                else:
+                    self.output.terminate(self)
                 return DONE
             result = error_pages.special_response(self, status)
             if result == RESTART:

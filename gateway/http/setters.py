@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.conf import UNSET
 from gateway.config.directive import HTTP, Command, Context, Setter
@@ -129,6 +129,29 @@ def default_temp_path(scope: Scope, loader: Loader, module: Any, field_name: str
 def to_be_made(loader: Loader, value: TempPath) -> None:
     """Have the master make the folder and give it to the workers' user (ngx_add_path)."""
     loader.results.setdefault("paths", []).append(value)
+
+
+_SHIFTS: Final = {"user": 6, "group": 3, "all": 0}
+_RIGHTS: Final = {"rw": 6, "r": 4}
+
+
+def access_setting(field_name: str) -> Setter:
+    """Permissions of files that are made, `user:rw group:r …`; nginx's ngx_conf_set_access_slot."""
+
+    def set_access(conf: Any, command: Command) -> None:
+        if getattr(conf, field_name) is not UNSET:
+            command.duplicate()
+        access, owner = 0, 0o600
+        for word in command.args:
+            who, colon, right = word.partition(":")
+            if not colon or who not in _SHIFTS or right not in _RIGHTS:
+                command.fail(f'invalid value "{word}"')
+            if who == "user":
+                owner = 0
+            access |= _RIGHTS[right] << _SHIFTS[who]
+        setattr(conf, field_name, access | owner)
+
+    return set_access
 
 
 class Predicate:

@@ -43,6 +43,9 @@ cdef class EngineSettings:
     cdef public bint server_name_in_redirect
     cdef public bint port_in_redirect
     cdef public bint msie_padding
+    cdef public bint msie_refresh
+    cdef public double auth_delay
+    cdef public bytes post_action
     cdef public bint etag
     cdef public str if_modified_since
     cdef public long long max_ranges

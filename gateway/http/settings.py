@@ -55,6 +55,9 @@ class EngineSettings:
         self.server_name_in_redirect: bool = conf.server_name_in_redirect
         self.port_in_redirect: bool = conf.port_in_redirect
         self.msie_padding: bool = conf.msie_padding
+        self.msie_refresh: bool = conf.msie_refresh
+        self.auth_delay: float = conf.auth_delay
+        self.post_action: bytes | None = conf.post_action
         self.early_hints: Any = conf.early_hints
         self.etag: bool = conf.etag
         self.if_modified_since: str = conf.if_modified_since

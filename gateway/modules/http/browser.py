@@ -11,6 +11,7 @@ from gateway.config.directive import EVERYWHERE, Command, Directive, at_least, t
 from gateway.config.text import to_bytes
 from gateway.core.variables import Getter, Variable, cached
 from gateway.http.module import HttpModule
+from gateway.http.user_agent import is_msie
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -144,7 +145,7 @@ def _getter(name: str, modern: bool) -> Getter:
 def msie(request: Request) -> bytes | None:
     """$msie: "1" for what says that it is Internet Explorer, and not Opera."""
     agent: bytes = request.main.head.user_agent or b""
-    return b"1" if b"MSIE " in agent and b"Opera" not in agent else b""
+    return b"1" if is_msie(agent) else b""
 
 
 module = HttpModule(

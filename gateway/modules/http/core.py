@@ -105,6 +105,9 @@ class LocationConf(Conf):
     server_name_in_redirect: Any = setting(False)
     port_in_redirect: Any = setting(True)
     msie_padding: Any = setting(True)
+    msie_refresh: Any = setting(False)
+    auth_delay: Any = setting(0.0)
+    post_action: Any = setting(None)
     server_tokens: Any = setting("on")
     early_hints: Any = setting(())  # templates: hints pass if one of them says so
     etag: Any = setting(True)
@@ -201,6 +204,10 @@ def set_root(conf: LocationConf, command: Command) -> None:
     conf.alias, conf.root = (value, None) if is_alias else (None, value)
     location = command.scope.owner
     conf.alias_length = (-1 if location.regex is not None else len(location.name)) if is_alias else 0
+
+
+def set_post_action(conf: LocationConf, command: Command) -> None:
+    store(conf, "post_action", to_bytes(command.args[0]), command)
 
 
 def set_internal(conf: LocationConf, command: Command) -> None:
@@ -310,6 +317,9 @@ module = HttpModule(
         Directive("server_name_in_redirect", EVERYWHERE, FLAG, flag("server_name_in_redirect")),
         Directive("port_in_redirect", EVERYWHERE, FLAG, flag("port_in_redirect")),
         Directive("msie_padding", EVERYWHERE, FLAG, flag("msie_padding")),
+        Directive("msie_refresh", EVERYWHERE, FLAG, flag("msie_refresh")),
+        Directive("auth_delay", EVERYWHERE, take(1), time_s("auth_delay")),
+        Directive("post_action", _ROOT, take(1), set_post_action),
         Directive("server_tokens", EVERYWHERE, take(1), set_tokens),
         Directive("etag", EVERYWHERE, FLAG, flag("etag")),
         Directive(

@@ -11,9 +11,9 @@ from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
 from gateway.config.text import to_bytes
-from gateway.core.lane import current_fibre, park
 from gateway.core.variables import Variable
 from gateway.core.zones import Zone, ZoneError, Zones
+from gateway.http.delay import wait_until
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.setters import template
 
@@ -288,7 +288,7 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
             return None
         request.log(_DELAY_LEVELS[level], _line(b"delaying request%b, excess" % dry, excess, slowest, b","))
         values[_STATUS] = b"DELAYED_DRY_RUN" if dry else b"DELAYED"
-        return None if dry else _delay(request, lane.now + worst / 1000)
+        return None if dry else wait_until(request, lane.now + worst / 1000, None)
 
     return Contribution(handlers={Phase.PREACCESS: check})
 
@@ -303,21 +303,6 @@ def _release(held: list[tuple[Limit, int]]) -> None:
         bucket: Bucket = limit.zone.data
         with bucket.zone.lock:
             bucket.table.add_word(record, _COUNT, -1)
-
-
-async def _delay(request: Request, until: float) -> Result:
-    """Wait for the bucket; a client that goes away meanwhile is not served (ngx_http_test_reading)."""
-    fibre = current_fibre()
-    assert fibre is not None
-    request.on_client_event = fibre.wake
-    try:
-        while await park(until):
-            if request.aborted or request.output.client_state():
-                request.log("info", b"client prematurely closed connection")
-                return 499
-    finally:
-        request.on_client_event = None
-    return None
 
 
 def status(request: Request) -> bytes | None:

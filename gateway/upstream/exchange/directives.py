@@ -25,12 +25,12 @@ from gateway.config.directive import (
 )
 from gateway.config.text import to_bytes
 from gateway.core.template import Template
-from gateway.http.setters import number_setting, temp_path, template
+from gateway.http.setters import access_setting, number_setting, temp_path, template
 from gateway.upstream.cache import directives as cache
 from gateway.upstream.exchange.conditions import Condition
 from gateway.upstream.exchange.conf import Local
 from gateway.upstream.exchange.response import Ignore
-from gateway.upstream.exchange.storing import set_access, set_store
+from gateway.upstream.exchange.storing import set_store
 from gateway.upstream.peers.address import parse_local
 
 IGNORABLE: Final = {
@@ -127,7 +127,7 @@ def family(
         ("max_temp_file_size", take(1), "max_temp_file_size", size("max_temp_file_size")),
         ("temp_file_write_size", take(1), "temp_file_write_size", size("temp_file_write_size")),
         ("store", take(1), "store", set_store),
-        ("store_access", take(1, 2, 3), "store_access", set_access),
+        ("store_access", take(1, 2, 3), "store_access", access_setting("store_access")),
         ("temp_path", take(1, 2, 3, 4), "temp_path", temp_path("temp_path")),
         ("limit_rate", take(1), "limit_rate", number_setting("limit_rate", units.parse_size)),
         ("pass_request_headers", FLAG, "pass_request_headers", flag("pass_request_headers")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from gateway.config.conf import UNSET
 from gateway.config.directive import Command
@@ -14,11 +14,6 @@ from gateway.upstream.exchange.attempt import Stage
 
 if TYPE_CHECKING:
     from gateway.upstream.exchange.exchange import Exchange
-
-ACCESS: Final = 0o600  # `*_store_access user:rw`
-
-_SHIFTS: Final = {"user": 6, "group": 3, "all": 0}
-_RIGHTS: Final = {"rw": 6, "r": 4}
 
 
 def set_store(conf: Any, command: Command) -> None:
@@ -34,21 +29,6 @@ def set_store(conf: Any, command: Command) -> None:
     if conf.cache:
         command.refuse(f'is incompatible with "{conf.prefix}_cache"')
     conf.store = True if text == "on" else template(command, text)
-
-
-def set_access(conf: Any, command: Command) -> None:
-    """`*_store_access user:rw group:r …`; nginx's ngx_conf_set_access_slot."""
-    if conf.store_access is not UNSET:
-        command.duplicate()
-    access, owner = 0, ACCESS
-    for word in command.args:
-        who, colon, right = word.partition(":")
-        if not colon or who not in _SHIFTS or right not in _RIGHTS:
-            command.fail(f'invalid value "{word}"')
-        if who == "user":
-            owner = 0
-        access |= _RIGHTS[right] << _SHIFTS[who]
-    conf.store_access = access | owner
 
 
 class Storing:
