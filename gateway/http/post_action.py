@@ -28,6 +28,7 @@ class PostAction(Output):
         client: Client = request.connection
         client.local_address()  # as long as there is a socket to ask
         self.client = client
+        self.stream: Stream = client.stream
         self.request = request
         self.taken = request.output.sent()
         self.ended = False
@@ -48,10 +49,6 @@ class PostAction(Output):
 
     def get_connection(self) -> Client:
         return self.client
-
-    @property
-    def stream(self) -> Stream:
-        return self.client.stream
 
     def send_head(self, request: Request) -> None:
         pass
