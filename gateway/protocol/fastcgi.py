@@ -25,6 +25,10 @@ STDERR: Final = 7
 
 _HEADER: Final = struct.Struct(">BBHHBx")
 _ANSWERS: Final = frozenset({END_REQUEST, STDOUT, STDERR})
+# Bound as numbers of C's (fastcgi.pxd): each record is compared with them.
+_END: Final = END_REQUEST
+_OUT: Final = STDOUT
+_ERR: Final = STDERR
 _RESPONDER: Final = 1
 _KEEP_CONN: Final = 1
 
@@ -33,6 +37,7 @@ MAX_PARAMS: Final = 0xFFF8
 STDIN_SIZE: Final = 32768  # content of one STDIN record, as nginx cuts it
 
 Field = tuple[bytes, bytes]
+Parts = list[bytes]
 
 
 def header(kind: int, length: int, padding: int = 0) -> bytes:
@@ -115,16 +120,20 @@ def _no_stderr(text: bytes) -> bool:
 class FastcgiReader(Reader):
     """Reads one answer."""
 
-    def __init__(self, *, keep: bool = False, on_stderr: Callable[[bytes], bool] = _no_stderr) -> None:
+    def __init__(
+        self, *, keep: bool = False, on_stderr: Callable[[bytes], bool] = _no_stderr, limit: Number = 0
+    ) -> None:
         """`keep`: the application was asked to keep the connection, so only END_REQUEST ends the answer.
+        `limit`: of what comes before the head is whole (fastcgi_buffer_size); receive_head() looks at no more.
 
         `on_stderr` is given what a STDERR record says; what it says of one before the head decides whether the answer
         is taken (fastcgi_catch_stderr).
         """
         Reader.__init__(self)
         self.keep = keep
+        self.limit = limit
         self._on_stderr = on_stderr
-        self._head_received = 0
+        self._head_received = 0  # of what nginx would have in its buffer
         self.left = -1  # of the body, -1: until the end
         self._promised = -1  # what an answer to HEAD says: it need not have a body, but one that it has is so long
         self._waiting = b""  # received and not looked at yet
@@ -148,30 +157,35 @@ class FastcgiReader(Reader):
         size = len(waiting)
         try:
             while True:
-                begun = at
                 if not self._kind:
                     kind = self._begin(waiting, at)
                     if not kind:
                         return None
                     at += 8
-                    if kind == END_REQUEST:
-                        raise _refused(f"upstream sent unexpected FastCGI record: {END_REQUEST}")
-                    if kind == STDOUT and not self._length:
+                    if kind == _END:
+                        raise _refused(f"upstream sent unexpected FastCGI record: {_END}")
+                    if kind == _OUT and not self._length:
                         raise _refused("upstream prematurely closed FastCGI stdout")
+                    self._head_received += 8
+                    if self.limit and self._head_received > self.limit:
+                        return None
                 part = waiting[at : at + self._length]
                 at += len(part)
                 self._length -= len(part)
-                if self._kind == STDERR:
+                self._head_received += len(part)
+                if self._kind == _ERR:
                     self._stderr.append(part)
                     if not self._length and not self._tell_stderr():
                         raise _refused("")
+                    if part and not self._content:
+                        self._pass_over(at == size)
                 elif part:
                     self._content.append(part)
                     text = b"".join(self._content)
                     self._content = [text]
                     head = parse_response_head(text, 0, "cgi")
                     if head is not None:
-                        self._head_received += at - begun - (len(text) - head.size)
+                        self._head_received -= len(text) - head.size
                         self._text = text[head.size :]
                         self._content = []
                         return head
@@ -179,14 +193,21 @@ class FastcgiReader(Reader):
                     skipped = min(self._padding, size - at)
                     at += skipped
                     self._padding -= skipped
-                # nginx has the head's records in one buffer, which holds more STDERR only until STDOUT begins
-                if self._content:
-                    self._head_received += at - begun
-                if self._length or self._padding:
+                    self._head_received += skipped
+                if self._length or self._padding or (self.limit and self._head_received >= self.limit):
                     return None
                 self._kind = 0
         finally:
             self._waiting = waiting[at:]
+
+    def _pass_over(self, all_: bool) -> None:
+        """STDERR was the last that was looked at. nginx's buffer is empty again where such a part fills it, or is the
+        end of what is here (`all_`): so much of an application's complaints is no part of the head."""
+        limit = self.limit
+        if all_:
+            self._head_received = 0
+        elif limit and self._head_received >= limit:
+            self._head_received = (self._head_received - limit) % limit
 
     def begin_body(self, method: bytes, status: Number, content_length: Number, chunked: bool, close: bool) -> bytes:
         """The part of the body that came with the head. Errors: HeadError."""
@@ -226,12 +247,15 @@ class FastcgiReader(Reader):
             self._tell_stderr()
         return self.done or (not self.keep and self.left <= 0)
 
-    def _begin(self, data: bytes, at: int) -> int:
+    def _begin(self, data: bytes, at: Number) -> Number:
         """Take the header at this place; the record's type, 0 if it is not all there."""
-        if len(data) < at + 8 or data[at] != 1 or data[at + 2] or data[at + 3] != 1 or data[at + 1] not in _ANSWERS:
-            check_header(data[at : at + 8])  # says what is wrong with it
+        if len(data) < at + 8:
+            check_header(data[at:])
             return 0
-        self._kind = data[at + 1]
+        kind = data[at + 1]
+        if data[at] != 1 or data[at + 2] or data[at + 3] != 1 or (kind != _OUT and kind != _ERR and kind != _END):
+            check_header(data[at : at + 8])  # says what is wrong with it
+        self._kind = kind
         self._length = data[at + 4] << 8 | data[at + 5]
         self._padding = data[at + 6]
         return self._kind
@@ -241,7 +265,7 @@ class FastcgiReader(Reader):
         self._stderr = []
         return not text or self._on_stderr(text.rstrip(b"\r\n. ") or text[:1])
 
-    def _take(self, text: bytes, parts: list[bytes]) -> None:
+    def _take(self, text: bytes, parts: Parts) -> None:
         """A part of the body: no more of it than Content-Length says."""
         if self._promised >= 0 and text:
             self.left, self._promised = self._promised, -1
@@ -255,7 +279,7 @@ class FastcgiReader(Reader):
         if text:
             parts.append(text)
 
-    def _read(self, data: bytes, parts: list[bytes]) -> None:
+    def _read(self, data: bytes, parts: Parts) -> None:
         """Go through records; what ends in the middle of one goes on with the next call."""
         at = 0
         size = len(data)
@@ -274,11 +298,11 @@ class FastcgiReader(Reader):
                 part = data[at : at + self._length]
                 at += len(part)
                 self._length -= len(part)
-                if self._kind == STDOUT:
+                if self._kind == _OUT:
                     self._take(part, parts)
                     if self.done:
                         return
-                elif self._kind == STDERR:
+                elif self._kind == _ERR:
                     self._stderr.append(part)
                 if self._length:
                     return
@@ -289,7 +313,7 @@ class FastcgiReader(Reader):
             self._padding -= skipped
             if self._padding:
                 return
-            if self._kind == END_REQUEST:
+            if self._kind == _END:
                 self.done = True
                 self.keepalive = self.keep and at == size
                 return
@@ -298,8 +322,8 @@ class FastcgiReader(Reader):
     def _check_end(self, parts: Sequence[bytes]) -> None:
         """At a record that ends the body: is all of it here?"""
         kind = self._kind
-        if kind == STDERR or (kind == STDOUT and self._length):
+        if kind == _ERR or (kind == _OUT and self._length):
             return
         if self.left > 0:
-            what = "stdout" if kind == STDOUT else "request"
+            what = "stdout" if kind == _OUT else "request"
             raise _refused(f"upstream prematurely closed FastCGI {what}", b"".join(parts))

@@ -89,12 +89,29 @@ def test_any_split(cuts: list[int], keep: bool) -> None:
     assert reader.done and reader.keepalive == keep and reader.receive_end()
 
 
-def test_the_head_s_size_is_without_what_stderr_said_before() -> None:
-    _, _, reader, _ = read([record(STDERR, bytes(5000)) + record(STDOUT, HEAD + BODY)])
+def test_what_stderr_says_before_the_head_is_in_its_way_as_in_nginx() -> None:
+    """The buffer for the head begins anew where a part of STDERR fills it, or is all that came."""
+    said = record(STDERR, bytes(5000))
+    reader = FastcgiReader(limit=4096)
+    assert reader.receive_head(said + record(STDOUT, b"A: b")) is None
+    assert reader.head_received() == len(said) - 4096 + 16  # padded
+    for _ in range(3):
+        reader = FastcgiReader(limit=4096)
+        for at in range(0, 3000, 100):  # no padding: each ends where what came does
+            assert reader.receive_head(record(STDERR, bytes(96))) is None and reader.head_received() == 0, at
+    assert reader.receive_head(record(STDOUT, HEAD + BODY)) is not None
     assert reader.head_received() == 8 + len(HEAD)
-    reader = FastcgiReader()
-    assert reader.receive_head(record(STDERR, bytes(5000)) + record(STDOUT, b"A: b")) is None
-    assert reader.head_received() == 16
+
+
+@pytest.mark.parametrize(("size", "lines"), [(1, 256), (17, 128), (8, 0), (121, 0), (5000, 0)])
+def test_no_more_is_looked_at_than_may_come_before_the_head(size: int, lines: int) -> None:
+    """Where the buffer ends in the padding of a record it is full; 0: in what is said, and another one is read."""
+    said: list[bytes] = []
+    reader = FastcgiReader(on_stderr=lambda text: not said.append(text), limit=4096)
+    data = record(STDERR, bytes(size)) * (20000 // size)
+    assert reader.receive_head(data) is None
+    assert (reader.head_received() >= 4096) == bool(lines)
+    assert len(said) == (lines or 20000 // size)
 
 
 def test_stderr_decides() -> None:

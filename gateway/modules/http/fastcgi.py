@@ -107,7 +107,7 @@ class FastcgiCodec(Codec):
                 exchange.log("error", b'FastCGI sent in stderr: "%b"' % text[at : at + _LINE])
             return not any(pattern in text for pattern in catch)
 
-        return FastcgiReader(keep=self.keep, on_stderr=on_stderr)
+        return FastcgiReader(keep=self.keep, on_stderr=on_stderr, limit=exchange.settings.buffer_size)
 
     def streams_body(self, request: Request) -> bool:
         return bool(request.head.chunked or request.head.content_length > 0)

@@ -364,7 +364,8 @@ class Asking(Watcher):
         while stream.readable:
             # Also while we send: an upstream may answer, and then reset, without reading all of a body.
             try:
-                data = stream.recv(settings.head_read)
+                # A short answer comes whole with its head; of a head that never ends a buffer is read at a time.
+                data = stream.recv(settings.buffer_size if attempt.received else settings.head_read)
             except OSError as error:
                 attempt.error = error
                 attempt.stage = _READING_HEAD

@@ -308,10 +308,15 @@ async def _run_buffered(exchange: Exchange, rest: bytes, kept: Kept | None) -> R
     capacity = count * each + conf.buffer_size
     busy_size = conf.busy
     pace = _Pace(exchange, len(rest))
-    held.add(rest)
+    stream = source.stream
+    # What filters do with it may take a thousand times as long as reading it: they get a buffer at a time, and after
+    # each the lane says whether it is the others' turn.
+    filtered = bool(request.body_filters or request.main.body_filters)
+    most = each if filtered else max(capacity, len(rest))
+    for at in range(0, len(rest) or 1, most):
+        held.add(rest[at : at + most])
     if source.reader.done:
         return held.finish()
-    stream = source.stream
     prompt: bool = getattr(source.reader, "prompt", False)
     output = request.output
     while True:
@@ -328,6 +333,8 @@ async def _run_buffered(exchange: Exchange, rest: bytes, kept: Kept | None) -> R
             output.send(request, [], False, True)
             client.gave()
             pending = client.last
+            if filtered and stream.spend(0):
+                break
         # Take.
         took = False
         while stream.readable and not pace.waits():
@@ -336,7 +343,7 @@ async def _run_buffered(exchange: Exchange, rest: bytes, kept: Kept | None) -> R
                 if not held.spill():
                     break
                 continue
-            part = source.read(pace.limit(room))
+            part = source.read(pace.limit(min(room, most)))
             if part is None:
                 break
             took = True
