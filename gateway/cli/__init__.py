@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from gateway.process.options import Options
 
 # Verbs are modules with main(arguments) -> exit code; they are imported only when asked for.
-VERBS: Final = {"run": "gateway.dev.run", "explain": "gateway.dev.explain.command"}
+VERBS: Final = {
+    "run": "gateway.dev.run",
+    "explain": "gateway.dev.explain.command",
+    "check": "gateway.dev.check.command",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -86,6 +86,11 @@ class Lexer:
         self._word_end = 0
         self._ascii = data.isascii()
 
+    @property
+    def position(self) -> int:
+        """How many bytes were read."""
+        return self._position
+
     def next(self) -> Words:
         """What read() gives, without the tokens; several times as fast on a directive that is simple."""
         position = self._position

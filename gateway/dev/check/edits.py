@@ -1,0 +1,92 @@
+"""Edits of configuration files: made from the last one to the first, and shown as a diff."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.config.lexer import Lexer
+from gateway.config.text import to_bytes, to_str
+
+if TYPE_CHECKING:
+    from gateway.config.errors import Where
+    from gateway.config.parser import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A statement becomes this text; `after`: the text is put behind it, on lines of its own."""
+
+    where: Where
+    text: str
+    after: bool = False
+
+
+def replaced(statement: Statement, *words: str) -> Edit:
+    """The statement with these words instead of its own."""
+    return Edit(statement.where, " ".join(words))
+
+
+def removed(statement: Statement) -> Edit:
+    return Edit(statement.where, "")
+
+
+def added_behind(statement: Statement, *lines: str) -> Edit:
+    return Edit(statement.where, "\n".join(lines), after=True)
+
+
+def quoted(word: str) -> str:
+    """A word as it has to be written."""
+    if word and not any(c in word for c in " \t\r\n;{}\"'\\#"):
+        return word
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def apply(text: str, edits: Iterable[Edit]) -> str:
+    """The file's text after the edits; of two that touch the same statement the first is made."""
+    spans: list[tuple[int, int, str]] = []
+    taken: set[tuple[int, bool]] = set()
+    for edit in edits:
+        begin, end, ending = _span(text, edit.where)
+        if (begin, edit.after) in taken:
+            continue
+        taken.add((begin, edit.after))
+        line = text.rfind("\n", 0, begin) + 1
+        indent = text[line:begin]
+        indent = indent if not indent.strip() else " "
+        if edit.after:
+            stop = end + 1
+            inside = indent + "    " if ending == "{" else indent
+            spans.append((stop, stop, "".join(f"\n{inside}{each}" for each in edit.text.split("\n"))))
+        elif edit.text:
+            spans.append((begin, end, edit.text + " " if ending == "{" else edit.text))
+        else:
+            stop = end + 1
+            if not text[line:begin].strip() and text[stop : stop + 1] == "\n":
+                spans.append((line, stop + 1, ""))  # the whole line
+            else:
+                spans.append((begin, stop, ""))
+    for begin, end, new in sorted(spans, reverse=True):
+        text = text[:begin] + new + text[end:]
+    return text
+
+
+def _span(text: str, where: Where) -> tuple[int, int, str]:
+    """Where a statement begins, and where its ";" or "{" is."""
+    lines = text.split("\n")
+    begin = sum(len(line) + 1 for line in lines[: where.first_line - 1]) + where.column - 1
+    data = to_bytes(text[begin:])
+    lexer = Lexer(data, "x")
+    reading = lexer.read()
+    end = begin + len(to_str(data[: lexer.position])) - 1
+    return begin, end, reading.ending.value
+
+
+def diff(name: str, before: str, after: str) -> str:
+    """The change as `diff -u` shows it."""
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True), after.splitlines(keepends=True), f"a{name}", f"b{name}"
+    )
+    return "".join(line if line.endswith("\n") else line + "\n" for line in lines)

@@ -1,0 +1,143 @@
+"""Rules about files: root, alias, try_files, what a folder shows."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.dev.check.block import Block
+from gateway.dev.check.edits import quoted, removed, replaced
+from gateway.dev.check.rule import Problem, rule
+
+_TOO_MUCH: Final = frozenset({"/", "/etc", "/home", "/root", "/usr", "/var", "/srv", "/opt", "/proc", "/dev", "/tmp"})
+
+
+@rule("GW101", "alias-traversal", "error")
+def alias_traversal(config: Block) -> Iterator[Problem]:
+    """`location /img { alias /data/img/; }` answers `/img../secret` with /data/secret: what follows the location's name
+    is put behind the alias as it is. The location has to end in a slash where the alias does."""
+    for location in config.walk("location"):
+        alias = location.one("alias")
+        if alias is None or location.modifier not in ("", "^~") or location.path.endswith("/"):
+            continue
+        if alias.args[0].endswith("/") and location.opener is not None:
+            name = quoted(location.path + "/")
+            words = ["location", *([location.modifier] if location.modifier else []), name]
+            text = f'"{location.path}.." leads out of {alias.args[0]}: end the location in a slash as well'
+            yield Problem(location.where, text, (replaced(location.opener, *words),))
+
+
+@rule("GW102", "alias-without-slash", "warn")
+def alias_without_slash(config: Block) -> Iterator[Problem]:
+    """`location /img/ { alias /data/img; }` looks for /data/imga.png: the two ends have to agree."""
+    for location in config.walk("location"):
+        alias = location.one("alias")
+        if alias is None or location.modifier not in ("", "^~") or not location.path.endswith("/"):
+            continue
+        target = alias.args[0]
+        if target.endswith("/") or "$" in target:
+            continue
+        text = f'"{location.path}a" becomes "{target}a": end the alias in a slash as well'
+        yield Problem(alias.where, text, (replaced(alias, "alias", quoted(target + "/")),))
+
+
+@rule("GW103", "root-too-wide", "error")
+def root_too_wide(config: Block) -> Iterator[Problem]:
+    """A `root` that is a folder of the system serves what nobody meant to publish: keys, configurations, homes."""
+    for _, statement in config.everywhere("root", "alias"):
+        path = statement.args[0].rstrip("/") or "/"
+        if path in _TOO_MUCH or path == os.path.expanduser("~"):
+            yield Problem(statement.where, f'"{path}" is much more than a site: name the folder of its files')
+
+
+@rule("GW104", "hidden-files", "error")
+def hidden_files(config: Block) -> Iterator[Problem]:
+    """A folder that is served and has `.git` or `.env` in it gives the source and its secrets to everybody who asks,
+    unless a location refuses names that begin with a dot."""
+    for server in config.walk("server"):
+        if server.around("http") is None or _refuses_dots(server):
+            continue
+        for _, statement in server.everywhere("root", "alias"):
+            for name in (".git", ".env", ".svn", ".hg", ".htpasswd"):
+                path = os.path.join(statement.args[0], name)
+                if statement.args[0].startswith("/") and "$" not in statement.args[0] and os.path.exists(path):
+                    text = f"{path} is served to whoever asks for /{name}; refuse it: location ~ /\\. {{ deny all; }}"
+                    yield Problem(statement.where, text)
+
+
+def _refuses_dots(server: Block) -> bool:
+    for location in server.walk("location"):
+        if location.is_regex and ("/\\." in location.path or "\\/\\." in location.path):
+            return bool(location.all("deny", "return"))
+    return False
+
+
+@rule("GW105", "missing-folder", "warn")
+def missing_folder(config: Block) -> Iterator[Problem]:
+    """A `root` or `alias` that does not exist answers 404 to everything. nginx does not look when it starts."""
+    for _, statement in config.everywhere("root", "alias"):
+        path = statement.args[0]
+        if path.startswith("/") and "$" not in path and not os.path.lexists(path):
+            yield Problem(statement.where, f'"{path}" does not exist')
+
+
+@rule("GW106", "try-files-loop", "error")
+def try_files_loop(config: Block) -> Iterator[Problem]:
+    """The last word of `try_files` is no file to try but where the request goes: with `$uri` it comes back to the same
+    place ten times and ends as 500."""
+    for _, statement in config.everywhere("try_files"):
+        last = statement.args[-1]
+        if last in ("$uri", "$uri/", "$request_uri", "$document_uri"):
+            text = f'when nothing is found, "{last}" is asked for again and again: end with =404, /index.html or @name'
+            yield Problem(
+                statement.where, text, (replaced(statement, "try_files", *map(quoted, statement.args), "=404"),)
+            )
+
+
+@rule("GW107", "try-files-with-alias", "warn")
+def try_files_with_alias(config: Block) -> Iterator[Problem]:
+    """With `alias`, the names of `try_files` that have variables lose the location's part, and those that have none do
+    not; what is meant is mostly `root`."""
+    for location in config.walk("location"):
+        alias, tries = location.one("alias"), location.one("try_files")
+        if alias is None or tries is None or len(tries.args) < 2:
+            continue
+        if any("$" not in name and not name.startswith("=") for name in tries.args[:-1]):
+            yield Problem(tries.where, "names without variables are put behind the whole alias here; use root instead")
+
+
+@rule("GW108", "root-in-every-location", "note")
+def root_in_every_location(config: Block) -> Iterator[Problem]:
+    """The same `root` in each location: one that is added later and forgets it serves another folder."""
+    for server in config.walk("server"):
+        if server.one("root") is not None:
+            continue
+        roots = [root for location in server.inner if location.name == "location" for root in location.all("root")]
+        counted = Counter(root.args[0] for root in roots)
+        if counted and counted.most_common(1)[0][1] >= 3:
+            path, count = counted.most_common(1)[0]
+            yield Problem(server.where, f'root "{path}" stands in {count} locations: put it into the server once')
+
+
+@rule("GW109", "autoindex", "note")
+def autoindex(config: Block) -> Iterator[Problem]:
+    """`autoindex on` for a whole server shows every file's name, backups and drafts too."""
+    for block, statement in config.everywhere("autoindex"):
+        if statement.args == ["on"] and block.name in ("server", "http"):
+            text = "every folder is listed: put it into the locations that shall be"
+            yield Problem(statement.where, text, (removed(statement),))
+
+
+@rule("GW110", "key-readable", "error")
+def key_readable(config: Block) -> Iterator[Problem]:
+    """A private key that every user of the machine may read is no secret."""
+    for _, statement in config.everywhere("ssl_certificate_key", "proxy_ssl_certificate_key"):
+        path = statement.args[0]
+        try:
+            mode = os.stat(path).st_mode if path.startswith("/") else 0
+        except OSError:
+            continue
+        if mode & 0o004:
+            yield Problem(statement.where, f"everybody may read {path}: chmod o-rwx {path}")

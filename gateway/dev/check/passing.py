@@ -1,0 +1,315 @@
+"""Rules about passing requests on: what the application gets, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from gateway.config import units
+from gateway.dev.check.block import PASSES, Block
+from gateway.dev.check.edits import added_behind, quoted, removed, replaced
+from gateway.dev.check.rule import Problem, rule
+
+if TYPE_CHECKING:
+    pass
+
+_TIMEOUT: Final = re.compile(r"(proxy|uwsgi|fastcgi|scgi|grpc|memcached)_(?:connect|send|read)_timeout")
+_BY_CLIENT: Final = re.compile(r"\$\{?(?:arg_|http_|cookie_|host\b|request_uri\b|args\b|query_string\b|uri\b|\d)")
+# Which parameter tells that the usual set is there.
+_NEEDED: Final = {"uwsgi": "REQUEST_METHOD", "fastcgi": "REQUEST_METHOD", "scgi": "REQUEST_METHOD"}
+
+
+@rule("GW301", "ssrf", "error")
+def ssrf(config: Block) -> Iterator[Problem]:
+    """A `proxy_pass` whose host comes from the request lets everybody ask any server that this one can reach, those
+    behind the firewall too."""
+    for block, statement in config.everywhere(*PASSES):
+        rest = statement.args[0].partition("://")[2] or statement.args[0]
+        host = re.split(r"(?<!\{)[/]", rest, maxsplit=1)[0]
+        found = _BY_CLIENT.search(host)
+        if found is None or (found[0].startswith("$host") and _names_are_fixed(block)):
+            continue
+        if re.match(r"\$\{?\d", found[0]) and not _takes_anything(block):
+            continue
+        yield Problem(
+            statement.where, f'the request says which host is asked ("{host}"): choose it by a map of those that may be'
+        )
+
+
+def _names_are_fixed(block: Block) -> bool:
+    server = block.around("server")
+    names = [name for line in server.all("server_name") for name in line.args] if server is not None else []
+    return bool(names) and not any(name.startswith("~") or "*" in name or name == "_" for name in names)
+
+
+def _takes_anything(block: Block) -> bool:
+    location = block.around("location")
+    return (
+        location is None
+        or not location.is_regex
+        or "(.*)" in location.path
+        or "(.+)" in location.path
+        or "[^/]" in location.path
+    )
+
+
+@rule("GW302", "host-not-passed", "warn")
+def host_not_passed(config: Block) -> Iterator[Problem]:
+    """Without `proxy_set_header Host` the application sees the upstream's name: its links and redirects lead there, and
+    Django answers 400 (ALLOWED_HOSTS)."""
+    for block, statement in config.everywhere("proxy_pass"):
+        target = statement.args[0].partition("://")[2]
+        if not _to_own_application(config, target):
+            continue
+        fields = {each.args[0].lower() for each in block.effective("proxy_set_header")}
+        if "host" not in fields:
+            fixes = (
+                ()
+                if block.effective("proxy_set_header") and not block.all("proxy_set_header")
+                else (added_behind(statement, "proxy_set_header Host $host;"),)
+            )
+            yield Problem(
+                statement.where, "the application gets the upstream's name as Host: proxy_set_header Host $host;", fixes
+            )
+
+
+def _to_own_application(config: Block, target: str) -> bool:
+    """Whether it is a server of this machine or of an upstream block: others want their own name."""
+    host = target.split("/")[0].partition(":")[0]
+    if target.startswith("unix:") or host in ("127.0.0.1", "localhost", "[", "[::1]"):
+        return True
+    return any(block.args[:1] == [host] for block in config.walk("upstream"))
+
+
+@rule("GW303", "scheme-not-passed", "note")
+def scheme_not_passed(config: Block) -> Iterator[Problem]:
+    """Behind TLS the application has to be told that the client used https, or it redirects to http, marks cookies
+    wrongly, and loops."""
+    for block, statement in config.everywhere("proxy_pass"):
+        server = block.around("server")
+        if server is None or not any("ssl" in line.args for line in server.all("listen")):
+            continue
+        if not _to_own_application(config, statement.args[0].partition("://")[2]):
+            continue
+        fields = {each.args[0].lower() for each in block.effective("proxy_set_header")}
+        if fields and not fields & {
+            "x-forwarded-proto",
+            "x-forwarded-ssl",
+            "forwarded",
+            "x-forwarded-scheme",
+            "x-scheme",
+        }:
+            yield Problem(
+                statement.where,
+                "the application is not told that the client used https: proxy_set_header X-Forwarded-Proto $scheme;",
+            )
+
+
+@rule("GW304", "params-missing", "error")
+def params_missing(config: Block) -> Iterator[Problem]:
+    """`uwsgi_pass` and its kin send only what `*_param` names: without `include uwsgi_params;` the application gets no
+    REQUEST_METHOD and fails on every request."""
+    for block, statement in config.everywhere("uwsgi_pass", "fastcgi_pass", "scgi_pass"):
+        family = statement.name.removesuffix("_pass")
+        params = {each.args[0] for each in block.effective(f"{family}_param")}
+        if _NEEDED[family] not in params:
+            text = f"no REQUEST_METHOD is sent: include {family}_params;"
+            yield Problem(statement.where, text, (added_behind(statement, f"include {family}_params;"),))
+
+
+@rule("GW305", "timeouts-of-others", "warn")
+def timeouts_of_others(config: Block) -> Iterator[Problem]:
+    """`proxy_read_timeout` says nothing about `uwsgi_pass`: each family has its own."""
+    for block in config.walk():
+        used = {each.name.removesuffix("_pass") for _, each in block.everywhere(*PASSES)}
+        for statement in block.statements:
+            found = _TIMEOUT.fullmatch(statement.name)
+            if found is not None and used and found[1] not in used:
+                name = f"{min(used)}_{statement.name.partition('_')[2]}"
+                text = f"what is used here is {min(used)}_pass, which does not look at it: {name}"
+                yield Problem(statement.where, text, (replaced(statement, name, *statement.args),))
+
+
+@rule("GW306", "no-resolver", "error")
+def no_resolver(config: Block) -> Iterator[Problem]:
+    """A name that a variable makes is looked up when the request comes, and needs a `resolver`: without one the answer
+    is 502."""
+    groups = {block.args[0] for block in config.walk("upstream") if block.args}
+    for block, statement in config.everywhere("proxy_pass", "uwsgi_pass", "fastcgi_pass", "scgi_pass", "grpc_pass"):
+        target = statement.args[0]
+        if "$" not in target or block.effective("resolver") or "unix:" in target:
+            continue
+        host = (target.partition("://")[2] or target).split("/")[0].partition(":")[0]
+        name = host.strip("${}")
+        values = (
+            [s.args[1] for _, s in config.everywhere("set") if s.args[0].strip("${}") == name]
+            if "$" in host
+            else [host]
+        )
+        values += [
+            line.args[0]
+            for each in config.walk("map")
+            if each.args[1:] == [f"${name}"]
+            for line in each.statements
+            if line.args
+        ]
+        bare = [(value.partition("://")[2] or value).split("/")[0].partition(":")[0] for value in values]
+        if bare and all(_needs_no_lookup(value, groups) for value in bare):
+            continue
+        yield Problem(statement.where, "the host is looked up for each request, and there is no resolver: 502")
+
+
+def _needs_no_lookup(host: str, groups: set[str]) -> bool:
+    return host in groups or bool(re.fullmatch(r"[\d.]+|\[.*\]|unix", host))
+
+
+@rule("GW307", "slash-mismatch", "warn")
+def slash_mismatch(config: Block) -> Iterator[Problem]:
+    """With a path in `proxy_pass` the location's part is cut and the rest put behind that path: the slashes of both
+    have to agree, else `/apix` or `//x` is asked for."""
+    for location in config.walk("location"):
+        statement = location.one("proxy_pass")
+        if statement is None or location.modifier not in ("", "^~") or "$" in statement.args[0]:
+            continue
+        rest = statement.args[0].partition("://")[2]
+        path = (
+            rest.partition(":/")[2] and "/" + rest.rpartition(":/")[2]
+            if rest.startswith("unix:")
+            else ("/" + rest.partition("/")[2] if "/" in rest else "")
+        )
+        if not path or location.path == "/":
+            continue
+        if location.path.endswith("/") and not path.endswith("/"):
+            text = f'"{location.path}x" is asked for as "{path}x": end the path in a slash'
+            yield Problem(statement.where, text, (replaced(statement, "proxy_pass", quoted(statement.args[0] + "/")),))
+        elif not location.path.endswith("/") and path.endswith("/"):
+            yield Problem(statement.where, f'"{location.path}/x" is asked for as "{path}/x", with two slashes')
+
+
+@rule("GW308", "upgrade-half", "error")
+def upgrade_half(config: Block) -> Iterator[Problem]:
+    """A WebSocket needs both fields passed on: `Upgrade $http_upgrade` and a `Connection` that says upgrade."""
+    for block in config.walk("location", "server", "http"):
+        fields = {each.args[0].lower(): each for each in block.all("proxy_set_header")}
+        upgrade, connection = fields.get("upgrade"), fields.get("connection")
+        if upgrade is not None and (connection is None or connection.args[1] == ""):
+            fix = added_behind(upgrade, 'proxy_set_header Connection "upgrade";')
+            if connection is not None:
+                fix = replaced(connection, "proxy_set_header", "Connection", '"upgrade"')
+            yield Problem(upgrade.where, 'Upgrade alone is not enough: proxy_set_header Connection "upgrade";', (fix,))
+
+
+@rule("GW309", "upgrade-always", "warn")
+def upgrade_always(config: Block) -> Iterator[Problem]:
+    """`Connection: upgrade` for every request of a site: an ordinary request says that it wants to upgrade and names no
+    protocol. Connections to the application are not kept, and some applications refuse it."""
+    for block in config.walk("location", "server", "http"):
+        for statement in block.all("proxy_set_header"):
+            if statement.args[0].lower() != "connection" or statement.args[1].lower() != "upgrade":
+                continue
+            if block.name != "location" or block.path == "/":
+                text = "every request asks for an upgrade: use a map of $http_upgrade, or a location of its own"
+                yield Problem(statement.where, text)
+
+
+@rule("GW310", "keepalive-off", "note")
+def keepalive_off(config: Block) -> Iterator[Problem]:
+    """`keepalive` in an upstream has no effect for requests that say `Connection: close`, or HTTP/1.0."""
+    groups = {block.args[0] for block in config.walk("upstream") if block.all("keepalive") and block.args}
+    for block, statement in config.everywhere("proxy_pass"):
+        host = statement.args[0].partition("://")[2].split("/")[0]
+        if host not in groups:
+            continue
+        closing = [
+            s
+            for s in block.effective("proxy_set_header")
+            if s.args[0].lower() == "connection" and s.args[1].lower() == "close"
+        ]
+        old = [s for s in block.effective("proxy_http_version") if s.args[0] == "1.0"]
+        for each in [*closing, *old]:
+            yield Problem(
+                each.where, f"upstream {host} has keepalive, and this closes each connection", (removed(each),)
+            )
+
+
+@rule("GW311", "connect-timeout-too-long", "note")
+def connect_timeout_too_long(config: Block) -> Iterator[Problem]:
+    """A connection that is not there within seconds will not come: systems give up at 75 seconds themselves."""
+    for _, statement in config.everywhere("proxy_connect_timeout", "uwsgi_connect_timeout", "fastcgi_connect_timeout"):
+        try:
+            seconds = units.parse_time_ms(statement.args[0]) / 1000
+        except ValueError:
+            continue
+        if seconds > 75:
+            text = f"no system tries to connect for {statement.args[0]} (75s); what waits for answers is *_read_timeout"
+            yield Problem(statement.where, text, (replaced(statement, statement.name, "5s"),))
+
+
+@rule("GW312", "socket-in-tmp", "warn")
+def socket_in_tmp(config: Block) -> Iterator[Problem]:
+    """A service that systemd starts with PrivateTmp has a /tmp of its own: the socket is there and nobody else sees it.
+    Below /home the folder mostly may not be passed by the workers. /run/NAME (RuntimeDirectory=) is for both."""
+    for block, statement in config.everywhere(*PASSES, "server"):
+        if (
+            statement.block is not None
+            or not statement.args
+            or (statement.name == "server" and block.name != "upstream")
+        ):
+            continue
+        path = statement.args[0].partition("unix:")[2]
+        for place in ("/tmp/", "/var/tmp/", "/home/"):
+            if path.startswith(place):
+                yield Problem(
+                    statement.where,
+                    f"a socket under {place[:-1]} is often not the one that the application has: /run/NAME/",
+                )
+
+
+@rule("GW313", "unused-upstream", "note")
+def unused_upstream(config: Block) -> Iterator[Problem]:
+    """An upstream that nothing passes to: left over, or its name is misspelt where it should be used."""
+    text = " ".join(word for block in config.walk() for each in block.statements for word in each.args)
+    for block in config.walk("upstream"):
+        name = block.args[0] if block.args else ""
+        # its own line is one of them
+        if len(re.findall(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text)) <= 1:
+            yield Problem(block.where, f'nothing is passed to upstream "{name}"')
+
+
+@rule("GW314", "cache-with-cookies", "error")
+def cache_with_cookies(config: Block) -> Iterator[Problem]:
+    """`proxy_ignore_headers Set-Cookie` with a cache keeps an answer with one user's cookie and gives it to others."""
+    for family in ("proxy", "uwsgi", "fastcgi", "scgi"):
+        for block, statement in config.everywhere(f"{family}_ignore_headers"):
+            cached = block.value(f"{family}_cache", "off") != "off"
+            hidden = any("set-cookie" in s.args[0].lower() for s in block.effective(f"{family}_hide_header"))
+            if cached and not hidden and any(word.lower() == "set-cookie" for word in statement.args):
+                text = f"one user's Set-Cookie is kept for all: {family}_hide_header Set-Cookie;"
+                yield Problem(statement.where, text, (added_behind(statement, f"{family}_hide_header Set-Cookie;"),))
+
+
+@rule("GW315", "verify-off", "note")
+def verify_off(config: Block) -> Iterator[Problem]:
+    """`proxy_pass https://…` encrypts, but does not ask who answers: `proxy_ssl_verify` is off by default."""
+    for block, statement in config.everywhere("proxy_pass"):
+        target = statement.args[0]
+        own = _to_own_application(config, target.partition("://")[2])
+        if target.startswith("https://") and not own and block.value("proxy_ssl_verify", "off") != "on":
+            yield Problem(statement.where, "the certificate of the upstream is not checked: proxy_ssl_verify on;")
+
+
+@rule("GW316", "php-without-file-check", "warn")
+def php_without_file_check(config: Block) -> Iterator[Problem]:
+    """`location ~ \\.php$` without a check that the file exists: with PHP's cgi.fix_pathinfo `/upload/a.jpg/x.php` runs
+    a.jpg as a program. `try_files $uri =404;` ends that."""
+    for location in config.walk("location"):
+        statement = location.one("fastcgi_pass")
+        if statement is None or not location.is_regex or "php" not in location.path:
+            continue
+        guarded = location.all("try_files") or any(
+            "-f" in " ".join(each.args) for each in location.inner if each.name == "if"
+        )
+        if not guarded and location.opener is not None:
+            fix = added_behind(location.opener, "try_files $uri =404;")
+            yield Problem(location.where, "a file that is no PHP may be run: try_files $uri =404;", (fix,))

@@ -1,0 +1,261 @@
+"""Rules about servers, locations and `if`: what is never chosen, what loops, what does other than it seems to."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from gateway.config import known
+from gateway.dev.check.block import PASSES, Block
+from gateway.dev.check.edits import quoted, replaced
+from gateway.dev.check.rule import Problem, rule
+
+if TYPE_CHECKING:
+    from gateway.config.parser import Statement
+
+_IN_SCRIPTS: Final = frozenset({"return", "rewrite", "set", "break", "if"})
+_ACCESS: Final = ("allow", "deny", "auth_basic", "auth_request", "auth_jwt")
+
+
+def _http_servers(config: Block) -> Iterator[Block]:
+    for server in config.walk("server"):
+        if server.around("http") is not None and server.outer is not None and server.outer.name != "upstream":
+            yield server
+
+
+def _always_returns(block: Block) -> Statement | None:
+    """A `return` of this block that every request meets."""
+    for statement in block.statements:
+        if statement.name == "return":
+            return statement
+        if statement.name in ("if", "rewrite", "break"):
+            return None
+    return None
+
+
+@rule("GW401", "if-is-evil", "warn")
+def if_is_evil(config: Block) -> Iterator[Problem]:
+    """In a location, an `if` that holds is a location of its own: what its block does not have again, `try_files`,
+    `add_header`, another `if`'s settings, is not there any more. Only `return`, `rewrite`, `set` and `break` are as
+    they look."""
+    for block in config.walk("if"):
+        if block.outer is None or block.outer.name != "location":
+            continue
+        others = [each for each in block.statements if each.name not in _IN_SCRIPTS]
+        tries = block.outer.all("try_files")
+        if tries and not block.all("return"):
+            yield Problem(block.where, "where this if holds, the try_files of the location is not looked at")
+        elif others and not all(each.name in PASSES or each.name == "access_log" for each in others):
+            names = ", ".join(dict.fromkeys(each.name for each in others))
+            yield Problem(
+                block.where, f"{names} in an if: of several that hold only the last one's is there; use a map"
+            )
+
+
+@rule("GW402", "access-after-return", "error")
+def access_after_return(config: Block) -> Iterator[Problem]:
+    """`return` answers before anybody asks who may: `allow`, `deny` and `auth_basic` beside it do nothing."""
+    for block in config.walk("location", "server"):
+        answer = _always_returns(block)
+        rules = block.all(*_ACCESS)
+        if answer is not None and rules:
+            yield Problem(answer.where, f"this answers before {rules[0].name} is looked at: everybody gets it")
+
+
+@rule("GW403", "allow-without-deny", "error")
+def allow_without_deny(config: Block) -> Iterator[Problem]:
+    """`allow` alone allows everybody: who is in none of the rules may."""
+    for block in config.walk("http", "server", "location", "limit_except"):
+        rules = block.all("allow", "deny")
+        allowed = [each for each in rules if each.name == "allow"]
+        if (
+            allowed
+            and not any(each.name == "deny" for each in rules)
+            and all(each.args[0] != "all" for each in allowed)
+        ):
+            from gateway.dev.check.edits import added_behind
+
+            text = "who is not named here is allowed too: deny all;"
+            yield Problem(allowed[0].where, text, (added_behind(allowed[-1], "deny all;"),))
+
+
+@rule("GW404", "https-loop", "error")
+def https_loop(config: Block) -> Iterator[Problem]:
+    """A server that listens with TLS and returns every request to https and the same host sends browsers round in a
+    circle."""
+    for server in _http_servers(config):
+        answer = _always_returns(server)
+        listens = server.all("listen")
+        if answer is None or len(answer.args) < 2 or not any("ssl" in each.args for each in listens):
+            continue
+        target = answer.args[1]
+        names = {name for each in server.all("server_name") for name in each.args}
+        host = target.partition("://")[2].split("/")[0].split("$request_uri")[0].split("$uri")[0]
+        if target.startswith(("https://", "$scheme://")) and (
+            host in ("$host", "$server_name", "$http_host") or host in names
+        ):
+            yield Problem(answer.where, "with TLS this leads to itself: the server for port 80 wants to be another one")
+
+
+@rule("GW405", "tls-port-without-ssl", "error")
+def tls_port_without_ssl(config: Block) -> Iterator[Problem]:
+    """`listen 443` without `ssl` speaks plain HTTP there: every browser says that the answer makes no sense."""
+    for server in _http_servers(config):
+        for statement in server.all("listen"):
+            port = statement.args[0].rpartition(":")[2]
+            if port in ("443", "8443") and not {"ssl", "quic"} & set(statement.args):
+                words = ["listen", statement.args[0], "ssl", *statement.args[1:]]
+                fixes = (replaced(statement, *words),) if server.effective("ssl_certificate") else ()
+                yield Problem(statement.where, "browsers speak TLS to this port: listen … ssl;", fixes)
+
+
+@rule("GW406", "listen-http2", "note")
+def listen_http2(config: Block) -> Iterator[Problem]:
+    """The parameter `http2` of listen is obsolete since nginx 1.25.1: `http2 on;` in the server."""
+    from gateway.dev.check.edits import added_behind
+
+    for server in _http_servers(config):
+        for statement in server.all("listen"):
+            if "http2" in statement.args[1:]:
+                words = [word for word in statement.args if word != "http2"]
+                fixes = [replaced(statement, "listen", *words)]
+                if not server.all("http2"):
+                    fixes.append(added_behind(server.all("listen")[-1], "http2 on;"))
+                yield Problem(statement.where, "obsolete: http2 on; in the server", tuple(fixes))
+
+
+@rule("GW407", "server-name-url", "error")
+def server_name_url(config: Block) -> Iterator[Problem]:
+    """`server_name` takes names alone: with a scheme, a port or a path it matches nothing."""
+    for server in _http_servers(config):
+        for statement in server.all("server_name"):
+            for name in statement.args:
+                if not name.startswith("~") and ("/" in name or re.search(r":\d+$", name)):
+                    bare = re.sub(r":\d+$", "", name.partition("://")[2] or name).split("/")[0]
+                    words = [bare if word == name else word for word in statement.args]
+                    text = f'"{name}" is no name: {bare}'
+                    yield Problem(statement.where, text, (replaced(statement, "server_name", *words),))
+
+
+@rule("GW408", "server-name-conflict", "warn")
+def server_name_conflict(config: Block) -> Iterator[Problem]:
+    """Two servers of one name on one address: the second is never chosen."""
+    seen: dict[tuple[str, str], Block] = {}
+    for server in _http_servers(config):
+        listens = [each.args[0] for each in server.all("listen")] or ["80"]
+        for statement in server.all("server_name"):
+            for name in statement.args:
+                for listen in listens:
+                    first = seen.setdefault((listen, name.lower()), server)
+                    if first is not server:
+                        yield Problem(
+                            statement.where, f'"{name}" on {listen} is the server\'s of {first.where} already'
+                        )
+
+
+@rule("GW409", "no-default-server", "note")
+def no_default_server(config: Block) -> Iterator[Problem]:
+    """Who asks for a name that no server has gets the first one, whichever file was read first. A `default_server` that
+    answers 444 or 404 says so."""
+    on: defaultdict[str, list[Block]] = defaultdict(list)
+    chosen: set[str] = set()
+    for server in _http_servers(config):
+        for statement in server.all("listen"):
+            on[statement.args[0]].append(server)
+            if "default_server" in statement.args or "default" in statement.args:
+                chosen.add(statement.args[0])
+    for listen, servers in on.items():
+        if len(servers) >= 3 and listen not in chosen and not any(_takes_any_name(each) for each in servers):
+            yield Problem(
+                servers[0].where, f"requests to {listen} for unknown names get this server, because it is the first"
+            )
+
+
+def _takes_any_name(server: Block) -> bool:
+    names = [name for each in server.all("server_name") for name in each.args]
+    return not names or "_" in names or '""' in names
+
+
+@rule("GW410", "location-never-chosen", "warn")
+def location_never_chosen(config: Block) -> Iterator[Problem]:
+    """Regular expressions are asked in their order: behind one that matches everything, the others are never asked."""
+    for server in [*_http_servers(config), *config.walk("location")]:
+        everything: Block | None = None
+        for location in server.inner:
+            if location.name != "location" or not location.is_regex:
+                continue
+            if everything is not None:
+                yield Problem(
+                    location.where, f"never chosen: {everything.path!r} ({everything.where}) matches everything before"
+                )
+            elif location.path in ("", "/", "^/", "^", ".*", ".", "^/.*", "^.*$", "^/.*$", "(.*)", "^/(.*)$", "^(.*)$"):
+                everything = location
+
+
+@rule("GW411", "missing-semicolon", "error")
+def missing_semicolon(config: Block) -> Iterator[Problem]:
+    """A forgotten semicolon makes the next directive a word of this one, where that takes any number of words."""
+    names = known.table()
+    for _, statement in config.everywhere(
+        "server_name", "index", "gzip_types", "ssl_protocols", "log_format", "try_files"
+    ):
+        for word in statement.args[1:]:
+            if word in names and word not in ("index", "proxy") and "_" in word:
+                yield Problem(
+                    statement.where, f'"{word}" is a word of {statement.name} here: a semicolon is missing before it'
+                )
+                break
+
+
+@rule("GW412", "redirect-by-rewrite", "note")
+def redirect_by_rewrite(config: Block) -> Iterator[Problem]:
+    """`rewrite ^ https://… permanent` asks a regular expression for what `return 301 https://…$request_uri` says."""
+    for _, statement in config.everywhere("rewrite"):
+        args = statement.args
+        whole = args[0] in ("^", "^(.*)$", "^/(.*)$", "(.*)", "^(.*)", "^/(.*)", ".*")
+        if not whole or not args[1].startswith(("http://", "https://", "$scheme://")):
+            continue
+        target = re.sub(r"/\$1\??$|\$1\??$|\$request_uri\??$|\$uri\??$", "$request_uri", args[1])
+        if "$request_uri" in target:
+            code = "301" if args[-1] == "permanent" else "302"
+            yield Problem(
+                statement.where, f"return {code} {target};", (replaced(statement, "return", code, quoted(target)),)
+            )
+
+
+@rule("GW413", "status-page-open", "error")
+def status_page_open(config: Block) -> Iterator[Problem]:
+    """`stub_status` and `api` tell everybody how busy the server is; `api write=on` lets everybody change upstreams."""
+    for block, statement in config.everywhere("stub_status", "api"):
+        server = block.around("server")
+        listens = server.all("listen") if server is not None else []
+        inside = bool(listens) and all(
+            each.args[0].startswith(("127.", "localhost", "[::1]", "unix:")) for each in listens
+        )
+        if not inside and not any(block.effective(name) for name in (*_ACCESS, "internal")):
+            yield Problem(statement.where, "everybody may read it: allow 127.0.0.1; deny all;")
+
+
+@rule("GW414", "location-regex-dot", "note")
+def location_regex_dot(config: Block) -> Iterator[Problem]:
+    """In a pattern a bare dot is any character: `~ .php$` also matches /xphp."""
+    for location in config.walk("location"):
+        if not location.is_regex or location.opener is None:
+            continue
+        found = re.match(r"^\.([a-z0-9]{2,5})\$$", location.path)
+        if found is not None:
+            better = rf"\.{found[1]}$"
+            text = f'"{location.path}" matches more than .{found[1]}: {better}'
+            yield Problem(location.where, text, (replaced(location.opener, "location", location.modifier, better),))
+
+
+@rule("GW415", "location-regex-open", "warn")
+def location_regex_open(config: Block) -> Iterator[Problem]:
+    """`~ \\.php` without $ also matches /a.phpx and /a.php/b: programs run where nobody expects it."""
+    for location in config.walk("location"):
+        if location.is_regex and location.opener is not None and re.fullmatch(r"\\\.(php|cgi|py|pl)", location.path):
+            better = location.path + "$"
+            text = f'"{location.path}" matches in the middle of a path: {better}'
+            yield Problem(location.where, text, (replaced(location.opener, "location", location.modifier, better),))

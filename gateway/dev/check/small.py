@@ -1,0 +1,124 @@
+"""Rules about compression, limits, logs and the processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.dev.check.block import Block
+from gateway.dev.check.edits import quoted, removed, replaced
+from gateway.dev.check.rule import Problem, rule
+
+_COMPRESSED: Final = frozenset({
+    "image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "application/zip", "application/gzip",
+    "application/x-gzip", "application/x-bzip2", "application/x-7z-compressed", "application/x-rar-compressed",
+    "audio/mpeg", "audio/ogg", "video/mp4", "video/webm", "video/mpeg", "font/woff", "font/woff2",
+    "application/font-woff", "application/font-woff2", "application/pdf",
+})  # fmt: skip
+
+
+@rule("GW701", "gzip-of-compressed", "note")
+def gzip_of_compressed(config: Block) -> Iterator[Problem]:
+    """Images, archives and woff fonts are compressed already: gzip costs time and makes them larger."""
+    for _, statement in config.everywhere("gzip_types"):
+        wasted = [word for word in statement.args if word.lower() in _COMPRESSED]
+        if wasted:
+            kept = [word for word in statement.args if word not in wasted]
+            edit = replaced(statement, "gzip_types", *kept) if kept else removed(statement)
+            yield Problem(statement.where, f"compressed already: {', '.join(wasted)}", (edit,))
+
+
+@rule("GW702", "gzip-types-html", "note")
+def gzip_types_html(config: Block) -> Iterator[Problem]:
+    """text/html is always among gzip_types: nginx warns of a duplicate type."""
+    for _, statement in config.everywhere("gzip_types", "sub_filter_types", "ssi_types"):
+        if "text/html" in statement.args:
+            kept = [word for word in statement.args if word != "text/html"]
+            edit = replaced(statement, statement.name, *kept) if kept else removed(statement)
+            yield Problem(statement.where, "text/html is always there", (edit,))
+
+
+@rule("GW703", "event-stream-compressed", "warn")
+def event_stream_compressed(config: Block) -> Iterator[Problem]:
+    """Events that are compressed wait in the compressor until enough of them came."""
+    for _, statement in config.everywhere("gzip_types"):
+        if "text/event-stream" in statement.args:
+            kept = [word for word in statement.args if word != "text/event-stream"]
+            edit = replaced(statement, "gzip_types", *kept) if kept else removed(statement)
+            yield Problem(statement.where, "events are held back by gzip: take text/event-stream out", (edit,))
+
+
+@rule("GW704", "error-log-off", "error")
+def error_log_off(config: Block) -> Iterator[Problem]:
+    """`error_log off` writes to a file named off: there is no such switch."""
+    for _, statement in config.everywhere("error_log"):
+        if statement.args[0] == "off":
+            text = 'this writes to a file named "off"'
+            yield Problem(statement.where, text, (replaced(statement, "error_log", "/dev/null", "crit"),))
+
+
+@rule("GW705", "error-log-debug", "note")
+def error_log_debug(config: Block) -> Iterator[Problem]:
+    """`error_log … debug` fills disks."""
+    for _, statement in config.everywhere("error_log"):
+        if statement.args[-1] == "debug":
+            words = [*map(quoted, statement.args[:-1]), "warn"]
+            yield Problem(
+                statement.where,
+                "debug is for finding a fault, not for every day",
+                (replaced(statement, "error_log", *words),),
+            )
+
+
+@rule("GW706", "workers-are-root", "error")
+def workers_are_root(config: Block) -> Iterator[Problem]:
+    """`user root` gives a fault in a worker, or a link in a served folder, the whole machine."""
+    for statement in config.all("user"):
+        if statement.args[0] == "root":
+            yield Problem(statement.where, "the workers run as root: user www-data; or another one of their own")
+
+
+@rule("GW707", "limit-without-burst", "note")
+def limit_without_burst(config: Block) -> Iterator[Problem]:
+    """`limit_req` without `burst` refuses the second of two requests that come together, as every page with two images
+    makes them."""
+    for _, statement in config.everywhere("limit_req"):
+        if not any(word.startswith("burst=") for word in statement.args):
+            yield Problem(statement.where, "two requests at once are one too many: burst=N, mostly with nodelay")
+
+
+@rule("GW708", "body-files-stay", "warn")
+def body_files_stay(config: Block) -> Iterator[Problem]:
+    """`client_body_in_file_only on` leaves each request's body on the disk for ever; `clean` removes it."""
+    for _, statement in config.everywhere("client_body_in_file_only"):
+        if statement.args == ["on"]:
+            edit = replaced(statement, "client_body_in_file_only", "clean")
+            yield Problem(statement.where, "bodies stay on the disk for ever: clean", (edit,))
+
+
+@rule("GW709", "no-limit-of-bodies", "note")
+def no_limit_of_bodies(config: Block) -> Iterator[Problem]:
+    """`client_max_body_size 0` for a whole server lets everybody fill the disk with bodies."""
+    for block, statement in config.everywhere("client_max_body_size"):
+        if statement.args == ["0"] and block.name in ("server", "http"):
+            yield Problem(
+                statement.where, "bodies without end fill the disk: a size, or 0 in the one location that needs it"
+            )
+
+
+@rule("GW710", "buffer-larger-than-body", "note")
+def buffer_larger_than_body(config: Block) -> Iterator[Problem]:
+    """A client_body_buffer_size above client_max_body_size is never filled."""
+    from gateway.config import units
+
+    for block, statement in config.everywhere("client_body_buffer_size"):
+        try:
+            buffer = units.parse_size(statement.args[0])
+            limit = units.parse_size(block.value("client_max_body_size", "1m"))
+        except ValueError:
+            continue
+        if limit and buffer > limit:
+            yield Problem(
+                statement.where,
+                f"no body is larger than client_max_body_size {block.value('client_max_body_size', '1m')}",
+            )

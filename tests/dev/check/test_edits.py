@@ -1,0 +1,74 @@
+"""Edits of configuration files."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.config.parser import Statement, parse
+from gateway.dev.check.edits import Edit, added_behind, apply, diff, quoted, removed, replaced
+
+TEXT = """events {}
+http {
+    # a comment; with a semicolon
+    server_name  "a;b"
+        c;  # behind
+    location /x { root html; }
+}
+"""
+
+
+def _statement(name: str) -> Statement:
+    todo = list(parse(TEXT).statements)
+    while todo:
+        each = todo.pop(0)
+        if each.name == name:
+            return each
+        todo += list(each.block or ())
+    raise KeyError(name)
+
+
+@pytest.mark.parametrize(
+    ("edit", "line", "becomes"),
+    [
+        (
+            replaced(_statement("server_name"), "server_name", "z"),
+            '    server_name  "a;b"\n        c;',
+            "    server_name z;",
+        ),
+        (replaced(_statement("root"), "root", "other"), "root html;", "root other;"),
+        (replaced(_statement("location"), "location", "/y/"), "location /x {", "location /y/ {"),
+        (added_behind(_statement("root"), "index a;"), "root html;", "root html;\n index a;"),
+        (added_behind(_statement("location"), "deny all;"), "location /x {", "location /x {\n        deny all;"),
+        (removed(_statement("root")), "{ root html; }", "{  }"),
+    ],
+)
+def test_one_edit(edit: Edit, line: str, becomes: str) -> None:
+    assert apply(TEXT, [edit]) == TEXT.replace(line, becomes)
+
+
+def test_a_statement_is_edited_once() -> None:
+    first, second = (replaced(_statement("root"), "root", name) for name in ("one", "two"))
+    assert "root one;" in apply(TEXT, [first, second])
+
+
+def test_several_edits_do_not_move_each_other() -> None:
+    after = apply(
+        TEXT, [removed(_statement("server_name")), replaced(_statement("root"), "root", "much/longer/than/before")]
+    )
+    assert "server_name" not in after
+    assert "{ root much/longer/than/before; }" in after
+    assert "# a comment; with a semicolon" in after
+
+
+@pytest.mark.parametrize(
+    ("word", "written"), [("a", "a"), ("a b", '"a b"'), ("", '""'), ('a"b', '"a\\"b"'), ("$x;", '"$x;"')]
+)
+def test_words(word: str, written: str) -> None:
+    assert quoted(word) == written
+    assert next(iter(parse(f"name {written};").statements)).args == [word]
+
+
+def test_the_diff_names_the_file() -> None:
+    shown = diff("/etc/nginx/nginx.conf", "a;\nb;\n", "a;\nc;\n")
+    assert shown.startswith("--- a/etc/nginx/nginx.conf\n+++ b/etc/nginx/nginx.conf\n")
+    assert "-b;\n+c;\n" in shown
