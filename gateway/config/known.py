@@ -24,11 +24,6 @@ _FLAG_WORDS = frozenset({"on", "off"})
 _WORDS = {"use": {"epoll", "poll", "select"}, "debug_points": {"stop", "abort"}}
 
 
-def _bufs(args: list[str]) -> None:
-    if not (units.parse_number(args[0]) and units.parse_size(args[1])):
-        raise ValueError(args)
-
-
 def _aio(args: list[str]) -> None:
     if args[0] not in ("on", "off", "threads") and not args[0].startswith("threads="):
         raise ValueError(args)
@@ -52,7 +47,6 @@ _VALUES: dict[str, Callable[[list[str]], object]] = {
     "size": lambda args: units.parse_size(args[0]),
     "offset": lambda args: units.parse_offset(args[0]),
     "time": lambda args: units.parse_time_ms(args[0]),
-    "bufs": _bufs,
     "aio": _aio,
     "directio": _directio,
     **{name: _one_of(words) for name, words in _WORDS.items()},

@@ -2,4 +2,5 @@
 
 
 cpdef object length(object piece)
+cpdef object in_files(list pieces)
 cpdef object total(list pieces)

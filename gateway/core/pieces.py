@@ -26,11 +26,18 @@ class Inserted:
         return cast("Piece", self)
 
 
-__all__ = ["FileSlice", "Inserted", "Piece", "data_of", "length", "loaded", "total"]
+__all__ = ["FileSlice", "Inserted", "Piece", "data_of", "in_files", "length", "loaded", "part", "total"]
 
 
 def length(piece: Piece) -> int:
     return len(piece) if piece.__class__ is bytes else piece.length  # type: ignore[union-attr]
+
+
+def part(piece: Piece, start: int, size: int) -> Piece:
+    """So many bytes of a piece from this place on."""
+    if piece.__class__ is bytes:
+        return piece[start : start + size]
+    return FileSlice(piece.fd, piece.offset + start, size, piece.owner)  # type: ignore[union-attr]
 
 
 def total(pieces: list[Piece]) -> int:
@@ -38,6 +45,15 @@ def total(pieces: list[Piece]) -> int:
     count = 0
     for piece in pieces:
         count += length(piece)
+    return count
+
+
+def in_files(pieces: list[Piece]) -> int:
+    """How many of these bytes are not in memory."""
+    count = 0
+    for piece in pieces:
+        if piece.__class__ is FileSlice:
+            count += piece.length
     return count
 
 

@@ -17,6 +17,8 @@ cdef class Location:
     cdef public LocationTable inner
     cdef public bint internal
     cdef public bytes name
+    cdef public long output_buffer
+    cdef public long output_room
     cdef public bint named
     cdef public bint nameless
     cdef public bint no_regex

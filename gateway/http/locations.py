@@ -37,6 +37,8 @@ class Location:
         self.content: Any = None  # the settings of the module that answers here: of the last such directive
         self.plan: Plan | None = None
         self.http2_chunk_size: int = 8192  # the most in one DATA frame
+        self.output_buffer: int = 32768  # what of a file goes through body filters at once
+        self.output_room: int = 65536  # and what of it may be under way
 
     def __repr__(self) -> str:
         return f"Location({self.name!r})"

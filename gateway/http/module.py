@@ -50,7 +50,9 @@ Result = int | None
 # None: declined, the next handler's turn. An int of 200 and more: finish with this status.
 Handler = Callable[["Request"], "Result | Awaitable[Result]"]
 # (pieces, last, flush) -> pieces; runs synchronously, keeps what it must in itself. None: it has to wait before
-# anything more may pass, `last` included, and goes on with Request.pass_on().
+# anything more may pass, `last` included, and goes on with Request.pass_on(). A filter is given files in parts of
+# `output_buffers`, as the output has room for what it makes of them (feed.py); one that does not read what goes by says
+# so with an attribute, `passes_files = True`. One with buffers of its own has `room`, their size in all.
 BodyFilter = Callable[["list[Piece]", bool, bool], "list[Piece] | None"]
 HeadFilter = Callable[["Request"], "BodyFilter | None"]
 

@@ -15,6 +15,7 @@ cdef class Output:
     cpdef long long sent(self) except -1
     cpdef long long pending(self) except -1
     cpdef long client_state(self) except -1
+    cpdef bint gone(self) except -1
     cpdef send_continue(self)
     cpdef body_begins(self, bint whole)
     cpdef bint body_done(self) except -1

@@ -64,6 +64,10 @@ class Output:
         """Whether the client is still there: one of the four above."""
         raise NotImplementedError
 
+    def gone(self) -> bool:
+        """Whether nothing reaches the client any more."""
+        return self.client_state() >= CONNECTION_FAILED
+
     def send_continue(self) -> None:
         """100, for a client that waits for it before it sends its body; HTTP/1 alone."""
 

@@ -52,6 +52,8 @@ class Place(Inserted):
 class Postponed:
     """The tree of one response, and the body filter of its main request behind which all is in order."""
 
+    passes_files = True
+
     def __init__(self, subrequests: Subrequests) -> None:
         self.subrequests = subrequests
         self.main = subrequests.main
@@ -121,8 +123,8 @@ class Postponed:
     def _wake(self, place: Place) -> None:
         """It is this one's turn."""
         request = place.request
-        if request is not None and request.on_client_event is not None:
-            request.on_client_event()
+        if request is not None:
+            request.wake()
         self.poll(place)
 
     def poll(self, place: Place) -> None:

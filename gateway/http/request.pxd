@@ -19,6 +19,7 @@ cdef class Request:
     cdef dict _values
     cdef dict _state
     cdef list _filters
+    cdef public object feed
     cdef list _cleanups
     cdef Request _main
     cdef public Response response
@@ -43,6 +44,8 @@ cdef class Request:
     cdef public object subrequests
     cdef public bint add_uri_to_alias
     cdef public bint head_sent
+    cdef public bint reads
+    cdef public Py_ssize_t cuts
     cdef public bint keepalive
     cdef public bint chunked
     cdef public bint complete
@@ -75,7 +78,11 @@ cdef class Request:
     cpdef bint send_head(self)
     cpdef send(self, list pieces, bint last=*, bint flush=*)
     cpdef pass_on(self, object after, list pieces, bint last, bint flush)
+    cpdef filter(self, list pieces, bint last, bint flush)
+    cdef _filter(self, long long at, list pieces, bint last, bint flush)
     cpdef long long pending(self) except? -1
+    cpdef long long under_way(self) except? -1
+    cpdef wake(self)
     cpdef client_event(self)
     cpdef clean_up(self)
     cpdef long long bytes_sent(self) except? -1

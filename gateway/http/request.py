@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from gateway._fast import uri as uri_grammar
+from gateway.core.pieces import in_files
 from gateway.http import error_pages, paths
+from gateway.http.feed import Feed
 from gateway.http.module import DONE, OK, RESTART, BodyFilter, Count, FilterFinalize, Result, Status
 from gateway.http.output import Output
 from gateway.http.plan import make_plan, server_handlers
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.core.regex import Captures
     from gateway.http.body import RequestBody
     from gateway.http.cycle import HttpCycle
+    from gateway.http.feed import Keeper
     from gateway.http.locations import Location
     from gateway.http.plan import Plan
     from gateway.http.servers import Server
@@ -41,6 +44,7 @@ class Request:
         self._values: dict[str, bytes | None] | None = None
         self._state: dict[Any, Any] | None = None
         self._filters: list[BodyFilter] | None = None
+        self.feed: Feed | None = None  # what waits to go through them
         self._cleanups: list[Callable[[], None]] | None = None
         self._main: Request | None = None
         self.location: Location = server.root
@@ -67,6 +71,8 @@ class Request:
         self.add_uri_to_alias: bool = False
         # what is answered
         self.head_sent: bool = False
+        self.reads: bool = False  # a body filter reads what goes by: files go through them buffer by buffer
+        self.cuts: int = 0  # so many of the body filters, the first ones, cut parts out, and read nothing
         self.keepalive: bool = False
         self.chunked: bool = False
         self.complete: bool = False  # all of the response is with the kernel: $request_completion
@@ -335,44 +341,103 @@ class Request:
                 filters = self.body_filters
                 if getattr(body_filter, "first", False):
                     filters.insert(0, body_filter)
+                    self.cuts += 1
                 else:
                     filters.append(body_filter)
+                    if not getattr(body_filter, "passes_files", False):
+                        self.reads = True
         self.output.send_head(self)
         return self.header_only
 
     def send(self, pieces: list[Piece], last: bool = False, flush: bool = False) -> None:
-        """Pass a part of the body through the filters to the output."""
-        if self._filters is not None:
-            for body_filter in self._filters:
-                passed = body_filter(pieces, last, flush)
-                if passed is None:
-                    return  # it goes on by itself, with pass_on()
-                pieces = passed
-        if last:
-            self.finished = True
-        self.output.send(self, pieces, last, flush)
+        """Pass a part of the body through the filters to the output; from files as the output has room."""
+        if not self.reads:
+            self._filter(0, pieces, last, flush)
+            return
+        try:
+            for i in range(self.cuts):
+                pieces = self.body_filters[i](pieces, last, flush) or []
+            feed = self.feed
+            if feed is None:
+                if in_files(pieces) <= self.location.output_buffer:
+                    self._filter(self.cuts, pieces, last, flush)
+                    return
+                feed = self.feed = Feed(self)
+            feed.add(pieces, last, flush)
+        except OSError as error:
+            self.cut_short(error)
+
+    def filter(self, pieces: list[Piece], last: bool, flush: bool) -> None:
+        """The feed's call: a buffer's worth, for all filters but those that have been applied."""
+        try:
+            self._filter(self.cuts, pieces, last, flush)
+        except OSError as error:
+            self.cut_short(error)
+
+    def keeps(self, body_filter: Keeper) -> None:
+        """A body filter has more to give than it passes on now: it is asked for it when there is room."""
+        feed = self.feed
+        if feed is None:
+            feed = self.feed = Feed(self)
+        feed.keepers.append(body_filter)
+        feed.go_on_later()
+
+    def more_of(self, body_filter: Keeper) -> bool:
+        """The feed's call: there is room."""
+        try:
+            return body_filter.go_on()
+        except OSError as error:
+            self.cut_short(error)
+            return False
 
     def pass_on(self, after: BodyFilter, pieces: list[Piece], last: bool, flush: bool) -> None:
         """Pass a part of the body on behind this filter, which had kept it."""
-        filters = self.body_filters
-        for body_filter in filters[filters.index(after) + 1 :]:
-            passed = body_filter(pieces, last, flush)
-            if passed is None:
-                return
-            pieces = passed
+        try:
+            self._filter(self.body_filters.index(after) + 1, pieces, last, flush)
+        except OSError as error:
+            self.cut_short(error)
+
+    def _filter(self, at: Count, pieces: list[Piece], last: bool, flush: bool) -> None:
+        """Through the filters from this one on, to the output. Errors: OSError of a file."""
+        filters = self._filters
+        if filters is not None:
+            while at < len(filters):
+                passed = filters[at](pieces, last, flush)
+                if passed is None:
+                    return  # it goes on by itself, with pass_on()
+                pieces = passed
+                at += 1
         if last:
             self.finished = True
         self.output.send(self, pieces, last, flush)
 
+    def cut_short(self, error: OSError) -> None:
+        """A file cannot be read to the end that was promised: the client must see that the response is cut."""
+        self.log("alert", b"file was truncated while it was sent", error if error.errno else None)
+        self.abort()
+        if self.subrequests is not None:
+            self.subrequests.terminate(0)
+
     def pending(self) -> Count:
-        """Bytes of this response that the client has yet to take, what waits for its turn included."""
+        """Bytes of this response that the client has yet to take, what waits for its turn or for room included."""
+        return self.under_way() if self.feed is None else self.under_way() + self.feed.held
+
+    def under_way(self) -> Count:
+        """Those of them that have been through the filters."""
         pending = self.output.pending()
         return pending if self.subrequests is None else pending + self.subrequests.held(self)
 
-    def client_event(self) -> None:
-        """Something was received from the client, or sent to it, or it is gone: the stream's call."""
+    def wake(self) -> None:
+        """There may be room for more of this response."""
+        feed = self.feed
+        if feed is not None:
+            feed.pull()
         if self.on_client_event is not None:
             self.on_client_event()
+
+    def client_event(self) -> None:
+        """Something was received from the client, or sent to it, or it is gone: the stream's call."""
+        self.wake()
         if self.subrequests is not None and self._main is None:
             self.subrequests.client_event()
 
@@ -415,8 +480,11 @@ class Request:
         return DONE
 
     def finish(self) -> None:
-        """The handler is through: the output ends the request, once its subrequests have ended."""
-        if self.subrequests is None or self.subrequests.main_ended():
+        """The handler is through: the output ends the request, once all is with it and its subrequests have ended."""
+        feed = self.feed
+        if feed is not None:
+            feed.end()
+        elif self.subrequests is None or self.subrequests.main_ended():
             self.output.finish(self)
 
     def abort(self) -> int:
@@ -426,6 +494,9 @@ class Request:
 
     def clean_up(self) -> None:
         """Call what was to be called at the end, once."""
+        feed = self.feed
+        if feed is not None:
+            feed.close()
         cleanups = self._cleanups
         if cleanups is None:
             return

@@ -131,6 +131,7 @@ class Subrequest(Request):
         self.discarding = parent.discarding
         self.body = parent.body
         self.started = self.connection.lane.fresh()
+        self.reads = parent.main.reads  # what of it is placed in the response goes through that one's filters, too
         self.depth: int = _depth(parent) + 1
         self.through = False  # its handler is
         self.has_output = False  # a part of a body was sent
@@ -171,7 +172,10 @@ class Subrequest(Request):
         return Request.finalize(self, status)
 
     def finish(self) -> None:
-        self.output.finish(self)
+        if self.feed is not None:
+            self.feed.end()
+        else:
+            self.output.finish(self)
 
 
 def _depth(request: Request) -> int:
@@ -227,7 +231,10 @@ class Subrequests:
         """End the main request if only its subrequests kept it."""
         if self._main_ended and not self.over and self._all_done():
             self._main_ended = False
-            self.main.output.finish(self.main)
+            if self.main.feed is not None:
+                self.main.feed.end()
+            else:
+                self.main.output.finish(self.main)
 
     def _all_done(self) -> bool:
         return not self.live and (self.postponed is None or self.postponed.drained)
@@ -236,8 +243,8 @@ class Subrequests:
         for subrequest in tuple(self.live):
             if self.over:
                 return  # one of them has ended all
-            if subrequest.on_client_event is not None and not isinstance(subrequest.output, _Background):
-                subrequest.on_client_event()
+            if not isinstance(subrequest.output, _Background):
+                subrequest.wake()
 
     def place_of(self, request: Request) -> Place | None:
         if isinstance(request, Subrequest):
@@ -336,7 +343,7 @@ class Subrequests:
         for subrequest in live:
             subrequest.aborted = True
             subrequest.place = None
-            if subrequest.through:
+            if subrequest.through or (subrequest.feed is not None and subrequest.feed.ended):
                 subrequest.clean_up()
             elif subrequest.on_client_event is not None:
                 subrequest.on_client_event()

@@ -47,7 +47,6 @@ def test_one_name_in_several_places() -> None:
         ("map_hash_max_size", ["1k"], False, "http", '"map_hash_max_size" directive invalid number'),
         ("postpone_output", ["1k"], False, "http", ""),
         ("postpone_output", ["x"], False, "http", '"postpone_output" directive invalid value'),
-        ("gzip_buffers", ["0", "1k"], False, "http", '"gzip_buffers" directive invalid value'),
         ("directio", ["4m"], False, "http", ""),
         ("directio", ["on"], False, "http", '"directio" directive invalid value'),
         ("aio", ["threads=x"], False, "http", ""),

@@ -14,6 +14,7 @@ from gateway.modules.http import (
     autoindex,
     browser,
     charset,
+    copy,
     core,
     dav,
     empty_gif,
@@ -140,5 +141,6 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     ssi.module,
     postpone.module,
     gzip.module,
+    copy.module,
     range.module,
 )

@@ -32,6 +32,7 @@ class Addition:
     """The body filter: places in front of the first part, and behind the last."""
 
     __slots__ = ("after", "before", "request")
+    passes_files = True
 
     def __init__(self, request: Request, before: bytes, after: bytes) -> None:
         self.request = request

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway._fast.recode import FromUtf8, Points, ToUtf8, decode
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, LIF, Command, Directive, at_least, flag, take
 from gateway.config.errors import ConfigError
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from gateway.http.locations import Location
     from gateway.http.request import Request
 
-_INCOMPLETE: Final = -1
-_INVALID: Final = -2
 _UTF8: Final = b"utf-8"
 
 Recoder = Callable[[bytes], bytes]
@@ -41,74 +40,21 @@ class Table:
         ascii_ = [bytes([n]) if n < 128 else b"?" for n in range(256)]
         self.forward = list(ascii_)
         self.backward = list(ascii_)  # where neither is UTF-8
-        # where the second is: a code point's byte
-        self.points: dict[int, int] = {n: n for n in range(1, 128)}
+        self._to_utf8: ToUtf8 | None = None
+        self.points = Points()  # where the second is
+        for point in range(1, 128):
+            self.points.add(point, point)
 
     def recoder(self, *, backward: bool) -> Recoder:
         """A recoder for one response."""
         if self.utf8 and backward:
             return FromUtf8(self.points)
         if self.utf8:
-            forward = self.forward
-            return lambda data: b"".join([forward[byte] for byte in data])
+            if self._to_utf8 is None:
+                self._to_utf8 = ToUtf8(self.forward)
+            return self._to_utf8
         row = b"".join(self.backward if backward else self.forward)
         return lambda data: data.translate(row)
-
-
-class FromUtf8:
-    """UTF-8 to a charset of single bytes; what that has not becomes a numeric character reference of HTML."""
-
-    def __init__(self, points: dict[int, int]) -> None:
-        self.points = points
-        self.saved = b""  # the beginning of a character whose end is in the next part
-
-    def __call__(self, data: bytes) -> bytes:
-        if not self.saved and data.isascii():
-            return data
-        data = self.saved + data
-        self.saved = b""
-        out = bytearray()
-        at, end = 0, len(data)
-        while at < end:
-            byte = data[at]
-            if byte < 128:
-                out.append(byte)
-                at += 1
-                continue
-            point, after = decode(data, at)
-            if point == _INCOMPLETE:
-                self.saved = data[at:]
-                break
-            at = after
-            if point == _INVALID or point > 0x10FFFF:
-                out += b"?"
-                continue
-            known = self.points.get(point)
-            if known is None:
-                out += b"&#%d;" % point
-            else:
-                out.append(known)
-        return bytes(out)
-
-
-def decode(data: bytes, at: int) -> tuple[int, int]:
-    """The code point at this place and where the next one begins; what is invalid is skipped as nginx skips it."""
-    byte = data[at]
-    if byte >= 0xF8 or byte < 0xC2:
-        return _INVALID, at + 1
-    if byte >= 0xF0:
-        more, least, point = 3, 0xFFFF, byte & 7
-    elif byte >= 0xE0:
-        more, least, point = 2, 0x7FF, byte & 15
-    else:
-        more, least, point = 1, 0x7F, byte & 31
-    if at + more >= len(data):
-        return _INCOMPLETE, at
-    for i in range(at + 1, at + 1 + more):
-        if data[i] < 0x80:
-            return _INVALID, i + 1
-        point = point << 6 | data[i] & 0x3F
-    return (point if point > least else _INVALID), at + 1 + more
 
 
 @dataclass(slots=True)
@@ -202,14 +148,14 @@ def _add_line(table: Table, statement: Statement) -> None:
         return
     try:
         encoded = bytes.fromhex(value)
-        point = decode(encoded, 0)[0] if encoded[0] >= 128 else encoded[0]
-    except (ValueError, IndexError):
-        point = _INVALID
+        point, _ = decode(encoded)
+    except ValueError:
+        point = -1
         encoded = b""
     if not 0 <= point <= 0xFFFF or len(encoded) > 4:
         raise ConfigError(f'invalid value "{value}"', statement.where)
     table.forward[source] = encoded
-    table.points[point] = source
+    table.points.add(point, source)
 
 
 def _hexadecimal(text: str) -> int | None:

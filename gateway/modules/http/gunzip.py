@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.conf import Conf, setting
-from gateway.config.directive import EVERYWHERE, FLAG, Directive, flag
+from gateway.config.directive import EVERYWHERE, FLAG, Directive, bufs, flag, take
 from gateway.core.pieces import Piece, data_of
 from gateway.http import accept_encoding
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
@@ -28,46 +29,72 @@ _AT_ONCE: Final = 65536
 @dataclass(slots=True)
 class Settings(Conf):
     enable: Any = setting(False)
+    buffers: Any = setting((32, 4096))
 
 
 class Unpacker:
     """The body filter: one gzip member after the other."""
 
-    __slots__ = ("done", "request", "stream")
-
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, room: int) -> None:
         self.request = request
+        self.room = room  # for what is under way of it
         self.stream: Any = zlib.decompressobj(_GZIP)
+        self.input: deque[bytes] = deque()
+        self.last = False
+        self.flush = False
+        self.waits = False  # for room
         self.done = False
 
     def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece] | None:
         if self.done or self.request.header_only:
             return []
+        self.input += data_of(pieces)
+        self.last = self.last or last
+        self.flush = self.flush or flush
+        if self.waits:
+            return None
+        found = self._unpack()
+        if found is None or not self.input:
+            return found
+        self.waits = True
+        self.request.keeps(self)
+        self.request.pass_on(self, found, False, False)
+        return None
+
+    def go_on(self) -> bool:
+        found = self._unpack()
+        if found is None:
+            return False
+        self.waits = bool(self.input)
+        self.request.pass_on(self, found, self.last and not self.waits, self.flush and not self.waits)
+        return self.waits
+
+    def _unpack(self) -> list[Piece] | None:
+        """Some of the output; what of the input is left is for the next time. None: it is no gzip."""
         found: list[Piece] = []
+        size = 0
         try:
-            for part in data_of(pieces):
-                found += self._unpack(part)
+            while self.input and size < _AT_ONCE:
+                data = self.input.popleft()
+                if self.stream.eof:
+                    self.stream = zlib.decompressobj(_GZIP)
+                plain = self.stream.decompress(data, _AT_ONCE)
+                if plain:
+                    found.append(plain)
+                    size += len(plain)
+                data = self.stream.unused_data if self.stream.eof else self.stream.unconsumed_tail
+                if data:
+                    self.input.appendleft(data)
         except zlib.error as error:
             code = _CODE.search(str(error))
-            how = zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH if flush else zlib.Z_NO_FLUSH
+            how = zlib.Z_FINISH if self.last else zlib.Z_SYNC_FLUSH if self.flush else zlib.Z_NO_FLUSH
             self._fail(b"inflate() failed: %d, %d" % (how, int(code[0]) if code else _DATA_ERROR))
             return None
-        if last:
+        if self.last and not self.input:
             if not self.stream.eof:
                 self._fail(b"inflate() returned %d on response end" % _BUF_ERROR)
                 return None
             self.done = True
-        return found
-
-    def _unpack(self, data: bytes) -> list[Piece]:
-        found: list[Piece] = []
-        while data:
-            if self.stream.eof:
-                self.stream = zlib.decompressobj(_GZIP)
-            plain = self.stream.decompress(data, _AT_ONCE)
-            if plain:
-                found.append(plain)
-            data = self.stream.unused_data if self.stream.eof else self.stream.unconsumed_tail
         return found
 
     def _fail(self, message: bytes) -> None:
@@ -84,6 +111,8 @@ def plan(settings: Settings, location: Location) -> Contribution:
     if not settings.enable:
         return NOTHING
     conditions = location.confs[gzip.module]
+    count, each = settings.buffers
+    room: int = count * each
 
     def filter_head(request: Request) -> BodyFilter | None:
         response = request.response
@@ -98,7 +127,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
         response.clear_content_length()
         response.clear_accept_ranges()
         response.weaken_etag()
-        return Unpacker(request)
+        return Unpacker(request, room)
 
     return Contribution(head_filter=filter_head)
 
@@ -106,6 +135,9 @@ def plan(settings: Settings, location: Location) -> Contribution:
 module = HttpModule(
     name="gunzip",
     location=Settings,
-    directives=(Directive("gunzip", EVERYWHERE, FLAG, flag("enable")),),
+    directives=(
+        Directive("gunzip", EVERYWHERE, FLAG, flag("enable")),
+        Directive("gunzip_buffers", EVERYWHERE, take(2), bufs("buffers")),
+    ),
     plan=plan,
 )

@@ -7,3 +7,4 @@ cdef class Compressor:
     cdef object stream
     cdef readonly long long taken
     cdef readonly long long sent
+    cdef readonly long long room

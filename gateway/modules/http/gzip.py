@@ -15,6 +15,7 @@ from gateway.config.directive import (
     Directive,
     at_least,
     bitmask,
+    bufs,
     enum_,
     flag,
     number,
@@ -49,6 +50,7 @@ class Settings(Conf):
     vary: Any = setting(False)
     window: Any = setting(15)
     memory: Any = setting(8)
+    buffers: Any = setting((32, 4096))
 
 
 def set_disable(conf: Settings, command: Command) -> None:
@@ -94,6 +96,8 @@ class Compressor:
         self.stream: Any = zlib.compressobj(settings.level, zlib.DEFLATED, window + 16, memory)
         self.taken = 0
         self.sent = 0
+        count, each = settings.buffers
+        self.room: int = count * each  # what it makes may fill these
 
     def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
         stream = self.stream
@@ -166,6 +170,7 @@ module = HttpModule(
         Directive("gzip_comp_level", EVERYWHERE, take(1), number("level", minimum=1, maximum=9)),
         Directive("gzip_window", EVERYWHERE, take(1), _power("window", _WINDOWS, "or 32k")),
         Directive("gzip_hash", EVERYWHERE, take(1), _power("memory", _MEMORY, "32k, 64k, or 128k")),
+        Directive("gzip_buffers", EVERYWHERE, take(2), bufs("buffers")),
         Directive("gzip_min_length", EVERYWHERE, take(1), size("min_length")),
         Directive("gzip_vary", EVERYWHERE, FLAG, flag("vary")),
         Directive("gzip_http_version", EVERYWHERE, take(1), enum_("http_version", {"1.0": 10, "1.1": 11})),

@@ -139,26 +139,31 @@ def plan(settings: Settings, location: Location) -> Contribution:
             wanted = [field for field in trailers if safe or field.always]
             if wanted and not request.header_only:
                 response.trailers = response.trailers or []
-                return _trailer_filter(request, wanted)
+                return _Trailers(request, wanted)
         return None
 
     return Contribution(head_filter=add)
 
 
-def _trailer_filter(request: Request, fields: list[Field]) -> BodyFilter:
-    """Trailers are evaluated when the last of the body goes out."""
+class _Trailers:
+    """The body filter: trailers are evaluated when the last of the body goes out."""
 
-    def finish(pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
+    __slots__ = ("fields", "request")
+    passes_files = True
+
+    def __init__(self, request: Request, fields: list[Field]) -> None:
+        self.request = request
+        self.fields = fields
+
+    def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
         if last:
-            trailers = request.response.trailers
+            trailers = self.request.response.trailers
             assert trailers is not None
-            for field in fields:
-                value = field.value(request)
+            for field in self.fields:
+                value = field.value(self.request)
                 if value:
                     trailers.append((field.name, value))
         return pieces
-
-    return finish
 
 
 def _add(response: Response, name: bytes, value: bytes) -> None:

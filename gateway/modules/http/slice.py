@@ -121,6 +121,7 @@ class Sequel:
     """The body filter of the request: behind the first part the others follow."""
 
     __slots__ = ("begun", "request", "slices")
+    passes_files = True
 
     def __init__(self, request: Request, slices: Slices) -> None:
         self.request = request

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from gateway.config.errors import ConfigError
-from gateway.modules.http.charset import FromUtf8, Table, decode
 from tests.engine import Engine, load_http, serving
 from tests.fakes import answer, farm
 
@@ -19,24 +18,6 @@ charset_map koi8-r utf-8 { C0 D18E; C1 D0B0; F0 E282AC; }
 
 def server(text: str) -> str:
     return f"{MAPS} server {{ listen 127.0.0.1:80; {text} }}"
-
-
-def test_decoding_skips_as_nginx_does() -> None:
-    assert decode("я".encode(), 0) == (0x44F, 2)
-    assert decode("€".encode(), 0) == (0x20AC, 3)
-    assert decode(b"\x80", 0) == (-2, 1)
-    assert decode(b"\xc3", 0) == (-1, 0)
-    assert decode(b"\xc3a", 0) == (-2, 2)
-    assert decode(b"\xe0\x80\x80", 0) == (-2, 3)  # overlong
-
-
-def test_from_utf8_in_parts_of_any_size() -> None:
-    table = Table(b"x", b"utf-8")
-    table.points[0x44F] = 0xD1
-    text = "a я € b".encode() + b"\x80c"
-    for cut in range(len(text) + 1):
-        recode = FromUtf8(table.points)
-        assert recode(text[:cut]) + recode(text[cut:]) == b"a \xd1 &#8364; b?c"
 
 
 async def test_the_parameter_is_added_to_the_types_that_are_named(tmp_path: Path) -> None:
