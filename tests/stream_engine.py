@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import trio
 
@@ -59,6 +59,20 @@ class Engine:
                 async for chunk in client:
                     received += chunk
         return received
+
+    @contextlib.contextmanager
+    def receiving(self, listening: int = 0, host: str = "127.0.0.1") -> Iterator[int]:
+        """A socket of datagrams for this `listen`; its port."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as shared:
+            shared.bind((host, 0))
+            if host == "0.0.0.0":
+                shared.setsockopt(socket.IPPROTO_IP, 8, 1)  # IP_PKTINFO
+            receiver = self.cycle.receive(self.worker, shared.fileno(), self.cycle.listenings[listening], False)
+            yield shared.getsockname()[1]
+            for session in list(receiver.sessions.values()):
+                session.retire()
+            receiver.source.close()
 
     async def ended(self) -> None:
         """Until no session is left, so that all of them have been logged."""

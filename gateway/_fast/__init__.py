@@ -30,10 +30,11 @@ lane, poller, stream, rate, fibre, waits, timers, watcher
     run. `python bench/lane.py`. A watcher is a handler that is a C call: an exchange needs no fibre to wait for its
     upstream, which takes 6,600 of 79,400 instructions off a request on a kept connection (bench/instructions.py).
 
-file_slice, tls, http2_head
+datagrams, file_slice, tls, http2_head
     Not for speed alone, so that there is nothing before them to measure against. file_slice is what stream sends by
     sendfile. tls is a subclass of Stream in C, whose methods the lane calls: no Python class could take a Stream's
     place. http2_head writes into RequestHead's spans, which are C.
+    datagrams is a source of events in the lane, as only C can be, and says where a datagram was sent to.
 """
 
 from __future__ import annotations

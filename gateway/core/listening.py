@@ -20,6 +20,7 @@ class ListenAddress:
     address: Address  # (host, port) with a numeric host, or a unix socket's path
     text: str  # as nginx writes it: 127.0.0.1:80, [::]:80, unix:/path
     owner: Any = None
+    datagram: bool = False  # UDP
     backlog: int = BACKLOG
     rcvbuf: int | None = None
     sndbuf: int | None = None
@@ -34,9 +35,9 @@ class ListenAddress:
     keepcnt: int = 0
 
     @property
-    def key(self) -> tuple[int, Any]:
+    def key(self) -> tuple[int, Any, bool]:
         """Equal for addresses that are the same socket."""
-        return (self.family, self.address)
+        return (self.family, self.address, self.datagram)
 
 
 @dataclass(slots=True)

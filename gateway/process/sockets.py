@@ -15,6 +15,7 @@ from gateway.core.listening import ListenAddress, Listener, address_text
 from gateway.core.logs import WARN, Log
 from gateway.process.errors import CycleError
 
+_IP_PKTINFO: Final = 8  # Linux's, which Python's socket does not name
 _TRIES: Final = 5
 _BETWEEN_TRIES_S: Final = 0.5
 
@@ -99,13 +100,15 @@ def _open(address: ListenAddress, log: Log, testing: bool, beside: bool) -> sock
     text = address.text
     try:
         protocol = socket.IPPROTO_MPTCP if address.multipath else 0
-        new = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, protocol)
+        kind = socket.SOCK_DGRAM if address.datagram else socket.SOCK_STREAM
+        new = socket.socket(address.family, kind | socket.SOCK_NONBLOCK, protocol)
     except OSError as error:
         log.emerg(f"socket() {text} failed", errno=error.errno or 0)
         raise CycleError from None
     what = "setsockopt(SO_REUSEADDR)"
     try:
-        new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if not address.datagram or not testing:  # one of datagrams would be bound beside those that serve
+            new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if (address.reuseport or beside) and not testing:
             what = "setsockopt(SO_REUSEPORT)"
             new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -121,8 +124,9 @@ def _open(address: ListenAddress, log: Log, testing: bool, beside: bool) -> sock
         new.bind(address.address)
         if address.family == socket.AF_UNIX and isinstance(address.address, str) and address.address[:1] != "\0":
             _open_to_all(address.address, log, testing)
-        what = f"listen() to {text}, backlog {address.backlog} failed"
-        new.listen(address.backlog)
+        if not address.datagram:
+            what = f"listen() to {text}, backlog {address.backlog} failed"
+            new.listen(address.backlog)
     except OSError as error:
         in_use = error.errno == errno_codes.EADDRINUSE
         if not (in_use and testing):
@@ -157,7 +161,9 @@ def configure(sockets: Iterable[OpenSocket], log: Log) -> None:
     """Set the options that may also change on a socket that is kept (ngx_configure_listening_sockets)."""
     for listener in sockets:
         address, listening, before = listener.address, listener.socket, listener.previous
-        tcp = address.family != socket.AF_UNIX
+        tcp = address.family != socket.AF_UNIX and not address.datagram
+        if address.datagram:
+            _tell_destination(listener, log)
         if address.rcvbuf is not None:
             _set(listening, socket.SOL_SOCKET, socket.SO_RCVBUF, address.rcvbuf, "SO_RCVBUF", address, log)
         if address.sndbuf is not None:
@@ -174,7 +180,7 @@ def configure(sockets: Iterable[OpenSocket], log: Log) -> None:
                 _set(listening, socket.IPPROTO_TCP, option, value, name, address, log)
         if address.fastopen is not None and tcp:
             _set(listening, socket.IPPROTO_TCP, socket.TCP_FASTOPEN, address.fastopen, "TCP_FASTOPEN", address, log)
-        if before is not None and before.backlog != address.backlog:
+        if before is not None and before.backlog != address.backlog and not address.datagram:
             try:
                 listening.listen(address.backlog)
             except OSError as error:
@@ -186,6 +192,15 @@ def configure(sockets: Iterable[OpenSocket], log: Log) -> None:
             # One second: nginx cannot tell either how long a connection has been in the queue.
             value = int(address.deferred)
             _set(listening, socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, value, "TCP_DEFER_ACCEPT", address, log)
+
+
+def _tell_destination(listener: OpenSocket, log: Log) -> None:
+    """A wildcard socket of datagrams has to know where each was sent to: answers come from there."""
+    address, listening = listener.address, listener.socket
+    if address.family == socket.AF_INET and address.address[0] == "0.0.0.0":
+        _set(listening, socket.IPPROTO_IP, _IP_PKTINFO, 1, "IP_PKTINFO", address, log)
+    elif address.family == socket.AF_INET6 and address.address[0] == "::":
+        _set(listening, socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO", address, log)
 
 
 def close_unused(old: Iterable[OpenSocket], new: Iterable[OpenSocket], log: Log) -> None:
@@ -236,8 +251,8 @@ def adopt(fds: Iterable[int], log: Log, *, foreign: bool = False) -> list[OpenSo
             log.crit(f"the inherited socket #{fd} has an unsupported protocol family")
             inherited.detach()
             continue
-        if inherited.type != socket.SOCK_STREAM:
-            log.crit(f"the inherited socket #{fd} is not a stream socket")
+        if inherited.type not in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            log.crit(f"the inherited socket #{fd} is neither a stream nor a datagram socket")
             inherited.detach()
             continue
         inherited.setblocking(False)
@@ -249,6 +264,7 @@ def adopt(fds: Iterable[int], log: Log, *, foreign: bool = False) -> list[OpenSo
             address = ListenAddress(family, (name[0], name[1]), address_text(family, name))
             with contextlib.suppress(OSError):
                 address.deferred = bool(inherited.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT))
+        address.datagram = inherited.type == socket.SOCK_DGRAM
         address.multipath = inherited.proto == socket.IPPROTO_MPTCP
         address.reuseport = bool(inherited.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT))
         adopted.append(OpenSocket(address, inherited, None, True, False, None, foreign))

@@ -39,6 +39,9 @@ def _broken(data: bytes) -> ValueError:
 def _parse_v1(data: bytes) -> tuple[ProxyHeader, int] | None:
     if not data.startswith(b"PROXY "[: len(data)]):
         raise _broken(data)
+    family = data[6:]
+    if family and not any(word.startswith(family[: len(word)]) for word in (b"UNKNOWN", b"TCP4 ", b"TCP6 ")):
+        raise _broken(data)
     end = data.find(b"\r\n", 0, V1_MAX)
     if end < 0:
         if len(data) >= V1_MAX:

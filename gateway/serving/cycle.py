@@ -41,3 +41,7 @@ class Cycle:
     def accept(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
         """A client has connected to this socket; from here on the descriptor is the connection's."""
         raise NotImplementedError
+
+    def receive(self, worker: Worker, fd: int, listening: Listening, exclusive: bool) -> Any:
+        """Take what comes to this socket of datagrams; what is given back can be closed."""
+        raise NotImplementedError

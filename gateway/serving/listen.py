@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.core.listening import ListenAddress
     from gateway.serving.cycle import Cycle
 
-Key = tuple[int, Any]  # a ListenAddress's
+Key = tuple[int, Any, bool]  # a ListenAddress's
 
 
 @dataclass(slots=True)
@@ -58,6 +58,8 @@ class SetListen:
             listen = Listen(address, command.scope.owner, command.where)
             for word in command.args[1:]:
                 self._set(listen, word, command)
+            if address.datagram:
+                _check_datagram(listen, command)
             if any(other.address.key == address.key for other in conf.listens):
                 command.fail(f"a duplicate listen {address.text}")
             conf.listens.append(listen)
@@ -72,6 +74,23 @@ class SetListen:
             setattr(listen, word, True)
         else:
             _set_option(listen, word, command)
+
+
+def _check_datagram(listen: Listen, command: Command) -> None:
+    """What a socket of datagrams cannot have, in nginx's order."""
+    address = listen.address
+    wrong = {
+        "fastopen": address.fastopen is not None,
+        "backlog": "backlog" in listen.options,
+        "deferred": address.deferred,
+        "multipath": address.multipath,
+        "ssl": listen.ssl,
+        "so_keepalive": "so_keepalive" in listen.options,
+        "proxy_protocol": listen.proxy_protocol,
+    }
+    for name, given in wrong.items():
+        if given:
+            command.refuse(f'"{name}" parameter is incompatible with "udp"')
 
 
 # Of the server; what else there is concerns the socket.
@@ -155,7 +174,7 @@ def place(
         sockets.setdefault(listen.address.key, []).append(listen)
     leading = {key: _leading(group, loader) for key, group in sockets.items()}
     wildcards = {
-        (listen.address.family, listen.address.address[1]): key
+        (listen.address.family, listen.address.address[1], listen.address.datagram): key
         for key, listen in leading.items()
         if listen.address.family != socket.AF_UNIX and is_wildcard(listen.address)
     }
@@ -164,7 +183,7 @@ def place(
         address = leading[key].address
         own = key
         if address.family != socket.AF_UNIX and not leading[key].options:
-            own = wildcards.get((address.family, address.address[1]), key)
+            own = wildcards.get((address.family, address.address[1], address.datagram), key)
         listening = listenings.get(own)
         if listening is None:
             listening = listenings[own] = make(leading[own].address, cycle)

@@ -86,29 +86,35 @@ class Worker:
 
     def _listen(self, listeners: Iterable[Listener]) -> None:
         for listener in listeners:
-            self._listeners.append(
-                self.lane.listen(
-                    listener.fd, self.acceptor(listener.address.owner), exclusive=listener.worker is None
-                )
-            )
+            owner, shared = listener.address.owner, listener.worker is None
+            if listener.address.datagram:
+                self._listeners.append(owner.cycle.receive(self, listener.fd, owner, shared))
+            else:
+                self._listeners.append(self.lane.listen(listener.fd, self.acceptor(owner), exclusive=shared))
 
     def acceptor(self, listening: Listening) -> Callable[[int, bytes], None]:
         """What a connection to this socket comes to."""
         accept = listening.cycle.accept
 
         def accepted(fd: int, peer: bytes) -> None:
-            if self.counters is not None:
-                self.counters.accepted()
-            if len(self.connections) >= self.worker_connections:
-                self._make_room()
-                if len(self.connections) >= self.worker_connections:
-                    os.close(fd)
-                    if self.counters is not None:
-                        self.counters.closed()
-                    return
-            accept(self, fd, peer, listening)
+            if self.admit():
+                accept(self, fd, peer, listening)
+            else:
+                os.close(fd)
 
         return accepted
+
+    def admit(self) -> bool:
+        """Count one more client; False if there is no room for it."""
+        if self.counters is not None:
+            self.counters.accepted()
+        if len(self.connections) >= self.worker_connections:
+            self._make_room()
+            if len(self.connections) >= self.worker_connections:
+                if self.counters is not None:
+                    self.counters.closed()
+                return False
+        return True
 
     def _make_room(self) -> None:
         """worker_connections is reached: close the idle connections that have waited longest, as nginx does."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway._fast.stream import Stream
 from gateway.serving.cycle import Cycle
+from gateway.stream.datagrams import DatagramListener
 from gateway.stream.session import Session
 
 if TYPE_CHECKING:
@@ -20,7 +22,11 @@ class StreamCycle(Cycle):
     servers: list[Server]
     listenings: list[Listening]
 
-    def accept(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
-        session = Session(worker, fd, peer, listening)
+    def accept(self, worker: Worker, fd: int, peer: bytes, listening: Listening, passes: int = 0) -> None:
+        session = Session(worker, Stream(worker.lane, fd), peer, listening)
+        session.passes = passes
         worker.connections.add(session)
         session.fibre = worker.lane.spawn(session.run(), session.crashed)
+
+    def receive(self, worker: Worker, fd: int, listening: Listening, exclusive: bool) -> DatagramListener:
+        return DatagramListener(worker, fd, listening, exclusive)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.lane import local_sockaddr, sockaddr_text
-from gateway._fast.stream import Stream
 from gateway.core.logs import LEVELS, Log
 from gateway.protocol.proxy_protocol import V2_MAX, ProxyHeader
 from gateway.protocol.proxy_protocol import parse as parse_proxy_protocol
@@ -15,6 +14,7 @@ from gateway.serving.worker import crash_text
 from gateway.stream.module import BAD_REQUEST, INTERNAL_ERROR, SUCCESS, Result
 
 if TYPE_CHECKING:
+    from gateway._fast.stream import Stream
     from gateway.core.regex import Captures
     from gateway.serving.listening import Listening
     from gateway.serving.worker import Worker
@@ -35,10 +35,13 @@ def address_text(address: tuple[bytes, int]) -> bytes:
 class Session:
     """Runs in a fibre of its own. What evaluates variables asks it as it asks a Request."""
 
-    def __init__(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
+    protocol = b"TCP"
+
+    def __init__(self, worker: Worker, stream: Stream, peer: bytes, listening: Listening) -> None:
         self.worker = worker
         self.lane = worker.lane
-        self.stream = Stream(worker.lane, fd)
+        self.stream = stream
+        self.raw_peer = peer
         self.listening = listening
         self.number = worker.next_connection()
         self.started: float = worker.lane.now
@@ -50,6 +53,9 @@ class Session:
         self.status = 0
         self.values: dict[str, bytes | None] = {}
         self.state: dict[Any, Any] = {}
+        self.passes = 0  # how often the connection was handed on before
+        self.handed_over = False  # to another session or to http: it is theirs to log
+        self.cleanups: list[Callable[[], None]] = []  # called when all else is done
         self.captures: Captures | None = None
         self.upstream: Any = None  # the relay to an upstream, once there is one
         self.action = b"initializing session"  # the "while …" of the error log
@@ -69,12 +75,14 @@ class Session:
     def local_address(self) -> tuple[bytes, int]:
         local = self.local
         if local is None:
-            try:
-                local = sockaddr_text(local_sockaddr(self.stream.fd))
-            except OSError:
-                local = b"", 0
-            self.local = local
+            local = self.local = self.find_local()
         return local
+
+    def find_local(self) -> tuple[bytes, int]:
+        try:
+            return sockaddr_text(local_sockaddr(self.stream.fd))
+        except OSError:
+            return b"", 0
 
     def matched(self, captures: Captures) -> None:
         """A regular expression matched: $1 … $9 and its named groups have new values."""
@@ -109,7 +117,8 @@ class Session:
 
     def _log_connected(self) -> None:
         if self.logs("info"):
-            text = b"client %b connected to %b" % (address_text(self.peer), self.listening.text)
+            kind = b"udp " if self.protocol == b"UDP" else b""
+            text = b"%bclient %b connected to %b" % (kind, address_text(self.peer), self.listening.text)
             self.log("info", text, alone=True)
 
     # -- its life
@@ -199,12 +208,17 @@ class Session:
     def _end(self) -> None:
         if self.upstream is not None:
             self.upstream.release()
-        for handler in self.server.plan.log_handlers:
+        for handler in () if self.handed_over else self.server.plan.log_handlers:
             try:
                 handler(self)
             except Exception as error:
                 self.crashed(error)
         self.stream.close()
+        for cleanup in self.cleanups:
+            try:
+                cleanup()
+            except Exception as error:
+                self.crashed(error)
         self.worker.connection_closed(self)
 
     def crashed(self, error: BaseException) -> None:

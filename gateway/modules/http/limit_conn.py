@@ -38,8 +38,8 @@ _MAX_LIMIT: Final = 65535
 # What the API shows of a zone, in a word each.
 _OUTCOMES: Final = ("passed", "rejected", "rejected_dry_run")
 PASSED, REJECTED, REJECTED_DRY_RUN = range(3)
-_STATUS: Final = "limit_conn_status"
-_STATUS_TEXTS: Final = (b"PASSED", b"REJECTED", b"REJECTED_DRY_RUN")
+STATUS: Final = "limit_conn_status"
+STATUS_TEXTS: Final = (b"PASSED", b"REJECTED", b"REJECTED_DRY_RUN")
 LEVELS: Final = {"info": "info", "notice": "notice", "warn": "warn", "error": "error"}
 
 
@@ -250,13 +250,13 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
 
     def handler(request: Request) -> Result:
         values = request.main.values
-        if _STATUS in values:
+        if STATUS in values:
             return None
         found = check(request, settings)
         if found is None:
             return None
         outcome, held = found
-        values[_STATUS] = _STATUS_TEXTS[outcome]
+        values[STATUS] = STATUS_TEXTS[outcome]
         if held:
             request.main.cleanups.extend(held)
         return int(settings.status) if outcome == REJECTED else None
@@ -265,7 +265,7 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
 
 
 def status(request: Request) -> bytes | None:
-    return request.main.values.get(_STATUS)
+    return request.main.values.get(STATUS)
 
 
 module = HttpModule(

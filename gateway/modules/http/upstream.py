@@ -125,7 +125,7 @@ def add_server(command: Command, default_port: int, refused: Mapping[str, str] =
         command.fail(f'service upstream "{name}" requires "resolve" parameter')
     try:
         target = parse_target(server.name, default_port)
-        if not target.port and not (target.address is not None and target.address.is_unix):
+        if not target.port and not server.service and not (target.address is not None and target.address.is_unix):
             raise ValueError("no port")
         if server.service and not target.no_port:
             command.fail(f'service upstream "{name}" may not have port')

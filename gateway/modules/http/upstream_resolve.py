@@ -7,7 +7,7 @@ Where nginx answers a client that comes before the first answer of DNS with 502,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, at_least, take
@@ -42,9 +42,17 @@ def set_timeout(conf: None, command: Command) -> None:
         command.refuse("invalid value")
 
 
-def prepare(scope: Scope, loader: Loader) -> None:
+def preparing(outer_of: Callable[[Scope], Any]) -> Callable[[Scope, Loader], None]:
+    """`prepare` of a block whose own resolver is in the settings that `outer_of` finds."""
+
+    def prepare(scope: Scope, loader: Loader) -> None:
+        _prepare(scope, loader, outer_of(scope))
+
+    return prepare
+
+
+def _prepare(scope: Scope, loader: Loader, outer: Any) -> None:
     """The configuration is read: each upstream with a zone can resolve names, if a resolver is there."""
-    outer = scope.conf(http_core.module, "location")
     able: list[Upstream] = []
     for upstream in scope.owner.upstreams.all:
         upstream.resolver = upstream.resolver or outer.resolver
@@ -88,5 +96,5 @@ module = HttpModule(
         Directive("resolver", UPSTREAM, at_least(1), set_resolver),
         Directive("resolver_timeout", UPSTREAM, take(1), set_timeout),
     ),
-    prepare=prepare,
+    prepare=preparing(lambda scope: scope.conf(http_core.module, "location")),
 )

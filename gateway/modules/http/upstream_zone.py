@@ -6,7 +6,7 @@ import mmap
 from typing import Any, Final
 
 from gateway.config import units
-from gateway.config.directive import UPSTREAM, Command, Directive, take
+from gateway.config.directive import UPSTREAM, Command, Directive, Setter, take
 from gateway.core.zones import ZoneError, Zones
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of
@@ -16,7 +16,16 @@ from gateway.upstream.peers.zone import PeersZone
 _LEAST_PAGES: Final = 8
 
 
-def set_zone(conf: None, command: Command) -> None:
+def zone_setter(owner: str) -> Setter:
+    """`owner`: whose zone of that name it is; http's and stream's are not the same."""
+
+    def set_zone(conf: None, command: Command) -> None:
+        _set_zone(command, owner)
+
+    return set_zone
+
+
+def _set_zone(command: Command, owner: str) -> None:
     upstream = upstream_of(command)
     upstream.zoned = True
     name = command.args[0]
@@ -32,7 +41,7 @@ def set_zone(conf: None, command: Command) -> None:
             command.fail(f'zone "{name}" is too small')
     zones: Zones = command.loader.results.setdefault("zones", Zones())
     try:
-        zone = zones.add(name, size, "upstream", reuse=False)
+        zone = zones.add(name, size, owner, reuse=False)
     except ZoneError as error:
         command.fail(str(error))
     attach: Any = zone.init
@@ -49,5 +58,5 @@ def set_zone(conf: None, command: Command) -> None:
 
 module = HttpModule(
     name="upstream_zone",
-    directives=(Directive("zone", UPSTREAM, take(1, 2), set_zone),),
+    directives=(Directive("zone", UPSTREAM, take(1, 2), zone_setter("upstream")),),
 )

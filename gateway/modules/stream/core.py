@@ -117,7 +117,7 @@ VARIABLES: Final = (
     Variable("msec", lambda s: _seconds(s.lane.wall)),
     Variable("time_iso8601", lambda s: local_time.at(int(s.lane.wall)).iso),
     Variable("time_local", lambda s: local_time.at(int(s.lane.wall)).local),
-    Variable("protocol", lambda s: b"TCP"),
+    Variable("protocol", lambda s: s.protocol),
 )
 
 _WHERE: Final = Context.STREAM | Context.STREAM_SERVER

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.config.conf import Conf, setting
-from gateway.config.directive import Context, Directive, at_least
+from gateway.config.directive import Command, Context, Directive, at_least
 from gateway.config.loader import Loader
 from gateway.serving.listen import Listen, SetListen, default_of, place
 from gateway.serving.listening import Listening
@@ -15,7 +15,6 @@ from gateway.stream.module import StreamModule
 from gateway.stream.servers import AddressServer
 
 _REFUSED: Final = {
-    "udp": "UDP is not supported yet",
     "ssl": "TLS is not supported in the stream block yet",
 }
 
@@ -23,6 +22,10 @@ _REFUSED: Final = {
 @dataclass(slots=True)
 class ServerConf(Conf):
     listens: Any = setting(factory=list, inherit=False)
+
+
+def set_udp(listen: Listen, command: Command) -> None:
+    listen.address.datagram = True
 
 
 def settle(cycle: StreamCycle, loader: Loader) -> None:
@@ -46,7 +49,7 @@ module = StreamModule(
             "listen",
             Context.STREAM_SERVER,
             at_least(1),
-            SetListen(refused=_REFUSED, needs_port=True),
+            SetListen(refused=_REFUSED, own={"udp": set_udp}, needs_port=True),
             level="server",
         ),
     ),

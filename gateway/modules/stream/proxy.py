@@ -22,7 +22,7 @@ from gateway.config.directive import (
     time_s,
 )
 from gateway.http.setters import Number
-from gateway.modules.stream.relay import Relaying
+from gateway.modules.stream.relaying import Relaying
 from gateway.stream.module import NOTHING, Contribution, StreamModule
 from gateway.stream.setters import cycle_of, template
 from gateway.upstream.exchange.directives import set_bind
@@ -47,6 +47,10 @@ class ServerConf(Conf):
     download_rate: Any = setting(None)
     proxy_protocol: Any = setting(False)
     half_close: Any = setting(False)
+    requests: Any = setting(0)
+    responses: Any = setting(None)
+    socket_rcvbuf: Any = setting(0)
+    socket_sndbuf: Any = setting(0)
     socket_keepalive: Any = setting(False)
     local: Any = setting(None)
     transparent: Any = setting(False)
@@ -127,6 +131,10 @@ module = StreamModule(
         _proxy("next_upstream_timeout", take(1), time_s("next_upstream_timeout")),
         _proxy("protocol", take(1), set_proxy_protocol),
         _proxy("half_close", FLAG, flag("half_close")),
+        _proxy("requests", take(1), number("requests")),
+        _proxy("responses", take(1), number("responses")),
+        _proxy("socket_rcvbuf", take(1), size("socket_rcvbuf")),
+        _proxy("socket_sndbuf", take(1), size("socket_sndbuf")),
     ),
     plan=plan,
 )

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gateway._fast.lane import local_sockaddr, sockaddr_text
 from gateway.core.lane import current_fibre, park
-from gateway.core.resolver import words_of
 from gateway.core.transport import connect
 from gateway.protocol import proxy_protocol
 from gateway.stream.module import BAD_GATEWAY, INTERNAL_ERROR, SUCCESS
 from gateway.stream.session import address_text
 from gateway.upstream.exchange.attempt import Attempt
-from gateway.upstream.peers.address import inet_address, parse_target
 from gateway.upstream.peers.peers import Outcome
-from gateway.upstream.peers.upstreams import Upstream, several, single
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
-    from gateway.core.template import Template
     from gateway.stream.session import Session
     from gateway.upstream.exchange.conf import Local
     from gateway.upstream.peers.peers import Choice, Peer
-    from gateway.upstream.peers.upstreams import Upstreams
+    from gateway.upstream.peers.upstreams import Upstream
 
 _FAILED: Final = -1  # a try that leads to the next one; all else is a status
 _TIMED_OUT: Final = OSError(errno.ETIMEDOUT, "")
@@ -48,6 +46,10 @@ class RelayConf(Protocol):
     download_rate: Callable[[Any], int] | None
     proxy_protocol: int
     half_close: bool
+    requests: int
+    responses: int | None
+    socket_rcvbuf: int
+    socket_sndbuf: int
     socket_keepalive: bool
     local: Local | None
     transparent: bool
@@ -105,6 +107,8 @@ class Way:
 
 class Relay:
     """One for each session of a server with proxy_pass."""
+
+    kind = b""  # in the log
 
     def __init__(self, session: Session, conf: RelayConf, upstream: Upstream | None) -> None:
         self.session = session
@@ -164,7 +168,7 @@ class Relay:
 
     async def _try(self, wake: Callable[[], object]) -> int:
         """Connect to the next peer: SUCCESS when it is there."""
-        session, conf, choice = self.session, self.conf, self.choice
+        session, choice = self.session, self.choice
         assert choice is not None and self.upstream is not None
         session.action = b"connecting to upstream"
         now = self.lane.now
@@ -175,24 +179,49 @@ class Relay:
             session.log("error", b"no live upstreams")
             return BAD_GATEWAY
         try:
-            stream = connect(
-                self.lane,
-                self.peer.sockaddr,
-                bind=self.local,
-                keepalive=conf.socket_keepalive,
-                nodelay=session.server.core.tcp_nodelay,
-                transparent=conf.transparent,
-            )
+            status = await self._connect(self.peer, wake)
         except OSError as error:
-            if error.filename is not None:  # our own side failed before the peer was asked
-                session.log("alert" if error.filename != b"bind()" else "crit", b"%b failed" % error.filename, error)
-                return INTERNAL_ERROR
-            level = "error" if error.errno in _ORDINARY else "crit"
-            session.log(level, b"connect() to %b failed" % self.peer.name, error)
-            return _FAILED
-        self.stream = stream
+            return self._refused(self.peer, error)
+        if status == SUCCESS:
+            attempt.connected = self.lane.now
+            self._log_connected()
+            self._recovered(self.peer)
+            if choice.notify and getattr(choice, "at_connect", False):
+                choice.head_came(attempt)
+        return status
+
+    def _recovered(self, peer: Peer) -> None:
+        """A peer that takes connections again is whole again, for other sessions too, while this one goes on."""
+        assert self.choice is not None
+        with self.choice.group.lock or nullcontext():
+            if peer.accessed < peer.checked:
+                peer.fails = 0
+
+    def _refused(self, peer: Peer, error: OSError) -> int:
+        session = self.session
+        if error.filename is not None:  # our own side failed before the peer was asked
+            session.log("alert" if error.filename != b"bind()" else "crit", b"%b failed" % error.filename, error)
+            return INTERNAL_ERROR
+        level = "error" if error.errno in _ORDINARY else "crit"
+        session.log(level, b"connect() to %b failed" % peer.name, error)
+        return _FAILED
+
+    async def _connect(self, peer: Peer, wake: Callable[[], object]) -> int:
+        """SUCCESS when the connection is there. Errors: OSError, see connect()."""
+        session, conf = self.session, self.conf
+        stream = self.stream = connect(
+            self.lane,
+            peer.sockaddr,
+            bind=self.local,
+            keepalive=conf.socket_keepalive,
+            nodelay=session.server.core.tcp_nodelay,
+            transparent=conf.transparent,
+        )
+        for option, size in ((socket.SO_RCVBUF, conf.socket_rcvbuf), (socket.SO_SNDBUF, conf.socket_sndbuf)):
+            if size:
+                stream.set_option(socket.SOL_SOCKET, option, size)
         stream.handler = wake
-        deadline = now + conf.connect_timeout
+        deadline = self.lane.now + conf.connect_timeout
         while stream.connecting:
             self._read_ahead()
             if not await park(deadline) and stream.connecting:
@@ -202,15 +231,15 @@ class Relay:
             failed = OSError(stream.error, "")
             session.log("error" if failed.errno in _ORDINARY else "alert", b"connect() failed", failed)
             return _FAILED
-        attempt.connected = self.lane.now
-        self._log_connected(stream)
         return SUCCESS
 
-    def _log_connected(self, stream: Stream) -> None:
+    def _log_connected(self) -> None:
         session = self.session
-        if self.asked is not None and session.logs("info"):
-            local = b"unix:" if self.asked.is_unix else address_text(sockaddr_text(local_sockaddr(stream.fd)))
-            session.log("info", b"proxy %b connected to %b" % (local, self.asked.name), alone=True)
+        if self.asked is not None and self.stream is not None and session.logs("info"):
+            fd = self.stream.fd
+            local = b"unix:" if self.asked.is_unix else address_text(sockaddr_text(local_sockaddr(fd)))
+            words = b"%bproxy %b connected to %b" % (self.kind, local, self.asked.name)
+            session.log("info", words, alone=True)
 
     def _read_ahead(self) -> None:
         """What the client sends before there is anybody to send it to: as much as a buffer holds."""
@@ -287,7 +316,7 @@ class Relay:
                 error = way.move(now)
                 session.received, self.received = before + up.moved, down.moved
                 if down.moved and self.attempt.head_read < 0:
-                    self.attempt.head_read = now
+                    self._first_byte(now)
                 if error is not None:
                     session.action = b"proxying and reading from " + (b"client" if way is up else b"upstream")
                     session.log("info" if way is up else "error", b"recv() failed", error)
@@ -310,64 +339,14 @@ class Relay:
             session.log("info", b"connection timed out", _TIMED_OUT)
             return SUCCESS
 
+    def _first_byte(self, now: float) -> None:
+        assert self.attempt is not None and self.choice is not None
+        self.attempt.head_read = now
+        if self.choice.notify and not getattr(self.choice, "at_connect", False):
+            self.choice.head_came(self.attempt)
+
     def _is_over(self, up: Way, down: Way) -> bool:
         if self.conf.half_close:
             return up.drained and down.drained
         # what one side has sent before its end still goes to the other one
         return up.drained or down.drained
-
-
-class Relaying:
-    """The `proxy_pass` of one server: where its sessions go."""
-
-    def __init__(self, upstreams: Upstreams, upstream: Upstream | None, template: Template | None) -> None:
-        self.upstreams = upstreams
-        self.upstream = upstream
-        self.template = template  # with variables; then `upstream` is None
-
-    async def run(self, session: Session, conf: RelayConf) -> int:
-        """A session, from the choice of its upstream to its end."""
-        relay = Relay(session, conf, self.upstream)
-        if relay.upstream is None:
-            relay.upstream = await self._find(session)
-            if relay.upstream is None:
-                return INTERNAL_ERROR
-        return await relay.run()
-
-    async def _find(self, session: Session) -> Upstream | None:
-        """The upstream that the variables name for this session."""
-        assert self.template is not None
-        text = self.template.evaluate(session)
-        try:
-            target = parse_target(text)
-        except ValueError as error:
-            session.log("error", b'%b in upstream "%b"' % (str(error).encode(), text))
-            return None
-        upstream = self.upstreams.find(target)
-        if upstream is not None:
-            return upstream
-        address = target.address
-        if not target.port and not (address is not None and address.is_unix):
-            session.log("error", b'no port in upstream "%b"' % target.host)
-            return None
-        if address is not None:
-            return single(address)
-        core = session.server.core
-        if core.resolver is None:
-            session.log("error", b"no resolver defined to resolve %b" % target.host)
-            return None
-        fibre = current_fibre()
-        assert fibre is not None
-        lookup = core.resolver.look_up(target.host, fibre.wake)
-        deadline = session.lane.now + core.resolver_timeout if core.resolver_timeout else 0.0
-        try:
-            while not lookup.done and await park(deadline):
-                pass
-            lookup.time_out()
-        finally:
-            lookup.cancel()
-        if lookup.code:
-            words = words_of(lookup.code).encode()
-            session.log("error", b"%b could not be resolved (%b)" % (target.host, words))
-            return None
-        return several(target.host, [inet_address(host, target.port) for host in lookup.hosts])

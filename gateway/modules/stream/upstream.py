@@ -14,10 +14,7 @@ from gateway.stream.setters import cycle_of
 from gateway.upstream.exchange import attempt
 from gateway.upstream.peers.upstreams import Upstreams
 
-_NOT_YET: Final = 'the "{}" parameter of a server in stream: names are not resolved at run time there yet'
 _REFUSED: Final = {
-    "resolve": _NOT_YET,
-    "service": _NOT_YET,
     "route": 'invalid parameter "{}"',
     "drain": 'invalid parameter "{}"',
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway._fast.peers import least, monotonic_ms
 from gateway.upstream.peers.peers import Choice, Group, Outcome, Peer, moving_average
@@ -17,14 +17,43 @@ _SLOWEST_MS: Final = 5000
 _STEP_MS: Final = 20
 
 
+def first_byte(attempt: Attempt) -> int:
+    """Milliseconds until the answer's head was there, or a session's first byte; -1 without."""
+    return attempt.header_ms() if attempt.head_read >= 0 else -1
+
+
+def connecting(attempt: Attempt) -> int:
+    """Milliseconds until the connection was there; -1 without."""
+    return max(0, round((attempt.connected - attempt.began) * 1000)) if attempt.connected >= 0 else -1
+
+
+class Mode(NamedTuple):
+    """Which time is compared."""
+
+    header: bool  # the early one, or that of the whole
+    measure: Callable[[Attempt], int] = first_byte  # the early one
+    alone: bool = False  # the whole counts also where the early one is not known
+    at_connect: bool = False  # the early one is known with the connection
+
+
+HEADER: Final = Mode(True)
+ANSWER: Final = Mode(False)
+# those of sessions
+CONNECT: Final = Mode(True, connecting, True, True)
+FIRST_BYTE: Final = Mode(True, alone=True)
+LAST_BYTE: Final = Mode(False, alone=True)
+
+
 class LeastTimeChoice(Choice):
-    """Picks of `least_time header` or `least_time last_byte`."""
+    """Picks of `least_time header`, `least_time last_byte` and the like."""
 
-    __slots__ = ("clock", "header")
+    __slots__ = ("at_connect", "clock", "header", "mode")
 
-    def __init__(self, group: Group, *, header: bool, clock: Callable[[], int] = monotonic_ms) -> None:
+    def __init__(self, group: Group, mode: Mode, *, clock: Callable[[], int] = monotonic_ms) -> None:
         super().__init__(group)
-        self.header = header
+        self.mode = mode
+        self.header = mode.header
+        self.at_connect = mode.at_connect
         self.clock = clock
 
     def _expected(self, peer: Peer, now: int) -> int:
@@ -57,12 +86,16 @@ class LeastTimeChoice(Choice):
     def _release(self, outcome: Outcome, now: int, attempt: Attempt | None) -> bool:
         peer = self.current
         assert peer is not None
-        if outcome is Outcome.OK and attempt is not None and attempt.head_read >= 0:
+        if outcome is Outcome.OK and attempt is not None:
             self._learn(peer, attempt)
         return super()._release(outcome, now, attempt)
 
-    def _learn(self, peer: Peer, attempt: Attempt) -> None:
-        super()._average(peer, attempt)
+    def _learn(self, peer: Peer, attempt: Attempt, early: bool = True) -> None:
+        took = self.mode.measure(attempt)
+        if took >= 0 and early:
+            peer.header_time = moving_average(peer.header_time, took)
+        if took >= 0 or self.mode.alone:
+            peer.response_time = moving_average(peer.response_time, attempt.response_ms())
 
 
 class InflightChoice(LeastTimeChoice):
@@ -70,8 +103,8 @@ class InflightChoice(LeastTimeChoice):
 
     __slots__ = ("counted",)
 
-    def __init__(self, group: Group, *, header: bool, clock: Callable[[], int] = monotonic_ms) -> None:
-        super().__init__(group, header=header, clock=clock)
+    def __init__(self, group: Group, mode: Mode, *, clock: Callable[[], int] = monotonic_ms) -> None:
+        super().__init__(group, mode, clock=clock)
         self.notify = True
         self.counted = False
 
@@ -100,7 +133,7 @@ class InflightChoice(LeastTimeChoice):
     def _head_came(self, attempt: Attempt) -> None:
         peer = self.current
         if peer is not None:
-            took = attempt.header_ms()
+            took = self.mode.measure(attempt)
             peer.header_time = moving_average(peer.header_time, took)
             self._done(peer, took)
 
@@ -117,11 +150,8 @@ class InflightChoice(LeastTimeChoice):
             peer.inflight_changed = moment
         peer.end_inflight()
 
-    def _learn(self, peer: Peer, attempt: Attempt) -> None:
-        if self.header:
-            peer.response_time = moving_average(peer.response_time, attempt.response_ms())
-        else:
-            super()._learn(peer, attempt)
+    def _learn(self, peer: Peer, attempt: Attempt, early: bool = True) -> None:
+        super()._learn(peer, attempt, not self.header)  # else head_came() has learned it
 
     def _release(self, outcome: Outcome, now: int, attempt: Attempt | None) -> bool:
         peer = self.current

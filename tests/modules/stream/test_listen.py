@@ -15,7 +15,6 @@ def test_default_server() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("listen 1 udp;", r'the "udp" parameter of the "listen" directive: UDP is not supported yet in nginx.conf:2'),
         ("listen 1 ssl;", 'the "ssl" parameter of the "listen" directive: TLS is not supported'),
         ("listen 1 http2;", 'invalid parameter "http2"'),
         ("listen 1 quic;", 'invalid parameter "quic"'),

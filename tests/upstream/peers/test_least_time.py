@@ -5,15 +5,15 @@ from collections.abc import Callable
 import pytest
 
 from gateway.upstream.exchange.attempt import Attempt
-from gateway.upstream.peers.least_time import InflightChoice, LeastTimeChoice
+from gateway.upstream.peers.least_time import ANSWER, HEADER, InflightChoice, LeastTimeChoice
 from gateway.upstream.peers.peers import Choice, Group, Outcome, moving_average
 from tests.upstream.recorded import group, pick, replay
 
 START: dict[str, Callable[[Group], Choice]] = {
-    "least_time": lambda peers: LeastTimeChoice(peers, header=True),
-    "least_time-backup": lambda peers: LeastTimeChoice(peers, header=False),
-    "least_time-inflight": lambda peers: InflightChoice(peers, header=True),
-    "sticky-least_time": lambda peers: LeastTimeChoice(peers, header=True),
+    "least_time": lambda peers: LeastTimeChoice(peers, HEADER),
+    "least_time-backup": lambda peers: LeastTimeChoice(peers, ANSWER),
+    "least_time-inflight": lambda peers: InflightChoice(peers, HEADER),
+    "sticky-least_time": lambda peers: LeastTimeChoice(peers, HEADER),
 }
 
 
@@ -38,14 +38,14 @@ def test_the_faster_peer_is_preferred(header: bool) -> None:
     peers = group("1", "2")
     for peer, time in zip(peers.peers, (0.05, 0.3), strict=True):
         peer.checked = 1000
-        choice = LeastTimeChoice(peers, header=header)
+        choice = LeastTimeChoice(peers, HEADER if header else ANSWER)
         choice.hint = peer.sid
         choice.get(1000)
         choice.free(Outcome.OK, 1000, answered(time, 0.35 - time))
     assert [(peer.header_time, peer.response_time) for peer in peers.peers] == [(50, 300), (300, 50)]
     picks = []
     for _ in range(4):
-        choice = LeastTimeChoice(peers, header=header)
+        choice = LeastTimeChoice(peers, HEADER if header else ANSWER)
         picks.append(pick(choice))
         choice.free(Outcome.OK, 1000)
     assert picks == [b"1" if header else b"2"] * 4
@@ -56,7 +56,7 @@ def test_connections_count() -> None:
     peers.peers[0].response_time, peers.peers[1].response_time = 10, 110
     peers.peers[0].checked = peers.peers[1].checked = 1000
     # 20 ms a request against 120
-    assert [pick(LeastTimeChoice(peers, header=False)) for _ in range(7)] == [b"1"] * 5 + [b"1", b"2"]
+    assert [pick(LeastTimeChoice(peers, ANSWER)) for _ in range(7)] == [b"1"] * 5 + [b"1", b"2"]
 
 
 def test_a_slow_peer_gets_another_chance() -> None:
@@ -64,17 +64,17 @@ def test_a_slow_peer_gets_another_chance() -> None:
     one, two = peers.peers
     one.response_time, two.response_time = 100, 1000
     one.checked, two.checked = 1000, 1000 - 4 * 11
-    assert pick(LeastTimeChoice(peers, header=False)) == b"2"  # a sixteenth
+    assert pick(LeastTimeChoice(peers, ANSWER)) == b"2"  # a sixteenth
     two.checked = 1000
-    assert pick(LeastTimeChoice(peers, header=False)) == b"1"
+    assert pick(LeastTimeChoice(peers, ANSWER)) == b"1"
 
 
 def test_failures_do_not_count_as_fast() -> None:
     peers = group("1 max_fails=0", "2")
-    choice = LeastTimeChoice(peers, header=True)
+    choice = LeastTimeChoice(peers, HEADER)
     assert pick(choice) == b"1"
     choice.free(Outcome.FAILED, 1000, answered(0.001, 0.001))
-    choice = LeastTimeChoice(peers, header=True)
+    choice = LeastTimeChoice(peers, HEADER)
     choice.get(1000)
     choice.free(Outcome.OK, 1000, Attempt(b"", 0.0))  # no head
     assert [peer.header_time for peer in peers.peers] == [0, 0]
@@ -87,7 +87,7 @@ def test_inflight_requests_count_when_they_take_long() -> None:
         peer.header_time, peer.checked = 10, 1000
 
     def start() -> InflightChoice:
-        return InflightChoice(peers, header=True, clock=lambda: now[0])
+        return InflightChoice(peers, HEADER, clock=lambda: now[0])
 
     slow = start()
     assert pick(slow) == b"1"

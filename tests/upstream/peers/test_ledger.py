@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from gateway.upstream.peers.least_time import InflightChoice
+from gateway.upstream.peers.least_time import HEADER, InflightChoice
 from gateway.upstream.peers.ledger import Ledger
 from gateway.upstream.peers.peers import Choice, Outcome
 from tests.upstream.peers.test_zone import mapped, shared_of, upstream
@@ -37,7 +37,7 @@ def test_what_a_dead_worker_had_under_way(known_before: bool) -> None:
     made = upstream(b"u", server("1"), server("2"))
     zone = mapped(made)
     shared = shared_of(made)
-    earlier = InflightChoice(made.group, header=True)  # as if of another worker: not in this one's row
+    earlier = InflightChoice(made.group, HEADER)  # as if of another worker: not in this one's row
     assert earlier.get(1000) is made.group.peers[0]
     if known_before:
         zone.begin_worker()
@@ -45,7 +45,7 @@ def test_what_a_dead_worker_had_under_way(known_before: bool) -> None:
         shared._known.clear()
         shared._version = -1
         zone.begin_worker()
-    choices = [InflightChoice(made.group, header=True) for _ in range(3)]
+    choices = [InflightChoice(made.group, HEADER) for _ in range(3)]
     assert all(choice.get(1000) for choice in choices)
     choices[0].free(Outcome.OK, 1000)
     assert sum(peer.conns for peer in made.group.peers) == sum(peer.inflight for peer in made.group.peers) == 3

@@ -1,0 +1,62 @@
+"""stream_limit_conn: how many sessions of a key may be under way at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gateway.config.directive import FLAG, Context, Directive, enum_, flag, take
+from gateway.core.variables import Variable
+from gateway.modules.http.limit_conn import (
+    LEVELS,
+    REJECTED,
+    STATUS,
+    STATUS_TEXTS,
+    LimitConf,
+    check,
+    limit_setter,
+    zone_setter,
+)
+from gateway.stream.module import NOTHING, UNAVAILABLE, Contribution, Phase, Result, StreamModule
+
+if TYPE_CHECKING:
+    from gateway.stream.servers import Server
+    from gateway.stream.session import Session
+
+_WHERE: Final = Context.STREAM | Context.STREAM_SERVER
+_OWNER: Final = "stream limit_conn"
+
+
+@dataclass(slots=True)
+class ServerConf(LimitConf):
+    pass
+
+
+def plan(conf: ServerConf, server: Server) -> Contribution:
+    if not conf.limits:
+        return NOTHING
+
+    def handler(session: Session) -> Result:
+        found = check(session, conf)
+        if found is None:
+            return None
+        outcome, held = found
+        session.values[STATUS] = STATUS_TEXTS[outcome]
+        session.cleanups.extend(held)
+        return UNAVAILABLE if outcome == REJECTED else None
+
+    return Contribution(handlers={Phase.PREACCESS: handler})
+
+
+module = StreamModule(
+    name="stream_limit_conn",
+    server=ServerConf,
+    directives=(
+        Directive("limit_conn_zone", Context.STREAM, take(2), zone_setter(_OWNER), level="main"),
+        Directive("limit_conn", _WHERE, take(2), limit_setter(_OWNER), level="server"),
+        Directive("limit_conn_log_level", _WHERE, take(1), enum_("level", LEVELS), level="server"),
+        Directive("limit_conn_dry_run", _WHERE, FLAG, flag("dry_run"), level="server"),
+    ),
+    variables=(Variable(STATUS, lambda session: session.values.get(STATUS)),),
+    plan=plan,
+)

@@ -1,0 +1,52 @@
+"""pass: a connection goes on at another listening socket."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.config.errors import ConfigError
+from tests.stream.test_datagrams import client
+from tests.stream_engine import load_stream, serving
+
+CONF = """
+server { listen 127.0.0.1:1; pass 127.0.0.1:2; }
+server { listen 127.0.0.1:2; return "two"; }
+server { listen 127.0.0.1:3; set $to 127.0.0.1:2; pass $to; }
+server { listen 127.0.0.1:4; pass 127.0.0.1:4; }
+server { listen 127.0.0.1:5; pass 127.0.0.1:99; }
+server { listen 127.0.0.1:6; pass 192.0.2.1:7; }
+server { listen 7; return "any"; }
+server { listen 127.0.0.1:8 udp; pass 127.0.0.1:2; }
+server { listen 127.0.0.1:9; set $to a.test:1; pass $to; }
+server { listen 127.0.0.1:10; set $to 127.0.0.1; pass $to; }
+"""
+
+
+async def test_where_it_goes_on() -> None:
+    async with serving(CONF) as engine:
+        answers = [await engine.talk(listening=number) for number in (0, 2, 3, 4, 5, 8, 9)]
+        assert answers == [b"two", b"two", b"", b"", b"any", b"", b""]
+        assert engine.logged("stream pass cycle while passing connection to port")
+        assert engine.logged('port not found for "127.0.0.1:99"')
+        assert engine.logged('no addresses in pass "a.test:1"')
+        assert engine.logged('no port in pass "127.0.0.1"')
+        with engine.receiving(7) as port:
+            async with client(port) as one:
+                await one.send(b"a")
+                await engine.ended()
+                while not engine.logged("cannot pass udp connection"):
+                    await engine.ended()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("pass 127.0.0.1;", '"pass" directive has no port'),
+        ("pass a.test:1;", '"pass" directive has no addresses'),
+        ("pass 127.0.0.1:1; pass 127.0.0.1:2;", '"pass" directive is duplicate'),
+        ("pass a:b;", 'invalid port in "a:b" of the "pass" directive'),
+    ],
+)
+def test_refused(line: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_stream(f"server {{ listen 1; {line} }}")
