@@ -343,6 +343,8 @@ cdef class Stream(Source):
             if count <= 0:
                 break
             limit -= count
+            if self.pending and self.writable and self.poller.overtime():
+                break
         if rate is not None and self.sent > before:
             rate.charge(before, self.sent, self.poller.fresh())
         if self.pending and self.writable:

@@ -182,6 +182,29 @@ async def test_a_turn_that_takes_long_is_cut_short() -> None:
         fed.peer.close()
 
 
+async def test_nor_is_more_sent_in_one_than_goes_at_once() -> None:
+    async with running() as lane:
+        stream, peer = pair(lane)
+        stream.recv()
+        sent: list[int] = []
+
+        def answer() -> None:
+            assert stream.recv() in (b"?", None)
+            if not sent:
+                time.sleep(0.005)
+                for _ in range(200):
+                    stream.write(bytes(100))
+                stream.flush()
+            sent.append(stream.sent)
+
+        stream.handler = answer
+        peer.send(b"?")
+        await until(lambda: not stream.pending)
+        assert sent[0] == 6400  # the pieces of one system call
+        assert stream.sent == 20_000 and len(sent) > 1
+        peer.close()
+
+
 async def test_a_stream_that_had_its_share_says_that_nothing_is_there() -> None:
     async with running(Lane(clock=trio.current_time)) as lane:
         stream, peer = pair(lane)
