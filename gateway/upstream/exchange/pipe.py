@@ -311,7 +311,7 @@ async def _run_buffered(exchange: Exchange, rest: bytes, kept: Kept | None) -> R
     stream = source.stream
     # What filters do with it may take a thousand times as long as reading it: they get a buffer at a time, and after
     # each the lane says whether it is the others' turn.
-    filtered = bool(request.body_filters or request.main.body_filters)
+    filtered = request.reads
     most = each if filtered else max(capacity, len(rest))
     for at in range(0, len(rest) or 1, most):
         held.add(rest[at : at + most])
