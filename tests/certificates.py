@@ -9,6 +9,9 @@ from pathlib import Path
 import trio
 import trustme
 
+from gateway._fast import tls_callbacks, x509
+from gateway._fast.tls_context import Context
+from gateway.core.tls_settings import DEFAULT_PROTOCOLS
 from tests.engine import Engine
 
 
@@ -47,6 +50,22 @@ def client_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority().configure_trust(context)
     return context
+
+
+def server(*names: str, protocols: int = DEFAULT_PROTOCOLS) -> Context:
+    """gateway's own, for the same."""
+    issued = certificate(*names)
+    made = Context(server=True, protocols=protocols)
+    tls_callbacks.serve(made)
+    chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
+    made.use(
+        x509.load_chain("data:" + chain.decode()), x509.load_key("data:" + issued.private_key_pem.bytes().decode(), ())
+    )
+    return made
+
+
+def client(*, protocols: int = DEFAULT_PROTOCOLS) -> Context:
+    return Context(server=False, protocols=protocols)
 
 
 async def exchange(engine: Engine, context: ssl.SSLContext, data: bytes, name: str = "localhost") -> bytes:

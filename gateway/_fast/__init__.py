@@ -30,11 +30,14 @@ lane, poller, stream, rate, fibre, waits, timers, watcher
     run. `python bench/lane.py`. A watcher is a handler that is a C call: an exchange needs no fibre to wait for its
     upstream, which takes 6,600 of 79,400 instructions off a request on a kept connection (bench/instructions.py).
 
-datagrams, file_slice, tls, http2_head
+datagrams, file_slice, http2_head
     Not for speed alone, so that there is nothing before them to measure against. file_slice is what stream sends by
-    sendfile. tls is a subclass of Stream in C, whose methods the lane calls: no Python class could take a Stream's
-    place. http2_head writes into RequestHead's spans, which are C.
+    sendfile. http2_head writes into RequestHead's spans, which are C.
     datagrams is a source of events in the lane, as only C can be, and says where a datagram was sent to.
+
+openssl, x509, tls_context, tls_wire, tls_engine, tls_callbacks, tls
+    Python's ssl over memory: it has no way to stapling, ticket keys, early data, shared sessions, and others. tls is a
+    subclass of Stream in C, whose methods the lane calls. What it saves is in bench/README.md's rows tls-….
 """
 
 from __future__ import annotations

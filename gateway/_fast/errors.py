@@ -1,4 +1,4 @@
-"""What a peer sent is refused; shared by everything here that reads bytes from a peer."""
+"""What a peer sent is refused, and what TLS cannot do; shared by everything here that reads bytes from a peer."""
 
 from __future__ import annotations
 
@@ -43,3 +43,24 @@ class Http2Error(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class TlsError(ValueError):
+    """A value that TLS cannot use; str() has nginx's words, `about` the directives that it is about."""
+
+    def __init__(self, message: str, *about: str) -> None:
+        super().__init__(message)
+        self.about = about
+
+
+class TlsFailure(OSError):
+    """A call of OpenSSL's failed on a connection: `words` are nginx's, `reason` is OpenSSL's number, 0 for none.
+
+    `left`: the peer ended the connection in the middle of the handshake. `errno` is the socket's, where it is to blame.
+    """
+
+    def __init__(self, words: bytes, reason: int = 0, errno: int = 0, *, left: bool = False) -> None:
+        super().__init__(errno, words.decode("utf-8", "replace"))
+        self.words = words
+        self.reason = reason
+        self.left = left

@@ -1,41 +1,43 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""Streams with TLS over them, by Python's ssl over memory: whoever has a stream does not see the difference.
+"""Streams with TLS over them: whoever has a stream does not see the difference.
 
 The queue holds what is written, in plain; a part of it is sealed into records when the socket has room for more, and it
 counts as pending until these records are with the kernel. So `sent` and limit_rate count plain bytes, as in nginx.
 Decrypted bytes that nobody took yet raise no edge: `readable` stays true while there are any.
 """
-import ssl as _ssl
-
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.errno cimport EAGAIN, EBADF, EINTR, EIO, EPROTO, errno
+from libc.errno cimport EBADF, EINTR, EIO, EPROTO, errno
 from libc.stdint cimport int64_t, uint32_t
+from libc.string cimport memcpy
 
 from gateway._fast.file_slice cimport FileSlice
-from gateway._fast.linux cimport EPOLLERR, EPOLLHUP, EPOLLOUT, MSG_NOSIGNAL, c_recv, c_send
+from gateway._fast.linux cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, c_pread
+from gateway._fast.openssl cimport lib
 from gateway._fast.poller cimport BUFFER, READ_COST, os_error
 from gateway._fast.stream cimport Stream
+from gateway._fast.tls_context cimport Context
+from gateway._fast.tls_engine cimport FAILED, WANTS_READ, Engine
+from gateway._fast.tls_wire cimport cork, drop, flush, uncork
 
-# What is sealed at once: a few records for one system call.
-cdef int64_t BATCH = 65536
+cdef enum:
+    # What is sealed at once: a few records for one system call.
+    BATCH = 65536
 
-cdef object SSLError = _ssl.SSLError
-cdef object SSLWantReadError = _ssl.SSLWantReadError
-cdef tuple THE_END = (_ssl.SSLZeroReturnError, _ssl.SSLEOFError)
+# Where small pieces, and those of files, are put together for their records.
+cdef char scratch[BATCH]
 
 
 cdef class TlsStream(Stream):
     """Takes the place of a plain stream with nothing queued; `handshake()` is called on each event until it is done.
 
-    `ssl` is an ssl.SSLObject over the two ssl.MemoryBIO; `data` what was received before.
+    `data` is what was received before.
     """
 
-    def __init__(self, Stream plain not None, ssl, incoming, outgoing, bytes data=b"", Py_ssize_t record=16384):
+    def __init__(self, Stream plain not None, Context context not None, bytes data=b"", Py_ssize_t record=16384):
         if plain.pending or plain.waiter is not None:
             raise ValueError("the plain stream is in use")
-        self.ssl = ssl
-        self.incoming = incoming
-        self.outgoing = outgoing
+        self.ssl = Engine.__new__(Engine)
+        self.ssl.begin(context, plain.fd, data)
         self.record = record
         plain.poller.replace(plain, self)
         self.handler = plain.handler
@@ -43,49 +45,60 @@ cdef class TlsStream(Stream):
         self._deadline = plain._deadline
         self.chunk = plain.chunk
         self.error = plain.error
-        self.readable = plain.readable or plain.spent
+        self.readable = plain.readable or plain.spent or len(data) > 0
         self.writable = plain.writable
         self.out_armed = plain.out_armed
         self.peer_closed = plain.peer_closed
+        self.ssl.wire.drained = not plain.readable and not plain.spent
+        self.ssl.wire.closing = plain.peer_closed or plain.error != 0
         plain.handler = plain.on_deadline = None
-        if data:
-            self.incoming.write(data)
 
     def __repr__(self):
         return f"<TlsStream fd={self.fd} pending={self.pending} error={self.error}>"
 
     cdef int event(self, uint32_t events) except -1:
-        self.drained = False
-        if self.sealed is not None and not self.pending and events & (EPOLLOUT | EPOLLERR | EPOLLHUP):
+        if events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR):
+            self.ssl.wire.drained = False
+            if events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR):
+                self.ssl.wire.closing = True
+        if self.ssl.wire.out_size and not self.pending and events & (EPOLLOUT | EPOLLERR | EPOLLHUP):
             self.writable = True
             self.push()
+        if self.write_waits and events & EPOLLIN:
+            self.write_waits = False
+            self.writable = True
+            self.drain()
         return Stream.event(self, events)
 
     cpdef bint handshake(self) except -1:
-        """Go on with the handshake; whether it is done. Errors: ssl.SSLError, whose alert is sent, and OSError."""
-        while not self.established:
-            try:
-                self.ssl.do_handshake()
-            except SSLWantReadError:
-                self.push()
-                if self.error:
-                    raise os_error(self.error)
-                if not self.fill():
-                    return False
-                continue
-            except BaseException:
-                self.push()
-                raise
+        """Go on with the handshake; whether it is done. Errors: TlsFailure, whose alert is sent, and OSError."""
+        cdef int answer
+        if self.established:
+            return True
+        answer = self.ssl.shake_hands()
+        self.settle()
+        if answer == 1:
             self.established = True
             self.readable = True
-            self.push()
             self.drain()
-        return True
+            return True
+        if answer == FAILED:
+            self.failure = self.ssl.failure
+            raise self.failure
+        if self.error:
+            raise os_error(self.error)
+        if answer == WANTS_READ:
+            self.readable = False
+        return False
 
     # -- input
 
     cpdef recv(self, Py_ssize_t limit=BUFFER):
         """As of a Stream; a peer that closes without close_notify is at its end, as to nginx."""
+        cdef ssize_t count = 0
+        cdef ssize_t got = 0
+        cdef Engine ssl = self.ssl
+        cdef char* buffer = self.poller.buffer
         if self.fd < 0:
             raise os_error(EBADF)
         if self.spent and not self.error:
@@ -94,74 +107,44 @@ cdef class TlsStream(Stream):
             return None
         if limit > BUFFER or limit <= 0:
             limit = BUFFER
-        while self.fault is None:
-            try:
-                data = self.ssl.read(limit)
-            except SSLWantReadError:
-                if self.outgoing.pending:
-                    self.push()
-                if self.fill():
-                    continue
-                if not self.error:
-                    return None
-                break
-            except THE_END:
-                self.readable = True
-                break
-            except SSLError as error:
-                self.fault = b"SSL_read() failed"
-                self.broken(error)
-                break
-            if not data:
-                self.readable = True
-                break
-            if self.outgoing.pending:
-                self.push()
-            self.received += len(data)
-            if self.drained and not self.incoming.pending and not self.error and not self.ssl.pending():
+        if self.fault is None and not self.error:
+            # as much as there is, record after record: what OpenSSL holds raises no edge
+            while got < limit:
+                count = ssl.read(buffer + got, limit - got)
+                if count <= 0:
+                    break
+                got += count
+                if ssl.wire.drained and not ssl.more():
+                    count = WANTS_READ
+                    break
+            if ssl.wire.out_size:
+                self.settle()
+            if got:
+                self.received += got
+                self.readable = count != WANTS_READ
+                self.took(max(got, READ_COST))
+                return PyBytes_FromStringAndSize(buffer, got)
+            if count == WANTS_READ:
                 self.readable = False
-            # what is decrypted was counted when it came, but each record has its price
-            self.took(READ_COST)
-            return data
+                return None
+            if count < 0:
+                if count != FAILED:
+                    return None
+                self.broken(ssl.failure)
+            self.readable = True
         if self.error and not self.raised:
             self.raised = True
             raise os_error(self.error)
         return b""
 
-    cdef bint fill(self) except -1:
-        """Take what has come from the socket; False when there is nothing."""
-        cdef ssize_t count
-        if self.drained:
-            self.readable = False
-            return False
-        if self.spent and not self.error:
-            return False
-        while True:
-            count = c_recv(self.fd, self.poller.buffer, BUFFER, 0)
-            if count > 0:
-                if count < BUFFER and not self.peer_closed and not self.error:
-                    self.drained = True
-                self.took(count)
-                self.incoming.write(PyBytes_FromStringAndSize(self.poller.buffer, count))
-                return True
-            if count == 0:
-                self.incoming.write_eof()
-                return True
-            if errno == EINTR:
-                continue
-            if errno == EAGAIN:
-                if not self.error:
-                    self.readable = False
-                    self.drained = True
-                return False
-            self.fail(errno)
-            return False
-
-    def broken(self, error):
-        """The peer, or somebody between, broke the protocol: nothing that follows can be read."""
-        self.fault += b" (SSL: %b)" % (getattr(error, "reason", None) or str(error)).encode()
-        self.push()
-        self.fail(EPROTO)
+    cdef int broken(self, error) except -1:
+        """The peer, or somebody between, broke the protocol, or the socket failed: nothing that follows can be read."""
+        self.failure = error
+        if self.ssl.wire.error:
+            return self.fail(self.ssl.wire.error)
+        self.fault = error.words
+        self.settle()
+        return self.fail(EPROTO)
 
     # -- output
 
@@ -176,104 +159,132 @@ cdef class TlsStream(Stream):
 
     cdef int64_t send_some(self, int64_t limit) except -2:
         cdef int64_t before = self.sent
-        if not self.push():
+        if self.ssl.wire.out_size and not self.push():
             return -1 if self.error else 0
         if self.sent == before:
             self.seal(min(limit, BATCH))
-            if not self.push():
-                return -1 if self.error else 0
+            if self.error:
+                return -1
         return self.sent - before
 
     cdef int seal(self, int64_t limit) except -1:
-        """Make records of the queue's beginning."""
-        cdef list parts = []
-        cdef int64_t size = 0
+        """Make records of the queue's beginning, and send them."""
+        cdef int64_t done = 0
+        cdef int64_t gathered = 0
         cdef int64_t offset = self.head_offset
-        cdef int64_t wanted
+        cdef int64_t wanted, taken
         cdef Py_ssize_t i = self.head
         cdef Py_ssize_t length = len(self.queue)
-        cdef Py_ssize_t at = 0
-        while i < length and size < limit:
+        cdef FileSlice slice
+        cdef ssize_t count
+        cdef bint stopped = False
+        if self.pending > self.record:
+            cork(&self.ssl.wire)
+        while i < length and done + gathered < limit:
             item = self.queue[i]
             if type(item) is FileSlice:
-                wanted = min((<FileSlice>item).length - offset, limit - size)
-                item = (<FileSlice>item).read(offset, wanted)
-                if len(item) < wanted:
+                slice = <FileSlice>item
+                wanted = min(slice.length - offset, limit - done - gathered)
+                count = c_pread(slice.fd, scratch + gathered, wanted, slice.offset + offset)
+                if count < 0 and errno == EINTR:
+                    continue
+                if count < wanted:
                     # the file became shorter than the length that was promised
+                    drop(&self.ssl.wire)
+                    self.ssl.wire.corked = False
                     return self.fail(EIO)
+                gathered += wanted
             else:
-                wanted = min(PyBytes_GET_SIZE(item) - offset, limit - size)
-                if wanted < PyBytes_GET_SIZE(item):
-                    item = memoryview(item)[offset:offset + wanted]
-            parts.append(item)
-            size += wanted
+                wanted = min(PyBytes_GET_SIZE(item) - offset, limit - done - gathered)
+                if gathered == 0 and wanted >= self.record:
+                    # whole records are sealed from where they are
+                    taken = self.put(PyBytes_AS_STRING(item) + offset, wanted - wanted % self.record)
+                    if taken < 0:
+                        return 0
+                    done += taken
+                    if taken < wanted - wanted % self.record:
+                        stopped = True
+                        break
+                    offset += taken
+                    wanted -= taken
+                    if not wanted:
+                        if offset == PyBytes_GET_SIZE(item):
+                            offset = 0
+                            i += 1
+                        continue
+                memcpy(scratch + gathered, PyBytes_AS_STRING(item) + offset, wanted)
+                gathered += wanted
             offset = 0
             i += 1
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        try:
-            if size <= self.record:
-                at = self.ssl.write(data)
-            if at < size:
-                view = memoryview(data)
-                while at < size:
-                    at += self.ssl.write(view[at:at + self.record])
-        except SSLError as error:
-            self.fault = b"SSL_write() failed"
-            self.broken(error)
-            return 0
-        self.sealed_of = size
+        if gathered and not stopped:
+            taken = self.put(scratch, gathered)
+            if taken < 0:
+                return 0
+            done += taken
+        self.sealed_of = done
+        if self.ssl.wire.corked:
+            uncork(&self.ssl.wire)
+        self.push()
         return 0
 
-    cdef bint push(self) except -1:
-        """Send the records that are ready; whether all of them are with the kernel."""
-        cdef Py_ssize_t size
+    cdef int64_t put(self, const char* data, int64_t size) except -2:
+        """Seal bytes into records; how many, -1 when it failed."""
+        cdef int64_t done = 0
         cdef ssize_t count
+        while done < size:
+            count = self.ssl.write(data + done, min(size - done, self.record))
+            if count > 0:
+                done += count
+                continue
+            if count == WANTS_READ:
+                self.write_waits = True
+                self.writable = False
+                break
+            self.ssl.wire.corked = False
+            drop(&self.ssl.wire)
+            self.broken(self.ssl.failure)
+            return -1
+        return done
+
+    cdef bint push(self) except -1:
+        """Send records that are ready; whether all of them are with the kernel."""
         cdef int64_t done
-        while True:
-            if self.sealed is None:
-                if not self.outgoing.pending:
-                    return not self.error
-                self.sealed = self.outgoing.read()
-                self.sealed_at = 0
+        cdef int answer = 1
+        if self.ssl.wire.out_size:
             if not self.writable or self.fd < 0:
                 return False
-            size = PyBytes_GET_SIZE(self.sealed) - self.sealed_at
-            count = c_send(self.fd, PyBytes_AS_STRING(self.sealed) + self.sealed_at, size, MSG_NOSIGNAL)
-            if count < 0:
-                if errno == EINTR:
-                    continue
-                if errno == EAGAIN:
-                    self.full()
-                else:
-                    self.fail(errno)
-                return False
-            if count < size:
-                self.sealed_at += count
-                self.full()
-                continue
-            self.sealed = None
-            done = self.sealed_of
-            self.sealed_of = 0
-            if done:
-                self.consume(done)
+            answer = flush(&self.ssl.wire)
+        if self.ssl.wire.error:
+            self.fail(self.ssl.wire.error)
+            return False
+        if answer == 0:
+            self.full()
+            return False
+        done = self.sealed_of
+        self.sealed_of = 0
+        if done:
+            self.consume(done)
+        return not self.error
+
+    cdef int settle(self) except -1:
+        """OpenSSL has written something of its own: if the socket did not take it, wait for room."""
+        if self.ssl.wire.out_size and self.writable and self.fd >= 0:
+            self.full()
+        return 0
 
     cdef int drop_queue(self) except -1:
-        self.sealed = None
         self.sealed_of = 0
         return Stream.drop_queue(self)
 
     # -- the end
 
     cdef int goodbye(self) except -1:
-        """Send close_notify, if that can be done at once."""
-        if not self.established or self.said_goodbye or self.error or self.pending or self.sealed is not None:
+        """Send close_notify, if that can be done at once; nobody waits for the peer's."""
+        if not self.established or self.said_goodbye or self.error or self.pending or self.ssl.wire.out_size:
             return 0
         self.said_goodbye = True
-        try:
-            self.ssl.unwrap()
-        except OSError:
-            pass  # the peer's close_notify is not here yet: nobody waits for it
-        self.push()
+        lib.SSL_shutdown(self.ssl.ssl)
+        lib.ERR_clear_error()
         return 0
 
     def shutdown_write(self):
@@ -282,6 +293,10 @@ cdef class TlsStream(Stream):
         Stream.shutdown_write(self)
 
     cpdef close(self, bint reset=False):
-        if self.fd >= 0 and not reset:
-            self.goodbye()
-        Stream.close(self, reset)
+        if self.fd >= 0:
+            if not reset:
+                self.goodbye()
+            Stream.close(self, reset)
+            # What variables ask is still there; nothing may reach the descriptor, which is somebody else's soon.
+            self.ssl.wire.fd = -1
+            drop(&self.ssl.wire)

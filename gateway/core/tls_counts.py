@@ -18,18 +18,18 @@ _NAMES: Final = (
     "peer_rejected_cert",
 )
 _DONE, _FAILED, _REUSED, _NO_PROTOCOL, _NO_CIPHER, _TIMED_OUT, _REJECTED = range(len(_NAMES))
-# OpenSSL's reasons of a failure that have a count of their own.
+# OpenSSL's reasons of a failure (SSL_R_…) that have a count of their own; from 1000 on, the client's alerts.
 _REASONS: Final = {
-    "UNSUPPORTED_PROTOCOL": _NO_PROTOCOL,
-    "VERSION_TOO_LOW": _NO_PROTOCOL,
-    "TLSV1_ALERT_PROTOCOL_VERSION": _NO_PROTOCOL,
-    "NO_SHARED_CIPHER": _NO_CIPHER,
-    "SSLV3_ALERT_BAD_CERTIFICATE": _REJECTED,
-    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": _REJECTED,
-    "SSLV3_ALERT_CERTIFICATE_REVOKED": _REJECTED,
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": _REJECTED,
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": _REJECTED,
-    "TLSV1_ALERT_UNKNOWN_CA": _REJECTED,
+    258: _NO_PROTOCOL,  # unsupported protocol
+    396: _NO_PROTOCOL,  # version too low
+    1070: _NO_PROTOCOL,  # alert protocol version
+    193: _NO_CIPHER,  # no shared cipher
+    1042: _REJECTED,  # alert bad certificate
+    1043: _REJECTED,  # unsupported
+    1044: _REJECTED,  # revoked
+    1045: _REJECTED,  # expired
+    1046: _REJECTED,  # unknown
+    1048: _REJECTED,  # unknown CA
 }
 
 
@@ -45,10 +45,10 @@ class TlsCounts:
         if reused:
             self._words.add(_REUSED, 1)
 
-    def failed(self, reason: str | None) -> None:
+    def failed(self, reason: int) -> None:
         """A handshake failed, for OpenSSL's reason, or because the client went away."""
         self._words.add(_FAILED, 1)
-        index = _REASONS.get(reason or "")
+        index = _REASONS.get(reason)
         if index is not None:
             self._words.add(index, 1)
 

@@ -128,8 +128,10 @@ class Client(Output):
         if not self.handshake.secured:
             request.log("info", b"client sent plain HTTP request to HTTPS port")
             refused = TO_HTTPS
-        elif server.tls is not None:
-            refused = server.tls.check(request)
+        elif server.tls is not None and server.tls.verify:
+            from gateway.http.server_tls import check
+
+            refused = check(server.tls, request)
         if refused is None:
             return True
         request.enter(server.root)

@@ -1,6 +1,6 @@
-"""From accept() to the first request on a `listen … ssl`: PROXY protocol, ClientHello, TLS handshake.
+"""From accept() to the first request on a `listen … ssl`: PROXY protocol, then the TLS handshake.
 
-The hello is read before TLS begins: its server name chooses the server, and with it all that belongs to its TLS:
+OpenSSL says which server the client asks for before it has answered anything, so that all of that server's TLS holds:
 certificates, protocols, verification.
 """
 
@@ -9,30 +9,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.host import validate_host
+from gateway._fast.request_head import RequestHead
 from gateway.core.logs import CRIT, ERROR, INFO
 from gateway.http.prologue import read_proxy_header
-from gateway.protocol.client_hello import ClientHello, parse
+from gateway.http.request import Request
 
 if TYPE_CHECKING:
+    from gateway._fast.tls_engine import Engine
     from gateway.http.connection import Connection
     from gateway.http.servers import Server
 
 _WHILE: Final = b" while SSL handshaking"
-# Fatal alerts (RFC 8446, 6.2), in records of TLS 1.2.
-_INTERNAL_ERROR: Final = b"\x15\x03\x03\x00\x02\x02\x50"
-_UNRECOGNIZED_NAME: Final = b"\x15\x03\x03\x00\x02\x02\x70"
-_NO_APPLICATION_PROTOCOL: Final = b"\x15\x03\x03\x00\x02\x02\x78"
+
+# Protocols by ALPN, as nginx offers them: with HTTP/2, and without.
+_ALPN: Final = (b"\x08http/1.1\x08http/1.0\x08http/0.9", b"\x02h2\x08http/1.1\x08http/1.0\x08http/0.9")
 
 
 class Handshake:
-    """Does it for one connection, on each event until it is over."""
+    """Does it for one connection, on each event until it is over; and answers what OpenSSL asks of it."""
 
-    __slots__ = ("connection", "hello", "name", "secured", "server")
+    __slots__ = ("connection", "name", "secured", "server")
 
     def __init__(self, connection: Connection) -> None:
         self.connection: Any = connection  # until let_go()
         self.secured = False  # the stream is a TlsStream
-        self.hello: ClientHello | None = None
         self.server: Server = connection.server  # by the name that the client asked for
         self.name: bytes | None = None  # of the server, as the client gave it, if a server has it
 
@@ -49,7 +49,7 @@ class Handshake:
                 return False
             counts = connection.cycle.tls_counts
             if counts is not None:
-                counts.done(reused=bool(stream.ssl.session_reused))
+                counts.done(reused=stream.ssl.session_reused)
         except OSError as error:
             self._failed(error)
             return False
@@ -59,11 +59,14 @@ class Handshake:
 
     def speaks_http2(self) -> bool:
         """Whether the client and we have agreed on HTTP/2 (ALPN)."""
-        tls = getattr(self.connection.stream, "ssl", None)
-        return tls is not None and tls.selected_alpn_protocol() == "h2"
+        engine = getattr(self.connection.stream, "ssl", None)
+        return engine is not None and engine.alpn_protocol() == b"h2"
 
     def let_go(self) -> None:
         """It is over, or the connection closed, which has this object: no cycle is left for the garbage collector."""
+        engine = getattr(self.connection.stream, "ssl", None)
+        if engine is not None:
+            engine.chooser = None
         self.connection = None
 
     def timed_out(self) -> None:
@@ -88,7 +91,7 @@ class Handshake:
         )
 
     def _begin(self) -> bool:
-        """Read up to the whole ClientHello, and put TLS over the stream; True too for what is plain HTTP."""
+        """Read up to the first byte of TLS, and put TLS over the stream; True too for what is plain HTTP."""
         connection = self.connection
         stream = connection.stream
         while True:
@@ -97,10 +100,10 @@ class Handshake:
                     continue  # the hello came with it
                 if connection.closed:
                     return False
-            elif connection.buffer and self._begins_plain():
-                return True
-            elif connection.buffer and self._read_hello():
-                return self._secure()
+            elif connection.buffer:
+                # SSLv2, or a record of a handshake
+                first = connection.buffer[0]
+                return self._secure() if first & 0x80 or first == 0x16 else True
             if not stream.readable:
                 return False
             data = stream.recv()
@@ -112,62 +115,57 @@ class Handshake:
                 return False
             connection.buffer += data
 
-    def _begins_plain(self) -> bool:
-        first = self.connection.buffer[0]
-        return not (first & 0x80 or first == 0x16)  # SSLv2, or a record of a handshake
-
-    def _read_hello(self) -> bool:
-        connection = self.connection
-        try:
-            self.hello = parse(connection.buffer)
-        except ValueError:
-            return True  # OpenSSL will say what it is
-        if self.hello is None:
-            return False
-        name = self.hello.server_name
-        checked = validate_host(name) if name else None
-        if checked is not None:
-            server = connection.servers.find(checked[0], None)
-            if server is not None:
-                self.server, self.name = server, checked[0]
-        return True
-
     def _secure(self) -> bool:
+        from gateway._fast.tls import TlsStream
+
         connection = self.connection
-        tls: Any = self.server.tls
-        if tls is not None and tls.rejects:
-            return self._refuse(_UNRECOGNIZED_NAME, b"0A0000E2:SSL routines::clienthello tlsext")
-        if tls is None or tls.bare:
-            # a server without certificates, which shares the address with one that has some
-            tls = connection.server.tls
-        offered = self.hello.alpn if self.hello is not None else []
-        if offered and tls.protocols.isdisjoint(offered):
-            return self._refuse(_NO_APPLICATION_PROTOCOL, b"0A0000EB:SSL routines::no application protocol")
+        tls: Any = connection.server.tls
         if connection.server.root.core.tcp_nodelay:
             connection.nodelay = True
             connection.stream.nodelay()
-        try:
-            connection.stream = tls.secure(connection.stream, self.hello, connection.buffer, connection)
-        except ValueError as error:  # a certificate that variables name
-            self.log(ERROR, str(error).encode("utf-8", "surrogateescape") + _WHILE)
-            return self._refuse(_INTERNAL_ERROR, b"0A000179:SSL routines::cert cb error")
+        stream = connection.stream = TlsStream(connection.stream, tls.context, connection.buffer, tls.conf.buffer_size)
         connection.buffer = b""
         self.secured = True
+        self._offer(stream.ssl, self.server)
+        if not connection.servers.single or tls.takes_part():
+            stream.ssl.chooser = self
         return True
 
-    def _refuse(self, alert: bytes, words: bytes) -> bool:
-        """End it before OpenSSL hears of it, and say what it would say."""
-        self.connection.stream.send(alert)
-        self.log(INFO, b"SSL_do_handshake() failed (SSL: error:%b)" % words + _WHILE)
-        self.connection.close()
-        return False
+    def _offer(self, engine: Engine, server: Server) -> None:
+        engine.alpn = _ALPN[server.http2 or self.connection.servers.http2]
+
+    # -- what OpenSSL asks (core.tls_server.Chooser)
+
+    def choose(self, engine: Engine, name: bytes | None) -> int:
+        connection = self.connection
+        checked = validate_host(name) if name else None
+        server = connection.servers.find(checked[0], None) if checked is not None else None
+        if server is not None and checked is not None:
+            self.server, self.name = server, checked[0]
+            self._offer(engine, server)
+            if server.tls is not None:
+                connection.stream.record = server.tls.conf.buffer_size
+        tls = self.server.tls
+        return 0 if tls is None else tls.accept(engine)
+
+    def certify(self, engine: Engine) -> bool:
+        connection = self.connection
+        server = self.server if self.server.tls is not None and self.server.tls.context else connection.server
+        request = Request(connection, RequestHead(), server, connection.cycle)
+        request.location = server.root
+        try:
+            server.tls.certify(engine, request, connection.lane.now)
+        except ValueError as error:
+            self.log(ERROR, str(error).encode("utf-8", "surrogateescape") + _WHILE)
+            return False
+        return True
 
     def _failed(self, error: OSError) -> None:
-        from gateway.core.tls import HandshakeFailure
+        from gateway.core.tls import is_ordinary, words_of
 
-        failure = HandshakeFailure(error)
         counts = self.connection.cycle.tls_counts
         if counts is not None:
-            counts.failed(getattr(error, "reason", None))
-        self.log(INFO if failure.ordinary else CRIT, failure.text + _WHILE, failure.error)
+            counts.failed(getattr(error, "reason", 0))
+        words, number = words_of(error)
+        self.log(INFO if is_ordinary(error) else CRIT, words + _WHILE, number)
         self.connection.close()

@@ -1,31 +1,46 @@
-"""The TLS of a server block: what its module made of the directives, and what each connection asks of it."""
+"""The TLS of a server block as http asks it: what a client's certificate has to be for a request."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
+
+from gateway._fast.openssl import verify_error_text
+from gateway.core.tls_settings import ON
+from gateway.core.tls_variables import engine_of
+from gateway.http.status import CERT_ERROR, NO_CERT
 
 if TYPE_CHECKING:
-    import ssl
-
-    from gateway._fast.stream import Stream
-    from gateway._fast.tls import TlsStream
+    from gateway.core.tls_server import ServerTls
     from gateway.http.request import Request
-    from gateway.protocol.client_hello import ClientHello
+
+MISDIRECTED = 421
 
 
-class ServerTls(Protocol):
-    """What `Server.tls` is; modules/http/ssl.py makes them."""
-
-    rejects: bool  # ssl_reject_handshake
-    protocols: frozenset[bytes]  # by ALPN
-
-    def secure(self, plain: Stream, hello: ClientHello | None, data: bytes, connection: Any) -> TlsStream:
-        """TLS over the connection, with the certificate for this hello. Errors: OSError, ssl.SSLError."""
-
-    def check(self, request: Request) -> int | None:
-        """What is wrong with the client's certificate: a status, None if it may ask."""
-
-
-def of(request: Request) -> ssl.SSLObject | None:
-    """The TLS of the connection that a request came on."""
-    return getattr(request.connection.stream, "ssl", None)
+def check(tls: ServerTls, request: Request) -> int | None:
+    """What is wrong with the client's certificate: a status, None if it may ask."""
+    if not tls.verify:
+        return None
+    connection = request.connection
+    name = getattr(connection.handshake, "name", None)
+    if name is not None and request.host != name:
+        words = b"client attempted to request the server name different from the one that was negotiated"
+        request.log("info", words)
+        return MISDIRECTED
+    engine = engine_of(request)
+    if engine is None:
+        return None
+    problem = tls.problem(engine)
+    if problem:
+        request.log("info", f"client SSL certificate verify error: ({problem}:{verify_error_text(problem)})")
+        engine.forget_session()
+        return CERT_ERROR
+    if tls.verify == ON and engine.peer_certificate() is None:
+        request.log("info", b"client sent no required SSL certificate")
+        engine.forget_session()
+        return NO_CERT
+    ocsp_problem: str = getattr(connection, "ocsp_problem", None) or ""
+    if ocsp_problem:
+        request.log("info", f"client SSL certificate verify error: {ocsp_problem}")
+        engine.forget_session()
+        return CERT_ERROR
+    return None

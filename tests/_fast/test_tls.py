@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
+from gateway._fast.errors import TlsFailure
 from gateway._fast.tls import TlsStream
+from gateway._fast.tls_engine import alive
 from gateway.core.lane import FileSlice, Lane
-from gateway.core.tls import secure
+from tests import certificates
 from tests.certificates import client_context, server_context
 from tests.lanes import pair, running, until
 
@@ -44,7 +48,7 @@ class Peer:
 
 def serving(lane: Lane, kind: int = socket.AF_UNIX) -> tuple[TlsStream, socket.socket]:
     stream, plain = pair(lane, kind)
-    return secure(stream, server_context(), server_side=True), plain
+    return TlsStream(stream, certificates.server()), plain
 
 
 async def established(stream: TlsStream) -> None:
@@ -75,7 +79,7 @@ async def test_what_was_read_before_belongs_to_the_handshake() -> None:
         peer = Peer(theirs, lambda wrapped: wrapped.recv(100))
         parts: list[bytes] = []
         await until(lambda: parts.append(plain.recv() or b"") or parts[-1])
-        stream = secure(plain, server_context(), server_side=True, data=parts[-1])
+        stream = TlsStream(plain, certificates.server(), parts[-1])
         assert plain.closed and lane.streams == 1
         await established(stream)
         stream.send(b"hello")
@@ -87,12 +91,13 @@ async def test_as_a_client() -> None:
     async with running() as lane:
         plain, theirs = pair(lane)
         peer = Peer(theirs, lambda wrapped: (wrapped.recv(100), wrapped.sendall(b"pong"))[0], server_side=True)
-        stream = secure(plain, client_context(), server_name=b"localhost")
+        stream = TlsStream(plain, certificates.client())
+        stream.ssl.set_server_name(b"localhost")
         await established(stream)
         stream.send(b"ping")
         await until(lambda: stream.readable and stream.recv() == b"pong")
         assert await peer.done() == b"ping"
-        assert stream.ssl.version() == "TLSv1.3"
+        assert stream.ssl.version() == b"TLSv1.3"
         stream.close()
 
 
@@ -120,7 +125,7 @@ def read_slowly(wrapped: ssl.SSLSocket) -> bytes:
 @pytest.mark.parametrize("kind", [socket.AF_UNIX, socket.AF_INET], ids=["unix", "tcp"])
 async def test_a_queue_of_bytes_and_files(kind: int, tmp_path: Path) -> None:
     path = tmp_path / "file"
-    data = os.urandom(2_000_000)
+    data = os.urandom(500_000)
     path.write_bytes(data)
     fd = os.open(path, os.O_RDONLY)
     async with running() as lane:
@@ -226,7 +231,7 @@ async def test_a_handshake_that_fails() -> None:
         stream, plain = serving(lane)
         plain.send(b"\x16\x03\x01\x00\x05hello")
         await until(lambda: stream.readable)
-        with pytest.raises(ssl.SSLError):
+        with pytest.raises(TlsFailure, match=r"SSL_do_handshake\(\) failed \(SSL: error:"):
             stream.handshake()
         assert plain.recv(100)[0] == 21  # an alert
         stream.close()
@@ -279,6 +284,78 @@ async def test_a_stream_in_use_is_not_replaced() -> None:
         theirs.setblocking(False)
         assert plain.send(bytes(10_000_000))
         with pytest.raises(ValueError):
-            secure(plain, server_context(), server_side=True)
+            TlsStream(plain, certificates.server())
         plain.close()
         theirs.close()
+
+
+async def test_records_that_come_together_are_all_read() -> None:
+    """A second record in one segment raises no edge of its own."""
+    async with running() as lane:
+        stream, plain = serving(lane, socket.AF_INET)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = client_context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+        stream.handler = stream.handshake
+        plain.setblocking(False)
+        while not stream.established:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                client.do_handshake()
+            if data := outgoing.read():
+                plain.sendall(data)
+            await trio.sleep(0.005)
+            with contextlib.suppress(BlockingIOError):
+                incoming.write(plain.recv(65536))
+        for part in (b"one", b"two", b"three"):
+            client.write(part)
+        received = bytearray()
+        stream.handler = lambda: received.extend(stream.recv() or b"")
+        plain.sendall(outgoing.read())
+        await until(lambda: received == b"onetwothree")
+        assert not stream.readable  # and the lane was told so without one more system call
+        stream.close()
+        plain.close()
+
+
+async def test_a_peer_that_does_not_read_gets_all_in_the_end() -> None:
+    """What the socket does not take is kept: plain in the queue, and what was sealed as records."""
+    async with running() as lane:
+        stream, plain = serving(lane)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        go_on = threading.Event()
+
+        def wait_and_read(wrapped: ssl.SSLSocket) -> int:
+            go_on.wait(10)
+            return len(read_slowly(wrapped))
+
+        peer = Peer(plain, wait_and_read)
+        await established(stream)
+        stream.send(bytes(3_000_000))
+        pending = stream.pending
+        assert 0 < pending < 3_000_000 and stream.sent == 3_000_000 - pending
+        go_on.set()
+        await until(lambda: not stream.pending, 20)
+        stream.close()
+        assert await peer.done() == 3_000_000
+
+
+async def test_nothing_is_left_of_handshakes_cut_anywhere() -> None:
+    """Descriptors, and OpenSSL's objects, after peers that leave somewhere in their first flight, or send rubbish."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    hello = outgoing.read()
+    async with running() as lane:
+        before = alive(), len(os.listdir("/proc/self/fd"))
+        for length in range(0, len(hello), 23):
+            for more in (b"", b"\x16\x03\x01\x40\x00" + os.urandom(300)):
+                stream, plain = serving(lane)
+                plain.sendall(hello[:length] + more)
+                plain.close()
+                await until(lambda stream=stream: stream.readable and stream.peer_closed)
+                with pytest.raises(OSError):
+                    while not stream.handshake():
+                        pass
+                stream.close()
+                del stream
+        assert (alive(), len(os.listdir("/proc/self/fd"))) == before

@@ -7,7 +7,7 @@ def test_counts() -> None:
     counts = TlsCounts()
     counts.done(reused=False)
     counts.done(reused=True)
-    for reason in ("NO_SHARED_CIPHER", "UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_UNKNOWN_CA", "SOMETHING", None):
+    for reason in (193, 258, 1048, 1, 0):
         counts.failed(reason)
     counts.timed_out()
     assert counts.show() == {

@@ -208,7 +208,7 @@ class Asking(Watcher):
 
     def _shake_hands(self, connection: Connection) -> bool:
         """TLS on a new connection. True when it is there; else there is a `failure`, or ask() is called `until`."""
-        from gateway.core.tls_context import TlsError
+        from gateway._fast.errors import TlsError
         from gateway.upstream.exchange import tls as client_tls
 
         tls: ClientTls = connection.tls
@@ -221,7 +221,7 @@ class Asking(Watcher):
             attempt.stage = _HANDSHAKING
             self.deadline = now + self.settings.connect_timeout
             try:
-                stream = tls.begin(connection, request, host)
+                stream = connection.stream = tls.secure(connection.stream, request, host, connection.sockaddr)
             except TlsError as error:
                 self.log("error", str(error).encode("utf-8", "surrogateescape"))
                 self.failure = Condition.OWN_SIDE
@@ -248,7 +248,6 @@ class Asking(Watcher):
             self.failure = _ERROR
             return False
         connection.tls = None
-        connection.sessions = tls
         return True
 
     def _failed(self, condition: Condition) -> bool:

@@ -248,9 +248,6 @@ class Exchange(Asking):
         self._free(_OK)
         if connection is not None:
             self.connection = None
-            if connection.sessions is not None:
-                connection.sessions.save(connection)
-                connection.sessions = None
             reader = self.reader
             keepalive = self.upstream.keepalive
             if (

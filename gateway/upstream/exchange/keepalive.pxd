@@ -16,7 +16,6 @@ cdef class Connection(Watcher):
     cdef public object tag
     cdef public bint secure
     cdef public object tls
-    cdef public object sessions
 
     cpdef happened(self)
     cpdef late(self)

@@ -26,7 +26,6 @@ class Connection(Watcher):
         self.tag: Any = None
         self.secure = False  # with TLS
         self.tls: Any = None  # a ClientTls whose handshake has to come first
-        self.sessions: Any = None  # a ClientTls that wants the session at the end of the first request
         self.cache: Keepalive | None = None  # where it is idle
 
     def happened(self) -> None:

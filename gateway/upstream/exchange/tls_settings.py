@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import (
     EVERYWHERE,
@@ -21,13 +19,17 @@ from gateway.config.directive import (
     take,
 )
 from gateway.config.errors import ConfigError, Where
+from gateway.core.tls_settings import (
+    add_conf_command,
+    set_certificate_cache,
+    set_passwords,
+    set_path,
+    set_protocols,
+)
 from gateway.http.setters import template_setting
 
 if TYPE_CHECKING:
     from gateway.upstream.exchange.tls import ClientTls
-
-# The bits of core.tls_context, which is not loaded for a configuration without TLS.
-PROTOCOLS = {"SSLv2": 1, "SSLv3": 2, "TLSv1": 4, "TLSv1.1": 8, "TLSv1.2": 16, "TLSv1.3": 32}
 
 
 @dataclass(slots=True)
@@ -44,89 +46,30 @@ class TlsSettings(Conf):
     crl: Any = setting("")
     certificate: Any = setting(None)  # Template, so is the key
     certificate_key: Any = setting(None)
-    certificate_cache: Any = setting(None)  # (max, inactive_s, valid_s)
+    certificate_cache: Any = setting(None)  # a tls_objects.ObjectCache
+    conf_commands: Any = setting(())
+    alpn: Any = setting(())
     passwords: Any = setting(())
     session_reuse: Any = setting(True)
     # made when a `*_pass` needs it
     made: Any = None
     conf_prefix: str = ""  # what relative paths begin at
+    objects: Any = None  # the tls_objects.Objects of the configuration
 
     def client(self, prefix: str, places: dict[str, Where]) -> ClientTls:
         """What connections with these settings use. Errors: ConfigError."""
         if self.made is None:
-            from gateway.core.tls_context import TlsError
+            from gateway._fast.errors import TlsError
+            from gateway._fast.openssl import OpenSslError
             from gateway.upstream.exchange.tls import ClientTls
 
             try:
                 self.made = ClientTls(self, prefix)
-            except TlsError as error:
-                names = (f"ssl_{name}" for name in (*error.about, "certificate", "trusted_certificate", "ciphers"))
+            except (TlsError, OpenSslError) as error:
+                about = error.about if isinstance(error, TlsError) else ()
+                names = (f"ssl_{name}" for name in (*about, "certificate", "trusted_certificate", "ciphers"))
                 raise ConfigError(str(error), next((places[name] for name in names if name in places), None)) from None
         return self.made  # type: ignore[no-any-return]
-
-
-def set_protocols(conf: Any, command: Command) -> None:
-    bits = 0 if conf.protocols is UNSET else conf.protocols
-    folded = {name.lower(): bit for name, bit in PROTOCOLS.items()}
-    for word in command.args:
-        bit = folded.get(word.lower(), 0)
-        if not bit:
-            command.fail(f'invalid value "{word}"')
-        if bits & bit:
-            command.warn(f'duplicate value "{word}"')
-        bits |= bit
-    conf.protocols = bits
-
-
-def set_passwords(conf: Any, command: Command) -> None:
-    from gateway.core.tls_context import TlsError, read_passwords
-
-    if conf.passwords is not UNSET:
-        command.duplicate()
-    try:
-        conf.passwords = tuple(read_passwords(command.loader.path(command.args[0], conf=True)))
-    except TlsError as error:
-        command.fail(str(error))
-
-
-def set_path(field_name: str) -> Callable[[Any, Command], None]:
-    """A file, relative to the configuration."""
-
-    def set_one(conf: Any, command: Command) -> None:
-        if getattr(conf, field_name) is not UNSET:
-            command.duplicate()
-        text = command.args[0]
-        setattr(conf, field_name, command.loader.path(text, conf=True) if text else "")
-
-    return set_one
-
-
-def set_certificate_cache(conf: Any, command: Command) -> None:
-    """off | max=N [inactive=time] [valid=time]."""
-    if conf.certificate_cache is not UNSET:
-        command.duplicate()
-    most, inactive_s, valid_s = 0, 10.0, 60.0
-    off = False
-    for word in command.args:
-        key, equals, value = word.partition("=")
-        try:
-            if word == "off":
-                off = True
-            elif key == "max" and equals:
-                most = units.parse_number(value)
-                if not most:
-                    raise ValueError(word)
-            elif key == "inactive" and equals:
-                inactive_s = units.parse_seconds(value)
-            elif key == "valid" and equals:
-                valid_s = units.parse_seconds(value)
-            else:
-                raise ValueError(word)
-        except ValueError:
-            command.fail(f'invalid parameter "{word}"')
-    if not off and not most:
-        command.fail(f'"{command.name}" must have the "max" parameter')
-    conf.certificate_cache = None if off else (most, inactive_s, valid_s)
 
 
 def _of_tls(field_name: str, setter: Setter) -> Setter:
@@ -134,7 +77,10 @@ def _of_tls(field_name: str, setter: Setter) -> Setter:
 
     def set_and_note(conf: Any, command: Command) -> None:
         if conf.tls is UNSET:
+            from gateway.core.tls_objects import objects_of
+
             conf.tls = TlsSettings()
+            conf.tls.objects = objects_of(command.loader)
             conf.tls.conf_prefix = command.loader.conf_prefix
         setter(conf.tls, command)
         conf.places[f"ssl_{field_name}"] = command.where
@@ -158,6 +104,7 @@ def tls_family(prefix: str) -> tuple[Directive, ...]:
         ("certificate_key", take(1), template_setting("certificate_key")),
         ("certificate_cache", take(1, 2, 3), set_certificate_cache),
         ("password_file", take(1), set_passwords),
+        ("conf_command", take(2), add_conf_command),
     ]
     return tuple(
         Directive(f"{prefix}_ssl_{name}", EVERYWHERE, arguments, _of_tls(name, setter))

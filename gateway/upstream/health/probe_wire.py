@@ -13,6 +13,7 @@ import trio
 from gateway.upstream.exchange.attempt import Stage, error_words
 
 if TYPE_CHECKING:
+    from gateway._fast.tls_engine import Engine
     from gateway.http.request import Request
     from gateway.upstream.exchange.conf import UpstreamConf
     from gateway.upstream.exchange.tls import ClientTls
@@ -40,31 +41,67 @@ class ProbeTls:
         self.host = host
         self.make_request = make_request
 
-    async def shake_hands(self, plain: trio.SocketStream) -> trio.SSLStream[trio.SocketStream]:
+    async def shake_hands(self, plain: trio.socket.SocketType) -> TlsWire:
         """Errors: ProbeFailed."""
-        from gateway.core.tls_context import TlsError
+        from gateway._fast.errors import TlsError, TlsFailure
+        from gateway._fast.tls_engine import Engine
         from gateway.upstream.exchange.tls import failure_of
 
         request = self.make_request()
+        engine = Engine(self.tls.context, plain.fileno())
+        stream = TlsWire(plain, engine)
         try:
-            context, name = self.tls.client_side(request, self.host)
+            self.tls.prepare(engine, request, self.host, None)
+            await stream.do_handshake()
         except TlsError as error:
             raise ProbeFailed(_HANDSHAKING, str(error).encode("utf-8", "surrogateescape")) from None
-        stream = trio.SSLStream(plain, context, server_hostname=name, https_compatible=True)
-        try:
-            await stream.do_handshake()
-        except trio.BrokenResourceError as broken:
-            cause = broken.__cause__
-            if not isinstance(cause, OSError):
-                raise ProbeFailed(_HANDSHAKING, b"peer closed connection in SSL handshake") from None
-            _, words, number = failure_of(cause)
+        except TlsFailure as error:
+            _, words, number = failure_of(error)
             told = words if number is None else b"%b (%b)" % (words, error_words(number))
             raise ProbeFailed(_HANDSHAKING, told) from None
-        engine = getattr(stream, "_ssl_object", stream)  # Trio keeps it to itself
         problem = self.tls.problem(engine, request, self.host)
         if problem is not None:
             raise ProbeFailed(_HANDSHAKING, problem)
         return stream
+
+
+class TlsWire(trio.abc.Stream):
+    """TLS over a socket of Trio's, as much of a stream as a probe needs."""
+
+    def __init__(self, plain: trio.socket.SocketType, engine: Engine) -> None:
+        self.plain = plain
+        self.engine = engine
+
+    async def do_handshake(self) -> None:
+        """Errors: TlsFailure."""
+        while (done := self.engine.do_handshake()) is not True:
+            wait = trio.lowlevel.wait_readable if done is None else trio.lowlevel.wait_writable
+            await wait(self.plain.fileno())
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        try:
+            done = self.engine.send(bytes(data))
+            while not done:
+                await trio.lowlevel.wait_writable(self.plain.fileno())
+                done = self.engine.flush_out()
+        except OSError as error:
+            raise trio.BrokenResourceError from error
+        await trio.lowlevel.checkpoint()
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await trio.lowlevel.wait_writable(self.plain.fileno())
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        try:
+            while (data := self.engine.receive(max_bytes or 65536)) is None:
+                await trio.lowlevel.wait_readable(self.plain.fileno())
+        except OSError as error:
+            raise trio.BrokenResourceError from error
+        return data
+
+    async def aclose(self) -> None:
+        self.plain.close()
+        await trio.lowlevel.checkpoint()
 
 
 class Wire:
@@ -91,7 +128,7 @@ class Wire:
             stream: trio.abc.Stream = trio.SocketStream(wire)
             if tls is not None:
                 with _limit(conf.connect_timeout, _HANDSHAKING):
-                    stream = await tls.shake_hands(trio.SocketStream(wire))
+                    stream = await tls.shake_hands(wire)
         except BaseException as error:
             wire.close()
             if isinstance(error, OSError):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import trio
 
+from gateway._fast.errors import TlsFailure
 from gateway.upstream.exchange.tls import failure_of, may_be_sent
 from tests import certificates
 from tests.engine import serving
@@ -102,7 +103,7 @@ async def test_verification(tmp_path: Path) -> None:
             (
                 f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {chain}; proxy_ssl_name good.example;",
                 502,
-                "upstream SSL certificate verify error: (20:unable to get local issuer certificate)",
+                "upstream SSL certificate verify error: (21:unable to verify the first certificate)",
             ),
         ):
             async with serving(site(made, text)) as engine:
@@ -201,7 +202,5 @@ def test_names_that_may_be_sent() -> None:
 
 
 def test_levels() -> None:
-    unknown = ssl.SSLError(1, "[SSL: INTERNAL_ERROR] internal error (_ssl.c:1)")
-    unknown.reason, unknown.library = "INTERNAL_ERROR", "SSL"
-    assert failure_of(unknown)[0] == "crit"
+    assert failure_of(TlsFailure(b"SSL_do_handshake() failed (SSL: internal error)", 68))[0] == "crit"
     assert failure_of(ConnectionResetError(104, "reset"))[0] == "error"

@@ -41,7 +41,7 @@ async def test_a_peer_with_tls_is_well(keepalive: str, tmp_path: Path) -> None:
         ("proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca};", 'upstream SSL certificate does not match "u"'),
         (
             "proxy_ssl_verify on; proxy_ssl_trusted_certificate {chain}; proxy_ssl_name good.example;",
-            "upstream SSL certificate verify error: (20:unable to get local issuer certificate)",
+            "upstream SSL certificate verify error: (21:unable to verify the first certificate)",
         ),
     ],
 )

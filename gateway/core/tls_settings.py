@@ -1,0 +1,295 @@
+"""The `ssl_*` directives of servers, which http, stream and mail share; some setters are those of upstreams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.config import units
+from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.directive import (
+    FLAG,
+    Arguments,
+    Command,
+    Context,
+    Directive,
+    Setter,
+    at_least,
+    enum_,
+    flag,
+    number,
+    seconds,
+    string,
+    take,
+)
+from gateway.core.template import Template
+from gateway.core.zones import Zone, ZoneError, Zones
+
+# The bits of `*_ssl_protocols`. The first two are taken, as by nginx, and OpenSSL has neither any more.
+PROTOCOLS: Final = {"SSLv2": 1, "SSLv3": 2, "TLSv1": 4, "TLSv1.1": 8, "TLSv1.2": 16, "TLSv1.3": 32}
+DEFAULT_PROTOCOLS: Final = PROTOCOLS["TLSv1.2"] | PROTOCOLS["TLSv1.3"]
+
+# ssl_verify_client
+OFF, ON, OPTIONAL, OPTIONAL_NO_CA = range(4)
+_VERIFY: Final = {"off": OFF, "on": ON, "optional": OPTIONAL, "optional_no_ca": OPTIONAL_NO_CA}
+# ssl_ocsp
+LEAF, CHAIN = 1, 2
+_OCSP: Final = {"off": 0, "on": CHAIN, "leaf": LEAF}
+
+# How `ssl_session_cache` keeps sessions in a worker, besides a number of them.
+NO_CACHE: Final = -2  # off: clients are told so
+NONE_CACHE: Final = -3  # none: they are not
+NO_BUILTIN: Final = -4  # in a zone alone
+DEFAULT_BUILTIN: Final = -5
+_SMALLEST_CACHE: Final = 8 * 4096
+
+
+@dataclass(slots=True)
+class TlsConf(Conf):
+    """What the `ssl_*` directives of one server say."""
+
+    certificates: Any = setting(())
+    keys: Any = setting(())
+    passwords: Any = setting(())
+    certificate_cache: Any = setting(None)  # a tls_objects.ObjectCache
+    certificate_compression: Any = setting(False)
+    protocols: Any = setting(0)  # 0: DEFAULT_PROTOCOLS
+    ciphers: Any = setting("HIGH:!aNULL:!MD5")
+    prefer_server_ciphers: Any = setting(False)
+    ecdh_curve: Any = setting("auto")
+    dhparam: Any = setting("")
+    conf_commands: Any = setting(())
+    ech_files: Any = setting(())
+    builtin: Any = setting(NONE_CACHE)
+    zone: Any = setting(None)
+    session_timeout: Any = setting(300)
+    session_tickets: Any = setting(True)
+    ticket_keys: Any = setting(())
+    reject_handshake: Any = setting(False)
+    verify: Any = setting(OFF)
+    verify_depth: Any = setting(1)
+    client_certificate: Any = setting("")
+    trusted_certificate: Any = setting("")
+    crl: Any = setting("")
+    ocsp: Any = setting(0)
+    ocsp_responder: Any = setting("")
+    ocsp_cache: Any = setting(None)  # a Zone
+    stapling: Any = setting(False)
+    stapling_verify: Any = setting(False)
+    stapling_file: Any = setting("")
+    stapling_responder: Any = setting("")
+
+
+class Named:
+    """A certificate, or a key, that variables name; hashed by its text, so that equal servers share."""
+
+    def __init__(self, value: Template, prefix: str) -> None:
+        self.value = value
+        self.prefix = prefix
+
+    def __str__(self) -> str:
+        return self.value.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Named) and str(other) == str(self)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __call__(self, request: Any) -> str:
+        return complete(self.value(request).decode("utf-8", "surrogateescape"), self.prefix)
+
+
+def complete(name: str, prefix: str) -> str:
+    """A path relative to the configuration's folder made absolute; what is no path stays."""
+    return name if name.startswith(("/", "data:", "engine:", "store:")) else prefix + name
+
+
+def set_protocols(conf: Any, command: Command) -> None:
+    bits = 0 if conf.protocols is UNSET else conf.protocols
+    folded = {name.lower(): bit for name, bit in PROTOCOLS.items()}
+    for word in command.args:
+        bit = folded.get(word.lower(), 0)
+        if not bit:
+            command.fail(f'invalid value "{word}"')
+        if bits & bit:
+            command.warn(f'duplicate value "{word}"')
+        bits |= bit
+    conf.protocols = bits
+
+
+def set_passwords(conf: Any, command: Command) -> None:
+    if conf.passwords is not UNSET:
+        command.duplicate()
+    conf.passwords = tuple(_read_passwords(command, command.loader.path(command.args[0], conf=True)))
+
+
+def _read_passwords(command: Command, path: str) -> list[bytes]:
+    try:
+        with open(path, "rb") as opened:
+            data = opened.read()
+    except OSError as error:
+        # nginx can open a directory
+        call = "read()" if isinstance(error, IsADirectoryError) else "open()"
+        command.fail(f'{call} "{path}" failed ({error.errno}: {error.strerror})')
+    lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
+    return [line for line in lines if line]
+
+
+def set_path(field_name: str) -> Callable[[Any, Command], None]:
+    """A file, relative to the configuration."""
+
+    def set_one(conf: Any, command: Command) -> None:
+        if getattr(conf, field_name) is not UNSET:
+            command.duplicate()
+        text = command.args[0]
+        setattr(conf, field_name, command.loader.path(text, conf=True) if text else "")
+
+    return set_one
+
+
+def add_path(field_name: str) -> Setter:
+    """One more file."""
+
+    def add(conf: Any, command: Command) -> None:
+        earlier = getattr(conf, field_name)
+        name = command.loader.path(command.args[0], conf=True)
+        setattr(conf, field_name, (*(() if earlier is UNSET else earlier), name))
+
+    return add
+
+
+def set_certificate_cache(conf: Any, command: Command) -> None:
+    """off | max=N [inactive=time] [valid=time]."""
+    if conf.certificate_cache is not UNSET:
+        command.duplicate()
+    most, inactive_s, valid_s = 0, 10.0, 60.0
+    off = False
+    for word in command.args:
+        key, equals, value = word.partition("=")
+        try:
+            if word == "off":
+                off = True
+            elif key == "max" and equals:
+                most = units.parse_number(value)
+                if not most:
+                    raise ValueError(word)
+            elif key == "inactive" and equals:
+                inactive_s = units.parse_seconds(value)
+            elif key == "valid" and equals:
+                valid_s = units.parse_seconds(value)
+            else:
+                raise ValueError(word)
+        except ValueError:
+            command.fail(f'invalid parameter "{word}"')
+    if not off and not most:
+        command.fail(f'"{command.name}" must have the "max" parameter')
+    from gateway.core.tls_objects import ObjectCache
+
+    conf.certificate_cache = None if off else ObjectCache(most, inactive_s, valid_s)
+
+
+def add_conf_command(conf: Any, command: Command) -> None:
+    """A name and a value for SSL_CONF_cmd(), in the order of the directives."""
+    earlier = conf.conf_commands
+    conf.conf_commands = (*(() if earlier is UNSET else earlier), (command.args[0], command.args[1]))
+
+
+def _add_named(field_name: str, template: Callable[[Command, str], Template]) -> Setter:
+    """One more certificate or key: a path, `data:…`, `engine:…`, `store:…`, or variables that name one."""
+
+    def add(conf: Any, command: Command) -> None:
+        earlier = getattr(conf, field_name)
+        text = command.args[0]
+        name: Any = text
+        if "$" in text:
+            name = Named(template(command, text), command.loader.conf_prefix)
+        elif not text.startswith(("data:", "engine:", "store:")):
+            name = command.loader.path(text, conf=True)
+        setattr(conf, field_name, (*(() if earlier is UNSET else earlier), name))
+
+    return add
+
+
+def _zone(command: Command, word: str, what: str, owner: str) -> Zone:
+    """The zone of `shared:NAME:SIZE`."""
+    _, _, rest = word.partition(":")
+    name, colon, length = rest.partition(":")
+    try:
+        if not name or not colon:
+            raise ValueError(word)
+        size = units.parse_size(length)
+    except ValueError:
+        command.fail(f'invalid {what} "{word}"')
+    if size < _SMALLEST_CACHE:
+        command.fail(f'{what} "{word}" is too small')
+    zones: Zones = command.loader.results.setdefault("zones", Zones())
+    try:
+        return zones.add(name, size, owner)
+    except ZoneError as error:
+        command.fail(str(error))
+
+
+def _set_session_cache(owner: str) -> Setter:
+    def set_session_cache(conf: Any, command: Command) -> None:
+        """off | none | [builtin[:size]] [shared:name:size]."""
+        for word in command.args:
+            kind, colon, rest = word.partition(":")
+            if word in ("off", "none"):
+                conf.builtin = NO_CACHE if word == "off" else NONE_CACHE
+            elif word == "builtin":
+                conf.builtin = DEFAULT_BUILTIN
+            elif kind == "builtin" and rest.isdigit():
+                conf.builtin = int(rest)
+            elif kind == "shared" and colon:
+                conf.zone = _zone(command, word, "session cache", owner)
+                if conf.zone.init is None:
+                    from gateway.core.tls_sessions import SessionCache
+
+                    conf.zone.init = SessionCache().attach
+            else:
+                command.fail(f'invalid session cache "{word}"')
+        if conf.zone is not UNSET and conf.builtin is UNSET:
+            conf.builtin = NO_BUILTIN
+
+    return set_session_cache
+
+
+def _set_ech_file(conf: Any, command: Command) -> None:
+    from gateway._fast import openssl
+
+    command.warn(f'"{command.name}" needs OpenSSL 4.0 with ECH, this is {openssl.version()}, ignored')
+
+
+def server_directives(
+    block: str, where: Context, template: Callable[[Command, str], Template]
+) -> tuple[Directive, ...]:
+    """Those of `block`, which stand in `where`; `template` compiles an argument with its variables."""
+    declared: list[tuple[str, Arguments, Setter]] = [
+        ("certificate", take(1), _add_named("certificates", template)),
+        ("certificate_key", take(1), _add_named("keys", template)),
+        ("certificate_cache", take(1, 2, 3), set_certificate_cache),
+        ("certificate_compression", FLAG, flag("certificate_compression")),
+        ("password_file", take(1), set_passwords),
+        ("protocols", at_least(1), set_protocols),
+        ("ciphers", take(1), string("ciphers")),
+        ("prefer_server_ciphers", FLAG, flag("prefer_server_ciphers")),
+        ("ecdh_curve", take(1), string("ecdh_curve")),
+        ("dhparam", take(1), set_path("dhparam")),
+        ("conf_command", take(2), add_conf_command),
+        ("ech_file", take(1), _set_ech_file),
+        ("session_cache", take(1, 2), _set_session_cache(f"{block}_ssl")),
+        ("session_timeout", take(1), seconds("session_timeout")),
+        ("session_tickets", FLAG, flag("session_tickets")),
+        ("session_ticket_key", take(1), add_path("ticket_keys")),
+        ("reject_handshake", FLAG, flag("reject_handshake")),
+        ("verify_client", take(1), enum_("verify", _VERIFY)),
+        ("verify_depth", take(1), number("verify_depth")),
+        ("client_certificate", take(1), set_path("client_certificate")),
+        ("trusted_certificate", take(1), set_path("trusted_certificate")),
+        ("crl", take(1), set_path("crl")),
+    ]
+    return tuple(
+        Directive(f"ssl_{name}", where, arguments, setter, level="server") for name, arguments, setter in declared
+    )
