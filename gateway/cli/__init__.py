@@ -19,6 +19,8 @@ VERBS: Final = {
     "run": "gateway.dev.run",
     "explain": "gateway.dev.explain.command",
     "check": "gateway.dev.check.command",
+    "compat": "gateway.dev.compat",
+    "fmt": "gateway.dev.fmt",
 }
 
 

@@ -1,0 +1,147 @@
+"""gateway compat: what a configuration uses, and of each directive: done, without effect here, or refused."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from gateway.config import known, parser
+from gateway.config.loader import CONTEXT_NAMES, Loader
+from gateway.config.outline import context_of
+from gateway.modules import MODULES
+from gateway.process import options as process_options
+
+if TYPE_CHECKING:
+    from gateway.config.errors import Where
+    from gateway.config.parser import Statement
+
+State = Literal["done", "no effect", "refused"]
+
+_DEBIAN: Final = ("/etc/nginx/nginx.conf", "/usr/share/nginx")
+# What third parties' modules are for, and what does it here.
+_INSTEAD: Final = (
+    (("lua_", "content_by_lua", "access_by_lua", "rewrite_by_lua", "set_by_lua"), "Lua is not run"),
+    (("js_",), "njs is not run"),
+    (("perl",), "Perl is not run"),
+    (("pagespeed",), "pages are not rewritten; do it when they are built"),
+    (("vhost_traffic_status",), "the figures are in api and status_zone"),
+    (("check", "check_http_send", "check_http_expect_alive"), "health_check, in NGINX Plus's form"),
+    (("passenger_", "rails_"), "Passenger is a server of its own: uwsgi_pass to uWSGI or gunicorn"),
+    (("modsecurity",), "there is no firewall of applications here"),
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Used:
+    """A directive that a configuration uses."""
+
+    name: str
+    module: str
+    state: State
+    why: str = ""
+    places: list[Where] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name, "module": self.module, "state": self.state, "why": self.why,
+            "places": [str(where) for where in self.places],
+        }  # fmt: skip
+
+
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line of the verb."""
+    command = argparse.ArgumentParser(
+        prog="gateway compat",
+        description="List the directives that a configuration uses: done, without effect here and why, refused and "
+        "what instead. Exit codes: 0 all of it runs, 1 something is refused, 2 wrong use.",
+    )
+    command.add_argument("-c", dest="conf", metavar="FILE", help="the configuration")
+    command.add_argument("-p", dest="prefix", metavar="DIR", help="the prefix of relative paths")
+    command.add_argument("--from", dest="system", choices=["debian"], help="the configuration of Debian's nginx")
+    command.add_argument("--all", action="store_true", help="name those that are done, too")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    return command.parse_args(argv)
+
+
+def main(argv: Sequence[str]) -> int:
+    options = arguments(argv)
+    conf, prefix = (options.conf, options.prefix) if options.system is None else _DEBIAN
+    if conf is not None and not conf.startswith("/"):
+        conf = str(Path.cwd() / conf)
+    try:
+        where = process_options.resolve(conf_file=conf, prefix=prefix, test=True, quiet=True)
+    except process_options.NoConfiguration as error:
+        print(f"gateway compat: there is neither {' nor '.join(error.places)}; name one with -c", file=sys.stderr)
+        return 1
+    source = parser.load(where.conf_file, mend=True)
+    found = uses(source.statements.readable())
+    if options.json:
+        json.dump([each.as_json() for each in found], sys.stdout, indent=2)
+        print()
+    else:
+        print(text(found, everything=options.all))
+    if source.error is not None:
+        print(f"gateway compat: read up to here: {source.error}", file=sys.stderr)
+        return 1
+    return 1 if any(each.state == "refused" for each in found) else 0
+
+
+def uses(statements: list[Statement]) -> list[Used]:
+    """By name: what is refused first, then what has no effect, then the rest."""
+    allowed = Loader(MODULES).allowed
+    contexts = {name: context for context, name in CONTEXT_NAMES.items()}
+    found: dict[tuple[str, str], Used] = {}
+
+    def walk(block: list[Statement], around: list[str]) -> None:
+        context = context_of(around)
+        for statement in block:
+            one = _of(statement, context, allowed[contexts[context]._value_] if context in contexts else {})
+            found.setdefault((one.name, one.state), one).places.append(statement.where)
+            if statement.block is not None and statement.name not in known.DATA_BLOCKS:
+                walk(statement.block.readable(), [*around, statement.name])
+
+    walk(statements, [])
+    order = {"refused": 0, "no effect": 1, "done": 2}
+    return sorted(found.values(), key=lambda one: (order[one.state], one.name))
+
+
+def _of(statement: Statement, context: str, allowed: dict[str, Any]) -> Used:
+    name = statement.name
+    entry = known.find(name, context)
+    module = entry.module if entry is not None else known.OWN.get(name, "")
+    if name in allowed or name == "include":
+        return Used(name, module, "done")
+    if entry is None:
+        if known.table().get(name):
+            return Used(name, known.table()[name][0].module, "refused", f"nginx does not allow it in {context}")
+        return Used(name, "", "refused", _instead(name))
+    if entry.no_effect:
+        return Used(name, module, "no effect", entry.no_effect)
+    return Used(name, module, "refused", "not built yet")
+
+
+def _instead(name: str) -> str:
+    for prefixes, words in _INSTEAD:
+        if name.startswith(prefixes):
+            return words
+    return "no directive of nginx's own"
+
+
+def text(found: list[Used], *, everything: bool) -> str:
+    """For a person."""
+    lines = []
+    for one in found:
+        if one.state == "done" and not everything:
+            continue
+        places = ", ".join(str(where) for where in one.places[:3]) + (" …" if len(one.places) > 3 else "")
+        why = f": {one.why}" if one.why else ""
+        lines.append(f"{one.state:<9}  {one.name}{why}  ({places})")
+    counts = {state: sum(one.state == state for one in found) for state in ("done", "no effect", "refused")}
+    uses_of = f"{len({one.name for one in found})} directives: {counts['done']} done"
+    lines.append(f"{uses_of}, {counts['no effect']} without effect here, {counts['refused']} refused")
+    return "\n".join(lines)

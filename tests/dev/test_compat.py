@@ -1,0 +1,63 @@
+"""gateway compat: what a configuration uses, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import main
+from gateway.config import known
+from gateway.config.parser import parse
+from gateway.dev.compat import uses
+
+CONF = """
+worker_processes 1;
+events { accept_mutex on; }
+http {
+    tcp_nopush on;
+    lua_package_path x;
+    server { listen 8080; location / { return 200; nosuch; } set $a b; }
+    map $a $b { include x; nosuch y; }
+}
+"""
+
+
+def _states(text: str) -> dict[str, str]:
+    return {one.name: one.state for one in uses(parse(text).statements.readable())}
+
+
+def test_states() -> None:
+    assert _states(CONF) == {
+        "worker_processes": "done", "events": "done", "http": "done", "server": "done", "listen": "done",
+        "location": "done", "return": "done", "set": "done", "map": "done",
+        "accept_mutex": "no effect", "tcp_nopush": "no effect", "lua_package_path": "refused", "nosuch": "refused",
+    }  # fmt: skip
+
+
+def test_reasons() -> None:
+    found = {one.name: one for one in uses(parse(CONF).statements.readable())}
+    assert found["lua_package_path"].why == "Lua is not run"
+    assert found["accept_mutex"].why == known.table()["accept_mutex"][0].no_effect
+    assert [str(where) for where in found["nosuch"].places] == ["nginx.conf:7"]
+    (misplaced,) = uses(parse("listen 80;").statements.readable())
+    assert (misplaced.state, misplaced.why) == ("refused", "nginx does not allow it in main")
+
+
+def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "nginx.conf"
+    file.write_text("events {} http { server { listen 8080; } }")
+    assert main(["compat", "-c", str(file)]) == 0
+    assert capsys.readouterr().out == "4 directives: 4 done, 0 without effect here, 0 refused\n"
+    assert main(["compat", "-c", str(file), "--all", "--json"]) == 0
+    assert {each["name"] for each in json.loads(capsys.readouterr().out)} == {"events", "http", "server", "listen"}
+    file.write_text("events {} http { pagespeed on; }")
+    assert main(["compat", "-c", str(file)]) == 1
+    assert (
+        f"refused    pagespeed: pages are not rewritten; do it when they are built  ({file}:1)"
+        in capsys.readouterr().out
+    )
+    file.write_text("events {} http {")
+    assert main(["compat", "-c", str(file)]) == 1
+    assert "read up to here: unexpected end of file" in capsys.readouterr().err
