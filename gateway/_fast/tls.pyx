@@ -22,6 +22,7 @@ from gateway._fast.tls_wire cimport cork, drop, flush, uncork
 cdef enum:
     # What is sealed at once: a few records for one system call.
     BATCH = 65536
+    RECORDS = 64            # opened by one read: a peer may put one byte into each
 
 # Where small pieces, and those of files, are put together for their records.
 cdef char scratch[BATCH]
@@ -97,6 +98,7 @@ cdef class TlsStream(Stream):
         """As of a Stream; a peer that closes without close_notify is at its end, as to nginx."""
         cdef ssize_t count = 0
         cdef ssize_t got = 0
+        cdef int records = 0
         cdef Engine ssl = self.ssl
         cdef char* buffer = self.poller.buffer
         if self.fd < 0:
@@ -109,7 +111,8 @@ cdef class TlsStream(Stream):
             limit = BUFFER
         if self.fault is None and not self.error:
             # as much as there is, record after record: what OpenSSL holds raises no edge
-            while got < limit:
+            while got < limit and records < RECORDS:
+                records += 1
                 count = ssl.read(buffer + got, limit - got)
                 if count <= 0:
                     break
@@ -122,7 +125,7 @@ cdef class TlsStream(Stream):
             if got:
                 self.received += got
                 self.readable = count != WANTS_READ
-                self.took(max(got, READ_COST))
+                self.took(max(got, READ_COST * records))
                 return PyBytes_FromStringAndSize(buffer, got)
             if count == WANTS_READ:
                 self.readable = False

@@ -316,6 +316,39 @@ async def test_records_that_come_together_are_all_read() -> None:
         plain.close()
 
 
+async def test_records_of_one_byte_have_their_price_too() -> None:
+    """Each is as dear as a read: the others have their turn after 256 of them (gateway._fast.stream)."""
+    async with running(Lane(clock=trio.current_time)) as lane:
+        plain, theirs = pair(lane, socket.AF_INET)
+        plain.spend(256 * 1024)  # what a stream took before TLS began does not keep it from going on
+        stream = TlsStream(plain, certificates.server())
+        go_on = threading.Event()
+
+        def send(wrapped: ssl.SSLSocket) -> bytes:
+            for _ in range(1000):
+                wrapped.send(b"x")
+            go_on.set()
+            return wrapped.recv(1)
+
+        peer = Peer(theirs, send)
+        await established(stream)
+        await until(go_on.is_set)
+        calls: list[list[int]] = []
+
+        def read() -> None:
+            calls.append([])
+            while stream.readable and (data := stream.recv()):
+                calls[-1].append(len(data))
+
+        stream.handler = read
+        read()
+        await until(lambda: stream.received == 1000)
+        assert max(map(max, filter(None, calls))) == 64 and max(map(sum, calls)) == 256
+        stream.send(b"!")
+        assert await peer.done() == b"!"
+        stream.close()
+
+
 async def test_a_peer_that_does_not_read_gets_all_in_the_end() -> None:
     """What the socket does not take is kept: plain in the queue, and what was sealed as records."""
     async with running() as lane:
