@@ -63,9 +63,9 @@ def make_plan(location: Location, modules: Sequence[HttpModule], handler: str | 
     steps.insert(0, None)
     if content is not None:
         steps.append(content)
-    else:
-        steps += by_phase[Phase.CONTENT]
-        steps.append(_nothing_to_serve)
+    # also behind a handler of its own: one that has nothing for this URI leaves it to files
+    steps += by_phase[Phase.CONTENT]
+    steps.append(_nothing_to_serve)
     logs: list[LogHandler] = by_phase[Phase.LOG]  # type: ignore[assignment]
     return Plan(tuple(steps), tuple(filters), tuple(logs))
 
