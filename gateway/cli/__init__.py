@@ -8,32 +8,60 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from gateway.cli.help import FIRST_WORD, HELP, VERBS, first_word_is_wanted, unknown
+
 if TYPE_CHECKING:
     from gateway.core.logs import Log
     from gateway.process.configuration import Configuration, Load
     from gateway.process.load import Loaded
     from gateway.process.options import Options
 
-# Verbs are modules with main(arguments) -> exit code; they are imported only when asked for.
-VERBS: Final = {
-    "run": "gateway.dev.run",
-    "explain": "gateway.dev.explain.command",
-    "check": "gateway.dev.check.command",
-    "compat": "gateway.dev.compat",
-    "fmt": "gateway.dev.fmt",
-}
+# Of gateway's own words; nginx's options end with 1, as nginx does.
+_WRONG_USE: Final = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the `gateway` command; returns the exit code."""
     gc.disable()  # nothing made during start-up is garbage; workers turn it on again
     argv = list(sys.argv if arguments is None else ["gateway", *arguments])
-    if len(argv) > 1 and argv[1] in VERBS:
-        import importlib
-
-        gc.enable()
-        return int(importlib.import_module(VERBS[argv[1]]).main(argv[2:]))
+    word = argv[1] if len(argv) > 1 else ""
+    if word in VERBS:
+        return _run(word, argv[2:])
+    if word in ("help", "--help"):
+        return _help(argv[2:])
+    if word == "--version":
+        argv[1] = "-v"
+    elif word == "start":
+        del argv[1]
+    elif word and not word.startswith("-"):
+        return _misuse(unknown(word))
+    elif first_word_is_wanted(argv[1:]):
+        return _misuse(*FIRST_WORD)
     return serve(argv, _load)
+
+
+def _run(verb: str, arguments: Sequence[str]) -> int:
+    import importlib
+
+    gc.enable()
+    return int(importlib.import_module(VERBS[verb]).main(arguments))
+
+
+def _help(words: Sequence[str]) -> int:
+    if not words:
+        sys.stdout.write(HELP)
+        return 0
+    if words[0] not in VERBS:
+        return _misuse(unknown(words[0]))
+    return _run(words[0], ["--help"])
+
+
+def _misuse(*lines: str) -> int:
+    from gateway.core.logs import say
+
+    for line in lines:
+        say(line)
+    return _WRONG_USE
 
 
 def _load(options: Options, log: Log) -> Configuration:
