@@ -91,6 +91,12 @@ class Parser:
         self._held = b""  # the beginning of a command, or of what may be one
         self._skipping = False
 
+    def plain(self, data: bytes) -> bool:
+        """Whether feed() would give this back as it is: no command is in it, and none goes on or may begin."""
+        return (
+            not self._held and not self._skipping and _OPEN not in data and b"<" not in data[1 - len(_OPEN) :]
+        )
+
     def feed(self, data: bytes) -> Iterator[Event]:
         held = len(self._held)
         if held:

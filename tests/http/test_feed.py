@@ -21,7 +21,7 @@ from tests.fakes import Peer, farm
 from tests.http2_client import http2, request
 from tests.http_peers import answering
 
-SIZE = 3 << 19
+SIZE = 5 << 18
 # What one client that reads nothing may cost: zlib's own memory, the buffers of a few directives, TLS; not the body.
 BOUND = 750_000
 
@@ -48,9 +48,8 @@ def unchanged(body: bytes) -> bytes:
 
 
 def recoded(body: bytes) -> bytes:
-    table = {byte: bytes([byte]) if byte < 128 else b"?" for byte in range(256)}
-    table[0xC1] = "а".encode()  # noqa: RUF001
-    return b"".join([table[byte] for byte in body])
+    table = {byte: "?" for byte in range(128, 256)} | {0xC1: "а"}  # noqa: RUF001
+    return body.decode("latin-1").translate(table).encode()
 
 
 def included(body: bytes) -> bytes:
@@ -183,6 +182,7 @@ def body_of(reply: Reply) -> bytes:
     return gzip.decompress(reply.body) if reply.header("content-encoding") == b"gzip" else reply.body
 
 
+@functools.cache
 def expected(source: str, name: str) -> bytes:
     body = BODY
     changes = FILTERS[name][1]
@@ -201,7 +201,7 @@ def cases(protocol: str) -> list[tuple[str, str]]:
         for name in FILTERS:
             if name == "gunzip" and source not in ("file", "subrequest"):
                 continue
-            if protocol == "http1" or name in ("none", "sub", "all") or source == "file":
+            if protocol == "http1" or name in ("none", "all") or source == "file":
                 found.append((source, name))
     return found
 
@@ -214,9 +214,10 @@ async def test_what_a_client_that_reads_nothing_costs(protocol: str, tmp_path: P
         for name in FILTERS:
             await engine.get(f"/cache/{name}/a")
         await PROTOCOLS[protocol](engine, "/small", {}, trio.lowlevel.checkpoint)  # what is imported once
+        wanted = {case: expected(*case) for case in cases(protocol)}
         tracemalloc.start()
         try:
-            for source, name in cases(protocol):
+            for source, name in wanted:
                 path = f"/{source}/{name}/{'page' if source == 'subrequest' else 'a'}"
                 fields = {"Accept-Encoding": "gzip"} if name in ("gzip", "all") else {}
                 before = tracemalloc.get_traced_memory()[0]
@@ -226,7 +227,7 @@ async def test_what_a_client_that_reads_nothing_costs(protocol: str, tmp_path: P
                 if costs[0] - before > BOUND:
                     too_much.append(f"{source} {name}: {costs[0] - before}")
                 assert reply.status == 200
-                assert body_of(reply) == expected(source, name), (source, name)
+                assert body_of(reply) == wanted[source, name], (source, name)
         finally:
             tracemalloc.stop()
     assert too_much == []
@@ -375,9 +376,9 @@ async def test_parts_are_cut_before_anything_is_read(tmp_path: Path) -> None:
     text = "charset_map other utf-8 { C1 C3A4; } charset_types *; charset_map other third { 61 62; }" + text
     text = text.replace("charset utf-8;", "charset third;")
     async with serving(text) as engine:
-        reply = await engine.get("/a", {"Range": "bytes=1000000-1499999"})
-        plain = BODY[1_000_000:1_500_000]
+        reply = await engine.get("/a", {"Range": "bytes=700000-1199999"})
+        plain = BODY[700_000:1_200_000]
         assert reply.status == 206 and len(reply.body) == 500_000
         assert reply.body == b"".join([b"b" if x == 97 else bytes([x]) if x < 128 else b"?" for x in plain])
-        reply = await engine.get("/a", {"Range": "bytes=0-99,1000000-1499999"})
+        reply = await engine.get("/a", {"Range": "bytes=0-99,700000-1199999"})
         assert reply.status == 206 and int(reply.header("content-length") or 0) == len(reply.body)

@@ -98,6 +98,18 @@ def test_any_split_gives_the_same_events(pieces: list[bytes], data: st.DataObjec
 
 
 @given(st.lists(PIECES, max_size=40))
+def test_what_is_plain_comes_back_as_it_is(pieces: list[bytes]) -> None:
+    parser = Parser()
+    for piece in pieces:
+        plain = bool(piece) and parser.plain(piece)
+        events = list(parser.feed(piece))
+        if plain:
+            (event,) = events
+            assert isinstance(event, Text) and event.bytes == piece
+    assert not Parser().plain(b"a<!-") and not Parser().plain(b"<!--#echo") and Parser().plain(b"a < b ...")
+
+
+@given(st.lists(PIECES, max_size=40))
 def test_a_command_written_anew_reads_the_same(pieces: list[bytes]) -> None:
     for seen in read([b"".join(pieces)]):
         if isinstance(seen, tuple) and all(b'"' not in value for _, value in seen[1]):

@@ -78,7 +78,11 @@ class Includes:
                     return self._ready()
             if not self.input:
                 break
-            self._steps = self._read(self.input.popleft())
+            piece = self.input.popleft()
+            if piece.__class__ is bytes and self.parser.plain(piece):
+                self._text_out(piece)
+            else:
+                self._steps = self._read(piece)
         if self.last:
             self._text_out(self.parser.finish())
         return self._ready()
