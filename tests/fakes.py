@@ -122,10 +122,10 @@ class Farm:
         self.folder = folder
         self.hits: dict[str, int] = {}
 
-    async def tcp(self, peer: Peer) -> str:
-        """Start a peer on a port of 127.0.0.1; its address."""
-        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        address = f"127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+    async def tcp(self, peer: Peer, *, host: str = "127.0.0.1") -> str:
+        """Start a peer on a port of 127.0.0.1, or of another address of this machine; its address."""
+        listeners = await trio.open_tcp_listeners(0, host=host)
+        address = f"{host}:{listeners[0].socket.getsockname()[1]}"
         return await self._serve(address, listeners, peer)
 
     async def unix(self, peer: Peer) -> str:

@@ -212,8 +212,11 @@ cdef class Loop:
                 return 0
         except Exception as second:
             error = second
-        import traceback
-        traceback.print_exception(error)
+        try:
+            import traceback
+            traceback.print_exception(error)
+        except MemoryError:
+            pass                                # there is none to say it with
         return 0
 
 

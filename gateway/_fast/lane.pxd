@@ -25,5 +25,7 @@ cdef class Listener(Source):
     cdef object retry
     cdef int batch
 
+    cdef int tell(self, int number) except -1
+
 
 cpdef Stream open_stream(Lane lane, bytes address, bytes local, bint keepalive, bint nodelay, bint transparent)

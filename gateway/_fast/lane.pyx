@@ -163,8 +163,11 @@ cdef class Listener(Source):
                 number = errno
                 if number == EAGAIN:
                     break
-                if number in (EINTR, ECONNABORTED, EPROTO, EPERM):
+                if number == EINTR:
+                    continue
+                if number in (ECONNABORTED, EPROTO, EPERM):
                     # this one connection is gone already, or a firewall's; the next may be good
+                    self.tell(number)
                     continue
                 self.trouble(number)
                 break
@@ -184,11 +187,15 @@ cdef class Listener(Source):
         """accept() failed: wait half a second when descriptors or memory ran out, as nginx does."""
         self.pause()
         self.retry = self.poller.call_later(0.5, self.resume)
+        self.tell(number)
+
+    cdef int tell(self, int number) except -1:
         if self.on_error is not None:
             try:
                 self.on_error(number)
             except BaseException as error:
                 self.poller.crash(error, self)
+        return 0
 
     def pause(self):
         """Accept nothing until resume(): connections go to other workers, or wait in the backlog."""

@@ -29,8 +29,25 @@ cdef extern from "<unistd.h>" nogil:
 cdef extern from "<errno.h>" nogil:
     int errno
 
+cdef extern from *:
+    """
+    #include <stdlib.h>
+    #ifdef __GLIBC__
+    #include <malloc.h>
+    #define give_back() ((void) malloc_trim(0))
+    #else
+    #define give_back() ((void) 0)
+    #endif
+    """
+    void give_back() nogil
+
 cdef size_t _title_start = 0
 cdef size_t _title_size = 0
+
+
+def give_memory_back():
+    """Return to the system what is free among the memory that was got of it; it takes a while."""
+    give_back()
 
 
 def signal_when_parent_dies(int signal):

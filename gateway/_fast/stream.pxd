@@ -14,6 +14,7 @@ cdef enum Kind:
 cdef class Stream(Source):
     cdef public object handler
     cdef public object on_deadline
+    cdef public object on_crash     # (error): whose stream it is, told when a handler raised
     cdef double _deadline
     cdef StreamWait waiter      # the wait of a fibre, if one waits for this stream
     cdef list queue
@@ -54,6 +55,7 @@ cdef class Stream(Source):
     cdef int begin(self, Poller lane, int fd, bint connecting, bint readable) except -1
     cdef int take_error(self) except -1
     cdef int tell(self) except -1
+    cdef int broke(self, BaseException error) except -1
     cdef int fail(self, int error) except -1
     cdef int drop_queue(self) except -1
     cdef int full(self) except -1

@@ -6,6 +6,7 @@ from gateway._fast.poller import Poller, Source
 class Stream(Source):
     handler: Callable[[], object] | None
     on_deadline: Callable[[], object] | None
+    on_crash: Callable[[Exception], object] | None
     deadline: float
     def set_deadline(self, value: float) -> None: ...
     chunk: int

@@ -105,8 +105,20 @@ cdef class Stream(Source):
                 else:
                     self.handler()
             except BaseException as error:
+                self.broke(error)
+        return 0
+
+    cdef int broke(self, BaseException error) except -1:
+        """A handler raised: nobody knows what state it left, so its owner gives up, and the stream ends."""
+        cdef object on_crash = self.on_crash
+        try:
+            if on_crash is not None and isinstance(error, Exception):
+                on_crash(error)
+            else:
                 self.poller.crash(error, self)
-                self.close()
+        except BaseException as second:
+            self.poller.crash(second, self)
+        self.close()
         return 0
 
     cdef int go_on(self) except -1:
@@ -142,8 +154,7 @@ cdef class Stream(Source):
             else:
                 callback()
         except BaseException as error:
-            self.poller.crash(error, self)
-            self.close()
+            self.broke(error)
         return 0
 
     @property
@@ -485,7 +496,7 @@ cdef class Stream(Source):
         self.readable = self.writable = self.connecting = False
         self.drop_queue()
         self.rate = None
-        self.handler = self.on_deadline = None
+        self.handler = self.on_deadline = self.on_crash = None
         self.poller.streams -= 1
         c_close(fd)
         if self.waiter is not None:

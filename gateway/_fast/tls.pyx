@@ -43,6 +43,7 @@ cdef class TlsStream(Stream):
         plain.poller.replace(plain, self)
         self.handler = plain.handler
         self.on_deadline = plain.on_deadline
+        self.on_crash = plain.on_crash
         self._deadline = plain._deadline
         self.chunk = plain.chunk
         self.error = plain.error
@@ -52,7 +53,7 @@ cdef class TlsStream(Stream):
         self.peer_closed = plain.peer_closed
         self.ssl.wire.drained = not plain.readable and not plain.spent
         self.ssl.wire.closing = plain.peer_closed or plain.error != 0
-        plain.handler = plain.on_deadline = None
+        plain.handler = plain.on_deadline = plain.on_crash = None
 
     def __repr__(self):
         return f"<TlsStream fd={self.fd} pending={self.pending} error={self.error}>"

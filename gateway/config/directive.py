@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from gateway.config import units
 from gateway.config.conf import UNSET
 from gateway.config.errors import ConfigError, Where
+from gateway.config.text import for_system
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
@@ -202,6 +203,15 @@ def string(field_name: str) -> Setter:
         store(conf, field_name, command.args[0], command)
 
     return set_string
+
+
+def file_name(field_name: str) -> Setter:
+    """The name of a file or folder, as it is written."""
+
+    def set_file_name(conf: Any, command: Command) -> None:
+        store(conf, field_name, for_system(command.args[0]), command)
+
+    return set_file_name
 
 
 def enum_(field_name: str, values: Mapping[str, Any]) -> Setter:

@@ -164,6 +164,7 @@ def _ratio(one: str, other: str) -> float:
 # Directives that gateway has and open nginx does not, each with whose it is.
 OWN: dict[str, str] = {
     "api": "NGINX Plus",
+    "diagnosis_probe": "gateway",
     "queue": "NGINX Plus",
     "state": "NGINX Plus",
     "status_zone": "NGINX Plus",

@@ -10,6 +10,7 @@ from gateway.config.conf import Conf
 from gateway.config.directive import Command, Context, Directive
 from gateway.config.errors import ConfigError, Where
 from gateway.config.parser import Block, Statement
+from gateway.config.text import for_system
 
 # The names of contexts in the table of known directives.
 CONTEXT_NAMES: dict[Context, str] = {
@@ -109,7 +110,11 @@ class Loader:
         raise ConfigError(message, where)
 
     def path(self, name: str, *, conf: bool = False) -> str:
-        """A file name of the configuration made absolute, against the prefix or the configuration's folder."""
+        """A file name of the configuration made absolute, against the prefix or the configuration's folder.
+
+        Errors: ValueError.
+        """
+        for_system(name)
         if name.startswith("/"):
             return name
         return (self.conf_prefix if conf else self.prefix) + name
@@ -154,7 +159,13 @@ class Loader:
         if not directive.arguments.allows(len(statement.args)):
             raise ConfigError(f'invalid number of arguments in "{name}" directive', statement.where)
         conf = scope.conf(module, directive.level) if getattr(module, directive.level, None) is not None else None
-        directive.set(conf, Command(statement, directive, scope, self))
+        try:
+            directive.set(conf, Command(statement, directive, scope, self))
+        except (ValueError, OverflowError) as error:
+            if directive.block:
+                raise
+            # What its setter did not foresee: a word that is none for the system, a number too large for the kernel.
+            raise ConfigError(f'invalid value in "{name}" directive: {error}', statement.where) from None
 
     def _without_effect(self, statement: Statement, scope: Scope) -> None:
         """A directive that no module declares here: unknown, misplaced, not built yet, or without meaning for us."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from gateway.config.errors import ConfigError, Where
 from gateway.config.lexer import Ending, Lexer, Reading
 from gateway.config.text import to_bytes
+from gateway.config.whole_file import read_whole
 
 _STREAM_OR_MAIL = ("stream", "mail")
 
@@ -85,8 +86,7 @@ class Outline:
     def _data(self, file: str) -> bytes:
         if file not in self._files:
             try:
-                with open(to_bytes(file), "rb") as opened:
-                    self._files[file] = opened.read()
+                self._files[file] = read_whole(to_bytes(file))
             except (OSError, ValueError):
                 self._files[file] = b""
         return self._files[file]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from gateway.config.errors import ConfigError, Note, Where
 from gateway.config.lexer import Ending, Lexer, Words
 from gateway.config.text import to_bytes, to_str
+from gateway.config.whole_file import read_whole
 
 # Far beyond any real file; keeps whoever walks the tree from running out of stack.
 MAX_DEPTH = 100
@@ -238,8 +239,7 @@ class _File:
 
 def _contents(name: str, where: Where | None) -> bytes:
     try:
-        with open(to_bytes(name), "rb") as file:
-            return file.read()
+        return read_whole(to_bytes(name))
     except IsADirectoryError as error:
         # nginx opens directories too, and notices only when it reads.
         notes = (Note("included here", where),) if where else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
+from gateway.config.text import for_system
 from gateway.core.listening import ListenAddress, address_text
 
 
@@ -18,6 +19,8 @@ def parse_listen(text: str) -> list[ListenAddress]:
         path = text[5:]
         if not path:
             raise AddressError("no path in the unix domain socket")
+        if "\0" in path:
+            raise AddressError("NUL byte in the path of the unix domain socket")
         if len(path.encode("utf-8", "surrogateescape")) > 107:
             raise AddressError("too long path in the unix domain socket")
         return [ListenAddress(socket.AF_UNIX, path, f"unix:{path}")]
@@ -40,8 +43,8 @@ def parse_listen(text: str) -> list[ListenAddress]:
 def resolve(host: str) -> list[tuple[int, str]]:
     """(family, numeric address) of a name, by the system's resolver, at load time."""
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
+        found = socket.getaddrinfo(for_system(host), None, type=socket.SOCK_STREAM)
+    except (OSError, ValueError):
         raise AddressError("host not found") from None
     return list(dict.fromkeys((int(family), str(address[0])) for family, _, _, _, address in found))
 

@@ -176,7 +176,9 @@ def _address(text: str) -> tuple[int, tuple[str, int] | str]:
         path = text[5:]
         if not path:
             raise ValueError(f'no path in the unix domain socket in syslog server "{text}"')
-        if len(path.encode()) > 107:
+        if "\0" in path:
+            raise ValueError(f'NUL byte in the path of the unix domain socket in syslog server {text!r}')
+        if len(path.encode("utf-8", "surrogateescape")) > 107:
             raise ValueError(f'too long path in the unix domain socket in syslog server "{text}"')
         return socket.AF_UNIX, path
     if text.startswith("["):

@@ -25,6 +25,7 @@ class Transport(Protocol):
 
     handler: Callable[[], object] | None
     on_deadline: Callable[[], object] | None
+    on_crash: Callable[[Exception], object] | None
     deadline: float
     error: int
 

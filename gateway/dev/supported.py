@@ -84,7 +84,8 @@ def table() -> str:
     for name, owner in known.OWN.items():
         owners.setdefault(owner, []).append(name)
     for owner, names in owners.items():
-        lines += ["", f"Of {owner}, in its syntax, which open nginx does not have: {_names(names)}."]
+        whose = "gateway's own" if owner == "gateway" else f"{owner}, in its syntax"
+        lines += ["", f"Of {whose}, which open nginx does not have: {_names(names)}."]
     return "\n".join(lines)
 
 

@@ -19,7 +19,7 @@ cdef class BodyDecoder:
 
 
 cdef class RequestBody:
-    cdef readonly Request request
+    cdef public Request request
     cdef public list memory
     cdef public TempFile file
     cdef public long long size
@@ -28,6 +28,7 @@ cdef class RequestBody:
     cdef public object failed
     cdef public long long limit
 
+    cpdef leave(self)
     @cython.locals(core=EngineSettings)
     cpdef add(self, bytes data)
     cpdef hold(self, bytes data)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway._fast.chunked import ChunkedDecoder
 from gateway._fast.errors import HeadError
+from gateway.core.files import FileError
 from gateway.core.lane import current_fibre, park
 from gateway.core.pieces import FileSlice, Piece
 from gateway.core.temp_files import TempFile
@@ -69,7 +70,7 @@ class RequestBody:
     """A request's body as far as it was read. `pieces()` gives it for an upstream, `data()` for a variable."""
 
     def __init__(self, request: Request) -> None:
-        self.request = request
+        self.request: Request = request  # None once it has ended
         self.memory: list[bytes] = []
         self.file: TempFile | None = None
         self.size = 0
@@ -77,6 +78,11 @@ class RequestBody:
         self.given = False  # a part went to an upstream as it came: nobody else can have the whole
         self.failed: BodyError | None = None  # what came so far cannot be read, and never will be
         self.limit = request.location.core.client_max_body_size
+
+    def leave(self) -> None:
+        """Its request has ended. No cycle is left, which would keep all that was read until the collector comes by."""
+        self.request = None  # type: ignore[assignment]
+        self.failed = None
 
     def add(self, data: bytes) -> None:
         """Keep a decoded part; it goes to a file once memory holds more than client_body_buffer_size."""
@@ -100,6 +106,14 @@ class RequestBody:
         return parts
 
     def _to_file(self) -> None:
+        """Write what memory holds. Errors: BodyError (a full disk, a folder that is not there), told already."""
+        try:
+            self._write()
+        except FileError as error:
+            self.request.log("crit", error.message, OSError(error.errno, ""))
+            raise BodyError(500, b"") from None
+
+    def _write(self) -> None:
         request = self.request
         if self.file is None:
             core = request.location.core
@@ -148,6 +162,8 @@ def read_body_nowait(request: Request) -> bool:
         request.output.body_begins(True)
     if body.failed is not None:
         raise body.failed
+    if body.request is None:
+        raise BodyError(400, b"")
     output = request.output
     try:
         while not body.complete:

@@ -116,6 +116,10 @@ class Client(Output):
         """worker_shutdown_timeout is over."""
         raise NotImplementedError
 
+    def crashed(self, error: Exception) -> None:
+        """A handler of its events raised."""
+        self.worker.gave_up(self, error)
+
     def take_input(self) -> bytes:
         """What came and was not used yet, for who goes on with the stream himself."""
         return b""

@@ -65,6 +65,7 @@ class Connection(Client):
         stream = self.stream
         stream.handler = self.on_event
         stream.on_deadline = self.on_deadline
+        stream.on_crash = self.crashed
         stream.set_deadline(self.started + self.server.header_timeout)
         worker.connections.add(self)
 
@@ -526,6 +527,8 @@ class Connection(Client):
             self.close()
             return
         request.aborted = True
-        request.client_event()
-        if self.request is request:
-            self.terminate(request)
+        try:
+            request.client_event()
+        finally:
+            if self.request is request:
+                self.terminate(request)

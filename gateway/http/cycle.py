@@ -37,7 +37,13 @@ class HttpCycle(Cycle):
 
     def accept(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
         assert isinstance(listening, HttpListening)
-        Connection(worker, fd, peer, listening).begin()
+        connection = Connection(worker, fd, peer, listening)
+        try:
+            connection.begin()
+        except Exception as error:
+            # of who has the stream by now: HTTP/2 may
+            crashed = connection.stream.on_crash or connection.crashed
+            crashed(error)
 
     def plan_of(self, location: Location) -> Plan:
         if location.plan is None:
@@ -85,5 +91,8 @@ class HttpCycle(Cycle):
     def crashed(self, request: Request, error: BaseException) -> None:
         """A bug in a handler: its traceback in the error log; the client gets a 500."""
         if isinstance(error, NoPath):
+            return
+        if isinstance(error, MemoryError):
+            request.connection.worker.out_of_memory()
             return
         self.log_request(request, "alert", crash_text(error))

@@ -18,6 +18,7 @@ from gateway.http.h2_stream import Http2Stream
 from gateway.http.lingering import Lingering
 from gateway.protocol import http2_frames as wire
 from gateway.protocol.http2_frames import Frame, FrameReader, Http2Error
+from gateway.serving.worker import crash_text
 
 if TYPE_CHECKING:
     from gateway.http.h2_settings import Http2Settings
@@ -76,6 +77,7 @@ class Http2Connection(Client):
         tcp = self.stream
         tcp.handler = self.on_event
         tcp.on_deadline = self.on_deadline
+        tcp.on_crash = self.crashed
         self.worker.connections.add(self)
         if self.core.tcp_nodelay:
             tcp.nodelay()
@@ -354,9 +356,21 @@ class Http2Connection(Client):
 
     def abort(self) -> None:
         """worker_shutdown_timeout is over."""
+        try:
+            for stream in list(self.streams.values()):
+                stream.abort()
+        finally:
+            self.close()
+
+    def crashed(self, error: Exception) -> None:
+        """A handler raised: each stream's request ends, whatever becomes of the others."""
+        self.failed = True
         for stream in list(self.streams.values()):
-            stream.abort()
-        self.close()
+            try:
+                stream.abort()
+            except Exception as second:
+                self.worker.log("alert", crash_text(second).encode("utf-8", "surrogateescape"))
+        super().crashed(error)
 
     # -- frames --------------------------------------------------------------------------------------------------
 

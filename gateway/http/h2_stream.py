@@ -366,12 +366,14 @@ class Http2Stream(Client):
 
     def abort(self) -> None:
         """worker_shutdown_timeout is over."""
-        self.lose()
         request = self.request
-        if request is not None:
-            request.aborted = True
-            self.tell()
-            if self.request is request:
+        try:
+            self.lose()
+            if self.request is not None:
+                self.request.aborted = True
+                self.tell()
+        finally:
+            if request is not None and self.request is request:
                 self._end(request)
 
     def timed_out(self) -> None:

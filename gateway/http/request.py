@@ -168,6 +168,8 @@ class Request:
             self.head_sent = False
             self._forget_filters()
             return error.status
+        if isinstance(error, MemoryError) and self.body is not None:
+            self.body.memory = []
         self.cycle.crashed(self, error)
         return 500 if not self.head_sent else self.abort()
 
@@ -497,6 +499,8 @@ class Request:
         feed = self.feed
         if feed is not None:
             feed.close()
+        if self.body is not None and self._main is None:
+            self.body.leave()
         cleanups = self._cleanups
         if cleanups is None:
             return

@@ -15,15 +15,16 @@ from gateway.config.directive import (
     Command,
     Directive,
     at_least,
+    file_name,
     flag,
     number,
     offset,
-    string,
     take,
     time_s,
 )
 from gateway.config.errors import ConfigError
 from gateway.config.module import CoreModule
+from gateway.config.text import for_system
 from gateway.config.units import parse_number
 
 # nginx's build default (NGX_USER) for a master that is root and has no `user`.
@@ -85,8 +86,8 @@ def set_user(conf: CoreConf, command: Command) -> None:
             'the "user" directive makes sense only if the master process runs with super-user privileges, ignored'
         )
         return
-    name = command.args[0]
-    group = command.args[-1]
+    name = for_system(command.args[0])
+    group = for_system(command.args[-1])
     conf.username = name
     try:
         conf.user = pwd.getpwnam(name).pw_uid
@@ -101,7 +102,7 @@ def set_user(conf: CoreConf, command: Command) -> None:
 def set_env(conf: CoreConf, command: Command) -> None:
     if conf.env is UNSET:
         conf.env = []
-    conf.env.append(command.args[0])
+    conf.env.append(for_system(command.args[0]))
 
 
 def set_priority(conf: CoreConf, command: Command) -> None:
@@ -167,7 +168,7 @@ module = CoreModule(
     directives=(
         _main("daemon", FLAG, flag("daemon")),
         _main("master_process", FLAG, flag("master_process")),
-        _main("pid", take(1), string("pid")),
+        _main("pid", take(1), file_name("pid")),
         _main("worker_processes", take(1), set_worker_processes),
         _main("user", take(1, 2), set_user),
         _main("env", take(1), set_env),
@@ -176,6 +177,6 @@ module = CoreModule(
         _main("worker_priority", take(1), set_priority),
         _main("worker_cpu_affinity", at_least(1), set_cpu_affinity),
         _main("worker_shutdown_timeout", take(1), time_s("worker_shutdown_timeout")),
-        _main("working_directory", take(1), string("working_directory")),
+        _main("working_directory", take(1), file_name("working_directory")),
     ),
 )

@@ -9,6 +9,7 @@ import random
 import resource
 import signal
 import time
+import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast import process as system
@@ -234,6 +235,8 @@ def preload() -> None:
     """Import, before the fork and after the sockets are bound, what each worker would otherwise import for itself."""
     for name in ("trio", "gateway.core.lane"):
         importlib.import_module(name)
+    # What a traceback is made with is imported by the first one.
+    traceback.format_exception(RuntimeError())
     # Importing Trio runs ldconfig (ctypes.util); its end is not a worker's.
     signal.sigtimedwait({signal.SIGCHLD}, 0)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gateway.core.listening import ListenAddress
     from gateway.serving.cycle import Cycle
 
+_INT_MAX = 2**31 - 1
+
 Key = tuple[int, Any, bool]  # a ListenAddress's
 
 
@@ -116,20 +118,22 @@ def _set_option(listen: Listen, word: str, command: Command) -> None:
         address.ipv6only = value == "on"
         seen.add(name)
     elif name == "backlog" and equals:
-        if not value.isdigit() or int(value) == 0:
+        number = _kernel_number(value)
+        if not number:
             command.fail(f'invalid backlog "{word}"')
-        address.backlog = int(value)
+        address.backlog = number
         seen.add(name)
     elif name in ("rcvbuf", "sndbuf") and equals:
         try:
-            setattr(address, name, units.parse_size(value))
+            setattr(address, name, min(units.parse_size(value), _INT_MAX))
         except ValueError:
             command.fail(f'invalid {name} "{word}"')
         seen.add(name)
     elif name == "fastopen" and equals:
-        if not value.isdigit():
+        length = _kernel_number(value)
+        if length is None:
             command.fail(f'invalid fastopen "{word}"')
-        address.fastopen = int(value)
+        address.fastopen = length
         seen.add(name)
     elif name == "so_keepalive" and equals:
         _keepalive(address, value, command)
@@ -141,6 +145,14 @@ def _set_option(listen: Listen, word: str, command: Command) -> None:
         command.fail(f'invalid parameter "{word}"')
 
 
+def _kernel_number(text: str) -> int | None:
+    """A number for the kernel, which takes an int; None if it is none."""
+    try:
+        return min(units.parse_number(text), _INT_MAX)
+    except ValueError:
+        return None
+
+
 def _keepalive(address: ListenAddress, value: str, command: Command) -> None:
     """so_keepalive=on|off|[idle]:[interval]:[count]."""
     if value in ("on", "off"):
@@ -150,9 +162,9 @@ def _keepalive(address: ListenAddress, value: str, command: Command) -> None:
     try:
         if len(parts) != 3 or parts == ["", "", ""]:
             raise ValueError(value)
-        address.keepidle = units.parse_seconds(parts[0]) if parts[0] else 0
-        address.keepintvl = units.parse_seconds(parts[1]) if parts[1] else 0
-        address.keepcnt = int(parts[2]) if parts[2] else 0
+        address.keepidle = min(units.parse_seconds(parts[0]), _INT_MAX) if parts[0] else 0
+        address.keepintvl = min(units.parse_seconds(parts[1]), _INT_MAX) if parts[1] else 0
+        address.keepcnt = min(units.parse_number(parts[2]), _INT_MAX) if parts[2] else 0
     except ValueError:
         command.fail(f'invalid so_keepalive value: "{value}"')
     address.keepalive = True

@@ -13,6 +13,9 @@ cdef class Worker:
     cdef public object counters
     cdef long _sequence
     cdef list _listeners
+    cdef dict _failed_at
+    cdef bytes _reserve
+    cdef double _memory_failed_at
     cdef public object nursery
 
     cpdef next_connection(self)

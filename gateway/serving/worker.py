@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from gateway._fast.process import give_memory_back
 from gateway.core.logs import LEVELS, Log
 from gateway.core.regex import MatchError
 
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 # How long a new worker waits for what its first requests need: one that fails at once serves nobody better.
 _READY_WITHIN_S: Final = 0.1
 _LOOK_S: Final = 0.001
+# What is missing will be there again; a failure after this long without one is news.
+_RUN_OUT: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+_QUIET_S: Final = 10.0
+# Kept for the moment at which there is no memory: enough for some arenas of Python's. Nobody touches the pages.
+_RESERVE: Final = 4 * 1024 * 1024
+_SAY_AGAIN_S: Final = 1.0
 
 
 class ClientConnection(Protocol):
@@ -58,10 +66,14 @@ class Worker:
         self.counters: Any = None  # the worker's row of shared words, as stub_status shows them
         self._sequence = 0
         self._listeners: list[Any] = []
+        self._reserve: bytes | None = bytes(_RESERVE)
+        self._memory_failed_at = -_SAY_AGAIN_S
+        self._failed_at: dict[int, float] = {}  # by errno: when accept() failed so last
         self.nursery: Any = None
 
     def start(self, listeners: Iterable[Listener]) -> None:
         """Begin to accept on these sockets."""
+        self.lane.on_crash = self._handler_crashed
         for cycle in self.cycles:
             cycle.worker = self
             for callback in cycle.on_worker_start:
@@ -89,18 +101,34 @@ class Worker:
             owner, shared = listener.address.owner, listener.worker is None
             if listener.address.datagram:
                 self._listeners.append(owner.cycle.receive(self, listener.fd, owner, shared))
-            else:
-                self._listeners.append(self.lane.listen(listener.fd, self.acceptor(owner), exclusive=shared))
+                continue
+            listens = self.lane.listen(listener.fd, self.acceptor(owner), exclusive=shared)
+            listens.on_error = self._accept_failed
+            self._listeners.append(listens)
+
+    def _accept_failed(self, number: int) -> None:
+        """nginx's line. What has run out is said once: it is tried again twice a second, until it works."""
+        level = {errno.EMFILE: "crit", errno.ENFILE: "crit", errno.ECONNABORTED: "error"}.get(number, "alert")
+        now = self.lane.now
+        before, self._failed_at[number] = self._failed_at.get(number, -_QUIET_S), now
+        if number in _RUN_OUT and now - before < _QUIET_S:
+            return
+        self.main_log.write(LEVELS[level], "accept4() failed", errno=number)
 
     def acceptor(self, listening: Listening) -> Callable[[int, bytes], None]:
         """What a connection to this socket comes to."""
         accept = listening.cycle.accept
 
         def accepted(fd: int, peer: bytes) -> None:
-            if self.admit():
-                accept(self, fd, peer, listening)
-            else:
+            if not self.admit():
                 os.close(fd)
+                return
+            try:
+                accept(self, fd, peer, listening)
+            except BaseException:
+                if self.counters is not None:
+                    self.counters.closed()
+                raise
 
         return accepted
 
@@ -149,6 +177,51 @@ class Worker:
         self.connections.discard(connection)
         if self.counters is not None:
             self.counters.closed()
+
+    def gave_up(self, connection: ClientConnection, error: BaseException) -> None:
+        """A handler of this connection raised, which is a bug: it ends, and is counted no more, whatever else fails."""
+        self._crashed(connection, error)
+        for step in (connection.abort, connection.close):
+            try:
+                step()
+            except Exception as second:
+                self._crashed(connection, second)
+        connection.stream.close()
+        if connection in self.connections:
+            self.connection_closed(connection)
+
+    def _crashed(self, connection: ClientConnection | None, error: BaseException) -> None:
+        if isinstance(error, MemoryError):
+            self.out_of_memory()
+            return
+        number = getattr(connection, "number", 0)
+        self.main_log.write(LEVELS["alert"], crash_text(error), connection=number)
+
+    def _handler_crashed(self, error: BaseException, where: object) -> None:
+        """Of a timer, a fibre or a stream that nobody answers for."""
+        self._crashed(None, error)
+
+    def out_of_memory(self) -> None:
+        """Somebody met a MemoryError: say so, no more than once a second, and let go what is kept for such a moment.
+
+        What the request of that moment held is freed with it; to end it properly takes a little memory, too.
+        """
+        self._reserve = None
+        try:
+            now = self.lane.fresh()
+            if now - self._memory_failed_at >= _SAY_AGAIN_S:
+                self._memory_failed_at = now
+                self.main_log.write(LEVELS["emerg"], "malloc() failed", errno=errno.ENOMEM)
+                self.lane.call_later(_SAY_AGAIN_S, self._reserve_again)
+        except MemoryError:
+            pass  # then it is not said
+
+    def _reserve_again(self) -> None:
+        give_memory_back()  # of the request that took it all, too
+        try:
+            self._reserve = bytes(_RESERVE)
+        except MemoryError:
+            self.lane.call_later(_SAY_AGAIN_S, self._reserve_again)
 
     def log(self, level: str, message: bytes) -> None:
         self.main_log.write(LEVELS[level], message)

@@ -206,8 +206,13 @@ class Session:
             self.close()
 
     def _end(self) -> None:
-        if self.upstream is not None:
-            self.upstream.release()
+        try:
+            if self.upstream is not None:
+                self.upstream.release()
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
         for handler in () if self.handed_over else self.server.plan.log_handlers:
             try:
                 handler(self)
@@ -223,4 +228,7 @@ class Session:
 
     def crashed(self, error: BaseException) -> None:
         """A bug in a handler: its traceback in the error log."""
+        if isinstance(error, MemoryError):
+            self.worker.out_of_memory()
+            return
         self.log("alert", crash_text(error).encode("utf-8", "surrogateescape"))

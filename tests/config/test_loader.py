@@ -156,3 +156,26 @@ def test_without_mistakes_all_is_done() -> None:
 
 def test_a_block_that_was_not_opened_ends_the_gathering() -> None:
     assert gathered("http;\n usr me;") == ['directive "http" has no opening "{" in nginx.conf:1']
+
+
+class Kernel:
+    name = "kernel"
+    main = None
+
+    def wrong(conf: Any, command: Command) -> None:
+        raise OverflowError("Python int too large to convert to C long")
+
+    directives = (Directive("number", MAIN, take(1), wrong), Directive("block", MAIN, NOARGS, wrong, block=True))
+
+
+def test_what_a_setter_did_not_foresee_has_its_place() -> None:
+    loader = Loader([Kernel])
+    with pytest.raises(ConfigError, match=r'invalid value in "number" directive: Python int .* in nginx.conf:2'):
+        loader.walk(parse("\nnumber 1;").statements, Scope(Context.MAIN))
+    with pytest.raises(OverflowError):  # of a block it may be anything: a bug that must be seen
+        loader.walk(parse("block { }").statements, Scope(Context.MAIN))
+
+
+def test_a_path_with_a_nul_byte() -> None:
+    with pytest.raises(ValueError, match="NUL byte"):
+        Loader([]).path("a\0b")

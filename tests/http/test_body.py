@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.engine import read_reply, serving
+from tests.fakes import answer, farm
+from tests.speeches import HTTP
 
 PLAIN = """
 server {
@@ -58,3 +65,32 @@ async def test_a_chunked_body_that_came_with_the_head_may_be_too_large() -> None
         data = await engine.raw(b"POST /reads HTTP/1.1\r\n" + CHUNKED + b"9\r\n123456789\r\n0\r\n\r\n")
         assert read_reply(data).status == 413
         assert any("client intended to send too large chunked body" in line for line in engine.log.lines)
+
+
+@pytest.mark.parametrize("fails", ["pwrite", "open"])
+async def test_a_full_disk(fails: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """500, and a line as nginx has it; the next request is served when there is room again."""
+    full = True
+
+    def failing(real: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
+            if full and (fails != "open" or str(tmp_path) in os.fsdecode(arguments[0])):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*arguments, **named)
+
+        return call
+
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(answer(HTTP.ok, speech=HTTP))
+        text = f"""client_body_temp_path {tmp_path}; server {{ listen 127.0.0.1:80; client_body_buffer_size 1k;
+            location / {{ proxy_pass http://{address}; }} }}"""
+        async with serving(text) as engine:
+            # one part, or several that are written together
+            for name in ("open",) if fails == "open" else ("pwrite", "pwritev"):
+                monkeypatch.setattr(os, name, failing(getattr(os, name)))
+            assert (await engine.request("POST", "/", {}, b"x" * 30000)).status == 500
+            (line,) = [line for line in engine.log.lines if "[crit]" in line]
+            assert f"{fails}" in line and "failed (28: No space left on device), client: " in line
+            assert not [line for line in engine.log.lines if "Traceback" in line]
+            full = False
+            assert (await engine.request("POST", "/", {}, b"x" * 30000)).status == 200

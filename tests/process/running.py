@@ -177,7 +177,7 @@ class Running:
     @property
     def log(self) -> str:
         file = self.folder / "error.log"
-        return file.read_text() if file.exists() else ""
+        return file.read_text(errors="replace") if file.exists() else ""
 
     def logged(self, pattern: str) -> list[str]:
         return re.findall(pattern, self.log)

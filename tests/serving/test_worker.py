@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Any
 
@@ -51,3 +52,36 @@ async def test_accepts_when_all_is_there_or_a_moment_later(
             worker.close_listeners()
             worker.abort()
             nursery.cancel_scope.cancel()
+
+
+async def test_without_memory_it_is_said_once_a_second(autojump_clock: trio.testing.MockClock) -> None:
+    sink = MemorySink()
+    async with trio.open_nursery() as nursery:
+        lane = Lane(clock=trio.current_time)
+        await nursery.start(lane.run)
+        worker = Worker([], lane, Log(sink), 0, 16)
+        for _ in range(3):
+            for _ in range(5):
+                worker.out_of_memory()
+            await trio.sleep(1.5)
+        assert [line.partition("] ")[2].partition(": ")[2] for line in sink.lines] == (
+            ["malloc() failed (12: Cannot allocate memory)"] * 3
+        )
+        nursery.cancel_scope.cancel()
+
+
+async def test_accept_that_fails_is_told_as_nginx_does(autojump_clock: trio.testing.MockClock) -> None:
+    sink = MemorySink()
+    async with trio.open_nursery() as nursery:
+        lane = Lane(clock=trio.current_time)
+        await nursery.start(lane.run)
+        worker = Worker([], lane, Log(sink), 0, 16)
+        for number, times in ((errno.EMFILE, 5), (errno.ECONNABORTED, 2), (errno.EPERM, 1)):
+            for _ in range(times):
+                worker._accept_failed(number)
+                await trio.sleep(0.5)
+        await trio.sleep(60)
+        worker._accept_failed(errno.EMFILE)
+        nursery.cancel_scope.cancel()
+    told = [line.partition("[")[2].partition("]")[0] for line in sink.lines if "accept4() failed (" in line]
+    assert told == ["crit", "error", "error", "alert", "crit"]

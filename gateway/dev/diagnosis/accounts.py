@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 
 def user_name(uid: int) -> str:
@@ -15,6 +16,14 @@ def group_name(gid: int) -> str:
     return _name("/etc/group", gid)
 
 
+def primary_group(user: str) -> str:
+    """The name of the group that an account begins in; Debian's nobody is in nogroup. The number where it has none."""
+    for fields in _lines("/etc/passwd"):
+        if len(fields) > 3 and user in (fields[0], fields[2]) and fields[3].isdigit():
+            return group_name(int(fields[3]))
+    return user
+
+
 def who_we_are() -> str:
     """Whom the kernel takes this process for: `uid 33 (www-data)`."""
     uid = os.geteuid()
@@ -23,12 +32,16 @@ def who_we_are() -> str:
 
 def _name(file: str, number: int) -> str:
     wanted = str(number)
+    for fields in _lines(file):
+        if len(fields) > 2 and fields[2] == wanted:
+            return fields[0]
+    return wanted
+
+
+def _lines(file: str) -> Iterator[list[str]]:
     try:
         with open(file, encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                fields = line.split(":")
-                if len(fields) > 2 and fields[2] == wanted:
-                    return fields[0]
+                yield line.rstrip("\n").split(":")
     except OSError:
-        pass
-    return wanted
+        return

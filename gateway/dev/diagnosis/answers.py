@@ -28,6 +28,8 @@ def on_head(exchange: Exchange) -> Iterator[Note]:
         upgrade = bytes(exchange.request.head.upgrade)
         if upgrade.lower() == b"websocket" and not _passes_upgrade(exchange.conf):
             yield "warn", ("websocket", id(exchange.conf)), lambda: _websocket(exchange)
+    if prefix == "proxy" and head.status == 400 and b"HTTPS" in preread(exchange):
+        yield "error", ("speaks TLS", _peer(exchange)), lambda: _speaks_tls(exchange)
     if prefix in ("uwsgi", "scgi", "fastcgi") and head.status in _BAD_REQUEST and _is_http_server(exchange):
         yield "error", ("speaks HTTP", _peer(exchange)), lambda: _speaks_http(exchange)
 
@@ -40,6 +42,17 @@ def doubtful(exchange: Exchange) -> bool:
         return False
     fields = {lower for lower, _, _ in head.fields}
     return b"connection" in fields and not fields & {b"server", b"date"}
+
+
+def own_failure(exchange: Exchange) -> str | None:
+    """What stands behind a 500 that uWSGI itself writes; None where it is another's."""
+    if exchange.conf.prefix != "uwsgi":
+        return None
+    return (
+        "the words are uWSGI's own, which it has for a worker without an application: its log says no python "
+        "application found, and its beginning why (the file or module that --wsgi-file or --module names, and the "
+        "name in it by --callable, else application)"
+    )
 
 
 def on_buffering(exchange: Exchange) -> Iterator[Note]:
@@ -73,6 +86,19 @@ def _speaks_http(exchange: Exchange) -> str:
         f"{peer} answered {exchange.head.status} to a {prefix} request, as an HTTP server does to what it cannot read. "
         f"cause: it speaks HTTP; either proxy_pass http://{peer}; here, or let it speak {prefix} "
         "(uWSGI: socket =, not http-socket =; gunicorn: --protocol uwsgi)"
+    )
+
+
+def preread(exchange: Exchange) -> bytes:
+    """What of the answer's body came with its head."""
+    return bytes(getattr(exchange.reader, "buffer", b"") or b"")[:4096]
+
+
+def _speaks_tls(exchange: Exchange) -> str:
+    peer = _peer(exchange)
+    return (
+        f"{peer} answered 400, in words that speak of HTTPS. cause: its port is one for TLS, and got plain HTTP: write "
+        f"proxy_pass https://{peer}; here"
     )
 
 

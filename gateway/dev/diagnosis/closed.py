@@ -50,30 +50,75 @@ def likely(failure: Failure) -> str:
         return f"{describe(failure)}; or the process that made it ended in the middle of the head"
     causes: list[str] = []
     at_once = elapsed < _AT_ONCE_S
+    if at_once and failure.family == "uwsgi" and failure.block_size <= UWSGI_BUFFER:
+        lacking = without_method(failure)
+        if lacking is not None:
+            return lacking
     if failure.family == "uwsgi" and failure.block_size > UWSGI_BUFFER:
         causes.append(too_large(failure))
-    elif at_once and failure.family == "proxy":
-        causes.append(uwsgi_socket(failure))
-    elif at_once and failure.family == "uwsgi" and failure.errno:
-        causes.append("the peer is no uwsgi socket (an HTTP server: proxy_pass; uWSGI: socket =, not http-socket =)")
+    elif at_once and not failure.has_answered:
+        causes += _mixed_up(failure)
+    if failure.errno and failure.body_size:
+        causes.append(unread_body(failure))
     if elapsed >= _LIMIT_S:
         causes.append(
             f"a limit of {round(elapsed)} s or less in the application server ended its worker, since this request "
             "took longer (uWSGI: harakiri; gunicorn: --timeout, 30 unless set)"
         )
+    if at_once and failure.family == "uwsgi":
+        causes.append(
+            "the application raised an exception before it answered, which uWSGI meets by closing: its log has the "
+            "traceback"
+        )
     causes.append(
         "the process that had the request died: out of memory (dmesg), a crash, or it was restarted; "
         "the application server's own log has that moment"
     )
+    if at_once and failure.has_answered and not failure.spoken:
+        causes += _mixed_up(failure)  # it may be another server by now
     return f"Likely: {numbered(causes)}"
+
+
+def _mixed_up(failure: Failure) -> list[str]:
+    """What a server of another protocol would do with such a request: close at once."""
+    if failure.family == "proxy":
+        return [uwsgi_socket(failure)]
+    if failure.family == "uwsgi" and failure.errno and failure.block_size <= UWSGI_BUFFER:
+        return ["the peer is no uwsgi socket (an HTTP server: proxy_pass; uWSGI: socket =, not http-socket =)"]
+    return []
+
+
+def without_method(failure: Failure) -> str | None:
+    """A uwsgi request that no application can answer, since the variables of WSGI are missing."""
+    with contextlib.suppress(BadPacket, ValueError):
+        names = {name for name, _ in decode(failure.exchange.packet)[2]}
+        if b"REQUEST_METHOD" not in names:
+            return (
+                f"The request has no REQUEST_METHOD among its {len(names)} variables, so the application raised an "
+                "exception, or was not called at all: write include uwsgi_params; beside the uwsgi_pass (a uwsgi_param "
+                "in this block puts those of the blocks around it out of force)"
+            )
+    return None
+
+
+def unread_body(failure: Failure) -> str:
+    """A socket that is closed with bytes unread sends a reset, and that may overtake what was answered."""
+    return (
+        f"it closed without having read the request's body ({failure.body_size} bytes), so that the kernel reset the "
+        "connection, and what it had answered may be lost: let the application read the body before it answers (uWSGI: "
+        "post-buffering = 65536 reads it for the application)"
+    )
 
 
 def _in_body(failure: Failure) -> str:
     head = failure.exchange.head
     promised = f" of {head.content_length} that Content-Length promised" if head and head.content_length >= 0 else ""
+    came = f"{failure.attempt.body_received} bytes of the body had come{promised}"
+    if failure.errno and failure.body_size:
+        return f"{came}: {unread_body(failure)}"
     return (
-        f"{failure.attempt.body_received} bytes of the body had come{promised}: the process that made the answer "
-        "ended in the middle of it; the application server's own log has that moment"
+        f"{came}: the process that made the answer ended in the middle of it; the application server's own log has "
+        "that moment"
     )
 
 
@@ -116,4 +161,3 @@ def _doubtful(failure: Failure) -> bool:
 FAMILY: Final = Family(
     (b"upstream prematurely closed connection", b"recv() failed (", b"writev() failed ("), _key, _text, _doubtful
 )
-

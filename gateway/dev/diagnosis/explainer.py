@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
+import socket
+import sys
+import time
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.core.logs import ERROR, LEVELS
 from gateway.dev.diagnosis import answers, mixups, question
 from gateway.dev.diagnosis.failure import Failure, Family
 from gateway.dev.diagnosis.heard import Heard
+from gateway.modules.http.diagnosis import OFF, ON
+from gateway.modules.http.diagnosis import module as probe
 
 if TYPE_CHECKING:
+    from gateway.dev.diagnosis.question import Speech
     from gateway.http.request import Request
     from gateway.upstream.exchange.exchange import Exchange
 
 # Of one family in a minute: a scanner that asks for a thousand files gets as many lines, and not as many causes.
 _MOST: Final = 10
+# How soon a failure of the same kind is looked into again: its cause may be another one by now.
+_AGAIN_S: Final = 1.0
+# How long what a peer said of its protocol is taken for true.
+_SPEAKS_S: Final = 10.0
+_KEPT: Final = 1000  # kinds of failures that are remembered
+_FIGURES: Final = re.compile(r"\d+(\.\d+)?( (ms|s|bytes)\b)?")
 
 
 class Explainer:
     """What gateway.http.diagnosis asks for; one for each configuration in a process. All workers share `heard`."""
 
-    def __init__(self, families: tuple[Family, ...], heard: Heard) -> None:
+    def __init__(self, families: tuple[Family, ...], heard: Heard, *, ask_all: bool = False) -> None:
         self._families = families
         self._heard = heard
-        self._known: set[bytes | None] = set()  # peers that do speak what their location speaks: asked no more
+        self._ask_all = ask_all  # whatever diagnosis_probe says of peers elsewhere
+        self._looked: dict[Hashable, float] = {}  # when a kind of failure was looked into
+        self._speech: dict[bytes | None, tuple[Speech | None, float]] = {}  # what peers said, and when
 
     def explain(self, request: Request, message: bytes, error: OSError | None) -> bytes | None:
         """The cause, once a minute for each cause."""
@@ -33,20 +49,44 @@ class Explainer:
             return None
         try:
             failure = Failure(request, message, error)
-            if not self._heard.first_time(family.begins, family.key(failure)):
+            key = family.begins, family.key(failure)
+            if not self._heard.first_time(*key) and not self._due(key):
                 return None
-            self._heard.add("family", family.begins)
             text = family.text(failure)
-            if text is not None and family.doubtful(failure) and failure.attempt.name not in self._known:
-                self._ask(failure.exchange, _either(failure.figures(), text))
+            if text is not None and family.doubtful(failure) and self._may_ask(failure.exchange):
+                failure.spoken = True
+                self._ask(failure.exchange, _Line(self, key, failure.figures(), text, family.text(failure) or text))
                 return None
         except Exception as bug:  # a diagnosis that fails must not be one failure more
             text = f"not found out ({type(bug).__name__}: {bug})"
-        if text is None:
+        if text is None or not self.is_news(key, text):
             return None
         return text.encode("utf-8", "surrogateescape")
 
-    def _ask(self, exchange: Exchange, line: Callable[[str | None], str | None]) -> None:
+    def _due(self, key: Hashable) -> bool:
+        now = time.monotonic()
+        if now - self._looked.get(key, -_AGAIN_S) < _AGAIN_S:
+            return False
+        if len(self._looked) >= _KEPT:
+            self._looked.clear()
+        self._looked[key] = now
+        return True
+
+    def is_news(self, key: tuple[Any, Hashable], text: str) -> bool:
+        """Whether nobody has said this of such a failure in the last minute, whatever the figures in it were."""
+        if not self._heard.first_time("said", key, _FIGURES.sub("", text)):
+            return False
+        self._heard.add("family", key[0])
+        return True
+
+    def _may_ask(self, exchange: Exchange) -> bool:
+        """Whether the peer is one that may be asked what it speaks."""
+        if exchange.connection is None:
+            return False
+        allowed = exchange.request.location.confs[probe].probe
+        return self._ask_all or allowed == ON or (allowed != OFF and is_local(exchange.connection.sockaddr))
+
+    def _ask(self, exchange: Exchange, line: Callable[[str | None, bool], str | None]) -> None:
         """Ask the peer what it speaks, and write the line that follows from it, some tenths of a second later."""
         request = exchange.request
         log, number = request.location.core.error_log, request.connection.number
@@ -56,10 +96,12 @@ class Explainer:
         address = exchange.connection.sockaddr if exchange.connection is not None else None
 
         async def find_out() -> None:
-            speech = await question.ask(lane, address) if address is not None else None
-            if speech == {"uwsgi": "uwsgi", "proxy": "HTTP"}.get(family, ""):
-                self._known.add(name)
-            text = line(mixups.other_protocol(family, peer, speech))
+            speech, until = self._speech.get(name, (None, 0.0))
+            if until < time.monotonic():
+                speech = await question.ask(lane, address) if address is not None else None
+                self._speech[name] = speech, time.monotonic() + _SPEAKS_S
+            right = speech is not None and speech == {"uwsgi": "uwsgi", "proxy": "HTTP"}.get(family)
+            text = line(mixups.other_protocol(family, peer, speech), right)
             if text is not None:
                 log.write(ERROR, text, connection=number)
 
@@ -72,7 +114,16 @@ class Explainer:
             self._note(exchange, level, key, text)
         if answers.doubtful(exchange) and self._heard.first_time("doubtful", exchange.attempt.name):
             status = exchange.attempt.status
-            self._ask(exchange, lambda certain: f"upstream answered {status}. cause: {certain}" if certain else None)
+            own = answers.own_failure(exchange)
+
+            def line(certain: str | None, right: bool) -> str | None:
+                cause = certain or own
+                return f"upstream answered {status}. cause: {cause}" if cause else None
+
+            if self._may_ask(exchange):
+                self._ask(exchange, line)
+            elif own is not None:
+                exchange.request.log("error", f"upstream answered {status}. cause: {own}")
 
     def buffers(self, exchange: Exchange) -> None:
         """See gateway.http.diagnosis."""
@@ -92,6 +143,28 @@ class Explainer:
         return None
 
 
-def _either(figures: str, likely: str) -> Callable[[str | None], str]:
-    """The certain cause with what was seen, else the likely ones."""
-    return lambda certain: f"cause: {certain}; {figures}" if certain else f"cause: {likely}"
+class _Line:
+    """What is said of a failure once its peer was asked: the certain cause with what was seen, else the likely ones."""
+
+    def __init__(self, explainer: Explainer, key: tuple[Any, Hashable], figures: str, likely: str, spoken: str) -> None:
+        self._explainer = explainer
+        self._key = key
+        self._figures = figures
+        self._likely = likely
+        self._spoken = spoken  # the likely ones of a peer that does speak what its location speaks
+
+    def __call__(self, certain: str | None, right: bool) -> str | None:
+        text = certain or (self._spoken if right else self._likely)
+        if not self._explainer.is_news(self._key, text):
+            return None
+        return f"cause: {certain}; {self._figures}" if certain else f"cause: {text}"
+
+
+def is_local(sockaddr: bytes) -> bool:
+    """Whether an address is on this machine for sure: a unix socket, or loopback."""
+    family = int.from_bytes(sockaddr[:2], sys.byteorder)
+    if family == socket.AF_INET:
+        return sockaddr[4] == 127
+    if family == socket.AF_INET6:
+        return ipaddress.IPv6Address(sockaddr[8:24]).is_loopback
+    return family == socket.AF_UNIX

@@ -24,6 +24,7 @@ class Failure:
         self.request = request
         self.message = message
         self.error = error
+        self.spoken = False  # the peer, asked, speaks the protocol of this location
 
     # -- the configuration ---------------------------------------------------------------------------------------
 
@@ -77,6 +78,19 @@ class Failure:
     def block_size(self) -> int:
         """The size that a uwsgi server reads out of what we sent."""
         return block_size(self.exchange.packet)
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether this peer has answered well before, so that it will speak the right protocol."""
+        peer = self.exchange.peer
+        well = peer is not None and bool(peer.responses_2xx or peer.responses_3xx)
+        return self.spoken or self.attempt.cached or well
+
+    @property
+    def body_size(self) -> int:
+        """Bytes of the request's body, as far as they are known."""
+        request = self.request
+        return max(0, request.head.content_length, request.connection.body_received())
 
     def figures(self) -> str:
         """How far the try came: `connected in 0.2 ms, sent 412 bytes of uwsgi, read 0 bytes in 31 ms`."""

@@ -70,6 +70,8 @@ def other_protocol(family: str, peer: str, speech: Speech | None) -> str | None:
             f"{peer} speaks uwsgi, not {'HTTP' if family == 'proxy' else family} (asked just now): either uwsgi_pass "
             f"{peer}; and include uwsgi_params; here{_OTHERWISE.get(family, '')}"
         )
+    if speech == "TLS" and family == "proxy":
+        return f"{peer} speaks TLS (asked just now): write proxy_pass https://{peer}; here, or let it speak without"
     return None
 
 

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Collection, Hashable
 from typing import Final
 
-from gateway.dev.diagnosis.accounts import group_name, user_name, who_we_are
+from gateway.dev.diagnosis.accounts import group_name, primary_group, user_name, who_we_are
 from gateway.dev.diagnosis.failure import Failure, Family
 from gateway.dev.diagnosis.listeners import unix_listeners
 from gateway.dev.diagnosis.path_walk import PASS, WRITE, Component, Denial, Missing, denied, my_groups, walk
@@ -41,7 +41,7 @@ def why(path: str, code: int, uid: int | None = None, gids: Collection[int] | No
             "processes or threads there, or a longer queue (uWSGI: listen, gunicorn: --backlog, and net.core.somaxconn)"
         )
     if code == errno.ENOTSOCK:
-        return f"{path} is no socket but {_kind(path)}"
+        return f"{path} is no socket but {_kind(path) or 'something else'}"
     return None
 
 
@@ -73,15 +73,14 @@ def _fix(denial: Denial, user: str) -> str:
             f"let {user} alone pass (setfacl -m u:{user}:x {component.path}), or put the socket into a folder "
             "for both, as /run/NAME"
         )
-    group = group_name(component.gid)
+    owner, group, ours = user_name(component.uid), group_name(component.gid), primary_group(user)
+    # In the group of the superuser nobody else should be.
+    join = f"let {user} be in its group (usermod -aG {group} {user}, and start again), or " if component.gid else ""
     if component.mode >> 3 & WRITE:
-        return (
-            f"let {user} be in its group (usermod -aG {group} {user}, and start again), or give the socket {user}'s "
-            f"group (uWSGI: chown-socket = {user_name(component.uid)}:{user})"
-        )
+        return f"{join}give the socket {user}'s group (uWSGI: chown-socket = {owner}:{ours}; gunicorn: --group {ours})"
     return (
         f"give the socket a group with {user} in it, and mode 660 (uWSGI: chmod-socket = 660 and chown-socket = "
-        f"{user_name(component.uid)}:{user}; gunicorn: --umask 007 and --group {user})"
+        f"{owner}:{ours}; gunicorn: --umask 007 and --group {ours})"
     )
 
 
@@ -163,7 +162,10 @@ def _sockets(folder: str) -> list[str]:
 
 
 def refused(path: str) -> str:
-    """The file is there, and nobody behind it."""
+    """The file is there, and nobody behind it; or it is no socket, which the kernel says by the same number."""
+    kind = _kind(path)
+    if kind is not None:
+        return f"{path} is no socket but {kind}: the name of the socket itself has to stand there{_inside(path)}"
     if path in unix_listeners():
         return f"somebody listens under the name {path}, but on another file: this one is older; delete it and restart"
     text = f"{path} is left over: nobody listens on it, so the application is not running, or it listens elsewhere"
@@ -171,12 +173,21 @@ def refused(path: str) -> str:
     return f"{text}; there {'is' if len(like) == 1 else 'are'} {', '.join(like)}" if like else text
 
 
-def _kind(path: str) -> str:
+def _kind(path: str) -> str | None:
+    """What stands there in the place of a socket; None for a socket, and where that cannot be seen."""
     try:
         component: Component = walk(path)[-1]
     except (Missing, OSError):
-        return "something else"
+        return None
+    if stat.S_ISSOCK(component.mode):
+        return None
     return "a folder" if component.is_folder else f"a file ({stat.filemode(component.mode)})"
+
+
+def _inside(folder: str) -> str:
+    """The sockets of a folder that was named in their place."""
+    inside = sorted(_sockets(folder))[:3]
+    return f"; there {'is' if len(inside) == 1 else 'are'} {', '.join(inside)}" if inside else ""
 
 
 FAMILY: Final = Family((b"connect() to unix:",), _key, _text)

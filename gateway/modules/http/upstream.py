@@ -65,9 +65,10 @@ def choose_method(command: Command, make: Callable[[Group], Balancer], *, backup
 
 
 def _number(text: str, minimum: int = 0) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < minimum:
+    number = units.parse_number(text)
+    if number < minimum:
         raise ValueError(text)
-    return int(text)
+    return number
 
 
 def set_server(conf: None, command: Command) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gateway.config.directive import UPSTREAM, Command, Directive, take
 from gateway.config.errors import ConfigError
 from gateway.config.parser import parse
+from gateway.config.whole_file import read_whole
 from gateway.http.module import HttpModule
 from gateway.modules.http.upstream import upstream_of
 
@@ -25,8 +26,7 @@ def set_state(conf: None, command: Command) -> None:
         command.fail('"state" directive is incompatible with "server" directives')
     path = command.loader.path(command.args[0])
     try:
-        with open(path, "rb") as file:
-            text = file.read()
+        text = read_whole(path)
     except FileNotFoundError:
         text = b""
     except OSError as error:

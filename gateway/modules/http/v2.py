@@ -75,6 +75,10 @@ def prepare(scope: Scope, loader: Loader) -> None:
         conf: ServerConf = server.confs[module]
         server.http2 = conf.enabled
         server.http2_settings = Http2Settings(conf.concurrent_streams, conf.preread_size)
+    if any(server.http2 for server in cycle.servers) or any(
+        servers.http2 for listening in cycle.listenings for servers in listening.servers.values()
+    ):
+        loader.results.setdefault("late_imports", set()).add("gateway.http.h2_connection")
 
 
 def plan(settings: LocationConf, location: Location) -> Contribution:

@@ -294,7 +294,7 @@ async def run_buffered(exchange: Exchange, rest: bytes, keeps: bool) -> Result:
     try:
         return await _run_buffered(exchange, rest, exchange.begin_keeping() if keeps else None)
     except FileError as error:
-        exchange.request.log("crit", str(error).encode("utf-8", "surrogateescape"))
+        exchange.log("crit", str(error).encode("utf-8", "surrogateescape"), Stage.READING_BODY)
         return exchange.cut()
 
 

@@ -52,6 +52,8 @@ def unix_address(path: bytes) -> Address:
     """Errors: ValueError with nginx's words."""
     if not path:
         raise ValueError("no path in the unix domain socket")
+    if b"\0" in path:
+        raise ValueError("NUL byte in the path of the unix domain socket")
     return Address(pack_unix(path), b"unix:" + path)
 
 
@@ -117,8 +119,10 @@ def parse_target(text: bytes, default_port: int = 0) -> Target:
 def resolve(host: bytes, port: int) -> list[Address]:
     """All stream addresses of a name, from the system, at load; IPv4 first as in nginx. Errors: ValueError."""
     try:
+        if b"\0" in host:
+            raise ValueError(host)
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         raise ValueError("host not found") from None
     return from_addrinfo(found, port)
 

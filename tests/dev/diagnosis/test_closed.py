@@ -15,7 +15,8 @@ from tests.fakes import answer, farm, reset_after
 async def test_a_close_after_the_request(tmp_path: Path) -> None:
     async with farm(tmp_path) as peers:
         address = await peers.unix(answer(b""))
-        async with explaining(f"location / {{ uwsgi_pass {address}; uwsgi_param A b; }}", tmp_path) as engine:
+        server = f"location / {{ uwsgi_pass {address}; uwsgi_param REQUEST_METHOD GET; }}"
+        async with explaining(server, tmp_path) as engine:
             assert (await engine.get("/")).status == 502
             text = await named(engine)
             assert "connected in " in text and "sent " in text and "bytes of uwsgi, read 0 bytes in" in text
@@ -72,7 +73,8 @@ async def test_a_limit_of_the_application_server(tmp_path: Path, autojump_clock:
 
     async with farm(tmp_path) as peers:
         address = await peers.tcp(harakiri)
-        async with explaining(f"location / {{ uwsgi_pass {address}; }}", tmp_path) as engine:
+        params = "uwsgi_param REQUEST_METHOD GET;"
+        async with explaining(f"location / {{ uwsgi_pass {address}; {params} }}", tmp_path) as engine:
             assert (await engine.get("/")).status == 502
             assert "Likely: 1) a limit of 20 s or less" in await named(engine)
             assert "harakiri" in await named(engine)

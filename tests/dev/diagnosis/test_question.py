@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -105,14 +106,18 @@ async def test_a_peer_that_speaks_the_right_protocol_is_asked_once(tmp_path: Pat
 
     async with farm(tmp_path) as peers:
         address = await peers.tcp(dies)
-        server = f"location / {{ uwsgi_pass {address}; }} location /b {{ uwsgi_pass {address}; uwsgi_param A b; }}"
+        params = "uwsgi_param REQUEST_METHOD $request_method;"
+        server = f"{params} location / {{ uwsgi_pass {address}; }} location /b {{ uwsgi_pass {address}; }}"
         async with explaining(server, tmp_path) as engine:
             await engine.get("/")
             text = await named(engine)
-            assert "asked just now" not in text and "Likely: the process that had the request died" in text
+            assert "asked just now" not in text and "the process that had the request died" in text
+            assert text.index("raised an exception") < text.index("died") and "no uwsgi socket" not in text
             # Another cause, since more is sent; nothing is asked any more.
             await engine.get("/b", {"Cookie": "c" * 5000})
-            assert len(causes(engine)) == 2
+            with trio.fail_after(10):
+                while len(causes(engine)) < 2:
+                    await trio.sleep(0.01)
             assert pings == 1
 
 
@@ -137,3 +142,48 @@ async def test_an_application_that_fails_itself(tmp_path: Path, autojump_clock: 
         address = await peers.tcp(peer(http=REFUSAL))
         async with explaining(f"location / {{ proxy_pass http://{address}; }}", tmp_path) as engine:
             assert await refused(engine) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "setting", "asks"),
+    [("127.0.0.1", "", True), ("other", "", False), ("other", "diagnosis_probe on;", True), ("unix", "", True)]
+    + [(host, "diagnosis_probe off;", False) for host in ("127.0.0.1", "unix")],
+)
+async def test_who_may_be_asked(host: str, setting: str, asks: bool, tmp_path: Path) -> None:
+    """A backend elsewhere may be somebody's production: it hears nothing but the requests."""
+    heard: list[bytes] = []
+
+    async def closes(stream: trio.SocketStream) -> None:
+        heard.append(await stream.receive_some(4096))
+
+    async with farm(tmp_path) as peers:
+        if host == "other":
+            address = await peers.tcp(closes, host=own_address())
+        else:
+            address = await (peers.unix(closes) if host == "unix" else peers.tcp(closes))
+        server = f"{setting} location / {{ uwsgi_pass {address}; uwsgi_param REQUEST_METHOD GET; }}"
+        async with explaining(server, tmp_path) as engine:
+            assert (await engine.get("/")).status == 502
+            await named(engine)
+    assert (question.PING in heard) is asks
+    assert len(heard) == (1 if not asks else len(heard))
+
+
+def own_address() -> str:
+    """An address of this machine that is not loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("192.0.2.1", 9))  # nothing is sent
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        return str(s.getsockname()[0])
+
+
+async def test_who_speaks_tls(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def tls(stream: trio.SocketStream) -> None:
+        data = await stream.receive_some(4096)
+        if data == question.HELLO:
+            await stream.send_all(b"\x15\x03\x03\x00\x02\x02\x28")
+
+    async with farm(tmp_path) as peers:
+        assert await asked(await peers.tcp(tls)) == "TLS"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import certificates
 from tests.dev.diagnosis.asking import open_folder
 from tests.process.running import GATEWAY, Running, free_port, until
 
@@ -23,7 +24,17 @@ pytest.importorskip("pyuwsgi")
 pytest.importorskip("gunicorn")
 
 APP = """\
+import os
 def app(environ, start_response):
+    path = environ.get("PATH_INFO", "/")
+    environ["REQUEST_METHOD"]
+    if path == "/dies":
+        os._exit(1)
+    if path == "/raises":
+        raise ValueError("x")
+    if path == "/large":
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "30000000")])
+        return [b"x" * 1000000] * 30
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"ok\\n"]
 """
@@ -97,11 +108,14 @@ class Front:
         self.running = running
         self.port = port
 
-    def get(self, headers: dict[str, str] | None = None) -> int:
+    def get(self, headers: dict[str, str] | None = None, path: str = "/", body: bytes | None = None) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.request("GET", "/", headers=headers or {})
-            return connection.getresponse().status
+            connection.request("GET" if body is None else "POST", path, body, headers or {})
+            answer = connection.getresponse()
+            with contextlib.suppress(http.client.IncompleteRead, ConnectionError):
+                answer.read()
+            return answer.status
         finally:
             connection.close()
 
@@ -219,3 +233,77 @@ def test_a_file_that_www_data_may_not_read(serve: Callable[..., Front], folder: 
     front = serve(f"root {folder}/site;", user=f"user nobody {NOBODYS_GROUP};")
     assert front.get() == 403
     assert f"uid 65534 (nobody) may not pass {folder}/site (drwx------" in front.cause()
+
+
+def test_an_application_that_dies_is_no_uwsgi_socket(serve: Serve, folder: Path) -> None:
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    with started(folder, ("127.0.0.1", port), str(BIN / "gunicorn"), "-w", "1", "-b", address, "app:app"):
+        front = serve(f"proxy_pass http://{address};")
+        for _ in range(3):
+            assert front.get() == 200
+        assert front.get(path="/dies") == 502
+        cause = front.cause()
+    assert "Likely: the process that had the request died" in cause
+    assert "is a uwsgi socket" not in cause
+
+
+def test_an_exception_in_uwsgi_is_not_out_of_memory(serve: Serve, uwsgi: str, folder: Path) -> None:
+    front = serve(f"uwsgi_pass {uwsgi}; {PARAMS}")
+    assert front.get(path="/raises") == 502
+    cause = front.cause()
+    assert cause.index("the application raised an exception") < cause.index("out of memory")
+    assert "ValueError" in (folder / "server.log").read_text()
+
+
+def test_without_uwsgi_params(serve: Serve, uwsgi: str) -> None:
+    front = serve(f"uwsgi_pass {uwsgi};")
+    assert front.get() == 502
+    assert "has no REQUEST_METHOD" in front.cause() and "include uwsgi_params;" in front.cause()
+
+
+def test_uwsgi_without_an_application(serve: Serve, folder: Path) -> None:
+    port = free_port()
+    with started(folder, ("127.0.0.1", port), str(BIN / "uwsgi"), "--socket", f"127.0.0.1:{port}", "--master"):
+        front = serve(f"uwsgi_pass 127.0.0.1:{port}; {PARAMS}")
+        assert front.get() == 500
+        assert "no python application found" in front.cause()
+    assert "no python application found" in (folder / "server.log").read_text()
+
+
+def test_a_body_that_uwsgi_leaves_unread(serve: Serve, uwsgi: str) -> None:
+    front = serve(f"uwsgi_pass {uwsgi}; client_max_body_size 0; {PARAMS} uwsgi_param CONTENT_LENGTH $content_length;")
+    with contextlib.suppress(http.client.HTTPException, ConnectionError):
+        front.get(path="/large", body=b"x" * 3_000_000)
+    cause = front.cause()
+    assert "without having read the request's body (3000000 bytes)" in cause
+    assert "ended in the middle" not in cause
+
+
+def test_tls_to_a_plain_port(serve: Serve, gunicorn: str, http_server: str) -> None:
+    front = serve(f"proxy_pass https://{gunicorn};")
+    assert front.get() == 502
+    assert f"write proxy_pass http://{gunicorn};" in front.cause()
+
+
+def test_plain_http_to_a_port_of_tls(serve: Serve, folder: Path) -> None:
+    port = free_port()
+    chain, key = certificates.write(folder)
+    arguments = ("-w", "1", "--certfile", str(chain), "--keyfile", str(key), "app:app")
+    with started(folder, ("127.0.0.1", port), str(BIN / "gunicorn"), "-b", f"127.0.0.1:{port}", *arguments):
+        front = serve(f"proxy_pass http://127.0.0.1:{port};")
+        assert front.get() in (400, 502)
+        assert f"proxy_pass https://127.0.0.1:{port};" in front.cause()
+
+
+def test_another_cause_within_the_minute(serve: Serve, uwsgi: str, folder: Path) -> None:
+    """The first was put right, and the next one shows: that one is named at once, too."""
+    front = serve(f"uwsgi_pass {uwsgi};")
+    assert front.get() == 502
+    assert "has no REQUEST_METHOD" in front.cause()
+    conf = front.running.folder / "nginx.conf"
+    conf.write_text(conf.read_text().replace(f"uwsgi_pass {uwsgi};", f"uwsgi_pass {uwsgi}; {PARAMS}"))
+    assert front.running.run("-s", "reload").returncode == 0
+    assert front.get() == 200
+    assert front.get(path="/raises") == 502
+    until(lambda: "the application raised an exception before" in front.running.log, "the second cause")

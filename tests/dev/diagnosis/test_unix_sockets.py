@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import grp
 import os
+import pwd
 import socket
 from pathlib import Path
 
@@ -40,7 +42,31 @@ def test_a_socket_for_its_group_alone() -> None:
     with open_folder() as folder, listen(folder / "app.sock", 0o660):
         text = unix_sockets.permission(str(folder / "app.sock"), STRANGER, {STRANGER})
         assert f"may not write to {folder}/app.sock (srw-rw----" in text
-        assert f"usermod -aG {group_name(os.getegid())} {STRANGER}" in text
+        if os.getegid():
+            assert f"usermod -aG {group_name(os.getegid())} {STRANGER}" in text
+        else:  # nobody should be in the superuser's group
+            assert "usermod" not in text and f"chown-socket = {user_name(os.geteuid())}:" in text
+
+
+def test_the_group_that_is_advised_is_one_that_there_is() -> None:
+    with open_folder() as folder, listen(folder / "app.sock", 0o660):
+        nobody = pwd.getpwnam("nobody")
+        text = unix_sockets.permission(str(folder / "app.sock"), nobody.pw_uid, {nobody.pw_gid})
+    group = text.partition("chown-socket = ")[2].partition(":")[2].rstrip(")").partition(";")[0]
+    assert grp.getgrnam(group).gr_gid == nobody.pw_gid
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+async def test_what_is_no_socket(kind: str, tmp_path: Path) -> None:
+    with open_folder() as folder, listen(folder / "app.sock"):
+        path = folder if kind == "folder" else folder / "app"
+        if kind == "file":
+            path.write_text("x")
+        async with explaining(f"location / {{ proxy_pass http://unix:{path}; }}", tmp_path) as engine:
+            assert (await engine.get("/")).status == 502
+        text = cause(engine)
+        assert text.startswith(f"{path} is no socket but a {kind}")
+        assert ("app.sock" in text) is (kind == "folder")
 
 
 def test_a_socket_for_its_owner_alone() -> None:

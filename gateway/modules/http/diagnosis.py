@@ -1,0 +1,34 @@
+"""diagnosis_probe: which upstreams may be asked, after a failure without an answer, what protocol they speak.
+
+This is gateway's own: nginx asks nobody. The question is a connection of its own, with some bytes of uwsgi's ping, of
+HTTP, or of TLS, so by default only peers on this machine hear it (`local`: unix sockets and loopback); `on` asks all,
+`off` none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.config.conf import Conf, setting
+from gateway.config.directive import HTTP, LOCATION, SERVER, Directive, enum_, take
+from gateway.http.module import HttpModule
+
+LOCAL: Final = "local"
+ON: Final = "on"
+OFF: Final = "off"
+_WORDS: Final = {word: word for word in (LOCAL, ON, OFF)}
+
+
+@dataclass(slots=True)
+class LocationConf(Conf):
+    probe: Any = setting(LOCAL)
+
+
+module = HttpModule(
+    name="diagnosis",
+    location=LocationConf,
+    directives=(
+        Directive("diagnosis_probe", HTTP | SERVER | LOCATION, take(1), enum_("probe", _WORDS)),
+    ),
+)

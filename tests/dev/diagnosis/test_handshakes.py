@@ -1,0 +1,45 @@
+"""TLS towards an upstream that did not come about. (What plain HTTP servers answer: test_real_peers.)"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from gateway.dev.diagnosis import handshakes
+from gateway.dev.diagnosis.failure import Failure
+from tests.dev.diagnosis.asking import explaining, named
+from tests.fakes import farm
+
+
+@pytest.mark.parametrize("data", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 5, b""])
+async def test_a_peer_without_tls(data: bytes, tmp_path: Path) -> None:
+    async def plain(stream: trio.SocketStream) -> None:
+        await stream.receive_some(4096)
+        if data:
+            await stream.send_all(data)
+
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(plain)
+        async with explaining(f"location / {{ proxy_pass https://{address}; }}", tmp_path) as engine:
+            assert (await engine.get("/")).status == 502
+            text = await named(engine)
+        assert f"write proxy_pass http://{address}; here" in text
+
+
+class Named(Failure):
+    family = "proxy"  # type: ignore[assignment]
+    peer = "a:1"  # type: ignore[assignment]
+
+    def __init__(self, message: bytes) -> None:
+        self.message = message
+
+    def setting(self, name: str, default: str) -> str:
+        return f"{name} {default} (default)"
+
+
+def test_a_peer_that_wants_a_name() -> None:
+    text = handshakes.FAMILY.text(Named(b"SSL_do_handshake() failed (SSL: error:0A000458:tlsv1 unrecognized name)"))
+    assert text is not None and "proxy_ssl_server_name off (default)" in text and "proxy_ssl_server_name on;" in text
+    assert handshakes.FAMILY.text(Named(b"SSL_do_handshake() failed (SSL: no protocols available)")) is None
