@@ -119,6 +119,11 @@ def set_protocols(conf: Any, command: Command) -> None:
     conf.protocols = bits
 
 
+# nginx: NGX_SSL_PASSWORD_BUFFER_SIZE. A named pipe may stand for the file; a device that never ends is read no further.
+_LONGEST_PASSWORD: Final = 4096
+_MOST: Final = 1024 * 1024
+
+
 def set_passwords(conf: Any, command: Command) -> None:
     if conf.passwords is not UNSET:
         command.duplicate()
@@ -128,12 +133,14 @@ def set_passwords(conf: Any, command: Command) -> None:
 def _read_passwords(command: Command, path: str) -> list[bytes]:
     try:
         with open(path, "rb") as opened:
-            data = opened.read()
+            data = opened.read(_MOST)
     except OSError as error:
         # nginx can open a directory
         call = "read()" if isinstance(error, IsADirectoryError) else "open()"
         command.fail(f'{call} "{path}" failed ({error.errno}: {error.strerror})')
     lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
+    if any(len(line) >= _LONGEST_PASSWORD for line in lines):
+        command.fail(f'too long line in "{path}"')
     return [line for line in lines if line]
 
 

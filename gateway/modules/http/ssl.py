@@ -36,6 +36,8 @@ def prepare(scope: Scope, loader: Loader) -> None:
         if key not in made:
             made[key] = _make(conf, server, loader)
         server.tls = made[key]
+        if conf.verify:
+            loader.results.setdefault("late_imports", set()).add("gateway.http.server_tls")
     if "tls_objects" in loader.results:
         loader.results["tls_objects"].finish()
     for listening in cycle.listenings:
