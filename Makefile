@@ -1,6 +1,8 @@
 # make demo   serve the demo app in uWSGI behind gateway on http://127.0.0.1:8080/, until Ctrl-C
 # make test   set up what the tests need, run them
 # make ext    build the compiled parts in place
+# make reliability  what holds when clients, upstreams or the machine misbehave, beside nginx (some 10 minutes; writes
+#             tests/reliability/RESULTS.md)
 # make bench  CPU per request, gateway and nginx in turn (BENCH="--only static" …)
 #
 # All of it runs in .venv, which is made on the first call. With PY=/some/python that interpreter is used as it is
@@ -15,7 +17,7 @@ endif
 sources = pyproject.toml $(shell sed -n 's/.*sources = \["\([^"]*\)"\].*/\1/p' pyproject.toml) \
     $(wildcard gateway/*/*.pxd gateway/*/*/*.pxd)
 
-.PHONY: demo test ext bench clean setup-build setup-demo setup-test
+.PHONY: demo test ext reliability bench clean setup-build setup-demo setup-test
 
 setup-build setup-demo setup-test: setup-%:
 	@$(if $(own),.ci/venv $*)
@@ -28,6 +30,11 @@ test: setup-test
 	@.ci/system nginx php-fpm memcached
 	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))
 	$(PY) -m pytest -rs $(TESTS)
+
+reliability: setup-test
+	@.ci/system nginx
+	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))
+	$(PY) -m tests.reliability --write $(RELIABILITY)
 
 bench: setup-demo
 	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))

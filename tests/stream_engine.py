@@ -17,7 +17,7 @@ from gateway.core.logs import Log
 from gateway.core.zones import Zones
 from gateway.serving.worker import Worker
 from gateway.stream.cycle import StreamCycle
-from tests.engine import MemorySink
+from tests.engine import MemorySink, defects
 
 PEER = socket.AF_INET.to_bytes(2, "little") + (40000).to_bytes(2, "big") + bytes([127, 0, 0, 1]) + bytes(8)
 UNIX_PEER = socket.AF_UNIX.to_bytes(2, "little")
@@ -105,6 +105,6 @@ async def serving(text: str, worker_connections: int = 1024) -> AsyncIterator[En
                     await trio.sleep(0.01)
             assert not worker.connections, "sessions left open"
             assert not lane.fibre_count, "fibres left running"
-            assert not [line for line in sink.lines if "[alert]" in line], sink.lines
+            assert not defects(sink.lines), sink.lines
         finally:
             nursery.cancel_scope.cancel()

@@ -76,7 +76,7 @@ class Side:
         return (self.folder / "error.log").read_text(errors="replace")
 
     def alerts(self) -> list[str]:
-        return re.findall(r".*\[(?:alert|emerg)\].*", self.log())
+        return re.findall(r".*(?:\[(?:alert|emerg)\]|Traceback).*", self.log())
 
 
 @dataclass

@@ -89,6 +89,7 @@ class Running:
         self.command = command
         self.process: subprocess.Popen[bytes] | None = None
         self.seen: set[int] = set()
+        self.raises = False  # the test asks for exceptions of ours; else none may be in the log
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("NGINX", "LISTEN_"))},
             "PYTHONPATH": str(ROOT),
@@ -97,7 +98,7 @@ class Running:
     def __enter__(self) -> Running:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self.remember()
         if self.process is not None:
             if self.process.poll() is None:
@@ -111,6 +112,9 @@ class Running:
             if alive(pid):
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
+        if kind is None and not self.raises:
+            defects = self.logged(r".*(?:Traceback|internal error|cause: not found out).*")
+            assert not defects, defects[:3]
 
     def arguments(self, *more: str) -> list[str]:
         return [*self.command, "-p", f"{self.folder}/", "-c", "nginx.conf", "-e", "error.log", *more]

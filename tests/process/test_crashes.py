@@ -36,6 +36,7 @@ def test_of_tls_and_of_a_session(tmp_path: Path) -> None:
             return 200 ok; }} }}"""
     )
     with Running(tmp_path, FAULTY) as running:
+        running.raises = True
         running.start()
         (worker,) = running.workers
         for port in ports[1:] * 5:
