@@ -17,7 +17,6 @@ import traceback
 from pathlib import Path
 
 from gateway.dev.markers import replaced
-
 from tests.reliability import CASES
 from tests.reliability.exhaustion import can_mount
 from tests.reliability.figures import Case, Figure, shown

@@ -18,7 +18,6 @@ from gateway.core.counters import Counters
 from gateway.core.logs import Log
 from gateway.core.open_files import OpenFiles
 from gateway.core.zones import Zones
-
 from tests.reliability.clients import at_once, beside
 from tests.reliability.figures import Cases, Figure, between
 from tests.reliability.server import Server, serving
