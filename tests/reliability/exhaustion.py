@@ -72,6 +72,7 @@ def memory(name: str, folder: Path, much: float) -> Iterator[Figure]:
     """Under RLIMIT_AS, as many uploads as do not fit; then without it."""
     count = int(between(much, 6, 16))
     with site(name, folder) as server:
+        server.allowed.append(r"malloc\(\) failed \(12: Cannot allocate memory\)")
         (worker,) = server.workers
         found = re.search(r"VmSize:\s+(\d+)", Path(f"/proc/{worker}/status").read_text())
         assert found is not None

@@ -73,7 +73,7 @@ def waits(probe: Probe, seconds: float) -> Iterator[Figure]:
 
 def _flooding(begin: bytes, part: bytes, port: int = 0) -> Callable[[str, Path, float], Iterator[Figure]]:
     def run(name: str, folder: Path, much: float) -> Iterator[Figure]:
-        seconds = between(much, 1.5, 5)
+        seconds = between(much, 0.8, 5)
         with site(name, folder) as server:
             yield from disturbed(server, lambda: flood(server.ports[port], begin, part, seconds), seconds)
 
@@ -82,7 +82,7 @@ def _flooding(begin: bytes, part: bytes, port: int = 0) -> Callable[[str, Path, 
 
 def _downloading(path: bytes) -> Callable[[str, Path, float], Iterator[Figure]]:
     def run(name: str, folder: Path, much: float) -> Iterator[Figure]:
-        seconds = between(much, 1.5, 5)
+        seconds = between(much, 0.8, 5)
         with site(name, folder) as server:
             yield from disturbed(server, lambda: download(server.port, path, seconds), seconds)
 
@@ -121,7 +121,7 @@ for _name, _run in {
 
 @cases
 def one_new_connection_after_the_other(name: str, folder: Path, much: float) -> Iterator[Figure]:
-    seconds = between(much, 1.5, 5)
+    seconds = between(much, 0.8, 5)
     with site(name, folder) as server, beside(server.port) as probe, beside(server.port, new=True) as new:
         time.sleep(seconds)
     yield Figure("connections", len(new.waits) / seconds, "/s", least=5)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.process.running import ROOT, alive, children, free_port, until
+from tests.process.running import ROOT, alive, children, free_port, title, until
 
 GATEWAY = (sys.executable, "-m", "gateway")
 NGINX = os.environ.get("NGINX_BINARY") or shutil.which("nginx")
@@ -41,8 +41,8 @@ class Server:
 
     @property
     def workers(self) -> list[int]:
-        """Those that serve and those that end."""
-        return [pid for pid in children(self.process.pid) if alive(pid)]
+        """Those that serve and those that end; nginx has processes of another kind beside them."""
+        return [pid for pid in children(self.process.pid) if alive(pid) and "worker process" in title(pid)]
 
     @property
     def log(self) -> str:
