@@ -52,6 +52,10 @@ class ConfigError(Exception):
         return f"{self.message} in {self.where}" if self.where else self.message
 
 
+class LateError(ConfigError):
+    """What is found when a whole block was read, and not at one of its lines; nginx names the block's last."""
+
+
 def format_for_terminal(error: ConfigError, color: bool = False, *, program: str = "gateway") -> str:
     """Show nginx's own line first, then the source, a caret and advice."""
     # The report reads the file again with the lexer, which itself needs this module.

@@ -255,6 +255,12 @@ def _request_line(request: Request) -> bytes | None:
     return line
 
 
+_HTTP_FIXED: Final = ("host", "user_agent", "referer", "via", "x_forwarded_for", "cookie")
+_SENT_FIXED: Final = (
+    *("content_type", "content_length", "location", "last_modified", "connection", "keep_alive"),
+    *("transfer_encoding", "cache_control", "link"),
+)
+
 VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
     Variable("args", common.args, set=_set_args, changeable=True),
     Variable("query_string", common.args),
@@ -311,6 +317,10 @@ VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
     Variable("proxy_protocol_server_addr", _proxy_protocol("destination")),
     Variable("proxy_protocol_server_port", _proxy_protocol("destination_port")),
     PrefixVariable("proxy_protocol_tlv_", tlv),
+    Variable("http3", lambda request: b""),
+    # of these families some are nginx's own variables: nobody may define them anew
+    *(Variable(f"sent_http_{name}", _sent_http(name)) for name in _SENT_FIXED),
+    *(Variable(f"http_{name}", common.http_field(name)) for name in _HTTP_FIXED),
     PrefixVariable("sent_http_", _sent_http),
     PrefixVariable("sent_trailer_", _sent_trailer),
     PrefixVariable("http_", common.http_field),

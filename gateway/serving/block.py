@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.config.directive import Command, Context
+from gateway.config.errors import LateError
 from gateway.config.loader import Loader, Scope
 
 if TYPE_CHECKING:
@@ -47,14 +48,18 @@ def read_block(cycle: Cycle, command: Command, context: Context, merge: Callable
         if module.preconfigure is not None:
             module.preconfigure(scope, loader)
     loader.walk(command.block, scope)
-    for module in modules:
-        if module.settle is not None:
-            module.settle(scope, loader)
-    _merge_servers(cycle, scope, modules)
-    merge()
-    for module in modules:
-        if module.prepare is not None:
-            module.prepare(scope, loader)
+    try:
+        for module in modules:
+            if module.settle is not None:
+                module.settle(scope, loader)
+        _merge_servers(cycle, scope, modules)
+        merge()
+        for module in modules:
+            if module.prepare is not None:
+                module.prepare(scope, loader)
+    except LateError as error:
+        error.where = error.where or command.statement.end or command.where
+        raise
     cycle.variables.finish()
 
 

@@ -24,9 +24,11 @@ class Cycle:
         self.variables = Registry()
         self.servers: list[Any] = []
         self.listenings: list[Any] = []
+        self.listens_of: dict[Any, list[Any]] = {}  # `listen` directives by their socket, while they are read
         self.scope: Any = None  # the block's scope: modules find their main settings there
         self.upstreams: Any = None  # the table of the block's `upstream` blocks
         self.worker: Worker | None = None  # in a worker that serves this
+        self.late: list[Exception] = []  # what is wrong of the text, but found when all of it was read
         self.on_worker_start: list[Callable[[Worker], None]] = []  # of modules: health checks, resolvers, flush timers
         self.on_worker_stop: list[Callable[[], None]] = []
         self.on_worker_death: list[Callable[[int], None]] = []  # in the master, with the dead worker's pid

@@ -65,6 +65,7 @@ class SetListen:
             if any(other.address.key == address.key for other in conf.listens):
                 command.fail(f"a duplicate listen {address.text}")
             conf.listens.append(listen)
+            _check_others(listen, command)
 
     def _set(self, listen: Listen, word: str, command: Command) -> None:
         """One parameter behind the address."""
@@ -76,6 +77,18 @@ class SetListen:
             setattr(listen, word, True)
         else:
             _set_option(listen, word, command)
+
+
+def _check_others(listen: Listen, command: Command) -> None:
+    """Whether a server before this one has said the same of the address."""
+    outer = command.scope.parent
+    assert outer is not None
+    same: list[Listen] = outer.owner.listens_of.setdefault(listen.address.key, [])
+    same.append(listen)
+    if listen.options and any(other.options for other in same[:-1]):
+        command.fail(f"duplicate listen options for {listen.address.text}")
+    if listen.default_server and any(other.default_server for other in same[:-1]):
+        command.fail(f"a duplicate default server for {listen.address.text}")
 
 
 def _check_datagram(listen: Listen, command: Command) -> None:
@@ -184,7 +197,7 @@ def place(
     sockets: dict[Key, list[Listen]] = {}
     for listen in listens:
         sockets.setdefault(listen.address.key, []).append(listen)
-    leading = {key: _leading(group, loader) for key, group in sockets.items()}
+    leading = {key: _leading(group) for key, group in sockets.items()}
     wildcards = {
         (listen.address.family, listen.address.address[1], listen.address.datagram): key
         for key, listen in leading.items()
@@ -206,14 +219,9 @@ def place(
     cycle.listenings = list(listenings.values())
 
 
-def _leading(group: list[Listen], loader: Loader) -> Listen:
+def _leading(group: list[Listen]) -> Listen:
     """The listen of an address whose options hold."""
-    with_options = [listen for listen in group if listen.options]
-    for listen in with_options[1:]:
-        loader.fail(f"duplicate listen options for {listen.address.text}", listen.where)
-    for listen in [listen for listen in group if listen.default_server][1:]:
-        loader.fail(f"a duplicate default server for {listen.address.text}", listen.where)
-    return with_options[0] if with_options else group[0]
+    return next((listen for listen in group if listen.options), group[0])
 
 
 def default_of(group: list[Listen]) -> Any:

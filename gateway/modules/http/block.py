@@ -58,6 +58,8 @@ def _merge(cycle: HttpCycle, loader: Loader) -> None:
         server.limits = server.core.limits
         server.header_timeout = server.core.client_header_timeout
         merger.location(server.root, outer)
+    if cycle.late:
+        raise cycle.late[0]
     http_listen.settle(cycle, loader)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.config.directive import LIMIT_EXCEPT, LOCATION, SERVER, Command, Directive, at_least, take
+from gateway.config.errors import ConfigError
 from gateway.config.loader import Scope
 from gateway.config.text import to_bytes
 from gateway.core.regex import Regex, RegexError
@@ -43,7 +44,9 @@ def set_location(conf: Any, command: Command) -> None:
     (outer or server.root).children.append(location)
     table = outer.inner if outer is not None else server.locations
     if not table.add(location):
-        command.fail(f'duplicate location "{command.args[-1] if len(command.args) == 2 else location.name.decode()}"')
+        # nginx finds it when it sorts them: whatever else is wrong comes first
+        name = command.args[-1] if len(command.args) == 2 else location.name.decode()
+        cycle_of(command).late.append(ConfigError(f'duplicate location "{name}"', command.where))
     command.loader.walk(command.block, scope)
 
 

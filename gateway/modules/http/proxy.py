@@ -272,8 +272,8 @@ module = HttpModule(
         ),
     ),
     variables=(
-        Variable("proxy_host", _proxy_host),
-        Variable("proxy_port", _proxy_port),
+        Variable("proxy_host", _proxy_host, changeable=True),
+        Variable("proxy_port", _proxy_port, changeable=True),
         Variable("proxy_add_x_forwarded_for", _add_forwarded),
     ),
     passes=True,

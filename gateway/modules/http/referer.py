@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import LOCATION, SERVER, Command, Directive, at_least
-from gateway.config.errors import ConfigError
+from gateway.config.errors import ConfigError, LateError
 from gateway.config.text import to_bytes
 from gateway.core.names import NameConflict, NameTable
 from gateway.core.regex import MatchError, Regex, RegexError
@@ -144,7 +144,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
             try:
                 referers.add_server_names(location.server)
             except ValueError as error:
-                raise ConfigError(str(error), None) from None
+                raise LateError(str(error), None) from None
         if (referers.none or referers.blocked) and referers.empty:
             raise ConfigError(
                 'the "none" or "blocked" referers are specified in the "valid_referers" directive '

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, Directive, string, take
-from gateway.config.errors import ConfigError
+from gateway.config.errors import LateError
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable, cached
 from gateway.http.module import HttpModule
@@ -37,7 +37,7 @@ class Settings(Conf):
     def merge(self, outer: Settings | None, nameless: bool = False) -> None:
         if self.secret is not UNSET:
             if self.link is not UNSET or self.md5 is not UNSET:
-                raise ConfigError(_MIXED, None)
+                raise LateError(_MIXED, None)
             self.link = self.md5 = None
             return
         own = self.link is not UNSET or self.md5 is not UNSET

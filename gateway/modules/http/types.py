@@ -37,7 +37,7 @@ class Settings(Conf):
 def set_types(conf: Settings, command: Command) -> None:
     if conf.types is UNSET:
         conf.types = {}
-    for statement in command.block:
+    for statement in command.lines():
         if statement.name == "include":
             continue
         media_type = to_bytes(statement.name)

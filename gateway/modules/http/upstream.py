@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway._fast.uri import set_cookie_get
 from gateway.config import units
 from gateway.config.directive import HTTP, UPSTREAM, Command, Directive, at_least, take
+from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
 from gateway.core.variables import Getter, PrefixVariable, Variable
@@ -52,7 +53,7 @@ def set_upstream(conf: None, command: Command) -> None:
     scope = Scope(UPSTREAM, command.scope, owner=upstream, level="main")
     command.loader.walk(command.block, scope)
     if not upstream.servers and not upstream.state:
-        command.fail("no servers are inside upstream")
+        raise ConfigError("no servers are inside upstream", command.statement.end or command.where)
 
 
 def choose_method(command: Command, make: Callable[[Group], Balancer], *, backup: bool = True) -> None:

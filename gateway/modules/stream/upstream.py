@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.config.directive import Command, Context, Directive, at_least, take
+from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable
@@ -33,7 +34,7 @@ def set_upstream(conf: None, command: Command) -> None:
     scope = Scope(Context.STREAM_UPSTREAM, command.scope, owner=upstream, level="main")
     command.loader.walk(command.block, scope)
     if not upstream.servers:
-        command.fail("no servers are inside upstream")
+        raise ConfigError("no servers are inside upstream", command.statement.end or command.where)
 
 
 def set_server(conf: None, command: Command) -> None:

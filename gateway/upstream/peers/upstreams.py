@@ -133,7 +133,7 @@ class Upstreams:
         """What a `*_pass` without variables names: an upstream block, before or after it, or a host. ConfigError."""
         key = target.host.lower()
         upstream = self._explicit.get(key)
-        if upstream is not None and target.address is None:
+        if upstream is not None and not (target.address is not None and target.address.is_unix):
             if not target.no_port:
                 raise ConfigError(f'upstream "{_text(target.host)}" may not have port {target.port}', where)
             return upstream

@@ -66,3 +66,36 @@ async def test_variables(tmp_path: Path) -> None:
             assert reply.header("v") == f"{bad}, {good}|502, 200|1, 2|b".encode()
             assert (reply.header("t") or b"").startswith(b"0.0")
             assert (await engine.get("/none")).body == b"[]"
+
+
+@pytest.mark.parametrize("line", ["uwsgi_pass", "fastcgi_pass", "scgi_pass", "tunnel_pass", "proxy_pass http://"])
+def test_a_group_may_be_named_like_an_address(line: str) -> None:
+    to = "" if line.endswith("/") else " "
+    cycle = load_http(f"""
+        upstream 192.0.2.7 {{ server 127.0.0.1:9000; }}
+        server {{ listen 127.0.0.1:80; location / {{ {line}{to}192.0.2.7; }} }}
+    """)
+    (upstream,) = cycle.upstreams.all
+    assert [peer.name for peer in upstream.group.peers] == [b"127.0.0.1:9000"]
+    with pytest.raises(ConfigError, match=r'upstream "192.0.2.7" may not have port 90'):
+        load_http(f"""
+            upstream 192.0.2.7 {{ server 127.0.0.1:9000; }}
+            server {{ listen 127.0.0.1:80; location / {{ {line}{to}192.0.2.7:90; }} }}
+        """)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("upstream u {\n\n}", "no servers are inside upstream in nginx.conf:4"),
+        ("server { location /a { } location /a { } }\nfoo;", 'unknown directive "foo"'),
+        ("server { location /a { }\n location /a { } }", 'duplicate location "/a" in nginx.conf:3'),
+        ("server { listen 1 default_server; } server { listen 1 default_server; }\nfoo;", "a duplicate default server"),
+        ("server { listen 1 bind; } server { listen 1 bind; }\nfoo;", "duplicate listen options for 0.0.0.0:1"),
+        ("server { secure_link $uri; secure_link_secret a;\n}\n", "cannot be mixed with .* in nginx.conf:5"),
+        ("types { a/b { c; } }", 'unexpected "{" in nginx.conf:2'),
+    ],
+)
+def test_what_is_said_first_and_where(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_http(text)
