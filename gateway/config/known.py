@@ -165,6 +165,7 @@ def _ratio(one: str, other: str) -> float:
 OWN: dict[str, str] = {
     "api": "NGINX Plus",
     "diagnosis_probe": "gateway",
+    "metrics": "gateway",
     "queue": "NGINX Plus",
     "state": "NGINX Plus",
     "status_zone": "NGINX Plus",

@@ -157,7 +157,7 @@ class Call:
             raise ApiError(404, "unknown version" if version.isdigit() else "path not found", code)
         if rest[:2] == ["http", "upstreams"]:
             return self.upstreams(rest[2:])
-        resource = _RESOURCES.get("/".join(rest))
+        resource = RESOURCES.get("/".join(rest))
         if resource is not None:
             method = self.permit("GET DELETE" if resource.reset and not resource.missing else "GET")
             if method == "DELETE":
@@ -166,7 +166,7 @@ class Call:
             found = {} if method == "OPTIONS" else resource.show(self)
             return list(found.values()) if resource.listed else self.selected(found)
         *above, last = rest
-        resource = _RESOURCES.get("/".join(above))
+        resource = RESOURCES.get("/".join(above))
         if resource is None or not resource.missing:
             raise ApiError(404, "path not found", "PathNotFound")
         name = unquote(last)
@@ -379,7 +379,7 @@ class Resource:
     listed: bool = False  # shown as a list of its items
 
 
-_RESOURCES: Final[dict[str, Resource]] = {
+RESOURCES: Final[dict[str, Resource]] = {
     "": Resource(lambda call: ["nginx", "processes", "connections", "slabs", "http", "resolvers", "ssl", "workers"]),
     "nginx": Resource(Call.nginx),
     "processes": Resource(

@@ -1,0 +1,185 @@
+"""metrics: `metrics;` answers with what the API shows, in Prometheus's text format (version 0.0.4).
+
+Names and labels are those that NGINX's Prometheus exporter gives to NGINX Plus, so that its dashboards and alerts hold.
+A counter that is reset through the API begins anew, as Prometheus expects of counters. There are no histograms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway import __version__
+from gateway.config.conf import Conf, setting
+from gateway.config.directive import LOCATION, NOARGS, Command, Directive
+from gateway.http.module import NOTHING, Contribution, HttpModule, Result
+from gateway.http.setters import answers
+from gateway.modules.http.api import RESOURCES, Call
+
+if TYPE_CHECKING:
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+
+_TYPE: Final = b"text/plain; version=0.0.4"
+_STATES: Final = {"up": 1, "draining": 2, "down": 3, "unavail": 4, "checking": 5, "unhealthy": 6}
+
+# (name in the API's object, the metric's end, its kind, what it is)
+Figure = tuple[str, str, str, str]
+
+_CONNECTIONS: Final[tuple[Figure, ...]] = (
+    ("accepted", "accepted", "counter", "Accepted client connections"),
+    ("dropped", "dropped", "counter", "Dropped client connections"),
+    ("active", "active", "gauge", "Active client connections"),
+    ("idle", "idle", "gauge", "Idle client connections"),
+)
+_REQUESTS: Final[tuple[Figure, ...]] = (
+    ("total", "total", "counter", "Total http requests"),
+    ("current", "current", "gauge", "Current http requests"),
+)
+_ZONE: Final[tuple[Figure, ...]] = (
+    ("processing", "processing", "gauge", "Client requests that are currently being processed"),
+    ("requests", "requests", "counter", "Total client requests"),
+    ("discarded", "discarded", "counter", "Requests completed without sending a response"),
+    ("received", "received", "counter", "Bytes received from clients"),
+    ("sent", "sent", "counter", "Bytes sent to clients"),
+)
+_PEER: Final[tuple[Figure, ...]] = (
+    ("active", "active", "gauge", "Active connections"),
+    ("max_conns", "limit", "gauge", "Limit for connections which corresponds to the max_conns parameter"),
+    ("requests", "requests", "counter", "Total client requests"),
+    ("sent", "sent", "counter", "Bytes sent to this server"),
+    ("received", "received", "counter", "Bytes received from this server"),
+    ("fails", "fails", "counter", "Number of unsuccessful attempts to communicate with the server"),
+    ("unavail", "unavail", "counter", "How many times the server became unavailable for client requests"),
+    ("header_time", "header_time", "gauge", "Average time to get the response header from the server"),
+    ("response_time", "response_time", "gauge", "Average time to get the full response from the server"),
+)
+_CHECKS: Final[tuple[Figure, ...]] = (
+    ("checks", "health_checks_checks", "counter", "Total health check requests"),
+    ("fails", "health_checks_fails", "counter", "Failed health checks"),
+    ("unhealthy", "health_checks_unhealthy", "counter", "How many times the server became unhealthy"),
+)
+_LIMIT: Final = ("passed", "delayed", "rejected", "delayed_dry_run", "rejected_dry_run")
+_RESPONSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
+
+
+@dataclass(slots=True)
+class Settings(Conf):
+    enabled: Any = setting(False, inherit=False)
+
+
+def set_metrics(conf: Settings, command: Command) -> None:
+    if conf.enabled:
+        command.duplicate()
+    conf.enabled = True
+    answers(conf, command)
+
+
+def plan(settings: Settings, location: Location) -> Contribution:
+    if not settings.enabled:
+        return NOTHING
+
+    def handle(request: Request) -> Result:
+        if request.method not in (b"GET", b"HEAD"):
+            return 405
+        wrong = request.discard_body()
+        if wrong:
+            return wrong
+        request.response.fields.append((b"Cache-Control", b"no-cache"))
+        return request.respond(200, text_of(request), _TYPE)
+
+    return Contribution(content=handle)
+
+
+class Page:
+    """The text, family after family; a family's samples stand together, as the format asks."""
+
+    def __init__(self) -> None:
+        self.families: dict[str, list[str]] = {}
+
+    def sample(self, name: str, kind: str, words: str, value: float, **labels: str) -> None:
+        family = self.families.get(name)
+        if family is None:
+            family = self.families[name] = [f"# HELP {name} {words}", f"# TYPE {name} {kind}"]
+        inside = ",".join([f'{key}="{_escaped(text)}"' for key, text in labels.items()])
+        family.append(f"{name}{{{inside}}} {value}" if inside else f"{name} {value}")
+
+    def figures(self, prefix: str, figures: Iterable[Figure], values: dict[str, Any], **labels: str) -> None:
+        for key, end, kind, words in figures:
+            if key in values:
+                self.sample(f"{prefix}_{end}", kind, words, values[key], **labels)
+
+    def responses(self, name: str, values: dict[str, Any], **labels: str) -> None:
+        for code in _RESPONSES:
+            self.sample(
+                name, "counter", "Total responses sent to clients", values["responses"][code], code=code, **labels
+            )
+
+    def text(self) -> bytes:
+        lines = [line for family in self.families.values() for line in family]
+        return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def text_of(request: Request) -> bytes:
+    """All that is counted, read from the shared zones: the same from whichever worker is asked."""
+    call = Call(request, False, None)
+    page = Page()
+    page.sample("nginxplus_up", "gauge", "Status of the last metric scrape", 1)
+    page.sample("gateway_build_info", "gauge", "Version of gateway", 1, version=__version__)
+    page.figures("nginxplus_connections", _CONNECTIONS, call.connections())
+    page.figures("nginxplus_http_requests", _REQUESTS, call.requests())
+    for name, zone in _shown(call, "http/server_zones"):
+        page.figures("nginxplus_server_zone", _ZONE, zone, server_zone=name)
+        page.responses("nginxplus_server_zone_responses", zone, server_zone=name)
+    for name, zone in _shown(call, "http/location_zones"):
+        page.figures("nginxplus_location_zone", _ZONE, zone, location_zone=name)
+        page.responses("nginxplus_location_zone_responses", zone, location_zone=name)
+    for name, upstream in call.upstreams([]).items():
+        _upstream(page, name, upstream)
+    for kind, label in (("limit_reqs", "limit_request"), ("limit_conns", "limit_connection")):
+        for name, zone in _shown(call, f"http/{kind}"):
+            for key in _LIMIT:
+                if key in zone:
+                    words = f"Total number of {'requests' if kind == 'limit_reqs' else 'connections'} that were {key}"
+                    page.sample(f"nginxplus_{label}_{key}", "counter", words, zone[key], zone=name)
+    for name, cache in _shown(call, "http/caches"):
+        page.sample("nginxplus_cache_size", "gauge", "Total size of the cache", cache["size"], zone=name)
+    for worker in call.workers().values():
+        labels = {"id": str(worker["id"]), "pid": str(worker["pid"])}
+        page.figures("nginxplus_worker_connection", _CONNECTIONS, worker["connections"], **labels)
+        page.figures("nginxplus_worker_http_requests", _REQUESTS, worker["http"]["requests"], **labels)
+    return page.text()
+
+
+def _shown(call: Call, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The items of one of the API's resources."""
+    yield from RESOURCES[path].show(call).items()
+
+
+def _upstream(page: Page, name: str, upstream: dict[str, Any]) -> None:
+    page.sample(
+        "nginxplus_upstream_keepalive", "gauge", "Idle keepalive connections", upstream["keepalive"], upstream=name
+    )
+    page.sample("nginxplus_upstream_zombies", "gauge", "Servers removed from the group but still processing requests",
+                upstream["zombies"], upstream=name)  # fmt: skip
+    for peer in upstream["peers"]:
+        labels = {"server": peer["server"], "upstream": name}
+        page.sample(
+            "nginxplus_upstream_server_state", "gauge", "Current state", _STATES.get(peer["state"], 0), **labels
+        )
+        page.figures("nginxplus_upstream_server", _PEER, peer, **labels)
+        page.responses("nginxplus_upstream_server_responses", peer, **labels)
+        page.figures("nginxplus_upstream_server", _CHECKS, peer["health_checks"], **labels)
+
+
+module = HttpModule(
+    name="metrics",
+    location=Settings,
+    directives=(Directive("metrics", LOCATION, NOARGS, set_metrics),),
+    plan=plan,
+)
