@@ -9,11 +9,16 @@ cdef class Lane(Poller):
     cdef bint active            # the last batch was not empty
     cdef object trio_queue      # Trio's queue of runnable tasks, or None
     cdef object trio_count      # else a function that counts them
+    # worker_connections (negative: no limit), and how many of them are not streams: listening sockets
+    cdef public Py_ssize_t worker_connections
+    cdef public Py_ssize_t taken
+    cdef public object make_room  # called when few are left; it may close some
     cdef int64_t date_second
     cdef bytes date
     cdef public bytes detour    # where all connections that begin lead instead; None: where they want to
 
     cdef bint trio_waits(self) except -1
+    cpdef bint has_room(self) except -1
     cdef bytes date_text(self)
 
 

@@ -6,6 +6,9 @@ from gateway._fast.stream import Stream
 
 class Lane(Poller):
     detour: bytes | None  # where all connections that begin lead instead; None: where they want to
+    worker_connections: int
+    taken: int
+    make_room: Callable[[], object] | None
     def __init__(
         self,
         clock: Callable[[], float] | None = None,
@@ -16,6 +19,7 @@ class Lane(Poller):
     def date_text(self) -> bytes: ...  # `http_date` for compiled callers
     @property
     def http_date(self) -> bytes: ...
+    def has_room(self) -> bool: ...
     def turn(self) -> float: ...
     def end(self) -> None: ...
     def release(self) -> None: ...
@@ -23,6 +27,8 @@ class Lane(Poller):
         self, fd: int, accepted: Callable[[int, bytes], object], *, exclusive: bool = True, batch: int = 16
     ) -> Listener: ...
     def _watch_trio(self, queue: Any, count: Callable[[], int] | None) -> None: ...
+
+class NoRoom(OSError): ...
 
 class Listener(Source):
     on_error: Callable[[int], object] | None

@@ -27,8 +27,18 @@ cdef class Lane(Poller):
         # under a clock that is not the kernel's, waiting inside the kernel would mean nothing
         self.linger_s = linger_s if clock is None else 0
         self.on_crash = on_crash
+        self.worker_connections = -1
         self.date_second = -1
         self.refresh()
+
+    cpdef bint has_room(self) except -1:
+        """Whether one more stream may be opened. Few are left at a sixteenth, as in nginx (ngx_drain_connections)."""
+        cdef Py_ssize_t most = self.worker_connections
+        if most < 0:
+            return True
+        if most - self.taken - self.streams <= most // 16 and self.make_room is not None:
+            self.make_room()
+        return most - self.taken - self.streams > 0
 
     def _watch_trio(self, queue, count):
         self.trio_queue = queue
@@ -270,6 +280,10 @@ cdef enum:
     IPV6_TRANSPARENT = 75
 
 
+class NoRoom(OSError):
+    """worker_connections are used up; nginx's words."""
+
+
 cdef object own_error(int number, bytes call):
     """What failed on our side, before the peer was asked: `filename` names the call."""
     error = os_error(number)
@@ -293,6 +307,8 @@ cpdef Stream open_stream(Lane lane, bytes address, bytes local, bint keepalive, 
     size = PyBytes_GET_SIZE(address)
     if size < 2 or size > SOCKADDR_MAX:
         raise os_error(EINVAL)
+    if not lane.has_room():
+        raise NoRoom(f"{lane.worker_connections} worker_connections are not enough")
     family = (<const sockaddr*>data).sa_family
     fd = c_socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
     if fd < 0:

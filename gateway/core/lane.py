@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gateway._fast import lane as _lane
 from gateway._fast.fibre import DONE_MARK, PARKED_MARK, Fibre, FibreCancelled, Timer, current_fibre, use_trio
 from gateway._fast.file_slice import FileSlice
-from gateway._fast.lane import Listener
+from gateway._fast.lane import Listener, NoRoom
 from gateway._fast.stream import Stream
 from gateway._fast.waits import in_trio, park, sleep
 
@@ -25,6 +25,7 @@ __all__ = [
     "FileSlice",
     "Lane",
     "Listener",
+    "NoRoom",
     "Stream",
     "Timer",
     "current_fibre",

@@ -100,9 +100,13 @@ class Client(Output):
     # of a connection, as its worker sees it
 
     @property
-    def idle(self) -> bool:
-        """Whether it waits for a request."""
+    def waits_since(self) -> float:
+        """When it began to wait, for a request or for the client's end; negative while something is under way."""
         raise NotImplementedError
+
+    def reuse(self) -> None:
+        """worker_connections run short."""
+        self.close()
 
     def close(self, reset: bool = False) -> None:
         """Close at once; a second call does nothing."""

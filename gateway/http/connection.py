@@ -501,6 +501,13 @@ class Connection(Client):
         return self.state == READING and not self.buffer
 
     @property
+    def waits_since(self) -> float:
+        core = self.server.root.core
+        if self.idle or (self.state == HANDSHAKING and not self.stream.received):
+            return self.stream.deadline - core.keepalive_timeout if self.requests else self.started
+        return self.stream.deadline - core.lingering_timeout if self.state == LINGERING else -1.0
+
+    @property
     def closed(self) -> bool:
         return self.state == CLOSED
 

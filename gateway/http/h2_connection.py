@@ -312,6 +312,21 @@ class Http2Connection(Client):
     def idle(self) -> bool:
         return not self.streams and not self.reader.incomplete
 
+    @property
+    def waits_since(self) -> float:
+        if self.closed:
+            return -1.0
+        if self.over:
+            return self.stream.deadline - self.core.lingering_timeout
+        return self.idle_until - self.core.keepalive_timeout if self.idle and self.idle_until else -1.0
+
+    def reuse(self) -> None:
+        """worker_connections run short: the client is told, as long as it did not know."""
+        if self.over:
+            self.close()
+        else:
+            self.finalize(wire.NO_ERROR)
+
     def say_goaway(self, code: int) -> None:
         if not self.goaway and not self.failed:
             self.goaway = self.reader.refusing = True

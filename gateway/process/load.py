@@ -147,7 +147,7 @@ class Loaded:
         from gateway.serving.worker import Worker
 
         connections = self._results["events"].worker_connections
-        serving = Worker(self._cycles, lane, self.log, worker, connections)
+        serving = Worker(self._cycles, lane, self.log, worker, connections, int(self.core.master_process))
         serving.nursery = nursery
         serving.counters = self.counters.claim(number=worker)
         serving.start(listeners)

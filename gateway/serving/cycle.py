@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.variables import Registry
@@ -10,7 +10,7 @@ from gateway.core.variables import Registry
 if TYPE_CHECKING:
     from gateway.core.listening import ListenAddress
     from gateway.serving.listening import Listening
-    from gateway.serving.worker import Worker
+    from gateway.serving.worker import Spare, Worker
 
 
 class Cycle:
@@ -34,6 +34,8 @@ class Cycle:
         self.on_worker_death: list[Callable[[int], None]] = []  # in the master, with the dead worker's pid
         # Of modules: whether what a first request needs is there; a worker waits a moment for it before it accepts.
         self.ready: list[Callable[[], bool]] = []
+        # Of modules: what they hold open and could do without when worker_connections run short.
+        self.spares: list[Callable[[], Iterable[Spare]]] = []
         self.on_reopen: list[Callable[[], None]] = []
 
     @property

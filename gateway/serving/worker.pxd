@@ -7,7 +7,6 @@ cdef class Worker:
     cdef public Lane lane
     cdef public object main_log
     cdef public long number
-    cdef public long worker_connections
     cdef public set connections
     cdef public bint exiting
     cdef public object counters
@@ -16,6 +15,9 @@ cdef class Worker:
     cdef dict _failed_at
     cdef bytes _reserve
     cdef double _memory_failed_at
+    cdef list _spares
+    cdef long _told
+    cdef double _in_vain
     cdef public object nursery
 
     cpdef next_connection(self)

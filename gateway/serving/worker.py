@@ -26,19 +26,23 @@ _QUIET_S: Final = 10.0
 # Kept for the moment at which there is no memory: enough for some arenas of Python's. Nobody touches the pages.
 _RESERVE: Final = 4 * 1024 * 1024
 _SAY_AGAIN_S: Final = 1.0
+# nginx closes an eighth of those that wait, and at most so many.
+_REUSED_AT_ONCE: Final = 32
 
 
-class ClientConnection(Protocol):
-    """What a block accepted: http's connections, and the sessions of stream."""
-
-    stream: Any
+class Spare(Protocol):
+    """A connection that may be closed without a loss while it waits: nginx's reusable one."""
 
     @property
-    def idle(self) -> bool:
-        """Whether it waits for a request, so that it may be closed without a loss."""
+    def waits_since(self) -> float:
+        """About when that began, in the lane's time; negative while it does not wait."""
 
-    def close(self, reset: bool = False) -> None:
-        """Close at once; a second call does nothing."""
+    def reuse(self) -> None:
+        """Close it, or begin to: worker_connections run short."""
+
+
+class ClientConnection(Spare, Protocol):
+    """What a block accepted: http's connections, and the sessions of stream."""
 
     def retire(self) -> None:
         """The worker ends: close when what has begun is served."""
@@ -54,13 +58,25 @@ class Worker:
     """
 
     def __init__(
-        self, cycles: Sequence[Cycle], lane: Any, log: Log, number: int = 0, worker_connections: int = 512
+        self,
+        cycles: Sequence[Cycle],
+        lane: Any,
+        log: Log,
+        number: int = 0,
+        worker_connections: int = 512,
+        taken: int = 0,
     ) -> None:
+        """`taken`: how many of its worker_connections are the process's own (nginx's channel to the master)."""
         self.cycles = list(cycles)
         self.lane = lane
         self.main_log = log
         self.number = number
-        self.worker_connections = worker_connections
+        lane.worker_connections = worker_connections
+        lane.taken = taken
+        lane.make_room = self.make_room
+        self._spares: list[tuple[float, Spare]] = []
+        self._told = -1  # the second of the last warning
+        self._in_vain = -1.0  # when there were none, so that not every refused connection looks at all others
         self.connections: set[ClientConnection] = set()
         self.exiting = False
         self.counters: Any = None  # the worker's row of shared words, as stub_status shows them
@@ -98,6 +114,7 @@ class Worker:
 
     def _listen(self, listeners: Iterable[Listener]) -> None:
         for listener in listeners:
+            self.lane.taken += 1
             owner, shared = listener.address.owner, listener.worker is None
             if listener.address.datagram:
                 self._listeners.append(owner.cycle.receive(self, listener.fd, owner, shared))
@@ -134,22 +151,53 @@ class Worker:
 
     def admit(self) -> bool:
         """Count one more client; False if there is no room for it."""
-        if self.counters is not None:
-            self.counters.accepted()
-        if len(self.connections) >= self.worker_connections:
-            self._make_room()
-            if len(self.connections) >= self.worker_connections:
-                if self.counters is not None:
-                    self.counters.closed()
-                return False
+        counters = self.counters
+        if not self.lane.has_room():
+            if counters is not None:
+                counters.dropped()
+            self.log("alert", b"%d worker_connections are not enough" % self.lane.worker_connections)
+            return False
+        if counters is not None:
+            counters.accepted()
         return True
 
-    def _make_room(self) -> None:
-        """worker_connections is reached: close the idle connections that have waited longest, as nginx does."""
-        idle = sorted((c for c in self.connections if c.idle), key=lambda c: c.stream.deadline)
-        self.log("warn", b"%d worker_connections are not enough, reusing connections" % self.worker_connections)
-        for connection in idle[:32]:
-            connection.close()
+    def make_room(self) -> None:
+        """Few connections are left: close some of those that wait, the longest first (ngx_drain_connections)."""
+        spares = self._spares or self._find_spares()
+        if not spares:
+            return
+        second = int(self.lane.now)
+        if self._told != second:
+            self._told = second
+            number = self.lane.worker_connections
+            self.log("warn", b"%d worker_connections are not enough, reusing connections" % number)
+        wanted = max(1, min(_REUSED_AT_ONCE, len(spares) // 8))
+        wanted -= self._reuse(spares, wanted)
+        if wanted:
+            # what was found earlier is busy by now
+            self._reuse(self._find_spares(), wanted)
+
+    def _find_spares(self) -> list[tuple[float, Spare]]:
+        """All that wait, those that began last first; kept until it is used up, since finding them takes a while."""
+        if self._in_vain == self.lane.now:
+            return []
+        found: list[tuple[float, Spare]] = []
+        for connections in (self.connections, *[spares() for cycle in self.cycles for spares in cycle.spares]):
+            found += [(since, connection) for connection in connections if (since := connection.waits_since) >= 0]
+        found.sort(key=lambda pair: -pair[0])
+        self._spares = found
+        if not found:
+            self._in_vain = self.lane.now
+        return found
+
+    def _reuse(self, spares: list[tuple[float, Spare]], wanted: int) -> int:
+        count = 0
+        while spares and count < wanted:
+            since, connection = spares.pop()
+            if connection.waits_since == since:
+                connection.reuse()
+                count += 1
+        return count
 
     # -- called by connections -----------------------------------------------------------------------------------
 

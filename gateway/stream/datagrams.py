@@ -101,6 +101,7 @@ class DatagramSession(Session):
 
     def _end(self) -> None:
         self.let_go()
+        self.lane.taken -= 1
         super()._end()
 
     def retire(self) -> None:
@@ -131,6 +132,7 @@ class DatagramListener:
         worker = self.worker
         if not worker.admit():
             return
+        worker.lane.taken += 1  # one of worker_connections, though no stream of its own
         session = self.sessions[key] = DatagramSession(worker, self, key, data)
         worker.connections.add(session)
         session.fibre = worker.lane.spawn(session.run(), session.crashed)

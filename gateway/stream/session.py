@@ -187,8 +187,11 @@ class Session:
     # of a connection, as its worker sees it
 
     @property
-    def idle(self) -> bool:
-        return False
+    def waits_since(self) -> float:
+        return -1.0  # for nothing that could be done again
+
+    def reuse(self) -> None:
+        """Never asked."""
 
     def retire(self) -> None:
         """The worker ends: a session goes on until it ends by itself, as in nginx."""

@@ -61,7 +61,7 @@ async def test_empty_lines_before_a_request_are_not_kept() -> None:
 async def test_more_connections_than_worker_connections_are_refused() -> None:
     """All are busy: the new one is closed, as nginx does when it has no connection left."""
     async with serving("server { listen 127.0.0.1:80; return 204; }") as engine:
-        engine.worker.worker_connections = 1
+        engine.worker.lane.worker_connections = 1
         async with engine.connect() as first:
             await first.send_all(b"GET / HT")
             await trio.sleep(0.02)
@@ -69,6 +69,9 @@ async def test_more_connections_than_worker_connections_are_refused() -> None:
                 with trio.fail_after(2):
                     assert await second.receive_some() == b""
             assert len(engine.worker.connections) == 1
+        (alert,) = [line for line in engine.log.lines if "[alert]" in line]
+        assert alert.endswith(": 1 worker_connections are not enough")  # nothing of the connection: there is none
+        engine.log.lines.clear()
 
 
 async def test_tcp_nodelay_is_set_unless_switched_off() -> None:

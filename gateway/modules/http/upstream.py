@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.uri import set_cookie_get
@@ -20,7 +20,7 @@ from gateway.http.setters import cycle_of
 from gateway.upstream.cache import conditions
 from gateway.upstream.exchange import attempt
 from gateway.upstream.exchange.attempt import Attempt
-from gateway.upstream.exchange.keepalive import Keepalive
+from gateway.upstream.exchange.keepalive import Connection, Keepalive
 from gateway.upstream.peers.address import parse_target, resolve
 from gateway.upstream.peers.peers import DOWN, DRAINING, Group, Server
 from gateway.upstream.peers.upstreams import Balancer, Upstream, Upstreams
@@ -38,7 +38,16 @@ def preconfigure(scope: Scope, loader: Loader) -> None:
 
 
 def prepare(scope: Scope, loader: Loader) -> None:
-    scope.owner.upstreams.finish()
+    upstreams: Upstreams = scope.owner.upstreams
+    upstreams.finish()
+    scope.owner.spares.append(lambda: _idle(upstreams))
+
+
+def _idle(upstreams: Upstreams) -> Iterator[Connection]:
+    """The connections that are kept for later requests."""
+    for upstream in upstreams.all:
+        if upstream.keepalive is not None:
+            yield from upstream.keepalive.idle
 
 
 def upstream_of(command: Command) -> Upstream:

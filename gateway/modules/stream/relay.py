@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gateway._fast.lane import local_sockaddr, sockaddr_text
-from gateway.core.lane import current_fibre, park
+from gateway.core.lane import NoRoom, current_fibre, park
 from gateway.core.transport import connect
 from gateway.protocol import proxy_protocol
 from gateway.stream.module import BAD_GATEWAY, INTERNAL_ERROR, SUCCESS
@@ -180,6 +180,9 @@ class Relay:
             return BAD_GATEWAY
         try:
             status = await self._connect(self.peer, wake)
+        except NoRoom as error:
+            session.log("alert", str(error))
+            return INTERNAL_ERROR
         except OSError as error:
             return self._refused(self.peer, error)
         if status == SUCCESS:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.errors import HeadError
-from gateway._fast.lane import open_stream
+from gateway._fast.lane import NoRoom, open_stream
 from gateway._fast.stream import Stream
 from gateway._fast.watcher import Watcher
 from gateway.http.body import BodyError, read_body_part
@@ -283,6 +283,11 @@ class Asking(Watcher):
                 stream = open_stream(
                     self.lane, sockaddr, local.sockaddr, settings.socket_keepalive, False, conf.transparent
                 )
+        except NoRoom as error:
+            self.attempt.error = error
+            self.failure = Condition.OWN_SIDE
+            self.log("alert", str(error).encode())
+            return False
         except OSError as error:
             self.attempt.error = error
             self.failure = _ERROR

@@ -46,6 +46,15 @@ class Connection(Watcher):
         self.late()
 
     @property
+    def waits_since(self) -> float:
+        """Since when it is idle."""
+        return self.stream.deadline - self.cache.timeout_s if self.cache is not None else -1.0
+
+    def reuse(self) -> None:
+        """worker_connections run short."""
+        self.late()
+
+    @property
     def sent(self) -> int:
         """Bytes sent for the present request."""
         return self.stream.sent - self.sent_before
