@@ -22,7 +22,7 @@ class PostAction(Output):
     """The output of a request whose client has got all that it gets."""
 
     unseen = True  # a response's head is not sent a second time
-    idle = False  # among the worker's connections
+    waits_since = -1.0  # among the worker's connections: never for nothing
 
     def __init__(self, request: Request) -> None:
         client: Client = request.connection
@@ -46,6 +46,9 @@ class PostAction(Output):
             request.drive(request.internal_redirect(target))
         else:
             request.drive(request.named_location(target))
+
+    def reuse(self) -> None:
+        """Never asked."""
 
     def get_connection(self) -> Client:
         return self.client
