@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests import products
+
 
 @pytest.fixture(scope="session", autouse=True)
 def localhost_has_an_address() -> Any:
@@ -24,3 +26,9 @@ def localhost_has_an_address() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", getaddrinfo)
         yield
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    sentence = products.stale()
+    if sentence is not None:
+        pytest.exit(sentence, returncode=4)

@@ -1,6 +1,4 @@
-"""Everything that is compiled, and nothing else.
-
-GATEWAY_PURE=1 takes the plain source of each module that has one (name.py beside name.pxd); name.pyx has none.
+"""What is written in Cython itself, and why. PRODUCTS.md beside it lists all that is compiled, also in place elsewhere.
 
 µs per call before and after, measured by bench/micro.py (least of many runs on one core of a busy machine):
 
@@ -39,29 +37,3 @@ openssl, x509, tls_context, tls_wire, tls_engine, tls_callbacks, tls
     Python's ssl over memory: it has no way to stapling, ticket keys, early data, shared sessions, and others. tls is a
     subclass of Stream in C, whose methods the lane calls. What it saves is in bench/README.md's rows tls-….
 """
-
-from __future__ import annotations
-
-import os
-import sys
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_file_location
-from types import ModuleType
-
-if os.environ.get("GATEWAY_PURE", "0") not in ("", "0"):
-
-    class _PlainTwins:
-        """Finds name.py where the path entry finder would take the extension."""
-
-        @staticmethod
-        def find_spec(
-            name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-        ) -> ModuleSpec | None:
-            package, _, last = name.rpartition(".")
-            if package != __name__:
-                return None
-            source = os.path.join(os.path.dirname(__file__), last + ".py")
-            return spec_from_file_location(name, source) if os.path.exists(source) else None
-
-    sys.meta_path.insert(0, _PlainTwins)

@@ -1,3 +1,6 @@
+from typing import final
+
+@final
 class ChunkedDecoder:
     received: int
     trailers: list[tuple[bytes, bytes]]

@@ -106,6 +106,14 @@ cdef class Loop:
             eventfd_write(self.bell, 1)
         return 0
 
+    def plan_due(self, Due due not None, double when):
+        """plan() for what is not compiled."""
+        self.plan(due, when)
+
+    def unplan_due(self, Due due not None):
+        """unplan() likewise."""
+        self.unplan(due)
+
     cdef int plan(self, Due due, double when) except -1:
         """Put `due` in the heap, and see that a sleeping lane is awake by then."""
         self.timers.push(due, when)

@@ -1,3 +1,6 @@
+from typing import final
+
+@final
 class FileSlice:
     def __init__(self, fd: int, offset: int, length: int, owner: object = None) -> None: ...
     @property

@@ -1,7 +1,8 @@
-from typing import Literal
+from typing import Literal, final
 
 KINDS: tuple[bytes, ...]
 
+@final
 class ResponseHead:
     status: int
     version: int

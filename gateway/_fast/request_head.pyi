@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, final
 
 class HeadLimits:
     header_buffer_size: int
@@ -21,6 +21,7 @@ class HeadLimits:
         allow_connect: bool = False,
     ) -> None: ...
 
+@final
 class RequestHead:
     data: bytes
     complete: bool

@@ -17,6 +17,8 @@ from gateway._fast.waits import in_trio, park, sleep
 if TYPE_CHECKING:
     import trio
 
+    from gateway._fast.timers import Due
+
 # Trio is imported where it is used: it takes as long to load as all the rest, and -t and the bind need none of it.
 
 __all__ = [
@@ -39,6 +41,19 @@ class Lane(_lane.Lane):
     """The lane of one worker, made after the fork; `run()` is its Trio task."""
 
     nursery: trio.Nursery | None = None
+
+    # What compiled code calls in C under these names; here for plain sources (gateway.pure), and for mypy.
+
+    def date_text(self) -> bytes:
+        """The time as in the Date field."""
+        return self.http_date
+
+    def plan(self, due: Due, when: float) -> None:
+        """Have it called at this moment, if not unplanned or planned anew."""
+        self.plan_due(due, when)
+
+    def unplan(self, due: Due) -> None:
+        self.unplan_due(due)
 
     async def run(self, *, task_status: trio.TaskStatus[None] | None = None) -> None:
         """Serve until cancelled; then every fibre has ended and every stream is closed."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway import PURE
 from gateway._fast.chunked import ChunkedDecoder
 from gateway._fast.errors import HeadError
 from gateway._fast.http1_response import ResponseHead
@@ -148,7 +148,7 @@ class ResponseReader(PlainReader):
         return self.done or (self.decoder is None and self.left <= 0)
 
 
-if TYPE_CHECKING or os.environ.get("GATEWAY_PURE") == "1":
+if TYPE_CHECKING or PURE:
     RequestEncoder = PlainRequestEncoder
 else:
     from gateway._fast.http1_request import RequestEncoder

@@ -24,7 +24,9 @@ from gateway._fast.http1 import RequestParser, parse_head
 from gateway._fast.request_head import HeadLimits, RequestHead
 
 if TYPE_CHECKING:
-    from gateway._fast.http1 import OnHost
+    from collections.abc import Callable
+
+    OnHost = Callable[[bytes, RequestHead], HeadLimits | None]
 
 __all__ = [
     "NEED_DATA",

@@ -6,11 +6,11 @@ two bytes before it. The request's body follows the packet as it is. The answer 
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway import PURE
 from gateway.protocol.params import Field, Param, Params
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def decode(data: bytes) -> tuple[int, int, list[Field], bytes]:
     return modifier1, modifier2, list(zip(texts[::2], texts[1::2], strict=True)), data[end:]
 
 
-if TYPE_CHECKING or os.environ.get("GATEWAY_PURE") == "1":
+if TYPE_CHECKING or PURE:
     PacketEncoder = PlainEncoder
 else:
     from gateway._fast.uwsgi import PacketEncoder
