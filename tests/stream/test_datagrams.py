@@ -73,7 +73,9 @@ async def test_refused_and_full() -> None:
             async with client(port) as one:
                 await one.send(b"a")
                 await trio.sleep(0.1)
-        assert engine.logged("0 worker_connections are not enough")
+        (line,) = engine.logged("0 worker_connections are not enough")
+        assert "[alert]" in line
+        engine.log.lines.clear()
     async with serving(CONF) as engine:
         with engine.receiving(1) as port:
             async with client(port) as one:
