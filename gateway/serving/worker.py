@@ -44,6 +44,11 @@ class Spare(Protocol):
 class ClientConnection(Spare, Protocol):
     """What a block accepted: http's connections, and the sessions of stream."""
 
+    stream: Any
+
+    def close(self, reset: bool = False) -> None:
+        """Close at once; a second call does nothing."""
+
     def retire(self) -> None:
         """The worker ends: close when what has begun is served."""
 
