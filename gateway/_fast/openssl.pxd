@@ -104,6 +104,7 @@ cdef struct Functions:
     int (*SSL_set_ex_data)(SSL*, int, void*) noexcept nogil
     void* (*SSL_get_ex_data)(const SSL*, int) noexcept nogil
     long (*SSL_ctrl)(SSL*, int, long, void*) noexcept nogil
+    int (*SSL_set_alpn_protos)(SSL*, octets, unsigned int) noexcept nogil
     int (*SSL_do_handshake)(SSL*) noexcept nogil
     int (*SSL_read_ex)(SSL*, void*, size_t, size_t*) noexcept nogil
     int (*SSL_write_ex)(SSL*, const void*, size_t, size_t*) noexcept nogil

@@ -98,11 +98,6 @@ cdef class Context:
             lib.EVP_PKEY_free(key)
             raise self.wrong(f'SSL_CTX_set0_tmp_dh_pkey("{path}")', "dhparam")
 
-    def set_alpn(self, list names):
-        """What a client offers."""
-        cdef bytes data = wire_format(names)
-        lib.SSL_CTX_set_alpn_protos(self.ctx, <octets>PyBytes_AS_STRING(data), <unsigned int>PyBytes_GET_SIZE(data))
-
     def set_early_data(self):
         lib.SSL_CTX_set_max_early_data(self.ctx, EARLY_DATA)
 

@@ -122,6 +122,10 @@ cdef class Engine:
         """Of a client: which server it asks for."""
         lib.SSL_ctrl(self.ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, 0, PyBytes_AS_STRING(name))
 
+    def set_alpn(self, bytes names not None):
+        """Of a client: the protocols that it offers, in ALPN's format."""
+        lib.SSL_set_alpn_protos(self.ssl, <octets>PyBytes_AS_STRING(names), <unsigned int>PyBytes_GET_SIZE(names))
+
     def set_session(self, Session session not None):
         lib.SSL_set_session(self.ssl, session.session)
         lib.ERR_clear_error()

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gateway._fast import tls_callbacks
 from gateway._fast.errors import TlsError
-from gateway._fast.openssl import version
+from gateway._fast.openssl import OpenSslError, version
 from gateway._fast.tls_context import Context, wire_format
-from gateway.core.tls_objects import Objects, pair_for
+from gateway.config.errors import ConfigError, Where
+from gateway.core.tls_objects import Objects, objects_of, pair_for
 from gateway.core.tls_sessions import FileTickets, SharedTickets, read_ticket_key
 from gateway.core.tls_settings import (
     DEFAULT_BUILTIN,
@@ -48,6 +49,8 @@ class ServerTls:
         self.context = context  # None: it has no certificate, and is not to reject
         self.varying = any(isinstance(name, Named) for name in (*conf.certificates, *conf.keys))
         self.rejects: bool = conf.reject_handshake
+        names: tuple[bytes, ...] = getattr(conf, "alpn", ())
+        self.alpn = wire_format(names) if names else None  # ssl_alpn; what http offers is a matter of HTTP/2
         self.verify: int = conf.verify
 
     def takes_part(self) -> bool:
@@ -143,6 +146,17 @@ def _keep_sessions(conf: TlsConf, context: Context, block: str) -> None:
         tls_callbacks.use_tickets(context, FileTickets([read_ticket_key(path) for path in conf.ticket_keys]))
 
 
-def alpn(names: tuple[bytes, ...]) -> bytes:
-    """Names of protocols as an Engine's `alpn`."""
-    return wire_format(names)
+def of_server(conf: TlsConf, server: Any, loader: Loader, block: str) -> ServerTls | None:
+    """make() for a server block, of any kind. Errors: ConfigError, with the place of the directive."""
+
+    def where(*names: str) -> Where | None:
+        statement = server.scope.set_by(*names)
+        return statement.where if statement is not None else server.where  # type: ignore[no-any-return]
+
+    try:
+        return make(conf, objects_of(loader), loader, block)
+    except TlsError as error:
+        about = [f"ssl_{name}" for name in error.about] or ["ssl_certificate", "ssl_certificate_key"]
+        raise ConfigError(str(error), where(*about)) from None
+    except OpenSslError as error:
+        raise ConfigError(str(error), where("ssl_certificate", "ssl_reject_handshake")) from None

@@ -80,6 +80,11 @@ class TlsConf(Conf):
     stapling_file: Any = setting("")
     stapling_responder: Any = setting("")
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be made of it: what a server asks of clients holds also without a certificate."""
+        return bool(self.certificates or self.reject_handshake or self.verify)
+
 
 class Named:
     """A certificate, or a key, that variables name; hashed by its text, so that equal servers share."""

@@ -1,6 +1,7 @@
 # The types of servers.py's compiled form.
 from gateway._fast.request_head cimport HeadLimits
 from gateway.http.locations cimport Location, LocationTable
+from gateway.serving.server_names cimport ServerNames
 
 
 cdef class Server:
@@ -20,23 +21,10 @@ cdef class Server:
     cdef public object where
 
 
-cdef class ServerName:
-    cdef public bytes name
-    cdef public Server server
-    cdef public object regex
-    cdef public object where
-
-
-cdef class AddressServers:
+cdef class AddressServers(ServerNames):
     cdef public Server default
     cdef public list servers
-    cdef public dict exact
-    cdef public dict leading
-    cdef public dict trailing
-    cdef public list regexes
     cdef public bint single
     cdef public bint http2
     cdef public bint ssl
     cdef public object options
-
-    cpdef Server find(self, bytes host, object request)

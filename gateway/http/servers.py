@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gateway.core.regex import MatchError
 from gateway.http.locations import Location, LocationTable
+from gateway.serving.server_names import ServerNames
 
 if TYPE_CHECKING:
     from gateway._fast.request_head import HeadLimits, RequestHead
     from gateway.config.loader import Scope
-    from gateway.core.regex import Regex
     from gateway.http.module import Handler
-    from gateway.http.request import Request
 
 
 class Server:
@@ -20,7 +18,7 @@ class Server:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self.names: list[ServerName] = []
+        self.names: list[Any] = []  # serving.server_names.ServerName
         self.server_name = b""  # the first name: $server_name
         self.locations = LocationTable()
         self.root: Location = None  # type: ignore[assignment]  # settings of the server block itself, where no location matches
@@ -36,88 +34,25 @@ class Server:
         self.tls: Any = None  # a ServerTls, if it has certificates
         self.where: Any = None
 
-
-class ServerName:
-    """One argument of server_name."""
-
-    def __init__(self, name: bytes, server: Server, regex: Regex | None = None, where: Any = None) -> None:
-        self.name = name
-        self.server = server
-        self.regex = regex
-        self.where = where
+    @property
+    def error_log(self) -> Any:
+        return self.root.core.error_log
 
 
-class AddressServers:
+class AddressServers(ServerNames):
     """The servers that share one address and port; the choice among them by the Host field."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.default: Server = None  # type: ignore[assignment]  # set once the servers are known
         self.servers: list[Server] = []
-        self.exact: dict[bytes, Server] = {}
-        self.leading: dict[bytes, Server] = {}  # *.example.com, kept as "example.com"; ".example.com" counts as both
-        self.trailing: dict[bytes, Server] = {}  # www.example.*, kept as "www.example"
-        self.regexes: list[ServerName] = []
         self.single = True  # no choice to make: the default serves all
         self.ssl = False
         self.http2 = False  # `listen … http2`, whatever the servers say
         self.options: Any = None  # the listen directive's options
-
-    def add(self, name: ServerName) -> bool:
-        """Register one name; False if it is there already (nginx: conflicting server name, ignored)."""
-        self.single = False
-        if name.regex is not None:
-            self.regexes.append(name)
-            return True
-        text = name.name
-        if text.startswith(b"*."):
-            return self.leading.setdefault(text[2:], name.server) is name.server
-        if text.startswith(b"."):
-            clash = self.exact.setdefault(text[1:], name.server) is not name.server
-            return self.leading.setdefault(text[1:], name.server) is name.server and not clash
-        if text.endswith(b".*"):
-            return self.trailing.setdefault(text[:-2], name.server) is name.server
-        return self.exact.setdefault(text, name.server) is name.server
 
     def limits_of(self, host: bytes, head: RequestHead) -> HeadLimits:
         """For the parser: the host is known, so its server's limits hold from here on."""
         server: Server = self.find(host, None) or self.default
         head.server = server
         return server.limits
-
-    def find(self, host: bytes, request: Request | None) -> Server | None:
-        """The server of this (validated, lower-case) host name; None where none matches."""
-        server = self.exact.get(host)
-        if server is not None:
-            return server
-        if self.leading:
-            rest = host
-            while True:
-                dot = rest.find(b".")
-                if dot < 0:
-                    break
-                rest = rest[dot + 1 :]
-                server = self.leading.get(rest)
-                if server is not None:
-                    return server
-        if self.trailing:
-            rest = host
-            while True:
-                dot = rest.rfind(b".")
-                if dot < 0:
-                    break
-                rest = rest[:dot]
-                server = self.trailing.get(rest)
-                if server is not None:
-                    return server
-        for name in self.regexes:
-            assert name.regex is not None
-            try:
-                captures = name.regex.search(host)
-            except MatchError as error:
-                name.server.root.core.error_log.alert(str(error))
-                continue
-            if captures is not None:
-                if request is not None:
-                    request.matched(captures)
-                return name.server
-        return None

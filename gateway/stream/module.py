@@ -23,9 +23,10 @@ class Phase(enum.IntEnum):
     POST_ACCEPT = 0
     PREACCESS = 1
     ACCESS = 2
-    PREREAD = 3
-    CONTENT = 4
-    LOG = 5
+    SSL = 3
+    PREREAD = 4
+    CONTENT = 5
+    LOG = 6
 
 
 OK: Final = 0  # this phase is satisfied, the next one's turn

@@ -18,7 +18,7 @@ class Plan:
     __slots__ = ("content", "log_handlers", "phases")
 
     def __init__(self, phases: Sequence[Sequence[Handler]], content: Content | None, log: Sequence[Handler]) -> None:
-        self.phases = phases  # those before the content, without the empty ones
+        self.phases = phases  # those before the content, by their number
         self.content = content  # None: sessions end with status 500
         self.log_handlers = log
 
@@ -35,5 +35,5 @@ def make_plan(server: Server, modules: Sequence[StreamModule]) -> Plan:
             handlers[phase].append(handler)
         if module is server.content_by:
             content = contribution.content
-    before = [handlers[phase] for phase in Phase if phase < Phase.CONTENT and handlers[phase]]
+    before = [handlers[phase] for phase in Phase if phase < Phase.CONTENT]
     return Plan(before, content, handlers[Phase.LOG])

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gateway.serving.server_names import ServerNames
+
 if TYPE_CHECKING:
     from gateway.config.errors import Where
     from gateway.config.loader import Scope
+    from gateway.core.tls_server import ServerTls
+    from gateway.serving.server_names import ServerName
     from gateway.stream.plan import Plan
 
 
@@ -20,13 +24,23 @@ class Server:
         self.plan: Plan = None  # type: ignore[assignment]  # set once the configuration is complete
         self.content_by: Any = None  # the module whose directive makes the content: the last one
         self.where: Where | None = None
+        self.names: list[ServerName] = []
+        self.server_name = b""  # the first name: $server_name
+        self.tls: ServerTls | None = None  # if it has certificates, or rejects handshakes
+
+    @property
+    def error_log(self) -> Any:
+        return self.core.error_log
 
 
 class AddressServer:
-    """The server of one address, and whether clients begin with a PROXY protocol header there."""
+    """What stands for one address: its default server, and those that a client may ask for by name."""
 
-    __slots__ = ("proxy_protocol", "server")
+    __slots__ = ("names", "proxy_protocol", "server", "servers", "ssl")
 
-    def __init__(self, server: Server, proxy_protocol: bool) -> None:
+    def __init__(self, server: Server, proxy_protocol: bool, ssl: bool) -> None:
         self.server = server
-        self.proxy_protocol = proxy_protocol
+        self.servers: list[Server] = []
+        self.names = ServerNames()
+        self.proxy_protocol = proxy_protocol  # clients begin with such a header
+        self.ssl = ssl

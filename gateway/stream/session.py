@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.core.regex import Captures
     from gateway.serving.listening import Listening
     from gateway.serving.worker import Worker
-    from gateway.stream.servers import AddressServer
+    from gateway.stream.servers import AddressServer, Server
 
 # What the client's own failures are logged at: they are the network's daily life.
 _TIMED_OUT: Final = OSError(errno.ETIMEDOUT, "")
@@ -136,9 +136,8 @@ class Session:
             self._end()
 
     async def _phases(self) -> int:
-        plan = self.server.plan
-        for handlers in plan.phases:
-            for handler in handlers:
+        for phase in range(len(self.server.plan.phases)):
+            for handler in self.server.plan.phases[phase]:  # a name may have switched to another server
                 made = handler(self)
                 result: Result = await made if isinstance(made, Awaitable) else made
                 if result is None:
@@ -148,7 +147,13 @@ class Session:
                 return result
         if self.server.core.tcp_nodelay and not self.peer[0].startswith(b"unix:"):
             self.stream.nodelay()
-        return INTERNAL_ERROR if plan.content is None else await plan.content(self)
+        content = self.server.plan.content
+        return INTERNAL_ERROR if content is None else await content(self)
+
+    def switch(self, server: Server | None) -> None:
+        """The client has asked for this one by its name; None: nobody has that name."""
+        if server is not None:
+            self.server = server
 
     async def _read_proxy_header(self) -> bool:
         """False if the session is to end: then it has its status."""

@@ -37,6 +37,8 @@ def meet(server: Context, client: Context, chooser: Any = None, name: bytes | No
     one.chooser, one.alpn = chooser, more.get("alpn")
     if name is not None:
         other.set_server_name(name)
+    if more.get("offered"):
+        other.set_alpn(more["offered"])
     if more.get("session") is not None:
         other.set_session(more["session"])
     sessions: list[Any] = []
@@ -79,13 +81,13 @@ def test_long_names(size: int) -> None:
 
 def test_protocols() -> None:
     client = certificates.client()
-    client.set_alpn([b"http/1.1", b"h2"])
-    one, other, _ = meet(certificates.server(), client, alpn=b"\x02h2\x08http/1.1")
+    offered = b"\x08http/1.1\x02h2"
+    one, other, _ = meet(certificates.server(), client, alpn=b"\x02h2\x08http/1.1", offered=offered)
     assert one.alpn_protocol() == other.alpn_protocol() == b"h2"  # the server's order
-    one, _, _ = meet(certificates.server(), client)
+    one, _, _ = meet(certificates.server(), client, offered=offered)
     assert one.alpn_protocol() is None
     with pytest.raises(TlsFailure, match="no application protocol"):
-        meet(certificates.server(), client, alpn=b"\x03foo")
+        meet(certificates.server(), client, alpn=b"\x03foo", offered=offered)
 
 
 class Sessions(dict[bytes, bytes]):

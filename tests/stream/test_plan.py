@@ -30,7 +30,7 @@ def test_order_of_phases_and_modules() -> None:
     server = load_stream("server { listen 127.0.0.1:7777; return hi; }").servers[0]
     server.content_by = three
     plan = make_plan(server, [one, two, three])
-    assert list(plan.phases) == [[first, second], [access]]
+    assert [list(handlers) for handlers in plan.phases] == [[first, second], [], [access], [], []]
     assert plan.content is content
     assert list(plan.log_handlers) == [log]
 

@@ -16,9 +16,10 @@ from gateway.core.regex import Regex, RegexError
 from gateway.http.cycle import HttpCycle
 from gateway.http.listening import HttpListening
 from gateway.http.module import HttpModule
-from gateway.http.servers import AddressServers, Server, ServerName
+from gateway.http.servers import AddressServers, Server
 from gateway.http.setters import cycle_of
 from gateway.serving.listen import Listen, SetListen, default_of, place
+from gateway.serving.server_names import ServerName
 
 _REFUSED = {
     "quic": "HTTP/3 is not supported yet",
@@ -39,7 +40,8 @@ def default_listen(server: Server, command: Command) -> None:
 
 
 def set_server_name(conf: Any, command: Command) -> None:
-    server: Server = command.scope.owner
+    """Of both blocks."""
+    server: Any = command.scope.owner
     for i, text in enumerate(command.args):
         if "/" in text and not text.startswith("~"):
             command.warn(f'server name "{text}" has suspicious symbols')
@@ -78,9 +80,11 @@ def _wildcard(name: str) -> bool:
     return (name.startswith("*.") and "*" not in name[1:]) or (name.endswith(".*") and "*" not in name[:-1])
 
 
-def _listens(server: Server) -> str:
-    conf = server.scope.conf(module, "server")
-    listens = conf.listens if conf.listens is not UNSET else []
+def _listens(server: Any) -> str:
+    """Where a server is, of either block."""
+    listens = next(
+        (conf.listens for conf in server.scope.confs.values() if getattr(conf, "listens", UNSET) is not UNSET), ()
+    )
     return listens[0].address.text if listens else "0.0.0.0:80"
 
 

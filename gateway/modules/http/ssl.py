@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.config.conf import setting
 from gateway.config.directive import FLAG, HTTP, SERVER, Directive, flag, size, take
-from gateway.config.errors import ConfigError, Where
+from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
 from gateway.core.tls_settings import TlsConf, server_directives
 from gateway.core.tls_variables import HTTP_VARIABLES
@@ -34,7 +34,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
         conf: ServerConf = server.confs[module]
         key = tuple(getattr(conf, field.name) for field in fields(conf))
         if key not in made:
-            made[key] = _make(conf, server, loader)
+            made[key] = _make(conf, server, loader) if conf.wanted else None
         server.tls = made[key]
         if conf.verify:
             loader.results.setdefault("late_imports", set()).add("gateway.http.server_tls")
@@ -47,25 +47,9 @@ def prepare(scope: Scope, loader: Loader) -> None:
 
 
 def _make(conf: ServerConf, server: Server, loader: Loader) -> ServerTls | None:
-    if not conf.certificates and not conf.reject_handshake and not conf.verify:
-        return None
-    from gateway._fast.errors import TlsError
-    from gateway._fast.openssl import OpenSslError
-    from gateway.core import tls_server
-    from gateway.core.tls_objects import objects_of
+    from gateway.core.tls_server import of_server  # which the binding comes with
 
-    try:
-        return tls_server.make(conf, objects_of(loader), loader, "http")
-    except TlsError as error:
-        about = [f"ssl_{name}" for name in error.about] or ["ssl_certificate", "ssl_certificate_key"]
-        raise ConfigError(str(error), _where(server, *about)) from None
-    except OpenSslError as error:
-        raise ConfigError(str(error), _where(server, "ssl_certificate", "ssl_reject_handshake")) from None
-
-
-def _where(server: Server, *names: str) -> Where | None:
-    statement = server.scope.set_by(*names)
-    return statement.where if statement is not None else server.where
+    return of_server(conf, server, loader, "http")
 
 
 def _check_certificates(default: Server, servers: list[Server]) -> None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import Command, Context, Directive, at_least
 from gateway.config.loader import Loader
+from gateway.core.variables import Variable
+from gateway.modules.http.listen import set_server_name
 from gateway.serving.listen import Listen, SetListen, default_of, place
 from gateway.serving.listening import Listening
+from gateway.serving.server_names import ServerName
 from gateway.stream.cycle import StreamCycle
 from gateway.stream.module import StreamModule
 from gateway.stream.servers import AddressServer
-
-_REFUSED: Final = {
-    "ssl": "TLS is not supported in the stream block yet",
-}
 
 
 @dataclass(slots=True)
@@ -35,10 +34,16 @@ def settle(cycle: StreamCycle, loader: Loader) -> None:
 
 
 def _server_of(group: list[Listen], loader: Loader) -> AddressServer:
-    # Servers are told apart by names alone, which only TLS brings.
-    for _ in group[1:]:
-        loader.warn(f'conflicting server name "" on {group[0].address.text}, ignored')
-    return AddressServer(default_of(group), any(listen.proxy_protocol for listen in group))
+    """Servers are told apart by names alone, which only TLS brings."""
+    made = AddressServer(
+        default_of(group), any(listen.proxy_protocol for listen in group), any(listen.ssl for listen in group)
+    )
+    for listen in group:
+        made.servers.append(listen.server)
+        for name in listen.server.names or [ServerName(b"", listen.server)]:
+            if not made.names.add(name):
+                loader.warn(f'conflicting server name "{name.name.decode()}" on {listen.address.text}, ignored')
+    return made
 
 
 module = StreamModule(
@@ -49,8 +54,10 @@ module = StreamModule(
             "listen",
             Context.STREAM_SERVER,
             at_least(1),
-            SetListen(refused=_REFUSED, own={"udp": set_udp}, needs_port=True),
+            SetListen(refused={}, own={"udp": set_udp}, needs_port=True),
             level="server",
         ),
+        Directive("server_name", Context.STREAM_SERVER, at_least(1), set_server_name, level="server"),
     ),
+    variables=(Variable("server_name", lambda session: session.server.server_name),),
 )

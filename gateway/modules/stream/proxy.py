@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
@@ -26,9 +26,11 @@ from gateway.modules.stream.relaying import Relaying
 from gateway.stream.module import NOTHING, Contribution, StreamModule
 from gateway.stream.setters import cycle_of, template
 from gateway.upstream.exchange.directives import set_bind
+from gateway.upstream.exchange.tls_settings import TlsSettings, tls_family
 from gateway.upstream.peers.address import parse_target
 
 if TYPE_CHECKING:
+    from gateway.config.errors import Where
     from gateway.stream.servers import Server
 
 _WHERE: Final = Context.STREAM | Context.STREAM_SERVER
@@ -54,6 +56,22 @@ class ServerConf(Conf):
     socket_keepalive: Any = setting(False)
     local: Any = setting(None)
     transparent: Any = setting(False)
+    ssl: Any = setting(False)
+    tls: Any = setting(factory=TlsSettings)
+    # made when settings are merged
+    client_tls: Any = None  # a ClientTls, with `proxy_ssl on`
+    places: dict[str, Where] = field(default_factory=dict)  # of the proxy_ssl_ directives, for errors
+
+    def merge(self, outer: Self | None, nameless: bool = False) -> None:
+        if outer is not None:
+            self.places = {**outer.places, **self.places}
+        if self.tls is not UNSET:
+            self.tls.merge(None if outer is None else outer.tls)
+        Conf.merge(self, outer, nameless)
+        if outer is None and self.tls.protocols is UNSET:
+            self.tls.merge(None)
+        if self.ssl and self.relaying is not None:
+            self.client_tls = self.tls.client("proxy", self.places)
 
 
 def set_pass(conf: ServerConf, command: Command) -> None:
@@ -135,6 +153,8 @@ module = StreamModule(
         _proxy("responses", take(1), number("responses")),
         _proxy("socket_rcvbuf", take(1), size("socket_rcvbuf")),
         _proxy("socket_sndbuf", take(1), size("socket_sndbuf")),
+        _proxy("ssl", FLAG, flag("ssl")),
+        *tls_family("proxy", _WHERE, "server"),
     ),
     plan=plan,
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from gateway._fast.lane import local_sockaddr, sockaddr_text
 from gateway.core.lane import NoRoom, current_fibre, park
 from gateway.core.transport import connect
+from gateway.modules.stream import proxy_ssl
 from gateway.protocol import proxy_protocol
 from gateway.stream.module import BAD_GATEWAY, INTERNAL_ERROR, SUCCESS
 from gateway.stream.session import address_text
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gateway._fast.stream import Stream
     from gateway.stream.session import Session
     from gateway.upstream.exchange.conf import Local
+    from gateway.upstream.exchange.tls import ClientTls
     from gateway.upstream.peers.peers import Choice, Peer
     from gateway.upstream.peers.upstreams import Upstream
 
@@ -53,6 +55,7 @@ class RelayConf(Protocol):
     socket_keepalive: bool
     local: Local | None
     transparent: bool
+    client_tls: ClientTls | None
 
 
 class Way:
@@ -124,6 +127,7 @@ class Relay:
         self.received = 0
         self.local: bytes | None = None  # proxy_bind
         self.client_ended = False  # before there was a connection to the upstream
+        self.header_sent = False  # PROXY protocol's
         self.began = 0.0
         session.upstream = self
 
@@ -234,6 +238,9 @@ class Relay:
             failed = OSError(stream.error, "")
             session.log("error" if failed.errno in _ORDINARY else "alert", b"connect() failed", failed)
             return _FAILED
+        if conf.client_tls is not None:
+            self.header_sent = False
+            return await proxy_ssl.secure(self, conf.client_tls, peer, wake)
         return SUCCESS
 
     def _log_connected(self) -> None:
@@ -296,7 +303,7 @@ class Relay:
         """What goes to the upstream before the client's bytes that are still to come."""
         session, stream = self.session, self.stream
         assert stream is not None
-        if self.conf.proxy_protocol:
+        if self.conf.proxy_protocol and not self.header_sent:
             stream.write(proxy_protocol.write(*session.remote(), *session.local_address()))
         early, session.buffer = session.buffer, b""
         if early:

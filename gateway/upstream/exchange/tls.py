@@ -9,7 +9,7 @@ from gateway._fast import tls_callbacks
 from gateway._fast.errors import TlsError
 from gateway._fast.openssl import verify_error_text
 from gateway._fast.tls import TlsStream
-from gateway._fast.tls_context import Context
+from gateway._fast.tls_context import Context, wire_format
 from gateway.core.tls import is_ordinary, words_of
 from gateway.core.tls_objects import Objects, pair_for
 from gateway.core.tls_settings import DEFAULT_PROTOCOLS, complete
@@ -48,8 +48,6 @@ class ClientTls:
                 context.revoke(objects.revoked(settings.crl))
         if settings.session_reuse:
             tls_callbacks.hand_out_sessions(context)
-        if settings.alpn:
-            context.set_alpn([name.encode() for name in settings.alpn])
         context.command(list(settings.conf_commands), lambda name: complete(name, settings.conf_prefix))
 
     # -- one connection ------------------------------------------------------------------------------------------
@@ -76,6 +74,10 @@ class ClientTls:
                 ]
                 now = request.connection.lane.now
                 pair_for(settings.certificate_cache, (names[0], names[1]), settings.passwords, now, engine.use)
+        if settings.alpn:
+            offered = [name for template in settings.alpn if (name := template(request))]
+            if offered:
+                engine.set_alpn(wire_format(offered))
         if settings.server_name:
             name = self.name_for(request, host)
             if may_be_sent(name):

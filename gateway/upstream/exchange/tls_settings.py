@@ -10,6 +10,7 @@ from gateway.config.directive import (
     EVERYWHERE,
     FLAG,
     Command,
+    Context,
     Directive,
     Setter,
     at_least,
@@ -26,7 +27,7 @@ from gateway.core.tls_settings import (
     set_path,
     set_protocols,
 )
-from gateway.http.setters import template_setting
+from gateway.http.setters import template, template_setting
 
 if TYPE_CHECKING:
     from gateway.upstream.exchange.tls import ClientTls
@@ -48,7 +49,7 @@ class TlsSettings(Conf):
     certificate_key: Any = setting(None)
     certificate_cache: Any = setting(None)  # a tls_objects.ObjectCache
     conf_commands: Any = setting(())
-    alpn: Any = setting(())
+    alpn: Any = setting(())  # Templates
     passwords: Any = setting(())
     session_reuse: Any = setting(True)
     # made when a `*_pass` needs it
@@ -88,8 +89,18 @@ def _of_tls(field_name: str, setter: Setter) -> Setter:
     return set_and_note
 
 
-def tls_family(prefix: str) -> tuple[Directive, ...]:
-    """`PREFIX_ssl_*`, for settings that are an UpstreamConf."""
+def set_alpn(conf: Any, command: Command) -> None:
+    """What connections to the upstream offer."""
+    if conf.alpn is not UNSET:
+        command.duplicate()
+    for name in command.args:
+        if len(name.encode()) > 255:
+            command.fail("protocol too long")
+    conf.alpn = tuple(template(command, name) for name in command.args)
+
+
+def tls_family(prefix: str, where: Context = EVERYWHERE, level: str = "location") -> tuple[Directive, ...]:
+    """`PREFIX_ssl_*`, for settings with a `tls` and `places`; the stream block has one more."""
     declared: list[tuple[str, Any, Setter]] = [
         ("session_reuse", FLAG, flag("session_reuse")),
         ("protocols", at_least(1), set_protocols),
@@ -106,7 +117,9 @@ def tls_family(prefix: str) -> tuple[Directive, ...]:
         ("password_file", take(1), set_passwords),
         ("conf_command", take(2), add_conf_command),
     ]
+    if level == "server":
+        declared.append(("alpn", at_least(1), set_alpn))
     return tuple(
-        Directive(f"{prefix}_ssl_{name}", EVERYWHERE, arguments, _of_tls(name, setter))
+        Directive(f"{prefix}_ssl_{name}", where, arguments, _of_tls(name, setter), level=level)
         for name, arguments, setter in declared
     )

@@ -15,7 +15,7 @@ def test_default_server() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("listen 1 ssl;", 'the "ssl" parameter of the "listen" directive: TLS is not supported'),
+        ("listen 1 ssl;", 'no "ssl_certificate" is defined for the "listen ... ssl" directive'),
         ("listen 1 http2;", 'invalid parameter "http2"'),
         ("listen 1 quic;", 'invalid parameter "quic"'),
         ("listen 127.0.0.1;", 'no port in "127.0.0.1" of the "listen" directive'),

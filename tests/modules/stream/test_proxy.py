@@ -39,7 +39,7 @@ async def test_bind(tmp_path: Path) -> None:
         ("proxy_pass a:b;", 'invalid port in upstream "a:b"'),
         ("proxy_protocol v2;", '"proxy_protocol v2" is not supported yet'),
         ("proxy_protocol maybe;", 'invalid value "maybe"'),
-        ("proxy_ssl on;", '"proxy_ssl" directive is not supported yet'),
+        ("proxy_pass 127.0.0.1:1; proxy_ssl on; proxy_ssl_verify on;", "no proxy_ssl_trusted_cert"),
         ("proxy_bind nowhere;", 'invalid address "nowhere"'),
         ("proxy_upload_rate x;", '"proxy_upload_rate" directive invalid value'),
     ],

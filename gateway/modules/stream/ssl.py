@@ -1,0 +1,105 @@
+"""stream_ssl: TLS for clients, `listen … ssl`, on OpenSSL; the directives are those of http."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config.conf import UNSET, setting
+from gateway.config.directive import Command, Context, Directive, at_least, take, time_s
+from gateway.config.errors import ConfigError
+from gateway.core.tls_settings import TlsConf, server_directives
+from gateway.core.tls_variables import VARIABLES
+from gateway.stream.module import NOTHING, OK, Contribution, Phase, Result, StreamModule
+from gateway.stream.setters import template
+
+if TYPE_CHECKING:
+    from gateway.config.loader import Loader, Scope
+    from gateway.core.tls_server import ServerTls
+    from gateway.stream.cycle import StreamCycle
+    from gateway.stream.servers import AddressServer, Server
+    from gateway.stream.session import Session
+
+_WHERE: Final = Context.STREAM | Context.STREAM_SERVER
+
+
+@dataclass(slots=True)
+class ServerConf(TlsConf):
+    handshake_timeout: Any = setting(60.0)
+    alpn: Any = setting(())
+
+
+def set_alpn(conf: Any, command: Command) -> None:
+    """Protocols by ALPN, of which the server takes the first that the client offers."""
+    if conf.alpn is not UNSET:
+        command.duplicate()
+    for name in command.args:
+        if len(name.encode()) > 255:
+            command.fail("protocol too long")
+    conf.alpn = tuple(name.encode() for name in command.args)
+
+
+def prepare(scope: Scope, loader: Loader) -> None:
+    cycle: StreamCycle = scope.owner
+    made: dict[Any, ServerTls | None] = {}
+    for server in cycle.servers:
+        conf: ServerConf = server.confs[module]
+        key = tuple(getattr(conf, field.name) for field in fields(conf))
+        if key not in made:
+            made[key] = _make(conf, server, loader) if conf.wanted else None
+        server.tls = made[key]
+    if "tls_objects" in loader.results:
+        loader.results["tls_objects"].finish()
+    for listening in cycle.listenings:
+        for address in listening.servers.values():
+            if address.ssl:
+                _check_certificates(address)
+
+
+def _make(conf: ServerConf, server: Server, loader: Loader) -> ServerTls | None:
+    from gateway.core.tls_server import of_server  # which the binding comes with
+
+    return of_server(conf, server, loader, "stream")
+
+
+def _check_certificates(address: AddressServer) -> None:
+    message = 'no "ssl_certificate" is defined for the "listen ... ssl" directive'
+    conf: ServerConf = address.server.confs[module]
+    if conf.certificates:
+        return
+    if not conf.reject_handshake:
+        raise ConfigError(message, address.server.where)
+    for server in address.servers:
+        conf = server.confs[module]
+        if not conf.certificates and not conf.reject_handshake:
+            raise ConfigError(message, server.where)
+
+
+def plan(conf: ServerConf, server: Server) -> Contribution:
+    if server.tls is None or server.tls.context is None:
+        return NOTHING
+    timeout_s: float = conf.handshake_timeout
+
+    def begin(session: Session) -> Result | Awaitable[Result]:
+        if not session.address.ssl:
+            return OK
+        from gateway.stream.handshake import shake_hands
+
+        return shake_hands(session, timeout_s)
+
+    return Contribution(handlers={Phase.SSL: begin})
+
+
+module = StreamModule(
+    name="stream_ssl",
+    server=ServerConf,
+    directives=(
+        *server_directives("stream", _WHERE, template),
+        Directive("ssl_handshake_timeout", _WHERE, take(1), time_s("handshake_timeout"), level="server"),
+        Directive("ssl_alpn", _WHERE, at_least(1), set_alpn, level="server"),
+    ),
+    variables=VARIABLES,
+    prepare=prepare,
+    plan=plan,
+)

@@ -1,0 +1,80 @@
+"""The servers of one address by their names, and nginx's choice among them: by the Host field, or by SNI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.core.regex import MatchError, Regex
+
+
+class ServerName:
+    """One argument of server_name."""
+
+    def __init__(self, name: bytes, server: Any, regex: Regex | None = None, where: Any = None) -> None:
+        self.name = name
+        self.server = server
+        self.regex = regex
+        self.where = where
+
+
+class ServerNames:
+    """Compiled with the types of server_names.pxd."""
+
+    def __init__(self) -> None:
+        self.exact: dict[bytes, Any] = {}
+        self.leading: dict[bytes, Any] = {}  # *.example.com, kept as "example.com"; ".example.com" counts as both
+        self.trailing: dict[bytes, Any] = {}  # www.example.*, kept as "www.example"
+        self.regexes: list[ServerName] = []
+
+    def add(self, name: ServerName) -> bool:
+        """Register one name; False if it is there already (nginx: conflicting server name, ignored)."""
+        if name.regex is not None:
+            self.regexes.append(name)
+            return True
+        text = name.name
+        if text.startswith(b"*."):
+            return self.leading.setdefault(text[2:], name.server) is name.server
+        if text.startswith(b"."):
+            clash = self.exact.setdefault(text[1:], name.server) is not name.server
+            return self.leading.setdefault(text[1:], name.server) is name.server and not clash
+        if text.endswith(b".*"):
+            return self.trailing.setdefault(text[:-2], name.server) is name.server
+        return self.exact.setdefault(text, name.server) is name.server
+
+    def find(self, host: bytes, request: Any) -> Any:
+        """The server of this (validated, lower-case) name, None where none matches; captures go to `request`."""
+        server = self.exact.get(host)
+        if server is not None:
+            return server
+        if self.leading:
+            rest = host
+            while True:
+                dot = rest.find(b".")
+                if dot < 0:
+                    break
+                rest = rest[dot + 1 :]
+                server = self.leading.get(rest)
+                if server is not None:
+                    return server
+        if self.trailing:
+            rest = host
+            while True:
+                dot = rest.rfind(b".")
+                if dot < 0:
+                    break
+                rest = rest[:dot]
+                server = self.trailing.get(rest)
+                if server is not None:
+                    return server
+        for name in self.regexes:
+            assert name.regex is not None
+            try:
+                captures = name.regex.search(host)
+            except MatchError as error:
+                name.server.error_log.alert(str(error))
+                continue
+            if captures is not None:
+                if request is not None:
+                    request.matched(captures)
+                return name.server
+        return None

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.core.regex import Regex
+from gateway.serving.server_names import ServerName, ServerNames
+
+
+def names(*wanted: str) -> ServerNames:
+    made = ServerNames()
+    for name in wanted:
+        regex = Regex(name[1:], caseless=True) if name.startswith("~") else None
+        assert made.add(ServerName(name.encode(), name, regex))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("host", "server"),
+    [
+        ("a.example", "a.example"),
+        ("x.a.example", "*.a.example"),
+        ("y.x.a.example", "*.a.example"),
+        ("b.example", ".b.example"),
+        ("x.b.example", ".b.example"),
+        ("www.c.org", "www.c.*"),
+        ("api7.d", "~^api(?<number>\\d+)"),
+        ("nobody", None),
+        ("", None),
+    ],
+)
+def test_the_choice(host: str, server: str | None) -> None:
+    made = names("a.example", "*.a.example", ".b.example", "www.c.*", "~^api(?<number>\\d+)")
+    assert made.find(host.encode(), None) == server
+
+
+def test_captures_go_to_who_asks() -> None:
+    class Asking:
+        captures: Any = None
+
+        def matched(self, captures: Any) -> None:
+            self.captures = captures
+
+    asking = Asking()
+    names("~^api(?<number>\\d+)").find(b"api42", asking)
+    assert asking.captures.group("number") == b"42"
+
+
+def test_a_name_that_is_there_already() -> None:
+    made = names("a", "*.a", "b.*")
+    for name in ("a", "*.a", "b.*", ".a"):
+        assert not made.add(ServerName(name.encode(), "other"))
+    assert made.find(b"a", None) == "a" and made.find(b"x.a", None) == "*.a"
