@@ -6,7 +6,7 @@ change afterwards. What it calls back while a connection shakes hands is put in 
 """
 import hashlib
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport uint64_t
 
 from gateway._fast.openssl cimport *
