@@ -16,6 +16,7 @@ from gateway.core.logs import WARN, Log
 from gateway.process.errors import CycleError
 
 _IP_PKTINFO: Final = 8  # Linux's, which Python's socket does not name
+_PRIVILEGED: Final = 1024  # Linux's, unless net.ipv4.ip_unprivileged_port_start says otherwise
 _TRIES: Final = 5
 _BETWEEN_TRIES_S: Final = 0.5
 
@@ -74,7 +75,8 @@ def open_all(
             time.sleep(_BETWEEN_TRIES_S)
         else:
             log.emerg("still could not bind()")
-            raise CycleError
+            taken = ", ".join(dict.fromkeys(address.text for address, _ in missing))
+            raise CycleError(f"bind() to {taken} failed (98: Address already in use): somebody else listens there")
     except CycleError:
         close_fresh(opened)
         raise
@@ -133,9 +135,23 @@ def _open(address: ListenAddress, log: Log, testing: bool, beside: bool) -> sock
             log.emerg(what, errno=error.errno or 0)
         new.close()
         if not in_use:
-            raise CycleError from None
+            cause = _cause(address, error)
+            if cause:
+                log.emerg(f"cause: {cause}")
+            raise CycleError(f"{what} ({error.errno}: {error.strerror}){cause and '; '}{cause}") from None
         return None
     return new
+
+
+def _cause(address: ListenAddress, error: OSError) -> str:
+    """What the system will have meant."""
+    port = address.address[1] if address.family != socket.AF_UNIX else 0
+    if error.errno == errno_codes.EACCES and isinstance(port, int) and 0 < port < _PRIVILEGED:
+        return (
+            f"ports below {_PRIVILEGED} are for root, or for who has CAP_NET_BIND_SERVICE (systemd: "
+            f"AmbientCapabilities=); for development listen on {port + 8000}"
+        )
+    return ""
 
 
 def _open_to_all(path: str, log: Log, testing: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -123,7 +124,7 @@ def test_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(CycleError):
+        with pytest.raises(CycleError, match=rf"bind\(\) to 127.0.0.1:{port} failed .*: somebody else listens there"):
             sockets.open_all([tcp(free), tcp(port)], (), 1, log)
         assert lines == [
             f"[emerg] bind() to 127.0.0.1:{port} failed (98: Address already in use)",
@@ -140,17 +141,31 @@ def test_not_ours_to_bind() -> None:
     assert lines == ["[emerg] bind() to 192.0.2.1:80 failed (99: Cannot assign requested address)"]
 
 
+def test_a_port_for_root_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(socket.socket):
+        def bind(self, address: object) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket, "socket", Refusing)
+    log, lines = memory_log()
+    with pytest.raises(CycleError, match=r"ports below 1024 .* listen on 8080"):
+        sockets.open_all([ListenAddress(socket.AF_INET, ("127.0.0.1", 80), "127.0.0.1:80")], (), 1, log)
+    assert lines[0] == "[emerg] bind() to 127.0.0.1:80 failed (13: Permission denied)"
+    assert lines[1].startswith("[emerg] cause: ports below 1024")
+
+
 def test_adopted() -> None:
     log, lines = memory_log()
     with socket.socket() as tcp_socket, socket.socket(type=socket.SOCK_DGRAM) as datagram:
         tcp_socket.bind(("127.0.0.1", 0))
         tcp_socket.listen()
         port = tcp_socket.getsockname()[1]
-        adopted = sockets.adopt([os.dup(tcp_socket.fileno()), datagram.fileno(), 999], log)
-    assert [one.address.text for one in adopted] == [f"127.0.0.1:{port}"]
+        adopted = sockets.adopt([os.dup(tcp_socket.fileno()), os.dup(datagram.fileno()), 999], log)
+    assert [one.address.text for one in adopted] == [f"127.0.0.1:{port}", "0.0.0.0:0"]
+    close(adopted[1:])
     assert adopted[0].inherited
     assert not os.get_inheritable(adopted[0].fd)
-    assert len(lines) == 2
+    assert len(lines) == 1
     again = sockets.open_all([tcp(port)], adopted, 1, log)
     assert again[0].socket is adopted[0].socket
     close(again)
