@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
@@ -120,7 +121,8 @@ class Worker:
                 nursery.start_soon(lane.run)
                 self._serve(lane, nursery)
                 if ready >= 0:
-                    os.write(ready, b"1")
+                    with contextlib.suppress(OSError):  # a master that was killed asks no more
+                        os.write(ready, b"1")
                     os.close(ready)
                 await self._obey(receiver, lane, nursery)
             self._end_at(time.monotonic() + _CLEAN_UP_S)

@@ -230,6 +230,7 @@ def test_single_process(running: Running, port: int) -> None:
 
 
 def test_fatal_code_is_not_respawned(trivial: Running, port: int) -> None:
+    trivial.raises = True
     trivial.environment["TRIVIAL_CRASH"] = "1"
     configure(trivial, port, more="daemon off; env TRIVIAL_CRASH;")
     trivial.start(wait=False)
