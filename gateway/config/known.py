@@ -161,6 +161,8 @@ def _ratio(one: str, other: str) -> float:
     return difflib.SequenceMatcher(None, one, other).ratio()
 
 
+_CODING_WORDS = ("", "_static", "_types", "_comp_level", "_window", "_min_length", "_buffers")
+
 # Directives that gateway has and open nginx does not, each with whose it is.
 OWN: dict[str, str] = {
     "api": "NGINX Plus",
@@ -169,6 +171,8 @@ OWN: dict[str, str] = {
     "queue": "NGINX Plus",
     "state": "NGINX Plus",
     "status_zone": "NGINX Plus",
+    **{f"brotli{word}": "the ngx_brotli module" for word in _CODING_WORDS},
+    **{f"zstd{word}": "the zstd module" for word in _CODING_WORDS if word != "_window"},
     **dict.fromkeys(("health_check", "match", "status", "header", "body", "require"), "NGINX Plus"),
 }
 

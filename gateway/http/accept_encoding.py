@@ -20,19 +20,23 @@ _PARAMETERS: Final = re.compile(rb" *(?:$|,|; *(?:$|q=(?=.)))")
 _WEIGHT: Final = re.compile(rb"([01])(?:\.(\d*))?(?:[, ]|$)")
 
 
-@lru_cache(256)  # browsers send few different ones
 def accepts_gzip(field: bytes) -> bool:
-    """Whether the field names gzip with a weight above 0 (RFC 9110, 12.5.3), read as nginx reads it.
+    return accepts(field, b"gzip")
 
-    The first gzip behind a comma, a space or nothing counts; `*` does not, and what is malformed is a refusal.
+
+@lru_cache(256)  # browsers send few different ones
+def accepts(field: bytes, coding: bytes) -> bool:
+    """Whether the field names a coding with a weight above 0 (RFC 9110, 12.5.3), read as nginx reads it for gzip.
+
+    The first one behind a comma, a space or nothing counts; `*` does not, and what is malformed is a refusal.
     """
     lower = field.lower()
-    at = lower.find(b"gzip")
+    at = lower.find(coding)
     while at > 0 and lower[at - 1] not in b", ":
-        at = lower.find(b"gzip", at + 4)
+        at = lower.find(coding, at + len(coding))
     if at < 0:
         return False
-    found = _PARAMETERS.match(lower, at + 4)
+    found = _PARAMETERS.match(lower, at + len(coding))
     if found is None:
         return False
     if not found[0].endswith(b"="):

@@ -12,6 +12,8 @@ from gateway.modules.http import (
     auth_basic,
     auth_request,
     autoindex,
+    brotli,
+    brotli_static,
     browser,
     charset,
     copy,
@@ -76,6 +78,8 @@ from gateway.modules.http import (
     userid,
     uwsgi,
     v2,
+    zstd,
+    zstd_static,
 )
 
 HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
@@ -111,6 +115,8 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     index.module,
     autoindex.module,
     dav.module,
+    brotli_static.module,
+    zstd_static.module,
     gzip_static.module,
     static.module,
     upstream.module,
@@ -148,6 +154,8 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     charset.module,
     ssi.module,
     postpone.module,
+    brotli.module,
+    zstd.module,
     gzip.module,
     copy.module,
     range.module,

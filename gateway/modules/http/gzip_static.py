@@ -9,7 +9,7 @@ from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, Directive, enum_, take
 from gateway.core.files import FileError
 from gateway.http import accept_encoding
-from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
+from gateway.http.module import NOTHING, Contribution, Handler, HttpModule, Phase, Result
 from gateway.modules.http import gzip
 from gateway.modules.http.file_access import open_file
 from gateway.modules.http.static import send_file
@@ -27,17 +27,28 @@ class Settings(Conf):
 def plan(settings: Settings, location: Location) -> Contribution:
     if settings.enable == "off":
         return NOTHING
-    always = settings.enable == "always"
+    serve = precompressed(location, settings.enable == "always", b".gz", b"gzip")
+    return Contribution(handlers={Phase.CONTENT: serve})
+
+
+def precompressed(location: Location, always: bool, suffix: bytes, coding: bytes) -> Handler:
+    """What serves the file with this suffix, in this coding, to clients that take it; or to all."""
     conditions = location.confs[gzip.module]
     vary: bool = conditions.vary
+
+    def takes(request: Request) -> bool:
+        if coding == b"gzip":
+            return accept_encoding.gzip_ok(request, conditions)
+        field = request.head.accept_encoding
+        return field is not None and request.parent is None and accept_encoding.accepts(field, coding)
 
     def serve(request: Request) -> Result:
         if request.method not in (b"GET", b"HEAD") or request.uri.endswith(b"/"):
             return None
-        taken = always or accept_encoding.gzip_ok(request, conditions)
+        taken = always or takes(request)
         if not taken and not vary:
             return None
-        path = request.map_uri_to_path(request.uri) + b".gz"
+        path = request.map_uri_to_path(request.uri) + suffix
         try:
             file = open_file(request, path)
         except FileError as error:
@@ -47,7 +58,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
         response = request.response
         if not always:
             # also where the plain file is sent: a cache has to keep the two apart
-            response.gzip_vary = vary
+            response.gzip_vary = response.gzip_vary or vary
             if not taken:
                 return None
         if file.is_dir:
@@ -61,10 +72,10 @@ def plan(settings: Settings, location: Location) -> Contribution:
         if request.location.core.etag:
             response.place(b"ETag", b"etag")
         response.place(b"Content-Encoding", b"content-encoding")
-        response.content_encoding = b"gzip"
+        response.content_encoding = coding
         return send_file(request, file)
 
-    return Contribution(handlers={Phase.CONTENT: serve})
+    return serve
 
 
 module = HttpModule(
