@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -49,9 +50,11 @@ class Told:
     def __init__(self, module: HttpModule, teller: Teller) -> None:
         self.module = module
         self.teller = teller
-        self.name = module.name
         self.plan = self._plan if module.plan is not None else None
         self.server_plan = self._server_plan if module.server_plan is not None else None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.module, name)  # whatever else plans ask of a module
 
     def __hash__(self) -> int:
         return hash(self.module)
@@ -115,7 +118,7 @@ class Teller:
         head_filter = part.head_filter
         if head_filter is not None:
             head_filter = self._filter(name, head_filter, settings)
-        return Contribution(handlers, content, head_filter)
+        return dataclasses.replace(part, handlers=handlers, content=content, head_filter=head_filter)
 
     def entered(self, request: Request) -> None:
         """A location was chosen, or the block of an `if` or a `limit_except` in it was entered."""
@@ -228,6 +231,7 @@ class _Marks:
     """A module of explain's own, before all others: it sees each location that is entered, and the end."""
 
     name = "explain"
+    passes = False
 
     def __init__(self, teller: Teller) -> None:
         self.teller = teller
