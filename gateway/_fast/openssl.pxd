@@ -235,6 +235,29 @@ cdef struct Functions:
     int (*EVP_EncryptInit_ex)(void*, const void*, void*, octets, octets) noexcept nogil
     int (*EVP_DecryptInit_ex)(void*, const void*, void*, octets, octets) noexcept nogil
     int (*EVP_MAC_CTX_set_params)(void*, const Param*) noexcept nogil
+    # OCSP
+    void* (*d2i_OCSP_RESPONSE)(void**, octets*, long) noexcept nogil
+    void (*OCSP_RESPONSE_free)(void*) noexcept nogil
+    int (*OCSP_response_status)(void*) noexcept nogil
+    text (*OCSP_response_status_str)(long) noexcept nogil
+    void* (*OCSP_response_get1_basic)(void*) noexcept nogil
+    void (*OCSP_BASICRESP_free)(void*) noexcept nogil
+    int (*OCSP_basic_verify)(void*, void*, void*, unsigned long) noexcept nogil
+    void* (*OCSP_cert_to_id)(const void*, const X509*, const X509*) noexcept nogil
+    void (*OCSP_CERTID_free)(void*) noexcept nogil
+    int (*OCSP_resp_find_status)(void*, void*, int*, int*, void**, void**, void**) noexcept nogil
+    int (*OCSP_check_validity)(void*, void*, long, long) noexcept nogil
+    text (*OCSP_cert_status_str)(long) noexcept nogil
+    void* (*OCSP_REQUEST_new)() noexcept nogil
+    void (*OCSP_REQUEST_free)(void*) noexcept nogil
+    void* (*OCSP_request_add0_id)(void*, void*) noexcept nogil
+    int (*i2d_OCSP_REQUEST)(const void*, unsigned char**) noexcept nogil
+    void* (*X509_get1_ocsp)(X509*) noexcept nogil
+    void (*X509_email_free)(void*) noexcept nogil
+    void* (*X509_STORE_CTX_new)() noexcept nogil
+    int (*X509_STORE_CTX_init)(void*, void*, X509*, void*) noexcept nogil
+    int (*X509_STORE_CTX_get1_issuer)(X509**, void*, X509*) noexcept nogil
+    void (*X509_STORE_CTX_free)(void*) noexcept nogil
     # what a libcrypto may be built without
     void* (*ENGINE_by_id)(text) noexcept nogil
     EVP_PKEY* (*ENGINE_load_private_key)(void*, text, void*, void*) noexcept nogil

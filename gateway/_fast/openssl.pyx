@@ -53,11 +53,15 @@ NAMES = (
     "X509_check_issued", "OPENSSL_sk_new_null", "OPENSSL_sk_free", "OPENSSL_sk_push", "OPENSSL_sk_num",
     "OPENSSL_sk_value", "OpenSSL_version_num", "OpenSSL_version", "CRYPTO_get_ex_new_index", "CRYPTO_malloc",
     "CRYPTO_free", "OBJ_nid2sn", "RAND_bytes", "EVP_sha1", "EVP_aes_128_cbc", "EVP_aes_256_cbc", "EVP_EncryptInit_ex",
-    "EVP_DecryptInit_ex", "EVP_MAC_CTX_set_params", "ENGINE_by_id", "ENGINE_load_private_key", "ENGINE_free",
-    "OSSL_STORE_open", "OSSL_STORE_load", "OSSL_STORE_eof", "OSSL_STORE_close", "OSSL_STORE_INFO_get_type",
-    "OSSL_STORE_INFO_get1_PKEY", "OSSL_STORE_INFO_free", "UI_UTIL_wrap_read_pem_callback", "UI_destroy_method",
-    "SSL_CTX_compress_certs", "SSL_CTX_set1_cert_comp_preference", "SSL_get0_signature_name",
-    "SSL_get0_peer_signature_name", "SSL_get0_sigalg",
+    "EVP_DecryptInit_ex", "EVP_MAC_CTX_set_params", "d2i_OCSP_RESPONSE", "OCSP_RESPONSE_free", "OCSP_response_status",
+    "OCSP_response_status_str", "OCSP_response_get1_basic", "OCSP_BASICRESP_free", "OCSP_basic_verify",
+    "OCSP_cert_to_id", "OCSP_CERTID_free", "OCSP_resp_find_status", "OCSP_check_validity", "OCSP_cert_status_str",
+    "OCSP_REQUEST_new", "OCSP_REQUEST_free", "OCSP_request_add0_id", "i2d_OCSP_REQUEST", "X509_get1_ocsp",
+    "X509_email_free", "X509_STORE_CTX_new", "X509_STORE_CTX_init", "X509_STORE_CTX_get1_issuer",
+    "X509_STORE_CTX_free", "ENGINE_by_id", "ENGINE_load_private_key", "ENGINE_free", "OSSL_STORE_open",
+    "OSSL_STORE_load", "OSSL_STORE_eof", "OSSL_STORE_close", "OSSL_STORE_INFO_get_type", "OSSL_STORE_INFO_get1_PKEY",
+    "OSSL_STORE_INFO_free", "UI_UTIL_wrap_read_pem_callback", "UI_destroy_method", "SSL_CTX_compress_certs",
+    "SSL_CTX_set1_cert_comp_preference", "SSL_get0_signature_name", "SSL_get0_peer_signature_name", "SSL_get0_sigalg",
 )
 
 # A libcrypto may be built without these, or be too old for them.

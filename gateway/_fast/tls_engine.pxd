@@ -20,6 +20,7 @@ cdef class Engine:
     cdef public object chooser      # .choose(name): 0 or an alert; .certify(): whether there is a certificate
     cdef public bytes alpn          # what a server speaks, in ALPN's format; None: it has no say
     cdef public object on_session   # a client's: called with each Session that the server gives
+    cdef public str ocsp_problem    # what OCSP has against the peer's certificate
     cdef readonly bint rejected     # ssl_reject_handshake
     cdef bytes received
     cdef object raised              # of a callback in Python

@@ -416,6 +416,19 @@ cdef class Engine:
     def peer_certificate(self):
         return certificate(lib.SSL_get1_peer_certificate(self.ssl))
 
+    def verified_chain(self):
+        """The peer's certificate and those that lead to a trusted one; empty for a session that was resumed."""
+        cdef void* chain = lib.SSL_get0_verified_chain(self.ssl)
+        cdef X509* x509
+        cdef int i
+        cdef list found = []
+        if chain is not NULL:
+            for i in range(lib.OPENSSL_sk_num(chain)):
+                x509 = <X509*>lib.OPENSSL_sk_value(chain, i)
+                lib.X509_up_ref(x509)
+                found.append(certificate(x509))
+        return found
+
     def verify_result(self):
         """X509_V_OK, 0, or X509_V_ERR_…"""
         return lib.SSL_get_verify_result(self.ssl)

@@ -25,6 +25,8 @@ from gateway.core.tls_settings import (
 if TYPE_CHECKING:
     from gateway._fast.tls_engine import Engine
     from gateway.config.loader import Loader
+    from gateway.core.client_ocsp import ClientOcsp
+    from gateway.core.stapling import Staples
 
 # X509_V_ERR_…: what optional_no_ca passes, since it says no more than that we do not know the authority.
 _OF_AN_UNKNOWN_CA: Final = frozenset({18, 19, 20, 21, 27})
@@ -52,6 +54,8 @@ class ServerTls:
         names: tuple[bytes, ...] = getattr(conf, "alpn", ())
         self.alpn = wire_format(names) if names else None  # ssl_alpn; what http offers is a matter of HTTP/2
         self.verify: int = conf.verify
+        self.staples: Staples | None = None
+        self.ocsp: ClientOcsp | None = None
 
     def takes_part(self) -> bool:
         """Whether its connections have something to ask even where there is no other server to choose."""
@@ -99,11 +103,23 @@ def make(conf: TlsConf, objects: Objects, loader: Loader, block: str) -> ServerT
                 f'"ssl_certificate_compression" needs OpenSSL 3.2 with a way to compress, this is {version()}, ignored'
             )
     _verify(conf, context, objects)
+    if conf.ocsp:
+        if conf.verify == OPTIONAL_NO_CA:
+            raise TlsError('"ssl_ocsp" is incompatible with "ssl_verify_client optional_no_ca"', "ocsp")
+        from gateway.core.client_ocsp import ClientOcsp
+
+        made.ocsp = ClientOcsp(conf, context)
     if conf.dhparam:
         context.set_dh(conf.dhparam)
     if conf.ecdh_curve != "auto":
         context.set_curves(conf.ecdh_curve)
     _keep_sessions(conf, context, block)
+    if conf.stapling and not made.varying:
+        if conf.certificate_compression:
+            raise TlsError('"ssl_stapling" is incompatible with "ssl_certificate_compression"', "stapling")
+        from gateway.core import stapling
+
+        made.staples = stapling.make(conf, context, loader.warn)
     if getattr(conf, "early_data", False):
         context.set_early_data()
     context.command(list(conf.conf_commands), lambda name: loader.path(name, conf=True))
@@ -146,7 +162,7 @@ def _keep_sessions(conf: TlsConf, context: Context, block: str) -> None:
         tls_callbacks.use_tickets(context, FileTickets([read_ticket_key(path) for path in conf.ticket_keys]))
 
 
-def of_server(conf: TlsConf, server: Any, loader: Loader, block: str) -> ServerTls | None:
+def of_server(conf: TlsConf, server: Any, cycle: Any, loader: Loader, block: str) -> ServerTls | None:
     """make() for a server block, of any kind. Errors: ConfigError, with the place of the directive."""
 
     def where(*names: str) -> Where | None:
@@ -154,7 +170,14 @@ def of_server(conf: TlsConf, server: Any, loader: Loader, block: str) -> ServerT
         return statement.where if statement is not None else server.where  # type: ignore[no-any-return]
 
     try:
-        return make(conf, objects_of(loader), loader, block)
+        made = make(conf, objects_of(loader), loader, block)
+        for asking in (made.staples, made.ocsp) if made is not None else ():
+            if asking is not None:
+                asking.resolver = server.resolver
+                asking.resolver_timeout = server.resolver_timeout
+        if made is not None and made.staples is not None:
+            cycle.on_worker_start.append(made.staples.begin)
+        return made
     except TlsError as error:
         about = [f"ssl_{name}" for name in error.about] or ["ssl_certificate", "ssl_certificate_key"]
         raise ConfigError(str(error), where(*about)) from None

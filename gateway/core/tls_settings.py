@@ -274,6 +274,41 @@ def _set_ech_file(conf: Any, command: Command) -> None:
     command.warn(f'"{command.name}" needs OpenSSL 4.0 with ECH, this is {openssl.version()}, ignored')
 
 
+# Of http and stream, not of mail.
+STAPLING: Final = (
+    ("stapling", FLAG, flag("stapling")),
+    ("stapling_verify", FLAG, flag("stapling_verify")),
+    ("stapling_file", take(1), set_path("stapling_file")),
+    ("stapling_responder", take(1), string("stapling_responder")),
+)
+
+
+def _set_responder(conf: Any, command: Command) -> None:
+    if not command.args[0].lower().startswith("http://"):
+        command.fail(f'invalid URL prefix in OCSP responder "{command.args[0]}" in "ssl_ocsp_responder"')
+    string("ocsp_responder")(conf, command)
+
+
+def _set_ocsp_cache(owner: str) -> Setter:
+    def set_ocsp_cache(conf: Any, command: Command) -> None:
+        """off | shared:name:size."""
+        if conf.ocsp_cache is not UNSET:
+            command.duplicate()
+        word = command.args[0]
+        if word == "off":
+            conf.ocsp_cache = None
+            return
+        if not word.startswith("shared:"):
+            command.fail(f'invalid OCSP cache "{word}"')
+        conf.ocsp_cache = _zone(command, word, "OCSP cache", owner)
+        if conf.ocsp_cache.init is None:
+            from gateway.core.ocsp_cache import OcspCache
+
+            conf.ocsp_cache.init = OcspCache().attach
+
+    return set_ocsp_cache
+
+
 def server_directives(
     block: str, where: Context, template: Callable[[Command, str], Template]
 ) -> tuple[Directive, ...]:
@@ -302,6 +337,13 @@ def server_directives(
         ("trusted_certificate", take(1), set_path("trusted_certificate")),
         ("crl", take(1), set_path("crl")),
     ]
+    if block != "mail":
+        declared += STAPLING
+        declared += [
+            ("ocsp", take(1), enum_("ocsp", _OCSP)),
+            ("ocsp_responder", take(1), _set_responder),
+            ("ocsp_cache", take(1), _set_ocsp_cache(f"{block}_ssl_ocsp")),
+        ]
     return tuple(
         Directive(f"ssl_{name}", where, arguments, setter, level="server") for name, arguments, setter in declared
     )

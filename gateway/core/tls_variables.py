@@ -53,8 +53,7 @@ def _verify(request: Any) -> bytes | None:
     problem = engine.verify_result()
     if problem:
         return b"FAILED:" + verify_error_text(problem).encode()
-    status: str = getattr(request.connection, "ocsp_problem", None) or ""
-    return b"FAILED:" + status.encode() if status else b"SUCCESS"
+    return b"FAILED:" + engine.ocsp_problem.encode() if engine.ocsp_problem else b"SUCCESS"
 
 
 def _remain(certificate: Certificate) -> bytes:

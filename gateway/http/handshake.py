@@ -28,11 +28,13 @@ _ALPN: Final = (b"\x08http/1.1\x08http/1.0\x08http/0.9", b"\x02h2\x08http/1.1\x0
 class Handshake:
     """Does it for one connection, on each event until it is over; and answers what OpenSSL asks of it."""
 
-    __slots__ = ("connection", "name", "secured", "server")
+    __slots__ = ("connection", "name", "secured", "server", "validated", "validating")
 
     def __init__(self, connection: Connection) -> None:
         self.connection: Any = connection  # until let_go()
         self.secured = False  # the stream is a TlsStream
+        self.validating = False  # a responder was asked for the client's certificate
+        self.validated = False
         self.server: Server = connection.server  # by the name that the client asked for
         self.name: bytes | None = None  # of the server, as the client gave it, if a server has it
 
@@ -45,7 +47,11 @@ class Handshake:
             if not self.secured:
                 return True  # plain HTTP, whose answer says that this is a port for HTTPS
             stream: Any = connection.stream
+            if self.validating:
+                return False
             if not stream.handshake():
+                return False
+            if not self.validated and self._validates(stream.ssl):
                 return False
             counts = connection.cycle.tls_counts
             if counts is not None:
@@ -130,6 +136,21 @@ class Handshake:
         if not connection.servers.single or tls.takes_part():
             stream.ssl.chooser = self
         return True
+
+    def _validates(self, engine: Engine) -> bool:
+        """Ask whether the client's certificate was revoked (ssl_ocsp); False if there is nothing to ask."""
+        tls = self.server.tls
+        if tls is None or tls.ocsp is None or not tls.ocsp.concerns(engine):
+            return False
+        self.validating = True
+        tls.ocsp.begin(engine, self.connection.worker, self._validated)
+        return self.validating
+
+    def _validated(self) -> None:
+        self.validating = False
+        self.validated = True
+        if self.connection is not None and not self.connection.closed:
+            self.connection.begin()
 
     def _offer(self, engine: Engine, server: Server) -> None:
         engine.alpn = _ALPN[server.http2 or self.connection.servers.http2]

@@ -38,9 +38,8 @@ def check(tls: ServerTls, request: Request) -> int | None:
         request.log("info", b"client sent no required SSL certificate")
         engine.forget_session()
         return NO_CERT
-    ocsp_problem: str = getattr(connection, "ocsp_problem", None) or ""
-    if ocsp_problem:
-        request.log("info", f"client SSL certificate verify error: {ocsp_problem}")
+    if engine.ocsp_problem:
+        request.log("info", f"client SSL certificate verify error: {engine.ocsp_problem}")
         engine.forget_session()
         return CERT_ERROR
     return None

@@ -38,6 +38,14 @@ class Server:
     def error_log(self) -> Any:
         return self.root.core.error_log
 
+    @property
+    def resolver(self) -> Any:
+        return self.root.core.resolver
+
+    @property
+    def resolver_timeout(self) -> float:
+        return self.root.core.resolver_timeout
+
 
 class AddressServers(ServerNames):
     """The servers that share one address and port; the choice among them by the Host field."""

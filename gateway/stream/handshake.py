@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway._fast.host import validate_host
 from gateway._fast.tls import TlsStream
+from gateway.core.lane import current_fibre, park
 from gateway.core.tls import is_ordinary, words_of
 from gateway.core.tls_settings import ON
 from gateway.stream.module import INTERNAL_ERROR, OK, Result
@@ -72,6 +73,19 @@ async def shake_hands(session: Session, timeout_s: float) -> Result:
         return INTERNAL_ERROR
     finally:
         engine.chooser = None
+    chosen = session.server.tls
+    if chosen is not None and chosen.ocsp is not None and chosen.ocsp.concerns(engine):
+        fibre = current_fibre()
+        assert fibre is not None
+        done: list[bool] = []
+
+        def go_on() -> None:
+            done.append(True)
+            fibre.wake()
+
+        chosen.ocsp.begin(engine, session.worker, go_on)
+        while not done:
+            await park(0.0)
     return _check(session, engine)
 
 
@@ -87,6 +101,8 @@ def _check(session: Session, engine: Engine) -> Result:
         text = f"client SSL certificate verify error: ({problem}:{verify_error_text(problem)})"
     elif tls.verify == ON and engine.peer_certificate() is None:
         text = "client sent no required SSL certificate"
+    elif engine.ocsp_problem:
+        text = f"client SSL certificate verify error: {engine.ocsp_problem}"
     else:
         return OK
     session.log("info", text)

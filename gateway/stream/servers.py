@@ -32,6 +32,14 @@ class Server:
     def error_log(self) -> Any:
         return self.core.error_log
 
+    @property
+    def resolver(self) -> Any:
+        return self.core.resolver
+
+    @property
+    def resolver_timeout(self) -> float:
+        return self.core.resolver_timeout  # type: ignore[no-any-return]
+
 
 class AddressServer:
     """What stands for one address: its default server, and those that a client may ask for by name."""

@@ -17,6 +17,7 @@ class Engine:
         self.problem = problem
         self.certificate = certificate
         self.forgotten = False
+        self.ocsp_problem = ""
 
     def verify_result(self) -> int:
         return self.problem

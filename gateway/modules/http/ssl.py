@@ -34,7 +34,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
         conf: ServerConf = server.confs[module]
         key = tuple(getattr(conf, field.name) for field in fields(conf))
         if key not in made:
-            made[key] = _make(conf, server, loader) if conf.wanted else None
+            made[key] = _make(conf, server, cycle, loader) if conf.wanted else None
         server.tls = made[key]
         if conf.verify:
             loader.results.setdefault("late_imports", set()).add("gateway.http.server_tls")
@@ -46,10 +46,10 @@ def prepare(scope: Scope, loader: Loader) -> None:
                 _check_certificates(servers.default, servers.servers)
 
 
-def _make(conf: ServerConf, server: Server, loader: Loader) -> ServerTls | None:
+def _make(conf: ServerConf, server: Server, cycle: Any, loader: Loader) -> ServerTls | None:
     from gateway.core.tls_server import of_server  # which the binding comes with
 
-    return of_server(conf, server, loader, "http")
+    return of_server(conf, server, cycle, loader, "http")
 
 
 def _check_certificates(default: Server, servers: list[Server]) -> None:

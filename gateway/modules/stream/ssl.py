@@ -47,7 +47,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
         conf: ServerConf = server.confs[module]
         key = tuple(getattr(conf, field.name) for field in fields(conf))
         if key not in made:
-            made[key] = _make(conf, server, loader) if conf.wanted else None
+            made[key] = _make(conf, server, cycle, loader) if conf.wanted else None
         server.tls = made[key]
     if "tls_objects" in loader.results:
         loader.results["tls_objects"].finish()
@@ -57,10 +57,10 @@ def prepare(scope: Scope, loader: Loader) -> None:
                 _check_certificates(address)
 
 
-def _make(conf: ServerConf, server: Server, loader: Loader) -> ServerTls | None:
+def _make(conf: ServerConf, server: Server, cycle: Any, loader: Loader) -> ServerTls | None:
     from gateway.core.tls_server import of_server  # which the binding comes with
 
-    return of_server(conf, server, loader, "stream")
+    return of_server(conf, server, cycle, loader, "stream")
 
 
 def _check_certificates(address: AddressServer) -> None:
