@@ -59,6 +59,7 @@ class ProbeExchange:
     def __init__(self, request: Request, conf: UpstreamConf, address: Address) -> None:
         self.request = request
         self.conf = conf
+        self.settings = conf.hot
         self.lane = request.connection.lane
         self.attempt = Attempt(address.name, self.lane.now)
         self.attempts = [self.attempt]
