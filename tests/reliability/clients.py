@@ -27,6 +27,7 @@ class Probe(threading.Thread):
         connection: socket.socket | None = None
         while not self._over.is_set():
             began = time.monotonic()
+            answer = b""
             try:
                 if connection is None:
                     connection = socket.create_connection(("127.0.0.1", self.port), 60)
@@ -39,7 +40,7 @@ class Probe(threading.Thread):
                 self.failed[type(error).__name__] += 1
                 connection = _closed(connection)
             self.waits.append(time.monotonic() - began)
-            if self.new:
+            if self.new or b"\r\nConnection: close" in answer:  # after keepalive_requests, and while it reloads
                 connection = _closed(connection)
             self._over.wait(0.002)
         _closed(connection)

@@ -86,7 +86,7 @@ def memory(name: str, folder: Path, much: float) -> Iterator[Figure]:
         resource.prlimit(worker, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         yield from recovered(server)
         yield Figure("the same worker", server.workers == [worker], least=1)
-        yield Figure("memory more", (server.memory() - before) / _MIB, "MiB", most=48)
+        yield Figure("memory more", (server.memory() - before) / _MIB, "MiB", most=96)
 
 
 @cases

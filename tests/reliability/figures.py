@@ -32,7 +32,7 @@ class Figure:
 
 
 def shown(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.2g}"
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.3g}"
 
 
 @dataclass(frozen=True)
