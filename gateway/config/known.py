@@ -171,6 +171,7 @@ OWN: dict[str, str] = {
     "queue": "NGINX Plus",
     "state": "NGINX Plus",
     "status_zone": "NGINX Plus",
+    **dict.fromkeys(("more_set_headers", "more_clear_headers"), "the headers-more module"),
     **{f"brotli{word}": "the ngx_brotli module" for word in _CODING_WORDS},
     **{f"zstd{word}": "the zstd module" for word in _CODING_WORDS if word != "_window"},
     **dict.fromkeys(("health_check", "match", "status", "header", "body", "require"), "NGINX Plus"),
@@ -178,7 +179,7 @@ OWN: dict[str, str] = {
 
 # Directives that people meet in examples and that are not nginx's own: how the name begins, and whose it is.
 _FOREIGN = {
-    "more_": "the headers-more module; add_header and proxy_hide_header are nginx's own",
+    "more_": "the headers-more module; proxy_set_header and proxy_hide_header are nginx's own",
     "lua_": "the Lua module (OpenResty)",
     "brotli": "the ngx_brotli module",
     "zstd": "the zstd module",

@@ -31,6 +31,7 @@ from gateway.modules.http import (
     gzip,
     gzip_static,
     headers,
+    headers_more,
     health_check,
     index,
     limit_conn,
@@ -148,6 +149,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     # head and body filters, in nginx's order
     slice.module,
     not_modified.module,
+    headers_more.module,
     headers.module,
     userid.module,
     gunzip.module,
