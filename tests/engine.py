@@ -19,7 +19,9 @@ from gateway.core.lane import Lane
 from gateway.core.logs import DEBUG, Log
 from gateway.core.zones import Zones
 from gateway.http.cycle import HttpCycle
+from gateway.http.setters import locations_of
 from gateway.serving.worker import Worker
+from tests import settings
 
 
 class MemorySink:
@@ -49,7 +51,13 @@ def load_http(text: str, prefix: str = "/", log: Log | None = None) -> HttpCycle
     if source.error is not None:
         raise source.error
     zones.map()
-    return loader.results["http"]  # type: ignore[no-any-return]
+    cycle: HttpCycle = loader.results["http"]
+    confs = [*cycle.scope.confs.values()]
+    for location in locations_of(cycle):
+        confs += [*location.server.confs.values(), *location.confs.values()]
+    told = settings.lies(confs)
+    assert told == [], told
+    return cycle
 
 
 @dataclass

@@ -17,6 +17,7 @@ from gateway.core.logs import Log
 from gateway.core.zones import Zones
 from gateway.serving.worker import Worker
 from gateway.stream.cycle import StreamCycle
+from tests import settings
 from tests.engine import MemorySink, defects
 
 PEER = socket.AF_INET.to_bytes(2, "little") + (40000).to_bytes(2, "big") + bytes([127, 0, 0, 1]) + bytes(8)
@@ -33,7 +34,9 @@ def load_stream(text: str, log: Log | None = None) -> StreamCycle:
     if source.error is not None:
         raise source.error
     zones.map()
-    return loader.results["stream"]  # type: ignore[no-any-return]
+    cycle: StreamCycle = loader.results["stream"]
+    assert settings.lies([*cycle.scope.confs.values(), *(c for s in cycle.servers for c in s.confs.values())]) == []
+    return cycle
 
 
 class Engine:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, TypeVar, overload
+
+Value = TypeVar("Value")
 
 
 class _Unset:
@@ -24,11 +26,20 @@ class _Unset:
         return False
 
 
-UNSET: Final = _Unset()
+# Of no type that mypy would compare: a field has its own type, since who reads it does so after the merging.
+UNSET: Final[Any] = _Unset()
 
 
+@overload
+def setting(default: None, *, inherit: bool = True) -> Any: ...
+@overload
+def setting(default: Value, *, inherit: bool = True) -> Value: ...
+@overload
+def setting(*, factory: Callable[[], Value], inherit: bool = True) -> Value: ...
 def setting(default: Any = None, *, factory: Callable[[], Any] | None = None, inherit: bool = True) -> Any:
     """A field that is UNSET until a directive sets it, then inherited, then `default`.
+
+    The field's annotation says what it is once the settings are merged.
 
     `inherit=False` is for what belongs to one block alone (a location's handler, `alias`).
     """

@@ -36,21 +36,21 @@ _MAX_CPUS = 1024
 
 @dataclass(slots=True)
 class CoreConf(Conf):
-    daemon: Any = setting(True)
-    master_process: Any = setting(True)
+    daemon: bool = setting(True)
+    master_process: bool = setting(True)
     pid: Any = setting(None)
-    worker_processes: Any = setting(1)
-    username: Any = setting("")
+    worker_processes: int = setting(1)
+    username: str = setting("")
     user: Any = setting(None)
     group: Any = setting(None)
-    env: Any = setting(factory=list)
+    env: list[Any] = setting(factory=list)
     worker_rlimit_nofile: Any = setting(None)
     worker_rlimit_core: Any = setting(None)
-    worker_priority: Any = setting(0)
-    worker_shutdown_timeout: Any = setting(0.0)
+    worker_priority: int = setting(0)
+    worker_shutdown_timeout: float = setting(0.0)
     working_directory: Any = setting(None)
-    cpu_masks: Any = setting(())
-    cpu_auto: Any = setting(False)
+    cpu_masks: tuple[Any, ...] = setting(())
+    cpu_auto: bool = setting(False)
     transparent: bool = False  # a `*_bind … transparent` stands somewhere: workers keep CAP_NET_RAW
 
     def cpu_affinity(self, worker: int) -> set[int] | None:

@@ -16,8 +16,8 @@ DEFAULT_CONNECTIONS = 512
 
 @dataclass(slots=True)
 class EventsConf(Conf):
-    worker_connections: Any = setting(DEFAULT_CONNECTIONS)
-    use: Any = setting("epoll")
+    worker_connections: int = setting(DEFAULT_CONNECTIONS)
+    use: str = setting("epoll")
 
 
 def set_events(conf: Any, command: Command) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, LIMIT_EXCEPT, Command, Directive, take
@@ -22,7 +22,7 @@ _FORBIDDEN: Final = 403
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    rules: Any = setting(())  # (Network, denied)
+    rules: list[tuple[Network, bool]] = setting(factory=list)  # and whether it is denied
 
 
 def set_rule(conf: LocationConf, command: Command) -> None:

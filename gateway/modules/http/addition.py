@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    before: Any = setting("")
-    after: Any = setting("")
+class LocationConf(Conf):
+    before: str = setting("")
+    after: str = setting("")
     types: Any = setting(HTML)
 
 
@@ -57,11 +57,11 @@ class Addition:
         return [subrequest.place.piece]
 
 
-def adds(settings: Settings) -> bool:
+def adds(settings: LocationConf) -> bool:
     return bool(settings.before or settings.after)
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     if not adds(settings):
         return NOTHING
     wanted = is_of(settings.types)
@@ -81,7 +81,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
 
 module = HttpModule(
     name="addition",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("add_before_body", EVERYWHERE, take(1), string("before")),
         Directive("add_after_body", EVERYWHERE, take(1), string("after")),

@@ -47,17 +47,17 @@ _READS: Final = frozenset({b"GET", b"HEAD"})
 
 
 @dataclass(slots=True)
-class MainSettings(Conf):
-    loaded_ms: Any = setting(0)
-    generation: Any = setting(0)
+class MainConf(Conf):
+    loaded_ms: int = setting(0)
+    generation: int = setting(0)
     zones: Any = setting(None)
-    resolvers: Any = setting(factory=dict)
+    resolvers: dict[Any, Any] = setting(factory=dict)
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enabled: Any = setting(False, inherit=False)
-    write: Any = setting(False, inherit=False)
+class LocationConf(Conf):
+    enabled: bool = setting(False, inherit=False)
+    write: bool = setting(False, inherit=False)
 
 
 _generation = 0
@@ -73,7 +73,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
     main.resolvers = loader.results.get("resolver_counts", {})
 
 
-def set_api(conf: Settings, command: Command) -> None:
+def set_api(conf: LocationConf, command: Command) -> None:
     if conf.enabled:
         command.duplicate()
     conf.enabled = True
@@ -85,7 +85,7 @@ def set_api(conf: Settings, command: Command) -> None:
         conf.write = parameter == "write=on"
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     if not settings.enabled:
         return NOTHING
     write: bool = settings.write
@@ -277,8 +277,8 @@ class Call:
     # -- what else is shown ----------------------------------------------------------------------------------------
 
     @property
-    def main(self) -> MainSettings:
-        settings: MainSettings = self.request.cycle.scope.conf(module, "main")
+    def main(self) -> MainConf:
+        settings: MainConf = self.request.cycle.scope.conf(module, "main")
         return settings
 
     def nginx(self) -> Any:
@@ -425,8 +425,8 @@ RESOURCES: Final[dict[str, Resource]] = {
 
 module = HttpModule(
     name="api",
-    main=MainSettings,
-    location=Settings,
+    main=MainConf,
+    location=LocationConf,
     directives=(Directive("api", LOCATION, take(0, 1), set_api),),
     prepare=prepare,
     plan=plan,

@@ -23,19 +23,19 @@ _FAILED: Final = 500
 
 
 @dataclass(slots=True)
-class Settings(Conf):
+class LocationConf(Conf):
     realm: Any = setting(None)
     user_file: Any = setting(None)  # (template, folder of the configuration)
 
 
-def set_user_file(conf: Settings, command: Command) -> None:
+def set_user_file(conf: LocationConf, command: Command) -> None:
     """auth_basic_user_file file; a relative path begins in the configuration's folder."""
     if conf.user_file is not UNSET:
         command.duplicate()
     conf.user_file = (template(command, command.args[0]), to_bytes(command.loader.conf_prefix))
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     if settings.realm is None or settings.user_file is None:
         return NOTHING
     realm_of = settings.realm
@@ -116,7 +116,7 @@ def _challenge(request: Request, realm: bytes) -> int:
 
 module = HttpModule(
     name="auth_basic",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("auth_basic", EVERYWHERE | LIMIT_EXCEPT, take(1), template_setting("realm")),
         Directive("auth_basic_user_file", EVERYWHERE | LIMIT_EXCEPT, take(1), set_user_file),

@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    uri: Any = setting("")
-    variables: Any = setting(())
+class LocationConf(Conf):
+    uri: str = setting("")
+    variables: tuple[Any, ...] = setting(())
 
 
-def set_uri(conf: Settings, command: Command) -> None:
+def set_uri(conf: LocationConf, command: Command) -> None:
     """auth_request uri | off;"""
     if conf.uri is not UNSET:
         command.duplicate()
     conf.uri = "" if command.args[0] == "off" else command.args[0]
 
 
-def set_variable(conf: Settings, command: Command) -> None:
+def set_variable(conf: LocationConf, command: Command) -> None:
     """auth_request_set $variable value; the value is the subrequest's."""
     name = variable_name(command, command.args[0])
     variable = cycle_of(command).variables.assign(name, lambda request: None, command.where)
@@ -49,7 +49,7 @@ def set_variable(conf: Settings, command: Command) -> None:
     conf.variables = (*(() if conf.variables is UNSET else conf.variables), (variable, value))
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     uri = to_bytes(settings.uri)
     if not uri:
         return NOTHING
@@ -110,7 +110,7 @@ def _challenges(subrequest: Subrequest) -> list[tuple[bytes, bytes]]:
 
 module = HttpModule(
     name="auth_request",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("auth_request", EVERYWHERE, take(1), set_uri),
         Directive("auth_request_set", EVERYWHERE, take(2), set_variable),

@@ -6,7 +6,7 @@ import errno
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway._fast import uri as uri_grammar
 from gateway.config.conf import Conf, setting
@@ -37,14 +37,14 @@ _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enable: Any = setting(False)
-    format: Any = setting("html")
-    localtime: Any = setting(False)
-    exact_size: Any = setting(True)
+class LocationConf(Conf):
+    enable: bool = setting(False)
+    format: str = setting("html")
+    localtime: bool = setting(False)
+    exact_size: bool = setting(True)
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     if not settings.enable:
         return NOTHING
 
@@ -115,7 +115,7 @@ def _entries(request: Request, path: bytes) -> list[Entry]:
     return found
 
 
-def _html(uri: bytes, entries: list[Entry], utf8: bool, settings: Settings) -> bytes:
+def _html(uri: bytes, entries: list[Entry], utf8: bool, settings: LocationConf) -> bytes:
     title = uri_grammar.escape_html(uri)
     offset = time.localtime().tm_gmtoff if settings.localtime else 0
     size = _exact_size if settings.exact_size else _rounded_size
@@ -210,7 +210,7 @@ def _xml(entries: list[Entry]) -> bytes:
 
 module = HttpModule(
     name="autoindex",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("autoindex", EVERYWHERE, FLAG, flag("enable")),
         Directive("autoindex_format", EVERYWHERE, take(1), enum_("format", {name: name for name in _TYPES})),

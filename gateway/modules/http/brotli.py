@@ -37,23 +37,23 @@ _WINDOWS: Final = {1 << bits: bits for bits in range(10, 25)}
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enable: Any = setting(False)
+class LocationConf(Conf):
+    enable: bool = setting(False)
     types: Any = setting(HTML)
-    level: Any = setting(6)
-    window: Any = setting(19)
-    min_length: Any = setting(20)
-    buffers: Any = setting((32, 4096))
+    level: int = setting(6)
+    window: int = setting(19)
+    min_length: int = setting(20)
+    buffers: tuple[int, int] = setting((32, 4096))
     package: Any = setting(None)
 
 
-def set_brotli(conf: Settings, command: Command) -> None:
+def set_brotli(conf: LocationConf, command: Command) -> None:
     flag("enable")(conf, command)
     if conf.enable:
         conf.package = content_coding.package("brotli", "brotli", command)
 
 
-def set_window(conf: Settings, command: Command) -> None:
+def set_window(conf: LocationConf, command: Command) -> None:
     size("window")(conf, command)
     given = conf.window
     if given not in _WINDOWS:
@@ -61,7 +61,7 @@ def set_window(conf: Settings, command: Command) -> None:
     conf.window = _WINDOWS[given]
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     def make() -> content_coding.Encoder:
         made: content_coding.Encoder = settings.package.Compressor(quality=settings.level, lgwin=settings.window)
         return made
@@ -71,7 +71,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
 
 module = HttpModule(
     name="brotli",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("brotli", EVERYWHERE | LIF, FLAG, set_brotli),
         Directive("brotli_types", EVERYWHERE, at_least(1), set_types),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, Directive, enum_, take
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enable: Any = setting("off")
+class LocationConf(Conf):
+    enable: str = setting("off")
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     if settings.enable == "off":
         return NOTHING
     serve = precompressed(location, settings.enable == "always", b".br", b"br")
@@ -28,7 +28,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
 
 module = HttpModule(
     name="brotli_static",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("brotli_static", EVERYWHERE, take(1), enum_("enable", {w: w for w in ("off", "on", "always")})),
     ),

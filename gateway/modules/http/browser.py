@@ -51,15 +51,15 @@ def version_of(text: bytes) -> int:
 
 
 @dataclass(slots=True)
-class Settings(Conf):
+class LocationConf(Conf):
     modern: Any = setting(None)  # (Kind, least version), in the order of _KINDS
-    unlisted: Any = setting(False)
+    unlisted: bool = setting(False)
     ancient: Any = setting(None)
-    netscape4: Any = setting(False)
-    modern_value: Any = setting(b"1")
-    ancient_value: Any = setting(b"1")
+    netscape4: bool = setting(False)
+    modern_value: bytes = setting(b"1")
+    ancient_value: bytes = setting(b"1")
 
-    def merge(self, outer: Settings | None, nameless: bool = False) -> None:
+    def merge(self, outer: LocationConf | None, nameless: bool = False) -> None:
         # a block's own list stands for both of a pair
         if self.modern is not UNSET or self.unlisted is not UNSET:
             self.modern = None if self.modern is UNSET else self._in_order()
@@ -77,7 +77,7 @@ class Settings(Conf):
         return sorted(listed, key=lambda item: order.index(item[0]))
 
 
-def set_modern(conf: Settings, command: Command) -> None:
+def set_modern(conf: LocationConf, command: Command) -> None:
     """modern_browser NAME VERSION | unlisted."""
     name, *version = command.args
     if not version:
@@ -93,7 +93,7 @@ def set_modern(conf: Settings, command: Command) -> None:
     conf.modern = [*(conf.modern or ()), (kind, version_of(to_bytes(version[0])))]
 
 
-def set_ancient(conf: Settings, command: Command) -> None:
+def set_ancient(conf: LocationConf, command: Command) -> None:
     """ancient_browser STRING … | netscape4."""
     for word in command.args:
         if word == "netscape4":
@@ -103,14 +103,14 @@ def set_ancient(conf: Settings, command: Command) -> None:
 
 
 def _value(field_name: str) -> Any:
-    def set_value(conf: Settings, command: Command) -> None:
+    def set_value(conf: LocationConf, command: Command) -> None:
         # the last one holds
         setattr(conf, field_name, to_bytes(command.args[0]))
 
     return set_value
 
 
-def is_modern(settings: Settings, agent: bytes | None) -> bool:
+def is_modern(settings: LocationConf, agent: bytes | None) -> bool:
     """nginx's judgement: the first kind of the list that the field names decides by its version."""
     if agent is None:
         return bool(settings.unlisted)
@@ -133,7 +133,7 @@ def is_modern(settings: Settings, agent: bytes | None) -> bool:
 
 def _getter(name: str, modern: bool) -> Getter:
     def get(request: Request) -> bytes | None:
-        settings: Settings = request.location.confs[module]
+        settings: LocationConf = request.location.confs[module]
         if is_modern(settings, request.main.head.user_agent) is not modern:
             return b""
         value: bytes = settings.modern_value if modern else settings.ancient_value
@@ -150,7 +150,7 @@ def msie(request: Request) -> bytes | None:
 
 module = HttpModule(
     name="browser",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("modern_browser", EVERYWHERE, take(1, 2), set_modern),
         Directive("ancient_browser", EVERYWHERE, at_least(1), set_ancient),

@@ -58,7 +58,7 @@ class Table:
 
 
 @dataclass(slots=True)
-class MainSettings(Conf):
+class MainConf(Conf):
     names: dict[bytes, bytes] = field(default_factory=dict)  # lower case: as it was first written
     tables: list[Table] = field(default_factory=list)
 
@@ -91,16 +91,16 @@ _DEFAULT_TYPES: Final = frozenset(
 
 
 @dataclass(slots=True)
-class Settings(Conf):
+class LocationConf(Conf):
     charset: Any = setting(None)
     source: Any = setting(None)
-    override: Any = setting(False)
+    override: bool = setting(False)
     types: Any = setting(_DEFAULT_TYPES)
     main: Any = None
 
 
 def _set_charset(name: str) -> Any:
-    def set_charset(conf: Settings, command: Command) -> None:
+    def set_charset(conf: LocationConf, command: Command) -> None:
         if getattr(conf, name) is not UNSET:
             command.duplicate()
         text = command.args[0]
@@ -116,7 +116,7 @@ def _set_charset(name: str) -> Any:
     return set_charset
 
 
-def set_map(conf: MainSettings, command: Command) -> None:
+def set_map(conf: MainConf, command: Command) -> None:
     """charset_map charset1 charset2 { }"""
     first, second = command.args
     if first.lower() == second.lower():
@@ -173,7 +173,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
         while waiting:
             location = waiting.pop()
             waiting += location.children
-            settings: Settings | None = location.confs.get(module)
+            settings: LocationConf | None = location.confs.get(module)
             if settings is None:
                 continue
             settings.main = main
@@ -205,8 +205,8 @@ class Recode:
         return out
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
-    main: MainSettings | None = settings.main
+def plan(settings: LocationConf, location: Location) -> Contribution:
+    main: MainConf | None = settings.main
     if main is None or (settings.charset is None and not main.names):
         return NOTHING
     known = main
@@ -284,8 +284,8 @@ def _set(request: Request, charset: bytes) -> None:
 
 module = HttpModule(
     name="charset",
-    main=MainSettings,
-    location=Settings,
+    main=MainConf,
+    location=LocationConf,
     directives=(
         Directive("charset", EVERYWHERE | LIF, take(1), _set_charset("charset")),
         Directive("source_charset", EVERYWHERE | LIF, take(1), _set_charset("source")),

@@ -6,7 +6,7 @@ The work is done by http/feed.py.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import HTTP, LOCATION, SERVER, Directive, bufs, take
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    buffers: Any = setting((2, 32768))
+class LocationConf(Conf):
+    buffers: tuple[int, int] = setting((2, 32768))
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     count, each = settings.buffers
     location.output_buffer = each
     location.output_room = count * each
@@ -30,7 +30,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
 
 module = HttpModule(
     name="copy",
-    location=Settings,
+    location=LocationConf,
     directives=(Directive("output_buffers", HTTP | SERVER | LOCATION, take(2), bufs("buffers")),),
     plan=plan,
 )

@@ -12,7 +12,7 @@ import re
 import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway._fast import uri as uri_grammar
 from gateway.config.conf import Conf, setting
@@ -38,11 +38,11 @@ _GONE: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG))
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    methods: Any = setting(0)
-    create_full_put_path: Any = setting(False)
-    min_delete_depth: Any = setting(0)
-    access: Any = setting(0o600)
+class LocationConf(Conf):
+    methods: int = setting(0)
+    create_full_put_path: bool = setting(False)
+    min_delete_depth: int = setting(0)
+    access: int = setting(0o600)
 
 
 class Refused(Exception):
@@ -58,7 +58,7 @@ def folder_mode(access: int) -> int:
     return access | (access & 0o444) >> 2
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     if not settings.methods:
         return NOTHING
     wanted = {name.upper().encode() for name, bit in _METHODS.items() if settings.methods & bit}
@@ -159,7 +159,7 @@ async def _in_thread(request: Request, work: Callable[[file_tree.Report], None],
 # -- PUT ---------------------------------------------------------------------------------------------------------
 
 
-def _put(request: Request, settings: Settings) -> Awaitable[Result]:
+def _put(request: Request, settings: LocationConf) -> Awaitable[Result]:
     if request.uri.endswith(b"/"):
         raise _refuse(request, 409, b"cannot PUT to a collection")
     if request.field(b"content-range") is not None:
@@ -168,7 +168,7 @@ def _put(request: Request, settings: Settings) -> Awaitable[Result]:
     return _store(request, settings)
 
 
-async def _store(request: Request, settings: Settings) -> Result:
+async def _store(request: Request, settings: LocationConf) -> Result:
     status = await read_body(request)
     if status is not None:
         return status
@@ -210,7 +210,7 @@ async def _store(request: Request, settings: Settings) -> Result:
 # -- DELETE, MKCOL -----------------------------------------------------------------------------------------------
 
 
-def _delete(request: Request, settings: Settings) -> Result | Awaitable[Result]:
+def _delete(request: Request, settings: LocationConf) -> Result | Awaitable[Result]:
     uri = request.uri
     least: int = settings.min_delete_depth
     if least:
@@ -240,7 +240,7 @@ def _delete(request: Request, settings: Settings) -> Result | Awaitable[Result]:
     return 204
 
 
-def _make_collection(request: Request, settings: Settings) -> Result:
+def _make_collection(request: Request, settings: LocationConf) -> Result:
     if not request.uri.endswith(b"/"):
         raise _refuse(request, 409, b"MKCOL can create a collection only")
     path = _path(request, request.uri)[:-1]
@@ -323,7 +323,7 @@ def _not_into(request: Request, field: bytes) -> bytes:
     return b'"%b" could not be %bed to collection "%b"' % (request.uri, request.method, field)
 
 
-def _copy_or_move(request: Request, settings: Settings) -> Result | Awaitable[Result]:
+def _copy_or_move(request: Request, settings: LocationConf) -> Result | Awaitable[Result]:
     uri, field = _destination(request)
     _check_depth(request)
     overwrite = _overwrite(request)
@@ -377,7 +377,7 @@ def _copy_or_move(request: Request, settings: Settings) -> Result | Awaitable[Re
 
 module = HttpModule(
     name="dav",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("dav_methods", EVERYWHERE, at_least(1), bitmask("methods", _METHODS)),
         Directive("create_full_put_path", EVERYWHERE, FLAG, flag("create_full_put_path")),

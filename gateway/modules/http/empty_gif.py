@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, Command, Directive, take
@@ -27,11 +27,11 @@ _MODIFIED: Final = 23349600
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enabled: Any = setting(False, inherit=False)
+class LocationConf(Conf):
+    enabled: bool = setting(False, inherit=False)
 
 
-def set_empty_gif(conf: Settings, command: Command) -> None:
+def set_empty_gif(conf: LocationConf, command: Command) -> None:
     conf.enabled = True
     answers(conf, command)
 
@@ -43,13 +43,13 @@ def show(request: Request) -> Result:
     return request.discard_body() or request.respond(200, _PICTURE, b"image/gif")
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     return Contribution(content=show) if settings.enabled else NOTHING
 
 
 module = HttpModule(
     name="empty_gif",
-    location=Settings,
+    location=LocationConf,
     directives=(Directive("empty_gif", LOCATION, take(0), set_empty_gif),),
     plan=plan,
 )

@@ -41,10 +41,10 @@ class LocationConf(ParamsConf):
     prefix: ClassVar[str] = "fastcgi"
     default_hidden: ClassVar[tuple[bytes, ...]] = (*UpstreamConf.default_hidden, b"status")
 
-    index: Any = setting("")
+    index: str = setting("")
     split: Any = setting(None)
-    keep_conn: Any = setting(False)
-    catch_stderr: Any = setting(())
+    keep_conn: bool = setting(False)
+    catch_stderr: tuple[Any, ...] = setting(())
 
 
 def set_split(conf: LocationConf, command: Command) -> None:

@@ -22,18 +22,18 @@ _PLAIN: Final = PlainFiles()
 
 
 @dataclass(slots=True)
-class Settings(Conf):
+class LocationConf(Conf):
     cache: Any = setting(None)  # (max, inactive) or None
-    valid: Any = setting(60.0)
-    min_uses: Any = setting(1)
-    errors: Any = setting(False)
+    valid: float = setting(60.0)
+    min_uses: int = setting(1)
+    errors: bool = setting(False)
     symlinks: Any = setting((Symlinks.OFF, None))
     opener: Any = None
     plain: bool = False  # neither a cache nor a look at symbolic links
     options: Any = None
     symlinks_from: Any = None
 
-    def merge(self, outer: Settings | None, nameless: bool = False) -> None:
+    def merge(self, outer: LocationConf | None, nameless: bool = False) -> None:
         Conf.merge(self, outer, nameless)
         mode, self.symlinks_from = self.symlinks
         self.options = FileOptions(valid=self.valid, min_uses=self.min_uses, errors=self.errors, symlinks=mode)
@@ -46,7 +46,7 @@ class Settings(Conf):
             self.opener = OpenFileCache(*self.cache)
 
 
-def set_cache(conf: Settings, command: Command) -> None:
+def set_cache(conf: LocationConf, command: Command) -> None:
     """open_file_cache off | max=N [inactive=time]."""
     maximum, inactive = 0, 60.0
     for word in command.args:
@@ -68,7 +68,7 @@ def set_cache(conf: Settings, command: Command) -> None:
     store(conf, "cache", (maximum, inactive), command)
 
 
-def set_symlinks(conf: Settings, command: Command) -> None:
+def set_symlinks(conf: LocationConf, command: Command) -> None:
     """disable_symlinks off | on | if_not_owner [from=part]."""
     words = {"off": Symlinks.OFF, "on": Symlinks.ON, "if_not_owner": Symlinks.IF_NOT_OWNER}
     mode, trusted = None, None
@@ -86,7 +86,7 @@ def set_symlinks(conf: Settings, command: Command) -> None:
     store(conf, "symlinks", (mode, trusted), command)
 
 
-def _trusted(request: Request, settings: Settings, path: bytes) -> tuple[FileOptions, int]:
+def _trusted(request: Request, settings: LocationConf, path: bytes) -> tuple[FileOptions, int]:
     """The options for this path, and how much of it disable_symlinks does not look at."""
     options: FileOptions = settings.options
     if settings.symlinks_from is None:
@@ -101,7 +101,7 @@ def open_file(request: Request, path: bytes) -> OpenedFile:
     """Open a file by the present location's settings. Errors: FileError."""
     if request.location.core.plain_files:
         return open_plain(path)
-    settings: Settings = request.location.confs[module]
+    settings: LocationConf = request.location.confs[module]
     if b"\0" in path:
         raise FileError(2, "open()", path)
     return settings.opener.open(path, *_trusted(request, settings, path))  # type: ignore[no-any-return]
@@ -109,7 +109,7 @@ def open_file(request: Request, path: bytes) -> OpenedFile:
 
 def test_file(request: Request, path: bytes) -> OpenedFile:
     """Look what is there, perhaps without opening it. Errors: FileError."""
-    settings: Settings = request.location.confs[module]
+    settings: LocationConf = request.location.confs[module]
     if b"\0" in path:
         raise FileError(2, "stat()", path)
     return settings.opener.test(path, *_trusted(request, settings, path))  # type: ignore[no-any-return]
@@ -117,7 +117,7 @@ def test_file(request: Request, path: bytes) -> OpenedFile:
 
 module = HttpModule(
     name="file_access",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("open_file_cache", EVERYWHERE, take(1, 2), set_cache),
         Directive("open_file_cache_valid", EVERYWHERE, take(1), time_s("valid")),

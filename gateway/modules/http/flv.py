@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway._fast import uri as uri_grammar
 from gateway.config.conf import Conf, setting
@@ -24,11 +24,11 @@ _HEAD: Final = b"FLV" + bytes([1, 5, 0, 0, 0, 9, 0, 0, 0, 0])
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enabled: Any = setting(False, inherit=False)
+class LocationConf(Conf):
+    enabled: bool = setting(False, inherit=False)
 
 
-def set_flv(conf: Settings, command: Command) -> None:
+def set_flv(conf: LocationConf, command: Command) -> None:
     conf.enabled = True
     answers(conf, command)
 
@@ -49,13 +49,13 @@ def serve(request: Request) -> Result:
     return pseudo_streaming.answer(request, file, pieces, size)
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     return Contribution(content=serve) if settings.enabled else NOTHING
 
 
 module = HttpModule(
     name="flv",
-    location=Settings,
+    location=LocationConf,
     directives=(Directive("flv", LOCATION, take(0), set_flv),),
     plan=plan,
 )

@@ -36,9 +36,9 @@ class Databases(Conf):
 
 
 @dataclass(slots=True)
-class MainSettings(Databases):
-    proxies: Any = setting(())
-    recursive: Any = setting(False)
+class MainConf(Databases):
+    proxies: tuple[Any, ...] = setting(())
+    recursive: bool = setting(False)
 
 
 def database_setter(field_name: str) -> Callable[[Any, Command], None]:
@@ -64,7 +64,7 @@ def database_setter(field_name: str) -> Callable[[Any, Command], None]:
     return set_database
 
 
-def set_proxy(conf: MainSettings, command: Command) -> None:
+def set_proxy(conf: MainConf, command: Command) -> None:
     text = command.args[0]
     try:
         network, exact = parse_network(text)
@@ -89,7 +89,7 @@ def text_at(record: Any, path: Path) -> bytes | None:
 
 def _client(request: Request) -> str | None:
     """The address that is looked up: the client's, or what its trusted proxies say."""
-    settings: MainSettings = request.cycle.scope.conf(module, "main")
+    settings: MainConf = request.cycle.scope.conf(module, "main")
     address = parse_address(request.connection.remote()[0])
     if address is None:
         return None
@@ -117,7 +117,7 @@ def record_of(database: Any, address: str | None) -> Any:
 
 def _getter(name: str, which: str, path: Path) -> Getter:
     def get(request: Request) -> bytes | None:
-        settings: MainSettings = request.cycle.scope.conf(module, "main")
+        settings: MainConf = request.cycle.scope.conf(module, "main")
         return text_at(record_of(getattr(settings, which), _client(request)), path)
 
     return cached(name, get)
@@ -146,7 +146,7 @@ FIELDS: Final[tuple[tuple[str, str, Path], ...]] = (
 
 module = HttpModule(
     name="geoip",
-    main=MainSettings,
+    main=MainConf,
     directives=(
         Directive("geoip_country", HTTP, take(1, 2), database_setter("country"), level="main"),
         Directive("geoip_org", HTTP, take(1, 2), database_setter("org"), level="main"),

@@ -27,9 +27,9 @@ _AT_ONCE: Final = 65536
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enable: Any = setting(False)
-    buffers: Any = setting((32, 4096))
+class LocationConf(Conf):
+    enable: bool = setting(False)
+    buffers: tuple[int, int] = setting((32, 4096))
 
 
 class Unpacker:
@@ -107,7 +107,7 @@ class Unpacker:
             request.subrequests.terminate(0)
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     if not settings.enable:
         return NOTHING
     conditions = location.confs[gzip.module]
@@ -134,7 +134,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
 
 module = HttpModule(
     name="gunzip",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("gunzip", EVERYWHERE, FLAG, flag("enable")),
         Directive("gunzip_buffers", EVERYWHERE, take(2), bufs("buffers")),

@@ -39,21 +39,21 @@ _MSIE6: Final = r"\A(?!.*Opera)(?:(?!MSIE ).)*MSIE (?:[45]\.|6\.(?!.*SV1))"
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enable: Any = setting(False)
+class LocationConf(Conf):
+    enable: bool = setting(False)
     types: Any = setting(HTML)
-    level: Any = setting(1)
-    min_length: Any = setting(20)
-    http_version: Any = setting(11)
+    level: int = setting(1)
+    min_length: int = setting(20)
+    http_version: int = setting(11)
     proxied: Any = setting(conditions.OFF)
-    disable: Any = setting(())
-    vary: Any = setting(False)
-    window: Any = setting(15)
-    memory: Any = setting(8)
-    buffers: Any = setting((32, 4096))
+    disable: tuple[Any, ...] = setting(())
+    vary: bool = setting(False)
+    window: int = setting(15)
+    memory: int = setting(8)
+    buffers: tuple[int, int] = setting((32, 4096))
 
 
-def set_disable(conf: Settings, command: Command) -> None:
+def set_disable(conf: LocationConf, command: Command) -> None:
     patterns = [] if conf.disable is UNSET else list(conf.disable)
     for text in command.args:
         try:
@@ -71,7 +71,7 @@ _MEMORY = {1 << bits + 8: bits for bits in range(1, 10)}
 def _power(name: str, values: dict[int, int], words: str) -> Any:
     """A size that must be one of these powers of two, kept as zlib's parameter."""
 
-    def set_power(conf: Settings, command: Command) -> None:
+    def set_power(conf: LocationConf, command: Command) -> None:
         size(name)(conf, command)
         given = getattr(conf, name)
         if given not in values:
@@ -84,7 +84,7 @@ def _power(name: str, values: dict[int, int], words: str) -> Any:
 class Compressor:
     """The body filter: one deflate stream in gzip's wrapping (RFC 1952). Compiled with the types of gzip.pxd."""
 
-    def __init__(self, settings: Settings, length: int) -> None:
+    def __init__(self, settings: LocationConf, length: int) -> None:
         window: int = settings.window
         memory: int = settings.memory
         if length >= 0:
@@ -117,7 +117,7 @@ class Compressor:
         return [data] if data else []
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     if not settings.enable:
         return NOTHING
     wanted = is_of(settings.types)
@@ -162,7 +162,7 @@ def _ratio(request: Request) -> bytes | None:
 
 module = HttpModule(
     name="gzip",
-    location=Settings,
+    location=LocationConf,
     variables=(Variable("gzip_ratio", _ratio),),
     directives=(
         Directive("gzip", EVERYWHERE | LIF, FLAG, flag("enable")),

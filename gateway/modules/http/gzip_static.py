@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, Directive, enum_, take
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enable: Any = setting("off")
+class LocationConf(Conf):
+    enable: str = setting("off")
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     if settings.enable == "off":
         return NOTHING
     serve = precompressed(location, settings.enable == "always", b".gz", b"gzip")
@@ -80,7 +80,7 @@ def precompressed(location: Location, always: bool, suffix: bytes, coding: bytes
 
 module = HttpModule(
     name="gzip_static",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("gzip_static", EVERYWHERE, take(1), enum_("enable", {w: w for w in ("off", "on", "always")})),
     ),

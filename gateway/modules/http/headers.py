@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,14 +28,14 @@ _DAY: Final = 24 * 3600
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    headers: Any = setting(())
-    trailers: Any = setting(())
+class LocationConf(Conf):
+    headers: Sequence[Any] = setting(())
+    trailers: Sequence[Any] = setting(())
     expires: Any = setting(None)
-    header_inherit: Any = setting("on")
-    trailer_inherit: Any = setting("on")
+    header_inherit: str = setting("on")
+    trailer_inherit: str = setting("on")
 
-    def merge(self, outer: Settings | None, nameless: bool = False) -> None:
+    def merge(self, outer: LocationConf | None, nameless: bool = False) -> None:
         own_headers, own_trailers = self.headers, self.trailers
         Conf.merge(self, outer, nameless)
         if outer is not None:
@@ -91,7 +92,7 @@ def parse_expires(words: list[str]) -> Expires:
 
 
 def _add_field(name: str) -> Any:
-    def set_field(conf: Settings, command: Command) -> None:
+    def set_field(conf: LocationConf, command: Command) -> None:
         if getattr(conf, name) is UNSET:
             setattr(conf, name, [])
         args = command.args
@@ -102,7 +103,7 @@ def _add_field(name: str) -> Any:
     return set_field
 
 
-def set_expires(conf: Settings, command: Command) -> None:
+def set_expires(conf: LocationConf, command: Command) -> None:
     if conf.expires is not UNSET:
         command.duplicate()
     value = template(command, command.args[-1])
@@ -118,7 +119,7 @@ def set_expires(conf: Settings, command: Command) -> None:
         command.refuse(str(error) if "daily" in str(error) else "invalid value")
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     headers, trailers, expires = settings.headers, settings.trailers, settings.expires
     if not headers and not trailers and (expires is None or expires == Expires("off")):
         return NOTHING
@@ -230,7 +231,7 @@ _INHERIT: Final = {"on": "on", "off": "off", "merge": "merge"}
 
 module = HttpModule(
     name="headers",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("add_header", EVERYWHERE | LIF, take(2, 3), _add_field("headers")),
         Directive("add_trailer", EVERYWHERE | LIF, take(2, 3), _add_field("trailers")),

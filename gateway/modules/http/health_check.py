@@ -55,7 +55,7 @@ MATCH: Final = Context.MATCH
 
 @dataclass(slots=True)
 class MainConf(Conf):
-    matches: Any = setting(factory=dict)
+    matches: dict[Any, Any] = setting(factory=dict)
 
 
 @dataclass(slots=True)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Settings(Conf):
+class LocationConf(Conf):
     files: Any = setting(factory=lambda: [Template("index.html", [b"index.html"])])
 
 
-def set_index(conf: Settings, command: Command) -> None:
+def set_index(conf: LocationConf, command: Command) -> None:
     if conf.files is UNSET:
         conf.files = []
     for i, text in enumerate(command.args):
@@ -36,7 +36,7 @@ def set_index(conf: Settings, command: Command) -> None:
         conf.files.append(template(command, text))
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     files = tuple(settings.files)
 
     def find(request: Request) -> Result:
@@ -103,7 +103,7 @@ def _test_directory(request: Request, directory: bytes) -> int | None:
 
 module = HttpModule(
     name="index",
-    location=Settings,
+    location=LocationConf,
     directives=(Directive("index", EVERYWHERE, at_least(1), set_index),),
     plan=plan,
 )

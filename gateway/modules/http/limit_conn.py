@@ -145,14 +145,14 @@ class Limit:
 class LimitConf(Conf):
     """What http and stream have in common."""
 
-    limits: Any = setting(())
-    level: Any = setting("error")
-    dry_run: Any = setting(False)
+    limits: list[Limit] = setting(factory=list)
+    level: str = setting("error")
+    dry_run: bool = setting(False)
 
 
 @dataclass(slots=True)
 class LocationConf(LimitConf):
-    status: Any = setting(503)
+    status: int = setting(503)
 
 
 def _add(command: Command, name: str, size: int, owner: str) -> Zone:

@@ -140,10 +140,10 @@ class Limit:
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    limits: Any = setting(())
-    status: Any = setting(503)
-    level: Any = setting("error")
-    dry_run: Any = setting(False)
+    limits: list[Limit] = setting(factory=list)
+    status: int = setting(503)
+    level: str = setting("error")
+    dry_run: bool = setting(False)
 
 
 def _zones(command: Command) -> Zones:

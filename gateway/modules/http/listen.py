@@ -29,7 +29,7 @@ _REFUSED = {
 
 @dataclass(slots=True)
 class ServerConf(Conf):
-    listens: Any = setting(factory=list, inherit=False)
+    listens: list[Any] = setting(factory=list, inherit=False)
 
 
 def default_listen(server: Server, command: Command) -> None:

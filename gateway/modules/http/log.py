@@ -71,19 +71,19 @@ class Access:
 
 
 @dataclass(slots=True)
-class MainSettings(Conf):
-    formats: Any = setting(factory=list)
-    files: Any = setting(factory=dict)  # OpenFile -> FileLog
+class MainConf(Conf):
+    formats: list[Any] = setting(factory=list)
+    files: dict[Any, Any] = setting(factory=dict)  # OpenFile -> FileLog
 
 
 @dataclass(slots=True)
-class Settings(Conf):
+class LocationConf(Conf):
     logs: Any = setting(None)  # None: the default log; () for none
-    off: Any = setting(False)
+    off: bool = setting(False)
     cache: Any = setting(None)  # (max, inactive, valid, min_uses)
     opener: Any = None
 
-    def merge(self, outer: Settings | None, nameless: bool = False) -> None:
+    def merge(self, outer: LocationConf | None, nameless: bool = False) -> None:
         if self.logs is not UNSET:
             self.off = self.off is True
         elif self.off is True:
@@ -98,10 +98,10 @@ class Settings(Conf):
             self.opener = OpenFileCache(maximum, inactive)
 
 
-def set_access_log(conf: Settings, command: Command, owner: Any = None) -> None:
+def set_access_log(conf: LocationConf, command: Command, owner: Any = None) -> None:
     """access_log path [format [buffer=size] [gzip[=level]] [flush=time] [if=condition]] | off.
 
-    `owner`: the module that has the MainSettings, if it is another one.
+    `owner`: the module that has the MainConf, if it is another one.
     """
     args = command.args
     if args[0] == "off":
@@ -129,7 +129,7 @@ def set_access_log(conf: Settings, command: Command, owner: Any = None) -> None:
     conf.logs.append(access)
 
 
-def _file_log(main: MainSettings, file: OpenFile) -> FileLog:
+def _file_log(main: MainConf, file: OpenFile) -> FileLog:
     if main.files is UNSET:
         main.files = {}
     log: FileLog | None = main.files.get(file)
@@ -138,7 +138,7 @@ def _file_log(main: MainSettings, file: OpenFile) -> FileLog:
     return log
 
 
-def _format(main: MainSettings, name: str, command: Command) -> Format:
+def _format(main: MainConf, name: str, command: Command) -> Format:
     if main.formats is not UNSET:
         for known in main.formats:
             if known.name.lower() == name.lower():
@@ -148,7 +148,7 @@ def _format(main: MainSettings, name: str, command: Command) -> Format:
     return _combined(main, cycle_of(command).variables)
 
 
-def _combined(main: MainSettings, registry: Registry) -> Format:
+def _combined(main: MainConf, registry: Registry) -> Format:
     if main.formats is UNSET:
         main.formats = []
     for known in main.formats:
@@ -200,7 +200,7 @@ def _positive(parse: Callable[[str], int], value: str, message: str, command: Co
     return number
 
 
-def set_log_format(conf: MainSettings, command: Command) -> None:
+def set_log_format(conf: MainConf, command: Command) -> None:
     """log_format name [escape=default|json|none] string …."""
     name, *words = command.args
     if name == "combined" or (conf.formats is not UNSET and any(known.name == name for known in conf.formats)):
@@ -251,7 +251,7 @@ def parse_format(text: str, registry: Registry, where: Where | None = None) -> l
     return parts
 
 
-def set_cache(conf: Settings, command: Command) -> None:
+def set_cache(conf: LocationConf, command: Command) -> None:
     """open_log_file_cache off | max=N [inactive=time] [min_uses=N] [valid=time]."""
     if conf.cache is not UNSET:
         command.duplicate()
@@ -292,7 +292,7 @@ def settle(scope: Scope, loader: Loader) -> None:
     files: OpenFiles | None = loader.results.get("files")
     if all(map(_says, blocks)) or files is None or not os.path.isdir(loader.path("logs")):
         return
-    main: MainSettings = scope.conf(module, "main")
+    main: MainConf = scope.conf(module, "main")
     writer = _file_log(main, files.add(loader.path("logs/access.log")))
     scope.conf(module, "location").logs = [Access(writer, None, _combined(main, scope.owner.variables))]
 
@@ -307,7 +307,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
     start_buffers(scope, scope.conf(module, "main"))
 
 
-def start_buffers(scope: Scope, main: MainSettings) -> None:
+def start_buffers(scope: Scope, main: MainConf) -> None:
     buffered = [log for log in main.files.values() if log.parameters is not None]
 
     def start(worker: Any) -> None:
@@ -321,13 +321,13 @@ def start_buffers(scope: Scope, main: MainSettings) -> None:
         scope.owner.on_worker_start.append(start)
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     if settings.off or not settings.logs:
         return NOTHING
     return Contribution(handlers={Phase.LOG: [_handler(access, settings, location) for access in settings.logs]})
 
 
-def _handler(access: Access, settings: Settings, location: Location) -> Callable[[Request], None]:
+def _handler(access: Access, settings: LocationConf, location: Location) -> Callable[[Request], None]:
     line, condition, writer = access.format.line, access.condition, access.writer
     if writer is not None:
         write = writer.write
@@ -365,8 +365,8 @@ def _root_exists(request: Request) -> bool:
 
 module = HttpModule(
     name="log",
-    main=MainSettings,
-    location=Settings,
+    main=MainConf,
+    location=LocationConf,
     directives=(
         Directive("log_format", HTTP, at_least(2), set_log_format, level="main"),
         Directive("access_log", EVERYWHERE | LIF | LIMIT_EXCEPT, at_least(1), set_access_log),

@@ -59,7 +59,7 @@ class LocationConf(UpstreamConf):
 
     passing: Any = setting(None, inherit=False)  # what memcached_pass said
     key: Any = setting(None)  # the variable
-    gzip_flag: Any = setting(0)
+    gzip_flag: int = setting(0)
 
     def merge(self, outer: Self | None, nameless: bool = False) -> None:
         UpstreamConf.merge(self, outer, nameless)

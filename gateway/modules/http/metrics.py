@@ -65,18 +65,18 @@ _RESPONSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enabled: Any = setting(False, inherit=False)
+class LocationConf(Conf):
+    enabled: bool = setting(False, inherit=False)
 
 
-def set_metrics(conf: Settings, command: Command) -> None:
+def set_metrics(conf: LocationConf, command: Command) -> None:
     if conf.enabled:
         command.duplicate()
     conf.enabled = True
     answers(conf, command)
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     if not settings.enabled:
         return NOTHING
 
@@ -179,7 +179,7 @@ def _upstream(page: Page, name: str, upstream: dict[str, Any]) -> None:
 
 module = HttpModule(
     name="metrics",
-    location=Settings,
+    location=LocationConf,
     directives=(Directive("metrics", LOCATION, NOARGS, set_metrics),),
     plan=plan,
 )

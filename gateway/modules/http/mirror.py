@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    uris: Any = setting(())
-    request_body: Any = setting(True)
+class LocationConf(Conf):
+    uris: tuple[Any, ...] = setting(())
+    request_body: bool = setting(True)
 
 
-def set_mirror(conf: Settings, command: Command) -> None:
+def set_mirror(conf: LocationConf, command: Command) -> None:
     """mirror uri | off; several times, but for off."""
     uri = command.args[0]
     if uri == "off":
@@ -40,7 +40,7 @@ def set_mirror(conf: Settings, command: Command) -> None:
     conf.uris = (*(() if conf.uris is UNSET else conf.uris), to_bytes(uri))
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     uris: tuple[bytes, ...] = settings.uris
     if not uris:
         return NOTHING
@@ -75,7 +75,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
 
 module = HttpModule(
     name="mirror",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("mirror", EVERYWHERE, take(1), set_mirror),
         Directive("mirror_request_body", EVERYWHERE, FLAG, flag("request_body")),

@@ -27,14 +27,14 @@ _SECONDS: Final = re.compile(rb"(\d*)(?:\.(\d*))?")
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enabled: Any = setting(False, inherit=False)
+class LocationConf(Conf):
+    enabled: bool = setting(False, inherit=False)
     buffer_size: Any = setting(512 * 1024)
     max_buffer_size: Any = setting(10 * 1024 * 1024)
-    start_key_frame: Any = setting(False)
+    start_key_frame: bool = setting(False)
 
 
-def set_mp4(conf: Settings, command: Command) -> None:
+def set_mp4(conf: LocationConf, command: Command) -> None:
     conf.enabled = True
     answers(conf, command)
 
@@ -48,7 +48,7 @@ def milliseconds(text: bytes | None) -> int:
     return value if value <= MAX_INTEGER else -1
 
 
-def _part(request: Request, file: OpenedFile, settings: Settings, start: int, length: int) -> Cut | None:
+def _part(request: Request, file: OpenedFile, settings: LocationConf, start: int, length: int) -> Cut | None:
     def read(offset: int, count: int) -> bytes:
         data = os.pread(file.fd, count, offset)
         if len(data) != count:
@@ -59,7 +59,7 @@ def _part(request: Request, file: OpenedFile, settings: Settings, start: int, le
     return cut(read, file.size, start, length, settings.start_key_frame, most)
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     if not settings.enabled:
         return NOTHING
 
@@ -101,7 +101,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
 
 module = HttpModule(
     name="mp4",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("mp4", LOCATION, take(0), set_mp4),
         Directive("mp4_buffer_size", EVERYWHERE, take(1), size("buffer_size")),

@@ -85,15 +85,15 @@ class LocationConf(UpstreamConf):
     default_hidden: ClassVar[tuple[bytes, ...]] = (*UpstreamConf.default_hidden, b"date", b"server", b"x-pad")
 
     passing: Any = setting(None, inherit=False)  # what proxy_pass said
-    http_minor: Any = setting(1)
+    http_minor: int = setting(1)
     method: Any = setting(None)
     body: Any = setting(None)
-    set_headers: Any = setting(())  # (name, Template)
+    set_headers: tuple[Any, ...] = setting(())  # (name, Template)
     redirects: Any = setting(None)  # rules; None: those that follow from proxy_pass, () for off
-    cookie_domains: Any = setting(())
-    cookie_paths: Any = setting(())
-    cookie_flags: Any = setting(())
-    cache_convert_head: Any = setting(True)
+    cookie_domains: tuple[Any, ...] = setting(())
+    cookie_paths: tuple[Any, ...] = setting(())
+    cookie_flags: tuple[Any, ...] = setting(())
+    cache_convert_head: bool = setting(True)
 
     def merge(self, outer: Self | None, nameless: bool = False) -> None:
         UpstreamConf.merge(self, outer, nameless)

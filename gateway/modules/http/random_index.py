@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import FLAG, LOCATION, Directive, flag
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enable: Any = setting(False)
+class LocationConf(Conf):
+    enable: bool = setting(False)
 
 
 def choose(request: Request) -> Result:
@@ -37,13 +37,13 @@ def choose(request: Request) -> Result:
     return request.internal_redirect(uri + random.choice(files), request.args)
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     return Contribution(handlers={Phase.CONTENT: choose}) if settings.enable else NOTHING
 
 
 module = HttpModule(
     name="random_index",
-    location=Settings,
+    location=LocationConf,
     directives=(Directive("random_index", LOCATION, FLAG, flag("enable")),),
     plan=plan,
 )

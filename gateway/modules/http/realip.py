@@ -31,13 +31,13 @@ _PROXY_PROTOCOL: Final = "proxy_protocol"
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    proxies: Any = setting(())
-    header: Any = setting("x-real-ip")
-    recursive: Any = setting(False)
+class LocationConf(Conf):
+    proxies: list[Network] = setting(factory=list)
+    header: str = setting("x-real-ip")
+    recursive: bool = setting(False)
 
 
-def set_from(conf: Settings, command: Command) -> None:
+def set_from(conf: LocationConf, command: Command) -> None:
     text = command.args[0]
     if conf.proxies is UNSET:
         conf.proxies = []
@@ -63,7 +63,7 @@ def _resolve(name: str, command: Command) -> list[Network]:
     return [Network(*address, 32 if address.version == IPV4 else 128) for address in addresses if address is not None]
 
 
-def set_header(conf: Settings, command: Command) -> None:
+def set_header(conf: LocationConf, command: Command) -> None:
     if conf.header is not UNSET:
         command.duplicate()
     # nginx has this word in lower case only, and field names in any
@@ -71,7 +71,7 @@ def set_header(conf: Settings, command: Command) -> None:
     conf.header = text if text == _PROXY_PROTOCOL else text.lower()
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     proxies: tuple[Network, ...] = tuple(settings.proxies)
     if not proxies:
         return NOTHING
@@ -146,7 +146,7 @@ _EVERYWHERE: Final = HTTP | SERVER | LOCATION
 
 module = HttpModule(
     name="realip",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("set_real_ip_from", _EVERYWHERE, take(1), set_from),
         Directive("real_ip_header", _EVERYWHERE, take(1), set_header),

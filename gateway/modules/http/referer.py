@@ -92,10 +92,10 @@ def _matches(request: Request, patterns: list[Regex] | None, text: bytes) -> boo
 
 
 @dataclass(slots=True)
-class Settings(Conf):
+class LocationConf(Conf):
     referers: Any = setting(None)
 
-    def merge(self, outer: Settings | None, nameless: bool = False) -> None:
+    def merge(self, outer: LocationConf | None, nameless: bool = False) -> None:
         own = self.referers is not UNSET
         Conf.merge(self, outer, nameless)
         if own and outer is not None and outer.referers is not None:
@@ -106,7 +106,7 @@ class Settings(Conf):
                 self.referers.server_patterns = outer.referers.server_patterns
 
 
-def set_referers(conf: Settings, command: Command) -> None:
+def set_referers(conf: LocationConf, command: Command) -> None:
     """valid_referers none | blocked | server_names | name[/path] | ~pattern …"""
     if conf.referers is UNSET:
         conf.referers = Referers()
@@ -163,7 +163,7 @@ def invalid_referer(request: Request) -> bytes | None:
 
 module = HttpModule(
     name="referer",
-    location=Settings,
+    location=LocationConf,
     directives=(Directive("valid_referers", SERVER | LOCATION, at_least(1), set_referers),),
     variables=(Variable("invalid_referer", cached("invalid_referer", invalid_referer), changeable=True),),
     prepare=prepare,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import (
@@ -47,9 +47,9 @@ _KINDS: Final[dict[str, Callable[[OpenedFile], bool]]] = {
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    steps: Any = setting((), inherit=False)
-    log: Any = setting(False)
-    warn: Any = setting(True)
+    steps: list[Step] = setting(factory=list, inherit=False)
+    log: bool = setting(False)
+    warn: bool = setting(True)
 
 
 def _add(conf: LocationConf, step: Step) -> None:
@@ -136,7 +136,7 @@ def set_if(conf: LocationConf, command: Command) -> None:
     inner: LocationConf = scope.conf(module, "location")
     command.loader.walk(command.block, scope)
     steps: list[Step] = inner.steps or []
-    inner.steps = ()  # they belong to the script around them
+    inner.steps = []  # they belong to the script around them
 
     _add(conf, script.Branch(condition, steps, None if in_server else location))
 

@@ -29,12 +29,12 @@ _OLD: Final = re.compile(rb".[^/]*/([0-9A-Fa-f]{32})/(.+)", re.DOTALL)
 
 
 @dataclass(slots=True)
-class Settings(Conf):
+class LocationConf(Conf):
     link: Any = setting(None)
     md5: Any = setting(None)
     secret: Any = setting(None)  # the old way
 
-    def merge(self, outer: Settings | None, nameless: bool = False) -> None:
+    def merge(self, outer: LocationConf | None, nameless: bool = False) -> None:
         if self.secret is not UNSET:
             if self.link is not UNSET or self.md5 is not UNSET:
                 raise LateError(_MIXED, None)
@@ -48,7 +48,7 @@ class Settings(Conf):
 
 def secure_link(request: Request) -> bytes | None:
     """$secure_link: "1" for a link that holds, "0" when its time is over; the link itself the old way."""
-    settings: Settings = request.location.confs[module]
+    settings: LocationConf = request.location.confs[module]
     if settings.secret is not None:
         return _old_link(request, to_bytes(settings.secret))
     if settings.link is None or settings.md5 is None:
@@ -87,7 +87,7 @@ def secure_link_expires(request: Request) -> bytes | None:
 
 module = HttpModule(
     name="secure_link",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("secure_link", EVERYWHERE, take(1), template_setting("link")),
         Directive("secure_link_md5", EVERYWHERE, take(1), template_setting("md5")),

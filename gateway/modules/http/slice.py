@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, Directive, size, take
@@ -28,8 +28,8 @@ _CONTENT_RANGE: Final = re.compile(rb"bytes  *(\d+) *- *(\d+) */ *(?:(\d+)|\*) *
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    size: Any = setting(0)
+class LocationConf(Conf):
+    size: int = setting(0)
 
 
 class Slices:
@@ -178,13 +178,13 @@ class Sequel:
 _CONTRIBUTION = Contribution(head_filter=filter_head)
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     return _CONTRIBUTION if settings.size else NOTHING
 
 
 module = HttpModule(
     name="slice",
-    location=Settings,
+    location=LocationConf,
     directives=(Directive("slice", EVERYWHERE, take(1), size("size")),),
     variables=(Variable("slice_range", slice_range),),
     plan=plan,

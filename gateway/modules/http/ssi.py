@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enable: Any = setting(False)
-    silent_errors: Any = setting(False)
-    min_file_chunk: Any = setting(1024)
-    value_length: Any = setting(255)
-    last_modified: Any = setting(False)
+class LocationConf(Conf):
+    enable: bool = setting(False)
+    silent_errors: bool = setting(False)
+    min_file_chunk: int = setting(1024)
+    value_length: int = setting(255)
+    last_modified: bool = setting(False)
     types: Any = setting(HTML)
 
 
 class Includes:
     """The body filter of one document."""
 
-    def __init__(self, request: Request, settings: Settings, shared: Shared) -> None:
+    def __init__(self, request: Request, settings: LocationConf, shared: Shared) -> None:
         self.request = request
         self.settings = settings
         self.document = Document(request, shared)
@@ -198,7 +198,7 @@ class Includes:
 _SHARED = "ssi: what the documents of a response share"
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     if not settings.enable:
         return NOTHING
     wanted = is_of(settings.types)
@@ -233,7 +233,7 @@ def _date_local(request: Request) -> bytes | None:
 
 module = HttpModule(
     name="ssi",
-    location=Settings,
+    location=LocationConf,
     variables=(Variable("date_local", _date_local), Variable("date_gmt", _date_gmt)),
     directives=(
         Directive("ssi", EVERYWHERE | LIF, FLAG, flag("enable")),

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ServerConf(TlsConf):
-    buffer_size: Any = setting(16384)
-    early_data: Any = setting(False)
+    buffer_size: int = setting(16384)
+    early_data: bool = setting(False)
 
 
 def prepare(scope: Scope, loader: Loader) -> None:

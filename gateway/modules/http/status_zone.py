@@ -99,22 +99,22 @@ class Table:
 
 
 @dataclass(slots=True)
-class MainSettings(Conf):
+class MainConf(Conf):
     table: Any = setting(None)
     length: Any = setting(None)  # $request_length
 
 
 @dataclass(slots=True)
-class Settings(Conf):
+class LocationConf(Conf):
     server: Any = setting(None)
     location: Any = setting(None)
 
 
-def set_zone(conf: Settings, command: Command) -> None:
+def set_zone(conf: LocationConf, command: Command) -> None:
     name = command.args[0]
     if not name:
         command.fail(f'invalid zone name "{name}"')
-    main: MainSettings = command.scope.conf(module, "main")
+    main: MainConf = command.scope.conf(module, "main")
     if not isinstance(main.table, Table):
         main.table = Table()
     if command.scope.context == SERVER:
@@ -126,7 +126,7 @@ def set_zone(conf: Settings, command: Command) -> None:
 
 
 def prepare(scope: Scope, loader: Loader) -> None:
-    main: MainSettings = scope.conf(module, "main")
+    main: MainConf = scope.conf(module, "main")
     table: Table | None = main.table
     if table is not None:
         main.length = scope.owner.variables.find("request_length").get
@@ -158,7 +158,7 @@ def _show(request: Request, kind: str) -> dict[str, Any]:
     return {} if table is None else table.show(kind)
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     server: Counts | None = settings.server
     own: Counts | None = settings.location
     if server is None and own is None:
@@ -192,8 +192,8 @@ def _begin(counts: Counts) -> Callable[[Request], Result]:
 
 module = HttpModule(
     name="status_zone",
-    main=MainSettings,
-    location=Settings,
+    main=MainConf,
+    location=LocationConf,
     directives=(Directive("status_zone", SERVER | LOCATION | LIF, take(1), set_zone),),
     prepare=prepare,
     plan=plan,

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class MainSettings(Conf):
+class MainConf(Conf):
     counters: Any = setting(None)
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enabled: Any = setting(False, inherit=False)
+class LocationConf(Conf):
+    enabled: bool = setting(False, inherit=False)
 
 
-def set_stub_status(conf: Settings, command: Command) -> None:
+def set_stub_status(conf: LocationConf, command: Command) -> None:
     """stub_status; the argument that old versions wanted is ignored."""
     conf.enabled = True
     answers(conf, command)
@@ -50,7 +50,7 @@ def read(request: Request) -> Status:
     return counters_of(request).read()
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     return Contribution(content=show) if settings.enabled else NOTHING
 
 
@@ -80,8 +80,8 @@ def _count(name: str, of: Callable[[Status], int]) -> Variable:
 
 module = HttpModule(
     name="stub_status",
-    main=MainSettings,
-    location=Settings,
+    main=MainConf,
+    location=LocationConf,
     directives=(Directive("stub_status", SERVER | LOCATION, take(0, 1), set_stub_status),),
     variables=(
         _count("connections_active", lambda status: status.active),

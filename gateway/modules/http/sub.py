@@ -29,10 +29,10 @@ _MOST: Final = 255
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    pairs: Any = setting(())
-    once: Any = setting(True)
-    last_modified: Any = setting(False)
+class LocationConf(Conf):
+    pairs: tuple[Any, ...] = setting(())
+    once: bool = setting(True)
+    last_modified: bool = setting(False)
     types: Any = setting(HTML)
 
 
@@ -42,7 +42,7 @@ class Pair:
     value: Template
 
 
-def set_pair(conf: Settings, command: Command) -> None:
+def set_pair(conf: LocationConf, command: Command) -> None:
     """sub_filter string replacement;"""
     wanted, value = command.args
     if not wanted:
@@ -80,7 +80,7 @@ class Substitution:
         return out
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     pairs: tuple[Pair, ...] = settings.pairs
     if not pairs:
         return NOTHING
@@ -116,7 +116,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
 
 module = HttpModule(
     name="sub",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("sub_filter", EVERYWHERE, take(2), set_pair),
         Directive("sub_filter_types", EVERYWHERE, at_least(1), set_types),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Settings(Conf):
+class LocationConf(Conf):
     tries: Any = setting(None, inherit=False)
 
 
@@ -31,7 +31,7 @@ class Tries:
     fallback: Template | None
 
 
-def set_try_files(conf: Settings, command: Command) -> None:
+def set_try_files(conf: LocationConf, command: Command) -> None:
     if conf.tries is not UNSET:
         command.duplicate()
     *names, last = command.args
@@ -47,7 +47,7 @@ def set_try_files(conf: Settings, command: Command) -> None:
         conf.tries = Tries(tuple(files), 0, template(command, last))
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     tries: Tries | None = settings.tries
     if tries is None:
         return NOTHING
@@ -100,7 +100,7 @@ def place(request: Request, name: bytes, has_variables: bool) -> tuple[bytes, by
 
 module = HttpModule(
     name="try_files",
-    location=Settings,
+    location=LocationConf,
     directives=(Directive("try_files", SERVER | LOCATION, at_least(2), set_try_files),),
     plan=plan,
 )

@@ -24,17 +24,17 @@ _DEFAULT: Final = {b"html": b"text/html", b"gif": b"image/gif", b"jpg": b"image/
 
 
 @dataclass(slots=True)
-class Settings(Conf):
+class LocationConf(Conf):
     types: Any = setting(factory=lambda: dict(_DEFAULT))
-    default_type: Any = setting("text/plain")
+    default_type: str = setting("text/plain")
     default: bytes = b"text/plain"
 
-    def merge(self, outer: Settings | None, nameless: bool = False) -> None:
+    def merge(self, outer: LocationConf | None, nameless: bool = False) -> None:
         Conf.merge(self, outer, nameless)
         self.default = to_bytes(self.default_type)
 
 
-def set_types(conf: Settings, command: Command) -> None:
+def set_types(conf: LocationConf, command: Command) -> None:
     if conf.types is UNSET:
         conf.types = {}
     for statement in command.lines():
@@ -74,7 +74,7 @@ def content_type_of(request: Request) -> bytes:
 
 module = HttpModule(
     name="types",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("types", EVERYWHERE, NOARGS, set_types, block=True),
         Directive("default_type", EVERYWHERE, take(1), string("default_type")),

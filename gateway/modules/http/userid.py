@@ -69,28 +69,28 @@ _sequence = Sequence()
 
 
 @dataclass(slots=True)
-class Settings(Conf):
+class LocationConf(Conf):
     enable: Any = setting(_OFF)
     service: Any = setting(None)
-    name: Any = setting("uid")
-    domain: Any = setting("")
-    path: Any = setting("; path=/")
-    expires: Any = setting(0)
-    flags: Any = setting(0)
-    p3p: Any = setting("")
-    mark: Any = setting("")
+    name: str = setting("uid")
+    domain: str = setting("")
+    path: str = setting("; path=/")
+    expires: int = setting(0)
+    flags: int = setting(0)
+    p3p: str = setting("")
+    mark: str = setting("")
 
 
-def set_domain(conf: Settings, command: Command) -> None:
+def set_domain(conf: LocationConf, command: Command) -> None:
     text = command.args[0]
     store(conf, "domain", "" if text == "none" else f"; domain={text}", command)
 
 
-def set_path(conf: Settings, command: Command) -> None:
+def set_path(conf: LocationConf, command: Command) -> None:
     store(conf, "path", f"; path={command.args[0]}", command)
 
 
-def set_expires(conf: Settings, command: Command) -> None:
+def set_expires(conf: LocationConf, command: Command) -> None:
     text = command.args[0]
     if conf.expires is not UNSET:
         command.duplicate()
@@ -100,12 +100,12 @@ def set_expires(conf: Settings, command: Command) -> None:
         command.refuse("invalid value")
 
 
-def set_p3p(conf: Settings, command: Command) -> None:
+def set_p3p(conf: LocationConf, command: Command) -> None:
     text = command.args[0]
     store(conf, "p3p", "" if text == "none" else text, command)
 
 
-def set_mark(conf: Settings, command: Command) -> None:
+def set_mark(conf: LocationConf, command: Command) -> None:
     text = command.args[0]
     if conf.mark is not UNSET:
         command.duplicate()
@@ -132,7 +132,7 @@ class Identity:
         return self.given[12:] != bytes(4)
 
 
-def identity_of(request: Request, settings: Settings) -> Identity:
+def identity_of(request: Request, settings: LocationConf) -> Identity:
     """Read the cookie, once for a request."""
     found: Identity | None = request.state.get(module)
     if found is not None:
@@ -164,7 +164,7 @@ def _decoded(cookie: bytes) -> bytes | None:
     return data.ljust(16, b"\0")
 
 
-def give(request: Request, settings: Settings, identity: Identity) -> None:
+def give(request: Request, settings: LocationConf, identity: Identity) -> None:
     """Decide whether the client gets a cookie, and which."""
     if identity.new:
         return
@@ -198,11 +198,11 @@ def _address(request: Request) -> bytes:
         return bytes(4)
 
 
-def _shown(settings: Settings, uid: bytes) -> bytes:
+def _shown(settings: LocationConf, uid: bytes) -> bytes:
     return b"%b=%08X%08X%08X%08X" % (to_bytes(settings.name), *struct.unpack("=4I", uid))
 
 
-def _cookie(request: Request, settings: Settings, identity: Identity) -> bytes:
+def _cookie(request: Request, settings: LocationConf, identity: Identity) -> bytes:
     mark = to_bytes(settings.mark)
     if not identity.known or identity.reset:
         value = base64.b64encode(identity.given)
@@ -229,7 +229,7 @@ def _cookie_date(seconds: int) -> bytes:
     return b"%b %b-%b-%b %b %b" % (day, number, month, year, clock, zone)
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     if settings.enable < _V1:
         return NOTHING
 
@@ -250,7 +250,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
 
 def uid_got(request: Request) -> bytes | None:
     main = request.main
-    settings: Settings = main.location.confs[module]
+    settings: LocationConf = main.location.confs[module]
     if settings.enable == _OFF:
         return None
     identity = identity_of(main, settings)
@@ -259,7 +259,7 @@ def uid_got(request: Request) -> bytes | None:
 
 def uid_set(request: Request) -> bytes | None:
     main = request.main
-    settings: Settings = main.location.confs[module]
+    settings: LocationConf = main.location.confs[module]
     if settings.enable < _V1:
         return None
     identity = identity_of(main, settings)
@@ -273,7 +273,7 @@ def uid_reset(request: Request) -> bytes | None:
 
 module = HttpModule(
     name="userid",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("userid", EVERYWHERE, take(1), enum_("enable", {"off": _OFF, "log": _LOG, "v1": _V1, "on": _V2})),
         Directive("userid_service", EVERYWHERE, take(1), number("service")),

@@ -7,7 +7,7 @@ built yet: uwsgi_ssl_conf_command.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from gateway.config.conf import setting
 from gateway.config.directive import (
@@ -36,9 +36,9 @@ SCHEMES: Final = (b"uwsgi://",)
 class LocationConf(ParamsConf):
     prefix: ClassVar[str] = "uwsgi"
 
-    modifier1: Any = setting(0)
-    modifier2: Any = setting(0)
-    string: Any = setting("")
+    modifier1: int = setting(0)
+    modifier2: int = setting(0)
+    string: str = setting("")
 
 
 def set_pass(conf: LocationConf, command: Command) -> None:

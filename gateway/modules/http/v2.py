@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ServerConf(Conf):
-    enabled: Any = setting(False)
-    concurrent_streams: Any = setting(128)
-    preread_size: Any = setting(65536)
+    enabled: bool = setting(False)
+    concurrent_streams: int = setting(128)
+    preread_size: int = setting(65536)
 
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    chunk_size: Any = setting(8192)
+    chunk_size: int = setting(8192)
 
 
 _set_preread_size = size("preread_size")

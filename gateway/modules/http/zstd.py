@@ -35,12 +35,12 @@ _KEY: Final = "zstd"
 
 
 @dataclass(slots=True)
-class Settings(Conf):
-    enable: Any = setting(False)
+class LocationConf(Conf):
+    enable: bool = setting(False)
     types: Any = setting(HTML)
-    level: Any = setting(1)
-    min_length: Any = setting(20)
-    buffers: Any = setting((32, 4096))
+    level: int = setting(1)
+    min_length: int = setting(20)
+    buffers: tuple[int, int] = setting((32, 4096))
     package: Any = setting(None)
 
 
@@ -63,13 +63,13 @@ class Stream:
         return data
 
 
-def set_zstd(conf: Settings, command: Command) -> None:
+def set_zstd(conf: LocationConf, command: Command) -> None:
     flag("enable")(conf, command)
     if conf.enable:
         conf.package = content_coding.package("zstandard", "zstd", command)
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     def make() -> content_coding.Encoder:
         return Stream(settings.package, settings.level)
 
@@ -78,7 +78,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
 
 module = HttpModule(
     name="zstd",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("zstd", EVERYWHERE | LIF, FLAG, set_zstd),
         Directive("zstd_types", EVERYWHERE, at_least(1), set_types),

@@ -41,12 +41,12 @@ _HOSTNAME: Final = socket.gethostname().lower().encode()
 class ServerConf(Conf):
     error_log: Any = setting(None)
     resolver: Any = setting(None)
-    resolver_timeout: Any = setting(30.0)
-    proxy_protocol_timeout: Any = setting(30.0)
-    tcp_nodelay: Any = setting(True)
+    resolver_timeout: float = setting(30.0)
+    proxy_protocol_timeout: float = setting(30.0)
+    tcp_nodelay: bool = setting(True)
     # of what looks at a session's first bytes
-    preread_buffer_size: Any = setting(16384)
-    preread_timeout: Any = setting(30.0)
+    preread_buffer_size: int = setting(16384)
+    preread_timeout: float = setting(30.0)
 
 
 def set_error_log(conf: ServerConf, command: Command) -> None:

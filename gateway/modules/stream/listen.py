@@ -20,7 +20,7 @@ from gateway.stream.servers import AddressServer
 
 @dataclass(slots=True)
 class ServerConf(Conf):
-    listens: Any = setting(factory=list, inherit=False)
+    listens: list[Any] = setting(factory=list, inherit=False)
 
 
 def set_udp(listen: Listen, command: Command) -> None:

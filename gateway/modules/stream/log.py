@@ -9,7 +9,7 @@ from gateway.config.directive import Command, Context, Directive, at_least, take
 from gateway.core.access_log import PathLog
 from gateway.core.files import FileOptions
 from gateway.modules.http import log
-from gateway.modules.http.log import Access, MainSettings, Settings
+from gateway.modules.http.log import Access, LocationConf, MainConf
 from gateway.stream.module import NOTHING, Contribution, Phase, StreamModule
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _WHERE: Final = Context.STREAM | Context.STREAM_SERVER
 
 
-def set_access_log(conf: Settings, command: Command) -> None:
+def set_access_log(conf: LocationConf, command: Command) -> None:
     args = command.args
     if args[0] != "off":
         if len(args) == 1:
@@ -36,7 +36,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
     log.start_buffers(scope, scope.conf(module, "main"))
 
 
-def plan(settings: Settings, server: Server) -> Contribution:
+def plan(settings: LocationConf, server: Server) -> Contribution:
     accesses: list[Access] | None = settings.logs
     if settings.off or not accesses:
         return NOTHING
@@ -58,8 +58,8 @@ def plan(settings: Settings, server: Server) -> Contribution:
 
 module = StreamModule(
     name="stream_log",
-    main=MainSettings,
-    server=Settings,
+    main=MainConf,
+    server=LocationConf,
     directives=(
         Directive("log_format", Context.STREAM, at_least(2), log.set_log_format, level="main"),
         Directive("access_log", _WHERE, at_least(1), set_access_log, level="server"),

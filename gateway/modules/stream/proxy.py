@@ -26,7 +26,7 @@ from gateway.modules.stream.relaying import Relaying
 from gateway.stream.module import NOTHING, Contribution, StreamModule
 from gateway.stream.setters import cycle_of, template
 from gateway.upstream.exchange.directives import set_bind
-from gateway.upstream.exchange.tls_settings import TlsSettings, tls_family
+from gateway.upstream.exchange.tls_settings import TlsConf, tls_family
 from gateway.upstream.peers.address import parse_target
 
 if TYPE_CHECKING:
@@ -39,25 +39,25 @@ _WHERE: Final = Context.STREAM | Context.STREAM_SERVER
 @dataclass(slots=True)
 class ServerConf(Conf):
     relaying: Any = setting(None, inherit=False)
-    connect_timeout: Any = setting(60.0)
-    timeout: Any = setting(600.0)
-    buffer_size: Any = setting(16384)
-    next_upstream: Any = setting(True)
-    next_upstream_tries: Any = setting(0)
-    next_upstream_timeout: Any = setting(0.0)
+    connect_timeout: float = setting(60.0)
+    timeout: float = setting(600.0)
+    buffer_size: int = setting(16384)
+    next_upstream: bool = setting(True)
+    next_upstream_tries: int = setting(0)
+    next_upstream_timeout: float = setting(0.0)
     upload_rate: Any = setting(None)
     download_rate: Any = setting(None)
-    proxy_protocol: Any = setting(False)
-    half_close: Any = setting(False)
-    requests: Any = setting(0)
+    proxy_protocol: int = setting(0)
+    half_close: bool = setting(False)
+    requests: int = setting(0)
     responses: Any = setting(None)
-    socket_rcvbuf: Any = setting(0)
-    socket_sndbuf: Any = setting(0)
-    socket_keepalive: Any = setting(False)
+    socket_rcvbuf: int = setting(0)
+    socket_sndbuf: int = setting(0)
+    socket_keepalive: bool = setting(False)
     local: Any = setting(None)
-    transparent: Any = setting(False)
-    ssl: Any = setting(False)
-    tls: Any = setting(factory=TlsSettings)
+    transparent: bool = setting(False)
+    ssl: bool = setting(False)
+    tls: TlsConf = setting(factory=TlsConf)
     # made when settings are merged
     client_tls: Any = None  # a ClientTls, with `proxy_ssl on`
     places: dict[str, Where] = field(default_factory=dict)  # of the proxy_ssl_ directives, for errors
@@ -106,7 +106,7 @@ def _rate(field_name: str) -> Setter:
 def set_proxy_protocol(conf: ServerConf, command: Command) -> None:
     if command.args[0].lower() == "v2":
         command.fail('"proxy_protocol v2" is not supported yet')
-    enum_("proxy_protocol", {"off": False, "on": True})(conf, command)
+    enum_("proxy_protocol", {"off": 0, "on": 1})(conf, command)
 
 
 def set_old_buffer(conf: ServerConf, command: Command) -> None:

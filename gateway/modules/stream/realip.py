@@ -21,7 +21,7 @@ _BEFORE: Final = "realip"  # in session.state: the address that the connection h
 
 @dataclass(slots=True)
 class ServerConf(Conf):
-    proxies: Any = setting(())
+    proxies: list[Any] = setting(factory=list)
 
 
 def plan(conf: ServerConf, server: Server) -> Contribution:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ServerConf(Conf):
-    values: Any = setting((), inherit=False)  # (variable, template), in their order
+    values: list[Any] = setting(factory=list, inherit=False)  # (variable, template), in their order
 
 
 def _empty(session: Session) -> bytes:

@@ -26,8 +26,8 @@ _WHERE: Final = Context.STREAM | Context.STREAM_SERVER
 
 @dataclass(slots=True)
 class ServerConf(TlsConf):
-    handshake_timeout: Any = setting(60.0)
-    alpn: Any = setting(())
+    handshake_timeout: float = setting(60.0)
+    alpn: tuple[Any, ...] = setting(())
 
 
 def set_alpn(conf: Any, command: Command) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway._fast.host import validate_host
 from gateway.config.conf import Conf, setting
@@ -29,7 +29,7 @@ _VERSIONS: Final = {
 
 @dataclass(slots=True)
 class ServerConf(Conf):
-    enabled: Any = setting(False)
+    enabled: bool = setting(False)
 
 
 async def read_hello(session: Session) -> Result:

@@ -53,19 +53,19 @@ class CacheConf(Conf):
 
     cache: Any = setting(None)  # CacheUse; None: off
     cache_key: Any = setting(None)
-    cache_valid: Any = setting(())  # (status or ANY, seconds)
-    cache_methods: Any = setting(frozenset())
-    cache_min_uses: Any = setting(1)
-    cache_bypass: Any = setting(())
-    no_cache: Any = setting(())
-    cache_use_stale: Any = setting(int(Condition.OFF))
-    cache_revalidate: Any = setting(False)
-    cache_background_update: Any = setting(False)
-    cache_lock: Any = setting(False)
-    cache_lock_age: Any = setting(5.0)
-    cache_lock_timeout: Any = setting(5.0)
+    cache_valid: tuple[Any, ...] = setting(())  # (status or ANY, seconds)
+    cache_methods: frozenset[Any] = setting(frozenset())
+    cache_min_uses: int = setting(1)
+    cache_bypass: tuple[Any, ...] = setting(())
+    no_cache: tuple[Any, ...] = setting(())
+    cache_use_stale: int = setting(int(Condition.OFF))
+    cache_revalidate: bool = setting(False)
+    cache_background_update: bool = setting(False)
+    cache_lock: bool = setting(False)
+    cache_lock_age: float = setting(5.0)
+    cache_lock_timeout: float = setting(5.0)
     cache_max_range_offset: Any = setting(_FOR_EVER)
-    cache_convert_head: Any = setting(False)  # True in proxy
+    cache_convert_head: bool = setting(False)  # True in proxy
 
     def settle_cache(self) -> None:
         """What follows from the merged settings."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.errors import ConfigError, Where
+from gateway.core.template import Template
 from gateway.upstream.cache.conf import CacheConf
 from gateway.upstream.exchange.conditions import Condition
 from gateway.upstream.exchange.settings import ExchangeSettings
-from gateway.upstream.exchange.tls_settings import TlsSettings
+from gateway.upstream.exchange.tls_settings import TlsConf
 from gateway.upstream.peers.address import Address, parse_local
 
 if TYPE_CHECKING:
@@ -64,38 +65,38 @@ class UpstreamConf(CacheConf):
         b"x-accel-charset",
     )
 
-    connect_timeout: Any = setting(60.0)
-    send_timeout: Any = setting(60.0)
-    read_timeout: Any = setting(60.0)
-    buffering: Any = setting(True)
-    request_buffering: Any = setting(True)
-    buffer_size: Any = setting(_PAGE)
-    buffers: Any = setting((8, _PAGE))
-    busy_buffers_size: Any = setting(-1)
-    temp_file_write_size: Any = setting(-1)
-    max_temp_file_size: Any = setting(_GIB)
+    connect_timeout: float = setting(60.0)
+    send_timeout: float = setting(60.0)
+    read_timeout: float = setting(60.0)
+    buffering: bool = setting(True)
+    request_buffering: bool = setting(True)
+    buffer_size: int = setting(_PAGE)
+    buffers: tuple[int, int] = setting((8, _PAGE))
+    busy_buffers_size: int = setting(-1)
+    temp_file_write_size: int = setting(-1)
+    max_temp_file_size: int = setting(_GIB)
     temp_path: Any = setting(None)
     limit_rate: Any = setting(None)
-    ignore_client_abort: Any = setting(False)
-    intercept_errors: Any = setting(False)
-    ignore_headers: Any = setting(0)
-    hide_headers: Any = setting(())
-    pass_headers: Any = setting(())
-    next_upstream: Any = setting(int(Condition.ERROR | Condition.TIMEOUT))
-    next_upstream_tries: Any = setting(0)
-    next_upstream_timeout: Any = setting(0.0)
-    pass_request_headers: Any = setting(True)
-    pass_request_body: Any = setting(True)
-    pass_trailers: Any = setting(False)
-    force_ranges: Any = setting(False)
+    ignore_client_abort: bool = setting(False)
+    intercept_errors: bool = setting(False)
+    ignore_headers: int = setting(0)
+    hide_headers: tuple[Any, ...] = setting(())
+    pass_headers: tuple[Any, ...] = setting(())
+    next_upstream: int = setting(int(Condition.ERROR | Condition.TIMEOUT))
+    next_upstream_tries: int = setting(0)
+    next_upstream_timeout: float = setting(0.0)
+    pass_request_headers: bool = setting(True)
+    pass_request_body: bool = setting(True)
+    pass_trailers: bool = setting(False)
+    force_ranges: bool = setting(False)
     local: Any = setting(None)
-    transparent: Any = setting(False)
-    socket_keepalive: Any = setting(False)
-    socket_rcvbuf: Any = setting(0)
-    socket_sndbuf: Any = setting(0)
-    store: Any = setting(False)  # True: the file that the URI names; or a Template of a path
-    store_access: Any = setting(0o600)
-    tls: Any = setting(factory=TlsSettings)  # the *_ssl_ directives, of those protocols that have them
+    transparent: bool = setting(False)
+    socket_keepalive: bool = setting(False)
+    socket_rcvbuf: int = setting(0)
+    socket_sndbuf: int = setting(0)
+    store: bool | Template = setting(False)  # True: the file that the URI names; or a Template of a path
+    store_access: int = setting(0o600)
+    tls: TlsConf = setting(factory=TlsConf)  # the *_ssl_ directives, of those protocols that have them
     # made when settings are merged
     hidden: frozenset[bytes] = frozenset()
     busy: int = 0  # how much may be under way to the client while the answer goes on

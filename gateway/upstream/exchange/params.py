@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class ParamsConf(UpstreamConf):
     passing: Any = setting(None, inherit=False)  # what *_pass said
-    params: Any = setting(())  # (name, Template, if_not_empty)
+    params: tuple[Any, ...] = setting(())  # (name, Template, if_not_empty)
 
 
 def add_param(conf: ParamsConf, command: Command) -> None:

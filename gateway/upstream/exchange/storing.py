@@ -53,7 +53,7 @@ class Storing:
             return
         store = exchange.conf.store
         request = exchange.request
-        path: bytes = request.map_uri_to_path(request.uri) if store is True else store(request)
+        path: bytes = request.map_uri_to_path(request.uri) if isinstance(store, bool) else store(request)
         if path:
             modified = next((value for lower, _, value in head.fields if lower == b"last-modified"), None)
             self._move(path, None if modified is None else parse_http_date(modified))

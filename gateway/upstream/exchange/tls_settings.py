@@ -34,24 +34,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class TlsSettings(Conf):
+class TlsConf(Conf):
     """What the `*_ssl_*` directives of one block say; a block without any shares those around it, and sessions too."""
 
-    protocols: Any = setting(0)  # 0: the usual ones
-    ciphers: Any = setting("DEFAULT")
+    protocols: int = setting(0)  # 0: the usual ones
+    ciphers: str = setting("DEFAULT")
     name: Any = setting(None)  # Template; None: the host of the `*_pass`
-    server_name: Any = setting(False)
-    verify: Any = setting(False)
-    verify_depth: Any = setting(1)
-    trusted_certificate: Any = setting("")
-    crl: Any = setting("")
+    server_name: bool = setting(False)
+    verify: bool = setting(False)
+    verify_depth: int = setting(1)
+    trusted_certificate: str = setting("")
+    crl: str = setting("")
     certificate: Any = setting(None)  # Template, so is the key
     certificate_key: Any = setting(None)
     certificate_cache: Any = setting(None)  # a tls_objects.ObjectCache
-    conf_commands: Any = setting(())
-    alpn: Any = setting(())  # Templates
-    passwords: Any = setting(())
-    session_reuse: Any = setting(True)
+    conf_commands: tuple[Any, ...] = setting(())
+    alpn: tuple[Any, ...] = setting(())  # Templates
+    passwords: tuple[Any, ...] = setting(())
+    session_reuse: bool = setting(True)
     # made when a `*_pass` needs it
     made: Any = None
     conf_prefix: str = ""  # what relative paths begin at
@@ -74,13 +74,13 @@ class TlsSettings(Conf):
 
 
 def _of_tls(field_name: str, setter: Setter) -> Setter:
-    """The setter, on the block's TlsSettings, and a note of where it was."""
+    """The setter, on the block's TlsConf, and a note of where it was."""
 
     def set_and_note(conf: Any, command: Command) -> None:
         if conf.tls is UNSET:
             from gateway.core.tls_objects import objects_of
 
-            conf.tls = TlsSettings()
+            conf.tls = TlsConf()
             conf.tls.objects = objects_of(command.loader)
             conf.tls.conf_prefix = command.loader.conf_prefix
         setter(conf.tls, command)
