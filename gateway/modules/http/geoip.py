@@ -7,7 +7,7 @@ the present databases do not say: codes of three letters and telephone areas. Na
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,7 +37,7 @@ class Databases(Conf):
 
 @dataclass(slots=True)
 class MainConf(Databases):
-    proxies: tuple[Any, ...] = setting(())
+    proxies: Sequence[Any] = setting(())
     recursive: bool = setting(False)
 
 
