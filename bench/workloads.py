@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass
 from pathlib import Path
 
+import tls
 from harness import LOAD_CORE, Lab, Process, Refused, Server, measured, memory
 
 Figures = dict[str, float]
@@ -278,6 +279,14 @@ WORKLOADS = [
              ("proxy",), upstream=responder("http", str(UPSTREAM_PORT), 1024)),
     Workload("new-connection", {"": Figure(MICROSECONDS, 1.5)},
              plain("/", "-C", fields=("Connection: close",)), RETURN),
+    Workload("tls-1k", {"": Figure(MICROSECONDS, 1.15)}, tls.requests("1k", 1024, 32), tls.SERVER,
+             upstream=tls.certificate),
+    Workload("tls-handshake", {"": Figure("CPU µs/connection", 1.05)}, tls.handshakes("-new"), tls.SERVER,
+             upstream=tls.certificate),
+    Workload("tls-resume", {"": Figure("CPU µs/connection", 1.15)}, tls.handshakes("-reuse"), tls.SERVER,
+             upstream=tls.certificate),
+    Workload("tls-1m", {"": Figure("CPU s/GiB", 1.1)}, tls.requests("1m", 1 << 20, 8, per_gib=True), tls.SERVER,
+             upstream=tls.certificate),
     Workload("gzip-32k", {"": Figure(MICROSECONDS, 1.1)},
              static("32k.html", 32768, text=True, fields=("Accept-Encoding: gzip",)), "gzip on;",
              "types { text/html html; }"),

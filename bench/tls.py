@@ -1,0 +1,87 @@
+"""What is measured of TLS: requests on kept connections, large answers, full handshakes and resumed ones."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from harness import LOAD_CORE, Lab, Refused, Server, measured
+
+Figures = dict[str, float]
+
+PORT = 30000 + os.getpid() % 10000
+SERVER = f"listen 127.0.0.1:{PORT} ssl; ssl_certificate @DIR@/tls.pem; ssl_certificate_key @DIR@/tls.key;"
+
+
+@contextmanager
+def certificate(lab: Lab) -> Iterator[None]:
+    """One with a key on P-256, as most have it."""
+    key, pem = lab.folder / "tls.key", lab.folder / "tls.pem"
+    if not pem.exists():
+        new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        named = ["-subj", "/CN=localhost", "-days", "30", "-keyout", str(key), "-out", str(pem)]
+        subprocess.run([*new, *named], check=True, capture_output=True)
+        key.chmod(0o644)
+    yield
+
+
+def _run(*argv: Any, times: int = 1) -> list[str]:
+    """What so many of them at once have said."""
+    started = [
+        subprocess.Popen(
+            [str(word) for word in argv],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CORE}),
+        )
+        for _ in range(times)
+    ]
+    return [one.communicate()[0] for one in started]
+
+
+def requests(name: str, size: int, connections: int, *, per_gib: bool = False) -> Callable[[Lab, Server], Figures]:
+    """By h2load, over HTTP/1.1."""
+
+    def load(seconds: float) -> dict[str, Any]:
+        url = f"https://127.0.0.1:{PORT}/{name}"
+        (told,) = _run("h2load", "--h1", f"-c{connections}", "-D", max(1, round(seconds)), url)
+        found = re.search(r"(\d+) succeeded", told)
+        if found is None or not int(found[1]):
+            raise Refused("h2load: " + told[-200:])
+        return {"requests": int(found[1])}
+
+    def measure(lab: Lab, server: Server) -> Figures:
+        lab.file(name, size)
+        load(1)
+        counted, cpu_s = measured(server, lambda: load(lab.seconds))
+        if per_gib:
+            return {"": cpu_s / (counted["requests"] * size) * (1 << 30)}
+        return {"": cpu_s / counted["requests"] * 1e6}
+
+    return measure
+
+
+def handshakes(kind: str) -> Callable[[Lab, Server], Figures]:
+    """By eight `openssl s_time`: -new for full ones, -reuse for those by a ticket; each with one small request."""
+
+    def load(seconds: float) -> dict[str, Any]:
+        where = ("-connect", f"127.0.0.1:{PORT}", "-www", "/1k")
+        told = _run("openssl", "s_time", *where, kind, "-time", max(1, round(seconds)), times=8)
+        found = [re.findall(r"(\d+) connections in", one)[-1:] for one in told]
+        count = sum(int(one[0]) for one in found if one)
+        if not count:
+            raise Refused("s_time: " + told[0][-200:])
+        return {"requests": count}
+
+    def measure(lab: Lab, server: Server) -> Figures:
+        lab.file("1k", 1024)
+        load(1)
+        counted, cpu_s = measured(server, lambda: load(lab.seconds))
+        return {"": cpu_s / counted["requests"] * 1e6}
+
+    return measure
