@@ -73,6 +73,10 @@ cdef class ChunkedDecoder:
         self.kept = b""
         memset(&self.line, 0, sizeof(HeaderLine))
 
+    def limit(self, max_size: int) -> None:
+        """From now on no more than this; 0: as much as comes."""
+        self.max_size = max_size
+
     def feed(self, data: bytes, offset: int = 0) -> tuple[list, bool, bytes]:
         """(slices of the body, whether it is complete, what follows it)."""
         cdef const uint8_t *p = <const uint8_t *> PyBytes_AS_STRING(data)

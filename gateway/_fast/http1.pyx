@@ -16,7 +16,7 @@ from gateway._fast.header_line cimport LINE_AGAIN, LINE_END, LINE_OK, HeaderLine
 from gateway._fast.host cimport clean_host
 from gateway._fast.known_fields cimport *
 from gateway._fast.request_head cimport Field, HeadLimits, RequestHead
-from gateway._fast.request_line cimport SCAN_AGAIN, SCAN_OK, scan_request_line
+from gateway._fast.request_line cimport BAD_09_METHOD, SCAN_AGAIN, SCAN_OK, scan_request_line
 
 from gateway._fast.errors import HeadError
 from gateway._fast.uri import normalize
@@ -68,6 +68,8 @@ cdef bint advance(RequestHead head, object on_host) except -1:
             grow(head)
             continue
         if rc != SCAN_OK:
+            if rc == BAD_09_METHOD:
+                head.version = 9
             # nginx sets $uri and $args of a whole line only
             head.line.uri_end = head.line.uri_start
             head.line.args_start = head.line.ext_start = head.line.proto_start = 0
@@ -247,6 +249,7 @@ cdef int keep_field(RequestHead head, const uint8_t *p, object on_host) except -
     if head.first[known.which] == 0:
         head.first[known.which] = head.count
     elif known.unique:
+        head.count -= 1  # of the two, only the first one counts
         previous = &head.spans[head.first[known.which] - 1]
         raise refuse(head, 400, 'client sent duplicate %s: "%s: %s", previous value: "%s: %s"' % (
             "host header" if known.which == K_HOST else "header line",
@@ -301,6 +304,8 @@ cdef int finish(RequestHead head, object on_host) except -1:
             raise refuse(head, 400, 'client sent "Content-Length" and "Transfer-Encoding" headers at the same time')
         head.chunked = True
     if head.line.connect:
+        # Whatever becomes of it: what the client sends next is meant for the tunnel, and no request.
+        head.keep_alive = False
         if version != 1001 or not head.limits.allow_connect:
             raise refuse(head, 405, "client sent CONNECT method")
         if head.content_length > 0 or head.chunked:

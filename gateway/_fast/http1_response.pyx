@@ -248,7 +248,8 @@ cpdef ResponseHead parse_response_head(bytes data, Py_ssize_t offset=0, str form
                     502, f'upstream sent invalid status "{status.decode("utf-8", "surrogateescape")}"', level="error"
                 )
             head.status = int(status[:3])
-            head.status_line = status
+            if len(status) > 3:
+                head.status_line = status  # else there is none, and the code's usual words stand for it
         elif head.get(b"location") is not None:
             head.status = 302
             head.status_line = b"302 Moved Temporarily"

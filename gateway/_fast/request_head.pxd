@@ -63,5 +63,7 @@ cdef class RequestHead:
     cdef Py_ssize_t path_end(self) noexcept
     cpdef bytes get_uri(self)
     cpdef bytes get_args(self)
+    cpdef bint has_path(self) noexcept
+    cpdef Py_ssize_t room_left(self) noexcept
     cpdef bytes get(self, bytes name)
     cpdef bytes variable(self, bytes name)

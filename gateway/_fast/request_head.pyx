@@ -95,6 +95,14 @@ cdef class RequestHead:
         """Whether the URI was "http://host?args"."""
         return self.line.empty_path
 
+    cpdef bint has_path(self) noexcept:
+        """False for "http://host?args"."""
+        return not self.line.empty_path
+
+    cpdef Py_ssize_t room_left(self) noexcept:
+        """How much of a body nginx would have beside the head, in the same buffer."""
+        return self.buffer_end - self.pos if self.buffer_end > self.pos else 0
+
     @property
     def request_line(self):
         """$request: the line, or what came of it when it is not complete."""
@@ -176,8 +184,12 @@ cdef class RequestHead:
 
     @property
     def length(self):
-        """The head's part of $request_length."""
-        return self.pos - self.line.start
+        """The head's part of $request_length: of one that was refused, its whole lines."""
+        if self.complete:
+            return self.pos - self.line.start
+        if not self.line_complete:
+            return 0
+        return (self.pos if self.field_line.phase == 0 else self.field_line.name) - self.line.start
 
     # --- the fields
 

@@ -89,15 +89,14 @@ def parse_address_port(text: bytes) -> tuple[Address, int] | None:
         host, bracket, port = text[1:].partition(b"]:")
         if not bracket:
             host, bracket, port = text[1:].partition(b"]")
-            if not bracket or port:
-                return None
-            port = b"0"
+            address = parse_address(host) if bracket and not port and host[:5] != b"unix:" else None
+            return None if address is None else (address, 0)
     else:
         host, colon, port = text.rpartition(b":")
         if not colon:
             return None
     address = parse_address(host) if host[:5] != b"unix:" else None
-    if address is None or not port.isdigit() or int(port) > 65535:
+    if address is None or not port.isdigit() or not 1 <= int(port) <= 65535:
         return None
     return address, int(port)
 

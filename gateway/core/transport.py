@@ -6,6 +6,7 @@ their place.
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -104,3 +105,10 @@ def connect_tcp(
 def connect_unix(lane: Lane, path: bytes) -> Stream:
     """As connect(), to a unix socket; a full backlog is EAGAIN at once."""
     return connect_raw(lane, pack_unix(path))
+
+
+def has_input(fd: int) -> bool:
+    """Whether something waits to be read, or the peer has closed: a look that takes nothing off."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))

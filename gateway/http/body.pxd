@@ -27,6 +27,8 @@ cdef class RequestBody:
     cdef public bint given
     cdef public object failed
     cdef public long long limit
+    cdef long long preread
+    cdef bint spills
 
     cpdef leave(self)
     @cython.locals(core=EngineSettings)
@@ -36,6 +38,8 @@ cdef class RequestBody:
     cdef _to_file(self)
     @cython.locals(core=EngineSettings)
     cpdef finish(self)
+    @cython.locals(core=EngineSettings)
+    cdef bint _may_spill(self, Request request, Output output) except -1
     cpdef list pieces(self)
 
 

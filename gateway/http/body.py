@@ -14,6 +14,7 @@ from gateway.http.module import Count
 
 if TYPE_CHECKING:
     from gateway._fast.request_head import RequestHead
+    from gateway.http.output import Output
     from gateway.http.request import Request
 
 
@@ -26,6 +27,13 @@ class BodyError(Exception):
         self.status = status
         self.message = message
         self.level = level
+
+
+class ClientEnded(BodyError):
+    """The client has ended its side within the body: as in nginx nobody answers it, whether it still reads or not."""
+
+    def __init__(self) -> None:
+        super().__init__(400, b"client prematurely closed connection")
 
 
 class BodyDecoder:
@@ -77,7 +85,24 @@ class RequestBody:
         self.complete = False
         self.given = False  # a part went to an upstream as it came: nobody else can have the whole
         self.failed: BodyError | None = None  # what came so far cannot be read, and never will be
-        self.limit = request.location.core.client_max_body_size
+        # Of a body whose length was not declared: the other was looked at when its location was found.
+        self.limit = request.location.core.client_max_body_size if request.head.content_length < 0 else 0
+        self.preread: int = 0
+        self.spills: bool = self._may_spill(request, request.output)
+
+    def _may_spill(self, request: Request, output: Output) -> bool:
+        """Whether it may go to a file. nginx keeps in memory what came with the head, and if little is left, that."""
+        preread = output.body_preread(request)
+        if preread < 0:
+            return True
+        self.preread = preread
+        length = request.head.content_length
+        if length < 0:
+            return True
+        core = request.location.core
+        left = length - preread
+        buffer = core.client_body_buffer_size
+        return not (left <= 0 or (preread and length <= request.head.room_left()) or left < buffer + (buffer >> 2))
 
     def leave(self) -> None:
         """Its request has ended. No cycle is left, which would keep all that was read until the collector comes by."""
@@ -85,10 +110,12 @@ class RequestBody:
         self.failed = None
 
     def add(self, data: bytes) -> None:
-        """Keep a decoded part; it goes to a file once memory holds more than client_body_buffer_size."""
+        """Keep a decoded part; it goes to a file once more than client_body_buffer_size came behind the head."""
         core = self.request.location.core
         self.hold(data)
-        if self.file is not None or self.size > core.client_body_buffer_size:
+        if self.file is not None or (
+            self.spills and self.request.output.body_received() - self.preread > core.client_body_buffer_size
+        ):
             self._to_file()
 
     def hold(self, data: bytes) -> None:
@@ -234,6 +261,7 @@ async def read_body(request: Request) -> int | None:
             request.log(error.level, error.message)
         request.lingering_close = request.lingering_close and error.status != 400
         request.keepalive = False
+        request.aborted = request.aborted or isinstance(error, ClientEnded)
         return error.status
     except OSError as error:
         request.log("info", b"recv() failed while reading client request body", error)

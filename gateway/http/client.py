@@ -79,6 +79,7 @@ class Client(Output):
         request.method = head.method
         request.uri = head.get_uri()
         request.args = head.get_args()
+        request.valid_unparsed_uri = head.has_path()  # "http://host?args" is none to pass on as it came
         request.http_version = head.version
         if head.method == b"HEAD":
             request.header_only = True
@@ -90,7 +91,7 @@ class Client(Output):
         """A request that never became one takes what was understood of it: for its error page, and the log."""
         head = request.head
         request.method = head.method or b""
-        request.http_version = head.version if head.method else 10
+        request.http_version = head.version or 10
         request.uri = head.uri or b""
         request.args = head.args or b""
         request.host = head.hostname or b""
@@ -156,6 +157,7 @@ class Client(Output):
 
     def log_end(self, request: Request) -> None:
         """The log phase and what handlers asked to be done at the end; once for each request."""
+        request.action = b" while logging request"
         for handler in request.plan.log_handlers:
             try:
                 handler(request)

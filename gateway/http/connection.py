@@ -10,7 +10,8 @@ from gateway._fast.http1 import parse_head
 from gateway._fast.request_head import RequestHead
 from gateway._fast.stream import Stream
 from gateway.core.pieces import Piece, total
-from gateway.http.body import BodyDecoder, BodyError
+from gateway.core.transport import has_input
+from gateway.http.body import BodyDecoder, BodyError, ClientEnded
 from gateway.http.client import Client
 from gateway.http.final_head import rate_limit
 from gateway.http.h1_head import decide_framing, render_head
@@ -237,7 +238,6 @@ class Connection(Client):
         """A request that never became one, for its error page and its line in the log."""
         request = self._make_request(head if head is not None else RequestHead(), server)
         self.head_refused(request)
-        request.uri_changes = 1 if not request.uri else request.uri_changes
         return request
 
     def check_keepalive(self, request: Request, core: EngineSettings) -> None:
@@ -429,6 +429,15 @@ class Connection(Client):
         stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         stream.flush()
 
+    def body_begins(self, whole: bool) -> None:
+        """A chunk that does not fit into what is left of the limit is refused as soon as its size is known."""
+        decoder = self.decoder
+        if decoder is not None and decoder.chunked is not None and self.request is not None:
+            decoder.chunked.limit(self.request.location.core.client_max_body_size)
+
+    def body_preread(self, request: Request) -> Count:
+        return min(len(self.buffer), request.head.room_left())
+
     def body_done(self) -> bool:
         decoder = self.decoder
         return decoder is None or decoder.done
@@ -450,7 +459,7 @@ class Connection(Client):
             if data_or_none is None:
                 return None
             if not data_or_none:
-                raise BodyError(400, b"client prematurely closed connection")
+                raise ClientEnded
             self.buffer = data_or_none
 
     def discard_body(self, request: Request) -> Status:
@@ -461,6 +470,8 @@ class Connection(Client):
             while not decoder.done:
                 if self.receive_body(request) is None:
                     return 0
+        except ClientEnded:
+            decoder.done = True  # nobody wanted it: the answer goes out, and then the end is met
         except BodyError as error:
             request.keepalive = False
             request.log(error.level, error.message)
@@ -517,6 +528,9 @@ class Connection(Client):
         """The worker ends: an idle connection closes, the others do with their request."""
         # One that has had no request yet is owed an answer: its client could not know.
         if not self.idle or not self.requests:
+            return
+        # A request may have come that nobody has read yet: to close now would reset it. Its event is on the way.
+        if has_input(self.stream.fd):
             return
         core = self.server.root.core
         if core.keepalive_min_timeout:

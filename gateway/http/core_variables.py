@@ -160,7 +160,10 @@ local_time: Final = _LocalTime()
 
 def _request_body(request: Request) -> bytes | None:
     body = request.main.body
-    return body.data() if body is not None and body.file is None else None
+    if body is None or body.file is not None or body.given:
+        return None
+    head = request.main.head
+    return body.data() if body.size or head.content_length >= 0 or head.chunked else None
 
 
 def _request_body_file(request: Request) -> bytes | None:
@@ -240,8 +243,8 @@ def _request_id(request: Request) -> bytes | None:
 def _proxy_protocol(name: str) -> Getter:
     def get(request: Request) -> bytes | None:
         header = request.connection.proxy
-        if header is None:
-            return None
+        if header is None or not header.source:
+            return None  # UNKNOWN, LOCAL: as if there were no header
         value = getattr(header, name)
         if value.__class__ is int:
             return b"%d" % value if value else b""
@@ -307,6 +310,7 @@ VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
     Variable("msec", _msec),
     Variable("time_local", lambda r: local_time.at(int(r.connection.lane.wall)).local),
     Variable("time_iso8601", lambda r: local_time.at(int(r.connection.lane.wall)).iso),
+    Variable("http3", lambda r: b""),  # of HTTP/3, which is not there yet
     Variable("nginx_version", lambda r: NGINX_VERSION.encode()),
     Variable("tcpinfo_rtt", _tcpinfo(15)),
     Variable("tcpinfo_rttvar", _tcpinfo(16)),

@@ -59,6 +59,8 @@ class HttpCycle(Cycle):
         connection = request.connection
         text = message.encode("utf-8", "surrogateescape") if isinstance(message, str) else message
         context = b", client: %s, server: %s" % (connection.remote()[0], request.server.server_name)
+        if request.action and b" while " not in text:
+            context = request.action + context
         line = request.main.head.request_line
         if line:
             context += b', request: "%s"' % line

@@ -33,6 +33,7 @@ class Phase(enum.IntEnum):
 
 OK: Final = 0  # the phase is satisfied (access), or the response is complete (content)
 RESTART: Final = -1  # an internal redirect took place: the request has a new plan
+ERROR: Final = -2  # the response cannot go on: the connection ends, and the log has the status as far as there is one
 DONE: Final = -4  # the request's end is in other hands (upgraded, or finished already)
 
 

@@ -18,5 +18,6 @@ cdef class Output:
     cpdef bint gone(self) except -1
     cpdef send_continue(self)
     cpdef body_begins(self, bint whole)
+    cpdef long long body_preread(self, Request request) except? -2
     cpdef bint body_done(self) except -1
     cpdef long long body_received(self) except -1

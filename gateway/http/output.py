@@ -74,6 +74,10 @@ class Output:
     def body_begins(self, whole: bool) -> None:
         """The request's body is wanted: all of it, buffered, or part by part as an upstream takes it."""
 
+    def body_preread(self, request: Request) -> Count:
+        """How much of the body came with the head, into the head's buffer; -1 where the two are apart (HTTP/2)."""
+        return -1
+
     def body_done(self) -> bool:
         """Whether receive_body() has given the last part."""
         raise NotImplementedError

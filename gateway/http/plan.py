@@ -58,8 +58,6 @@ def make_plan(location: Location, modules: Sequence[HttpModule], handler: str | 
     steps += by_phase[Phase.PREACCESS]
     steps += _delayed(_access(by_phase[Phase.ACCESS], location.core.satisfy_any), location.core.auth_delay)
     steps += by_phase[Phase.PRECONTENT]
-    if location.internal:
-        steps.insert(0, _internal_only)
     steps.insert(0, None)
     if content is not None:
         steps.append(content)
@@ -102,10 +100,6 @@ def _no_upstream(request: Request) -> Result:
     return 500
 
 
-def _internal_only(request: Request) -> Result:
-    return None if request.internal else 404
-
-
 def _post_rewrite(request: Request) -> Result:
     """nginx's post-rewrite phase: a changed URI is looked up again, ten times at most."""
     if not request.uri_changed:
@@ -133,7 +127,7 @@ def _access(handlers: list[Handler], satisfy_any: bool) -> list[Handler]:
     """
     if not handlers:
         return []
-    if not satisfy_any or len(handlers) == 1:
+    if not satisfy_any:
         return [_main_only(handler) for handler in handlers]
     return [_satisfy_any(handlers)]
 
@@ -191,7 +185,7 @@ def _satisfy_any(handlers: list[Handler]) -> Handler:
                     return result  # type: ignore[return-value]
                 refused = refused if refused in _CHALLENGES else result
             if i == len(handlers):
-                return refused
+                return _refused(request, refused)
             result = handlers[i](request)
             i += 1
             if result is not None and not isinstance(result, int):
@@ -213,9 +207,16 @@ def _satisfy_any(handlers: list[Handler]) -> Handler:
             if result not in _REFUSALS:
                 return result
             refused = refused if refused in _CHALLENGES else result
-        return refused
+        return _refused(request, refused)
 
     return check
+
+
+def _refused(request: Request, status: int | None) -> int | None:
+    """None of them has allowed it: what a rule forbids is said here, since each of them alone did not decide."""
+    if status == 403:
+        request.log("error", b"access forbidden by rule")
+    return status
 
 
 def server_handlers(server: Server, modules: Sequence[HttpModule]) -> tuple[tuple[Handler, ...], ...]:

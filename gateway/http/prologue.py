@@ -17,7 +17,9 @@ def read_proxy_header(connection: Connection) -> bool:
     except ValueError as error:
         text = str(error).encode()
         address = connection.remote()[0]
-        connection.worker.log("error", b"%s while reading PROXY protocol, client: %s" % (text, address))
+        place = connection.listening.text
+        words = b"%s while reading PROXY protocol, client: %s, server: %s" % (text, address, place)
+        connection.worker.log("error", words)
         connection.buffer = b""
         connection.close()
         return False

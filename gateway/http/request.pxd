@@ -66,6 +66,7 @@ cdef class Request:
     cdef public long log_status
     cdef public object on_client_event
     cdef public bint request_body_in_file_only
+    cdef public bytes action
 
     cpdef start(self)
     cpdef drive(self, object result)
@@ -75,6 +76,7 @@ cdef class Request:
     cpdef find_location(self)
     cpdef enter(self, Location location)
     cpdef enter_location(self)
+    cpdef long long body_length(self) except? -2
     cpdef bint send_head(self)
     cpdef send(self, list pieces, bint last=*, bint flush=*)
     cpdef pass_on(self, object after, list pieces, bint last, bint flush)

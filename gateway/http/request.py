@@ -9,7 +9,7 @@ from gateway._fast import uri as uri_grammar
 from gateway.core.pieces import in_files
 from gateway.http import error_pages, paths
 from gateway.http.feed import Feed
-from gateway.http.module import DONE, OK, RESTART, BodyFilter, Count, FilterFinalize, Result, Status
+from gateway.http.module import DONE, ERROR, OK, RESTART, BodyFilter, Count, FilterFinalize, Result, Status
 from gateway.http.output import Output
 from gateway.http.plan import make_plan, server_handlers
 from gateway.http.response import Response
@@ -93,6 +93,7 @@ class Request:
         self.log_status: int = 0  # nginx's status in the log when no response was made (400, 408, 499)
         self.on_client_event: Callable[[], None] | None = None  # of what waits for it
         self.request_body_in_file_only: bool = False
+        self.action: bytes = b""  # what is being done, for the error log: " while sending to client"
 
     @property
     def values(self) -> dict[str, bytes | None]:
@@ -142,9 +143,9 @@ class Request:
         try:
             result = self.enter_server(first=self._main is None)
         except Exception as error:
-            self.cycle.crashed(self, error)
-            self.enter(self.server.root)
-            result = 500
+            if self.plan is None:
+                self.enter(self.server.root)
+            result = self.result_of(error)
         self.drive(result)
 
     def drive(self, result: Result | Awaitable[Result]) -> None:
@@ -238,7 +239,13 @@ class Request:
         uri = self.uri
         location = server.locations.find(self, uri) or server.root
         self.enter(location)
+        if location.internal and not self.internal:
+            return 404
+        limit = location.core.client_max_body_size
+        if limit and self.body_length() > limit and not self.discarding:
+            return self._too_large()
         if location.auto_redirect and len(location.name) == len(uri) + 1 and location.name.startswith(uri):
+            self.enter_location()
             tail = b"?" + self.args if self.args else b""
             self.response.location = uri_grammar.escape(location.name, "uri") + tail
             return 301
@@ -260,14 +267,22 @@ class Request:
             return RESTART
         if self.keepalive and self._main is None:
             self.output.check_keepalive(self, core)
-        limit = core.client_max_body_size
-        length = self.head.content_length
-        if limit and length > limit and not self.discarding and self.body is None and self._main is None:
-            self.log("error", b"client intended to send too large body: %d bytes" % length)
-            self.expect_tested = True
-            self.discard_body()
-            return 413
         return None
+
+    def body_length(self) -> Count:
+        """Bytes of the client's body: as declared, or as many as have come of a chunked one; -1 for none."""
+        length = self.head.content_length
+        if length < 0 and self.head.chunked:
+            body = self.body
+            return body.size if body is not None else -1
+        return length
+
+    def _too_large(self) -> Status:
+        """The body is above the limit of the location that the URI has led to: no named one asks, nor an `if`."""
+        self.log("error", b"client intended to send too large body: %d bytes" % self.body_length())
+        self.expect_tested = True
+        self.discard_body()
+        return 413
 
     # -- internal redirects --------------------------------------------------------------------------------------
 
@@ -282,6 +297,7 @@ class Request:
             return 500
         self.uri = uri
         self.args = args or b""
+        self.action = b""
         self.internal = True
         self.valid_unparsed_uri = False
         self.valid_location = True
@@ -461,7 +477,7 @@ class Request:
         if status == OK and not self.aborted:
             self.finish()
             return DONE
-        if status in (CLOSE, CLIENT_CLOSED, 408) or self.aborted:
+        if status in (CLOSE, CLIENT_CLOSED, 408, ERROR) or self.aborted:
             if not self.log_status:
                 self.log_status = status if status > 0 else self.response.status
             self.output.terminate(self)

@@ -240,6 +240,7 @@ class Return:
                 wrong = request.discard_body()
                 if wrong:
                     return wrong
+                request.response.status = status
                 request.response.location = template(request)
                 return status
 
@@ -248,7 +249,10 @@ class Return:
 
             def answer(request: Request) -> Result:
                 wrong = request.discard_body()
-                return wrong or request.respond(status, template(request), _type(request, content_type))
+                if wrong:
+                    return wrong
+                request.response.status = status  # for $status in the text
+                return request.respond(status, template(request), _type(request, content_type))
 
             return answer
         constant = body

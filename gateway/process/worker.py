@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import importlib
 import os
@@ -56,8 +57,10 @@ class Worker:
             if value is not None:
                 try:
                     resource.setrlimit(limit, (value, value))
-                except (OSError, ValueError) as error:
-                    log.alert(f"setrlimit({name}, {value}) failed", errno=getattr(error, "errno", 0) or 0)
+                except (OSError, ValueError, OverflowError) as error:
+                    # Python makes a ValueError of EPERM: more than this process, or the kernel, may have
+                    number = getattr(error, "errno", None) or errno.EPERM
+                    log.alert(f"setrlimit({name}, {value}) failed", errno=number)
         if os.geteuid() == 0 and core.user is not None and core.group is not None:
             self._drop_root(core.user, core.group, core.username, core.transparent)
         affinity = core.cpu_affinity(self.number)

@@ -16,6 +16,15 @@ class ServerName:
         self.regex = regex
         self.where = where
 
+    def no_wildcard(self) -> bool:
+        """Whether it has an asterisk where none may be."""
+        text = self.name
+        if self.regex is not None or text.startswith(b".") or b"*" not in text:
+            return False
+        if text.startswith(b"*."):
+            return b"*" in text[1:]
+        return not text.endswith(b".*") or b"*" in text[:-1]
+
 
 class ServerNames:
     """Compiled with the types of server_names.pxd."""

@@ -103,6 +103,25 @@ def test_names_cannot_say_more_than_a_name() -> None:
     assert certificate.not_after() == b"Mar 10 04:05:06 2027 GMT"
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "legacy"),
+    [
+        ("x\r\nX-Admin: 1", rb"CN=x\0D\0AX-Admin: 1", rb"/CN=x\x0D\x0AX-Admin: 1"),
+        ("\u00fc", rb"CN=\C3\BC", rb"/CN=\xC3\xBC"),
+        ("\U0001f600", rb"CN=\F0\9F\98\80", rb"/CN=\xF0\x9F\x98\x80"),
+        ("a\0b", rb"CN=a\00b", rb"/CN=a\x00b"),
+        ("a\x7f\x1b\tb", rb"CN=a\7F\1B\09b", rb"/CN=a\x7F\x1B\x09b"),
+        (" a ", rb"CN=\ a\ ", rb"/CN= a "),
+        ("#a#", rb"CN=\#a#", rb"/CN=#a#"),
+        ('a,b+c"d<e>f;g\\h=i/j*k(l)', rb"CN=a\,b\+c\"d\<e\>f\;g\\h=i/j*k(l)", rb'/CN=a,b\+c"d<e>f;g\h=i\/j*k(l)'),
+    ],
+)
+def test_what_could_end_a_line_or_a_part_is_escaped(name: str, text: bytes, legacy: bytes) -> None:
+    """nginx's answers, with OpenSSL 3."""
+    certificate = issue(witness.Name([witness.NameAttribute(NameOID.COMMON_NAME, name)]))
+    assert (certificate.subject(), certificate.subject_legacy()) == (text, legacy)
+
+
 def test_hosts() -> None:
     for names, host, good in (
         (["a.example"], b"a.example", True),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from tests.engine import read_reply, serving
 from tests.fakes import answer, farm
@@ -94,3 +95,50 @@ async def test_a_full_disk(fails: str, tmp_path: Path, monkeypatch: pytest.Monke
             assert not [line for line in engine.log.lines if "Traceback" in line]
             full = False
             assert (await engine.request("POST", "/", {}, b"x" * 30000)).status == 200
+
+
+@pytest.mark.parametrize("chunks", [b"9\r\nx", b"4\r\nabcd\r\n5\r\nx", b"9;ext\r\nx", b"7ffffffffffffff\r\nx"])
+async def test_a_chunk_above_the_limit_is_refused_at_its_size(chunks: bytes) -> None:
+    async with serving(PLAIN) as engine:
+        data = await engine.raw(b"POST /reads HTTP/1.1\r\n" + CHUNKED + chunks, end=False)
+        assert data.startswith(b"HTTP/1.1 413 Request Entity Too Large\r\n")
+        size = "4+5" if b"abcd" in chunks else f"0+{int(chunks.split(b';')[0].split()[0], 16)}"
+        assert any(f"client intended to send too large chunked body: {size} bytes" in line for line in engine.log.lines)
+
+
+BUFFERED = """
+    client_body_buffer_size 100; client_body_temp_path %s;
+    server { listen 127.0.0.1:80; location / { mirror /m; add_header X "[$request_body]"; return 200 x; }
+        location /b { mirror /m; add_header X "[$request_body]"; root /usr; error_page 404 =200 @n; }
+        location @n { add_header X "[$request_body]"; return 200 x; } location /m { return 204; } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("parts", "kept"),
+    [
+        ([(150, 150)], True),  # all of it came with the head
+        ([(900, 900)], True),
+        ([(150, 130), (0, 20)], True),  # what is left fits beside the head
+        ([(90, 0), (0, 90)], True),
+        ([(124, 0), (0, 124)], True),  # a quarter more than the buffer
+        ([(125, 0), (0, 125)], False),
+        ([(2000, 2000)], False),
+    ],
+)
+async def test_what_stays_in_memory(parts: list[tuple[int, int]], kept: bool, tmp_path: Path) -> None:
+    async with serving(BUFFERED % tmp_path) as engine:
+        client = engine.connect()
+        async with client:
+            head = b"POST /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % parts[0][0]
+            await client.send_all(head + b"y" * parts[0][1])
+            for _, size in parts[1:]:
+                await trio.sleep(0.02)
+                await client.send_all(b"y" * size)
+            data = b"".join([chunk async for chunk in client])
+        assert (b"\r\nX: [" + b"y" * parts[0][0] + b"]\r\n" in data) is kept
+
+
+async def test_an_empty_body_that_was_read_is_an_empty_value(tmp_path: Path) -> None:
+    async with serving(BUFFERED % tmp_path) as engine:
+        assert (await engine.request("POST", "/b", {"Content-Length": "0"})).header("x") == b"[]"

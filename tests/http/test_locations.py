@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engine import serving
+from gateway.config.errors import ConfigError
+from tests.engine import load_http, serving
 
 CONF = r"""
 server {
@@ -82,3 +83,37 @@ async def test_a_slash_is_added_for_what_is_passed_on(uri: str, status: int) -> 
     """
     async with serving(conf) as engine:
         assert (await engine.get(uri)).status == status
+
+
+@pytest.mark.parametrize(
+    ("inside", "words"),
+    [
+        ("location ~ ^/a { location /a/b { } }", r'location "/a/b" is outside location "\^/a"'),
+        ("location /a { location /b { } }", 'location "/b" is outside location "/a"'),
+        ("location ~ /a { location @n { } }", 'named location "@n" can be on the server level only'),
+        ("large_client_header_buffers 4 100;", 'the "large_client_header_buffers" size must be equal to or greater'),
+    ],
+)
+def test_refused(inside: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load_http(f"server {{ listen 127.0.0.1:80; {inside} }}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "server { listen 127.0.0.1:80; location ~ /a { location /a/b { } location ~ /c { } location = /a { } } }",
+        "server { listen 127.0.0.1:80; server_name a*; } server { listen 127.0.0.1:81; server_name b; }",
+        "server { listen 127.0.0.1:80; large_client_header_buffers 4 512; }",
+        "server { listen 127.0.0.1:80; location / { proxy_cookie_flags a foo; proxy_pass http://127.0.0.1:1; } }",
+        "server { listen 127.0.0.1:80; return 200 $ssl_curve$ssl_sigalgs$ssl_early_data$ssl_ech_status$http3; }",
+    ],
+)
+def test_taken(text: str) -> None:
+    load_http(text)
+
+
+def test_a_wildcard_where_none_may_be_among_several_servers() -> None:
+    text = "server { listen 127.0.0.1:80; server_name a*; } server { listen 127.0.0.1:80; server_name b; }"
+    with pytest.raises(ConfigError, match=r'invalid server name or wildcard "a\*" on 127\.0\.0\.1:80'):
+        load_http(text)

@@ -68,3 +68,10 @@ async def test_the_server_blocks_own_is_not_inherited() -> None:
 def test_those_that_pass_on_are_in_nginxs_order() -> None:
     names = [module.name for module in HTTP_MODULES if module.passes]
     assert names == ["proxy", "fastcgi", "uwsgi", "scgi", "tunnel", "memcached"]
+
+
+@pytest.mark.parametrize("inside", ["deny all;", "deny all; auth_basic off;"])
+async def test_satisfy_any_says_what_a_rule_forbids(inside: str) -> None:
+    async with serving(f"server {{ listen 127.0.0.1:80; satisfy any; {inside} }}") as engine:
+        assert (await engine.get("/")).status == 403
+        assert [line for line in engine.log.lines if "access forbidden by rule" in line]

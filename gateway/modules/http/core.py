@@ -258,6 +258,19 @@ def _server(name: str, arguments: Any, setter: Any) -> Directive:
     return Directive(name, HTTP | SERVER, arguments, setter, level="server")
 
 
+_POOL_SIZE: Final = 512  # connection_pool_size, of which nothing is taken here
+
+
+def set_large_buffers(conf: ServerConf, command: Command) -> None:
+    _set_large_buffers(conf, command)
+    if conf.large_client_header_buffers[1] < _POOL_SIZE:
+        command.fail(
+            'the "large_client_header_buffers" size must be equal to or greater than "connection_pool_size"'
+        )
+
+
+_set_large_buffers: Final = bufs("large_client_header_buffers")
+
 module = HttpModule(
     name="http_core",
     server=ServerConf,
@@ -268,7 +281,7 @@ module = HttpModule(
     directives=(
         _server("client_header_timeout", take(1), time_s("client_header_timeout")),
         _server("client_header_buffer_size", take(1), size("client_header_buffer_size")),
-        _server("large_client_header_buffers", take(2), bufs("large_client_header_buffers")),
+        _server("large_client_header_buffers", take(2), set_large_buffers),
         _server("max_headers", take(1), number("max_headers")),
         _server("ignore_invalid_headers", FLAG, flag("ignore_invalid_headers")),
         _server("underscores_in_headers", FLAG, flag("underscores_in_headers")),

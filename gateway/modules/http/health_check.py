@@ -295,12 +295,10 @@ def _make_probe(
     if directive.type == "tcp":
         return ConnectProbe(conf)
     if kind is proxy.module:
-        sets_host = any(name.lower() == b"host" for name, _ in conf.set_headers)
-
         def make_http() -> tuple[Request, list[tuple[bytes, bytes]]]:
             request = make_request()
             request.state[proxy.module] = conf.passing.destination
-            fields = proxy.own_fields(conf, conf.passing.destination, request, sets_host=sets_host)
+            fields = proxy.own_fields(conf, conf.passing.destination, request)
             return request, [field for field in fields if field[0].lower() not in _OWN]
 
         return HttpProbe(conf, make_http, target, match, directive.keepalive_s, tls)

@@ -58,7 +58,7 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
                 if error.errno in (errno.ENOTDIR, errno.ENAMETOOLONG, errno.EACCES):
                     return _refuse(request, path, error)
                 if not tested:
-                    status = _test_directory(request, directory)
+                    status = _test_directory(request, directory, path)
                     if status is not None:
                         return status
                     tested = True
@@ -82,17 +82,18 @@ def _refuse(request: Request, path: bytes, error: FileError) -> int:
     return 404
 
 
-def _test_directory(request: Request, directory: bytes) -> int | None:
-    """Whether the directory itself is there; its status if not."""
-    name = directory.rstrip(b"/") or b"/"
+def _test_directory(request: Request, directory: bytes, path: bytes) -> int | None:
+    """Whether the directory itself is there; its status if not. `path`: of the index that was not found in it."""
+    name = directory[:-1] if directory.endswith(b"/") and len(directory) > 1 else directory
     try:
         found = file_access.test_file(request, name)
     except FileError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):
+            return 403
         if error.errno == errno.ENOENT:
-            return _refuse(request, name, error)
+            return _refuse(request, path, error)
         if error.errno == errno.EACCES:
-            # The directory's parent may not be entered: its files could not be read either.
-            return _refuse(request, name, error)
+            return None  # what is in it could be looked at, so it may be entered
         request.log("crit", error.message, OSError(error.errno, ""))
         return 500
     if found.is_dir:

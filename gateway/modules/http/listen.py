@@ -7,8 +7,9 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import Conf, setting
 from gateway.config.directive import SERVER, Command, Directive, at_least
+from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader
 from gateway.config.text import to_bytes
 from gateway.core.addresses import parse_listen
@@ -62,8 +63,6 @@ def set_server_name(conf: Any, command: Command) -> None:
         name = text.lower() if text != "$hostname" else socket.gethostname().lower()
         if text == "." or (text.startswith("*") and (len(text) < 3 or text[1] != ".")):
             command.fail(f'server name "{text}" is invalid')
-        if not text.startswith(".") and "*" in text and not _wildcard(name):
-            command.fail(f'invalid server name or wildcard "{text}" on {_listens(server)}')
         server.names.append(ServerName(to_bytes(name), server, None, command.where))
 
 
@@ -76,16 +75,18 @@ def _first_name(text: str, command: Command) -> str:
     return text.lower() if not text.startswith("~") else text
 
 
-def _wildcard(name: str) -> bool:
-    return (name.startswith("*.") and "*" not in name[1:]) or (name.endswith(".*") and "*" not in name[:-1])
+def check_wildcards(group: list[Listen]) -> None:
+    """Refuse a name with an asterisk where none may be; a server that is alone at its address is not asked for it.
 
-
-def _listens(server: Any) -> str:
-    """Where a server is, of either block."""
-    listens = next(
-        (conf.listens for conf in server.scope.confs.values() if getattr(conf, "listens", UNSET) is not UNSET), ()
-    )
-    return listens[0].address.text if listens else "0.0.0.0:80"
+    Errors: ConfigError.
+    """
+    if len(group) == 1:
+        return
+    for listen in group:
+        for name in listen.server.names:
+            if name.no_wildcard():
+                words = name.name.decode("utf-8", "surrogateescape")
+                raise ConfigError(f'invalid server name or wildcard "{words}" on {listen.address.text}')
 
 
 def settle(cycle: HttpCycle, loader: Loader) -> None:
@@ -96,6 +97,7 @@ def settle(cycle: HttpCycle, loader: Loader) -> None:
 
 def _servers_of(group: list[Listen], loader: Loader) -> AddressServers:
     """All that listens on one address."""
+    check_wildcards(group)
     servers = AddressServers()
     servers.default = default_of(group)
     for listen in group:

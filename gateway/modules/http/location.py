@@ -87,7 +87,8 @@ def _check_nesting(location: Location, outer: Location, command: Command) -> Non
         command.fail(f'location "{name}" cannot be inside the named location "{around}"')
     if location.named:
         command.fail(f'named location "{name}" can be on the server level only')
-    if location.regex is None and outer.regex is None and not location.name.startswith(outer.name):
+    # Inside a regular expression too, whose text is its name: nginx compares letters.
+    if location.regex is None and not location.name.startswith(outer.name):
         command.fail(f'location "{name}" is outside location "{around}"')
 
 

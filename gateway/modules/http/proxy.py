@@ -30,7 +30,7 @@ from gateway.core.template import Template
 from gateway.core.variables import Variable
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers, cycle_of, default_temp_path, location_of, template, template_setting
-from gateway.modules.http.proxy_codec import CachedProxyCodec, ProxyCodec
+from gateway.modules.http.proxy_codec import CachedProxyCodec, ProxyCodec, host_field
 from gateway.modules.http.proxy_rewrite import add_cookie_domain, add_cookie_flags, add_cookie_path, add_redirect
 from gateway.upstream.cache.exchange import CachingExchange
 from gateway.upstream.exchange.conditions import Condition
@@ -162,16 +162,12 @@ def settle(scope: Scope, loader: Loader) -> None:
     default_temp_path(scope, loader, module, "temp_path", "proxy_temp")
 
 
-def own_fields(conf: LocationConf, destination: Destination, request: Request, *, sets_host: bool) -> list[Field]:
+def own_fields(conf: LocationConf, destination: Destination, request: Request) -> list[Field]:
     """Host and what proxy_set_header says."""
-    fields: list[Field] = []
-    if not sets_host:
-        fields.append((b"Host", destination.host))
-    for name, value in conf.set_headers:
-        text = value(request)
-        if text:
-            fields.append((name, text))
-    return fields
+    host = host_field(conf, destination)
+    fields: list[Field] = [(b"Host", host if isinstance(host, bytes) else host(request))]
+    fields += [(name, value(request)) for name, value in conf.set_headers if name.lower() != b"host"]
+    return [field for field in fields if field[1]]
 
 
 def plan(conf: LocationConf, location: Location) -> Contribution:
@@ -227,11 +223,8 @@ async def _run_variable(request: Request, conf: LocationConf, passing: ProxyPass
         find = functools.partial(passing.passing.find, request, target, conf)
         result = CachingExchange(request, conf, *codecs, None, find).run()
         return result if result is None or isinstance(result, int) else await result
-    found = await passing.passing.find(request, target, conf)
-    if isinstance(found, int):
-        return found
-    result = Exchange(request, conf, ProxyCodec(conf, destination, b"", whole=True), found).run()
-    return result if result is None or isinstance(result, int) else await result
+    exchange = Exchange(request, conf, ProxyCodec(conf, destination, b"", whole=True), None)
+    return await exchange.run_found(functools.partial(passing.passing.find, request, target, conf))
 
 
 def _proxy_host(request: Request) -> bytes | None:
@@ -247,7 +240,7 @@ def _proxy_port(request: Request) -> bytes | None:
 def _add_forwarded(request: Request) -> bytes | None:
     forwarded: bytes | None = request.head.combined(b"x-forwarded-for")
     address: bytes = request.connection.remote()[0]
-    return forwarded + b", " + address if forwarded else address
+    return address if forwarded is None else forwarded + b", " + address
 
 
 module = HttpModule(

@@ -34,6 +34,23 @@ _OWN: Final = frozenset(
 )
 
 
+def host_field(conf: LocationConf, destination: Destination) -> Any:
+    """What Host says, or what finds it for a request: the last proxy_set_header of it, or where the request goes.
+
+    HTTP/1.1 has always one (RFC 9110, 7.2): an empty one is not sent, and what it is without the directive is.
+    """
+    values = [value for name, value in conf.set_headers if name.lower() == b"host"]
+    if not values:
+        return destination.host
+    value = values[-1]
+    default = destination.host if conf.http_minor else b""
+    if value.constant is not None:
+        return value.constant or default
+    if not default:
+        return value.shortest
+    return lambda request: value(request) or default
+
+
 class ProxyCodec(Codec):
     """HTTP/1.x with the settings of one location, towards one URL.
 
@@ -55,8 +72,8 @@ class ProxyCodec(Codec):
         names = {name.lower() for name, _ in conf.set_headers}
         self.sets_length = b"content-length" in names
         self.sets_transfer = b"transfer-encoding" in names
-        own: list[tuple[bytes, Any]] = [] if b"host" in names else [(b"Host", destination.host)]
-        own += [(name, value.shortest) for name, value in conf.set_headers]
+        own: list[tuple[bytes, Any]] = [(b"Host", host_field(conf, destination))]
+        own += [(name, value.shortest) for name, value in conf.set_headers if name.lower() != b"host"]
         replaced = conditions.FIELDS if caching else ()
         own += [(name, value) for name, value in replaced if value and name.lower() not in names]
         hidden = _OWN.union(names, (name.lower() for name, _ in replaced))
@@ -77,6 +94,7 @@ class ProxyCodec(Codec):
             target = request_target(request, self.uri, self.location, self.whole)
         if not target:
             raise RequestRefused(500, b"zero length URI to proxy")
+        asking.asked_uri = target
         body = None
         if self.own_body is not None:
             body = self.own_body(request)

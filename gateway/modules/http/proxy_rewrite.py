@@ -7,9 +7,8 @@ from typing import Any
 
 from gateway.config.conf import UNSET
 from gateway.config.directive import Command
-from gateway.config.text import to_bytes
 from gateway.http.setters import regex, template
-from gateway.upstream.exchange.rewriting import FlagRule, Rule, check_flag, domain_rule, prefix_rule, regex_rule
+from gateway.upstream.exchange.rewriting import FlagRule, Rule, domain_rule, prefix_rule, regex_rule
 
 
 def _rule(command: Command, plain: Callable[[Any, Any], Rule], *, caseless: bool = False) -> Rule:
@@ -101,11 +100,5 @@ def add_cookie_flags(conf: Any, command: Command) -> None:
 
     flags = []
     for word in words:
-        flag = template(command, word)
-        if flag.constant is not None:
-            try:
-                check_flag(to_bytes(word))
-            except ValueError:
-                command.fail(f'invalid parameter "{word}"')
-        flags.append(flag)
+        flags.append(template(command, word))  # one that is none has no effect, as one made of variables has not
     _add(conf, "cookie_flags", FlagRule(matches, flags))

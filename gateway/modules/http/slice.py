@@ -15,8 +15,7 @@ from gateway.config.directive import EVERYWHERE, Directive, size, take
 from gateway.config.units import MAX_INTEGER
 from gateway.core.pieces import Piece
 from gateway.core.variables import Variable
-from gateway.http.module import NOTHING, BodyFilter, Contribution, FilterFinalize, HttpModule
-from gateway.http.status import CLOSE
+from gateway.http.module import ERROR, NOTHING, BodyFilter, Contribution, FilterFinalize, HttpModule
 from gateway.http.subrequest import placed_clone
 from gateway.modules.http.range import CONTENT_OFFSET, SinglePart
 
@@ -74,7 +73,10 @@ def _first(request: Request) -> int:
 
 def _refuse(request: Request, words: bytes) -> FilterFinalize:
     request.log("error", words)
-    return FilterFinalize(CLOSE)
+    main = request.main
+    if main is not request and main.head_sent:
+        main.output.send(main, [], False, True)  # what is there of the answer reaches the client
+    return FilterFinalize(ERROR)
 
 
 def filter_head(request: Request) -> BodyFilter | None:

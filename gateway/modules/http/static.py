@@ -58,6 +58,7 @@ def serve(request: Request) -> Result:
 def send_file(request: Request, file: OpenedFile) -> Result:
     """Answer 200 with this file, its type by the URI's extension."""
     response = request.response
+    request.action = b" while sending response to client"
     response.status = 200
     size = response.content_length = file.size
     etag, last_modified = validators(file)

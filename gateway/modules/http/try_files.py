@@ -49,7 +49,7 @@ def set_try_files(conf: LocationConf, command: Command) -> None:
 
 def plan(settings: LocationConf, location: Location) -> Contribution:
     tries: Tries | None = settings.tries
-    if tries is None:
+    if tries is None or location.nameless:  # an `if` that holds loses them, and so does a limit_except
         return NOTHING
 
     aliased_by_regex = location.core.alias_length < 0
@@ -72,6 +72,8 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
         if tries.fallback is None:
             return tries.status
         target = tries.fallback(request)
+        if tries.fallback.constant is None:
+            target = _below_alias(request, target)
         if target.startswith(b"@"):
             return request.named_location(target)
         uri, args = request.split_uri(target)
@@ -92,10 +94,18 @@ def place(request: Request, name: bytes, has_variables: bool) -> tuple[bytes, by
     length = core.alias_length
     if length < 0:
         return base + name, name
-    front = request.uri[:length]
-    if has_variables and name.startswith(front):
-        name = name[length:]
-    return base + name, front + name
+    if has_variables:
+        name = _below_alias(request, name)
+    return base + name, request.uri[:length] + name
+
+
+def _below_alias(request: Request, name: bytes) -> bytes:
+    """What is made of variables, without its location's part in front where the location has an alias."""
+    core = request.location.core
+    length = core.alias_length
+    if core.alias is None or length < 0 or not name.startswith(request.uri[:length]):
+        return name
+    return name[length:]
 
 
 module = HttpModule(

@@ -89,7 +89,7 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
 def http2(request: Request) -> bytes | None:
     """h2 over TLS, h2c without; empty for HTTP/1."""
     if request.http_version != 20:
-        return None
+        return b""
     return b"h2" if request.scheme == b"https" else b"h2c"
 
 

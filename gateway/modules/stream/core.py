@@ -82,8 +82,8 @@ def _port(number: int) -> bytes:
 def _proxy(part: str) -> Getter:
     def get(session: Session) -> bytes | None:
         header = session.proxy
-        if header is None:
-            return None
+        if header is None or not header.source:
+            return None  # UNKNOWN, LOCAL: as if there were no header
         value: bytes | int = getattr(header, part)
         return value if isinstance(value, bytes) else _port(value)
 

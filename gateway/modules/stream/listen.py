@@ -9,7 +9,7 @@ from gateway.config.conf import Conf, setting
 from gateway.config.directive import Command, Context, Directive, at_least
 from gateway.config.loader import Loader
 from gateway.core.variables import Variable
-from gateway.modules.http.listen import set_server_name
+from gateway.modules.http.listen import check_wildcards, set_server_name
 from gateway.serving.listen import Listen, SetListen, default_of, place
 from gateway.serving.listening import Listening
 from gateway.serving.server_names import ServerName
@@ -35,6 +35,7 @@ def settle(cycle: StreamCycle, loader: Loader) -> None:
 
 def _server_of(group: list[Listen], loader: Loader) -> AddressServer:
     """Servers are told apart by names alone, which only TLS brings."""
+    check_wildcards(group)
     made = AddressServer(
         default_of(group), any(listen.proxy_protocol for listen in group), any(listen.ssl for listen in group)
     )

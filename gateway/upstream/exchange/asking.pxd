@@ -31,6 +31,7 @@ cdef class Asking(Watcher):
     cdef public UpstreamHead head
     cdef public Lane lane
     cdef public bytes packet
+    cdef public bytes asked_uri
     cdef public bint pass_body
     cdef public PeerState peer
     cdef public PeerState asked

@@ -94,6 +94,7 @@ class Asking(Watcher):
         self.connection: Connection | None = None
         self.attempt = _NOT_YET
         self.packet = b""
+        self.asked_uri = b""  # where the protocol has one: for the error log
         self.head: UpstreamHead | None = None
         self.trailers: list[tuple[bytes, bytes]] = []
         self.reader: Reader | None = None
@@ -119,8 +120,8 @@ class Asking(Watcher):
         """The `upstream: "…"` of the error log."""
         peer = self.asked
         if peer is not None:
-            return self.codec.schema + peer.name + (b":" if peer.is_unix else b"")
-        return self.codec.schema + self.upstream.name if self.attempt.name is not None else None
+            return self.codec.schema + peer.name + (b":" if peer.is_unix else b"") + self.asked_uri
+        return self.codec.schema + self.upstream.name + self.asked_uri if self.attempt.name is not None else None
 
     def log(self, level: str, message: bytes, stage: Stage | None = None) -> None:
         """A line with nginx's "while …" behind it."""

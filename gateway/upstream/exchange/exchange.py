@@ -9,13 +9,13 @@ with the types of exchange.pxd.
 from __future__ import annotations
 
 import errno
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.errors import HeadError
 from gateway._fast.uri import safe_uri
 from gateway.core.lane import current_fibre
-from gateway.http.body import BodyError, read_body, read_body_nowait, read_body_part
+from gateway.http.body import BodyError, ClientEnded, read_body, read_body_nowait, read_body_part
 from gateway.http.module import DONE, OK, RESTART, Result
 from gateway.http.output import CONNECTION_FAILED
 from gateway.upstream.exchange import pipe, storing, tunnel
@@ -28,6 +28,7 @@ from gateway.upstream.peers.peers import Outcome
 
 if TYPE_CHECKING:
     from gateway.upstream.peers.peers import Peer
+    from gateway.upstream.peers.upstreams import Upstream
 
 CLIENT_CLOSED: Final = 499
 # Members of enums, bound: a look-up in an enum costs more than a system call.
@@ -35,6 +36,9 @@ _OK: Final = Outcome.OK
 _READING_BODY: Final = Stage.READING_BODY
 _X_ACCEL_REDIRECT: Final = int(Ignore.X_ACCEL_REDIRECT)
 _X_ACCEL_BUFFERING: Final = int(Ignore.X_ACCEL_BUFFERING)
+# What a filter says that it happened in, in the error log.
+_READING_HEAD: Final = b" while reading response header from upstream"
+_SENDING: Final = b" while sending to client"
 _SPECIAL: Final = 300  # from here on a status may have an error page
 # What _go_on() begins with.
 Step = int  # a number of C's, see exchange.pxd
@@ -51,13 +55,27 @@ class Exchange(Asking):
     def run(self) -> Result | Awaitable[Result]:
         """The content handler. DONE: the exchange goes on by itself, and with the request at its end."""
         head = self.request.head
-        if head.content_length > 0 or head.chunked or head.expect_100:
+        if head.content_length >= 0 or head.chunked or head.expect_100:
             return self._run_after_body()
         return self._begin()
 
     async def _run_after_body(self) -> Result:
         status = await self._take_request_body()
         result = self._begin() if status is None else status
+        return result if result is None or isinstance(result, int) else await result
+
+    async def run_found(self, find: Callable[[], Awaitable[Upstream | int]]) -> Result:
+        """run(), where variables name the upstream: it is found when the request's body is here."""
+        head = self.request.head
+        if head.content_length >= 0 or head.chunked or head.expect_100:
+            status = await self._take_request_body()
+            if status is not None:
+                return status
+        found = await find()
+        if isinstance(found, int):
+            return found
+        self.upstream = found
+        result = self._begin()
         return result if result is None or isinstance(result, int) else await result
 
     def _begin(self) -> Result | Awaitable[Result]:
@@ -189,6 +207,7 @@ class Exchange(Asking):
     def _bad_body(self, error: BodyError) -> int:
         request = self.request
         request.keepalive = False
+        request.aborted = request.aborted or isinstance(error, ClientEnded)
         if error.message:
             self.log(error.level, error.message)
         if request.head_sent:
@@ -318,6 +337,7 @@ class Exchange(Asking):
         self.check_client_error()
         status = attempt.status = status_of(condition)
         if not choice.tries or not self._may_go_on(condition):
+            self.request.action = _SENDING
             return status
         return None
 
@@ -352,6 +372,7 @@ class Exchange(Asking):
         ):
             self._begin_body(head)
             self.intercepted(head)
+            request.action = _SENDING
             return head.status
         if (head.status >= 400 or request.head.upgrade is not None) and request.cycle.diagnosis is not None:
             request.cycle.diagnosis.answered(self)
@@ -364,6 +385,7 @@ class Exchange(Asking):
         if head.redirect is not None and not ignored & _X_ACCEL_REDIRECT:
             return self._redirect(head)
         self.copy_head(head)
+        request.action = _READING_HEAD
         if head.status == 101 and request.head.upgrade is not None:
             if request.main is not request:
                 self.request.log("error", b"connection upgrade in subrequest")
@@ -379,6 +401,7 @@ class Exchange(Asking):
         if not buffering:
             request.limit_rate = 0
         without_body = request.send_head()
+        request.action = _SENDING
         keeps = self.keeps(head, buffering)
         if without_body and not keeps:
             return self.finish([])

@@ -109,23 +109,27 @@ class Passing:
     async def run(
         self, request: Request, conf: UpstreamConf, codec: Codec, exchange: type[Exchange] = Exchange
     ) -> Result:
-        """Find where this request goes, and let it go there."""
-        found = await self.found(request, conf)
-        if isinstance(found, int):
-            return found
-        result = exchange(request, conf, codec, found).run()
-        return result if result is None or isinstance(result, int) else await result
+        """Find where this request goes, and let it go there: the address is looked up once its body is here."""
+        target = self.target(request)
+        if target is None:
+            return 500
+        asked = exchange(request, conf, codec, None)
+        return await asked.run_found(functools.partial(self.find, request, target, conf))
 
-    async def found(self, request: Request, conf: UpstreamConf) -> Upstream | int:
-        """The upstream that the variables name for this request; a status if there is none."""
+    def target(self, request: Request) -> Target | None:
+        """What the variables name for this request, if that can be an address."""
         assert self.template is not None
         text = strip_scheme(self.template(request), self.schemes)
         try:
-            target = parse_target(text)
+            return parse_target(text)
         except ValueError as error:
             request.log("error", b'%b in upstream "%b"' % (str(error).encode(), text))
-            return 500
-        return await self.find(request, target, conf)
+            return None
+
+    async def found(self, request: Request, conf: UpstreamConf) -> Upstream | int:
+        """The upstream that the variables name for this request; a status if there is none."""
+        target = self.target(request)
+        return 500 if target is None else await self.find(request, target, conf)
 
     async def find(self, request: Request, target: Target, conf: UpstreamConf | None = None) -> Upstream | int:
         """The upstream that a target of the run time names; a status if there is none."""

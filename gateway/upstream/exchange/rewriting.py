@@ -131,12 +131,6 @@ class FlagRule:
         return changed + [(flag, added[flag]) for flag in (_SECURE, _HTTP_ONLY, _SAME_SITE) if flag in added]
 
 
-def check_flag(word: bytes) -> None:
-    """Errors: ValueError for what is no flag."""
-    if word.lower() not in _ADDED and word.lower() not in _TAKEN:
-        raise ValueError(word)
-
-
 def rewrite_cookie(
     request: Request, value: bytes, domains: Sequence[Rule], paths: Sequence[Rule], flags: Sequence[FlagRule]
 ) -> bytes | None:

@@ -82,8 +82,9 @@ class Outcome(IntFlag):
 
     OK = 0
     NEXT = 1  # asked to go on to another peer, but this one is not to blame (403, 404)
-    # A connection kept from earlier had ended: the peer may be asked anew. nginx counts that as a failure, so that a
-    # request ends with 502 when two of three peers have just closed an idle connection and the third is down.
+    # A connection kept from earlier had ended: that is no attempt that `tries` counts, so a peer without others is
+    # asked anew, on a new connection. Among several another one has its turn. Nor is it the peer's failure, as it is
+    # in nginx.
     STALE = 2
     FAILED = 4
 
@@ -373,9 +374,7 @@ class Choice:
         single = self.group.single
         disabled = peer.give(outcome is _FAILED, single, now)
         if outcome is Outcome.STALE:
-            for index, other in enumerate(self.peers):
-                if other is peer:
-                    self.tried &= ~(1 << index)
+            pass
         elif single:
             self.tries = 0
         elif self.tries:

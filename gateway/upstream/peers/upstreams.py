@@ -122,6 +122,7 @@ class Upstreams:
                 # a *_pass before this block named it
                 upstream = earlier
                 upstream.explicit, upstream.where, upstream.name = True, where, name
+                upstream.servers.clear()
                 del self._implicit[host, port]
         if upstream is None:
             upstream = Upstream(name, explicit=True, where=where)

@@ -22,8 +22,6 @@ def load(lines: str, passing: str = "proxy_pass http://127.0.0.1:1/x/;") -> None
         ("proxy_cookie_path one;", 'invalid parameter "one"'),
         ("proxy_cookie_path off; proxy_cookie_path a b;", '"proxy_cookie_path" directive is duplicate'),
         ("proxy_cookie_flags one;", 'invalid parameter "one"'),
-        ("proxy_cookie_flags one sweet;", 'invalid parameter "sweet"'),
-        ("proxy_cookie_flags one samesite=perhaps;", 'invalid parameter "samesite=perhaps"'),
         ("proxy_cookie_flags off; proxy_cookie_flags one secure;", '"proxy_cookie_flags" directive is duplicate'),
     ],
 )

@@ -84,3 +84,23 @@ def test_refused(lines: str, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_http(f"server {{ listen 127.0.0.1:8080; {lines} }}")
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "address"),
+    [
+        ("1.2.3.4:5", b"1.2.3.4"),
+        ("1.2.3.4:65535", b"1.2.3.4"),
+        ("1.2.3.4:0", b"127.0.0.1"),  # no port at all
+        ("1.2.3.4:65536", b"127.0.0.1"),
+        ("1.2.3.4:", b"127.0.0.1"),
+        ("[2001:db8::1]:5", b"2001:db8::1"),
+        ("[2001:db8::1]:0", b"127.0.0.1"),
+        ("[2001:db8::1]", b"2001:db8::1"),
+        ("[2001:db8::1]x", b"127.0.0.1"),
+    ],
+)
+async def test_a_port_behind_the_address(field: str, address: bytes) -> None:
+    text = 'server { listen 127.0.0.1:80; set_real_ip_from 127.0.0.1; return 200 "$remote_addr"; }'
+    async with serving(text) as engine:
+        assert (await engine.get("/", {"X-Real-IP": field})).body == address

@@ -249,3 +249,26 @@ def test_mistakes(directive: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_http(server(f"location / {{ {directive}{end} }}"))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("inside", "status", "body"),
+    [
+        ("return 503 '{\"s\":$status}';", 503, b'{"s":503}'),
+        ('return 200 "$status";', 200, b"200"),
+        ("error_page 503 = @n; return 503;", 200, b"n 200"),
+        ("error_page 503 @n; return 503;", 503, b"n 503"),
+        ("error_page 503 =418 @n; return 503;", 418, b"n 418"),
+        ("set $s $status; return 200 $s;", 200, b"000"),
+    ],
+)
+async def test_the_status_in_the_text_of_a_return(inside: str, status: int, body: bytes) -> None:
+    text = f'server {{ listen 127.0.0.1:80; location / {{ {inside} }} location @n {{ return 200 "n $status"; }} }}'
+    async with serving(text) as engine:
+        reply = await engine.get("/")
+        assert (reply.status, reply.body) == (status, body)
+
+
+async def test_the_status_in_a_redirect() -> None:
+    async with serving("server { listen 127.0.0.1:80; return 301 /x$status; }") as engine:
+        assert (await engine.get("/")).header("location") == b"http://localhost/x301"

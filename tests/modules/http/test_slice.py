@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine import Engine, serving
+from tests.engine import Engine
 from tests.fakes import farm
 from tests.http_peers import Heard, answering
+from tests.modules.http.test_log import serving
 from tests.upstream.cache.caching import state
 from tests.upstream.exchange.test_exchange import lines
 
@@ -26,13 +27,13 @@ def part(heard: Heard, *fields: bytes, whole: bytes = WHOLE) -> bytes:
 
 @contextlib.asynccontextmanager
 async def sliced(
-    answer: Callable[[Heard], bytes], tmp_path: Path, heard: list[Heard], inside: str = ""
+    answer: Callable[[Heard], bytes], tmp_path: Path, heard: list[Heard], inside: str = "", outside: str = ""
 ) -> AsyncIterator[Engine]:
     async with farm(tmp_path) as peers:
         address = await peers.tcp(answering(answer, heard))
         (tmp_path / "cache").mkdir(exist_ok=True)
         text = f"""proxy_temp_path {tmp_path}; proxy_cache_path {tmp_path}/cache keys_zone=a:1m;
-            server {{ listen 127.0.0.1:8080; location / {{ slice 5; proxy_pass http://{address};
+            {outside} server {{ listen 127.0.0.1:8080; location / {{ slice 5; proxy_pass http://{address};
             proxy_set_header Range $slice_range; {inside} }} }}"""
         async with serving(text) as engine:
             yield engine
@@ -138,3 +139,17 @@ async def test_without_the_variable_nothing_is_sliced(tmp_path: Path) -> None:
             assert (await engine.get("/")).body == b"ok\n"
             assert (await engine.get("/off")).body == b"ok\n"
     assert not any(b"range" in request.fields for request in heard)
+
+
+async def test_what_came_before_a_changed_part_is_sent_and_logged_as_it_was(tmp_path: Path) -> None:
+    def changing(heard: Heard) -> bytes:
+        return part(heard, b'ETag: "%b"' % (b"a" if heard.fields[b"range"] == b"bytes=0-4" else b"b"))
+
+    log = tmp_path / "log"
+    logged = 'log_format s "$status $body_bytes_sent";'
+    async with sliced(changing, tmp_path, [], f"access_log {log} s;", logged) as engine:
+        data = await engine.raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert data.startswith(b"HTTP/1.1 200 OK\r\n") and data.endswith(b"\r\n\r\n01234")
+        line = next(line for line in engine.log.lines if "etag mismatch in slice response" in line)
+        assert "etag mismatch in slice response while reading response header from upstream, client" in line
+    assert log.read_text() == "200 5\n"

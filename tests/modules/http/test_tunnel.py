@@ -9,6 +9,7 @@ from trio.testing import MockClock
 from gateway.config.errors import ConfigError
 from tests.engine import load_http, serving
 from tests.fakes import Peer, farm
+from tests.http_peers import closing
 from tests.upstream.exchange.test_exchange import lines
 
 CONNECT = b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n\r\n"
@@ -156,3 +157,26 @@ def test_settings() -> None:
     load_http("server { listen 127.0.0.1:1; tunnel_pass; tunnel_buffer_size 64k; tunnel_next_upstream_tries 2; }")
     with pytest.raises(ConfigError, match="invalid value"):
         load_http("server { listen 127.0.0.1:1; tunnel_next_upstream http_500; }")
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["tunnel_pass 127.0.0.1:1;", "tunnel_pass; deny all;", "return 403;", "return 200 x;", "return 301 /;"],
+)
+async def test_after_a_connect_that_failed_the_connection_ends(inside: str) -> None:
+    # What comes next was meant for the tunnel: read as a request, it would be one that nobody has sent.
+    text = f"""server {{ listen 127.0.0.1:8080; location / {{ {inside} }} location /q {{ tunnel_pass 127.0.0.1:1; }}
+        location /x {{ return 200 hit; }} }}"""
+    async with serving(text) as engine:
+        data = await engine.raw(ask("h:9") + b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert b"\r\nConnection: close\r\n" in data and b"hit" not in data
+
+
+async def test_an_answer_to_connect_has_no_framing(tmp_path: Path) -> None:
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(closing(b"HTTP/1.0 200 OK\r\n\r\nrest"))
+        text = f"""server {{ listen 127.0.0.1:8080; location / {{ proxy_pass http://{address}; }}
+            location /q {{ tunnel_pass 127.0.0.1:1; }} }}"""
+        async with serving(text) as engine:
+            data = await engine.raw(ask("h:9"))
+            assert b"\r\nTransfer-Encoding" not in data

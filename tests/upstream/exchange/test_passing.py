@@ -79,3 +79,15 @@ async def test_a_client_that_goes_away_while_a_name_is_asked_for() -> None:
 @pytest.mark.parametrize("text", [b"a:1", b"uwsgi://a:1", b"Uwsgi://a:1"])
 def test_scheme(text: bytes) -> None:
     assert strip_scheme(text, (b"uwsgi://",)) == b"a:1"
+
+
+@pytest.mark.parametrize("inside", ["proxy_pass http://$h:1234;", "uwsgi_pass $h:1234;", "fastcgi_pass $h:1234;"])
+async def test_the_body_comes_before_the_name_is_looked_up(inside: str, tmp_path: Path) -> None:
+    text = f"""client_body_temp_path {tmp_path};
+        server {{ listen 127.0.0.1:80; set $h nosuch; location / {{ {inside} }}
+            location /no {{ proxy_pass http://$h:; }} }}"""
+    head = b"PUT %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab"
+    async with serving(text) as engine:
+        data = await engine.raw(head % b"/")
+        assert data.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 502 Bad Gateway\r\n")
+        assert (await engine.raw(head % b"/no")).startswith(b"HTTP/1.1 500 ")  # what is no address is refused at once

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,9 @@ from gateway._fast.errors import HeadError
 from gateway._fast.http1_response import parse_response_head
 from gateway.http.response import PLACED, Response
 from gateway.upstream.exchange.response import Hidden, UpstreamHead, digits, set_content_type
+from tests import fakes
+from tests.engine import serving
+from tests.fakes import farm
 
 
 class FakeRequest:
@@ -143,3 +147,19 @@ def test_hidden_by_kind_or_name() -> None:
 
     head.copy(request, Nothing)  # type: ignore[arg-type]
     assert request.response.fields == [(b"CACHE-Control", b"2"), (b"X-Hidden", b"1")]
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        (b"404", b"HTTP/1.1 404 Not Found\r\n"),  # no words of its own: the usual ones
+        (b"404 Gone fishing", b"HTTP/1.1 404 Gone fishing\r\n"),
+        (b"299", b"HTTP/1.1 299 \r\n"),  # RFC 9112 wants the space
+        (b"431", b"HTTP/1.1 431 \r\n"),
+    ],
+)
+async def test_a_cgi_status(status: bytes, line: bytes, tmp_path: Path) -> None:
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(fakes.answer(b"Status: %b\r\nContent-Length: 1\r\n\r\nx" % status))
+        async with serving(f"server {{ listen 127.0.0.1:80; location / {{ uwsgi_pass {address}; }} }}") as engine:
+            assert (await engine.raw(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).startswith(line)

@@ -6,6 +6,7 @@ from gateway.config.errors import ConfigError, Where
 from gateway.upstream.peers.address import inet_address, parse_target
 from gateway.upstream.peers.peers import Server
 from gateway.upstream.peers.upstreams import Upstreams, several, single
+from tests.engine import load_http
 
 HERE = Where("nginx.conf", 7)
 
@@ -76,3 +77,22 @@ def test_of_the_run_time() -> None:
     address = inet_address("127.0.0.1", 1)
     assert single(address).group.single
     assert [peer.name for peer in several(b"x", [address, address]).group.peers] == [address.name] * 2
+
+
+@pytest.mark.parametrize("name", ["192.0.2.7", "[2001:db8::7]"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_group_named_like_an_address(name: str, first: bool) -> None:
+    group = f"upstream {name} {{ server 127.0.0.1:3000; }}"
+    server = f"""server {{ listen 127.0.0.1:80; location / {{ proxy_pass http://{name}; }}
+        location /u {{ uwsgi_pass {name}; }} location /f {{ fastcgi_pass {name}; }}
+        location /s {{ scgi_pass {name}; }} }}"""
+    cycle = load_http(group + server if first else server + group)
+    assert [[peer.name for peer in upstream.group.peers] for upstream in cycle.upstreams.all] == [[b"127.0.0.1:3000"]]
+
+
+def test_a_group_named_like_an_address_has_no_port() -> None:
+    group = "upstream 192.0.2.7 { server 127.0.0.1:3000; }"
+    server = "server { listen 127.0.0.1:80; location / { proxy_pass http://192.0.2.7:80; } }"
+    for text in (group + server, server + group):
+        with pytest.raises(ConfigError, match=r'upstream "192\.0\.2\.7" may not have port 80'):
+            load_http(text)
