@@ -41,7 +41,7 @@ LEFT_OUT = {"access_log", "error_log", "user", "include", "http", "events", "loa
 KNOWN_DIFFERENCES = {
     "disable_symlinks": "nginx speaks of duplicate parameters where we say what is wrong with the second",
     "open_file_cache": "nginx lets off stand twice",
-    "large_client_header_buffers": "the size is compared with connection_pool_size, which has no effect here",
+    "large_client_header_buffers": "nginx finds one that is too small at the block's end, we name its own line",
     "listen 1.5": "nginx -t binds the address",
     "rewrite *": "PCRE2's releases count the place of this error differently",
     "fastcgi_split_path_info *": "PCRE2's releases count the place of this error differently",

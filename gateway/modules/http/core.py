@@ -30,6 +30,7 @@ from gateway.config.directive import (
     take,
     time_s,
 )
+from gateway.config.errors import ConfigError, Where
 from gateway.config.text import to_bytes
 from gateway.core.logs import Log
 from gateway.http.core_variables import VARIABLES
@@ -50,6 +51,8 @@ class ServerConf(Conf):
     client_header_timeout: float = setting(60.0)
     client_header_buffer_size: int = setting(1024)
     large_client_header_buffers: tuple[int, int] = setting((4, 8192))
+    connection_pool_size: int = setting(512)
+    large_buffers_where: Where | None = None  # the line that set one of these two
     max_headers: int = setting(1000)
     ignore_invalid_headers: bool = setting(True)
     underscores_in_headers: bool = setting(False)
@@ -59,6 +62,11 @@ class ServerConf(Conf):
 
     def merge(self, outer: Self | None, nameless: bool = False) -> None:
         Conf.merge(self, outer, nameless)
+        if self.large_client_header_buffers[1] < self.connection_pool_size:
+            raise ConfigError(
+                'the "large_client_header_buffers" size must be equal to or greater than "connection_pool_size"',
+                self.large_buffers_where or (outer.large_buffers_where if outer is not None else None),
+            )
         self.limits = HeadLimits(
             header_buffer_size=self.client_header_buffer_size,
             large_buffers=self.large_client_header_buffers,
@@ -258,18 +266,24 @@ def _server(name: str, arguments: Any, setter: Any) -> Directive:
     return Directive(name, HTTP | SERVER, arguments, setter, level="server")
 
 
-_POOL_SIZE: Final = 512  # connection_pool_size, of which nothing is taken here
+_SMALLEST_POOL: Final = 112  # nginx's, on a machine of 64 bits
+_set_pool_size: Final = size("connection_pool_size")
+_set_large_buffers: Final = bufs("large_client_header_buffers")
+
+
+def set_pool_size(conf: ServerConf, command: Command) -> None:
+    """Nothing is taken from it here: it is the least that large_client_header_buffers may say."""
+    _set_pool_size(conf, command)
+    conf.large_buffers_where = command.where
+    if conf.connection_pool_size < _SMALLEST_POOL:
+        command.fail(f"the pool size must be no less than {_SMALLEST_POOL}")
+    if conf.connection_pool_size % 16:
+        command.fail("the pool size must be a multiple of 16")
 
 
 def set_large_buffers(conf: ServerConf, command: Command) -> None:
     _set_large_buffers(conf, command)
-    if conf.large_client_header_buffers[1] < _POOL_SIZE:
-        command.fail(
-            'the "large_client_header_buffers" size must be equal to or greater than "connection_pool_size"'
-        )
-
-
-_set_large_buffers: Final = bufs("large_client_header_buffers")
+    conf.large_buffers_where = command.where
 
 module = HttpModule(
     name="http_core",
@@ -281,6 +295,7 @@ module = HttpModule(
     directives=(
         _server("client_header_timeout", take(1), time_s("client_header_timeout")),
         _server("client_header_buffer_size", take(1), size("client_header_buffer_size")),
+        _server("connection_pool_size", take(1), set_pool_size),
         _server("large_client_header_buffers", take(2), set_large_buffers),
         _server("max_headers", take(1), number("max_headers")),
         _server("ignore_invalid_headers", FLAG, flag("ignore_invalid_headers")),

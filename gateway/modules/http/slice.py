@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.http.locations import Location
     from gateway.http.request import Request
 
+_POSTPONED: Final = 1460  # less than postpone_output waits in nginx, and is lost when the connection ends
 _CONTENT_RANGE: Final = re.compile(rb"bytes  *(\d+) *- *(\d+) */ *(?:(\d+)|\*) *")
 
 
@@ -75,7 +76,9 @@ def _refuse(request: Request, words: bytes) -> FilterFinalize:
     request.log("error", words)
     main = request.main
     if main is not request and main.head_sent:
-        main.output.send(main, [], False, True)  # what is there of the answer reaches the client
+        main.log_status = main.log_status or main.response.status
+        if main.output.pending() >= _POSTPONED:
+            main.output.send(main, [], False, True)  # what is there of the answer reaches the client
     return FilterFinalize(ERROR)
 
 
