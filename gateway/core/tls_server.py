@@ -106,6 +106,9 @@ def make(conf: TlsConf, objects: Objects, loader: Loader, block: str) -> ServerT
     if conf.ocsp:
         if conf.verify == OPTIONAL_NO_CA:
             raise TlsError('"ssl_ocsp" is incompatible with "ssl_verify_client optional_no_ca"', "ocsp")
+        if conf.ocsp_responder and not conf.ocsp_responder.lower().startswith("http://"):
+            words = f'invalid URL prefix in OCSP responder "{conf.ocsp_responder}" in "ssl_ocsp_responder"'
+            raise TlsError(words, "ocsp_responder")
         from gateway.core.client_ocsp import ClientOcsp
 
         made.ocsp = ClientOcsp(conf, context)

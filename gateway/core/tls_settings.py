@@ -283,12 +283,6 @@ STAPLING: Final = (
 )
 
 
-def _set_responder(conf: Any, command: Command) -> None:
-    if not command.args[0].lower().startswith("http://"):
-        command.fail(f'invalid URL prefix in OCSP responder "{command.args[0]}" in "ssl_ocsp_responder"')
-    string("ocsp_responder")(conf, command)
-
-
 def _set_ocsp_cache(owner: str) -> Setter:
     def set_ocsp_cache(conf: Any, command: Command) -> None:
         """off | shared:name:size."""
@@ -341,7 +335,7 @@ def server_directives(
         declared += STAPLING
         declared += [
             ("ocsp", take(1), enum_("ocsp", _OCSP)),
-            ("ocsp_responder", take(1), _set_responder),
+            ("ocsp_responder", take(1), string("ocsp_responder")),
             ("ocsp_cache", take(1), _set_ocsp_cache(f"{block}_ssl_ocsp")),
         ]
     return tuple(

@@ -45,6 +45,8 @@ KNOWN_DIFFERENCES = {
     "listen 1.5": "nginx -t binds the address",
     "rewrite *": "PCRE2's releases count the place of this error differently",
     "fastcgi_split_path_info *": "PCRE2's releases count the place of this error differently",
+    "modern_browser": "nginx refuses a browser that it does not know without a word",
+    "limit_conn": "a zone without a size is found when the zones are made, after the text was read",
     "zone": "a zone without a size is found when the zones are made, after the text was read",
     "gzip_disable *": "PCRE2's releases count the place of this error differently",
     "ssl_certificate": "nginx names neither the whole path nor the place of a certificate without a key",
