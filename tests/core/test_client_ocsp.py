@@ -90,10 +90,11 @@ def test_what_is_wrong(tmp_path: Path) -> None:
     for more, message in (
         ("ssl_ocsp on; ssl_verify_client optional_no_ca;", '"ssl_ocsp" is incompatible with'),
         ("ssl_ocsp maybe;", 'invalid value "maybe"'),
-        ("ssl_ocsp_responder https://x;", 'invalid URL prefix in OCSP responder "https://x" in "ssl_ocsp_responder"'),
+        ("ssl_ocsp on; ssl_ocsp_responder https://x;", 'invalid URL prefix in OCSP responder "https://x" in "ssl_ocsp'),
         ("ssl_ocsp_cache shared:a;", 'invalid OCSP cache "shared:a"'),
         ("ssl_ocsp_cache shared:a:1k;", 'OCSP cache "shared:a:1k" is too small'),
         ("ssl_ocsp_cache wrong;", 'invalid OCSP cache "wrong"'),
     ):
         with pytest.raises(ConfigError, match=message):
             load_http(site(tmp_path, more))
+    load_http(site(tmp_path, "ssl_ocsp_responder https://x;"))  # without ssl_ocsp nobody looks at it
