@@ -159,10 +159,13 @@ local_time: Final = _LocalTime()
 
 
 def _request_body(request: Request) -> bytes | None:
-    body = request.main.body
+    main = request.main
+    body = main.body
+    head = main.head
+    if body is None and head.content_length == 0 and main.upstream is not None:
+        return b""  # an exchange does not wait for a body that is empty
     if body is None or body.file is not None or body.given:
         return None
-    head = request.main.head
     return body.data() if body.size or head.content_length >= 0 or head.chunked else None
 
 

@@ -142,3 +142,10 @@ async def test_what_stays_in_memory(parts: list[tuple[int, int]], kept: bool, tm
 async def test_an_empty_body_that_was_read_is_an_empty_value(tmp_path: Path) -> None:
     async with serving(BUFFERED % tmp_path) as engine:
         assert (await engine.request("POST", "/b", {"Content-Length": "0"})).header("x") == b"[]"
+
+
+async def test_an_empty_body_behind_an_exchange_is_an_empty_value(tmp_path: Path) -> None:
+    text = """server { listen 127.0.0.1:80; location / { proxy_pass http://127.0.0.1:1;
+        add_header X "[$request_body]" always; } }"""
+    async with serving(text) as engine:
+        assert (await engine.request("POST", "/", {"Content-Length": "0"})).header("x") == b"[]"

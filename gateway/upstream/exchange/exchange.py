@@ -55,7 +55,7 @@ class Exchange(Asking):
     def run(self) -> Result | Awaitable[Result]:
         """The content handler. DONE: the exchange goes on by itself, and with the request at its end."""
         head = self.request.head
-        if head.content_length >= 0 or head.chunked or head.expect_100:
+        if head.content_length > 0 or head.chunked or head.expect_100:
             return self._run_after_body()
         return self._begin()
 
@@ -67,7 +67,7 @@ class Exchange(Asking):
     async def run_found(self, find: Callable[[], Awaitable[Upstream | int]]) -> Result:
         """run(), where variables name the upstream: it is found when the request's body is here."""
         head = self.request.head
-        if head.content_length >= 0 or head.chunked or head.expect_100:
+        if head.content_length > 0 or head.chunked or head.expect_100:
             status = await self._take_request_body()
             if status is not None:
                 return status
