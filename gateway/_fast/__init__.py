@@ -28,9 +28,14 @@ lane, poller, stream, rate, fibre, waits, timers, watcher
     run. `python bench/lane.py`. A watcher is a handler that is a C call: an exchange needs no fibre to wait for its
     upstream, which takes 6,600 of 79,400 instructions off a request on a kept connection (bench/instructions.py).
 
-datagrams, file_slice, http2_head
+http2_reader, hpack, huffman, hpack_tables, http2_head, http2_writer (with http/h2_connection, h2_stream, h2_head)
+    The hpack package, and frames, streams and connections as plain Python objects: a file of 1 KiB over cleartext, 16
+    connections of 10 streams each (`h2load -c 16 -m 10`), took 35 us of the worker and takes 11, a `return` 5; nginx
+    17 and 12 in the same runs, since it sends each answer by a call of its own.
+
+datagrams, file_slice
     Not for speed alone, so that there is nothing before them to measure against. file_slice is what stream sends by
-    sendfile. http2_head writes into RequestHead's spans, which are C.
+    sendfile.
     datagrams is a source of events in the lane, as only C can be, and says where a datagram was sent to.
 
 openssl, x509, ocsp, tls_context, tls_wire, tls_engine, tls_callbacks, tls

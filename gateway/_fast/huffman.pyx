@@ -24,7 +24,8 @@ cdef struct Step:
 cdef uint32_t codes[257]
 cdef uint8_t lengths[257]
 cdef Step steps[STATES][16]
-# Where a text may end: what is left over is the beginning of the end's code, less than a byte of it.
+# Where a text may end: what is left over is the beginning of the end's code. The RFC wants less than a byte of it;
+# nginx takes any.
 cdef bint complete[STATES]
 
 
@@ -45,7 +46,7 @@ cdef int make_codes() except -1:
 cdef int make_steps() except -1:
     cdef int tree[STATES][2]        # a state, or -1 - symbol
     cdef int nodes = 1
-    cdef int symbol, bit, at, state, four, i, _
+    cdef int symbol, bit, at, state, four, i
     for at in range(STATES):
         tree[at][0] = tree[at][1] = 0
     for symbol in range(257):
@@ -75,7 +76,7 @@ cdef int make_steps() except -1:
                     at = 0
             steps[state][four].state = <uint8_t> at
     at = 0
-    for _ in range(8):
+    while at >= 0:
         complete[at] = True
         at = tree[at][1]
     return 0

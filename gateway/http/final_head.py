@@ -6,6 +6,64 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
+    from gateway.http.response import Response
+
+
+class KeptHead:
+    """The last head of a location's settings that said nothing unusual, and what it was made of.
+
+    For a second, the same answer to the same question has the same head: a fifth of a small request is saved.
+    """
+
+    def __init__(self) -> None:
+        self.date: bytes | None = None
+        self.status: int = 0
+        self.keepalive: bool = False
+        self.content_length: int = -1
+        self.content_type: bytes | None = None
+        self.etag: bytes | None = None
+        self.last_modified: bytes | None = None
+        self.fields: list[tuple[bytes, bytes]] = []
+        self.head: bytes = b""
+
+    def is_of(self, response: Response, keepalive: bool, date: bytes) -> bool:
+        """Whether `head` is the one of this response; if not, the caller makes it so."""
+        if (
+            self.date is date
+            and self.status == response.status
+            and self.content_length == response.content_length
+            and self.keepalive == keepalive
+            and self.content_type == response.content_type
+            and self.etag == response.etag
+            and self.last_modified == response.last_modified_text
+            and self.fields == response.fields
+        ):
+            return True
+        self.date = date
+        self.status = response.status
+        self.content_length = response.content_length
+        self.keepalive = keepalive
+        self.content_type = response.content_type
+        self.etag = response.etag
+        self.last_modified = response.last_modified_text
+        self.fields = response.fields
+        return False
+
+
+def is_usual(response: Response) -> bool:
+    """Whether the head says nothing but what a KeptHead compares."""
+    return (
+        len(response.fields) <= 1  # Accept-Ranges is one
+        and response.status_text is None
+        and response.server is None
+        and response.date is None
+        and response.charset is None
+        and response.location is None
+        and response.content_encoding is None
+        and not response.gzip_vary
+        and response.listed is None
+        and (response.last_modified < 0 or response.last_modified_text is not None)
+    )
 
 
 def leave_body_out(request: Request) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway._fast.head_writer import HeadWriter
-from gateway.http.final_head import absolute_location, leave_body_out
+from gateway.http.final_head import KeptHead, absolute_location, is_usual, leave_body_out
 from gateway.http.response import PLACED, Response, http_date
 from gateway.http.status import status_line
 
@@ -40,65 +40,17 @@ def decide_framing(request: Request) -> None:
         response.content_length = -1
 
 
-class KeptHead:
-    """The last head of a location's settings that said nothing unusual, and what it was made of."""
-
-    def __init__(self) -> None:
-        self.date: bytes | None = None
-        self.status: int = 0
-        self.keepalive: bool = False
-        self.content_length: int = -1
-        self.content_type: bytes | None = None
-        self.etag: bytes | None = None
-        self.last_modified: bytes | None = None
-        self.fields: list[tuple[bytes, bytes]] = []
-        self.head: bytes = b""
-
-
 def render_head(request: Request, date: bytes) -> bytes:
     """Everything up to and including the empty line."""
     response = request.response
-    fields = response.fields
-    if (
-        len(fields) > 1  # Accept-Ranges is one
-        or request.chunked
-        or response.status_text is not None
-        or response.server is not None
-        or response.date is not None
-        or response.charset is not None
-        or response.location is not None
-        or response.content_encoding is not None
-        or response.gzip_vary
-        or response.listed is not None
-        or (response.last_modified >= 0 and response.last_modified_text is None)
-        or response.status == 101
-    ):
+    if request.chunked or response.status == 101 or not is_usual(response):
         return _render(request, date)
-    # For a second, the same answer to the same question has the same head: a fifth of a small request is saved.
     core = request.location.core
     kept: KeptHead = core.kept_head
     if kept is None:
         kept = core.kept_head = KeptHead()
-    if (
-        kept.date is date
-        and kept.status == response.status
-        and kept.content_length == response.content_length
-        and kept.keepalive == request.keepalive
-        and kept.content_type == response.content_type
-        and kept.etag == response.etag
-        and kept.last_modified == response.last_modified_text
-        and kept.fields == fields
-    ):
-        return kept.head
-    kept.date = date
-    kept.status = response.status
-    kept.content_length = response.content_length
-    kept.keepalive = request.keepalive
-    kept.content_type = response.content_type
-    kept.etag = response.etag
-    kept.last_modified = response.last_modified_text
-    kept.fields = fields
-    kept.head = _render(request, date)
+    if not kept.is_of(response, request.keepalive, date):
+        kept.head = _render(request, date)
     return kept.head
 
 

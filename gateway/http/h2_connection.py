@@ -7,17 +7,31 @@ its stream, where a reset can drop it.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from gateway._fast.errors import Http2Error
+from gateway._fast.hpack import Decoder
+from gateway._fast.http2_reader import (
+    BLOCK_BEGINS,
+    BLOCK_ENDS,
+    DATA,
+    NOTHING,
+    PING,
+    PRIORITY,
+    RST_STREAM,
+    SETTINGS,
+    SETTINGS_ACK,
+    WINDOW_UPDATE,
+    FrameReader,
+)
+from gateway._fast.http2_writer import FrameWriter
 from gateway.core.logs import LEVELS
 from gateway.http.client import Client
-from gateway.http.h2_fields import FieldReader
 from gateway.http.h2_settings import DEFAULT
 from gateway.http.h2_stream import Http2Stream
 from gateway.http.lingering import Lingering
+from gateway.http.module import Count
 from gateway.protocol import http2_frames as wire
-from gateway.protocol.http2_frames import Frame, FrameReader, Http2Error
 from gateway.serving.worker import crash_text
 
 if TYPE_CHECKING:
@@ -28,6 +42,16 @@ if TYPE_CHECKING:
 _ENOUGH: Final = 64 * 1024
 # Frames that answer the client's (of SETTINGS, PING and the like) and that wait for it to read: nginx's limit.
 _MOST_FRAMES: Final = 10_000
+# More is put on the socket's queue as it is, instead of being copied among the frames.
+_COPIED: Final = 4096
+
+_NO_ERROR: Final = wire.NO_ERROR
+_PROTOCOL_ERROR: Final = wire.PROTOCOL_ERROR
+_FLOW_CONTROL_ERROR: Final = wire.FLOW_CONTROL_ERROR
+_REFUSED_STREAM: Final = wire.REFUSED_STREAM
+_ENHANCE_YOUR_CALM: Final = wire.ENHANCE_YOUR_CALM
+_MAX_WINDOW: Final = wire.MAX_WINDOW
+_DEFAULT_WINDOW: Final = wire.DEFAULT_WINDOW
 
 
 class Http2Connection(Client):
@@ -41,36 +65,40 @@ class Http2Connection(Client):
         self.proxy = before.proxy
         self.handshake = before.handshake
         self.server = before.server  # TLS has chosen it by name
-        self.settings: Http2Settings = self.server.http2_settings or DEFAULT
+        self.core: EngineSettings = self.server.root.core
+        settings: Http2Settings = self.server.http2_settings or DEFAULT
+        self.concurrent_streams = settings.concurrent_streams
+        self.preread_size = settings.preread_size
         limits = self.server.limits
-        self.fields = FieldReader(limits)
-        # A text of rare bytes is longer in Huffman's code than in plain: 30 bits for some.
-        self.reader = FrameReader(4 * self.fields.head_limit + 16384)
+        head_limit = limits.large_buffers * limits.large_buffer_size
+        self.reader = FrameReader(Decoder(limits.large_buffer_size, head_limit))
+        self.out = FrameWriter()  # what the socket was not given yet
         self.streams: dict[int, Http2Stream] = {}
-        self.ready: deque[Http2Stream] = deque()  # those that have data and the window to send it
-        self.ending: deque[tuple[int, Http2Stream]] = deque()  # what was written when a stream's last frame was
+        self.ready: list[Http2Stream] = []  # those that have data and the window to send it
+        self.ending: list[Http2Stream] = []  # those whose last frame is written, in the order in which it was
         self.timed: set[Http2Stream] = set()  # those with a deadline of their own
         self.moved: list[Http2Stream] = []  # sent or received something in this event
+        self.block: Http2Stream | None = None  # the stream whose fields are being read
         self.last_stream = 0
-        self.send_window = wire.DEFAULT_WINDOW
-        self.recv_window = wire.MAX_WINDOW
-        self.initial_window = wire.DEFAULT_WINDOW
+        self.send_window = _DEFAULT_WINDOW
+        self.recv_window = _MAX_WINDOW
+        self.initial_window = _DEFAULT_WINDOW
         self.frame_size = wire.DEFAULT_FRAME_SIZE
         self.settings_acknowledged = False
+        self.table_update = False  # the next block of fields has to say that ours is empty
         self.goaway = False  # said: no stream begins any more
         self.over = False  # nothing is read any more; it closes with its last stream
         self.failed = False  # nothing can be sent any more
         self.blocked = False  # in an event: what is written leaves at its end
+        self.begun = False  # the first event is over
         self.block_until = 0.0  # of a stream's head that is not all here
-        self.late_block = 0  # the stream whose head did not come in time
         self.new_streams = 0  # in this event
         self.canceled_streams = 0  # likewise, by the client: their requests may not know yet
         self.refused_streams = 0
-        self.priority_limit = max(self.settings.concurrent_streams, 100)
+        self.priority_limit = max(self.concurrent_streams, 100)
         self.total_bytes = 0
         self.payload_bytes = 0
         self.idle_events = 0
-        self.begun = False  # the first event is over
         self.frames = 0  # written, and not with the kernel as far as is known
         self.idle_until = self.lane.fresh() + self.server.header_timeout
         self.stalled_until = 0.0  # the socket takes nothing
@@ -81,24 +109,20 @@ class Http2Connection(Client):
         self.worker.connections.add(self)
         if self.core.tcp_nodelay:
             tcp.nodelay()
-        tcp.write(
+        self.out.put(
             wire.settings(
                 (
-                    (wire.MAX_CONCURRENT_STREAMS, self.settings.concurrent_streams),
-                    (wire.INITIAL_WINDOW_SIZE, self.settings.preread_size),
+                    (wire.MAX_CONCURRENT_STREAMS, self.concurrent_streams),
+                    (wire.INITIAL_WINDOW_SIZE, self.preread_size),
                     (wire.MAX_FRAME_SIZE, wire.LARGEST_FRAME_SIZE),
                 )
             )
-            + wire.window_update(0, wire.MAX_WINDOW - wire.DEFAULT_WINDOW)
         )
+        self.out.window_update(0, _MAX_WINDOW - _DEFAULT_WINDOW)
         if self.worker.exiting:
-            self.finalize(wire.NO_ERROR)
+            self.finalize(_NO_ERROR)
             return
-        self.on_event(data)
-
-    @property
-    def core(self) -> EngineSettings:
-        return self.server.root.core
+        self._event(data)
 
     def log(self, message: str, level: str = "info") -> None:
         """A line about the connection; those about a request have its context."""
@@ -111,17 +135,20 @@ class Http2Connection(Client):
 
     # -- events --------------------------------------------------------------------------------------------------
 
-    def on_event(self, data: bytes = b"") -> None:
+    def on_event(self) -> None:
         """The lane's call: something was received, sent, or the peer is gone."""
-        if self.blocked or self.closed:
+        self._event(None)
+
+    def _event(self, data: bytes | None) -> None:
+        if self.blocked or self.stream.fd < 0:
             return
         self.blocked = True
         self.new_streams = self.canceled_streams = 0
         try:
-            if not self.streams and self.begun and not self.reader.incomplete:
+            if not self.streams and self.begun and not self.reader.incomplete():
                 self.idle_events += 1
                 if self.idle_events > 10 * self.core.keepalive_requests:
-                    raise Http2Error(wire.NO_ERROR, "http2 flood detected")
+                    raise Http2Error(_NO_ERROR, "http2 flood detected")
             if data:
                 self._receive(data)
             self._read()
@@ -143,10 +170,10 @@ class Http2Connection(Client):
             if data is None:
                 return
             if not data:
-                if self.streams or self.reader.incomplete:
+                if self.streams or self.reader.incomplete():
                     self.log("client prematurely closed connection")
                 self.failed = True
-                self._finalize(wire.NO_ERROR)
+                self._finalize(_NO_ERROR)
                 return
             self._receive(data)
 
@@ -154,40 +181,59 @@ class Http2Connection(Client):
         reader = self.reader
         reader.feed(data)
         while not self.over:
-            frame = reader.next_frame()
-            if frame is None:
+            event = reader.next()
+            if event == NOTHING:
                 break
-            handler = _HANDLERS.get(frame.type)
-            if handler is not None:
-                handler(self, frame)
+            if event == BLOCK_BEGINS:
+                self._block_begins()
+            elif event == BLOCK_ENDS:
+                self._block_ends()
+            elif event == DATA:
+                self._data()
+            elif event == WINDOW_UPDATE:
+                self._window_update()
+            elif event == RST_STREAM:
+                stream = self.streams.get(reader.stream)
+                if stream is not None:
+                    stream.canceled(reader.value)
+            elif event == SETTINGS:
+                self._settings()
+            elif event == SETTINGS_ACK:
+                self.settings_acknowledged = True
+            elif event == PING:
+                self.frames += 1
+                self.out.ping_ack(reader.part())
+            elif event == PRIORITY:
+                self._priority()
             else:
-                self.log(f"client sent frame with unknown type {frame.type}")
+                self.log(f"client sent frame with unknown type {reader.value}")
             if self.frames > _MOST_FRAMES:
                 self.failed = True  # there is no use in a GOAWAY behind all that
-                raise Http2Error(wire.NO_ERROR, "http2 flood detected")
+                raise Http2Error(_NO_ERROR, "http2 flood detected")
         self.total_bytes += len(data)
         if self.total_bytes // 8 > self.payload_bytes + 1048576:
-            raise Http2Error(wire.NO_ERROR, "http2 flood detected")
+            raise Http2Error(_NO_ERROR, "http2 flood detected")
 
     def on_deadline(self) -> None:
         """The sweep's call: some deadline has passed; which one is to be found."""
         now = self.lane.fresh()
         if self.stalled_until and self.stalled_until <= now:
             self.failed = True
-            self._finalize(wire.NO_ERROR)
+            self._finalize(_NO_ERROR)
         elif self.idle_until and self.idle_until <= now:
-            code = wire.NO_ERROR
-            if self.reader.incomplete:
+            code = _NO_ERROR
+            if self.reader.incomplete():
                 self.log("client timed out (110: Connection timed out)")
-                code = wire.PROTOCOL_ERROR
+                code = _PROTOCOL_ERROR
             self._finalize(code)
-        elif self.block_until and self.block_until <= now:
+        elif self.block is not None and self.block_until and self.block_until <= now:
             self.log("client timed out (110: Connection timed out)")
-            number = self.last_stream = self.late_block = self.reader.block_stream
-            self.streams[number] = Http2Stream(self, number, False)
-            self.streams[number].head_is_late()
+            late, self.block = self.block, None  # what is to come of its fields is read for the table alone
+            self.streams[late.id] = late
+            late.head_is_late()
         for stream in [stream for stream in self.timed if stream.deadline <= now]:
             stream.deadline = 0.0
+            self.timed.discard(stream)
             stream.timed_out()
         self.push()
 
@@ -200,23 +246,57 @@ class Http2Connection(Client):
             self.timed.discard(stream)
 
     def _set_deadline(self) -> None:
-        due = [stream.deadline for stream in self.timed if stream.deadline]
-        due += [until for until in (self.idle_until, self.block_until, self.stalled_until) if until]
-        self.stream.set_deadline(min(due, default=0.0))
+        first = self.idle_until
+        if self.block_until and (not first or self.block_until < first):
+            first = self.block_until
+        if self.stalled_until and (not first or self.stalled_until < first):
+            first = self.stalled_until
+        for stream in self.timed:
+            if not first or stream.deadline < first:
+                first = stream.deadline
+        self.stream.set_deadline(first)
 
     # -- output --------------------------------------------------------------------------------------------------
 
-    def write(self, data: bytes) -> int:
-        """Queue frames; where they end, in bytes of the socket."""
-        tcp = self.stream
-        tcp.write(data)
-        self.total_bytes += len(data)
-        return tcp.sent + tcp.pending
+    def room(self) -> bool:
+        """Whether the socket takes more soon."""
+        return self.stream.pending + self.out.waiting() < _ENOUGH
 
-    def reply(self, frame: bytes) -> None:
-        """Queue a frame that the client's made us send; a client that reads none of them is ended."""
+    def write_data(self, data: bytes) -> None:
+        """The payload of the DATA frame whose head was written last."""
+        if len(data) <= _COPIED:
+            self.out.put(data)
+            return
+        tcp = self.stream
+        head = self.out.take()
+        tcp.write(head)
+        tcp.write(data)
+        self.total_bytes += len(head) + len(data)
+
+    def write_block(self, number: Count, block: bytes, flags: Count) -> Count:
+        """Fields in a frame of HEADERS, or more; how many bytes that takes."""
+        out = self.out
+        if self.table_update:
+            self.table_update = False
+            block = b"\x20" + block
+        before = out.waiting()
+        out.headers(number, block, flags, self.frame_size)
+        size = out.waiting() - before
+        self.payload_bytes += size - wire.FRAME_HEAD
+        return size
+
+    def ends(self, stream: Http2Stream) -> None:
+        """The stream's last frame was written."""
+        stream.end_at = self.stream.sent + self.stream.pending + self.out.waiting()
+        self.ending.append(stream)
+
+    def reset(self, number: Count, code: Count) -> None:
         self.frames += 1
-        self.write(frame)
+        self.out.rst_stream(number, code)
+
+    def update_window(self, number: Count, increment: Count) -> None:
+        self.frames += 1
+        self.out.window_update(number, increment)
 
     def want(self, stream: Http2Stream) -> None:
         """The stream has data that it may send."""
@@ -226,48 +306,50 @@ class Http2Connection(Client):
 
     def push(self) -> None:
         """Send what can be sent, end the requests that are complete, and see what becomes of the connection."""
-        if self.blocked or self.closed:
+        tcp = self.stream
+        if self.blocked or tcp.fd < 0:
             return
         self.blocked = True
-        tcp = self.stream
         try:
             while not self.failed:
                 wrote = self._take_turns()
                 before = tcp.sent
-                tcp.flush()
-                self.frames = min(self.frames, tcp.pending // wire.FRAME_HEAD)
+                if self.out.waiting():
+                    data = self.out.take()
+                    self.total_bytes += len(data)
+                    tcp.send(data)
+                elif tcp.pending:
+                    tcp.flush()
                 if tcp.error:
                     self.failed = True
-                    self._finalize(wire.NO_ERROR)
+                    self._finalize(_NO_ERROR)
                     break
-                sent = tcp.sent > before
-                self.stalled_until = (
-                    0.0
-                    if not tcp.pending
-                    else (
-                        self.lane.fresh() + self.core.send_timeout
-                        if sent or not self.stalled_until
-                        else self.stalled_until
-                    )
-                )
+                if not tcp.pending:
+                    self.stalled_until = 0.0
+                    self.frames = 0
+                else:
+                    if tcp.sent > before or not self.stalled_until:
+                        self.stalled_until = self.lane.fresh() + self.core.send_timeout
+                    self.frames = min(self.frames, tcp.pending // wire.FRAME_HEAD)
                 waiting = tcp.pending
-                ended = self._complete()
+                ended = bool(self.ending) and self._complete()
                 if waiting or not (wrote or ended):
                     break
         finally:
             self.blocked = False
-        moved, self.moved = self.moved, []
-        for stream in moved:
-            stream.tell()
+        if self.moved:
+            moved, self.moved = self.moved, []
+            for stream in moved:
+                stream.in_moved = False
+                stream.tell()
         self._settle()
 
     def _take_turns(self) -> bool:
         """One DATA frame of each stream in turn, while the socket has room; whether there was any."""
-        tcp = self.stream
         ready = self.ready
         wrote = False
-        while ready and self.send_window > 0 and tcp.pending < _ENOUGH:
-            stream = ready.popleft()
+        while ready and self.send_window > 0 and self.room():
+            stream = ready.pop(0)
             stream.in_turn = False
             if stream.send_frame():
                 self.want(stream)
@@ -278,24 +360,28 @@ class Http2Connection(Client):
         """End the streams whose last frame is with the kernel; whether there were any."""
         sent = self.stream.sent
         ending = self.ending
-        ended = False
-        while ending and ending[0][0] <= sent:
-            ending.popleft()[1].complete()
-            ended = True
-        return ended
+        count = 0
+        while count < len(ending) and ending[count].end_at <= sent:
+            count += 1
+        if not count:
+            return False
+        done, self.ending = ending[:count], ending[count:]
+        for stream in done:
+            stream.complete()
+        return True
 
     def _settle(self) -> None:
         """After an event: idle now, or at its end, or waiting for something."""
-        if self.closed:
+        tcp = self.stream
+        if tcp.fd < 0:
             return
         if not self.streams:
             if self.over or self.failed or self.goaway:
                 self._end()
                 return
-            if not self.idle_until and not self.stream.pending:
+            if not self.idle_until and not tcp.pending:
                 self.idle_until = self.lane.fresh() + self.core.keepalive_timeout
-        block = self.reader.block_stream
-        if not block or block == self.late_block:
+        if self.block is None:
             self.block_until = 0.0
         elif not self.block_until:
             self.block_until = self.lane.fresh() + self.server.header_timeout
@@ -310,11 +396,11 @@ class Http2Connection(Client):
 
     @property
     def idle(self) -> bool:
-        return not self.streams and not self.reader.incomplete
+        return not self.streams and not self.reader.incomplete()
 
     @property
     def waits_since(self) -> float:
-        if self.closed:
+        if self.stream.fd < 0:
             return -1.0
         if self.over:
             return self.stream.deadline - self.core.lingering_timeout
@@ -325,23 +411,24 @@ class Http2Connection(Client):
         if self.over:
             self.close()
         else:
-            self.finalize(wire.NO_ERROR)
+            self.finalize(_NO_ERROR)
 
-    def say_goaway(self, code: int) -> None:
+    def say_goaway(self, code: Count) -> None:
         if not self.goaway and not self.failed:
             self.goaway = self.reader.refusing = True
-            self.write(wire.goaway(self.last_stream, code))
+            self.out.goaway(self.last_stream, code)
 
-    def _finalize(self, code: int) -> None:
+    def _finalize(self, code: Count) -> None:
         """No frame is read any more; streams learn that their client is gone, and the connection ends with them."""
         self.say_goaway(code)
         self.over = True
         self.idle_until = 0.0
+        self.block = None
         self.ready.clear()
         for stream in list(self.streams.values()):
             stream.lose()
 
-    def finalize(self, code: int) -> None:
+    def finalize(self, code: Count) -> None:
         self._finalize(code)
         self.push()
 
@@ -356,17 +443,17 @@ class Http2Connection(Client):
             Lingering(self, core)
 
     def close(self, reset: bool = False) -> None:
-        if self.closed:
+        if self.stream.fd < 0:
             return
-        self.stream.close(reset=reset and self.core.reset_timedout_connection)
+        self.stream.close(reset and self.core.reset_timedout_connection)
         self.worker.connection_closed(self)
 
     def retire(self) -> None:
         """The worker ends: the client is told, streams that have begun are served."""
         if not self.streams:
-            self.finalize(wire.NO_ERROR)
+            self.finalize(_NO_ERROR)
         else:
-            self.say_goaway(wire.NO_ERROR)
+            self.say_goaway(_NO_ERROR)
             self.push()
 
     def abort(self) -> None:
@@ -389,138 +476,98 @@ class Http2Connection(Client):
 
     # -- frames --------------------------------------------------------------------------------------------------
 
-    def _data(self, frame: Frame) -> None:
-        size = frame.size
+    def _data(self) -> None:
+        reader = self.reader
+        size = reader.size
         if size > self.recv_window:
             raise Http2Error(
-                wire.FLOW_CONTROL_ERROR,
+                _FLOW_CONTROL_ERROR,
                 "client violated connection flow control: "
                 f"received DATA frame length {size}, available window {self.recv_window}",
             )
         self.recv_window -= size
-        if self.recv_window < wire.MAX_WINDOW // 4:
-            self.write(wire.window_update(0, wire.MAX_WINDOW - self.recv_window))
-            self.recv_window = wire.MAX_WINDOW
-        stream = self.streams.get(frame.stream)
+        if self.recv_window < _MAX_WINDOW // 4:
+            self.update_window(0, _MAX_WINDOW - self.recv_window)
+            self.recv_window = _MAX_WINDOW
+        stream = self.streams.get(reader.stream)
         if stream is not None:
-            stream.receive(frame)
+            stream.receive(reader)
 
-    def _headers(self, frame: Frame) -> None:
-        number = frame.stream
-        if number == self.late_block:
-            self.fields.read(frame.payload)  # for the table of those that follow
-            return
-        if frame.depends_on == number:
-            raise Http2Error(
-                wire.PROTOCOL_ERROR, f"client sent HEADERS frame for stream {number} with incorrect dependency"
-            )
-        self.last_stream = number
-        ended = bool(frame.flags & wire.END_STREAM)
-        refusal = self._refusal(ended)
+    def _block_begins(self) -> None:
+        """HEADERS: a stream begins, or is refused, before its fields are read."""
+        reader = self.reader
+        number = self.last_stream = reader.stream
+        refusal = self._refusal(reader.ends)
         if refusal:
             self.log(refusal)
-            self.fields.read(frame.payload)  # for the table of those that follow
-            if self.refused_streams > max(self.settings.concurrent_streams, 100):
-                raise Http2Error(wire.NO_ERROR, "client sent too many refused streams")
+            if self.refused_streams > max(self.concurrent_streams, 100):
+                raise Http2Error(_NO_ERROR, "client sent too many refused streams")
             self.refused_streams += 1
-            self.reply(wire.rst_stream(number, wire.REFUSED_STREAM))
+            self.reset(number, _REFUSED_STREAM)
             return
-        self.priority_limit += self.settings.concurrent_streams
+        self.priority_limit += self.concurrent_streams
         self.idle_until = 0.0
-        fields = self.fields.read(frame.payload)
         self.requests += 1
-        stream = self.streams[number] = Http2Stream(self, number, ended)
+        self.block = Http2Stream(self, number, reader.ends)
         core = self.core
         if (
             not core.keepalive_timeout
             or self.requests >= core.keepalive_requests
-            or self.lane.fresh() - self.started > core.keepalive_time
+            or self.lane.now - self.started > core.keepalive_time
         ):
-            self.say_goaway(wire.NO_ERROR)
-        stream.begin(fields, frame.size)
+            self.say_goaway(_NO_ERROR)
+
+    def _block_ends(self) -> None:
+        stream = self.block
+        if stream is not None:
+            self.block = None
+            self.streams[stream.id] = stream
+            stream.begin(self.reader)
 
     def _refusal(self, ended: bool) -> str:
         """Why no stream may begin now; "" if one may."""
-        settings = self.settings
         under_way = len(self.streams) - self.canceled_streams
-        if under_way >= settings.concurrent_streams:
+        if under_way >= self.concurrent_streams:
             return f"concurrent streams exceeded {under_way}"
         self.new_streams += 1
-        if self.new_streams > 2 * settings.concurrent_streams:
+        if self.new_streams > 2 * self.concurrent_streams:
             return "client sent too many streams at once"
-        if not self.settings_acknowledged and not ended and settings.preread_size < wire.DEFAULT_WINDOW:
+        if not self.settings_acknowledged and not ended and self.preread_size < _DEFAULT_WINDOW:
             return "client sent stream with data before settings were acknowledged"
         return ""
 
-    def _priority(self, frame: Frame) -> None:
+    def _priority(self) -> None:
         """Priorities are gone with RFC 9113: streams take turns, whatever they say."""
         self.priority_limit -= 1
         if not self.priority_limit:
-            raise Http2Error(wire.ENHANCE_YOUR_CALM, "client sent too many PRIORITY frames")
-        if wire.word_of(frame.payload) & wire.MAX_WINDOW == frame.stream:
-            raise Http2Error(
-                wire.PROTOCOL_ERROR,
-                f"client sent PRIORITY frame for stream {frame.stream} with incorrect dependency",
-            )
+            raise Http2Error(_ENHANCE_YOUR_CALM, "client sent too many PRIORITY frames")
 
-    def _rst_stream(self, frame: Frame) -> None:
-        stream = self.streams.get(frame.stream)
-        if stream is not None:
-            stream.canceled(wire.word_of(frame.payload))
-
-    def _settings(self, frame: Frame) -> None:
-        if frame.flags == wire.ACK:
-            self.settings_acknowledged = True
-            return
-        delta = 0
-        for number, value in wire.settings_of(frame.payload):
-            if number == wire.INITIAL_WINDOW_SIZE:
-                if value > wire.MAX_WINDOW:
-                    raise _wrong_setting("INITIAL_WINDOW_SIZE", value, wire.FLOW_CONTROL_ERROR)
-                delta = value - self.initial_window
-            elif number == wire.MAX_FRAME_SIZE:
-                if not wire.DEFAULT_FRAME_SIZE <= value <= wire.LARGEST_FRAME_SIZE:
-                    raise _wrong_setting("MAX_FRAME_SIZE", value, wire.PROTOCOL_ERROR)
-                self.frame_size = value
-            elif number == wire.ENABLE_PUSH and value > 1:
-                raise _wrong_setting("ENABLE_PUSH", value, wire.PROTOCOL_ERROR)
-        self.reply(wire.SETTINGS_ACK)
-        if delta:
-            self.initial_window += delta
+    def _settings(self) -> None:
+        reader = self.reader
+        if reader.frame_size > 0:
+            self.frame_size = reader.frame_size
+        if reader.table_changed:
+            self.table_update = True
+        self.frames += 1
+        self.out.settings_ack()
+        if reader.window >= 0 and reader.window != self.initial_window:
+            delta = reader.window - self.initial_window
+            self.initial_window = reader.window
             for stream in list(self.streams.values()):
                 stream.change_window(delta)
 
-    def _ping(self, frame: Frame) -> None:
-        self.reply(wire.ping_ack(frame.payload))
-
-    def _window_update(self, frame: Frame) -> None:
-        increment = wire.word_of(frame.payload) & wire.MAX_WINDOW
-        if not increment:
-            raise Http2Error(wire.PROTOCOL_ERROR, "client sent WINDOW_UPDATE frame with incorrect window increment 0")
-        if frame.stream:
-            stream = self.streams.get(frame.stream)
+    def _window_update(self) -> None:
+        reader = self.reader
+        increment = reader.value
+        if reader.stream:
+            stream = self.streams.get(reader.stream)
             if stream is not None:
                 stream.widen(increment)
             return
-        if increment > wire.MAX_WINDOW - self.send_window:
+        if increment > _MAX_WINDOW - self.send_window:
             raise Http2Error(
-                wire.FLOW_CONTROL_ERROR,
+                _FLOW_CONTROL_ERROR,
                 "client violated connection flow control: received WINDOW_UPDATE frame "
                 f"with window increment {increment} not allowed for window {self.send_window}",
             )
         self.send_window += increment
-
-
-def _wrong_setting(name: str, value: int, code: int) -> Http2Error:
-    return Http2Error(code, f"client sent SETTINGS frame with incorrect {name} value {value}")
-
-
-_HANDLERS: Final = {
-    wire.DATA: Http2Connection._data,
-    wire.HEADERS: Http2Connection._headers,
-    wire.PRIORITY: Http2Connection._priority,
-    wire.RST_STREAM: Http2Connection._rst_stream,
-    wire.SETTINGS: Http2Connection._settings,
-    wire.PING: Http2Connection._ping,
-    wire.WINDOW_UPDATE: Http2Connection._window_update,
-}

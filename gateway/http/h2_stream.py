@@ -6,55 +6,68 @@ address for one request does not touch the others'.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from gateway._fast.errors import HeadError
 from gateway._fast.http2_head import Http2Head
+from gateway._fast.http2_reader import FrameReader
 from gateway._fast.request_head import RequestHead
 from gateway.core.pieces import Piece, length
 from gateway.http.body import BodyError
 from gateway.http.client import Client
 from gateway.http.final_head import rate_limit
-from gateway.http.h2_head import decide_end, other_fields, response_fields
+from gateway.http.h2_head import decide_end, early_hints_block, response_block, trailers_block
 from gateway.http.module import Count, Status
 from gateway.http.output import CLIENT_THERE, CONNECTION_FAILED
 from gateway.http.request import Request
 from gateway.protocol import http2_frames as wire
-from gateway.protocol.hpack_encoder import encode
 
 if TYPE_CHECKING:
     from gateway.http.h2_connection import Http2Connection
     from gateway.http.h2_head import Fields
-    from gateway.http.servers import Server
-    from gateway.protocol.http2_frames import Frame
+    from gateway.http.servers import AddressServers, Server
 
 _WRONG_SERVER: Final = "client attempted to request the server name for which the negotiated protocol is disabled"
+
+_DATA: Final = wire.DATA
+_END_STREAM: Final = wire.END_STREAM
+_FRAME_HEAD: Final = wire.FRAME_HEAD
+_MAX_WINDOW: Final = wire.MAX_WINDOW
+_NO_ERROR: Final = wire.NO_ERROR
 
 
 class Http2Stream(Client):
     def __init__(self, connection: Http2Connection, number: int, ended: bool) -> None:
-        super().__init__(connection.worker, connection.stream, connection.peer, connection.listening, connection.number)
-        self.http2 = connection
-        self.id = number
+        # not Client's: nothing of it has to be found out again
+        self.worker = connection.worker
+        self.lane = connection.lane
+        self.stream = connection.stream
+        self.peer = connection.peer
+        self.listening = connection.listening
+        self.number = connection.number
+        self.server = connection.server
         self.started = connection.started
         self.scheme = connection.scheme
         self.local = connection.local
         self.proxy = connection.proxy
         self.handshake = connection.handshake
         self.requests = connection.requests
+        self.http2 = connection
+        self.id = number
         self.request: Request | None = None
         self.lost = False  # reset by either side, or the connection is: nothing is sent any more
         self.rst_sent = False
         self.deadline = 0.0
         # the response
-        self.queue: deque[Piece] = deque()
+        self.queue: list[Piece] = []
         self.offset = 0  # what is sent of the first piece
         self.queued = 0  # bytes in the queue
         self.ending = False  # the queue has all of the response
         self.out_closed = False  # its last frame was written
+        self.end_at = 0  # where that ends, in bytes of the socket
         self.finishing = False  # the request waits for that frame to be sent
         self.in_turn = False
+        self.in_moved = False
         self.send_window = connection.initial_window
         self.chunk = wire.DEFAULT_FRAME_SIZE
         self.sent_bytes = 0
@@ -66,24 +79,24 @@ class Http2Stream(Client):
         self.skip_data = False
         self.input: list[bytes] = []
         self.received = 0  # of the body, by whoever reads it
-        self.recv_window = connection.settings.preread_size
+        self.recv_window = connection.preread_size
         self.window = 0  # what recv_window is brought back to as the body is read; 0: it is as wide as can be
 
     # -- the request ---------------------------------------------------------------------------------------------
 
-    def begin(self, fields: Fields, size: int) -> None:
-        """Make the request of a block of fields and run it."""
-        servers = self.servers
+    def begin(self, reader: FrameReader) -> None:
+        """Make the request of the fields that were read and run it."""
+        servers: AddressServers = self.listening.servers_for(self)
         default = servers.default
-        reading = Http2Head(default.limits, size, None if servers.single else servers.limits_of)
-        head = reading.head
+        reading = Http2Head(default.limits, reader.size, None if servers.single else servers.limits_of)
         try:
-            reading.read(fields)
-            server = head.server or default
+            reading.read(reader.decoder)
+            server: Server = reading.head.server or default
             if not server.http2 and not servers.http2:
                 raise HeadError(421, _WRONG_SERVER)
             head = reading.finish(self.in_closed)
         except HeadError as error:
+            head = reading.head
             request = self._make_request(head, head.server or default)
             self.head_refused(request)
             request.http_version = 20
@@ -92,10 +105,11 @@ class Http2Stream(Client):
             request.drive(error.status)
             return
         request = self._make_request(head, server)
-        for note in head.notes or ():
-            request.log("info", note)
+        if head.notes is not None:
+            for note in head.notes:
+                request.log("info", note)
         self.head_read(request, head, servers)
-        self.http2.payload_bytes += size
+        self.http2.payload_bytes += reader.size
         if self.handshake is None or self.may_ask(request):
             request.start()
 
@@ -119,70 +133,87 @@ class Http2Stream(Client):
         if request is not None:
             request.client_event()
 
+    def _moves(self) -> None:
+        """Frames that come or go together are told of together."""
+        if not self.in_moved:
+            self.in_moved = True
+            self.http2.moved.append(self)
+
     # -- Output: the response ------------------------------------------------------------------------------------
 
     def send_early_hints(self, request: Request, fields: Fields) -> None:
         if fields and not request.head_sent and not self.lost:
-            self._write_fields([(b":status", b"103"), *other_fields(fields)], 0)
+            self._write_block(early_hints_block(fields), 0)
             self.http2.push()
 
     def send_head(self, request: Request) -> None:
         ends = decide_end(request)
         if self.lost:
             return
-        fields = response_fields(request, self.lane.http_date)
-        self._write_fields(fields, wire.END_STREAM if ends else 0)
+        self._write_block(response_block(request, self.lane.date_text()), _END_STREAM if ends else 0)
         if ends:
             return
         self.chunk = request.location.http2_chunk_size
-        self.rate, self.rate_base = rate_limit(request)
+        if request.limit_rate is not None or request.location.core.limit_rate is not None:
+            self.rate, self.rate_base = rate_limit(request)
 
-    def _write_fields(self, fields: Fields, flags: int) -> None:
-        http2 = self.http2
-        data = wire.headers(self.id, encode(fields), flags, http2.frame_size)
-        http2.payload_bytes += len(data) - wire.FRAME_HEAD
-        self._write(data, flags, len(data))
+    def _write_block(self, block: bytes, flags: Count) -> None:
+        size = self.http2.write_block(self.id, block, flags)
+        self._wrote(size, size, flags)
 
-    def _write(self, data: bytes, flags: int, framing: int) -> None:
-        """Queue a frame; `framing`: what of it is no body, and not in $body_bytes_sent."""
-        http2 = self.http2
-        end = http2.write(data)
-        self.sent_bytes += len(data)
+    def _wrote(self, size: Count, framing: Count, flags: Count) -> None:
+        """A frame was; `framing`: what of it is no body, and not in $body_bytes_sent."""
+        self.sent_bytes += size
         if self.request is not None:
             self.request.head_size += framing
-        if flags & wire.END_STREAM:
+        if flags:
             self.out_closed = True
-            http2.ending.append((end, self))
+            self.http2.ends(self)
 
     def send(self, request: Request, pieces: list[Piece], last: bool, flush: bool) -> None:
         if self.lost or self.out_closed or self.ending:
             return
         for piece in pieces:
-            size = length(piece)
+            size: int = length(piece)
             if size:
                 self.queue.append(piece)
                 self.queued += size
+        http2 = self.http2
         if last:
             self.ending = True
         if self.queued:
-            self.http2.want(self)
+            if last and not http2.ready and self.queued <= self._room() and http2.room():
+                self.send_frame()  # all that is left, and nobody waits
+            else:
+                http2.want(self)
         elif last:
             self._write_end()
         if flush and not last:
-            self.http2.push()
+            http2.push()
+
+    def _room(self) -> Count:
+        """The largest DATA frame that may be sent now."""
+        http2 = self.http2
+        room = min(self.chunk, http2.frame_size)
+        if self.send_window < room:
+            room = self.send_window
+        if http2.send_window < room:
+            room = http2.send_window
+        if self.rate and room > 0:
+            room = min(room, self._allowed())
+        return room
 
     def send_frame(self) -> bool:
         """Write the next DATA frame; True if there is more that may be sent."""
         http2 = self.http2
-        room = min(self.chunk, http2.frame_size, self.send_window, http2.send_window)
-        if self.rate:
-            room = min(room, self._allowed())
+        room = self._room()
         if room <= 0 or not self.queued:
             return False
         data = self._take(room)
+        request = self.request
         if data is None:
-            assert self.request is not None
-            self.request.log("alert", b"file was truncated while it was sent")
+            if request is not None:
+                request.log("alert", b"file was truncated while it was sent")
             self.reset(wire.INTERNAL_ERROR)
             return False
         size = len(data)
@@ -190,32 +221,39 @@ class Http2Stream(Client):
         http2.send_window -= size
         http2.payload_bytes += size
         ends = self.ending and not self.queued
-        flags = wire.END_STREAM if ends and not self._trailers() else 0
+        flags = _END_STREAM if ends and not self._has_trailers() else 0
         before = self.sent_bytes
-        self._write(wire.frame_head(size, wire.DATA, flags, self.id) + data, flags, wire.FRAME_HEAD)
+        http2.out.frame(size, _DATA, flags, self.id)
+        http2.write_data(data)
+        self._wrote(_FRAME_HEAD + size, _FRAME_HEAD, flags)
         if self.rate:
             self._charge(before)
-        request = self.request
         if request is not None:
-            if not self.finishing:
-                http2.moved.append(self)
+            if not self.finishing and not ends:
+                self._moves()
             if self.deadline:
                 http2.time_stream(self, self.lane.fresh() + request.location.core.send_timeout)
         if ends and not flags:
             self._write_end()
         return self.queued > 0
 
-    def _take(self, room: int) -> bytes | None:
+    def _take(self, room: Count) -> bytes | None:
         """Up to so many bytes off the queue; None if a file has become shorter than was promised."""
-        parts = []
         queue = self.queue
+        piece = queue[0]
+        if piece.__class__ is bytes and not self.offset and len(piece) <= room:
+            whole: bytes = piece
+            if len(whole) == self.queued or len(whole) == room:
+                del queue[0]
+                self.queued -= len(whole)
+                return whole
+        parts = []
         while room and queue:
             piece = queue[0]
-            if isinstance(piece, bytes):
-                whole = not self.offset and len(piece) <= room
-                part = piece if whole else piece[self.offset : self.offset + room]
+            if piece.__class__ is bytes:
+                part: bytes = piece[self.offset : self.offset + room]
             else:
-                part = piece.read(self.offset, min(room, piece.length - self.offset))
+                part = piece.read(self.offset, min(room, piece.length - self.offset))  # type: ignore[union-attr]
                 if not part:
                     return None
             parts.append(part)
@@ -224,16 +262,18 @@ class Http2Stream(Client):
             self.queued -= size
             self.offset += size
             if self.offset == length(piece):
-                queue.popleft()
+                del queue[0]
                 self.offset = 0
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _allowed(self) -> int:
+    def _allowed(self) -> Count:
         """How much the rate lets out now; where it holds everything back, the stream comes again in time."""
-        assert self.request is not None
+        request = self.request
+        if request is None:
+            return 0
         now = self.lane.fresh()
         # whole seconds, the first of which is free, as nginx counts them
-        allowed = self.rate * (int(now - self.request.started) + 1) - (self.sent_bytes - self.rate_base)
+        allowed = self.rate * (int(now - request.started) + 1) - (self.sent_bytes - self.rate_base)
         wait = self.rate_until - now
         if allowed <= 0:
             wait = max(wait, -allowed / self.rate + 0.001)
@@ -242,7 +282,7 @@ class Http2Stream(Client):
         self.lane.call_later(wait, self._go_on)
         return 0
 
-    def _charge(self, before: int) -> None:
+    def _charge(self, before: Count) -> None:
         """What went out beyond the free part must have taken its time before more goes."""
         count = max(self.sent_bytes - self.rate_base, 0) - max(before - self.rate_base, 0)
         if count * 1000 >= self.rate:
@@ -253,20 +293,21 @@ class Http2Stream(Client):
             self.http2.want(self)
             self.http2.push()
 
-    def _trailers(self) -> Fields:
+    def _has_trailers(self) -> bool:
         request = self.request
-        if request is None or request.response.trailers is None:
-            return []
-        return other_fields(request.response.trailers)
+        return request is not None and bool(request.response.trailers)
 
     def _write_end(self) -> None:
         """All data is written: trailers, or an empty frame."""
-        trailers = self._trailers()
-        if trailers:
-            self._write_fields(trailers, wire.END_STREAM)
+        request = self.request
+        block = b""
+        if request is not None and request.response.trailers:
+            block = trailers_block(request.response.trailers)
+        if block:
+            self._write_block(block, _END_STREAM)
         else:
-            frame = wire.frame_head(0, wire.DATA, wire.END_STREAM, self.id)
-            self._write(frame, wire.END_STREAM, wire.FRAME_HEAD)
+            self.http2.out.frame(0, _DATA, _END_STREAM, self.id)
+            self._wrote(_FRAME_HEAD, _FRAME_HEAD, _END_STREAM)
 
     def client_state(self) -> Status:
         return CONNECTION_FAILED if self.lost else CLIENT_THERE
@@ -296,7 +337,7 @@ class Http2Stream(Client):
         request.complete = True
         if not self.in_closed and not self.rst_sent:
             self.rst_sent = True
-            self.http2.write(wire.rst_stream(self.id, wire.NO_ERROR))
+            self.http2.reset(self.id, _NO_ERROR)
         self._end(request)
 
     def terminate(self, request: Request) -> None:
@@ -309,7 +350,7 @@ class Http2Stream(Client):
                 code = wire.PROTOCOL_ERROR if request.log_status == 408 else wire.INTERNAL_ERROR
             if not self.out_closed or not self.in_closed:
                 self.rst_sent = True
-                self.http2.write(wire.rst_stream(self.id, code))
+                self.http2.reset(self.id, code)
         self._end(request)
         self.http2.push()
 
@@ -320,7 +361,8 @@ class Http2Stream(Client):
         self.lost = True
         self._drop()
         http2 = self.http2
-        http2.timed.discard(self)
+        if self.deadline:
+            http2.timed.discard(self)
         del http2.streams[self.id]
         self.request_ends(request)
         self.request = None
@@ -332,14 +374,14 @@ class Http2Stream(Client):
 
     # -- what the client says of the stream ----------------------------------------------------------------------
 
-    def reset(self, code: int) -> None:
+    def reset(self, code: Count) -> None:
         """The stream is in error: RST_STREAM, and nothing more of it."""
         if not self.rst_sent:
             self.rst_sent = True
-            self.http2.write(wire.rst_stream(self.id, code))
+            self.http2.reset(self.id, code)
             self.lose()
 
-    def canceled(self, code: int) -> None:
+    def canceled(self, code: Count) -> None:
         """RST_STREAM came."""
         self.http2.canceled_streams += 1
         request = self.request
@@ -382,24 +424,24 @@ class Http2Stream(Client):
             request.log("info", b"client timed out (110: Connection timed out) while sending response to client")
             request.finalize(408)
 
-    def widen(self, increment: int) -> None:
+    def widen(self, increment: Count) -> None:
         """WINDOW_UPDATE came."""
-        if increment > wire.MAX_WINDOW - self.send_window:
-            assert self.request is not None
-            self.request.log(
-                "info",
-                f"client violated flow control for stream {self.id}: received WINDOW_UPDATE frame "
-                f"with window increment {increment} not allowed for window {self.send_window}",
-            )
+        if increment > _MAX_WINDOW - self.send_window:
+            if self.request is not None:
+                self.request.log(
+                    "info",
+                    f"client violated flow control for stream {self.id}: received WINDOW_UPDATE frame "
+                    f"with window increment {increment} not allowed for window {self.send_window}",
+                )
             self.reset(wire.FLOW_CONTROL_ERROR)
             return
         self.send_window += increment
         if self.queued:
             self.http2.want(self)
 
-    def change_window(self, delta: int) -> None:
+    def change_window(self, delta: Count) -> None:
         """SETTINGS changed the window that streams begin with."""
-        if delta > 0 and self.send_window > wire.MAX_WINDOW - delta:
+        if delta > 0 and self.send_window > _MAX_WINDOW - delta:
             self.reset(wire.FLOW_CONTROL_ERROR)
             return
         self.send_window += delta
@@ -408,60 +450,62 @@ class Http2Stream(Client):
 
     # -- the request's body --------------------------------------------------------------------------------------
 
-    def receive(self, frame: Frame) -> None:
+    def receive(self, reader: FrameReader) -> None:
         """DATA came, or a part of it."""
-        size = frame.size
-        request = self.request
-        assert request is not None
+        size = reader.size
         if size > self.recv_window:
-            request.log(
-                "info",
-                f"client violated flow control for stream {self.id}: "
-                f"received DATA frame length {size}, available window {self.recv_window}",
-            )
+            if self.request is not None:
+                self.request.log(
+                    "info",
+                    f"client violated flow control for stream {self.id}: "
+                    f"received DATA frame length {size}, available window {self.recv_window}",
+                )
             self.reset(wire.FLOW_CONTROL_ERROR)
             return
         self.recv_window -= size
-        if request.body is not None and not self.window and self.recv_window < wire.MAX_WINDOW // 4:
-            self._update_window(wire.MAX_WINDOW)
+        request = self.request
+        if not self.window and self.recv_window < _MAX_WINDOW // 4 and request is not None and request.body is not None:
+            self._update_window(_MAX_WINDOW)
         if self.in_closed:
-            request.log("info", f"client sent DATA frame for half-closed stream {self.id}")
+            if request is not None:
+                request.log("info", f"client sent DATA frame for half-closed stream {self.id}")
             self.reset(wire.STREAM_CLOSED)
             return
         if self.skip_data:
             return
-        if frame.flags & wire.END_STREAM:
+        if reader.length:
+            self.http2.payload_bytes += reader.length
+            self.input.append(reader.part())
+        elif not reader.ends:
+            return
+        if reader.ends:
             self.in_closed = True
-        if frame.payload:
-            self.http2.payload_bytes += len(frame.payload)
-            self.input.append(frame.payload)
-        self.http2.moved.append(self)  # frames that came together are told of together
+        self._moves()
 
-    def _update_window(self, size: int) -> None:
+    def _update_window(self, size: Count) -> None:
         if size > self.recv_window:
-            self.http2.reply(wire.window_update(self.id, size - self.recv_window))
+            self.http2.update_window(self.id, size - self.recv_window)
             self.recv_window = size
 
     def body_begins(self, whole: bool) -> None:
-        if self.in_closed or self.lost:
-            return
         request = self.request
-        assert request is not None
+        if self.in_closed or self.lost or request is None:
+            return
         if whole:
-            self._update_window(wire.MAX_WINDOW)
+            self._update_window(_MAX_WINDOW)
         else:
-            size: int = request.location.core.client_body_buffer_size
+            size = request.location.core.client_body_buffer_size
             declared = request.head.content_length
             if 0 <= declared < size:
                 size = declared + 1
-            preread = self.http2.settings.preread_size
-            self.window = min(max(size, preread), wire.MAX_WINDOW)
+            preread = self.http2.preread_size
+            self.window = min(max(size, preread), _MAX_WINDOW)
             self._update_window(self.recv_window + self.window - preread)
         self.http2.push()
 
     def receive_body(self, request: Request) -> bytes | None:
         if self.input:
-            data = b"".join(self.input)
+            data = self.input[0] if len(self.input) == 1 else b"".join(self.input)
             self.input.clear()
             self.received += len(data)
             if 0 <= request.head.content_length < self.received:

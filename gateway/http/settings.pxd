@@ -59,5 +59,6 @@ cdef class EngineSettings:
     cdef public bytes server_header
     cdef public bytes signature
     cdef public object kept_head
+    cdef public object kept_block
 
     cpdef bint keepalive_disabled_for(self, bytes method, RequestHead head) except -1

@@ -71,7 +71,8 @@ class EngineSettings:
         self.resolver_timeout: float = conf.resolver_timeout
         self.server_header: bytes = conf.server_header
         self.signature: bytes = conf.signature
-        self.kept_head: Any = None  # h1_head.KeptHead
+        self.kept_head: Any = None  # of final_head.KeptHead, for HTTP/1
+        self.kept_block: Any = None  # likewise, for HTTP/2
 
     def keepalive_disabled_for(self, method: bytes, head: RequestHead) -> bool:
         """The old browsers of keepalive_disable, told by their User-Agent."""

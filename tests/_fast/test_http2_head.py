@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway._fast.errors import HeadError
+from gateway._fast.hpack import Decoder
 from gateway._fast.http1 import parse_head
 from gateway._fast.http2_head import Http2Head
 from gateway._fast.request_head import HeadLimits, RequestHead
@@ -15,7 +17,9 @@ from tests.http2_client import Fields, request
 
 def head_of(fields: Fields, *, ended: bool = True, limits: HeadLimits | None = None) -> RequestHead:
     reading = Http2Head(limits or HeadLimits(), 77, None)
-    reading.read(fields)
+    decoder = Decoder(1 << 20, 1 << 20)
+    decoder.decode(hpack.Encoder().encode(fields))
+    reading.read(decoder)
     return reading.finish(ended)
 
 

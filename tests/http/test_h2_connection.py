@@ -11,8 +11,8 @@ import hpack
 import pytest
 import trio
 
-from gateway.protocol import http2_frames as wire
 from tests import certificates
+from tests import http2_frames as wire
 from tests.engine import serving
 from tests.http2_client import Http2Client, http2, request, speaking
 

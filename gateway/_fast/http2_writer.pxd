@@ -1,0 +1,23 @@
+from libc.stdint cimport int64_t, uint8_t
+
+from gateway._fast.head_writer cimport HeadWriter
+
+cdef class FieldWriter(HeadWriter):
+    cpdef indexed(self, int index)
+    cpdef known(self, int index, bytes value)
+    cpdef field(self, bytes name, bytes value)
+    cdef int integer(self, int pattern, int prefix, int64_t value) except -1
+    cdef int string(self, const uint8_t *text, Py_ssize_t size) except -1
+
+cdef class FrameWriter(HeadWriter):
+    cpdef frame(self, int64_t length, int kind, int flags, int64_t stream)
+    cpdef put_part(self, bytes data, Py_ssize_t start, Py_ssize_t size)
+    cpdef headers(self, long stream, bytes block, int flags, int64_t frame_size)
+    cpdef settings_ack(self)
+    cpdef ping_ack(self, bytes data)
+    cpdef window_update(self, long stream, int64_t increment)
+    cpdef rst_stream(self, long stream, int64_t code)
+    cpdef goaway(self, long last_stream, int64_t code)
+    cpdef long long waiting(self)
+    cpdef bytes take(self)
+    cdef int number(self, int64_t value) except -1

@@ -1,0 +1,96 @@
+# The types of h2_connection.py's compiled form.
+cimport cython
+
+from gateway._fast.http2_reader cimport FrameReader
+from gateway._fast.http2_writer cimport FrameWriter
+from gateway._fast.stream cimport Stream
+from gateway.http.client cimport Client
+from gateway.http.h2_stream cimport Http2Stream
+from gateway.http.settings cimport EngineSettings
+
+cdef int BLOCK_BEGINS, BLOCK_ENDS, DATA, NOTHING, PING, PRIORITY, RST_STREAM, SETTINGS, SETTINGS_ACK, WINDOW_UPDATE
+cdef long _ENOUGH, _MOST_FRAMES, _COPIED, _MAX_WINDOW, _DEFAULT_WINDOW
+cdef long _NO_ERROR, _PROTOCOL_ERROR, _FLOW_CONTROL_ERROR, _REFUSED_STREAM, _ENHANCE_YOUR_CALM
+
+
+cdef class Http2Connection(Client):
+    cdef public EngineSettings core
+    cdef public long concurrent_streams
+    cdef public long long preread_size
+    cdef public FrameReader reader
+    cdef public FrameWriter out
+    cdef public dict streams
+    cdef public list ready
+    cdef public list ending
+    cdef public set timed
+    cdef public list moved
+    cdef public Http2Stream block
+    cdef public long last_stream
+    cdef public long long send_window
+    cdef public long long recv_window
+    cdef public long long initial_window
+    cdef public long long frame_size
+    cdef public bint settings_acknowledged
+    cdef public bint table_update
+    cdef public bint goaway
+    cdef public bint over
+    cdef public bint failed
+    cdef public bint blocked
+    cdef public bint begun
+    cdef public double block_until
+    cdef public long new_streams
+    cdef public long canceled_streams
+    cdef public long refused_streams
+    cdef public long priority_limit
+    cdef public long long total_bytes
+    cdef public long long payload_bytes
+    cdef public long idle_events
+    cdef public long long frames
+    cdef public double idle_until
+    cdef public double stalled_until
+
+    cpdef on_event(self)
+    @cython.locals(error=object)
+    cpdef _event(self, bytes data)
+    @cython.locals(tcp=Stream)
+    cpdef _read(self)
+    @cython.locals(reader=FrameReader, event=int, stream=Http2Stream)
+    cpdef _receive(self, bytes data)
+    cpdef time_stream(self, Http2Stream stream, double deadline)
+    @cython.locals(first=double, stream=Http2Stream)
+    cpdef _set_deadline(self)
+    cpdef bint room(self) except -1
+    @cython.locals(head=bytes, tcp=Stream)
+    cpdef write_data(self, bytes data)
+    @cython.locals(before="long long", size="long long", out=FrameWriter)
+    cpdef long long write_block(self, long number, bytes block, int flags) except -1
+    cpdef ends(self, Http2Stream stream)
+    cpdef reset(self, long number, long long code)
+    cpdef update_window(self, long number, long long increment)
+    cpdef want(self, Http2Stream stream)
+    @cython.locals(
+        tcp=Stream, data=bytes, before="long long", waiting="long long", wrote=bint, ended=bint, stream=Http2Stream
+    )
+    cpdef push(self)
+    @cython.locals(ready=list, stream=Http2Stream, wrote=bint)
+    cpdef bint _take_turns(self) except -1
+    @cython.locals(ending=list, done=list, stream=Http2Stream, sent="long long", count=Py_ssize_t)
+    cpdef bint _complete(self) except -1
+    @cython.locals(tcp=Stream)
+    cpdef _settle(self)
+    cpdef say_goaway(self, long code)
+    @cython.locals(stream=Http2Stream)
+    cpdef _finalize(self, long code)
+    @cython.locals(reader=FrameReader, stream=Http2Stream, size="long long")
+    cpdef _data(self)
+    @cython.locals(reader=FrameReader, number=long, core=EngineSettings, refusal=str)
+    cpdef _block_begins(self)
+    @cython.locals(stream=Http2Stream)
+    cpdef _block_ends(self)
+    @cython.locals(under_way=long)
+    cpdef str _refusal(self, bint ended)
+    cpdef _priority(self)
+    @cython.locals(reader=FrameReader, stream=Http2Stream, delta="long long")
+    cpdef _settings(self)
+    @cython.locals(reader=FrameReader, stream=Http2Stream, increment="long long")
+    cpdef _window_update(self)

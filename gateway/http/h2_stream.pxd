@@ -1,0 +1,86 @@
+# The types of h2_stream.py's compiled form.
+cimport cython
+
+from gateway._fast.http2_head cimport Http2Head
+from gateway._fast.http2_reader cimport FrameReader
+from gateway._fast.request_head cimport RequestHead
+from gateway.http.client cimport Client
+from gateway.http.h2_connection cimport Http2Connection
+from gateway.http.h2_head cimport decide_end, early_hints_block, response_block, trailers_block
+from gateway.http.request cimport Request
+from gateway.http.servers cimport AddressServers, Server
+
+cdef long CLIENT_THERE, CONNECTION_FAILED
+cdef long _DATA, _END_STREAM, _FRAME_HEAD, _MAX_WINDOW, _NO_ERROR
+
+
+cdef class Http2Stream(Client):
+    cdef public Http2Connection http2
+    cdef public long id
+    cdef public Request request
+    cdef public bint lost
+    cdef public bint rst_sent
+    cdef public double deadline
+    cdef public list queue
+    cdef public long long offset
+    cdef public long long queued
+    cdef public bint ending
+    cdef public bint out_closed
+    cdef public long long end_at
+    cdef public bint finishing
+    cdef public bint in_turn
+    cdef public bint in_moved
+    cdef public long long send_window
+    cdef public long long chunk
+    cdef public long long sent_bytes
+    cdef public long long rate
+    cdef public long long rate_base
+    cdef public double rate_until
+    cdef public bint in_closed
+    cdef public bint skip_data
+    cdef public list input
+    cdef public long long received
+    cdef public long long recv_window
+    cdef public long long window
+
+    @cython.locals(
+        servers=AddressServers, default=Server, server=Server, reading=Http2Head, head=RequestHead, request=Request
+    )
+    cpdef begin(self, FrameReader reader)
+    cpdef head_is_late(self)
+    @cython.locals(request=Request)
+    cpdef Request _make_request(self, RequestHead head, Server server)
+    cpdef tell(self)
+    cpdef _moves(self)
+    @cython.locals(size="long long")
+    cpdef _write_block(self, bytes block, int flags)
+    cpdef _wrote(self, long long size, long long framing, int flags)
+    @cython.locals(http2=Http2Connection, room="long long")
+    cpdef long long _room(self) except? -1
+    @cython.locals(
+        http2=Http2Connection, room="long long", size="long long", before="long long", data=bytes, flags=int, ends=bint,
+        request=Request
+    )
+    cpdef bint send_frame(self) except -1
+    @cython.locals(queue=list, whole=bytes, parts=list, size="long long")
+    cpdef bytes _take(self, long long room)
+    @cython.locals(now=double, wait=double, allowed="long long")
+    cpdef long long _allowed(self) except? -1
+    @cython.locals(count="long long")
+    cpdef _charge(self, long long before)
+    cpdef bint _has_trailers(self) except -1
+    cpdef _write_end(self)
+    cpdef complete(self)
+    @cython.locals(http2=Http2Connection)
+    cpdef _end(self, Request request)
+    cpdef _drop(self)
+    cpdef reset(self, long code)
+    cpdef canceled(self, long long code)
+    cpdef lose(self)
+    cpdef timed_out(self)
+    cpdef widen(self, long long increment)
+    cpdef change_window(self, long long delta)
+    @cython.locals(size="long long", request=Request)
+    cpdef receive(self, FrameReader reader)
+    cpdef _update_window(self, long long size)
+    cpdef _check_length(self, Request request)
