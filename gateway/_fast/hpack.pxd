@@ -41,6 +41,7 @@ cdef class Decoder:
     cdef readonly int held
     cdef readonly Py_ssize_t table_size
     cdef readonly Py_ssize_t table_limit
+    cdef Py_ssize_t table_most
 
     cpdef begin(self)
     cdef Py_ssize_t read(self, const uint8_t *p, Py_ssize_t n, bint last) except -1

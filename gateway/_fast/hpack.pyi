@@ -1,5 +1,5 @@
 class Decoder:
-    def __init__(self, field_limit: int, head_limit: int) -> None: ...
+    def __init__(self, field_limit: int, head_limit: int, table: int = 4096) -> None: ...
     field_limit: int
     head_limit: int
     count: int

@@ -20,7 +20,7 @@ cdef enum:
     COMPRESSION_ERROR = 0x9
     ENHANCE_YOUR_CALM = 0xb
 
-    TABLE_SIZE = 4096       # HPACK's default; we never announce another
+    TABLE_SIZE = 4096       # HPACK's default; we never announce a larger one
     OVERHEAD = 32           # counted for each entry of the table besides its text
     INTEGER_OCTETS = 4      # the longest integer that nginx takes
     KEPT_TEXT = 16384       # what a connection keeps of buffers between blocks
@@ -91,10 +91,11 @@ cdef class Decoder:
     nginx's `large_client_header_buffers` is meant.
     """
 
-    def __init__(self, Py_ssize_t field_limit, Py_ssize_t head_limit):
+    def __init__(self, Py_ssize_t field_limit, Py_ssize_t head_limit, Py_ssize_t table=TABLE_SIZE):
+        """`table`: the largest size of the table that the peer was told of."""
         self.field_limit = field_limit
         self.head_limit = head_limit
-        self.table_limit = TABLE_SIZE
+        self.table_most = self.table_limit = min(table, TABLE_SIZE)
 
     def __dealloc__(self):
         self.evict(0)
@@ -320,7 +321,7 @@ cdef class Decoder:
             self.held -= 1
 
     cdef int resize(self, int64_t size) except -1:
-        if size > TABLE_SIZE:
+        if size > self.table_most:
             raise Http2Error(COMPRESSION_ERROR, f"client sent invalid table size update: {size}")
         self.table_limit = size
         self.evict(size)

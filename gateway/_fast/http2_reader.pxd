@@ -16,6 +16,7 @@ cdef class FrameReader:
     cdef readonly int64_t window    # SETTINGS: what was set, -1 if it was not
     cdef readonly int64_t frame_size
     cdef readonly bint table_changed
+    cdef bint upstream
     cdef bytes data
     cdef Py_ssize_t at
     cdef int state
@@ -35,6 +36,7 @@ cdef class FrameReader:
     cpdef int next(self) except -1
     cpdef bytes part(self)
     cpdef bint incomplete(self)
+    cpdef Py_ssize_t unread(self)
     cpdef long block_stream(self)
     cdef int head(self, const uint8_t *p) except -1
     cdef int whole(self, const uint8_t *p) except -1

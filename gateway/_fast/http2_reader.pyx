@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""HTTP/2 frames of a client (RFC 9113), taken apart and checked with nginx's codes and words: no object for each.
+"""HTTP/2 frames (RFC 9113), taken apart and checked with nginx's codes and words: no object for each.
 
 The reader is fed with bytes and next() says what they are, one event after the other; what the event says more is in
 the reader's attributes until the next one. DATA comes in parts as its bytes do, and fields are decoded as theirs do, so
@@ -44,6 +44,7 @@ cdef enum:
     FRAME_SIZE_ERROR = 0x6
 
     HEAD_SIZE = 9
+    LARGEST_FRAME = 16384   # of an upstream, which was told of no other size
 
 # What the next bytes are.
 cdef enum:
@@ -67,6 +68,7 @@ SETTINGS = F_SETTINGS
 SETTINGS_ACK = E_SETTINGS_ACK
 PING = F_PING
 WINDOW_UPDATE = F_WINDOW_UPDATE
+GOAWAY = F_GOAWAY
 UNKNOWN = F_UNKNOWN
 
 
@@ -75,12 +77,17 @@ cdef inline int64_t word(const uint8_t *p) noexcept:
 
 
 cdef class FrameReader:
-    """`decoder`: for the blocks of fields; it has the limits of a head."""
+    """`decoder`: for the blocks of fields; it has the limits of a head.
 
-    def __init__(self, Decoder decoder not None):
+    `upstream`: the frames are those of a server. No preface comes before them, blocks are answers to what we began or
+    trailers of those, and GOAWAY is an event, with the last stream and the code. Errors say "client" all the same.
+    """
+
+    def __init__(self, Decoder decoder not None, bint upstream=False):
         self.decoder = decoder
+        self.upstream = upstream
         self.data = b""
-        self.state = AT_PREFACE
+        self.state = AT_HEAD if upstream else AT_PREFACE
 
     def __dealloc__(self):
         free(self.tail)
@@ -98,6 +105,10 @@ cdef class FrameReader:
     cpdef bint incomplete(self):
         """Whether a frame, or a block of fields, has begun and not ended."""
         return self.at < PyBytes_GET_SIZE(self.data) or self.continues or self.state > AT_HEAD
+
+    cpdef Py_ssize_t unread(self):
+        """Bytes that wait for next()."""
+        return PyBytes_GET_SIZE(self.data) - self.at
 
     cpdef long block_stream(self):
         """The stream whose block of fields is under way; 0: none is."""
@@ -173,6 +184,8 @@ cdef class FrameReader:
         self.left = p[0] << 16 | p[1] << 8 | p[2]
         self.kind = min(p[3], F_UNKNOWN)
         self.stream = word(p + 5) & 0x7fffffff
+        if self.upstream and self.left > LARGEST_FRAME:
+            raise Http2Error(FRAME_SIZE_ERROR, f"client sent too large http2 frame: {self.left}")
         if self.continues:
             if p[3] != F_CONTINUATION:
                 raise Http2Error(
@@ -229,8 +242,11 @@ cdef class FrameReader:
                 raise Http2Error(FRAME_SIZE_ERROR, self.refuse_length("GOAWAY"))
             if self.stream:
                 raise Http2Error(PROTOCOL_ERROR, "client sent GOAWAY frame with incorrect identifier")
-            self.state = SKIPPING
+            if not self.upstream:
+                self.state = SKIPPING
         elif self.kind == F_PUSH_PROMISE:
+            if self.upstream:
+                raise Http2Error(PROTOCOL_ERROR, "client sent unexpected push promise frame")
             raise Http2Error(PROTOCOL_ERROR, "client sent PUSH_PROMISE frame")
         elif self.kind == F_CONTINUATION:
             raise Http2Error(PROTOCOL_ERROR, "client sent unexpected CONTINUATION frame")
@@ -249,10 +265,16 @@ cdef class FrameReader:
             if self.stream:
                 raise Http2Error(PROTOCOL_ERROR, "client sent PING frame with incorrect identifier")
             if self.flags & ACK:
+                if self.upstream:
+                    raise Http2Error(PROTOCOL_ERROR, "client sent ping frame with ack flag")
                 return E_NOTHING
             self.length = 8
             return F_PING
         self.value = word(p)
+        if self.kind == F_GOAWAY:
+            self.stream = self.value & 0x7fffffff
+            self.value = word(p + 4)
+            return F_GOAWAY
         if self.kind == F_WINDOW_UPDATE:
             self.value &= 0x7fffffff
             if not self.value:
@@ -332,7 +354,7 @@ cdef class FrameReader:
             self.exclusive = p[0] >> 7
             self.depends_on = word(p) & 0x7fffffff
             self.weight = p[4] + 1
-        if self.stream % 2 == 0 or self.stream <= self.last_stream:
+        if not self.upstream and (self.stream % 2 == 0 or self.stream <= self.last_stream):
             raise Http2Error(
                 PROTOCOL_ERROR,
                 f"client sent HEADERS frame with incorrect identifier {self.stream}, the last was {self.last_stream}",

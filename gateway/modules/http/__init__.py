@@ -27,6 +27,7 @@ from gateway.modules.http import (
     flv,
     geo,
     geoip,
+    grpc,
     gunzip,
     gzip,
     gzip_static,
@@ -136,6 +137,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     upstream_keepalive.module,
     # in nginx's order: a limit_except in a location with several *_pass gets the first of these
     proxy.module,
+    grpc.module,
     fastcgi.module,
     uwsgi.module,
     scgi.module,

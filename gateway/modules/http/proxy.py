@@ -1,6 +1,6 @@
-"""proxy: `proxy_pass` and its family: requests to an HTTP/1.x server.
+"""proxy: `proxy_pass` and its family: requests to a server of HTTP/1.x, or of HTTP/2 (`proxy_http_version 2`).
 
-HTTP/1.1 with kept connections is the default, as since nginx 1.29.7. Not built yet: proxy_ssl_conf_command, HTTP/2.
+HTTP/1.1 with kept connections is the default, as since nginx 1.29.7. Not built yet: proxy_ssl_conf_command.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from gateway.core.variables import Variable
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers, cycle_of, default_temp_path, location_of, template, template_setting
 from gateway.modules.http.proxy_codec import CachedProxyCodec, ProxyCodec, host_field
+from gateway.modules.http.proxy_http2 import CachedHttp2ProxyCodec, Http2ProxyCodec
 from gateway.modules.http.proxy_rewrite import add_cookie_domain, add_cookie_flags, add_cookie_path, add_redirect
 from gateway.upstream.cache.exchange import CachingExchange
 from gateway.upstream.exchange.conditions import Condition
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from gateway.upstream.peers.upstreams import Upstream
 
 Field = tuple[bytes, bytes]
+
+HTTP2 = 2  # as a value of proxy_http_version, whose others are minor versions of HTTP/1
 
 class ProxyPass:
     """What proxy_pass said: an upstream and its URL, or a template of one."""
@@ -99,6 +102,9 @@ class LocationConf(UpstreamConf):
         UpstreamConf.merge(self, outer, nameless)
         if self.redirects is None and self.passing is not None and self.passing.destination is not None:
             self.redirects = (default_redirect(self.passing),)
+
+    def protocols(self) -> tuple[str, ...]:
+        return ("h2",) if self.http_minor == HTTP2 else ()
 
     def rewrite_field(self, request: Request, lower: bytes, value: bytes) -> bytes | None:
         if lower == b"set-cookie":
@@ -186,7 +192,7 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
             return CachingExchange(request, conf, *codecs, upstream).run()
 
         return Contribution(content=cached)
-    codec = ProxyCodec(conf, destination, passing.location, whole=False)
+    codec = codec_class(conf)(conf, destination, passing.location, whole=False)
 
     def handler(request: Request) -> Result | Awaitable[Result]:
         request.state[module] = destination
@@ -197,12 +203,17 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
 
 def _codecs(
     conf: LocationConf, destination: Destination, location: bytes, *, whole: bool
-) -> tuple[CachedProxyCodec, CachedProxyCodec]:
+) -> tuple[ProxyCodec, ProxyCodec]:
     """For requests whose answer is not kept, and for those where it is."""
+    made = CachedHttp2ProxyCodec if conf.http_minor == HTTP2 else CachedProxyCodec
     return (
-        CachedProxyCodec(conf, destination, location, whole=whole),
-        CachedProxyCodec(conf, destination, location, whole=whole, caching=True),
+        made(conf, destination, location, whole=whole),
+        made(conf, destination, location, whole=whole, caching=True),
     )
+
+
+def codec_class(conf: LocationConf) -> type[ProxyCodec]:
+    return Http2ProxyCodec if conf.http_minor == HTTP2 else ProxyCodec
 
 
 async def _run_variable(request: Request, conf: LocationConf, passing: ProxyPass) -> Result:
@@ -223,7 +234,7 @@ async def _run_variable(request: Request, conf: LocationConf, passing: ProxyPass
         find = functools.partial(passing.passing.find, request, target, conf)
         result = CachingExchange(request, conf, *codecs, None, find).run()
         return result if result is None or isinstance(result, int) else await result
-    exchange = Exchange(request, conf, ProxyCodec(conf, destination, b"", whole=True), None)
+    exchange = Exchange(request, conf, codec_class(conf)(conf, destination, b"", whole=True), None)
     return await exchange.run_found(functools.partial(passing.passing.find, request, target, conf))
 
 
@@ -255,7 +266,7 @@ module = HttpModule(
         Directive("proxy_set_header", EVERYWHERE, take(2), add_header),
         Directive("proxy_set_body", EVERYWHERE, take(1), template_setting("body")),
         Directive("proxy_method", EVERYWHERE, take(1), template_setting("method")),
-        Directive("proxy_http_version", EVERYWHERE, take(1), enum_("http_minor", {"1.0": 0, "1.1": 1})),
+        Directive("proxy_http_version", EVERYWHERE, take(1), enum_("http_minor", {"1.0": 0, "1.1": 1, "2": 2})),
         Directive("proxy_cache_convert_head", EVERYWHERE, FLAG, flag("cache_convert_head")),
         Directive("proxy_pass_trailers", EVERYWHERE, FLAG, flag("pass_trailers")),
         *tls_family("proxy"),

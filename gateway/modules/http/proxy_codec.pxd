@@ -3,7 +3,6 @@ cimport cython
 
 from gateway._fast.request_head cimport RequestHead
 from gateway.http.request cimport Request
-from gateway.http.settings cimport EngineSettings
 from gateway.protocol.cgi cimport Reader
 from gateway.upstream.exchange.asking cimport Asking
 from gateway.upstream.exchange.codec cimport Codec
@@ -18,16 +17,18 @@ cdef class ProxyCodec(Codec):
     cdef public bint sets_length
     cdef public bint sets_transfer
     cdef public bint whole
-    cdef object own_method
-    cdef object own_body
-    cdef bytes uri
+    cdef public object own_method
+    cdef public object own_body
+    cdef public bytes uri
+    cdef public list own
+    cdef public object hidden
 
     cpdef bytes method(self, Request request)
     @cython.locals(asking=Asking, request=Request, length=cython.longlong, method=bytes, target=bytes)
     cpdef bytes encode(self, object exchange)
-    @cython.locals(asking=Asking, request=Request, core=EngineSettings, head_only=bint)
+    @cython.locals(asking=Asking, request=Request, head_only=bint)
     cpdef Reader reader(self, object exchange)
 
 
 @cython.locals(request=Request, head=RequestHead)
-cdef long long _body_length(Asking exchange) except? -3
+cpdef long long body_length(Asking exchange) except? -3

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.http.setters import holds
 from gateway.protocol.cgi import Number
 from gateway.protocol.http1_client import CHUNKED, RequestEncoder, ResponseReader, chunk
 from gateway.upstream.cache import conditions
 from gateway.upstream.exchange.codec import Codec, RequestRefused
+from gateway.upstream.exchange.hints import on_hints_of
 from gateway.upstream.exchange.http_target import Destination, request_target
 
 if TYPE_CHECKING:
-    from gateway._fast.http1_response import ResponseHead
     from gateway.http.request import Request
     from gateway.modules.http.proxy import LocationConf
     from gateway.upstream.exchange.asking import Asking
@@ -76,7 +75,8 @@ class ProxyCodec(Codec):
         own += [(name, value.shortest) for name, value in conf.set_headers if name.lower() != b"host"]
         replaced = conditions.FIELDS if caching else ()
         own += [(name, value) for name, value in replaced if value and name.lower() not in names]
-        hidden = _OWN.union(names, (name.lower() for name, _ in replaced))
+        self.own = own
+        hidden = self.hidden = _OWN.union(names, (name.lower() for name, _ in replaced))
         self.encoder = RequestEncoder(conf.http_minor, own, hidden, pass_headers=conf.pass_request_headers)
 
     def method(self, request: Request) -> bytes:
@@ -99,7 +99,7 @@ class ProxyCodec(Codec):
         if self.own_body is not None:
             body = self.own_body(request)
             asking.pass_body = False
-        length = len(body) if body is not None else _body_length(asking)
+        length = len(body) if body is not None else body_length(asking)
         if length == CHUNKED:
             asking.frame = chunk
             if self.sets_transfer:
@@ -112,10 +112,7 @@ class ProxyCodec(Codec):
         asking: Asking = exchange
         request = asking.request
         method = self.method(request)
-        on_hints = None
-        core = request.location.core
-        if core.early_hints and request.main is request and holds(core.early_hints, request):
-            on_hints = EarlyHints(request, self.conf).pass_on
+        on_hints = on_hints_of(request, self.conf)
         return ResponseReader(head_only=method == b"HEAD", on_hints=on_hints)
 
     def streams_body(self, request: Request) -> bool:
@@ -140,27 +137,7 @@ class CachedProxyCodec(ProxyCodec):
         return b"http://" + host + request_target(request, destination.uri, self.location, self.whole)
 
 
-class EarlyHints:
-    """Passes the 103 heads of one try on, up to `proxy_buffer_size` bytes of them."""
-
-    def __init__(self, request: Request, conf: LocationConf) -> None:
-        self.request = request
-        self.conf = conf
-        self.size = 0
-
-    def pass_on(self, head: ResponseHead) -> None:
-        self.size += head.size
-        request = self.request
-        if self.size > self.conf.buffer_size:
-            words = b"upstream sent too big early hints while reading response header from upstream"
-            request.log("info", words)
-            return
-        hidden = self.conf.hidden
-        fields = [field for field in head.fields if field[0].lower() not in hidden]
-        request.output.send_early_hints(request, fields)
-
-
-def _body_length(exchange: Asking) -> Number:
+def body_length(exchange: Asking) -> Number:
     """Content-Length of what is sent: -1 for none, CHUNKED for a body whose length nobody knows yet."""
     request = exchange.request
     head = request.head

@@ -23,6 +23,7 @@ cdef class Asking(Watcher):
     cdef public double began
     cdef public list body
     cdef public bint body_sent
+    cdef public bint blocked
     cdef public Choice choice
     cdef public Codec codec
     cdef public object conf
@@ -70,6 +71,7 @@ cdef class Asking(Watcher):
     cpdef bint _connect(self, PeerState peer) except -1
     @cython.locals(now=double, attempt=Attempt, stream=Stream)
     cpdef _send(self, Connection connection)
+    cpdef _send_http2(self, Connection connection)
     @cython.locals(now=double, attempt=Attempt, data=bytes, settings=ExchangeSettings)
     cpdef bint _receive_head(self, Stream stream) except -1
     @cython.locals(limit=cython.longlong, size=cython.longlong, reader=Reader, head=ResponseHead)

@@ -104,6 +104,7 @@ class Asking(Watcher):
         self.frame: Callable[[bytes], bytes] | None = None  # the codec's framing of a body sent as it comes
         self.sent = False  # something of the request went to the present peer
         self.body_sent = False  # all of the request was given to the present connection
+        self.blocked = False  # what is here of the body waits for the peer's windows
         self.began = 0.0
         self.wake: Any = None  # of the fibre that goes on with this exchange, if there is one
         # of the try under way
@@ -264,7 +265,9 @@ class Asking(Watcher):
         keepalive = self.upstream.keepalive
         if keepalive is None:
             return False
-        connection = self.connection = keepalive.take(peer.sockaddr, self.conf, self.codec.tls is not None)
+        connection = self.connection = keepalive.take(
+            peer.sockaddr, self.conf, self.codec.tls is not None, self.codec.http2
+        )
         if connection is None:
             return False
         connection.stream.handler = self
@@ -324,10 +327,12 @@ class Asking(Watcher):
         attempt.stage = _SENDING
         self.ready = True
         self.sent = True
-        self.body_sent = False
+        self.body_sent = self.blocked = False
         self.sending = True
         self.reader = self.codec.reader(self)
-        if self.streaming:
+        if self.codec.http2:
+            self._send_http2(connection)
+        elif self.streaming:
             stream.nodelay()
             stream.write(self.packet)
         else:
@@ -348,6 +353,20 @@ class Asking(Watcher):
         self.deadline = now + self.settings.send_timeout
         self.client_deadline = 0.0
 
+    def _send_http2(self, connection: Connection) -> None:
+        stream = connection.stream
+        reader: Any = self.reader
+        pieces: list[Piece] | None = None
+        if not self.streaming:
+            body = self.request.body
+            pieces = self.body
+            if pieces is None:
+                pieces = body.pieces() if body is not None and self.pass_body else []
+        if not connection.is_unix:
+            stream.nodelay()
+        reader.begin(connection, self.packet, pieces)
+        self.body_sent = reader.closed
+
     def _receive_head(self, stream: Stream) -> bool:
         """Send what is left of the request, and read until the answer's head is whole."""
         now = self.lane.fresh()
@@ -361,8 +380,10 @@ class Asking(Watcher):
                     self.sending = False
                     attempt.stage = _READING_HEAD
                     self.deadline = now + self.settings.read_timeout
-                else:
+                elif not self.blocked:
                     self.deadline = 0.0  # the client is who we wait for
+                elif not self.deadline:
+                    self.deadline = now + settings.send_timeout
             elif not self.deadline or stream.sent != self.sent_at_last:
                 self.sent_at_last = stream.sent
                 self.deadline = now + self.settings.send_timeout
@@ -411,6 +432,8 @@ class Asking(Watcher):
             if head is None:
                 return False
             self.head = UpstreamHead(head, self.request)
+            if self.codec.http2:
+                self.head.status_line = b""  # there is no text, and the client gets the usual one
         except HeadError as error:
             if error.message:  # the reader may have said why before
                 self.log("error", error.message.encode("utf-8", "surrogateescape"))
@@ -431,10 +454,17 @@ class Asking(Watcher):
         """
         if self.body_sent:
             return
-        took = self._pass_on()
+        if self.codec.http2:
+            from gateway.upstream.exchange.http2 import pass_on
+
+            reader: Any = self.reader
+            took = pass_on(self, reader)
+            self.blocked = reader.blocked
+        else:
+            took = self._pass_on()
         now = self.lane.fresh()
         assert self.connection is not None
-        if self.body_sent or self.connection.stream.pending:
+        if self.body_sent or self.connection.stream.pending or self.blocked or not self.streaming:
             self.client_deadline = 0.0
         elif took or not self.client_deadline:
             self.client_deadline = now + self.request.location.core.client_body_timeout

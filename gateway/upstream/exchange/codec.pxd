@@ -6,6 +6,7 @@ from gateway.protocol.cgi cimport Reader
 cdef class Codec:
     cdef public bytes schema
     cdef public object tls
+    cdef public bint http2
 
     cpdef bytes encode(self, object exchange)
     cpdef Reader reader(self, object exchange)

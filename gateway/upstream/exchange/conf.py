@@ -143,7 +143,11 @@ class UpstreamConf(CacheConf):
         )
         self.hot = ExchangeSettings(self)
         if getattr(getattr(self, "passing", None), "secure", False):
-            self.client_tls = self.tls.client(self.prefix, self.places)
+            self.client_tls = self.tls.offering(self.protocols()).client(self.prefix, self.places)
+
+    def protocols(self) -> tuple[str, ...]:
+        """What is offered to the peer by ALPN."""
+        return ()
 
     def rewrite_field(self, request: Request, lower: bytes, value: bytes) -> bytes | None:
         """What becomes of Location, Refresh or Set-Cookie, None: it stays; proxy has rules for them."""

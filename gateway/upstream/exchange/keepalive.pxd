@@ -16,6 +16,7 @@ cdef class Connection(Watcher):
     cdef public object tag
     cdef public bint secure
     cdef public object tls
+    cdef public object link
 
     cpdef happened(self)
     cpdef late(self)
@@ -31,7 +32,7 @@ cdef class Keepalive:
     cdef public double timeout_s
 
     @cython.locals(idle=list, index=Py_ssize_t, connection=Connection, stream=Stream)
-    cpdef Connection take(self, bytes sockaddr, object tag, bint secure=*)
+    cpdef Connection take(self, bytes sockaddr, object tag, bint secure=*, bint http2=*)
     @cython.locals(stream=Stream)
     cpdef bint give(self, Connection connection, object tag, double now) except -1
     cpdef drop(self, Connection connection)

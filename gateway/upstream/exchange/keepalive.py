@@ -26,14 +26,17 @@ class Connection(Watcher):
         self.tag: Any = None
         self.secure = False  # with TLS
         self.tls: Any = None  # a ClientTls whose handshake has to come first
+        self.link: Any = None  # an http2.Link, if that is what is spoken on it
         self.cache: Keepalive | None = None  # where it is idle
 
     def happened(self) -> None:
         """The peer closed, or speaks without being asked."""
         try:
-            data = self.stream.recv(1)
+            data = self.stream.recv(0 if self.link is not None else 1)
         except OSError:
             data = b""
+        if data and self.link is not None and self.link.hears(data, self.stream):
+            return
         if data is not None and self.cache is not None:
             self.cache.drop(self)
 
@@ -80,14 +83,15 @@ class Keepalive:
         self.local = local
         self.idle: list[Connection] = []
 
-    def take(self, sockaddr: bytes, tag: Any, secure: bool = False) -> Connection | None:
-        """An idle connection to this address, with TLS or without, no longer idle."""
+    def take(self, sockaddr: bytes, tag: Any, secure: bool = False, http2: bool = False) -> Connection | None:
+        """An idle connection to this address, with TLS or without, of this protocol; no longer idle."""
         idle = self.idle
         for index in range(len(idle) - 1, -1, -1):
             connection = idle[index]
             if (
                 connection.sockaddr == sockaddr
                 and connection.secure == secure
+                and (connection.link is not None) == http2
                 and (not self.local or connection.tag is tag)
             ):
                 del idle[index]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,15 @@ class TlsConf(Conf):
     made: Any = None
     conf_prefix: str = ""  # what relative paths begin at
     objects: Any = None  # the tls_objects.Objects of the configuration
+
+    def offering(self, protocols: tuple[str, ...]) -> TlsSettings:
+        """The same with these protocols for ALPN, which no directive names."""
+        if not protocols:
+            return self
+        other = copy.copy(self)
+        other.alpn = protocols
+        other.made = None
+        return other
 
     def client(self, prefix: str, places: dict[str, Where]) -> ClientTls:
         """What connections with these settings use. Errors: ConfigError."""

@@ -1,0 +1,84 @@
+"""HTTP/2 towards upstreams as proxy speaks it: `proxy_http_version 2`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.modules.http.proxy_codec import CachedProxyCodec, ProxyCodec, body_length
+from gateway.upstream.exchange.codec import RequestRefused
+from gateway.upstream.exchange.hints import on_hints_of
+from gateway.upstream.exchange.http2 import Http2Reader, request_block
+from gateway.upstream.exchange.http_target import request_target
+
+if TYPE_CHECKING:
+    from gateway.http.request import Request
+    from gateway.protocol.cgi import Reader
+    from gateway.upstream.exchange.exchange import Exchange
+
+# Of a connection of HTTP/1, whoever sets them (RFC 9113, 8.2.2).
+_HTTP1_ONLY: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
+
+
+def _encode(codec: ProxyCodec, exchange: Exchange) -> bytes:
+    request = exchange.request
+    target = request_target(request, codec.uri, codec.location, codec.whole)
+    if not target:
+        raise RequestRefused(500, b"zero length URI to proxy")
+    if codec.own_body is not None:
+        body: bytes = codec.own_body(request)
+        exchange.pass_body = False
+        exchange.body = [body] if body else []
+        length = len(body)
+    else:
+        length = body_length(exchange)
+    authority = b""
+    fields = []
+    for name, value in codec.own:
+        text = value if isinstance(value, bytes) else value(request)
+        lower = name.lower()
+        if lower == b"host":
+            authority = text
+        elif text and lower not in _HTTP1_ONLY:
+            fields.append((name, text))
+    if length >= 0 and not codec.sets_length:
+        fields.append((b"content-length", b"%d" % length))
+    if codec.conf.pass_request_headers:
+        hidden = codec.hidden
+        fields += [field for field in request.head.fields() if field[0].lower() not in hidden]
+    secure = codec.destination.scheme == b"https://"
+    return request_block(codec.method(request), secure, target, authority or codec.destination.host, fields)
+
+
+def _reader(codec: ProxyCodec, exchange: Exchange) -> Reader:
+    request = exchange.request
+    return Http2Reader(head_only=codec.method(request) == b"HEAD", on_hints=on_hints_of(request, codec.conf))
+
+
+class Http2ProxyCodec(ProxyCodec):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.http2 = True
+
+    def encode(self, exchange: Exchange) -> bytes:
+        return _encode(self, exchange)
+
+    def reader(self, exchange: Exchange) -> Reader:  # type: ignore[override]
+        return _reader(self, exchange)
+
+    def streams_body(self, request: Request) -> bool:
+        return self.own_body is None
+
+
+class CachedHttp2ProxyCodec(CachedProxyCodec):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.http2 = True
+
+    def encode(self, exchange: Exchange) -> bytes:
+        return _encode(self, exchange)
+
+    def reader(self, exchange: Exchange) -> Reader:  # type: ignore[override]
+        return _reader(self, exchange)
+
+    def streams_body(self, request: Request) -> bool:
+        return self.own_body is None
