@@ -85,8 +85,8 @@ class LocationConf(UpstreamConf):
     request_buffering: Any = setting(False)
     pass_trailers: Any = setting(True)
 
-    def protocols(self) -> tuple[str, ...]:
-        return ("h2",)
+    def protocols(self) -> tuple[bytes, ...]:
+        return (b"h2",)
 
     def _check_buffers(self) -> None:
         """There is one only, of any size."""

@@ -103,8 +103,8 @@ class LocationConf(UpstreamConf):
         if self.redirects is None and self.passing is not None and self.passing.destination is not None:
             self.redirects = (default_redirect(self.passing),)
 
-    def protocols(self) -> tuple[str, ...]:
-        return ("h2",) if self.http_minor == HTTP2 else ()
+    def protocols(self) -> tuple[bytes, ...]:
+        return (b"h2",) if self.http_minor == HTTP2 else ()
 
     def rewrite_field(self, request: Request, lower: bytes, value: bytes) -> bytes | None:
         if lower == b"set-cookie":

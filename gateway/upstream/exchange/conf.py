@@ -145,7 +145,7 @@ class UpstreamConf(CacheConf):
         if getattr(getattr(self, "passing", None), "secure", False):
             self.client_tls = self.tls.offering(self.protocols()).client(self.prefix, self.places)
 
-    def protocols(self) -> tuple[str, ...]:
+    def protocols(self) -> tuple[bytes, ...]:
         """What is offered to the peer by ALPN."""
         return ()
 

@@ -29,6 +29,7 @@ from gateway.core.tls_settings import (
     set_protocols,
 )
 from gateway.http.setters import template, template_setting
+from gateway.upstream.exchange.rewriting import constant
 
 if TYPE_CHECKING:
     from gateway.upstream.exchange.tls import ClientTls
@@ -58,12 +59,12 @@ class TlsConf(Conf):
     conf_prefix: str = ""  # what relative paths begin at
     objects: Any = None  # the tls_objects.Objects of the configuration
 
-    def offering(self, protocols: tuple[str, ...]) -> TlsSettings:
+    def offering(self, protocols: tuple[bytes, ...]) -> TlsConf:
         """The same with these protocols for ALPN, which no directive names."""
         if not protocols:
             return self
         other = copy.copy(self)
-        other.alpn = protocols
+        other.alpn = tuple(constant(name) for name in protocols)
         other.made = None
         return other
 
