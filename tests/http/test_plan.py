@@ -67,7 +67,7 @@ async def test_the_server_blocks_own_is_not_inherited() -> None:
 
 def test_those_that_pass_on_are_in_nginxs_order() -> None:
     names = [module.name for module in HTTP_MODULES if module.passes]
-    assert names == ["proxy", "fastcgi", "uwsgi", "scgi", "tunnel", "memcached"]
+    assert names == ["proxy", "fastcgi", "uwsgi", "scgi", "grpc", "tunnel", "memcached"]
 
 
 @pytest.mark.parametrize("inside", ["deny all;", "deny all; auth_basic off;"])

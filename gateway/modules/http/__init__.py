@@ -137,10 +137,10 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     upstream_keepalive.module,
     # in nginx's order: a limit_except in a location with several *_pass gets the first of these
     proxy.module,
-    grpc.module,
     fastcgi.module,
     uwsgi.module,
     scgi.module,
+    grpc.module,
     tunnel.module,
     memcached.module,
     empty_gif.module,
