@@ -92,6 +92,7 @@ cdef bint advance(RequestHead head, object on_host) except -1:
                 return False
             grow(head)
         elif rc == LINE_END:
+            head.field_line.phase = 0       # whatever is found now, all of the head was read
             finish(head, on_host)
             return True
         else:
