@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from typing import Final, NamedTuple
 
+from gateway.http.status import status_line
 from gateway.upstream.exchange.response import UpstreamHead
 
 # In its first bytes the version: a file of another one is no file of ours.
@@ -68,7 +69,7 @@ def render(head: UpstreamHead) -> bytes:
     """An answer's head as it is kept."""
     if head.head.version == 9:
         return b""
-    parts = [b"HTTP/1.1 ", head.status_line or b"%d" % head.status, b"\r\n"]
+    parts = [b"HTTP/1.1 ", head.status_line or status_line(head.status), b"\r\n"]
     for name, value in head.pairs:
         parts += (name, b": ", value, b"\r\n")
     parts.append(b"\r\n")
