@@ -45,7 +45,7 @@ def settled(pid: int) -> int:
 
 @pytest.mark.parametrize(
     ("filters", "each"),
-    [("gzip on; gzip_types *; gzip_comp_level 1;", MIB), ("sub_filter_types *; sub_filter a bb;", MIB // 2)],
+    [("gzip on; gzip_types *; gzip_comp_level 1;", MIB), ("sub_filter_types *; sub_filter a bb;", MIB)],
 )
 def test_a_large_file_through_a_filter(engine: Running, port: int, filters: str, each: int) -> None:
     (engine.folder / "large.txt").write_bytes(random.Random(3).randbytes(SIZE))
