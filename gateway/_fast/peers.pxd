@@ -10,7 +10,7 @@ cdef class PeerState:
     cdef Py_buffer _part
     cdef Py_buffer _codes_buffer
     cdef bint _held
-    cdef bint _in_ledger
+    cdef bint _in_row
     # where it is, for compiled callers
     cdef public object address
     cdef public bytes name

@@ -31,7 +31,7 @@ class PeerState:
     def reset(self) -> None:
         """All words 0."""
     def keep_part(self, memory: Any) -> None:
-        """Count this process's part of conns and inflight in two words of a buffer as well (see ledger.py)."""
+        """Count this process's part of conns and inflight in two words of a buffer as well (see worker_counts.py)."""
     @property
     def codes(self) -> list[int]:
         """Responses by status from 100 on; empty where they are not counted."""

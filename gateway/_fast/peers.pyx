@@ -94,12 +94,12 @@ cdef class PeerState:
         self.words = <int64_t *> self._buffer.buf
 
     def keep_part(self, memory not None):
-        if self._in_ledger:
+        if self._in_row:
             PyBuffer_Release(&self._part)
-            self._in_ledger = False
+            self._in_row = False
             self.mine = self.own + COUNT
         PyObject_GetBuffer(memory, &self._part, PyBUF_WRITABLE)
-        self._in_ledger = True
+        self._in_row = True
         if self._part.len < 2 * 8 or <size_t> self._part.buf % 8:
             raise ValueError("the memory is too small, or not aligned")
         self.mine = <int64_t *> self._part.buf
@@ -130,7 +130,7 @@ cdef class PeerState:
             PyBuffer_Release(&self._codes_buffer)
         if self._held:
             PyBuffer_Release(&self._buffer)
-        if self._in_ledger:
+        if self._in_row:
             PyBuffer_Release(&self._part)
         PyMem_Free(self.own)
 

@@ -345,7 +345,7 @@ class Seen:
         return [bytes(data) for data in data_of(pieces)]
 
 
-class Passing(Seen):
+class PassTarget(Seen):
     passes_files = True
 
     def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
@@ -364,7 +364,7 @@ async def test_a_filter_of_somebody_else_gets_buffers(tmp_path: Path) -> None:
         root.plan = Plan(plan.steps, (*plan.head_filters, lambda request: seen), plan.log_handlers)
         assert (await engine.get("/a")).body == BODY
         assert max(seen.sizes) == 5000 and sum(seen.sizes) == len(BODY) and seen.ends == 1
-        passing = Passing()
+        passing = PassTarget()
         root.plan = Plan(plan.steps, (*plan.head_filters, lambda request: passing), plan.log_handlers)
         assert (await engine.get("/a")).body == BODY
         assert passing.sizes == [len(BODY)]

@@ -36,13 +36,13 @@ def test_the_choice(host: str, server: str | None) -> None:
 
 
 def test_captures_go_to_who_asks() -> None:
-    class Asking:
+    class PeerTry:
         captures: Any = None
 
         def matched(self, captures: Any) -> None:
             self.captures = captures
 
-    asking = Asking()
+    asking = PeerTry()
     names("~^api(?<number>\\d+)").find(b"api42", asking)
     assert asking.captures.group("number") == b"42"
 

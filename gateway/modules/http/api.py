@@ -29,8 +29,8 @@ from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers, cycle_of
 from gateway.modules.http import status_zone, stub_status
 from gateway.upstream.cache.file_cache import FileCache
-from gateway.upstream.peers import api, state
-from gateway.upstream.peers.api import ApiError
+from gateway.upstream.peers import api_objects, state
+from gateway.upstream.peers.api_objects import ApiError
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
@@ -206,7 +206,7 @@ class Call:
         """/http/upstreams and what is below it."""
         request = self.request
         zoned: dict[str, Upstream] = {
-            api.text_of(upstream.name): upstream
+            api_objects.text_of(upstream.name): upstream
             for upstream in request.cycle.upstreams.all
             if upstream.shared is not None
         }
@@ -214,15 +214,16 @@ class Call:
         if not path:
             if self.fields == [""]:
                 return self.only("GET", lambda: list(zoned))
-            return self.only("GET", lambda: {name: self.selected(api.describe(zoned[name], now)) for name in zoned})
+            found = {name: api_objects.describe(each, now) for name, each in zoned.items()}
+            return self.only("GET", lambda: {name: self.selected(each) for name, each in found.items()})
         upstream = zoned.get(unquote(path[0]))
         if upstream is None:
             raise ApiError(404, "upstream not found", "UpstreamNotFound")
         if len(path) == 1:
             if self.permit("GET DELETE") == "DELETE":
-                api.reset(upstream)
+                api_objects.reset(upstream)
                 return None
-            return self.selected(api.describe(upstream, now))
+            return self.selected(api_objects.describe(upstream, now))
         if path[1] != "servers" or len(path) > 3:
             raise ApiError(404, "path not found", "PathNotFound")
         return self.servers(upstream) if len(path) == 2 else self.server(upstream, path[2])
@@ -231,8 +232,8 @@ class Call:
         assert upstream.shared is not None
         self.permit("GET POST")
         if self.method != "POST":
-            return api.servers(upstream.shared)
-        made = api.add(upstream, self.parameters())
+            return api_objects.servers(upstream.shared)
+        made = api_objects.add(upstream, self.parameters())
         self.status = 201
         self.save(upstream)
         request = self.request
@@ -243,17 +244,17 @@ class Call:
     def server(self, upstream: Upstream, number: str) -> Any:
         assert upstream.shared is not None
         self.permit("GET PATCH DELETE")
-        peer = api.find(upstream.shared, number)
+        peer = api_objects.find(upstream.shared, number)
         if self.method == "DELETE":
-            left = api.remove(upstream, peer)
+            left = api_objects.remove(upstream, peer)
             self.status = 200  # with what is left
             self.save(upstream)
             return left
         if self.method == "PATCH":
-            changed = api.change(upstream, peer, self.parameters())
+            changed = api_objects.change(upstream, peer, self.parameters())
             self.save(upstream)
             return changed
-        return api.configured(upstream.shared, peer)
+        return api_objects.configured(upstream.shared, peer)
 
     def save(self, upstream: Upstream) -> None:
         """Keep the change in the `state` file."""
@@ -288,8 +289,8 @@ class Call:
             "build": f"gateway-{__version__}",
             "address": self.request.connection.server_addr.decode("latin-1"),
             "generation": main.generation,
-            "load_timestamp": api.stamp(main.loaded_ms),
-            "timestamp": api.stamp(time.time_ns() // 1_000_000),
+            "load_timestamp": api_objects.stamp(main.loaded_ms),
+            "timestamp": api_objects.stamp(time.time_ns() // 1_000_000),
             "pid": os.getpid(),
             "ppid": os.getppid(),
         }

@@ -36,7 +36,7 @@ from gateway.core.logs import Log
 from gateway.http.core_variables import VARIABLES
 from gateway.http.error_pages import ErrorPage
 from gateway.http.module import HttpModule
-from gateway.http.resolving import connect_resolvers, set_resolver
+from gateway.http.resolver_directive import connect_resolvers, set_resolver
 from gateway.http.setters import default_temp_path, number_setting, predicates, temp_path, template
 
 SIGNATURE: Final = b"gateway"

@@ -24,10 +24,10 @@ from gateway.protocol.params import Params
 from gateway.upstream.exchange import params
 from gateway.upstream.exchange.codec import Codec, RequestRefused
 from gateway.upstream.exchange.conf import UpstreamConf
-from gateway.upstream.exchange.directives import family
 from gateway.upstream.exchange.exchange import Exchange
 from gateway.upstream.exchange.params import ParamsConf, add_param, params_of, plan_with
-from gateway.upstream.exchange.passing import parse_passing
+from gateway.upstream.exchange.pass_target import set_pass_target
+from gateway.upstream.exchange.shared_directives import family
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -155,7 +155,7 @@ module = HttpModule(
     name="fastcgi",
     location=LocationConf,
     directives=(
-        Directive("fastcgi_pass", LOCATION | LIF, take(1), parse_passing),
+        Directive("fastcgi_pass", LOCATION | LIF, take(1), set_pass_target),
         Directive("fastcgi_index", EVERYWHERE, take(1), string("index")),
         Directive("fastcgi_split_path_info", EVERYWHERE, take(1), set_split),
         Directive("fastcgi_keep_conn", EVERYWHERE, FLAG, flag("keep_conn")),

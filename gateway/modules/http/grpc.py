@@ -17,12 +17,12 @@ from gateway.core.template import Template
 from gateway.http.module import NOTHING, Contribution, HttpModule
 from gateway.http.setters import template
 from gateway.upstream.exchange.codec import Codec
-from gateway.upstream.exchange.conditions import Condition
 from gateway.upstream.exchange.conf import UpstreamConf
-from gateway.upstream.exchange.directives import CONDITIONS, family
 from gateway.upstream.exchange.hints import on_hints_of
 from gateway.upstream.exchange.http2 import Http2Reader, request_block
-from gateway.upstream.exchange.passing import Passing, parse_passing, strip_scheme
+from gateway.upstream.exchange.next_upstream import Condition
+from gateway.upstream.exchange.pass_target import PassTarget, set_pass_target, strip_scheme
+from gateway.upstream.exchange.shared_directives import CONDITIONS, family
 from gateway.upstream.exchange.tls_settings import tls_family
 from gateway.upstream.peers.address import parse_target
 
@@ -93,7 +93,7 @@ class LocationConf(UpstreamConf):
 
 
 def set_pass(conf: LocationConf, command: Command) -> None:
-    parse_passing(conf, command, SCHEMES, SECURE)
+    set_pass_target(conf, command, SCHEMES, SECURE)
     conf.authority = template(command, command.args[0])
 
 
@@ -180,7 +180,7 @@ def _te(request: Request) -> bytes:
 
 
 def plan(conf: LocationConf, location: Location) -> Contribution:
-    passing: Passing | None = conf.passing
+    passing: PassTarget | None = conf.passing
     if passing is None:
         return NOTHING
     plain = passing.handler(conf, GrpcCodec(conf))

@@ -16,11 +16,11 @@ from gateway.http.setters import cycle_of
 from gateway.modules.http.types import content_type_of
 from gateway.protocol.memcached import MemcachedReader, encode_get
 from gateway.upstream.exchange.codec import Codec, RequestRefused
-from gateway.upstream.exchange.conditions import Condition
 from gateway.upstream.exchange.conf import UpstreamConf
-from gateway.upstream.exchange.directives import CONDITIONS, family
 from gateway.upstream.exchange.exchange import Exchange
-from gateway.upstream.exchange.passing import Passing, parse_passing
+from gateway.upstream.exchange.next_upstream import Condition
+from gateway.upstream.exchange.pass_target import PassTarget, set_pass_target
+from gateway.upstream.exchange.shared_directives import CONDITIONS, family
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -78,7 +78,7 @@ def set_pass(conf: LocationConf, command: Command) -> None:
     if "$" in command.args[0]:
         # nginx takes it for a name, which is never found
         command.fail(f'host not found in upstream "{host}"' if colon else f'no port in upstream "{command.args[0]}"')
-    parse_passing(conf, command)
+    set_pass_target(conf, command)
     conf.key = cycle_of(command).variables.reference("memcached_key", command.where)
 
 
@@ -109,7 +109,7 @@ class MemcachedCodec(Codec):
 
 
 def plan(conf: LocationConf, location: Location) -> Contribution:
-    passing: Passing | None = conf.passing
+    passing: PassTarget | None = conf.passing
     if passing is None:
         return NOTHING
     ask = passing.handler(conf, MemcachedCodec(conf))

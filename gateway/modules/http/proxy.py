@@ -34,13 +34,13 @@ from gateway.modules.http.proxy_codec import CachedProxyCodec, ProxyCodec, host_
 from gateway.modules.http.proxy_http2 import CachedHttp2ProxyCodec, Http2ProxyCodec
 from gateway.modules.http.proxy_rewrite import add_cookie_domain, add_cookie_flags, add_cookie_path, add_redirect
 from gateway.upstream.cache.exchange import CachingExchange
-from gateway.upstream.exchange.conditions import Condition
 from gateway.upstream.exchange.conf import UpstreamConf
-from gateway.upstream.exchange.directives import CONDITIONS, family
 from gateway.upstream.exchange.exchange import Exchange
 from gateway.upstream.exchange.http_target import Destination, parse_url
-from gateway.upstream.exchange.passing import Passing
+from gateway.upstream.exchange.next_upstream import Condition
+from gateway.upstream.exchange.pass_target import PassTarget
 from gateway.upstream.exchange.rewriting import constant, prefix_rule, redirect_field, rewrite_cookie
+from gateway.upstream.exchange.shared_directives import CONDITIONS, family
 from gateway.upstream.exchange.tls_settings import tls_family
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class ProxyPass:
 
     def __init__(
         self,
-        passing: Passing,
+        passing: PassTarget,
         template: Template | None,
         upstream: Upstream | None = None,
         destination: Destination | None = None,
@@ -132,7 +132,7 @@ def set_pass(conf: LocationConf, command: Command) -> None:
     if location.name.endswith(b"/") and not location.nameless:
         location.auto_redirect = True
     upstreams = cycle_of(command).upstreams
-    passing = Passing(upstreams, (), None)
+    passing = PassTarget(upstreams, (), None)
     if "$" in text:
         conf.passing = ProxyPass(passing, template(command, text))
         return

@@ -4,7 +4,7 @@ cimport cython
 from gateway._fast.request_head cimport RequestHead
 from gateway.http.request cimport Request
 from gateway.protocol.cgi cimport Reader
-from gateway.upstream.exchange.asking cimport Asking
+from gateway.upstream.exchange.peer_try cimport PeerTry
 from gateway.upstream.exchange.codec cimport Codec
 from gateway.upstream.exchange.http_target cimport request_target
 
@@ -24,11 +24,11 @@ cdef class ProxyCodec(Codec):
     cdef public object hidden
 
     cpdef bytes method(self, Request request)
-    @cython.locals(asking=Asking, request=Request, length=cython.longlong, method=bytes, target=bytes)
+    @cython.locals(asking=PeerTry, request=Request, length=cython.longlong, method=bytes, target=bytes)
     cpdef bytes encode(self, object exchange)
-    @cython.locals(asking=Asking, request=Request, head_only=bint)
+    @cython.locals(asking=PeerTry, request=Request, head_only=bint)
     cpdef Reader reader(self, object exchange)
 
 
 @cython.locals(request=Request, head=RequestHead)
-cpdef long long body_length(Asking exchange) except? -3
+cpdef long long body_length(PeerTry exchange) except? -3

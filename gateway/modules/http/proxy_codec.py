@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.protocol.cgi import Number
 from gateway.protocol.http1_client import CHUNKED, RequestEncoder, ResponseReader, chunk
-from gateway.upstream.cache import conditions
+from gateway.upstream.cache import preconditions
 from gateway.upstream.exchange.codec import Codec, RequestRefused
 from gateway.upstream.exchange.hints import on_hints_of
 from gateway.upstream.exchange.http_target import Destination, request_target
@@ -14,8 +14,8 @@ from gateway.upstream.exchange.http_target import Destination, request_target
 if TYPE_CHECKING:
     from gateway.http.request import Request
     from gateway.modules.http.proxy import LocationConf
-    from gateway.upstream.exchange.asking import Asking
     from gateway.upstream.exchange.exchange import Exchange
+    from gateway.upstream.exchange.peer_try import PeerTry
 
 # What is never passed on as the client sent it: fields of the client's connection, and those that are made anew.
 _OWN: Final = frozenset(
@@ -73,7 +73,7 @@ class ProxyCodec(Codec):
         self.sets_transfer = b"transfer-encoding" in names
         own: list[tuple[bytes, Any]] = [(b"Host", host_field(conf, destination))]
         own += [(name, value.shortest) for name, value in conf.set_headers if name.lower() != b"host"]
-        replaced = conditions.FIELDS if caching else ()
+        replaced = preconditions.FIELDS if caching else ()
         own += [(name, value) for name, value in replaced if value and name.lower() not in names]
         self.own = own
         hidden = self.hidden = _OWN.union(names, (name.lower() for name, _ in replaced))
@@ -85,7 +85,7 @@ class ProxyCodec(Codec):
         return method
 
     def encode(self, exchange: Exchange) -> bytes:
-        asking: Asking = exchange
+        asking: PeerTry = exchange
         request = asking.request
         method = self.method(request)
         if not self.uri and request.valid_unparsed_uri and request.parent is None:
@@ -109,7 +109,7 @@ class ProxyCodec(Codec):
         return self.encoder.encode(request, request.head, method, target, length, body or b"")
 
     def reader(self, exchange: Exchange) -> ResponseReader:
-        asking: Asking = exchange
+        asking: PeerTry = exchange
         request = asking.request
         method = self.method(request)
         on_hints = on_hints_of(request, self.conf)
@@ -137,7 +137,7 @@ class CachedProxyCodec(ProxyCodec):
         return b"http://" + host + request_target(request, destination.uri, self.location, self.whole)
 
 
-def body_length(exchange: Asking) -> Number:
+def body_length(exchange: PeerTry) -> Number:
     """Content-Length of what is sent: -1 for none, CHUNKED for a body whose length nobody knows yet."""
     request = exchange.request
     head = request.head

@@ -14,10 +14,10 @@ from gateway.protocol.params import Params
 from gateway.upstream.exchange import params
 from gateway.upstream.exchange.codec import Codec
 from gateway.upstream.exchange.conf import UpstreamConf
-from gateway.upstream.exchange.directives import family
 from gateway.upstream.exchange.exchange import Exchange
 from gateway.upstream.exchange.params import ParamsConf, add_param, params_of, plan_with
-from gateway.upstream.exchange.passing import parse_passing
+from gateway.upstream.exchange.pass_target import set_pass_target
+from gateway.upstream.exchange.shared_directives import family
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -63,7 +63,7 @@ module = HttpModule(
     name="scgi",
     location=LocationConf,
     directives=(
-        Directive("scgi_pass", LOCATION | LIF, take(1), parse_passing),
+        Directive("scgi_pass", LOCATION | LIF, take(1), set_pass_target),
         Directive("scgi_param", EVERYWHERE, take(2, 3), add_param),
         *family("scgi"),
     ),

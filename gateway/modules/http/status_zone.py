@@ -14,7 +14,7 @@ from gateway.config.conf import Conf, setting
 from gateway.config.directive import LIF, LOCATION, SERVER, Command, Directive, take
 from gateway.core.zones import LOCK_SIZE, Zone, Zones
 from gateway.http.module import NOTHING, Contribution, Handler, HttpModule, Phase, Result
-from gateway.upstream.peers.api import responses
+from gateway.upstream.peers.api_objects import responses
 
 if TYPE_CHECKING:
     from collections.abc import Callable

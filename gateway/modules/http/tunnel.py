@@ -15,13 +15,13 @@ from gateway.config.directive import LIF, LOCATION, SERVER, Command, Directive, 
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.modules.http import core as http_core
 from gateway.protocol.cgi import PlainReader
-from gateway.upstream.exchange import tunnel
+from gateway.upstream.exchange import upgrade
 from gateway.upstream.exchange.codec import Codec
 from gateway.upstream.exchange.conf import UpstreamConf
-from gateway.upstream.exchange.directives import CONDITIONS, family
 from gateway.upstream.exchange.exchange import Exchange
-from gateway.upstream.exchange.passing import Passing, parse_passing
+from gateway.upstream.exchange.pass_target import PassTarget, set_pass_target
 from gateway.upstream.exchange.response import UpstreamHead
+from gateway.upstream.exchange.shared_directives import CONDITIONS, family
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location
@@ -69,7 +69,7 @@ def set_pass(conf: LocationConf, command: Command) -> None:
     """`tunnel_pass [address]`; the server takes CONNECT from now on."""
     if not command.args:
         command.args.append(_TARGET)
-    parse_passing(conf, command)
+    set_pass_target(conf, command)
     server = command.scope.enclosing(SERVER)
     assert server is not None
     server.conf(http_core.module, "server").allow_connect = True
@@ -105,11 +105,11 @@ class TunnelExchange(Exchange):
 
     def _answer(self) -> Awaitable[Result]:
         self.request.response.status = _CONNECTED.status
-        return tunnel.run(self, half_close=True)
+        return upgrade.run(self, half_close=True)
 
 
 def plan(conf: LocationConf, location: Location) -> Contribution:
-    passing: Passing | None = conf.passing
+    passing: PassTarget | None = conf.passing
     if passing is None:
         return NOTHING
     ask = passing.handler(conf, TunnelCodec(), TunnelExchange)

@@ -17,7 +17,7 @@ from gateway.config.text import to_bytes
 from gateway.core.variables import Getter, PrefixVariable, Variable
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of
-from gateway.upstream.cache import conditions
+from gateway.upstream.cache import preconditions
 from gateway.upstream.exchange import attempt
 from gateway.upstream.exchange.attempt import Attempt
 from gateway.upstream.exchange.keepalive import Connection, Keepalive
@@ -223,9 +223,9 @@ module = HttpModule(
         Variable("upstream_response_length", over_attempts(attempt.response_length)),
         Variable("upstream_bytes_received", over_attempts(attempt.bytes_received)),
         Variable("upstream_bytes_sent", over_attempts(attempt.bytes_sent)),
-        Variable("upstream_cache_status", conditions.status),
-        Variable("upstream_cache_last_modified", conditions.last_modified),
-        Variable("upstream_cache_etag", conditions.etag),
+        Variable("upstream_cache_status", preconditions.status),
+        Variable("upstream_cache_last_modified", preconditions.last_modified),
+        Variable("upstream_cache_etag", preconditions.etag),
         PrefixVariable("upstream_http_", _http),
         PrefixVariable("upstream_trailer_", _trailer),
         PrefixVariable("upstream_cookie_", _cookie),

@@ -8,8 +8,8 @@ from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, take
 from gateway.http.module import HttpModule
 from gateway.modules.http.upstream import upstream_of
-from gateway.upstream.peers.line import Line
 from gateway.upstream.peers.queue import Queue
+from gateway.upstream.peers.shared_queue import Line
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope

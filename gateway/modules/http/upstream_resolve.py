@@ -14,7 +14,7 @@ from gateway.config.directive import UPSTREAM, Command, Directive, at_least, tak
 from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
 from gateway.http.module import HttpModule
-from gateway.http.resolving import make_resolver
+from gateway.http.resolver_directive import make_resolver
 from gateway.modules.http import core as http_core
 from gateway.modules.http.upstream import upstream_of
 from gateway.upstream.duties import Duties, Task
@@ -70,7 +70,7 @@ def _prepare(scope: Scope, loader: Loader, outer: Any) -> None:
             )
     if able:
         duties = Duties(scope.owner, loader.results["log"])
-        loader.results.setdefault("late_imports", set()).add("gateway.upstream.peers.resolving")
+        loader.results.setdefault("late_imports", set()).add("gateway.upstream.peers.resolve")
         for upstream in able:
             scope.owner.ready.append(_asked(upstream))
             duties.add(upstream, _following(upstream, loader.results["log"]))
@@ -82,7 +82,7 @@ def _asked(upstream: Upstream) -> Callable[[], bool]:
 
 def _following(upstream: Upstream, log: Log) -> Task:
     async def follow(worker: Worker) -> None:
-        from gateway.upstream.peers.resolving import resolve_names  # as late as may be: it needs Trio
+        from gateway.upstream.peers.resolve import resolve_names  # as late as may be: it needs Trio
 
         assert upstream.resolver is not None
         await resolve_names(upstream, upstream.resolver, upstream.resolver_timeout, log)

@@ -24,9 +24,9 @@ from gateway.config.loader import Loader, Scope
 from gateway.http.module import HttpModule
 from gateway.modules.http.uwsgi_codec import SECURE, UwsgiCodec
 from gateway.upstream.exchange import params
-from gateway.upstream.exchange.directives import family
 from gateway.upstream.exchange.params import ParamsConf, add_param, plan_with
-from gateway.upstream.exchange.passing import parse_passing
+from gateway.upstream.exchange.pass_target import set_pass_target
+from gateway.upstream.exchange.shared_directives import family
 from gateway.upstream.exchange.tls_settings import tls_family
 
 SCHEMES: Final = (b"uwsgi://",)
@@ -42,7 +42,7 @@ class LocationConf(ParamsConf):
 
 
 def set_pass(conf: LocationConf, command: Command) -> None:
-    parse_passing(conf, command, SCHEMES, SECURE)
+    set_pass_target(conf, command, SCHEMES, SECURE)
 
 
 def settle(scope: Scope, loader: Loader) -> None:

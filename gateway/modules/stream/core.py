@@ -24,7 +24,7 @@ from gateway.core.logs import Log
 from gateway.core.networks import parse_address
 from gateway.core.variables import Getter, PrefixVariable, Variable
 from gateway.http.core_variables import local_time
-from gateway.http.resolving import connect_resolvers, set_resolver
+from gateway.http.resolver_directive import connect_resolvers, set_resolver
 from gateway.http.tlv_variables import tlv
 from gateway.modules.http import error_log
 from gateway.stream.module import StreamModule

@@ -25,7 +25,7 @@ from gateway.http.setters import Number
 from gateway.modules.stream.relaying import Relaying
 from gateway.stream.module import NOTHING, Contribution, StreamModule
 from gateway.stream.setters import cycle_of, template
-from gateway.upstream.exchange.directives import set_bind
+from gateway.upstream.exchange.shared_directives import set_bind
 from gateway.upstream.exchange.tls_settings import TlsConf, tls_family
 from gateway.upstream.peers.address import parse_target
 

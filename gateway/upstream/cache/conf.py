@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.conf import Conf, setting
 from gateway.http.setters import holds
-from gateway.upstream.exchange.conditions import Condition
+from gateway.upstream.exchange.next_upstream import Condition
 
 if TYPE_CHECKING:
     from gateway.core.template import Template

@@ -20,11 +20,11 @@ from gateway.upstream.cache import clock
 from gateway.upstream.cache import entry as entries
 from gateway.upstream.cache.entry import BUSY, FAILED, FRESH, MISSING, UNWANTED, Entry
 from gateway.upstream.cache.freshness import judge
-from gateway.upstream.cache.keeping import Keeping
-from gateway.upstream.exchange.asking import ClientGone
+from gateway.upstream.cache.update import CacheUpdate
 from gateway.upstream.exchange.codec import Codec
-from gateway.upstream.exchange.conditions import BY_STATUS, Condition
 from gateway.upstream.exchange.exchange import CLIENT_CLOSED, Exchange
+from gateway.upstream.exchange.next_upstream import BY_STATUS, Condition
+from gateway.upstream.exchange.peer_try import ClientGone
 from gateway.upstream.exchange.response import Ignore, UpstreamHead
 
 if TYPE_CHECKING:
@@ -481,9 +481,9 @@ class CachingExchange(Exchange):
             entry.etag = head.head.get(b"etag") or b""
         return entry.settle_variant()
 
-    def begin_keeping(self) -> Any:
+    def begin_file(self) -> Any:
         assert self.entry is not None
-        return Keeping(self, self.entry)
+        return CacheUpdate(self, self.entry)
 
 
 __all__ = ["BYPASS", "EXPIRED", "HIT", "MISS", "REVALIDATED", "STALE", "UPDATING", "CachingExchange", "Find"]

@@ -10,7 +10,7 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.errors import ConfigError, Where
 from gateway.core.template import Template
 from gateway.upstream.cache.conf import CacheConf
-from gateway.upstream.exchange.conditions import Condition
+from gateway.upstream.exchange.next_upstream import Condition
 from gateway.upstream.exchange.settings import ExchangeSettings
 from gateway.upstream.exchange.tls_settings import TlsConf
 from gateway.upstream.peers.address import Address, parse_local

@@ -4,7 +4,7 @@ cimport cython
 from gateway._fast.peers cimport PeerState
 from gateway.http.request cimport Request
 from gateway.protocol.cgi cimport Reader
-from gateway.upstream.exchange.asking cimport Asking
+from gateway.upstream.exchange.peer_try cimport PeerTry
 from gateway.upstream.exchange.attempt cimport Attempt
 from gateway.upstream.exchange.keepalive cimport Connection, Keepalive
 from gateway.upstream.peers.peers cimport Choice
@@ -15,7 +15,7 @@ from gateway.upstream.exchange.settings cimport ExchangeSettings
 cdef long DONE, OK, RESTART, _PICK, _BEGIN, _ASK
 
 
-cdef class Exchange(Asking):
+cdef class Exchange(PeerTry):
     cpdef run(self)
     @cython.locals(request=Request, choice=Choice)
     cpdef _begin(self)

@@ -2,7 +2,7 @@
 
 It needs no fibre until a body has to be passed on: any event of the upstream's stream or the client's, and the deadline
 that comes first, call the exchange, which looks at what can be done, does it, and waits again. What asks a peer
-(asking.py) never waits. The pipe, the tunnel, the queue and a request's body await, and so go on in a fibre. Compiled
+(peer_try.py) never waits. The pipe, the tunnel, the queue and a request's body await, and so go on in a fibre. Compiled
 with the types of exchange.pxd.
 """
 
@@ -18,11 +18,11 @@ from gateway.core.lane import current_fibre
 from gateway.http.body import BodyError, ClientEnded, read_body, read_body_nowait, read_body_part
 from gateway.http.module import DONE, OK, RESTART, Result
 from gateway.http.output import CONNECTION_FAILED
-from gateway.upstream.exchange import pipe, storing, tunnel
-from gateway.upstream.exchange.asking import Asking, ClientGone
+from gateway.upstream.exchange import pipe, store, upgrade
 from gateway.upstream.exchange.attempt import Stage, error_words
 from gateway.upstream.exchange.codec import Codec, RequestRefused
-from gateway.upstream.exchange.conditions import BY_STATUS, NON_IDEMPOTENT_METHODS, Condition, outcome_of, status_of
+from gateway.upstream.exchange.next_upstream import BY_STATUS, NON_IDEMPOTENT_METHODS, Condition, outcome_of, status_of
+from gateway.upstream.exchange.peer_try import ClientGone, PeerTry
 from gateway.upstream.exchange.response import Ignore, UpstreamHead
 from gateway.upstream.peers.peers import Outcome
 
@@ -47,7 +47,7 @@ _BEGIN: Final = 1  # the peer is chosen
 _ASK: Final = 2  # it is being asked
 
 
-class Exchange(Asking):
+class Exchange(PeerTry):
     """The work for one request, and what is known of it afterwards. `request.upstream` is the latest one."""
 
     # -- the whole -----------------------------------------------------------------------------------------------
@@ -390,7 +390,7 @@ class Exchange(Asking):
             if request.main is not request:
                 self.request.log("error", b"connection upgrade in subrequest")
                 return request.abort()
-            return tunnel.run(self)
+            return upgrade.run(self)
         self.attempt.stage = _READING_BODY
         if request.method != b"HEAD":
             self.attempt.body_received += reader.preread()
@@ -431,9 +431,9 @@ class Exchange(Asking):
         """Whether the answer becomes a file; asked when the client's head is queued."""
         return buffering and self.settings.stores and head.status == 200 and self.request.method != b"HEAD"
 
-    def begin_keeping(self) -> Any:
+    def begin_file(self) -> Any:
         """What takes the answer, if it is kept: its `file` is written, then `finish` called. Errors: FileError."""
-        return storing.Storing(self)
+        return store.StoreFile(self)
 
     def _begin_body(self, head: UpstreamHead) -> tuple[bytes, bool]:
         """What of the body came with the head, and whether it is broken; without a body the answer is whole now."""

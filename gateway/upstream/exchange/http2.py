@@ -33,8 +33,8 @@ from gateway.protocol.cgi import Number, Reader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from gateway.upstream.exchange.asking import Asking
     from gateway.upstream.exchange.keepalive import Connection
+    from gateway.upstream.exchange.peer_try import PeerTry
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -464,7 +464,7 @@ class Http2Reader(Reader):
         self.reset = True
 
 
-def pass_on(asking: Asking, reader: Http2Reader) -> bool:
+def pass_on(asking: PeerTry, reader: Http2Reader) -> bool:
     """Send on what has come of the client's body, as far as the peer's windows let it; whether something had come."""
     request = asking.request
     body = request.body

@@ -14,7 +14,7 @@ from gateway.http.common_variables import host_and_port
 from gateway.http.module import NOTHING, Contribution
 from gateway.http.setters import default_temp_path, template
 from gateway.protocol.params import header_param
-from gateway.upstream.cache import conditions
+from gateway.upstream.cache import preconditions
 from gateway.upstream.exchange.conf import UpstreamConf
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.http.module import HttpModule
     from gateway.protocol.params import Param
     from gateway.upstream.exchange.codec import Codec
-    from gateway.upstream.exchange.passing import Passing
+    from gateway.upstream.exchange.pass_target import PassTarget
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ def params_of(conf: ParamsConf, *, caching: bool = False) -> list[Param]:
     params: list[Param] = [(name, value.shortest, skip) for name, value, skip in conf.params]
     own: list[Param] = [(b"HTTP_HOST", host_and_port, True)]
     if caching:
-        own += [(header_param(name), value, True) for name, value in conditions.FIELDS]
+        own += [(header_param(name), value, True) for name, value in preconditions.FIELDS]
     given = {name.upper() for name, _, _ in params}
     return params + [param for param in own if param[0] not in given]
 
@@ -62,7 +62,7 @@ def plan_with(codec: Callable[..., Codec]) -> Callable[[Any, Location], Contribu
     """The `plan` of a module whose `*_pass` names an address alone: requests go there with this codec."""
 
     def plan(conf: ParamsConf, location: Location) -> Contribution:
-        passing: Passing | None = conf.passing
+        passing: PassTarget | None = conf.passing
         if passing is None:
             return NOTHING
         caching = codec(conf, caching=True) if conf.cache is not None else None

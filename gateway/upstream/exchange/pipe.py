@@ -14,16 +14,16 @@ from gateway.core.files import FileError
 from gateway.core.lane import FileSlice, park
 from gateway.core.temp_files import TempFile
 from gateway.http.output import CONNECTION_FAILED
-from gateway.upstream.exchange.asking import ClientGone
 from gateway.upstream.exchange.attempt import Stage, error_words
+from gateway.upstream.exchange.peer_try import ClientGone
 
 if TYPE_CHECKING:
     from gateway.http.module import Result
-    from gateway.upstream.cache.keeping import Keeping
+    from gateway.upstream.cache.update import CacheUpdate
     from gateway.upstream.exchange.exchange import Exchange
-    from gateway.upstream.exchange.storing import Storing
+    from gateway.upstream.exchange.store import StoreFile
 
-    Kept: TypeAlias = Storing | Keeping
+    Kept: TypeAlias = StoreFile | CacheUpdate
 
 _SENDING = b" while sending to client"
 
@@ -292,7 +292,7 @@ class _Held:
 async def run_buffered(exchange: Exchange, rest: bytes, keeps: bool) -> Result:
     """`*_buffering on`. The temporary file is gone with its last slice, unless it is to be kept."""
     try:
-        return await _run_buffered(exchange, rest, exchange.begin_keeping() if keeps else None)
+        return await _run_buffered(exchange, rest, exchange.begin_file() if keeps else None)
     except FileError as error:
         exchange.log("crit", str(error).encode("utf-8", "surrogateescape"), Stage.READING_BODY)
         return exchange.cut()

@@ -17,16 +17,16 @@ from gateway.core.lane import park
 
 if TYPE_CHECKING:
     from gateway.core.lane import Lane
-    from gateway.upstream.exchange.asking import Asking
-    from gateway.upstream.peers.line import Line
+    from gateway.upstream.exchange.peer_try import PeerTry
     from gateway.upstream.peers.peers import Peer
+    from gateway.upstream.peers.shared_queue import Line
 
 POLL_S: Final = 0.1
 
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    exchange: Asking
+    exchange: PeerTry
     ticket: int
 
 
@@ -76,7 +76,7 @@ class Queue:
         elif self.line is not None and self.line.waiting:
             self.line.ring()
 
-    def _join(self, exchange: Asking) -> _Waiter:
+    def _join(self, exchange: PeerTry) -> _Waiter:
         waiter = _Waiter(exchange, self.line.join() if self.line is not None else 0)
         self._waiting.append(waiter)
         self._stand()
@@ -92,7 +92,7 @@ class Queue:
         if self.line is not None:
             self.line.stand(self._waiting[0].ticket if self._waiting else 0)
 
-    async def wait(self, exchange: Asking) -> Peer | None:
+    async def wait(self, exchange: PeerTry) -> Peer | None:
         """A peer as soon as there is one, in turn; None when the queue is full or the time is over.
 
         Cancelled, or the client gone (ClientGone): the place in the queue is free.

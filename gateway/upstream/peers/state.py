@@ -8,7 +8,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Final
 
-from gateway.upstream.peers.api import duration, text_of
+from gateway.upstream.peers.api_objects import duration, text_of
 from gateway.upstream.peers.peers import DOWN, DRAINING, TEMPLATE, Server
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gateway.core.template import Template
     from gateway.core.variables import Getter
     from gateway.http.request import Request
-    from gateway.upstream.exchange.asking import Asking
+    from gateway.upstream.exchange.peer_try import PeerTry
     from gateway.upstream.peers.peers import Choice, Peer
 
 _FOREVER: Final = b"; expires=Thu, 31-Dec-37 23:55:55 GMT; max-age=315360000"
@@ -160,7 +160,7 @@ class Sticky:
         """A request starts: look for what it brings."""
         choice.session = Session(_first(request, self.lookup))
 
-    def get(self, exchange: Asking, choice: Choice, now: int) -> Peer | None:
+    def get(self, exchange: PeerTry, choice: Choice, now: int) -> Peer | None:
         """The next peer, that of the session if possible; the response gets the cookie."""
         session: Session = choice.session
         if session.id:
@@ -175,15 +175,15 @@ class Sticky:
             fields.append(session.cookie)
         return peer
 
-    def head_came(self, exchange: Asking, choice: Choice, peer: Peer) -> None:
+    def head_came(self, exchange: PeerTry, choice: Choice, peer: Peer) -> None:
         if self.sessions is not None and self.after_headers:
             self._learn(exchange, choice, peer, self.sessions)
 
-    def ended(self, exchange: Asking, choice: Choice, peer: Peer) -> None:
+    def ended(self, exchange: PeerTry, choice: Choice, peer: Peer) -> None:
         if self.sessions is not None and not self.after_headers:
             self._learn(exchange, choice, peer, self.sessions)
 
-    def _learn(self, exchange: Asking, choice: Choice, peer: Peer, sessions: Sessions) -> None:
+    def _learn(self, exchange: PeerTry, choice: Choice, peer: Peer, sessions: Sessions) -> None:
         """The peer answered: from now on the session is its."""
         created = _first(exchange.request, self.create)
         session = created or choice.session.id

@@ -36,8 +36,8 @@ from gateway._fast.peers import WORDS, PeerState
 from gateway.core.siblings import is_sibling
 from gateway.core.zones import Zone, ZoneError
 from gateway.upstream.peers.address import Address, parse_target, with_port
-from gateway.upstream.peers.ledger import Ledger
 from gateway.upstream.peers.peers import CHECKING, FREE, GONE, PEER, TEMPLATE, Group, Peer, Server
+from gateway.upstream.peers.worker_counts import WorkerCounts
 
 if TYPE_CHECKING:
     from gateway.upstream.peers.upstreams import Upstream
@@ -83,9 +83,9 @@ class PeersZone:
         self.upstreams: list[Upstream] = []
         self.zone: Zone
         self.slots = 0
-        self.ledger: Ledger
+        self.worker_counts: WorkerCounts
         self.codes: memoryview  # beside the zone's own memory: responses of each slot by status
-        self.row: memoryview | None = None  # this worker's part of the ledger
+        self.row: memoryview | None = None  # this worker's part of the counts
 
     def attach(self, zone: Zone, old: PeersZone | None) -> None:
         """The zone has its memory: put the peers there, with what the old cycle's knew of them. Errors: ZoneError."""
@@ -95,7 +95,7 @@ class PeersZone:
         heads = zone.words(_HEAD * len(self.upstreams)).view
         slots = self.slots = zone.left // SLOT_BYTES
         self.memory = zone.words(slots * SLOT_BYTES // 8).view.cast("B")
-        self.ledger = Ledger(slots)
+        self.worker_counts = WorkerCounts(slots)
         self.codes = memoryview(mmap.mmap(-1, max(slots * _CODES, 1) * 8)).cast("q")
         self.row = None
         earlier = {} if old is None else {upstream.name: upstream.shared for upstream in old.upstreams}
@@ -110,7 +110,7 @@ class PeersZone:
     def begin_worker(self) -> None:
         """This worker's requests are counted as its own from now on."""
         with self.zone.lock:
-            self.row = self.ledger.claim(os.getpid())
+            self.row = self.worker_counts.claim(os.getpid())
             for upstream in self.upstreams:
                 if upstream.shared is not None:
                     upstream.shared.keep_parts()
@@ -118,7 +118,7 @@ class PeersZone:
     def bury(self, pid: int) -> None:
         """A worker is dead: what it had under way is not."""
         with self.zone.lock:
-            for slot, conns, inflight in self.ledger.close(pid):
+            for slot, conns, inflight in self.worker_counts.close(pid):
                 state = PeerState()
                 state.attach(self.bytes_of(slot))
                 state.write_off(conns, inflight)
@@ -426,7 +426,7 @@ class SharedPeers:
     def _keep_part(self, peer: Peer, slot: int) -> None:
         row = self.zone.row
         if row is not None:
-            peer.keep_part(Ledger.of(row, slot))
+            peer.keep_part(WorkerCounts.of(row, slot))
 
     def keep_parts(self) -> None:
         """The worker has its row now. Needs the lock."""

@@ -1,4 +1,4 @@
-"""Asking a peer which protocol it speaks, and what the log says then."""
+"""PeerTry a peer which protocol it speaks, and what the log says then."""
 
 from __future__ import annotations
 

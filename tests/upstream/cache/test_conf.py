@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.upstream.exchange.conditions import Condition
+from gateway.upstream.exchange.next_upstream import Condition
 from tests.engine import load_http
 from tests.http_peers import answering
 from tests.upstream.cache.caching import cached, page, state

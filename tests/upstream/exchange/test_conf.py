@@ -6,8 +6,8 @@ from typing import ClassVar
 import pytest
 
 from gateway.config.errors import ConfigError, Where
-from gateway.upstream.exchange.conditions import Condition
 from gateway.upstream.exchange.conf import UpstreamConf
+from gateway.upstream.exchange.next_upstream import Condition
 
 
 @dataclass(slots=True)

@@ -18,8 +18,8 @@ from gateway._fast.watcher import Watcher
 from gateway.http.body import BodyError, read_body_part
 from gateway.http.output import CONNECTION_CLOSED
 from gateway.upstream.exchange.attempt import Attempt, Stage, error_words
-from gateway.upstream.exchange.conditions import Condition
 from gateway.upstream.exchange.keepalive import Connection
+from gateway.upstream.exchange.next_upstream import Condition
 from gateway.upstream.exchange.response import UpstreamHead
 
 if TYPE_CHECKING:
@@ -69,10 +69,10 @@ class ClientGone(Exception):
     """The client closed its connection while we worked for it."""
 
 
-class Asking(Watcher):
+class PeerTry(Watcher):
     """What an exchange holds, and how it asks one peer.
 
-    Compiled with the types of asking.pxd (an attribute has its line there too): streams, timers and requests are
+    Compiled with the types of peer_try.pxd (an attribute has its line there too): streams, timers and requests are
     reached without a look-up.
     """
 
@@ -84,7 +84,7 @@ class Asking(Watcher):
         self.upstream: Upstream = upstream  # type: ignore[assignment]  # None: it is found before it is used
         self.lane = request.connection.lane
         self.attempts: list[Attempt] = []
-        earlier: Asking | None = request.upstream
+        earlier: PeerTry | None = request.upstream
         if earlier is not None and earlier.attempts:
             self.attempts = [*earlier.attempts, Attempt(None, self.lane.fresh())]
         request.upstream = self

@@ -16,7 +16,7 @@ _ROWS: Final = 256
 _CONNS, _INFLIGHT, _WORDS = range(3)
 
 
-class Ledger:
+class WorkerCounts:
     """A row for each worker. Whoever calls holds the zone's lock."""
 
     def __init__(self, slots: int) -> None:

@@ -1,4 +1,4 @@
-# The types of asking.py's compiled form.
+# The types of peer_try.py's compiled form.
 cimport cython
 
 from gateway._fast.http1_response cimport ResponseHead
@@ -17,7 +17,7 @@ from gateway.upstream.exchange.settings cimport ExchangeSettings
 from gateway.upstream.peers.upstreams cimport Upstream
 
 
-cdef class Asking(Watcher):
+cdef class PeerTry(Watcher):
     cdef public Attempt attempt
     cdef public list attempts
     cdef public double began

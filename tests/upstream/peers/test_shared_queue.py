@@ -4,7 +4,7 @@ import copy
 import os
 import select
 
-from gateway.upstream.peers.line import Line
+from gateway.upstream.peers.shared_queue import Line
 
 
 def rings(line: Line) -> bool:

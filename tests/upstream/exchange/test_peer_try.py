@@ -1,4 +1,4 @@
-"""Asking a peer: what becomes of connections and heads that fail."""
+"""PeerTry a peer: what becomes of connections and heads that fail."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gateway.upstream.exchange.conditions import BY_STATUS, Condition, outcome_of, status_of
+from gateway.upstream.exchange.next_upstream import BY_STATUS, Condition, outcome_of, status_of
 from gateway.upstream.peers.peers import Outcome
 
 

@@ -26,11 +26,11 @@ from gateway.config.directive import (
 from gateway.config.text import to_bytes
 from gateway.core.template import Template
 from gateway.http.setters import access_setting, number_setting, temp_path, template
-from gateway.upstream.cache import directives as cache
-from gateway.upstream.exchange.conditions import Condition
+from gateway.upstream.cache import cache_directives as cache
 from gateway.upstream.exchange.conf import Local
+from gateway.upstream.exchange.next_upstream import Condition
 from gateway.upstream.exchange.response import Ignore
-from gateway.upstream.exchange.storing import set_store
+from gateway.upstream.exchange.store import set_store
 from gateway.upstream.peers.address import parse_local
 
 IGNORABLE: Final = {

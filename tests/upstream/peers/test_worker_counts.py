@@ -5,30 +5,30 @@ import os
 import pytest
 
 from gateway.upstream.peers.least_time import HEADER, InflightChoice
-from gateway.upstream.peers.ledger import Ledger
 from gateway.upstream.peers.peers import Choice, Outcome
+from gateway.upstream.peers.worker_counts import WorkerCounts
 from tests.upstream.peers.test_zone import mapped, shared_of, upstream
 from tests.upstream.recorded import server
 
 
 def test_rows() -> None:
-    ledger = Ledger(3)
-    one, two = ledger.claim(1), ledger.claim(2)
+    counts = WorkerCounts(3)
+    one, two = counts.claim(1), counts.claim(2)
     assert one is not None and two is not None
-    Ledger.of(one, 0)[0] = 4
-    Ledger.of(one, 2)[1] = 5
-    Ledger.of(two, 0)[0] = 6
-    assert list(ledger.close(3)) == []
-    assert list(ledger.close(1)) == [(0, 4, 0), (2, 0, 5)]
-    assert list(ledger.close(1)) == []
-    again = ledger.claim(7)
+    WorkerCounts.of(one, 0)[0] = 4
+    WorkerCounts.of(one, 2)[1] = 5
+    WorkerCounts.of(two, 0)[0] = 6
+    assert list(counts.close(3)) == []
+    assert list(counts.close(1)) == [(0, 4, 0), (2, 0, 5)]
+    assert list(counts.close(1)) == []
+    again = counts.claim(7)
     assert again is not None and not any(again)
-    assert list(ledger.close(2)) == [(0, 6, 0)]
+    assert list(counts.close(2)) == [(0, 6, 0)]
 
 
 def test_more_workers_than_rows() -> None:
-    ledger = Ledger(1)
-    rows = [ledger.claim(pid) for pid in range(1, 300)]
+    counts = WorkerCounts(1)
+    rows = [counts.claim(pid) for pid in range(1, 300)]
     assert rows[0] is not None and rows[-1] is None
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.upstream.exchange.passing import strip_scheme
+from gateway.upstream.exchange.pass_target import strip_scheme
 from tests.dns_server import dns_server
 from tests.engine import serving
 from tests.fakes import answer, farm

@@ -10,7 +10,7 @@ import trio.testing
 from gateway.core.logs import Log
 from gateway.core.resolver import NameServer, Resolver
 from gateway.upstream.peers.peers import DOWN, Choice, Outcome, Peer, Server
-from gateway.upstream.peers.resolving import resolve_names
+from gateway.upstream.peers.resolve import resolve_names
 from gateway.upstream.peers.upstreams import Upstream
 from gateway.upstream.peers.zone import SLOT_BYTES, SharedPeers
 from tests.dns_server import DnsServer, dns_server

@@ -39,7 +39,7 @@ def parse_pass(text: bytes, schemes: tuple[bytes, ...], command: Command) -> Tar
         command.fail(f'{error} in upstream "{rest.decode("utf-8", "surrogateescape")}"')
 
 
-def parse_passing(conf: Any, command: Command, schemes: tuple[bytes, ...] = (), secure: bytes = b"") -> None:
+def set_pass_target(conf: Any, command: Command, schemes: tuple[bytes, ...] = (), secure: bytes = b"") -> None:
     """`*_pass` of a protocol whose target is an address alone: sets `conf.passing`. `secure`: the scheme with TLS."""
     if conf.passing is not UNSET:
         command.duplicate()
@@ -52,15 +52,15 @@ def parse_passing(conf: Any, command: Command, schemes: tuple[bytes, ...] = (), 
     if secure:
         schemes = (*schemes, secure)
     if compiled.constant is None:
-        conf.passing = Passing(upstreams, schemes, compiled, secure=secure)
+        conf.passing = PassTarget(upstreams, schemes, compiled, secure=secure)
         return
     if not compiled.constant.lower().startswith(secure):
         secure = b""
     target = parse_pass(compiled.constant, schemes, command)
-    conf.passing = Passing(upstreams, schemes, None, upstreams.refer(target, command.where), secure)
+    conf.passing = PassTarget(upstreams, schemes, None, upstreams.refer(target, command.where), secure)
 
 
-class Passing:
+class PassTarget:
     """What a `*_pass` says."""
 
     __slots__ = ("schemes", "secure", "template", "upstream", "upstreams")

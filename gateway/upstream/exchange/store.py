@@ -31,7 +31,7 @@ def set_store(conf: Any, command: Command) -> None:
     conf.store = True if text == "on" else template(command, text)
 
 
-class Storing:
+class StoreFile:
     """One answer on its way to a file. What is left of it goes with the temporary file."""
 
     __slots__ = ("exchange", "file")

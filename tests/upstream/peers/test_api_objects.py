@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.upstream.peers import api
-from gateway.upstream.peers.api import ApiError, duration, responses, stamp
+from gateway.upstream.peers import api_objects
+from gateway.upstream.peers.api_objects import ApiError, duration, responses, stamp
 from gateway.upstream.peers.peers import DRAINING, UNHEALTHY, Server
 from tests.upstream.peers.test_zone import mapped, shared_of, upstream
 from tests.upstream.recorded import server
@@ -28,7 +28,7 @@ def test_what_a_check_found() -> None:
     peer.checks, peer.check_fails, peer.last_passed = 5, 3, 0
     peer.set_health(UNHEALTHY)
     peer.downstart -= 7000
-    shown = api.describe(made, 1000)["peers"][0]
+    shown = api_objects.describe(made, 1000)["peers"][0]
     assert shown["health_checks"] == {"checks": 5, "fails": 3, "unhealthy": 1, "last_passed": False}
     assert shown["state"] == "unhealthy" and shown["downtime"] >= 7000 and shown["downstart"].endswith("Z")
 
@@ -40,20 +40,20 @@ def test_children_of_a_name() -> None:
     mapped(made)
     shared = shared_of(made)
     child = shared.add(name, made.group.peers[0].address, parent=1)
-    shown = api.configured(shared, child)
+    shown = api_objects.configured(shared, child)
     assert (shown["parent"], shown["host"]) == (1, "app.example:80")
     with pytest.raises(ApiError) as caught:
-        api.remove(made, child)
+        api_objects.remove(made, child)
     assert caught.value.code == "UpstreamServerImmutable"
     with pytest.raises(ApiError) as caught:
-        api.change(made, child, {"server": "127.0.0.9"})
+        api_objects.change(made, child, {"server": "127.0.0.9"})
     assert caught.value.code == "UpstreamServerImmutable"
     for value in ({"server": "127.0.0.9"}, {"route": "x"}):
         with pytest.raises(ApiError, match="cannot be"):
-            api.change(made, shared.members()[1], value)
-    api.change(made, shared.members()[1], {"drain": True})
+            api_objects.change(made, shared.members()[1], value)
+    api_objects.change(made, shared.members()[1], {"drain": True})
     assert child.down == DRAINING
-    assert len(api.remove(made, shared.members()[1])) == 1
+    assert len(api_objects.remove(made, shared.members()[1])) == 1
 
 
 def test_a_renamed_server_keeps_its_requests_apart() -> None:
@@ -61,7 +61,7 @@ def test_a_renamed_server_keeps_its_requests_apart() -> None:
     mapped(made)
     first = made.group.peers[0]
     first.conns, first.requests = 2, 9
-    shown = api.change(made, first, {"server": "127.0.0.5:80"})
+    shown = api_objects.change(made, first, {"server": "127.0.0.5:80"})
     assert (shown["id"], shown["server"], shown["weight"]) == (0, "127.0.0.5:80", 4)
     renamed = made.group.peers[0]
     assert (renamed.name, renamed.conns, renamed.requests) == (b"127.0.0.5:80", 0, 9)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from gateway.upstream.cache.exchange import CachingExchange
 
 
-class Keeping:
-    """What the pipe writes to; see storing.Storing. What is left of it goes with the temporary file."""
+class CacheUpdate:
+    """What the pipe writes to; see exchange/store.py. What is left of it goes with the temporary file."""
 
     __slots__ = ("entry", "exchange", "file", "mute", "start")
 
