@@ -128,5 +128,6 @@ def test_fields(tmp_path: Path) -> None:
         both.compare(requests)
         both.compare(until, clean=lambda answer: AGE.sub(b"max-age=<until>", answer))
         for request in until:  # a second may pass between the two
-            theirs, ours = (int(AGE.findall(side.fetch(request, half_close=False))[0]) for side in (both.theirs, both.ours))
+            answers = [side.fetch(request, half_close=False) for side in (both.theirs, both.ours)]
+            theirs, ours = (int(AGE.findall(answer)[0]) for answer in answers)
             assert 0 <= theirs - ours <= 5, (request, theirs, ours)
