@@ -16,10 +16,11 @@ from gateway.config.directive import Context
 from gateway.config.loader import Loader, Scope
 from gateway.config.parser import parse
 from gateway.core.lane import Lane
-from gateway.core.logs import DEBUG, Log
-from gateway.core.zones import Zones
+from gateway.core.logs import DEBUG, LOG, Log
+from gateway.core.zones import ZONES
 from gateway.http.cycle import HttpCycle
 from gateway.http.setters import locations_of
+from gateway.serving.cycle import BLOCKS
 from gateway.serving.worker import Worker
 from tests import settings
 
@@ -45,13 +46,14 @@ def load_http(text: str, prefix: str = "/", log: Log | None = None) -> HttpCycle
     """Load the text of an http block's inside. Errors: ConfigError."""
     source = parse("http {\n" + text + "\n}\n", "nginx.conf", conf_prefix=prefix)
     loader = Loader(modules.MODULES, prefix=prefix, conf_prefix=prefix)
-    zones = Zones()
-    loader.results.update(log=log or Log(MemorySink()), zones=zones)
+    zones = loader.parts.get(ZONES)
+    loader.parts.put(LOG, log or Log(MemorySink()))
     loader.walk(source.statements, Scope(Context.MAIN))
     if source.error is not None:
         raise source.error
     zones.map()
-    cycle: HttpCycle = loader.results["http"]
+    cycle = loader.parts.get(BLOCKS)["http"]
+    assert isinstance(cycle, HttpCycle)
     confs = [*cycle.scope.confs.values()]
     for location in locations_of(cycle):
         confs += [*location.server.confs.values(), *location.confs.values()]

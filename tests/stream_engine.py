@@ -13,8 +13,9 @@ from gateway.config.directive import Context
 from gateway.config.loader import Loader, Scope
 from gateway.config.parser import parse
 from gateway.core.lane import Lane
-from gateway.core.logs import Log
-from gateway.core.zones import Zones
+from gateway.core.logs import LOG, Log
+from gateway.core.zones import ZONES
+from gateway.serving.cycle import BLOCKS
 from gateway.serving.worker import Worker
 from gateway.stream.cycle import StreamCycle
 from tests import settings
@@ -28,13 +29,14 @@ def load_stream(text: str, log: Log | None = None) -> StreamCycle:
     """Load the text of a stream block's inside. Errors: ConfigError."""
     source = parse("stream {\n" + text + "\n}\n", "nginx.conf", conf_prefix="/")
     loader = Loader(modules.MODULES, prefix="/", conf_prefix="/")
-    zones = Zones()
-    loader.results.update(log=log or Log(MemorySink()), zones=zones)
+    zones = loader.parts.get(ZONES)
+    loader.parts.put(LOG, log or Log(MemorySink()))
     loader.walk(source.statements, Scope(Context.MAIN))
     if source.error is not None:
         raise source.error
     zones.map()
-    cycle: StreamCycle = loader.results["stream"]
+    cycle = loader.parts.get(BLOCKS)["stream"]
+    assert isinstance(cycle, StreamCycle)
     assert settings.lies([*cycle.scope.confs.values(), *(c for s in cycle.servers for c in s.confs.values())]) == []
     return cycle
 

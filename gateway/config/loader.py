@@ -10,6 +10,7 @@ from gateway.config.conf import Conf
 from gateway.config.directive import Command, Context, Directive
 from gateway.config.errors import ConfigError, Where
 from gateway.config.parser import Block, Statement
+from gateway.config.parts import Parts
 from gateway.config.text import for_system
 
 # The names of contexts in the table of known directives.
@@ -94,7 +95,7 @@ class Loader:
         self.conf_prefix = conf_prefix
         self.testing = testing
         self.warnings: list[ConfigError] = []
-        self.results: dict[str, Any] = {}  # what top-level blocks made of themselves
+        self.parts = Parts()  # zones, logs, blocks: what setters make for each other
         self.mistakes: list[ConfigError] | None = None  # a list: go on after an error, and gather them all
         self.modules = tuple(modules)
         for module in self.modules:

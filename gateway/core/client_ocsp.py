@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from gateway._fast import ocsp, x509
 from gateway._fast.errors import TlsError
+from gateway.core.ocsp_cache import OcspCache
 from gateway.core.tls_settings import LEAF
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class ClientOcsp:
         done()
 
     async def _problem(self, subject: Certificate, issuer: Certificate, known: Chain, worker: Any) -> str:
-        cache = self.conf.ocsp_cache.init.__self__ if self.conf.ocsp_cache is not None else None
+        cache = self.conf.ocsp_cache.used_by(OcspCache) if self.conf.ocsp_cache is not None else None
         question = ocsp.question(subject, issuer)
         key = hashlib.sha1(question + subject.der(), usedforsecurity=False).digest()
         status: int | None = cache.find(key) if cache is not None else None

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway._fast.zones import WorkerCounters
+from gateway.config.parts import Part
 from gateway.core.zones import Zone
 
 _SLOTS = 1024  # workers of all cycles that are alive at once
@@ -125,3 +126,6 @@ def _alive(pid: int) -> bool:
         except ProcessLookupError:
             return False
     return True
+
+
+COUNTERS: Part[Counters] = Part("counters")

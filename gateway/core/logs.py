@@ -8,6 +8,7 @@ import os
 import time
 from typing import Final, Protocol
 
+from gateway.config.parts import Part
 from gateway.core.open_files import STDERR, OpenFile
 
 EMERG: Final = 1
@@ -199,3 +200,6 @@ def say(message: str | bytes) -> None:
     """A line on stderr with the program's name, as nginx's ngx_log_stderr."""
     with contextlib.suppress(OSError):
         os.write(STDERR, b"%b: %b\n" % (PROGRAM, _bytes(message)))
+
+
+LOG: Final = Part("log", Log)  # of the main context

@@ -7,6 +7,8 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from gateway.config.parts import Part
+
 STDERR: Final = 2
 
 # nginx: NGX_FILE_APPEND, so that lines of several processes do not overwrite each other.
@@ -35,6 +37,11 @@ class OpenFiles:
 
     def __iter__(self) -> Iterator[OpenFile]:
         return iter(self._files.values())
+
+    @property
+    def stderr(self) -> bool:
+        """Whether a log goes there."""
+        return "" in self._files
 
     def add(self, name: str) -> OpenFile:
         """The file of this name, made now or earlier; it is opened with the rest of the cycle."""
@@ -96,3 +103,6 @@ def _give(name: str, user: int) -> None:
     wanted = stat.S_IRUSR | stat.S_IWUSR
     if info.st_mode & wanted != wanted:
         os.chmod(name, stat.S_IMODE(info.st_mode) | wanted)
+
+
+FILES: Final = Part("files", OpenFiles)

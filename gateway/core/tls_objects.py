@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast import x509
 from gateway._fast.errors import TlsError
+from gateway.config.parts import Part
 
 if TYPE_CHECKING:
     from gateway._fast.x509 import Chain, Key, Revoked
@@ -109,12 +110,16 @@ _latest: Objects | None = None
 
 def objects_of(loader: Loader) -> Objects:
     """Those of the configuration that is being loaded."""
-    found: Objects | None = loader.results.get("tls_objects")
-    if found is None:
-        if _latest is not None:
-            _latest.forget_earlier()
-        found = loader.results["tls_objects"] = Objects(_latest)
-    return found
+    return loader.parts.get(TLS_OBJECTS)
+
+
+def _next_objects() -> Objects:
+    if _latest is not None:
+        _latest.forget_earlier()
+    return Objects(_latest)
+
+
+TLS_OBJECTS: Final = Part("certificates and keys", _next_objects)
 
 
 class ObjectCache:

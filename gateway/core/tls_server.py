@@ -10,7 +10,7 @@ from gateway._fast.openssl import OpenSslError, version
 from gateway._fast.tls_context import Context, wire_format
 from gateway.config.errors import ConfigError, Where
 from gateway.core.tls_objects import Objects, objects_of, pair_for
-from gateway.core.tls_sessions import FileTickets, SharedTickets, read_ticket_key
+from gateway.core.tls_sessions import FileTickets, SessionCache, SharedTickets, read_ticket_key
 from gateway.core.tls_settings import (
     DEFAULT_BUILTIN,
     DEFAULT_PROTOCOLS,
@@ -154,7 +154,8 @@ def _keep_sessions(conf: TlsConf, context: Context, block: str) -> None:
     else:
         context.keep_sessions(-1 if builtin == NO_BUILTIN else 0 if builtin == DEFAULT_BUILTIN else builtin)
     if conf.zone is not None:
-        cache = conf.zone.init.__self__
+        cache = conf.zone.used_by(SessionCache)
+        assert cache is not None
         if builtin not in (NO_CACHE, NONE_CACHE):
             tls_callbacks.share_sessions(context, cache)
         if not conf.ticket_keys:

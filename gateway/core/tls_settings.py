@@ -24,7 +24,7 @@ from gateway.config.directive import (
     take,
 )
 from gateway.core.template import Template
-from gateway.core.zones import Zone, ZoneError, Zones
+from gateway.core.zones import ZONES, Zone, ZoneError
 
 # The bits of `*_ssl_protocols`. The first two are taken, as by nginx, and OpenSSL has neither any more.
 PROTOCOLS: Final = {"SSLv2": 1, "SSLv3": 2, "TLSv1": 4, "TLSv1.1": 8, "TLSv1.2": 16, "TLSv1.3": 32}
@@ -62,7 +62,7 @@ class TlsConf(Conf):
     conf_commands: tuple[Any, ...] = setting(())
     ech_files: tuple[Any, ...] = setting(())
     builtin: Any = setting(NONE_CACHE)
-    zone: Any = setting(None)
+    zone: Zone | None = setting(None)
     session_timeout: int = setting(300)
     session_tickets: bool = setting(True)
     ticket_keys: tuple[Any, ...] = setting(())
@@ -74,7 +74,7 @@ class TlsConf(Conf):
     crl: str = setting("")
     ocsp: int = setting(0)
     ocsp_responder: str = setting("")
-    ocsp_cache: Any = setting(None)  # a Zone
+    ocsp_cache: Zone | None = setting(None)
     stapling: bool = setting(False)
     stapling_verify: bool = setting(False)
     stapling_file: str = setting("")
@@ -236,9 +236,8 @@ def _zone(command: Command, word: str, what: str, owner: str) -> Zone:
         command.fail(f'invalid {what} "{word}"')
     if size < _SMALLEST_CACHE:
         command.fail(f'{what} "{word}" is too small')
-    zones: Zones = command.loader.results.setdefault("zones", Zones())
     try:
-        return zones.add(name, size, owner)
+        return command.loader.parts.get(ZONES).add(name, size, owner)
     except ZoneError as error:
         command.fail(str(error))
 
@@ -256,10 +255,10 @@ def _set_session_cache(owner: str) -> Setter:
                 conf.builtin = int(rest)
             elif kind == "shared" and colon:
                 conf.zone = _zone(command, word, "session cache", owner)
-                if conf.zone.init is None:
+                if conf.zone.user is None:
                     from gateway.core.tls_sessions import SessionCache
 
-                    conf.zone.init = SessionCache().attach
+                    conf.zone.user = SessionCache()
             else:
                 command.fail(f'invalid session cache "{word}"')
         if conf.zone is not UNSET and conf.builtin is UNSET:
@@ -295,10 +294,10 @@ def _set_ocsp_cache(owner: str) -> Setter:
         if not word.startswith("shared:"):
             command.fail(f'invalid OCSP cache "{word}"')
         conf.ocsp_cache = _zone(command, word, "OCSP cache", owner)
-        if conf.ocsp_cache.init is None:
+        if conf.ocsp_cache.user is None:
             from gateway.core.ocsp_cache import OcspCache
 
-            conf.ocsp_cache.init = OcspCache().attach
+            conf.ocsp_cache.user = OcspCache()
 
     return set_ocsp_cache
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final, Protocol, TypeVar
 
 from gateway._fast.zones import LOCK_SIZE, Lock, Table, Words, table_size
+from gateway.config.parts import Part
 
-__all__ = ["LOCK_SIZE", "Lock", "Table", "Words", "Zone", "ZoneError", "Zones"]
+__all__ = ["LOCK_SIZE", "ZONES", "Lock", "Table", "Words", "Zone", "ZoneError", "Zones"]
 
 # the allocator's start: the lock, in a cache line of its own
 _FIRST = -(-LOCK_SIZE // 64) * 64
@@ -19,12 +20,21 @@ class ZoneError(ValueError):
     """A zone that cannot be; str() is nginx's message."""
 
 
-class Zone:
-    """A named piece of memory, which parts are cut from when it is mapped.
+class ZoneUser(Protocol):
+    """What a zone is for: a cache's index, the peers of an upstream."""
 
-    `init(zone, old)` is called when the zone is mapped: with None it cuts its parts (words(), table()); with the `data`
-    that the old cycle's zone left, whose memory this zone took over, it may keep that, or raise ZoneError.
-    """
+    def attach(self, zone: Zone, old: Any) -> None:
+        """The zone is mapped: with None cut its parts (words(), table()) from it.
+
+        With the `data` that the old cycle's zone left, whose memory this zone took over, keep that, or raise ZoneError.
+        """
+
+
+User = TypeVar("User", bound=ZoneUser)
+
+
+class Zone:
+    """A named piece of memory, which its user cuts parts from when it is mapped."""
 
     def __init__(self, name: str, size: int, owner: object, *, shared: bool = True, reuse: bool = True) -> None:
         self.name = name
@@ -33,7 +43,7 @@ class Zone:
         self.shared = shared
         self.reuse = reuse
         self.data: Any = None
-        self.init: Callable[[Zone, Any], None] | None = None
+        self.user: ZoneUser | None = None
         self._memory: mmap.mmap | bytearray | None = None
         self._lock: Lock | None = None
         self._tables: list[Table] = []
@@ -74,8 +84,8 @@ class Zone:
                 self._memory, self._lock, self._tables = old._memory, old._lock, old._tables
                 self._end = old._end
                 self.data = old.data
-                if self.init is not None:
-                    self.init(self, old.data)
+                if self.user is not None:
+                    self.user.attach(self, old.data)
                 return
             if not self.reuse:
                 handed = old.data  # new memory, but its owner may carry something over
@@ -83,8 +93,13 @@ class Zone:
             raise ZoneError(f'zone "{self.name}" is too small')
         self._memory = mmap.mmap(-1, self.size) if self.shared else bytearray(self.size)
         self._lock = Lock(self._memory, 0, True, self._holder_died)
-        if self.init is not None:
-            self.init(self, handed)
+        if self.user is not None:
+            self.user.attach(self, handed)
+
+    def used_by(self, kind: type[User]) -> User | None:
+        """Its user, which zones of this owner have of this kind; None as long as nobody has declared one."""
+        assert self.user is None or isinstance(self.user, kind)
+        return self.user
 
     def words(self, count: int) -> Words:
         """Cut an array of words from the memory."""
@@ -157,3 +172,6 @@ class Zones:
         """Map all; those of the same name, size and owner go on with the old cycle's memory. ZoneError, OSError."""
         for zone in self:
             zone.map(None if old is None else old.get(zone.name))
+
+
+ZONES: Final = Part("zones", Zones)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.config import units
 from gateway.config.conf import UNSET
 from gateway.config.directive import Command
+from gateway.config.parts import Part
 from gateway.core.addresses import AddressError, parse_server
 from gateway.core.listening import address_text
-from gateway.core.logs import ERROR, Log
+from gateway.core.logs import ERROR, LOG
 from gateway.core.resolver import NameServer, Resolver
 from gateway.core.resolver_counts import ResolverCounts, counts_of
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from gateway.config.loader import Loader
 
 _DNS_PORT: Final = 53
+_RESOLVERS: Part[list[Resolver]] = Part("resolvers", list)
+RESOLVER_COUNTS: Part[dict[str, ResolverCounts]] = Part("counts of resolvers", dict)
 _SWITCH: Final = {"on": True, "off": False}
 
 
@@ -39,7 +42,7 @@ def make_resolver(command: Command) -> Resolver:
         elif equals and key == "status_zone":
             if not value:
                 command.fail(f"invalid parameter: {word}")
-            counts = command.loader.results.setdefault("resolver_counts", {})[value] = counts_of(value)
+            counts = command.loader.parts.get(RESOLVER_COUNTS)[value] = counts_of(value)
         else:
             servers += _servers(word, command)
     if not any(families.values()):
@@ -47,7 +50,7 @@ def make_resolver(command: Command) -> Resolver:
     if not servers:
         command.fail("no name servers defined")
     resolver = Resolver(servers, valid=valid, ipv4=families["ipv4"], ipv6=families["ipv6"], counts=counts)
-    command.loader.results.setdefault("resolvers", []).append(resolver)
+    command.loader.parts.get(_RESOLVERS).append(resolver)
     return resolver
 
 
@@ -70,8 +73,8 @@ def set_resolver(conf: Any, command: Command) -> None:
 
 def connect_resolvers(cycle: Any, loader: Loader) -> None:
     """A block, of http or of stream, is read: its resolvers log where it logs, and work in each worker's nursery."""
-    resolvers: list[Resolver] = loader.results.get("resolvers", [])
-    log: Log = loader.results["log"]
+    resolvers = loader.parts.get(_RESOLVERS)
+    log = loader.parts.get(LOG)
 
     def start(worker: Any) -> None:
         for resolver in resolvers:

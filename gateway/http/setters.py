@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.conf import UNSET
 from gateway.config.directive import HTTP, Command, Context, Setter
+from gateway.config.parts import Part
 from gateway.core.regex import Regex, RegexError
 from gateway.core.temp_files import TempPath
 from gateway.core.template import Template, compile_template
@@ -126,9 +127,12 @@ def default_temp_path(scope: Scope, loader: Loader, module: Any, field_name: str
         to_be_made(loader, value)
 
 
+PATHS: Part[list[TempPath]] = Part("folders of temporary files", list)
+
+
 def to_be_made(loader: Loader, value: TempPath) -> None:
     """Have the master make the folder and give it to the workers' user (ngx_add_path)."""
-    loader.results.setdefault("paths", []).append(value)
+    loader.parts.get(PATHS).append(value)
 
 
 _SHIFTS: Final = {"user": 6, "group": 3, "all": 0}

@@ -9,6 +9,7 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVENTS, MAIN, NOARGS, Command, Directive, take
 from gateway.config.loader import Scope
 from gateway.config.module import CoreModule
+from gateway.config.parts import Part
 from gateway.config.units import parse_number
 
 DEFAULT_CONNECTIONS = 512
@@ -20,12 +21,16 @@ class EventsConf(Conf):
     use: str = setting("epoll")
 
 
+THE_EVENTS: Part[EventsConf] = Part("events")
+
+
 def set_events(conf: Any, command: Command) -> None:
-    results = command.loader.results
-    if "events" in results:
+    parts = command.loader.parts
+    if parts.find(THE_EVENTS) is not None:
         command.duplicate()
     scope = Scope(EVENTS, command.scope)
-    results["events"] = events = scope.conf(module, "main")
+    events: EventsConf = scope.conf(module, "main")
+    parts.put(THE_EVENTS, events)
     command.loader.walk(command.block, scope)
     events.merge(None)
 

@@ -6,44 +6,44 @@ import functools
 import importlib
 import resource
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gateway.config import parser
 from gateway.config.directive import MAIN
 from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
-from gateway.core.counters import Counters
+from gateway.core.counters import COUNTERS, Counters
 from gateway.core.listening import ListenAddress, Listener
-from gateway.core.logs import Log
-from gateway.core.open_files import OpenFiles
-from gateway.core.temp_files import TempPath
-from gateway.core.zones import ZoneError, Zones
+from gateway.core.logs import LOG, Log
+from gateway.core.open_files import FILES
+from gateway.core.zones import ZONES, ZoneError
+from gateway.http.setters import PATHS
 from gateway.modules import MODULES, core
 from gateway.modules.core import CoreConf
+from gateway.modules.events import THE_EVENTS
 from gateway.process.configuration import Serving
 from gateway.process.options import Options
+from gateway.serving.cycle import BLOCKS, LATE_IMPORTS
+from gateway.upstream.exchange.shared_directives import TRANSPARENT
+
+if TYPE_CHECKING:
+    from gateway.http.cycle import HttpCycle
+    from gateway.serving.cycle import Cycle
 
 
 class Loaded:
     """A configuration in force: see gateway.process.configuration.Configuration."""
 
     def __init__(self, options: Options, source: parser.Source) -> None:
-        self.log = Log()
-        self.files = OpenFiles()
-        self.paths: list[TempPath] = []
-        self.zones = Zones()
         self.counters = _the_counters()
         self.source = source
         loader = Loader(MODULES, prefix=options.prefix, conf_prefix=options.conf_prefix, testing=options.test)
-        self._results = loader.results
-        loader.results.update(
-            log=self.log,
-            files=self.files,
-            paths=self.paths,
-            zones=self.zones,
-            counters=self.counters,
-            uses_stderr=False,
-        )
+        self._parts = parts = loader.parts
+        parts.put(COUNTERS, self.counters)
+        self.log = parts.get(LOG)
+        self.files = parts.get(FILES)
+        self.paths = parts.get(PATHS)
+        self.zones = parts.get(ZONES)
         self.warnings = loader.warnings
         self._loader = loader
         self._options = options
@@ -57,11 +57,12 @@ class Loaded:
         if self.source.error is not None:
             raise self.source.error
         self.core = scope.conf(core.module, "main")
-        self.core.transparent = self._results.get("transparent", False)
+        self.core.transparent = self._parts.get(TRANSPARENT)
         core.finish(self.core, default_pid=self._options.default_pid, path=loader.path, warn=loader.warn)
-        if "events" not in self._results:
+        events = self._parts.find(THE_EVENTS)
+        if events is None:
             raise ConfigError('no "events" section in configuration')
-        connections = self._results["events"].worker_connections
+        connections = events.worker_connections
         limit = self.core.worker_rlimit_nofile or resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         if connections > limit:
             loader.warn(f"{connections} worker_connections exceed open file resource limit: {limit}")
@@ -85,22 +86,21 @@ class Loaded:
 
     @property
     def uses_stderr(self) -> bool:
-        uses: bool = self._results["uses_stderr"]
-        return uses
+        return self.files.stderr
 
     @property
     def active(self) -> int:
         return self.counters.read().active
 
     @property
-    def http(self) -> Any:
-        """The http block's HttpCycle; None where there is no http block."""
-        return self._results.get("http")
+    def http(self) -> HttpCycle | None:
+        """The http block's; None where there is no http block."""
+        return cast("HttpCycle | None", self._parts.get(BLOCKS).get("http"))
 
     @property
-    def _cycles(self) -> list[Any]:
+    def _cycles(self) -> list[Cycle]:
         """The HttpCycle and the StreamCycle, as far as there are such blocks."""
-        return [self._results[name] for name in ("http", "stream") if self._results.get(name) is not None]
+        return [cycle for _, cycle in sorted(self._parts.get(BLOCKS).items())]
 
     @property
     def listens(self) -> Sequence[ListenAddress]:
@@ -126,7 +126,8 @@ class Loaded:
                 callback()
 
     def preload(self) -> None:
-        for name in sorted(self._results.get("late_imports", ())):
+        names = self._parts.get(LATE_IMPORTS)
+        for name in sorted(names):
             importlib.import_module(name)
 
     def buried(self, pid: int, respawn: bool) -> None:
@@ -146,7 +147,7 @@ class Loaded:
     def serve(self, worker: int, lane: Any, nursery: Any, listeners: Sequence[Listener]) -> Serving:
         from gateway.serving.worker import Worker
 
-        connections = self._results["events"].worker_connections
+        connections = self._parts.get(THE_EVENTS).worker_connections
         serving = Worker(self._cycles, lane, self.log, worker, connections, int(self.core.master_process))
         serving.nursery = nursery
         serving.counters = self.counters.claim(number=worker)

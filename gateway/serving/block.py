@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gateway.config.directive import Command, Context
 from gateway.config.errors import LateError
 from gateway.config.loader import Loader, Scope
+from gateway.serving.cycle import BLOCKS
 
 if TYPE_CHECKING:
     from gateway.config.conf import Conf
@@ -37,9 +38,10 @@ class BlockModule(Protocol):
 def read_block(cycle: Cycle, command: Command, context: Context, merge: Callable[[], None]) -> None:
     """The life of a block while it is read; `merge` makes what its servers' settings come to."""
     loader = command.loader
-    if loader.results.get(cycle.name) is not None:
+    blocks = loader.parts.get(BLOCKS)
+    if cycle.name in blocks:
         command.duplicate()
-    loader.results[cycle.name] = cycle
+    blocks[cycle.name] = cycle
     modules: tuple[BlockModule, ...] = cycle.modules
     scope = cycle.scope = Scope(context, command.scope, owner=cycle)
     for module in modules:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gateway.config.parts import Part
 from gateway.core.variables import Registry
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Cycle:
         # Of modules: what they hold open and could do without when worker_connections run short.
         self.spares: list[Callable[[], Iterable[Spare]]] = []
         self.on_reopen: list[Callable[[], None]] = []
+        # The workers' uid and groups, for who asks what they may read (explain) without being one of them.
+        self.user: tuple[int, set[int]] | None = None
 
     @property
     def listens(self) -> list[ListenAddress]:
@@ -49,3 +52,8 @@ class Cycle:
     def receive(self, worker: Worker, fd: int, listening: Listening, exclusive: bool) -> Any:
         """Take what comes to this socket of datagrams; what is given back can be closed."""
         raise NotImplementedError
+
+
+BLOCKS: Part[dict[str, Cycle]] = Part("blocks", dict)  # those of the configuration, by their names
+# Modules that a worker may need for its clients: they are imported before the fork.
+LATE_IMPORTS: Part[set[str]] = Part("late imports", set)

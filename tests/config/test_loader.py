@@ -12,6 +12,7 @@ from gateway.config.directive import FLAG, HTTP, MAIN, NOARGS, SERVER, Command, 
 from gateway.config.errors import ConfigError
 from gateway.config.loader import CONTEXT_NAMES, Loader, Scope
 from gateway.config.parser import parse
+from gateway.config.parts import Part
 
 
 @dataclass
@@ -25,12 +26,16 @@ class Location(Conf):
     root: Any = setting("html")
 
 
+SCOPES: Part[dict[str, list[Scope]]] = Part("scopes", dict)
+FINISHED: Part[list[str]] = Part("finished", list)
+
+
 def open_block(context: Context) -> Any:
     def set_block(conf: Any, command: Command) -> None:
         scope = Scope(context, command.scope, level="location")
-        command.loader.results.setdefault(command.name, []).append(scope)
+        command.loader.parts.get(SCOPES).setdefault(command.name, []).append(scope)
         command.loader.walk(command.block, scope)
-        command.loader.results.setdefault("finished", []).append(command.name)
+        command.loader.parts.get(FINISHED).append(command.name)
 
     return set_block
 
@@ -58,8 +63,8 @@ def load(text: str) -> tuple[Loader, Scope]:
 def test_each_block_has_its_own_settings() -> None:
     loader, scope = load("user me;\nhttp { root a; server { root b; etag off; } server { } }")
     assert scope.conf(Module, "main").user == "me"
-    [http] = loader.results["http"]
-    one, two = loader.results["server"]
+    [http] = loader.parts.get(SCOPES)["http"]
+    one, two = loader.parts.get(SCOPES)["server"]
     assert http.conf(Module, "location").root == "a"
     assert one.conf(Module, "location").root == "b"
     assert not two.conf(Module, "location").root
@@ -96,7 +101,7 @@ def test_nothing_is_checked_after_an_unfinished_block() -> None:
     loader, scope = Loader([Module]), Scope(MAIN)
     with pytest.raises(ConfigError):
         loader.walk(parse("http { server { } server {").statements, scope)
-    assert loader.results["finished"] == ["server"]
+    assert loader.parts.get(FINISHED) == ["server"]
 
 
 def test_directives_without_effect() -> None:
@@ -121,7 +126,7 @@ def test_every_context_of_the_table_has_a_name() -> None:
 
 def test_the_statement_that_holds_is_the_innermost_blocks() -> None:
     loader, _ = load("user me;\nhttp {\n root a;\n server {\n root b; etag off; }\n server { } }")
-    first, second = loader.results["server"]
+    first, second = loader.parts.get(SCOPES)["server"]
     assert str(first.set_by("root").where) == "nginx.conf:5"
     assert str(second.set_by("root").where) == "nginx.conf:3"
     assert str(second.set_by("user").where) == "nginx.conf:1"
@@ -137,7 +142,7 @@ def gathered(text: str) -> list[str]:
         loader.walk(parse(text).statements, scope)
     except ConfigError as error:
         assert mistakes, error
-    assert loader.results.get("finished", []) == ([] if mistakes else ["server", "http"])
+    assert loader.parts.get(FINISHED) == ([] if mistakes else ["server", "http"])
     return [str(mistake) for mistake in mistakes]
 
 

@@ -12,8 +12,7 @@ from gateway.config.directive import MAIN
 from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
 from gateway.config.parser import parse
-from gateway.core.logs import Log
-from gateway.core.open_files import OpenFiles
+from gateway.core.open_files import FILES
 from gateway.modules import MODULES
 from tests.conformance.reference import NGINX
 
@@ -186,7 +185,7 @@ def gateway_says(text: str, path: Path) -> list[str]:
     """List warnings, and the error if there is one."""
     prefix = f"{path.parent}/"
     loader = Loader(MODULES, prefix=prefix, conf_prefix=prefix, testing=True)
-    loader.results.update(log=Log(), files=OpenFiles(), paths=[], uses_stderr=False)
+    loader.parts.get(FILES)
     errors = []
     try:
         loader.walk(parse(text, str(path), conf_prefix=prefix).statements, Scope(MAIN))

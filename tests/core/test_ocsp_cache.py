@@ -9,7 +9,7 @@ from gateway.core.zones import Zone
 def cache(old: Zone | None = None) -> OcspCache:
     made = OcspCache()
     zone = Zone("ocsp", 32768, "http_ssl_ocsp")
-    zone.init = made.attach
+    zone.user = made
     zone.map(old)
     return made
 

@@ -14,7 +14,7 @@ from gateway.core.zones import Zone
 def cache(size: int = 65536, old: Zone | None = None) -> SessionCache:
     made = SessionCache()
     zone = Zone("sessions", size, "http_ssl")
-    zone.init = made.attach
+    zone.user = made
     zone.map(old)
     return made
 

@@ -12,9 +12,8 @@ from gateway.config.directive import Context
 from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
 from gateway.config.parser import parse
-from gateway.core.logs import Log
+from gateway.core.logs import LOG, Log
 from gateway.core.tls_settings import complete
-from gateway.core.zones import Zones
 from gateway.modules.http import ssl
 from tests import certificates
 from tests.engine import MemorySink, load_http
@@ -50,7 +49,7 @@ def test_what_newer_versions_of_openssl_have(tmp_path: Path) -> None:
     text = text.replace("; ssl_certificate_compression", "; ssl_ech_file x; ssl_certificate_compression")
     source = parse("http {\n" + text + "\n}\n", "nginx.conf")
     loader = Loader(modules.MODULES)
-    loader.results.update(log=Log(MemorySink()), zones=Zones())
+    loader.parts.put(LOG, Log(MemorySink()))
     loader.walk(source.statements, Scope(Context.MAIN))
     told = "".join(str(warning) for warning in loader.warnings)
     wanted = f'"ssl_certificate_compression" needs OpenSSL 3.2 with a way to compress, this is {openssl.version()}'

@@ -290,11 +290,12 @@ def test_a_reload_keeps_what_is_equal() -> None:
         zones, handed = Zones(), []
         zone = zones.add("x", size, owner, reuse=reuse)
 
-        def init(zone: Zone, old: object) -> None:
-            handed.append(old)
-            zone.data = old if old is not None and reuse else zone.words(1)
+        class User:
+            def attach(self, zone: Zone, old: object) -> None:
+                handed.append(old)
+                zone.data = old if old is not None and reuse else zone.words(1)
 
-        zone.init = init
+        zone.user = User()
         return zones, handed
 
     first, handed = declare(65536, "a")

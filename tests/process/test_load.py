@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.errors import ConfigError
+from gateway.core.zones import Zone
 from tests.modules.loading import load_text
 from tests.process.memory_log import memory_log
 
@@ -38,12 +39,17 @@ def test_warnings_before_the_mistake(tmp_path: Path) -> None:
     assert "[warn]" in lines[0]
 
 
+class NoUse:
+    def attach(self, zone: Zone, old: object) -> None:
+        """Nothing is cut from it."""
+
+
 def test_zones_of_an_old_configuration_go_on(tmp_path: Path) -> None:
     old = load_text(tmp_path, "events { }")
-    old.zones.add("z", 8192, "test").init = lambda zone, data: None
+    old.zones.add("z", 8192, "test").user = NoUse()
     old.share(None)
     new = load_text(tmp_path, "events { }")
-    new.zones.add("z", 8192, "test").init = lambda zone, data: None
+    new.zones.add("z", 8192, "test").user = NoUse()
     new.share(old)
     zones = [loaded.zones.get("z") for loaded in (old, new)]
     assert zones[0] is not None

@@ -14,10 +14,8 @@ from gateway.config.directive import Context
 from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
 from gateway.config.parser import parse
-from gateway.core.counters import Counters
-from gateway.core.logs import Log
-from gateway.core.open_files import OpenFiles
-from gateway.core.zones import Zones
+from gateway.core.counters import COUNTERS, Counters
+from gateway.core.open_files import FILES
 from tests.reliability.clients import at_once, beside
 from tests.reliability.figures import Cases, Figure, between
 from tests.reliability.server import Server, serving
@@ -176,7 +174,8 @@ def load(text: bytes) -> bool:
     """Whether a configuration is taken; any other exception than a ConfigError is a defect."""
     source = parse(text, "nginx.conf", conf_prefix="/nowhere/")
     loader = Loader(modules.MODULES, prefix="/nowhere/", conf_prefix="/nowhere/", testing=True)
-    loader.results.update(log=Log(), zones=Zones(), files=OpenFiles(), paths=[], counters=_counters, uses_stderr=False)
+    loader.parts.put(COUNTERS, _counters)
+    loader.parts.get(FILES)
     try:
         loader.walk(source.statements, Scope(Context.MAIN))
     except ConfigError as error:

@@ -15,7 +15,7 @@ from gateway.config.module import CoreModule
 from gateway.config.parser import parse
 from gateway.core.variables import Variable
 from gateway.serving.block import read_block
-from gateway.serving.cycle import Cycle
+from gateway.serving.cycle import BLOCKS, Cycle
 from gateway.stream.module import StreamModule
 from gateway.stream.servers import Server
 
@@ -72,7 +72,7 @@ def load(text: str) -> tuple[list[Any], OwnCycle]:
     )
     loader = Loader([blocks, module])
     loader.walk(parse(text, "x.conf").statements, Scope(Context.MAIN))
-    return seen, loader.results["stream"]
+    return seen, loader.parts.get(BLOCKS)["stream"]
 
 
 def test_each_step_finds_what_the_one_before_has_made() -> None:

@@ -18,9 +18,9 @@ from gateway.config.loader import Loader, Scope
 from gateway.config.parser import parse
 from gateway.core.lane import Lane
 from gateway.core.listening import ListenAddress, Listener
-from gateway.core.logs import Log
-from gateway.core.zones import Zones
-from gateway.serving.cycle import Cycle
+from gateway.core.logs import LOG, Log
+from gateway.core.zones import ZONES
+from gateway.serving.cycle import BLOCKS, Cycle
 from gateway.serving.worker import Worker
 from tests.engine import MemorySink, load_http
 from tests.lanes import until
@@ -110,11 +110,11 @@ stream {{ server {{ listen 127.0.0.1:81; proxy_pass 127.0.0.1:{port}; }} }}
 def load_blocks(text: str, log: Log) -> list[Cycle]:
     source = parse(text, "nginx.conf", conf_prefix="/")
     loader = Loader(modules.MODULES, prefix="/", conf_prefix="/")
-    zones = Zones()
-    loader.results.update(log=log, zones=zones)
+    zones = loader.parts.get(ZONES)
+    loader.parts.put(LOG, log)
     loader.walk(source.statements, Scope(Context.MAIN))
     zones.map()
-    return [loader.results["http"], loader.results["stream"]]
+    return [loader.parts.get(BLOCKS)[name] for name in ("http", "stream")]
 
 
 class Blocks:

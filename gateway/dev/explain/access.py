@@ -176,7 +176,7 @@ def _tell_file(request: Request, settings: Any, before: Any, result: Result, fin
 
 def who_may_read(path: bytes, request: Request) -> list[str]:
     """Which component of the path stops the workers' user, if one does."""
-    uid, gids = getattr(request.cycle, "explained_user", None) or (os.geteuid(), {os.getegid(), *os.getgroups()})
+    uid, gids = request.cycle.user or (os.geteuid(), {os.getegid(), *os.getgroups()})
     try:
         denial = denied(os.fsdecode(path), READ, uid, gids)
     except (Missing, OSError):

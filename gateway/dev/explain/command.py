@@ -94,7 +94,7 @@ def explain(question: Question, conf: str | None, prefix: str | None = None, glo
     cycle = loaded.http
     if cycle is None:
         raise Unexplained("this configuration has no http block")
-    cycle.explained_user = _workers_user(loaded)
+    cycle.user = _workers_user(loaded)
     findings = Findings()
     try:
         trio.run(Engine(cycle, loaded.log, findings).answer, question)

@@ -24,8 +24,10 @@ from gateway import NGINX_VERSION, __version__
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, Command, Directive, take
 from gateway.core.tls_counts import the_counts
+from gateway.core.zones import ZONES
 from gateway.http.body import read_body
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
+from gateway.http.resolver_directive import RESOLVER_COUNTS
 from gateway.http.setters import answers, cycle_of
 from gateway.modules.http import status_zone, stub_status
 from gateway.upstream.cache.file_cache import FileCache
@@ -69,8 +71,8 @@ def prepare(scope: Scope, loader: Loader) -> None:
     main = scope.conf(module, "main")
     main.loaded_ms = time.time_ns() // 1_000_000
     main.generation = _generation
-    main.zones = loader.results.get("zones")
-    main.resolvers = loader.results.get("resolver_counts", {})
+    main.zones = loader.parts.get(ZONES)
+    main.resolvers = loader.parts.get(RESOLVER_COUNTS)
 
 
 def set_api(conf: LocationConf, command: Command) -> None:

@@ -32,7 +32,7 @@ from gateway.config.directive import (
 )
 from gateway.config.errors import ConfigError, Where
 from gateway.config.text import to_bytes
-from gateway.core.logs import Log
+from gateway.core.logs import LOG
 from gateway.http.core_variables import VARIABLES
 from gateway.http.error_pages import ErrorPage
 from gateway.http.module import HttpModule
@@ -236,7 +236,7 @@ def prepare(scope: Any, loader: Any) -> None:
     """Every location has an error log and a root; both are the main ones where nothing else was said."""
     cycle = scope.owner
     connect_resolvers(cycle, loader)
-    default_log: Log = loader.results["log"]
+    default_log = loader.parts.get(LOG)
     root = None
     for server in cycle.servers:
         waiting = [server.root]

@@ -7,7 +7,8 @@ from typing import Any
 from gateway.config.conf import UNSET
 from gateway.config.directive import HTTP, LOCATION, MAIN, SERVER, Command, Directive, at_least
 from gateway.core import syslog
-from gateway.core.logs import FileSink, Log, Sink, level_of
+from gateway.core.logs import LOG, FileSink, Log, Sink, level_of
+from gateway.core.open_files import FILES
 from gateway.http.module import HttpModule
 from gateway.modules.http import core as http_core
 
@@ -15,20 +16,19 @@ from gateway.modules.http import core as http_core
 def sink(command: Command) -> Sink:
     """The destination that one error_log names; files are opened with the rest of the cycle."""
     name = command.args[0]
-    results = command.loader.results
+    parts = command.loader.parts
     made: Any
     if name == "stderr":
-        results["uses_stderr"] = True
-        made = FileSink(results["files"].add(""), 0)
+        made = FileSink(parts.get(FILES).add(""), 0)
     elif name.startswith("memory:"):
         command.fail("gateway has no memory: log, name a file, stderr or syslog:")
     elif name.startswith("syslog:"):
         try:
-            made = syslog.SyslogSink(syslog.parse(name[7:], results["log"]), 0)
+            made = syslog.SyslogSink(syslog.parse(name[7:], parts.get(LOG)), 0)
         except ValueError as error:
             command.fail(str(error))
     else:
-        made = FileSink(results["files"].add(command.loader.path(name)), 0)
+        made = FileSink(parts.get(FILES).add(command.loader.path(name)), 0)
     try:
         made.level = level_of(command.args[1:])
     except ValueError as error:
@@ -38,7 +38,7 @@ def sink(command: Command) -> Sink:
 
 
 def set_main(conf: Any, command: Command) -> None:
-    command.loader.results["log"].add(sink(command))
+    command.loader.parts.get(LOG).add(sink(command))
 
 
 def set_inner(conf: Any, command: Command) -> None:

@@ -20,11 +20,13 @@ from gateway.config.directive import HTTP, LOCATION, Command, Context, Directive
 from gateway.config.errors import ConfigError, Where
 from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
+from gateway.core.logs import LOG
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of, regex, variable_name
 from gateway.http.stand_in import stand_in
 from gateway.modules.http import fastcgi, proxy, scgi, uwsgi
 from gateway.modules.http.uwsgi_codec import UwsgiCodec
+from gateway.serving.cycle import LATE_IMPORTS
 from gateway.upstream.duties import Duties, Task
 from gateway.upstream.health import matching
 from gateway.upstream.health.checks import HealthCheck
@@ -231,10 +233,10 @@ def prepare(scope: Scope, loader: Loader) -> None:
             upstream.health_checks.append(directive.check)
             found.setdefault(upstream, []).append((directive.check, make))
     if found:
-        duties = Duties(cycle, loader.results["log"])
-        loader.results.setdefault("late_imports", set()).add("gateway.upstream.health.health")
+        duties = Duties(cycle, loader.parts.get(LOG))
+        loader.parts.get(LATE_IMPORTS).add("gateway.upstream.health.health")
         for upstream, makers in found.items():
-            duties.add(upstream, _checking(upstream, makers, loader.results["log"]))
+            duties.add(upstream, _checking(upstream, makers, loader.parts.get(LOG)))
 
 
 def _find_match(directive: _Directive, matches: dict[str, Match]) -> Match:

@@ -17,7 +17,7 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable
-from gateway.core.zones import Zone, ZoneError, Zones
+from gateway.core.zones import ZONES, Zone, ZoneError
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.setters import cycle_of, template
 
@@ -156,9 +156,8 @@ class LocationConf(LimitConf):
 
 
 def _add(command: Command, name: str, size: int, owner: str) -> Zone:
-    zones: Zones = command.loader.results.setdefault("zones", Zones())
     try:
-        return zones.add(name, size, owner)
+        return command.loader.parts.get(ZONES).add(name, size, owner)
     except ZoneError as error:
         command.fail(str(error))
 
@@ -182,11 +181,12 @@ def zone_setter(owner: str) -> Any:
         if not name:
             command.fail(f'"{command.name}" must have "zone" parameter')
         zone = _add(command, name, size, owner)
-        if zone.init is not None:
-            bound = zone.init.__self__.key.text  # type: ignore[attr-defined]
+        user = zone.used_by(Connections)
+        if user is not None:
+            bound = user.key.text
             command.fail(f'{command.name} "{name}" is already bound to key "{bound}"')
         connections = Connections(name, key)
-        zone.init = connections.attach
+        zone.user = connections
         cycle_of(command).on_worker_death.append(connections.bury)
 
     return set_zone

@@ -12,7 +12,7 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable
-from gateway.core.zones import Zone, ZoneError, Zones
+from gateway.core.zones import ZONES, Zone, ZoneError
 from gateway.http.delay import wait_until
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.setters import template
@@ -146,14 +146,9 @@ class LocationConf(Conf):
     dry_run: bool = setting(False)
 
 
-def _zones(command: Command) -> Zones:
-    zones: Zones = command.loader.results.setdefault("zones", Zones())
-    return zones
-
-
 def _add(command: Command, name: str, size: int) -> Zone:
     try:
-        return _zones(command).add(name, size, "limit_req")
+        return command.loader.parts.get(ZONES).add(name, size, "limit_req")
     except ZoneError as error:
         command.fail(str(error))
 
@@ -186,10 +181,11 @@ def set_zone(conf: Any, command: Command) -> None:
     if not name:
         command.fail(f'"{command.name}" must have "zone" parameter')
     zone = _add(command, name, size)
-    if zone.init is not None:
-        bound = zone.init.__self__.key.text  # type: ignore[attr-defined]
+    user = zone.used_by(Bucket)
+    if user is not None:
+        bound = user.key.text
         command.fail(f'{command.name} "{name}" is already bound to key "{bound}"')
-    zone.init = Bucket(name, key, rate * 1000 // scale).attach
+    zone.user = Bucket(name, key, rate * 1000 // scale)
 
 
 def set_limit(conf: LocationConf, command: Command) -> None:

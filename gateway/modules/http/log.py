@@ -19,8 +19,9 @@ from gateway.config.text import to_bytes
 from gateway.core import syslog
 from gateway.core.access_log import FileLog, LogWriter, PathLog, SyslogLog
 from gateway.core.files import FileError, FileOptions, PlainFiles
+from gateway.core.logs import LOG
 from gateway.core.open_file_cache import OpenFileCache
-from gateway.core.open_files import OpenFile, OpenFiles
+from gateway.core.open_files import FILES, OpenFile
 from gateway.core.template import Template
 from gateway.core.variables import Registry, Variable
 from gateway.http import paths
@@ -114,13 +115,13 @@ def set_access_log(conf: LocationConf, command: Command, owner: Any = None) -> N
     path: Template | None = None
     if args[0].startswith("syslog:"):
         try:
-            writer = SyslogLog(syslog.parse(args[0][7:], command.loader.results.get("log")))
+            writer = SyslogLog(syslog.parse(args[0][7:], command.loader.parts.get(LOG)))
         except ValueError as error:
             command.fail(str(error))
     elif "$" in args[0]:
         path = template(command, command.loader.path(args[0]))
     else:
-        files: OpenFiles = command.loader.results.setdefault("files", OpenFiles())
+        files = command.loader.parts.get(FILES)
         writer = _file_log(main, files.add(command.loader.path(args[0])))
     access = Access(writer, path, _format(main, args[1] if len(args) > 1 else "combined", command))
     _set_parameters(access, command)
@@ -289,7 +290,7 @@ def settle(scope: Scope, loader: Loader) -> None:
     blocks = [scope.confs.get((module, "location"))]
     if not _says(blocks[0]):
         blocks = [server.scope.confs.get((module, "location")) for server in scope.owner.servers]
-    files: OpenFiles | None = loader.results.get("files")
+    files = loader.parts.find(FILES)
     if all(map(_says, blocks)) or files is None or not os.path.isdir(loader.path("logs")):
         return
     main: MainConf = scope.conf(module, "main")

@@ -9,10 +9,12 @@ from gateway.config.conf import setting
 from gateway.config.directive import FLAG, HTTP, SERVER, Directive, flag, size, take
 from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
+from gateway.core.tls_objects import TLS_OBJECTS
 from gateway.core.tls_settings import TlsConf, server_directives
 from gateway.core.tls_variables import HTTP_VARIABLES
 from gateway.http.module import HttpModule
 from gateway.http.setters import template
+from gateway.serving.cycle import LATE_IMPORTS
 
 if TYPE_CHECKING:
     from gateway.core.tls_server import ServerTls
@@ -37,9 +39,10 @@ def prepare(scope: Scope, loader: Loader) -> None:
             made[key] = _make(conf, server, cycle, loader) if conf.wanted else None
         server.tls = made[key]
         if conf.verify:
-            loader.results.setdefault("late_imports", set()).add("gateway.http.server_tls")
-    if "tls_objects" in loader.results:
-        loader.results["tls_objects"].finish()
+            loader.parts.get(LATE_IMPORTS).add("gateway.http.server_tls")
+    objects = loader.parts.find(TLS_OBJECTS)
+    if objects is not None:
+        objects.finish()
     for listening in cycle.listenings:
         for servers in listening.servers.values():
             if servers.ssl:

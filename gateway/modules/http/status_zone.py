@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LIF, LOCATION, SERVER, Command, Directive, take
-from gateway.core.zones import LOCK_SIZE, Zone, Zones
+from gateway.core.zones import LOCK_SIZE, ZONES, Zone
 from gateway.http.module import NOTHING, Contribution, Handler, HttpModule, Phase, Result
 from gateway.upstream.peers.api_objects import responses
 
@@ -130,9 +130,8 @@ def prepare(scope: Scope, loader: Loader) -> None:
     table: Table | None = main.table
     if table is not None:
         main.length = scope.owner.variables.find("request_length").get
-        zones: Zones = loader.results.setdefault("zones", Zones())
         size = (LOCK_SIZE + 128 + len(table.counts) * _WORDS * 8 + 4095) // 4096 * 4096
-        zones.add(ZONE, size, "status_zone", reuse=False).init = table.attach
+        loader.parts.get(ZONES).add(ZONE, size, "status_zone", reuse=False).user = table
 
 
 def show_servers(request: Request) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, SERVER, Command, Directive, take
-from gateway.core.counters import Counters
+from gateway.core.counters import COUNTERS, Counters
 from gateway.core.variables import Getter, Variable, cached
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers
@@ -37,8 +37,7 @@ def set_stub_status(conf: LocationConf, command: Command) -> None:
 
 
 def prepare(scope: Scope, loader: Loader) -> None:
-    counters: Counters | None = loader.results.get("counters")
-    scope.conf(module, "main").counters = counters or Counters(1, shared=False)
+    scope.conf(module, "main").counters = loader.parts.find(COUNTERS) or Counters(1, shared=False)
 
 
 def counters_of(request: Request) -> Counters:

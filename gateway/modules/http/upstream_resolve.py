@@ -13,10 +13,12 @@ from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, at_least, take
 from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
+from gateway.core.logs import LOG
 from gateway.http.module import HttpModule
 from gateway.http.resolver_directive import make_resolver
 from gateway.modules.http import core as http_core
 from gateway.modules.http.upstream import upstream_of
+from gateway.serving.cycle import LATE_IMPORTS
 from gateway.upstream.duties import Duties, Task
 
 if TYPE_CHECKING:
@@ -69,11 +71,11 @@ def _prepare(scope: Scope, loader: Loader, outer: Any) -> None:
                 f'resolving names at run time requires upstream "{name}" in {upstream.where} to be in shared memory'
             )
     if able:
-        duties = Duties(scope.owner, loader.results["log"])
-        loader.results.setdefault("late_imports", set()).add("gateway.upstream.peers.resolve")
+        duties = Duties(scope.owner, loader.parts.get(LOG))
+        loader.parts.get(LATE_IMPORTS).add("gateway.upstream.peers.resolve")
         for upstream in able:
             scope.owner.ready.append(_asked(upstream))
-            duties.add(upstream, _following(upstream, loader.results["log"]))
+            duties.add(upstream, _following(upstream, loader.parts.get(LOG)))
 
 
 def _asked(upstream: Upstream) -> Callable[[], bool]:

@@ -9,7 +9,7 @@ from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, at_least
 from gateway.config.text import to_bytes
 from gateway.core.variables import Getter
-from gateway.core.zones import ZoneError, Zones
+from gateway.core.zones import ZONES, ZoneError
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of, template
 from gateway.modules.http.upstream import upstream_of
@@ -99,16 +99,16 @@ def _set_learn(command: Command, sticky: Sticky, words: list[str]) -> None:
     for found, needed in ((sticky.lookup, "lookup"), (sticky.create, "create"), (size, "zone")):
         if not found:
             command.refuse(f'"{needed}" parameter is not specified')
-    zones: Zones = command.loader.results.setdefault("zones", Zones())
     try:
-        zone = zones.add(name, size, "sticky")
+        zone = command.loader.parts.get(ZONES).add(name, size, "sticky")
     except ZoneError as error:
         command.fail(str(error))
-    if zone.init is not None:
-        other = zone.init.__self__.upstream.decode("utf-8", "surrogateescape")  # type: ignore[attr-defined]
+    user = zone.used_by(Sessions)
+    if user is not None:
+        other = user.upstream.decode("utf-8", "surrogateescape")
         command.fail(f'sticky zone "{name}" is already used in upstream "{other}"')
     sticky.sessions = Sessions(name, upstream.name, timeout_ms or _TIMEOUT_MS)
-    zone.init = sticky.sessions.attach
+    zone.user = sticky.sessions
 
 
 def _zone(command: Command, value: str) -> tuple[str, int]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import mmap
-from typing import Any, Final
+from typing import Final
 
 from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, Setter, take
-from gateway.core.zones import ZoneError, Zones
+from gateway.core.zones import ZONES, ZoneError
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of
 from gateway.modules.http.upstream import upstream_of
@@ -39,19 +39,16 @@ def _set_zone(command: Command, owner: str) -> None:
             command.fail(f'invalid zone size "{command.args[1]}"')
         if size < _LEAST_PAGES * mmap.PAGESIZE:
             command.fail(f'zone "{name}" is too small')
-    zones: Zones = command.loader.results.setdefault("zones", Zones())
     try:
-        zone = zones.add(name, size, owner, reuse=False)
+        zone = command.loader.parts.get(ZONES).add(name, size, owner, reuse=False)
     except ZoneError as error:
         command.fail(str(error))
-    attach: Any = zone.init
-    if attach is None:
-        made = PeersZone(name)
-        attach = zone.init = made.attach
+    peers = zone.used_by(PeersZone)
+    if peers is None:
+        made = peers = zone.user = PeersZone(name)
         cycle = cycle_of(command)
         cycle.on_worker_start.append(lambda worker: made.begin_worker())
         cycle.on_worker_death.append(made.bury)
-    peers: PeersZone = attach.__self__
     if upstream not in peers.upstreams:
         peers.upstreams.append(upstream)
 

@@ -11,6 +11,7 @@ from gateway.core.variables import Variable
 from gateway.http.h2_settings import Http2Settings
 from gateway.http.module import NOTHING, Contribution, HttpModule
 from gateway.protocol.http2_frames import LARGEST_FRAME_SIZE, MAX_WINDOW
+from gateway.serving.cycle import LATE_IMPORTS
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
@@ -78,7 +79,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
     if any(server.http2 for server in cycle.servers) or any(
         servers.http2 for listening in cycle.listenings for servers in listening.servers.values()
     ):
-        loader.results.setdefault("late_imports", set()).add("gateway.http.h2_connection")
+        loader.parts.get(LATE_IMPORTS).add("gateway.http.h2_connection")
 
 
 def plan(settings: LocationConf, location: Location) -> Contribution:

@@ -20,7 +20,7 @@ from gateway.config.directive import (
     take,
     time_s,
 )
-from gateway.core.logs import Log
+from gateway.core.logs import LOG, Log
 from gateway.core.networks import parse_address
 from gateway.core.variables import Getter, PrefixVariable, Variable
 from gateway.http.core_variables import local_time
@@ -61,7 +61,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
     connect_resolvers(cycle, loader)
     for server in cycle.servers:
         if server.core.error_log is None:
-            server.core.error_log = loader.results["log"]
+            server.core.error_log = loader.parts.get(LOG)
 
 
 # -- variables

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.config.conf import UNSET, setting
 from gateway.config.directive import Command, Context, Directive, at_least, take, time_s
 from gateway.config.errors import ConfigError
+from gateway.core.tls_objects import TLS_OBJECTS
 from gateway.core.tls_settings import TlsConf, server_directives
 from gateway.core.tls_variables import VARIABLES
 from gateway.stream.module import NOTHING, OK, Contribution, Phase, Result, StreamModule
@@ -49,8 +50,9 @@ def prepare(scope: Scope, loader: Loader) -> None:
         if key not in made:
             made[key] = _make(conf, server, cycle, loader) if conf.wanted else None
         server.tls = made[key]
-    if "tls_objects" in loader.results:
-        loader.results["tls_objects"].finish()
+    objects = loader.parts.find(TLS_OBJECTS)
+    if objects is not None:
+        objects.finish()
     for listening in cycle.listenings:
         for address in listening.servers.values():
             if address.ssl:

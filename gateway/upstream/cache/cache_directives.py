@@ -21,9 +21,12 @@ from gateway.config.directive import (
     take,
     time_s,
 )
+from gateway.config.parts import Part
+from gateway.core.logs import LOG
 from gateway.core.temp_files import TempPath
-from gateway.core.zones import ZoneError, Zones
+from gateway.core.zones import ZONES, ZoneError
 from gateway.http.setters import cycle_of, predicates, template, template_setting, to_be_made
+from gateway.serving.cycle import LATE_IMPORTS
 from gateway.serving.worker import Worker
 from gateway.upstream.cache.conf import ANY, CacheUse
 from gateway.upstream.cache.file_cache import FileCache
@@ -60,15 +63,13 @@ def declared(prefix: str, conditions: dict[str, Any]) -> list[Declared]:
     return lines
 
 
-def _zones(command: Command) -> Zones:
-    zones: Zones = command.loader.results.setdefault("zones", Zones())
-    return zones
+_CACHES: Part[dict[str, list[FileCache]]] = Part("caches by prefix", dict)
+_DUTIES: Part[Duties] = Part("duties of caches")
 
 
 def caches_of(command: Command, prefix: str) -> list[FileCache]:
     """Those that `*_cache_path` of this prefix has declared so far, and will."""
-    caches: list[FileCache] = command.loader.results.setdefault("caches", {}).setdefault(prefix, [])
-    return caches
+    return command.loader.parts.get(_CACHES).setdefault(prefix, [])
 
 
 def set_cache(prefix: str) -> Setter:
@@ -89,7 +90,7 @@ def set_cache(prefix: str) -> Setter:
             conf.cache = CacheUse(None, compiled, caches, command.warn)
             return
         try:
-            zone = _zones(command).add(text, 0, f"{prefix}_cache")
+            zone = command.loader.parts.get(ZONES).add(text, 0, f"{prefix}_cache")
         except ZoneError as error:
             command.fail(str(error))
         conf.cache = CacheUse(zone, None, caches, command.warn)
@@ -188,7 +189,7 @@ def add_path(prefix: str) -> Setter:
         if not name or not size:
             command.fail(f'"{command.name}" must have "keys_zone" parameter')
         path = TempPath(command.loader.path(directory.removesuffix("/")), levels)
-        cache = FileCache(name, path, command.loader.results["log"], **values)
+        cache = FileCache(name, path, command.loader.parts.get(LOG), **values)
         _add(command, prefix, cache, size)
         to_be_made(command.loader, path)
         _have_managed(command, cache)
@@ -197,11 +198,12 @@ def add_path(prefix: str) -> Setter:
 
 
 def _have_managed(command: Command, cache: FileCache) -> None:
-    results = command.loader.results
-    duties = results.get("cache_duties")
+    parts = command.loader.parts
+    duties = parts.find(_DUTIES)
     if duties is None:
-        duties = results["cache_duties"] = Duties(cycle_of(command), results["log"])
-        results.setdefault("late_imports", set()).add("gateway.upstream.cache.manager")
+        duties = Duties(cycle_of(command), parts.get(LOG))
+        parts.put(_DUTIES, duties)
+        parts.get(LATE_IMPORTS).add("gateway.upstream.cache.manager")
 
     async def manage(worker: Worker) -> None:
         from gateway.upstream.cache import manager  # as late as may be: it needs Trio
@@ -225,15 +227,15 @@ def _keys_zone(word: str, text: str, command: Command) -> tuple[str, int]:
 def _add(command: Command, prefix: str, cache: FileCache, size: int) -> None:
     name = cache.name
     directory = cache.path.name
-    for others in command.loader.results.setdefault("caches", {}).values():
+    for others in command.loader.parts.get(_CACHES).values():
         for other in others:
             if other.path.name == directory:
                 command.fail(f'the same path name "{directory.decode("utf-8", "surrogateescape")}" is used twice')
     try:
-        zone = _zones(command).add(name, size, f"{prefix}_cache")
+        zone = command.loader.parts.get(ZONES).add(name, size, f"{prefix}_cache")
     except ZoneError as error:
         command.fail(str(error))
-    if zone.init is not None:
+    if zone.user is not None:
         command.fail(f'duplicate zone "{name}"')
-    zone.init = cache.attach
+    zone.user = cache
     caches_of(command, prefix).append(cache)

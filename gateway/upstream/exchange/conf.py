@@ -125,7 +125,7 @@ class UpstreamConf(CacheConf):
             self.tls.merge(None)
         if self.cache is not None:
             self.settle_cache()
-            if self.cache.zone is not None and self.cache.zone.init is None:
+            if self.cache.zone is not None and self.cache.zone.user is None:
                 self._refuse(f'"{self.prefix}_cache" zone "{self.cache.zone.name}" is unknown', "cache")
             if self.cache_key is None and not self.has_default_key:
                 self.cache.warn(f'no "{self.prefix}_cache_key" for "{self.prefix}_cache"')

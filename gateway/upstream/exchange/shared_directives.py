@@ -23,6 +23,7 @@ from gateway.config.directive import (
     take,
     time_s,
 )
+from gateway.config.parts import Part
 from gateway.config.text import to_bytes
 from gateway.core.template import Template
 from gateway.http.setters import access_setting, number_setting, temp_path, template
@@ -71,6 +72,10 @@ def add_header_name(field_name: str) -> Setter:
     return set_name
 
 
+# Whether some `*_bind … transparent` needs a right that workers have to keep.
+TRANSPARENT: Part[bool] = Part("transparent", bool)
+
+
 def set_bind(conf: Any, command: Command, compiled_by: Callable[[Command, str], Template] = template) -> None:
     """`*_bind address [transparent] | off`."""
     if conf.local is not UNSET:
@@ -93,7 +98,7 @@ def set_bind(conf: Any, command: Command, compiled_by: Callable[[Command, str], 
         if command.args[1] != "transparent":
             command.fail(f'invalid parameter "{command.args[1]}"')
         conf.transparent = True
-        command.loader.results["transparent"] = True
+        command.loader.parts.put(TRANSPARENT, True)
 
 
 def _noting(field_name: str, setter: Setter) -> Setter:

@@ -23,7 +23,7 @@ def destinations(log: Log) -> list[tuple[Any, int]]:
 
 
 def location_log(loaded: Loaded, *path: int) -> Log:
-    location = loaded._results["http"].servers[0].root
+    location = loaded.http.servers[0].root
     for index in path:
         location = location.children[index]
     log: Log = location.core.error_log

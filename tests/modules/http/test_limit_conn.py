@@ -20,7 +20,7 @@ from tests.modules.loading import load_text
 def connections(size: int = 65536) -> Connections:
     zones = Zones()
     made = Connections("z", Template("$k", [b"k"]))
-    zones.add("z", size, "test").init = made.attach
+    zones.add("z", size, "test").user = made
     zones.map()
     return made
 

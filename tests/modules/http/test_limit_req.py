@@ -18,7 +18,7 @@ from tests.modules.loading import load_text
 def bucket(rate: int, size: int = 65536) -> Bucket:
     zones = Zones()
     made = Bucket("z", Template("$k", [b"k"]), rate)
-    zones.add("z", size, "test").init = made.attach
+    zones.add("z", size, "test").user = made
     zones.map()
     return made
 

@@ -64,7 +64,7 @@ def test_a_reload_goes_on_counting() -> None:
         for name in names:
             table.get("server", name)
         zone = Zone(status_zone.ZONE, 16384, "status_zone", reuse=False)
-        zone.init = table.attach
+        zone.user = table
         zone.map(old)
         return table, zone
 

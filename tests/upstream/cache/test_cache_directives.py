@@ -106,13 +106,13 @@ def test_another_directory_after_a_reload() -> None:
 
     log = Log(MemorySink())
     old = Zone("one", 1 << 16, "proxy_cache", shared=False)
-    old.init = FileCache("one", TempPath("/a", (1, 2)), log).attach
+    old.user = FileCache("one", TempPath("/a", (1, 2)), log)
     old.map()
     for path, words in (
         (TempPath("/b", (1, 2)), 'cache "one" uses the "/b" cache path while previously it used the "/a" cache path'),
         (TempPath("/a", (2, 2)), 'cache "one" had previously different levels'),
     ):
         new = Zone("one", 1 << 16, "proxy_cache", shared=False)
-        new.init = FileCache("one", path, log).attach
+        new.user = FileCache("one", path, log)
         with pytest.raises(ZoneError, match=words):
             new.map(old)

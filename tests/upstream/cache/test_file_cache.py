@@ -21,7 +21,7 @@ def sink() -> MemorySink:
 def cache(tmp_path: Path, sink: MemorySink) -> FileCache:
     made = FileCache("one", TempPath(str(tmp_path)), Log(sink))
     zone = Zone("one", 4096, "proxy_cache", shared=False)
-    zone.init = made.attach
+    zone.user = made
     zone.map()
     return made
 

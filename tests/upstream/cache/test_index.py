@@ -16,7 +16,7 @@ def index() -> Index:
 def made(size: int) -> Index:
     found = Index()
     zone = Zone("one", size, "test", shared=False)
-    zone.init = lambda zone, old: found.attach(zone, None)
+    zone.user = found
     zone.map()
     return found
 

@@ -18,7 +18,7 @@ NAME = "b7f54b2df7773722d382f4809d65029c"
 def made(folder: Path, sink: MemorySink, size: int = 1 << 16) -> FileCache:
     cache = FileCache("one", TempPath(str(folder), (1, 2)), Log(sink))
     zone = Zone("one", size, "proxy_cache", shared=False)
-    zone.init = cache.attach
+    zone.user = cache
     zone.map()
     return cache
 

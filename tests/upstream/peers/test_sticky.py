@@ -56,7 +56,7 @@ def test_cookie() -> None:
 def sessions(timeout_ms: int = 600_000, upstream: bytes = b"u", old: Zone | None = None) -> Sessions:
     made = Sessions("z", upstream, timeout_ms)
     zone = Zone("z", 32768, "sticky")
-    zone.init = made.attach
+    zone.user = made
     zone.map(old)
     return made
 

@@ -25,7 +25,7 @@ def mapped(*upstreams: Upstream, old: PeersZone | None = None, size: int = 65536
     peers = PeersZone("z")
     peers.upstreams += upstreams
     zone = Zone("z", size, "upstream", reuse=False)
-    zone.init = peers.attach
+    zone.user = peers
     zone.map(None if old is None else old.zone)
     return peers
 
