@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.config.errors import ConfigError, format_for_terminal
 from gateway.config.text import to_str
 from gateway.core.logs import Log, console
-from gateway.dev.check import files, headers, passing, regexes, routing, small, tls  # each brings its rules
+from gateway.dev.check import (  # each brings its rules
+    files,
+    headers,
+    names,
+    origins,
+    passing,
+    regexes,
+    routing,
+    small,
+    tls,
+)
 from gateway.dev.check.block import Block
 from gateway.dev.check.edits import Edit, apply, diff
 from gateway.dev.check.rule import RULES, Problem, Rule
@@ -22,7 +32,7 @@ from gateway.process import options as process_options
 if TYPE_CHECKING:
     from gateway.config.parser import Source
 
-_FAMILIES: Final = (files, headers, passing, regexes, routing, small, tls)
+_FAMILIES: Final = (files, headers, names, origins, passing, regexes, routing, small, tls)
 _RANK: Final = {"error": 0, "warn": 1, "note": 2}
 _SARIF_LEVELS: Final = {"error": "error", "warn": "warning", "note": "note"}
 

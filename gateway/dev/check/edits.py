@@ -45,14 +45,15 @@ def quoted(word: str) -> str:
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:
-    """The file's text after the edits; of two that touch the same statement the first is made."""
+    """The file's text after the edits; of two that change the same statement the first is made."""
     spans: list[tuple[int, int, str]] = []
-    taken: set[tuple[int, bool]] = set()
+    taken: set[tuple[int, str]] = set()
     for edit in edits:
         begin, end, ending = _span(text, edit.where)
-        if (begin, edit.after) in taken:
+        kind = edit.text if edit.after else ""
+        if (begin, kind) in taken:
             continue
-        taken.add((begin, edit.after))
+        taken.add((begin, kind))
         line = text.rfind("\n", 0, begin) + 1
         indent = text[line:begin]
         indent = indent if not indent.strip() else " "

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from gateway.dev.check import patterns
 from gateway.dev.check.block import Block
-from gateway.dev.check.edits import quoted, removed, replaced
+from gateway.dev.check.edits import added_behind, quoted, removed, replaced
 from gateway.dev.check.rule import Problem, rule
 
 _TOO_MUCH: Final = frozenset({"/", "/etc", "/home", "/root", "/usr", "/var", "/srv", "/opt", "/proc", "/dev", "/tmp"})
@@ -20,6 +22,9 @@ def alias_traversal(config: Block) -> Iterator[Problem]:
     is put behind the alias as it is. The location has to end in a slash where the alias does."""
     for location in config.walk("location"):
         alias = location.one("alias")
+        if alias is not None and location.is_regex and _leads_out(location.path, alias.args[0]):
+            text = f'"{location.path}" takes ".." behind a name for {alias.args[0]}: put a slash before the group'
+            yield Problem(location.where, text)
         if alias is None or location.modifier not in ("", "^~") or location.path.endswith("/"):
             continue
         if alias.args[0].endswith("/") and location.opener is not None:
@@ -29,11 +34,30 @@ def alias_traversal(config: Block) -> Iterator[Problem]:
             yield Problem(location.where, text, (replaced(location.opener, *words),))
 
 
+def _leads_out(pattern: str, alias: str) -> bool:
+    """Whether a group that stands behind a slash of the alias may begin with "../" though nginx took those out of the
+    path: where no slash is before it, "/img../x" has one."""
+    found = re.search(r"/\$\{?(\d)\}?", alias)
+    sequence = patterns.group(pattern, int(found[1])) if found is not None else None
+    if found is None or sequence is None:
+        return False
+    before = patterns.before_group(pattern, int(found[1]))
+    taken = patterns.characters(sequence)
+    behind_slash = before is not None and before == patterns.bits("/")
+    return not behind_slash and bool(taken & patterns.bits(".")) and bool(taken & patterns.bits("/"))
+
+
 @rule("GW102", "alias-without-slash", "warn")
 def alias_without_slash(config: Block) -> Iterator[Problem]:
     """`location /img/ { alias /data/img; }` looks for /data/imga.png: the two ends have to agree."""
     for location in config.walk("location"):
         alias = location.one("alias")
+        if alias is not None and location.is_regex:
+            found = re.search(r"[^/}](\$\{?(\d)\}?)", alias.args[0])
+            if found is not None and patterns.before_group(location.path, int(found[2])) == patterns.bits("/"):
+                better = alias.args[0].replace(found[1], "/" + found[1])
+                text = f'"{location.path}" ends in a slash before its group, and the alias does not: {better}'
+                yield Problem(alias.where, text, (replaced(alias, "alias", quoted(better)),))
         if alias is None or location.modifier not in ("", "^~") or not location.path.endswith("/"):
             continue
         target = alias.args[0]
@@ -47,7 +71,10 @@ def alias_without_slash(config: Block) -> Iterator[Problem]:
 def root_too_wide(config: Block) -> Iterator[Problem]:
     """A `root` that is a folder of the system serves what nobody meant to publish: keys, configurations, homes."""
     for _, statement in config.everywhere("root", "alias"):
-        path = statement.args[0].rstrip("/") or "/"
+        if "$" in statement.args[0]:
+            continue
+        path = os.path.normpath(statement.args[0])
+        path = "/" + path.lstrip("/") if path.startswith("/") else path
         if path in _TOO_MUCH or path == os.path.expanduser("~"):
             yield Problem(statement.where, f'"{path}" is much more than a site: name the folder of its files')
 
@@ -64,7 +91,11 @@ def hidden_files(config: Block) -> Iterator[Problem]:
                 path = os.path.join(statement.args[0], name)
                 if statement.args[0].startswith("/") and "$" not in statement.args[0] and os.path.exists(path):
                     text = f"{path} is served to whoever asks for /{name}; refuse it: location ~ /\\. {{ deny all; }}"
-                    yield Problem(statement.where, text)
+                    # a location that is asked before all others, unless one says that patterns are not asked
+                    ahead = any(location.modifier in ("^~", "=") for location in server.walk("location"))
+                    refuse = r"location ~ /\.(?!well-known/) { deny all; }"
+                    edits = (added_behind(server.opener, refuse),) if server.opener is not None and not ahead else ()
+                    yield Problem(statement.where, text, edits)
 
 
 def _refuses_dots(server: Block) -> bool:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from gateway.dev.check.block import Block
+from gateway.dev.check import values
+from gateway.dev.check.block import PASSES, Block
 from gateway.dev.check.edits import added_behind, quoted, replaced
 from gateway.dev.check.rule import Problem, rule
 
@@ -19,7 +20,15 @@ _PROTECT: Final = frozenset({
     "referrer-policy", "permissions-policy", "cross-origin-opener-policy", "cross-origin-resource-policy",
     "cross-origin-embedder-policy", "x-xss-protection",
 })  # fmt: skip
+# These do by what they say.
+_PROTECT_BY_VALUE: Final = {
+    "cache-control": ("no-store", "private", "no-cache"), "pragma": ("no-cache",), "expires": ("0", "-1"),
+    "content-disposition": ("attachment",),
+}  # fmt: skip
 _DECODED: Final = re.compile(r"\$\{?(?:uri|document_uri)\b\}?")
+_CHOICES: Final = ("-t", "-s")  # words of more_set_headers that lists of types and codes follow
+_NUMBERED: Final = re.compile(r"\$\{?\d\}?")
+_BY_CLIENT: Final = re.compile(r"\$\{?(?:http_host|arg_\w+|cookie_\w+)\}?")
 _WITH_ARGUMENTS: Final = re.compile(r"\$request_uri(?:\$is_args|\?)(?:\$args|\$query_string)")
 
 
@@ -30,6 +39,12 @@ def _lost(block: Block, name: str) -> list[Statement]:
     return [statement for statement in outer if statement.args[0].lower() not in own]
 
 
+def _protects(statement: Statement) -> bool:
+    name = statement.args[0].lower()
+    said = statement.args[1].lower() if len(statement.args) > 1 else ""
+    return name in _PROTECT or any(word in said for word in _PROTECT_BY_VALUE.get(name, ()))
+
+
 @rule("GW201", "add-header-lost", "warn")
 def add_header_lost(config: Block) -> Iterator[Problem]:
     """One `add_header` in a block, and none of the outer blocks holds there. Security fields of the server get lost in
@@ -37,7 +52,7 @@ def add_header_lost(config: Block) -> Iterator[Problem]:
     for block in config.walk("server", "location", "if"):
         if block.value("add_header_inherit") == "merge":
             continue
-        lost = [each for each in _lost(block, "add_header") if each.args[0].lower() in _PROTECT]
+        lost = [each for each in _lost(block, "add_header") if _protects(each)]
         first = block.all("add_header")
         if lost and first:
             names = ", ".join(dict.fromkeys(each.args[0] for each in lost))
@@ -71,25 +86,66 @@ def host_spoofing(config: Block) -> Iterator[Problem]:
     can be made to send its users elsewhere. `$host` is what the server was chosen by."""
     for _, statement in config.everywhere("proxy_set_header", "uwsgi_param", "fastcgi_param", "scgi_param"):
         name = statement.args[0].lower()
-        if name in ("host", "http_host", "x-forwarded-host") and "$http_host" in statement.args[1]:
-            words = [statement.name, statement.args[0], quoted(statement.args[1].replace("$http_host", "$host"))]
-            text = f"{statement.args[0]} is what the client wrote; $host is what was checked"
-            yield Problem(statement.where, text, (replaced(statement, *words, *statement.args[2:]),))
+        if name not in ("host", "http_host", "x-forwarded-host"):
+            continue
+        said = _BY_CLIENT.search(statement.args[1])
+        if said is not None:
+            better = quoted(statement.args[1].replace(said[0], "$host"))
+            edit = replaced(statement, statement.name, statement.args[0], better, *statement.args[2:])
+            edits = (edit,) if said[0] in ("$http_host", "${http_host}") else ()
+            yield Problem(
+                statement.where, f"{statement.args[0]} is what the client wrote; $host is what was checked", edits
+            )
 
 
 @rule("GW204", "header-splitting", "error")
 def header_splitting(config: Block) -> Iterator[Problem]:
-    """`$uri` and `$document_uri` are decoded: `%0d%0a` in a request's path becomes a line break, and what follows it a
-    field of the response or of the request to the upstream. `$request_uri` is as the client sent it."""
-    for _, statement in config.everywhere("return", "add_header", "proxy_set_header", "rewrite", "add_trailer"):
-        at = _line_of_protocol(statement)
-        if at is None or not _DECODED.search(statement.args[at]):
+    """`$uri`, `$document_uri` and groups like `[^/]+` of the path are decoded: `%0d%0a` in a request's path becomes a
+    line break, and what follows it a field of the response or of the request to the upstream. `$request_uri` is as the
+    client sent it; `.` in a pattern stops at a line break."""
+    for block, statement, at, text in _lines_of_protocol(config):
+        if not values.value_of(text, block, statement).newline:
+            continue
+        if not _DECODED.search(statement.args[at]):
+            names = [name for name in values.names_in(text) if values.variable(name, block, statement).newline]
+            yield Problem(statement.where, f"a line break in the path (%0a) comes here with ${names[0]}")
             continue
         better = _DECODED.sub("$request_uri", statement.args[at])
         better = _WITH_ARGUMENTS.sub("$request_uri", better)  # it has them already
         words = [*statement.args[:at], better, *statement.args[at + 1 :]]
         text = "a line break in the path (%0a) becomes one here: use $request_uri"
-        yield Problem(statement.where, text, (replaced(statement, statement.name, *map(quoted, words)),))
+        edits = () if statement.name in PASSES else (replaced(statement, statement.name, *map(quoted, words)),)
+        yield Problem(statement.where, text, edits)
+
+
+@rule("GW213", "carriage-return", "note")
+def carriage_return(config: Block) -> Iterator[Problem]:
+    """`.` in a pattern stops at a line feed, but takes a carriage return: `%0d` in a path comes out as one in a field,
+    and a few old clients take it for the end of a line. `[^\\x00-\\x1f]` takes neither."""
+    for block, statement, _, text in _lines_of_protocol(config):
+        if statement.name in PASSES:
+            continue
+        value = values.value_of(text, block, statement)
+        if value.carriage_return and not value.newline:
+            yield Problem(statement.where, "a carriage return in the path (%0d) comes out as one here")
+
+
+def _lines_of_protocol(config: Block) -> Iterator[tuple[Block, Statement, int, str]]:
+    """The words that become a part of a head as they are, with their block, their number and what counts of them."""
+    for block, statement in config.everywhere(
+        "return", "add_header", "proxy_set_header", "rewrite", "add_trailer", "proxy_pass"
+    ):
+        at = _line_of_protocol(statement)
+        if at is None or len(statement.args) <= at:
+            continue
+        text = statement.args[at]
+        if statement.name == "rewrite":
+            text = _NUMBERED.sub("", text)  # groups are written with %XX in a redirect
+        elif statement.name == "proxy_pass":
+            head, mark, tail = text.partition("?")
+            text = head + mark + _NUMBERED.sub("", tail)
+        if "$" in text:
+            yield block, statement, at, text
 
 
 def _line_of_protocol(statement: Statement) -> int | None:
@@ -97,6 +153,8 @@ def _line_of_protocol(statement: Statement) -> int | None:
     args = statement.args
     if statement.name == "rewrite":
         return 1 if _redirects(statement) else None
+    if statement.name == "proxy_pass":
+        return 0
     if statement.name != "return":
         return 1
     if len(args) == 1:
@@ -115,7 +173,10 @@ def _redirects(statement: Statement) -> bool:
 def multiline_header(config: Block) -> Iterator[Problem]:
     """A line break inside of a field's value: obsolete folding, which clients and proxies read differently."""
     for _, statement in config.everywhere("add_header", "proxy_set_header", "more_set_headers"):
-        if any("\n" in word for word in statement.args):
+        shown = [
+            word for word, before in zip(statement.args, ["", *statement.args], strict=False) if before not in _CHOICES
+        ]
+        if any("\n" in word for word in shown):
             words = [quoted(re.sub(r"\s*\n\s*", " ", word)) for word in statement.args]
             yield Problem(
                 statement.where,
@@ -152,14 +213,36 @@ def expires_and_cache_control(config: Block) -> Iterator[Problem]:
                     yield Problem(statement.where, "expires sends a Cache-Control of its own: there will be two")
 
 
-@rule("GW209", "origin-not-anchored", "error")
-def origin_not_anchored(config: Block) -> Iterator[Problem]:
-    """A pattern for Origin or Referer that does not begin with ^ and end with $ or a slash also matches
-    `https://example.com.evil.org` or `https://evil.org/?example.com`."""
-    for block in config.walk("if"):
-        words = [word.strip("()") for word in block.args]
-        if len(words) == 3 and words[0] in ("$http_origin", "$http_referer") and words[1] in ("~", "~*", "!~", "!~*"):
-            pattern = words[2]
-            ended = pattern.endswith("$") or "/" in pattern.rpartition("://")[2]
-            if not pattern.startswith("^") or not ended:
-                yield Problem(block.where, f'"{pattern}" matches other sites too: anchor it with ^ and $')
+@rule("GW210", "content-type-added", "warn")
+def content_type_added(config: Block) -> Iterator[Problem]:
+    """`add_header Content-Type` does not replace the type, the answer has two of them: `default_type` is what is
+    meant."""
+    for block, statement in config.everywhere("add_header"):
+        if statement.args[0].lower() != "content-type" or len(statement.args) < 2:
+            continue
+        hidden = [f"{family}_hide_header" for family in ("proxy", "uwsgi", "fastcgi", "scgi", "grpc")]
+        if any(
+            word.lower() == "content-type" for name in hidden for each in block.effective(name) for word in each.args
+        ):
+            continue  # the application's one is not passed on
+        answers = block.name == "location" and block.all("return") and not block.all("default_type")
+        edit = replaced(statement, "default_type", quoted(statement.args[1])) if answers else None
+        yield Problem(
+            statement.where, "the answer gets a second Content-Type: default_type", (edit,) if edit is not None else ()
+        )
+
+
+@rule("GW211", "other-header-lost", "note")
+def other_header_lost(config: Block) -> Iterator[Problem]:
+    """As GW201, of fields that protect nothing, and of `add_trailer`: those of the outer block are not sent where the
+    block has one of its own. `add_header_inherit merge;` and `add_trailer_inherit merge;` keep them."""
+    for name in ("add_header", "add_trailer"):
+        for block in config.walk("server", "location", "if"):
+            if block.value(f"{name}_inherit") in ("merge", "off"):
+                continue
+            lost = [each for each in _lost(block, name) if name == "add_trailer" or not _protects(each)]
+            first = block.all(name)
+            if lost and first:
+                names = ", ".join(dict.fromkeys(each.args[0] for each in lost))
+                text = f"the {name} here replaces those of the outer block, which are not sent: {names}"
+                yield Problem(first[0].where, text)

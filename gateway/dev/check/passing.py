@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from gateway.config import units
+from gateway.dev.check import values
 from gateway.dev.check.block import PASSES, Block
-from gateway.dev.check.edits import added_behind, quoted, removed, replaced
+from gateway.dev.check.edits import Edit, added_behind, quoted, removed, replaced
 from gateway.dev.check.rule import Problem, rule
 
 if TYPE_CHECKING:
-    pass
+    from gateway.config.parser import Statement
 
 _TIMEOUT: Final = re.compile(r"(proxy|uwsgi|fastcgi|scgi|grpc|memcached)_(?:connect|send|read)_timeout")
-_BY_CLIENT: Final = re.compile(r"\$\{?(?:arg_|http_|cookie_|host\b|request_uri\b|args\b|query_string\b|uri\b|\d)")
 # Which parameter tells that the usual set is there.
 _NEEDED: Final = {"uwsgi": "REQUEST_METHOD", "fastcgi": "REQUEST_METHOD", "scgi": "REQUEST_METHOD"}
 
@@ -23,35 +23,52 @@ _NEEDED: Final = {"uwsgi": "REQUEST_METHOD", "fastcgi": "REQUEST_METHOD", "scgi"
 @rule("GW301", "ssrf", "error")
 def ssrf(config: Block) -> Iterator[Problem]:
     """A `proxy_pass` whose host comes from the request lets everybody ask any server that this one can reach, those
-    behind the firewall too."""
+    behind the firewall too. Followed through `set`, `map` and the groups of patterns."""
     for block, statement in config.everywhere(*PASSES):
-        rest = statement.args[0].partition("://")[2] or statement.args[0]
-        host = re.split(r"(?<!\{)[/]", rest, maxsplit=1)[0]
-        found = _BY_CLIENT.search(host)
-        if found is None or (found[0].startswith("$host") and _names_are_fixed(block)):
+        host = _said_by_client(statement.args[0], block, statement)
+        if host:
+            text = f'the request says which host is asked ("{host}"): choose it by a map of those that may be'
+            yield Problem(statement.where, text)
+
+
+def _said_by_client(target: str, block: Block, statement: Statement, steps: int = 4) -> str:
+    """The scheme and host of a target, if a client may write other ones into them."""
+    if "$" not in target or _is_internal(block):
+        return ""
+    host = ""
+    parts = values.pieces(target.replace("://", "\0"))
+    for number, (is_variable, words) in enumerate(parts):
+        if not is_variable:
+            before, slash, _ = words.partition("/")
+            host += before.replace("\0", "://")
+            if slash:
+                return ""
             continue
-        if re.match(r"\$\{?\d", found[0]) and not _takes_anything(block):
-            continue
-        yield Problem(
-            statement.where, f'the request says which host is asked ("{host}"): choose it by a map of those that may be'
-        )
+        value = values.variable(words, block, statement)
+        if value.slash and host.rpartition("://")[2]:
+            return ""  # what follows is the path
+        given = values.assigned(words, block)
+        if given and steps:
+            rest = "".join(
+                f"${{{each}}}" if variable else each.replace("\0", "://") for variable, each in parts[number + 1 :]
+            )
+            found = [_said_by_client(host + text + rest, place, setter, steps - 1) for text, place, setter in given]
+            return next(filter(None, found), "")
+        host += f"${words}"
+        if value.free and not (words == "host" and _names_are_fixed(block)):
+            return host
+    return ""
+
+
+def _is_internal(block: Block) -> bool:
+    location = block.around("location")
+    return location is not None and bool(location.all("internal"))
 
 
 def _names_are_fixed(block: Block) -> bool:
     server = block.around("server")
     names = [name for line in server.all("server_name") for name in line.args] if server is not None else []
     return bool(names) and not any(name.startswith("~") or "*" in name or name == "_" for name in names)
-
-
-def _takes_anything(block: Block) -> bool:
-    location = block.around("location")
-    return (
-        location is None
-        or not location.is_regex
-        or "(.*)" in location.path
-        or "(.+)" in location.path
-        or "[^/]" in location.path
-    )
 
 
 @rule("GW302", "host-not-passed", "warn")
@@ -100,10 +117,9 @@ def scheme_not_passed(config: Block) -> Iterator[Problem]:
             "x-forwarded-scheme",
             "x-scheme",
         }:
-            yield Problem(
-                statement.where,
-                "the application is not told that the client used https: proxy_set_header X-Forwarded-Proto $scheme;",
-            )
+            better = "proxy_set_header X-Forwarded-Proto $scheme;"
+            edit = added_behind(block.effective("proxy_set_header")[-1], better)
+            yield Problem(statement.where, f"the application is not told that the client used https: {better}", (edit,))
 
 
 @rule("GW304", "params-missing", "error")
@@ -194,10 +210,8 @@ def upgrade_half(config: Block) -> Iterator[Problem]:
         fields = {each.args[0].lower(): each for each in block.all("proxy_set_header")}
         upgrade, connection = fields.get("upgrade"), fields.get("connection")
         if upgrade is not None and (connection is None or connection.args[1] == ""):
-            fix = added_behind(upgrade, 'proxy_set_header Connection "upgrade";')
-            if connection is not None:
-                fix = replaced(connection, "proxy_set_header", "Connection", '"upgrade"')
-            yield Problem(upgrade.where, 'Upgrade alone is not enough: proxy_set_header Connection "upgrade";', (fix,))
+            fixes = _by_map(config, connection or upgrade, added=connection is None)
+            yield Problem(upgrade.where, "Upgrade alone is not enough: a Connection that says upgrade", fixes)
 
 
 @rule("GW309", "upgrade-always", "warn")
@@ -210,7 +224,22 @@ def upgrade_always(config: Block) -> Iterator[Problem]:
                 continue
             if block.name != "location" or block.path == "/":
                 text = "every request asks for an upgrade: use a map of $http_upgrade, or a location of its own"
-                yield Problem(statement.where, text)
+                yield Problem(statement.where, text, _by_map(config, statement))
+
+
+def _by_map(config: Block, statement: Statement, *, added: bool = False) -> tuple[Edit, ...]:
+    """A Connection from a map of $http_upgrade, which is there or made, behind the statement or instead of it."""
+    maps = [each for each in config.walk("map") if each.args[:1] == ["$http_upgrade"] and len(each.args) == 2]
+    name = maps[0].args[1] if maps else "$connection_upgrade"
+    field = ("proxy_set_header", "Connection", name)
+    used = added_behind(statement, " ".join(field) + ";") if added else replaced(statement, *field)
+    http = config.all("http")
+    if maps:
+        return (used,)
+    if not http or any(each.args[1:] == [name] for each in config.walk("map")):
+        return ()
+    lines = ("map $http_upgrade $connection_upgrade {", "    default upgrade;", '    "" "";', "}")
+    return used, added_behind(http[0], *lines)
 
 
 @rule("GW310", "keepalive-off", "note")

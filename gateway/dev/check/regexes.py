@@ -1,45 +1,86 @@
-"""Rules about regular expressions that take for ever."""
+"""Rules about regular expressions: those that take for ever, and groups that are not there."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING
 
+from gateway.dev.check import patterns, values
 from gateway.dev.check.block import Block
 from gateway.dev.check.rule import Problem, rule
 
-# A group with a repetition inside that is repeated itself: (a+)+, (a*)*, (.*)+ …
-_NESTED: Final = re.compile(
-    r"\((?:\?:|\?<\w+>)?(?:[^()\\]|\\.)*(?<!\\)[+*](?:[^()\\]|\\.)*\)(?:[+*]|\{\d+,\d*\})(?!\+)"
-)
-_FIXED_BETWEEN: Final = re.compile(r"[/.,_:-]")
+if TYPE_CHECKING:
+    from gateway.config.errors import Where
+    from gateway.config.parser import Statement
 
 
 @rule("GW501", "regex-backtracking", "error")
 def regex_backtracking(config: Block) -> Iterator[Problem]:
-    """A repetition of something that is itself a repetition, like `(a+)+$`, has exponentially many ways to fail: one
-    request with a long path holds a worker until the match limit ends it."""
+    """A loop that can read one text in two ways, like `(a+)+$` or `(.|x)+y`, has exponentially many ways to fail: one
+    request with a long path holds a worker until the match limit ends it. Decided by the pattern's automaton."""
     for where, pattern in _patterns(config):
-        found = _NESTED.search(pattern)
-        if found is not None and not _FIXED_BETWEEN.search(re.sub(r"\[[^\]]*\]|\\.", "x", found[0])):
-            yield Problem(where, f'"{found[0]}" repeats a repetition: one request may hold a worker')  # type: ignore[arg-type]
+        if patterns.backtracks(pattern):
+            yield Problem(
+                where, f'"{pattern}" has a loop that reads one text in two ways: one request may hold a worker'
+            )
 
 
-def _patterns(config: Block) -> Iterator[tuple[object, str]]:
+@rule("GW503", "regex-adjacent-loops", "note")
+def regex_adjacent_loops(config: Block) -> Iterator[Problem]:
+    """`.*.*x` tries each place between the two loops: time grows with the square of the length. One loop says the
+    same."""
+    for where, pattern in _patterns(config):
+        if patterns.adjacent_loops(pattern):
+            yield Problem(where, f'"{pattern}" has two loops for the same characters behind each other: one is enough')
+
+
+@rule("GW502", "group-missing", "error")
+def group_missing(config: Block) -> Iterator[Problem]:
+    """`$2` of a pattern that has one group is empty, and nginx does not say so."""
+    for block, statement in config.everywhere("rewrite", "set", "return", "proxy_pass", "alias", "root"):
+        pattern = _matched_before(block, statement)
+        groups = patterns.groups_of(pattern) if pattern is not None else None
+        if groups is None:
+            continue
+        words = statement.args[1:] if statement.name in ("rewrite", "set", "return") else statement.args[:1]
+        wanted = [int(name) for word in words for name in values.names_in(word) if name.isdigit()]
+        if wanted and max(wanted) > groups:
+            text = f'${max(wanted)} is nothing: "{pattern}" has {groups or "no"} group{"s" if groups != 1 else ""}'
+            yield Problem(statement.where, text)
+
+
+def _matched_before(block: Block, statement: Statement) -> str | None:
+    """The pattern whose groups a statement gets, where that is certain: its own, or its block's."""
+    if statement.name == "rewrite":
+        return statement.args[0]
+    before = block.statements[: block.statements.index(statement)]
+    if any(each.name in ("rewrite", "if") for each in before):
+        return None
+    condition = values.condition_of(block)
+    if condition is not None and not _negated(block):
+        return condition[1]
+    return block.path if block.name == "location" and block.is_regex else None
+
+
+def _negated(block: Block) -> bool:
+    return any(word.startswith("!~") for word in block.args)
+
+
+def _patterns(config: Block) -> Iterator[tuple[Where, str]]:
     for block in config.walk("location"):
         if block.is_regex:
             yield block.where, block.path
     for block in config.walk("if"):
-        words = block.args
-        if len(words) >= 3 and words[1] in ("~", "~*", "!~", "!~*"):
-            yield block.where, words[2].rstrip(")") if words[2].count(")") > words[2].count("(") else words[2]
+        condition = values.condition_of(block)
+        if condition is not None:
+            yield block.where, condition[1]
     for _, statement in config.everywhere("rewrite", "server_name"):
-        words = (
-            statement.args[:1] if statement.name == "rewrite" else [w[1:] for w in statement.args if w.startswith("~")]
-        )
-        for word in words:
-            yield statement.where, word
+        if statement.name == "rewrite":
+            yield statement.where, statement.args[0]
+        else:
+            for word in statement.args:
+                if word.startswith("~"):
+                    yield statement.where, word[1:]
     for block in config.walk("map"):
         for line in block.statements:
             if line.name.startswith("~"):

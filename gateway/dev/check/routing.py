@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from gateway.config import known
+from gateway.dev.check import patterns, values
 from gateway.dev.check.block import PASSES, Block
-from gateway.dev.check.edits import quoted, replaced
+from gateway.dev.check.edits import Edit, added_behind, quoted, replaced
 from gateway.dev.check.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -60,8 +61,11 @@ def access_after_return(config: Block) -> Iterator[Problem]:
     for block in config.walk("location", "server"):
         answer = _always_returns(block)
         rules = block.all(*_ACCESS)
-        if answer is not None and rules:
-            yield Problem(answer.where, f"this answers before {rules[0].name} is looked at: everybody gets it")
+        inner = [each for condition in block.inner if condition.name == "if" for each in condition.all("return")]
+        given = [each for each in inner if len(each.args) > 1 and each.args[0].startswith("2")]
+        for each in [*([answer] if answer is not None else []), *given]:
+            if rules:
+                yield Problem(each.where, f"this answers before {rules[0].name} is looked at: everybody gets it")
 
 
 @rule("GW403", "allow-without-deny", "error")
@@ -75,8 +79,6 @@ def allow_without_deny(config: Block) -> Iterator[Problem]:
             and not any(each.name == "deny" for each in rules)
             and all(each.args[0] != "all" for each in allowed)
         ):
-            from gateway.dev.check.edits import added_behind
-
             text = "who is not named here is allowed too: deny all;"
             yield Problem(allowed[0].where, text, (added_behind(allowed[-1], "deny all;"),))
 
@@ -114,8 +116,6 @@ def tls_port_without_ssl(config: Block) -> Iterator[Problem]:
 @rule("GW406", "listen-http2", "note")
 def listen_http2(config: Block) -> Iterator[Problem]:
     """The parameter `http2` of listen is obsolete since nginx 1.25.1: `http2 on;` in the server."""
-    from gateway.dev.check.edits import added_behind
-
     for server in _http_servers(config):
         for statement in server.all("listen"):
             if "http2" in statement.args[1:]:
@@ -150,9 +150,16 @@ def server_name_conflict(config: Block) -> Iterator[Problem]:
                 for listen in listens:
                     first = seen.setdefault((listen, name.lower()), server)
                     if first is not server:
-                        yield Problem(
-                            statement.where, f'"{name}" on {listen} is the server\'s of {first.where} already'
-                        )
+                        text = f'"{name}" on {listen} is the server\'s of {first.where} already'
+                        yield Problem(statement.where, text, _without_name(server, statement, name))
+
+
+def _without_name(server: Block, statement: Statement, name: str) -> tuple[Edit, ...]:
+    """The line without a name that is never asked for: where the server has others, and listens in one place."""
+    kept = [word for word in statement.args if word != name]
+    if not kept or len(server.all("listen")) > 1 or len(server.all("server_name")) > 1:
+        return ()
+    return (replaced(statement, "server_name", *map(quoted, kept)),)
 
 
 @rule("GW409", "no-default-server", "note")
@@ -167,7 +174,7 @@ def no_default_server(config: Block) -> Iterator[Problem]:
             if "default_server" in statement.args or "default" in statement.args:
                 chosen.add(statement.args[0])
     for listen, servers in on.items():
-        if len(servers) >= 3 and listen not in chosen and not any(_takes_any_name(each) for each in servers):
+        if len(servers) >= 2 and listen not in chosen and not any(_takes_any_name(each) for each in servers):
             yield Problem(
                 servers[0].where, f"requests to {listen} for unknown names get this server, because it is the first"
             )
@@ -201,11 +208,12 @@ def missing_semicolon(config: Block) -> Iterator[Problem]:
     for _, statement in config.everywhere(
         "server_name", "index", "gzip_types", "ssl_protocols", "log_format", "try_files"
     ):
-        for word in statement.args[1:]:
+        for at, word in enumerate(statement.args[1:], 1):
             if word in names and word not in ("index", "proxy") and "_" in word:
-                yield Problem(
-                    statement.where, f'"{word}" is a word of {statement.name} here: a semicolon is missing before it'
-                )
+                first, second = (" ".join(map(quoted, part)) for part in (statement.args[:at], statement.args[at:]))
+                text = f'"{word}" is a word of {statement.name} here: a semicolon is missing before it'
+                edit = Edit(statement.where, f"{statement.name} {first};\n{second}")
+                yield Problem(statement.where, text, (edit,))
                 break
 
 
@@ -259,3 +267,39 @@ def location_regex_open(config: Block) -> Iterator[Problem]:
             better = location.path + "$"
             text = f'"{location.path}" matches in the middle of a path: {better}'
             yield Problem(location.where, text, (replaced(location.opener, "location", location.modifier, better),))
+
+
+@rule("GW416", "location-exact", "note")
+def location_exact(config: Block) -> Iterator[Problem]:
+    """`location ~ ^/health$` asks a regular expression for what `location = /health` finds at once."""
+    for outer in [*_http_servers(config), *config.walk("location")]:
+        earlier = False
+        for location in outer.inner:
+            if location.name != "location" or not location.is_regex or location.opener is None:
+                continue
+            path = patterns.literal(location.path) if location.modifier == "~" else None
+            if path is not None and path.startswith("/"):
+                taken = any(each.modifier == "=" and each.path == path for each in outer.inner)
+                # one that stands before it, or a text in a location of its own, might be chosen instead now
+                safe = not earlier and not taken and outer.name == "server"
+                edits = (replaced(location.opener, "location", "=", quoted(path)),) if safe else ()
+                yield Problem(location.where, f"one text alone matches: location = {path}", edits)
+            earlier = True
+
+
+@rule("GW417", "map-without-default", "warn")
+def map_without_default(config: Block) -> Iterator[Problem]:
+    """Without a `default` a map or geo gives nothing: where a limit counts by it, who is not listed is not limited;
+    where a request is passed to it, the answer is 500."""
+    used: dict[str, Statement] = {}
+    for _, statement in config.everywhere("limit_req_zone", "limit_conn_zone", *PASSES, "root", "alias"):
+        for name in values.names_in(statement.args[0]):
+            used.setdefault(name, statement)
+    for block in config.walk("map", "geo"):
+        name = block.args[-1].strip("${}") if block.args else ""
+        lines = [line for line in block.statements if line.args and line.name not in ("hostnames", "volatile")]
+        if name not in used or any(line.name == "default" for line in lines):
+            continue
+        if used[name].name.startswith("limit_") and (len(lines) < 2 or any(line.args[0] == "" for line in lines)):
+            continue  # a short list of those that are limited is meant to be one
+        yield Problem(block.where, f"nothing comes out for what is not listed, and {used[name].name} takes it: default")

@@ -118,7 +118,39 @@ def buffer_larger_than_body(config: Block) -> Iterator[Problem]:
         except ValueError:
             continue
         if limit and buffer > limit:
-            yield Problem(
-                statement.where,
-                f"no body is larger than client_max_body_size {block.value('client_max_body_size', '1m')}",
-            )
+            size = block.value("client_max_body_size", "1m")
+            edit = replaced(statement, "client_body_buffer_size", size)
+            yield Problem(statement.where, f"no body is larger than client_max_body_size {size}", (edit,))
+
+
+@rule("GW711", "keepalive-requests-few", "note")
+def keepalive_requests_few(config: Block) -> Iterator[Problem]:
+    """`keepalive_requests` below 1000, the default since nginx 1.19.10, ends connections that clients would use again;
+    with HTTP/2, those with requests on the way."""
+    for block, statement in config.everywhere("keepalive_requests"):
+        number = statement.args[0]
+        if block.name != "upstream" and number.isdigit() and 1 < int(number) < 1000:
+            edit = replaced(statement, "keepalive_requests", "1000")
+            yield Problem(statement.where, f"connections end after {number} requests: 1000", (edit,))
+
+
+@rule("GW712", "version-shown", "note")
+def version_shown(config: Block) -> Iterator[Problem]:
+    """`server_tokens on` tells everybody which version this is, and so which faults it has."""
+    for _, statement in config.everywhere("server_tokens"):
+        if statement.args[0] in ("on", "build"):
+            edit = replaced(statement, "server_tokens", "off")
+            yield Problem(statement.where, "everybody is told the version: off", (edit,))
+
+
+@rule("GW713", "few-descriptors", "warn")
+def few_descriptors(config: Block) -> Iterator[Problem]:
+    """A connection that is passed on, or that a file is sent to, needs two descriptors: `worker_rlimit_nofile` below
+    twice `worker_connections` ends in "too many open files" before the connections are used up."""
+    for limit in config.all("worker_rlimit_nofile"):
+        for _, statement in config.everywhere("worker_connections"):
+            connections = statement.args[0]
+            if connections.isdigit() and limit.args[0].isdigit() and int(limit.args[0]) < 2 * int(connections):
+                wanted = str(2 * int(connections))
+                edit = replaced(limit, "worker_rlimit_nofile", wanted)
+                yield Problem(limit.where, f"{connections} connections need up to {wanted} descriptors", (edit,))

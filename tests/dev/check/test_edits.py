@@ -72,3 +72,9 @@ def test_the_diff_names_the_file() -> None:
     shown = diff("/etc/nginx/nginx.conf", "a;\nb;\n", "a;\nc;\n")
     assert shown.startswith("--- a/etc/nginx/nginx.conf\n+++ b/etc/nginx/nginx.conf\n")
     assert "-b;\n+c;\n" in shown
+
+
+def test_two_additions_behind_one_statement() -> None:
+    first, second = (added_behind(_statement("root"), f"index {name};") for name in ("one", "two"))
+    after = apply(TEXT, [first, second, first])
+    assert after.count("index one;") == after.count("index two;") == 1

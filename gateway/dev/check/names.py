@@ -1,0 +1,102 @@
+"""Rules about how a path is passed on, and how names of upstreams are looked up."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.dev.check import values
+from gateway.dev.check.block import Block
+from gateway.dev.check.edits import quoted, replaced
+from gateway.dev.check.rule import Problem, rule
+
+# Of names that end in one of these a network's own server knows, and they mean what stays where it is.
+_OWN_DOMAINS: Final = frozenset({
+    "local", "internal", "localdomain", "lan", "test", "localhost", "invalid", "consul", "prod", "svc", "corp", "home",
+    "intranet", "private", "docker", "example",
+})  # fmt: skip
+
+
+@rule("GW317", "decoded-by-slash", "note")
+def decoded_by_slash(config: Block) -> Iterator[Problem]:
+    """`location / { proxy_pass http://app/; }`: the path behind the host replaces the location's by the same one, but
+    what is passed on is the decoded path, encoded again: `%2F` becomes a slash. Without it the path goes as it came."""
+    for location in config.walk("location"):
+        statement = location.one("proxy_pass")
+        if statement is None or location.modifier not in ("", "^~") or "$" in statement.args[0]:
+            continue
+        found = re.fullmatch(r"(https?://[^/]+)(/.*)", statement.args[0])
+        if found is None or found[2] != location.path or found[1].endswith("unix:"):
+            continue
+        if any(each.name in ("rewrite", "if") for each in location.statements):
+            continue
+        text = f'what is behind the host is the location\'s name again, and decodes the path: "{found[1]}"'
+        yield Problem(statement.where, text, (replaced(statement, "proxy_pass", quoted(found[1])),))
+
+
+@rule("GW318", "looked-up-once", "note")
+def looked_up_once(config: Block) -> Iterator[Problem]:
+    """A name in `proxy_pass` or in an upstream's `server` is looked up when the configuration is loaded, and never
+    again: when a cloud gives the name other addresses, requests go to the old ones until the next reload.
+    `server … resolve` with a `resolver` and a `zone` asks again."""
+    groups = {block.args[0] for block in config.walk("upstream") if block.args}
+    for _, statement in config.everywhere("proxy_pass", "uwsgi_pass", "fastcgi_pass", "scgi_pass", "grpc_pass"):
+        host = _host(statement.args[0])
+        if host not in groups and _is_public(host):
+            yield Problem(statement.where, f"{host} is looked up once, at the start: server {host} resolve;")
+    for block in config.walk("upstream"):
+        for statement in block.all("server"):
+            if "resolve" not in statement.args and statement.args and _is_public(_host(statement.args[0])):
+                text = f"{statement.args[0]} is looked up once, at the start: resolve"
+                yield Problem(statement.where, text)
+
+
+def _host(target: str) -> str:
+    return (target.partition("://")[2] or target).split("/")[0].partition(":")[0]
+
+
+def _is_public(host: str) -> bool:
+    """Whether it is a name that the world's DNS may give other addresses tomorrow."""
+    if "$" in host or "." not in host.strip(".") or host.startswith(("unix", "[")):
+        return False
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host.rpartition(".")[2] not in _OWN_DOMAINS
+    return False
+
+
+@rule("GW319", "encoded-twice", "error")
+def encoded_twice(config: Block) -> Iterator[Problem]:
+    """`rewrite ^ $request_uri` makes the path that which the client sent, with its %XX; `proxy_pass` without variables
+    encodes it again: %2F arrives as %252F. `proxy_pass http://app$uri;` passes it on as it is."""
+    for block in config.walk("location", "limit_except", "if"):
+        statement = block.one("proxy_pass")
+        raw = [each for each in block.all("rewrite") if each.args[1] == "$request_uri"]
+        if statement is not None and raw and not values.names_in(statement.args[0]):
+            bare = re.sub(r"^(https?://[^/]+)/?$", r"\1", statement.args[0])
+            edit = replaced(statement, "proxy_pass", quoted(bare + "$uri"))
+            plain = re.fullmatch(r"https?://[^/]+", bare) is not None
+            yield Problem(
+                statement.where,
+                "the path is encoded a second time: a variable behind the host",
+                (edit,) if plain else (),
+            )
+
+
+@rule("GW320", "resolver-far", "note")
+def resolver_far(config: Block) -> Iterator[Problem]:
+    """Answers of a resolver in the internet come by UDP and are not signed: who can guess or see the questions can send
+    requests elsewhere. One on this machine or in this network asks for all."""
+    for _, statement in config.everywhere("resolver"):
+        for word in statement.args:
+            host = word[1:].partition("]")[0] if word.startswith("[") else word.partition(":")[0]
+            try:
+                far = ipaddress.ip_address(host).is_global
+            except ValueError:
+                continue
+            if far:
+                yield Problem(statement.where, f"{host} is asked over the internet: a resolver of your own")
+                break
