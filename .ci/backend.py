@@ -1,4 +1,4 @@
-"""How `pip install` builds: setuptools' backend, several compilers at a time, no debugging information.
+"""How `pip install` builds: setuptools' backend, in several processes, no debugging information, and it says how far it is.
 
 Python's own flags ask for debugging information, which is four fifths of what would be installed.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator
@@ -15,9 +17,7 @@ from typing import Any
 from setuptools import build_meta
 from setuptools.build_meta import (
     build_sdist,
-    get_requires_for_build_editable,
     get_requires_for_build_sdist,
-    get_requires_for_build_wheel,
     prepare_metadata_for_build_editable,
     prepare_metadata_for_build_wheel,
 )
@@ -39,11 +39,45 @@ def flags() -> str:
     return f"{sysconfig.get_config_var('CFLAGS') or ''} {os.environ.get('CFLAGS', '')} -O2 -g0"
 
 
+def lacking() -> str:
+    """The one sentence for who cannot compile; nothing when all is there."""
+    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+    missing, packages = [], []
+    if shutil.which(compiler) is None:
+        missing.append(f"a C compiler ({compiler})")
+        packages.append("gcc libc6-dev")
+    if not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")):
+        missing.append("Python.h")
+        packages.append("python3-dev")
+    if not missing:
+        return ""
+    return (
+        f"gateway is compiled when it is installed from source, and {' and '.join(missing)} cannot be found: "
+        f"on Debian or Ubuntu `sudo apt-get install {' '.join(packages)}`, or install a wheel (`make wheel` makes it)."
+    )
+
+
+def _ask_for_compiler() -> None:
+    sentence = lacking()
+    if sentence:
+        print(sentence, file=sys.stderr, flush=True)
+        sys.exit(1)  # pip shows what was printed; a traceback would only hide it
+
+
+def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:
+    _ask_for_compiler()  # before anything is downloaded
+    return build_meta.get_requires_for_build_wheel(config_settings)  # type: ignore[no-any-return]
+
+
+def get_requires_for_build_editable(config_settings: Any = None) -> list[str]:
+    _ask_for_compiler()
+    return build_meta.get_requires_for_build_editable(config_settings)  # type: ignore[no-any-return]
+
+
 @contextlib.contextmanager
-def _quick() -> Iterator[None]:
-    jobs = os.environ.get("JOBS") or len(os.sched_getaffinity(0))
+def _quick(base: str = "build") -> Iterator[None]:
     with tempfile.NamedTemporaryFile("w", suffix=".cfg") as config:
-        config.write(f"[build_ext]\nparallel = {jobs}\n")
+        config.write(f"[build]\nbuild_base = {base}\n")
         config.flush()
         before = {name: os.environ.get(name) for name in ("CFLAGS", "DIST_EXTRA_CONFIG")}
         os.environ.update(CFLAGS=flags(), DIST_EXTRA_CONFIG=config.name)
@@ -57,11 +91,37 @@ def _quick() -> Iterator[None]:
                     os.environ[name] = value
 
 
-def build_wheel(*args: Any, **options: Any) -> str:
-    with _quick():
+def _terminal() -> Any:
+    """Where progress goes: pip keeps what a build prints to itself, and shows it only when it fails."""
+    if sys.stderr.isatty():
+        return sys.stderr
+    try:
+        return open("/dev/tty", "w")  # noqa: SIM115 - as long as the process
+    except OSError:
+        return sys.stderr
+
+
+def compile_all(*, inplace: bool, base: str = "build") -> None:
+    """Everything that is not up to date; what setuptools does afterwards finds nothing left to compile."""
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import build
+
+    with _quick(base):
+        if build.compile_all(inplace=inplace, terminal=_terminal()):
+            sys.exit(1)
+
+
+def build_wheel(*args: Any, base: str = "build", **options: Any) -> str:
+    _ask_for_compiler()
+    # What an earlier build left there of modules that are no more would be installed, too.
+    shutil.rmtree(os.path.join(base, f"bdist.{sysconfig.get_platform()}"), ignore_errors=True)
+    compile_all(inplace=False, base=base)
+    with _quick(base):
         return build_meta.build_wheel(*args, **options)  # type: ignore[no-any-return]
 
 
 def build_editable(*args: Any, **options: Any) -> str:
+    _ask_for_compiler()
+    compile_all(inplace=True)
     with _quick():
         return build_meta.build_editable(*args, **options)  # type: ignore[no-any-return]

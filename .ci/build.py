@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
+import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Final, TextIO
 
 from setuptools import Distribution, Extension
+
+# How often something is said where a line cannot be written over.
+_SAY_EACH_S: Final = 20.0
 
 
 def distribution() -> Distribution:
@@ -18,7 +24,7 @@ def distribution() -> Distribution:
     return found
 
 
-def build(name: str) -> str:
+def build(name: str, inplace: bool = True) -> str:
     """One extension, in a process of its own: translating takes as long as compiling."""
     found = distribution()
     found.ext_modules = [extension for extension in found.ext_modules or [] if extension.name == name]
@@ -27,10 +33,15 @@ def build(name: str) -> str:
         # takes those instead of Python's own flags, so that nothing would be optimised.)
         extension.extra_compile_args.append("-g0")
     command = found.get_command_obj("build_ext")
-    command.inplace = True
-    with open(os.devnull, "w") as null, contextlib.redirect_stdout(null):
-        command.ensure_finalized()
-        command.run()
+    command.inplace = inplace
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            command.ensure_finalized()
+            command.run()
+    except BaseException:
+        print(said.getvalue(), file=sys.stderr)
+        raise
     return name
 
 
@@ -38,11 +49,14 @@ def size(extension: Extension) -> int:
     return sum(os.path.getsize(source) for source in extension.sources)
 
 
-def main() -> int:
+def compile_all(*, inplace: bool, terminal: TextIO) -> int:
+    """The exit code; how far it is goes to the terminal."""
     extensions = sorted(distribution().ext_modules or [], key=size, reverse=True)
     jobs = int(os.environ.get("JOBS") or len(os.sched_getaffinity(0)))
+    over = terminal.isatty()
+    said = began = time.monotonic()
     with ProcessPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(build, extension.name): extension.name for extension in extensions}
+        waiting = {pool.submit(build, extension.name, inplace): extension.name for extension in extensions}
         for count, each in enumerate(as_completed(waiting), 1):
             try:
                 each.result()
@@ -50,11 +64,21 @@ def main() -> int:
                 print(f"{waiting[each]} does not build: {error}", file=sys.stderr)
                 pool.shutdown(cancel_futures=True)
                 return 1
-            if sys.stderr.isatty():
-                print(f"\r{count} of {len(extensions)} built", end="", file=sys.stderr, flush=True)
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+            now = time.monotonic()
+            left = (now - began) * (len(extensions) - count) / count
+            if over:
+                left_text = f", {left:.0f} s left" if count > jobs else ""
+                print(f"\r\x1b[Kgateway: {count} of {len(extensions)} compiled{left_text}", end="", file=terminal, flush=True)
+            elif now - said > _SAY_EACH_S:
+                said = now
+                print(f"gateway: {count} of {len(extensions)} compiled", file=terminal, flush=True)
+    if over:
+        print("\r\x1b[K", end="", file=terminal, flush=True)
     return 0
+
+
+def main() -> int:
+    return compile_all(inplace=True, terminal=sys.stderr)
 
 
 if __name__ == "__main__":

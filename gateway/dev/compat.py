@@ -53,23 +53,23 @@ class Used:
         }  # fmt: skip
 
 
-def arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """Read the command line of the verb."""
-    command = argparse.ArgumentParser(
+def command_line() -> argparse.ArgumentParser:
+    """The command line of the verb."""
+    made = argparse.ArgumentParser(
         prog="gateway compat",
         description="List the directives that a configuration uses: done, without effect here and why, refused and "
         "what instead. Exit codes: 0 all of it runs, 1 something is refused, 2 wrong use.",
     )
-    command.add_argument("-c", dest="conf", metavar="FILE", help="the configuration")
-    command.add_argument("-p", dest="prefix", metavar="DIR", help="the prefix of relative paths")
-    command.add_argument("--from", dest="system", choices=["debian"], help="the configuration of Debian's nginx")
-    command.add_argument("--all", action="store_true", help="name those that are done, too")
-    command.add_argument("--json", action="store_true", help="as JSON")
-    return command.parse_args(argv)
+    made.add_argument("-c", dest="conf", metavar="FILE", help="the configuration")
+    made.add_argument("-p", dest="prefix", metavar="DIR", help="the prefix of relative paths")
+    made.add_argument("--from", dest="system", choices=["debian"], help="the configuration of Debian's nginx")
+    made.add_argument("--all", action="store_true", help="name those that are done, too")
+    made.add_argument("--json", action="store_true", help="as JSON")
+    return made
 
 
 def main(argv: Sequence[str]) -> int:
-    options = arguments(argv)
+    options = command_line().parse_args(argv)
     conf, prefix = (options.conf, options.prefix) if options.system is None else _DEBIAN
     if conf is not None and not conf.startswith("/"):
         conf = str(Path.cwd() / conf)

@@ -32,23 +32,23 @@ class Changed(Exception):
     """The file would mean something else: a fault of the formatter, and nothing is written."""
 
 
-def arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """Read the command line of the verb."""
-    command = argparse.ArgumentParser(
+def command_line() -> argparse.ArgumentParser:
+    """The command line of the verb."""
+    made = argparse.ArgumentParser(
         prog="gateway fmt",
         description="Format configuration files without changing what they mean; without an option to standard output. "
         "Exit codes: 0 done, 1 --check found something to do or a file cannot be read, 2 wrong use.",
     )
-    command.add_argument("files", nargs="+", metavar="FILE", help="- for standard input")
-    form = command.add_mutually_exclusive_group()
+    made.add_argument("files", nargs="+", metavar="FILE", help="- for standard input")
+    form = made.add_mutually_exclusive_group()
     form.add_argument("--write", "-w", action="store_true", help="write the files")
     form.add_argument("--check", action="store_true", help="say which files are not formatted")
     form.add_argument("--diff", action="store_true", help="show what would change")
-    return command.parse_args(argv)
+    return made
 
 
 def main(argv: Sequence[str]) -> int:
-    options = arguments(argv)
+    options = command_line().parse_args(argv)
     failed = 0
     for name in options.files:
         try:

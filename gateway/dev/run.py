@@ -45,28 +45,28 @@ class CannotRun(Exception):
     """The reason, for the user."""
 
 
-def arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """Read the command line of the verb."""
-    parser = argparse.ArgumentParser(
+def command_line() -> argparse.ArgumentParser:
+    """The command line of the verb."""
+    made = argparse.ArgumentParser(
         prog="gateway run",
         description="Start a WSGI application in uWSGI (or gunicorn) and serve it with gateway until Ctrl-C.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("app", nargs="?", metavar="APP", help="module:callable, module, or file.py")
-    parser.add_argument("--static", action="append", default=[], metavar="/URL=DIR", help="serve DIR at /URL/")
-    parser.add_argument("--port", type=int, default=8080, help="on 127.0.0.1 (%(default)s)")
-    parser.add_argument("--processes", type=int, default=1, metavar="N", help="of the application (%(default)s)")
-    parser.add_argument("-c", dest="conf", type=Path, metavar="FILE", help="serve with this nginx.conf")
-    parser.add_argument("--print-conf", action="store_true", help="print the configuration and end")
-    parser.add_argument("--server", metavar="COMMAND", help="what serves instead of gateway, for example nginx")
-    parser.add_argument("--while-parent", action="store_true", help="end when the process that started this one ends")
-    return parser.parse_args(argv)
+    made.add_argument("app", nargs="?", metavar="APP", help="module:callable, module, or file.py")
+    made.add_argument("--static", action="append", default=[], metavar="/URL=DIR", help="serve DIR at /URL/")
+    made.add_argument("--port", type=int, default=8080, help="on 127.0.0.1 (%(default)s)")
+    made.add_argument("--processes", type=int, default=1, metavar="N", help="of the application (%(default)s)")
+    made.add_argument("-c", dest="conf", type=Path, metavar="FILE", help="serve with this nginx.conf")
+    made.add_argument("--print-conf", action="store_true", help="print the configuration and end")
+    made.add_argument("--server", metavar="COMMAND", help="what serves instead of gateway, for example nginx")
+    made.add_argument("--while-parent", action="store_true", help="end when the process that started this one ends")
+    return made
 
 
 def main(argv: Sequence[str]) -> int:
     """Exit codes: 0 stopped by the user, 1 could not run, 2 wrong use."""
-    options = arguments(argv)
+    options = command_line().parse_args(argv)
     terminal = Terminal()
     try:
         application = find(options.app, Path.cwd())

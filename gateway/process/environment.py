@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-# The exec'd interpreter must find this program again; nginx's binary has no such need.
-_INTERPRETER: Final = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+# The exec'd interpreter must find this program again, which nginx's binary has no need of, and the service manager.
+_INTERPRETER: Final = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "NOTIFY_SOCKET")
 
 
 def environment(listed: Sequence[str], current: Mapping[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Final
 from gateway._fast import process as system
 from gateway.core.logs import CRIT, Log
 from gateway.process import cycle as cycles
-from gateway.process import pidfile, report, signals, sockets, upgrade, worker
+from gateway.process import pidfile, report, service_manager, signals, sockets, upgrade, worker
 from gateway.process.children import Children
 from gateway.process.configuration import Load
 from gateway.process.cycle import Cycle
@@ -56,6 +56,7 @@ class Master:
         gc.freeze()  # the children share these pages as long as no collector touches them
         self.start_workers(just_started=False)
         self.children.wait_ready(_NEW_WORKERS_S)
+        service_manager.ready(self._live())
         while True:
             if (self.terminate or self.quit) and not self.children.live:
                 return self._exit()
@@ -80,6 +81,7 @@ class Master:
             self._reap()
         elif number in (signals.TERMINATE, signal.SIGINT):
             self.terminate = True
+            service_manager.stopping(self.new_binary)
             self._delay = _FIRST_DELAY_S
             self._asker = sender
             self.children.signal(signals.TERMINATE, self.log)
@@ -89,6 +91,7 @@ class Master:
             self._asker = sender
             if not self.quit:
                 self.quit = True
+                service_manager.stopping(self.new_binary)
                 self.children.signal(signals.SHUTDOWN, self.log)
                 self._close_sockets()
         elif self.quit:
@@ -126,6 +129,9 @@ class Master:
         what = f"{_count(connections, 'connection')} in {_count(workers, 'worker')}"
         if not report.tell(self._asker, report.LEFT, f"waiting for {what} to end{self._limit()}"):
             self._asker = 0
+
+    def _live(self) -> str:
+        return f"generation {self.cycle.generation} is live"
 
     def _limit(self) -> str:
         limit: float = self.cycle.configuration.core.worker_shutdown_timeout
@@ -189,17 +195,18 @@ class Master:
     def _reconfigure(self, sender: int) -> None:
         """Load anew; the old cycle goes on when that fails, and its workers end once the new ones serve."""
         report.tell(sender, report.BEGAN)
+        service_manager.reloading()
         self.log.notice("reconfiguring")
         gc.unfreeze()
         try:
             self.cycle = cycles.following(self.cycle, self.load)
             self.cycle.configuration.preload()
         except CycleError as error:
-            report.tell(sender, report.FAILED, str(error))
+            self._reload_failed(sender, str(error))
             return
         except Exception as error:
             self.log.emerg("reconfiguring failed: " + one_line(error))
-            report.tell(sender, report.FAILED, f"{type(error).__name__}: {error}")
+            self._reload_failed(sender, f"{type(error).__name__}: {error}")
             return
         finally:
             gc.collect()
@@ -210,10 +217,15 @@ class Master:
         if well:
             draining = self.children.draining
             ends = "finishes its" if draining == 1 else "finish their"
-            text = f"generation {self.cycle.generation} is live, {_count(draining, 'old worker')} {ends} connections"
+            text = f"{self._live()}, {_count(draining, 'old worker')} {ends} connections"
             report.tell(sender, report.DONE, text)
+            service_manager.ready(self._live())
         else:
-            report.tell(sender, report.FAILED, "the new workers did not start; see the error log")
+            self._reload_failed(sender, "the new workers did not start; see the error log")
+
+    def _reload_failed(self, sender: int, why: str) -> None:
+        report.tell(sender, report.FAILED, why)
+        service_manager.ready(f"{self._live()}; the last reload failed: {why.splitlines()[0] if why else ''}")
 
     def _reopen(self) -> None:
         self.log.notice("reopening logs")

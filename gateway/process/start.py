@@ -10,7 +10,7 @@ import gateway
 from gateway.core.logs import INFO, NOTICE, FileSink, Log, console, say
 from gateway.core.open_files import OpenFiles
 from gateway.process import cycle as cycles
-from gateway.process import daemon, ending, pidfile, report, signals, upgrade, worker
+from gateway.process import daemon, ending, pidfile, report, service_manager, signals, upgrade, worker
 from gateway.process.configuration import Configuration, Load
 from gateway.process.cycle import Cycle
 from gateway.process.errors import CycleError
@@ -129,6 +129,7 @@ def _single(cycle: Cycle, load: Load) -> int:
         return new
 
     single.reconfigure = reconfigure
+    service_manager.ready("one process serves")
     single.run(-1)
     pidfile.delete(single.cycle.pid_file, single.cycle.log)
     return 0

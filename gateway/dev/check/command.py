@@ -54,30 +54,30 @@ class Found:
     problem: Problem
 
 
-def arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """Read the command line of the verb."""
-    parser = argparse.ArgumentParser(
+def command_line() -> argparse.ArgumentParser:
+    """The command line of the verb."""
+    made = argparse.ArgumentParser(
         prog="gateway check",
         description="Say what -t accepts and what will still hurt, with the reason and a safe way out if there is one.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-c", dest="conf", metavar="FILE", help="the configuration")
-    parser.add_argument("-p", dest="prefix", metavar="DIR", help="the prefix of relative paths")
-    parser.add_argument("-g", dest="globals", default="", metavar="TEXT", help="directives of the main context")
-    parser.add_argument("--strict", action="store_true", help="notes count for the exit code too")
-    parser.add_argument("--fix", action="store_true", help="make the edits")
-    parser.add_argument("--only", default="", metavar="ID,…", help="these rules alone")
-    parser.add_argument("--skip", default="", metavar="ID,…", help="all but these rules")
-    parser.add_argument("--rules", action="store_true", help="list the rules and end")
-    form = parser.add_mutually_exclusive_group()
+    made.add_argument("-c", dest="conf", metavar="FILE", help="the configuration")
+    made.add_argument("-p", dest="prefix", metavar="DIR", help="the prefix of relative paths")
+    made.add_argument("-g", dest="globals", default="", metavar="TEXT", help="directives of the main context")
+    made.add_argument("--strict", action="store_true", help="notes count for the exit code too")
+    made.add_argument("--fix", action="store_true", help="make the edits")
+    made.add_argument("--only", default="", metavar="ID,…", help="these rules alone")
+    made.add_argument("--skip", default="", metavar="ID,…", help="all but these rules")
+    made.add_argument("--rules", action="store_true", help="list the rules and end")
+    form = made.add_mutually_exclusive_group()
     form.add_argument("--json", dest="form", action="store_const", const="json", default="text", help="as JSON")
     form.add_argument("--sarif", dest="form", action="store_const", const="sarif", help="as SARIF 2.1.0")
-    return parser.parse_args(argv)
+    return made
 
 
 def main(argv: Sequence[str]) -> int:
-    options = arguments(argv)
+    options = command_line().parse_args(argv)
     if options.rules:
         for each in sorted(RULES.values(), key=lambda rule: rule.id):
             print(f"{each.id}  {each.severity:<5}  {each.name}\n       {each.reason}")

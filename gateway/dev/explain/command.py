@@ -26,30 +26,30 @@ examples:
 """
 
 
-def arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """Read the command line of the verb."""
-    parser = argparse.ArgumentParser(
+def command_line() -> argparse.ArgumentParser:
+    """The command line of the verb."""
+    made = argparse.ArgumentParser(
         prog="gateway explain",
         description="Say what a configuration does with a request, step by step, with file and line. "
         "Nothing is sent, and no server needs to run.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("words", nargs="+", metavar="[METHOD] URL", help="a path alone asks the first server")
-    parser.add_argument("-c", dest="conf", metavar="FILE", help="the configuration")
-    parser.add_argument("-p", dest="prefix", metavar="DIR", help="the prefix of relative paths")
-    parser.add_argument("-g", dest="globals", default="", metavar="TEXT", help="directives of the main context")
-    parser.add_argument(
+    made.add_argument("words", nargs="+", metavar="[METHOD] URL", help="a path alone asks the first server")
+    made.add_argument("-c", dest="conf", metavar="FILE", help="the configuration")
+    made.add_argument("-p", dest="prefix", metavar="DIR", help="the prefix of relative paths")
+    made.add_argument("-g", dest="globals", default="", metavar="TEXT", help="directives of the main context")
+    made.add_argument(
         "-H", dest="fields", action="append", default=[], metavar="FIELD", help="a field of the request"
     )
-    parser.add_argument("--from", dest="client", default="127.0.0.1", metavar="ADDR", help="the client (%(default)s)")
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    return parser.parse_args(argv)
+    made.add_argument("--from", dest="client", default="127.0.0.1", metavar="ADDR", help="the client (%(default)s)")
+    made.add_argument("--json", action="store_true", help="as JSON")
+    return made
 
 
 def main(argv: Sequence[str]) -> int:
     """Exit codes: 0 explained, 1 the configuration or the URL does not allow it, 2 wrong use."""
-    options = arguments(argv)
+    options = command_line().parse_args(argv)
     try:
         question = ask(options.words, options.fields, options.client)
         findings = explain(question, options.conf, options.prefix, options.globals)

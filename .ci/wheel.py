@@ -1,0 +1,119 @@
+"""make wheel: manylinux wheels for x86_64 and aarch64, without Docker: zig is the compiler, auditwheel the judge.
+
+    .ci/wheel.py [--arch x86_64] [--arch aarch64]      into dist/; each is tried as far as this machine can run it
+
+zig brings the headers and the link-time names of each glibc, so that a wheel made here runs on any that is as old as the policy
+says. Nothing is linked but libc: OpenSSL is found at run time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+DIST: Final = ROOT / "dist"
+ARCHITECTURES: Final = ("x86_64", "aarch64")
+
+# manylinux2014: CentOS 7, Debian 9, Ubuntu 18.04 and everything younger.
+GLIBC: Final = "2.17"
+_POLICY: Final = "manylinux2014"
+
+# What a wheel may weigh; without -g0 it was ten times as much.
+_MOST_BYTES: Final = 10_000_000
+
+_BUILD: Final = "import sys; sys.path.insert(0, '.ci'); import backend; print(backend.build_wheel(sys.argv[1], base=sys.argv[2]))"
+
+
+def environment(architecture: str, headers: Path) -> dict[str, str]:
+    """What setuptools reads to compile for that machine instead of this one."""
+    compiler = f"{sys.executable} -m ziglang cc -target {architecture}-linux-gnu.{GLIBC} -fno-sanitize=undefined"
+    own = platform.machine()
+    suffix = sysconfig.get_config_var("EXT_SUFFIX").replace(own, architecture)
+    found = {
+        **os.environ,
+        "CC": compiler,
+        "LDSHARED": f"{compiler} -shared -s",
+        "CFLAGS": "-Wno-unused-command-line-argument",
+        "SETUPTOOLS_EXT_SUFFIX": suffix,
+        "_PYTHON_HOST_PLATFORM": f"linux-{architecture}",
+    }
+    if architecture != own:
+        found["CPPFLAGS"] = f"-I{_other_headers(own, architecture, headers)}"
+    return found
+
+
+def _other_headers(own: str, architecture: str, folder: Path) -> Path:
+    """Debian keeps one pyconfig.h for each machine; those of two with 64 bits are the same."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    here = Path(f"/usr/include/{own}-linux-gnu/{version}/pyconfig.h")
+    if here.exists():
+        there = folder / f"{architecture}-linux-gnu" / version
+        there.mkdir(parents=True)
+        shutil.copy(here, there)
+    return folder
+
+
+def make(architecture: str) -> Path:
+    """One wheel in dist/, with the tag that auditwheel finds it worth."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        base = f"build/wheel-{architecture}"
+        shutil.rmtree(ROOT / base / f"lib.linux-{architecture}-cpython-{sys.version_info.major}{sys.version_info.minor}", ignore_errors=True)
+        built = folder / "built"
+        built.mkdir()
+        command = [sys.executable, "-c", _BUILD, str(built), base]
+        subprocess.run(command, cwd=ROOT, env=environment(architecture, folder / "headers"), check=True, stdout=sys.stderr)
+        (wheel,) = built.glob("*.whl")
+        repaired = folder / "repaired"
+        repair = ["repair", "--plat", f"{_POLICY}_{architecture}", "--wheel-dir", str(repaired), str(wheel)]
+        env = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
+        subprocess.run([sys.executable, "-m", "auditwheel", *repair], check=True, env=env, stdout=sys.stderr)
+        (wheel,) = repaired.glob("*.whl")
+        DIST.mkdir(exist_ok=True)
+        return Path(shutil.copy(wheel, DIST))
+
+
+def try_it(wheel: Path) -> None:
+    """Install it where there is no compiler, and serve one answer of it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+        python = folder / "venv" / "bin" / "python"
+        empty = folder / "empty"  # a PATH without cc, gcc, zig
+        empty.mkdir()
+        env = {key: value for key, value in os.environ.items() if key not in ("CC", "PYTHONPATH")} | {"PATH": str(empty)}
+        quiet = ["-m", "pip", "--disable-pip-version-check", "install", "-q"]
+        subprocess.run([str(python), *quiet, str(wheel)], check=True, env=env)
+        (folder / "nginx.conf").write_text('events {} http { server { listen unix:s; location / { return 200 "it serves"; } } }')
+        said = subprocess.run([str(python), "-m", "gateway", "-t", "-p", "."], cwd=folder, env=env, capture_output=True, text=True)
+        if said.returncode:
+            raise SystemExit(f"{wheel.name} does not run: {said.stderr}")
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(description="Make wheels that install without a compiler.")
+    parser.add_argument("--arch", action="append", choices=ARCHITECTURES, help="(all)")
+    for architecture in parser.parse_args(argv).arch or ARCHITECTURES:
+        wheel = make(architecture)
+        weight = wheel.stat().st_size
+        tried = architecture == platform.machine()
+        if tried:
+            try_it(wheel)
+        print(f"dist/{wheel.name}  {weight / 1e6:.1f} MB{'  installed and tried without a compiler' if tried else ''}")
+        if weight > _MOST_BYTES:
+            print(f"that is more than {_MOST_BYTES / 1e6:.0f} MB", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
