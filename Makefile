@@ -3,6 +3,7 @@
 # make ext    build the compiled parts in place
 # make reliability  what holds when clients, upstreams or the machine misbehave, beside nginx (some 10 minutes; writes
 #             tests/reliability/RESULTS.md)
+# make wheel  manylinux wheels for x86_64 and aarch64 into dist/, tried without a compiler (some minutes; WHEEL="--arch x86_64")
 # make bench  CPU per request, gateway and nginx in turn (BENCH="--only static" …)
 #
 # All of it runs in .venv, which is made on the first call. With PY=/some/python that interpreter is used as it is
@@ -17,9 +18,9 @@ endif
 sources = pyproject.toml $(shell sed -n 's/.*sources = \["\([^"]*\)"\].*/\1/p' pyproject.toml) \
     $(wildcard gateway/*/*.pxd gateway/*/*/*.pxd)
 
-.PHONY: demo test ext reliability bench clean setup-build setup-demo setup-test
+.PHONY: demo test ext reliability bench wheel clean setup-build setup-demo setup-test setup-wheel
 
-setup-build setup-demo setup-test: setup-%:
+setup-build setup-demo setup-test setup-wheel: setup-%:
 	@$(if $(own),.ci/venv $*)
 
 demo: setup-demo
@@ -39,6 +40,9 @@ reliability: setup-test
 bench: setup-demo
 	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))
 	$(PY) bench/load.py $(BENCH)
+
+wheel: setup-wheel
+	@$(PY) .ci/make_wheel.py $(WHEEL)
 
 # The compiled parts, in place (setuptools reads pyproject.toml; there is no setup.py).
 ifdef own

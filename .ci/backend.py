@@ -1,4 +1,4 @@
-"""How `pip install` builds: setuptools' backend, in several processes, no debugging information, and it says how far it is.
+"""How `pip install` builds: setuptools' backend, in several processes, without debugging information.
 
 Python's own flags ask for debugging information, which is four fifths of what would be installed.
 """
@@ -96,7 +96,7 @@ def _terminal() -> Any:
     if sys.stderr.isatty():
         return sys.stderr
     try:
-        return open("/dev/tty", "w")  # noqa: SIM115 - as long as the process
+        return open("/dev/tty", "w")
     except OSError:
         return sys.stderr
 

@@ -67,8 +67,9 @@ def compile_all(*, inplace: bool, terminal: TextIO) -> int:
             now = time.monotonic()
             left = (now - began) * (len(extensions) - count) / count
             if over:
-                left_text = f", {left:.0f} s left" if count > jobs else ""
-                print(f"\r\x1b[Kgateway: {count} of {len(extensions)} compiled{left_text}", end="", file=terminal, flush=True)
+                text = f"gateway: {count} of {len(extensions)} compiled"
+                text += f", {left:.0f} s left" if count > jobs else ""
+                print(f"\r\x1b[K{text}", end="", file=terminal, flush=True)
             elif now - said > _SAY_EACH_S:
                 said = now
                 print(f"gateway: {count} of {len(extensions)} compiled", file=terminal, flush=True)

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from gateway.cli.help import FIRST_WORD, HELP, VERBS, first_word_is_wanted, unknown
+from gateway.cli.help import FIRST_WORD, HELP, first_word_is_wanted, unknown
+from gateway.dev.verbs import VERBS
 
 if TYPE_CHECKING:
     from gateway.core.logs import Log
@@ -40,11 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return serve(argv, _load)
 
 
+def nginx(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `gateway-nginx`: what programs that call nginx expect of it, without a word of ours."""
+    gc.disable()
+    argv = list(sys.argv if arguments is None else ["gateway-nginx", *arguments])
+    return serve(argv, _load, as_nginx=True)
+
+
 def _run(verb: str, arguments: Sequence[str]) -> int:
     import importlib
 
     gc.enable()
-    return int(importlib.import_module(VERBS[verb]).main(arguments))
+    entry = VERBS[verb]
+    return int(getattr(importlib.import_module(entry.module), entry.function)(arguments))
 
 
 def _help(words: Sequence[str]) -> int:
@@ -89,8 +98,8 @@ def _advise(configuration: Loaded, log: Log) -> None:
         log.warn(str(warning))
 
 
-def serve(argv: list[str], load: Load) -> int:
-    """nginx's options; `load` reads the configuration."""
+def serve(argv: list[str], load: Load, *, as_nginx: bool = False) -> int:
+    """nginx's options; `load` reads the configuration. `as_nginx`: the system's, whatever stands in this folder."""
     from gateway.cli.options import UsageError, parse
     from gateway.core.logs import say
 
@@ -102,12 +111,15 @@ def serve(argv: list[str], load: Load) -> int:
     if line.version:
         from gateway.cli.version import text
 
-        os.write(2, text(line).encode())
+        os.write(2, text(line, as_nginx=as_nginx).encode())
         if not line.test:
             return 0
 
     from gateway.process import options as process_options
 
+    if as_nginx and line.conf_file is None and line.prefix is None:
+        line.conf_file = process_options.SYSTEM_CONF
+        line.prefix = process_options.system_prefix()
     try:
         options = process_options.resolve(
             conf_file=line.conf_file,

@@ -6,47 +6,46 @@ import difflib
 import os
 from typing import Final
 
-# Verbs are modules with main(arguments) -> exit code; they are imported only when asked for.
-VERBS: Final = {
-    "run": "gateway.dev.run",
-    "explain": "gateway.dev.explain.command",
-    "check": "gateway.dev.check.command",
-    "compat": "gateway.dev.compat",
-    "fmt": "gateway.dev.fmt",
-}
+from gateway.dev.verbs import VERBS
 
-HELP: Final = """\
-gateway: nginx for Python people. It serves with your own nginx.conf, in front of uWSGI, gunicorn and others.
+_HEAD: Final = """\
+gateway: nginx for Python people. It serves with your own nginx.conf, in front of uWSGI, uvicorn and others.
 
 Usage: gateway [options]          as nginx: serve with ./nginx.conf, else /etc/nginx/nginx.conf
        gateway VERB …             gateway help VERB says more
-
-Develop
-  run [APP]          an application in uWSGI or gunicorn, served on http://127.0.0.1:8080/ until Ctrl-C
-Understand
-  explain URL        what a configuration does with a request, step by step; nothing is sent
-  check              what -t accepts and what will still hurt, with ways out
-  compat             which directives run, which have no effect here, which are refused
-  fmt FILE           one form for configuration files
-Serve
-  start              serve as nginx would, whatever stands in this folder
-
+"""
+_TAIL: Final = """\
 nginx's options (gateway -h): -t -T -q -s stop|quit|reopen|reload -c FILE -p DIR -e FILE -g TEXT -v -V
 
 Examples:
-  gateway run app:app --static /static=static
-  gateway -t -c nginx.conf
+  gateway run app:app --https
+  gateway serve dist --spa
   gateway -c nginx.conf -g 'daemon off;'
   gateway explain http://localhost:8080/static/app.css
-  gateway check --fix
 
-Environment: NO_COLOR, FORCE_COLOR; NOTIFY_SOCKET (systemd).
-Files: ./nginx.conf, /etc/nginx/nginx.conf.
+Environment: NO_COLOR, FORCE_COLOR; NOTIFY_SOCKET, LISTEN_FDS (systemd). Files: ./nginx.conf, /etc/nginx/nginx.conf.
 """
+_START: Final = ("start", "serve as nginx would, whatever stands in this folder")
+
+
+def _help() -> str:
+    lines = [_HEAD]
+    groups = dict.fromkeys(verb.group for verb in VERBS.values())
+    for group in groups:
+        lines.append(f"{group}")
+        for name, verb in VERBS.items():
+            if verb.group == group:
+                lines.append(f"  {f'{name} {verb.usage}':<18} {verb.what}")
+        if group == "Understand":
+            lines += ["Serve", f"  {_START[0]:<18} {_START[1]}"]
+    return "\n".join([*lines, "", _TAIL])
+
+
+HELP: Final = _help()
 
 FIRST_WORD: Final = (
     "there is no nginx.conf in this folder. Type one of these:",
-    "  gateway run app:app              for a Python application",
+    "  gateway run app:app              for a Python application (gateway serve: for the files of this folder)",
     "  gateway -c /path/to/nginx.conf   with your own configuration (gateway start: with /etc/nginx/nginx.conf)",
 )
 

@@ -8,32 +8,33 @@ from gateway.cli.options import CommandLine
 _USAGE = """\
 Usage: gateway [-?hvVtTq] [-s signal] [-p prefix]
                [-e filename] [-c filename] [-g directives]
-       gateway run APP [--static /URL=DIR] [--port N] [--processes N] [--print-conf]
+       gateway VERB … (gateway --help)
 
 Options:
-  -?,-h         : this help
-  -v            : show version and exit
-  -V            : show version and configure options then exit
-  -t            : test configuration and exit
-  -T            : test configuration, dump it and exit
-  -q            : suppress non-error messages during configuration testing
-  -s signal     : send signal to a master process: stop, quit, reopen, reload
-  -p prefix     : set prefix path (default: the current directory)
-  -e filename   : set error log file (default: logs/error.log if there is logs/, else stderr)
-  -c filename   : set configuration file (default: ./nginx.conf, else /etc/nginx/nginx.conf)
-  -g directives : set global directives out of configuration file
-
 """
 
 
-def text(line: CommandLine) -> str:
-    """Everything that the options ask for, as nginx orders it."""
-    parts = [f"gateway version: gateway/{gateway.__version__} (nginx/{gateway.NGINX_VERSION})\n"]
+def text(line: CommandLine, *, as_nginx: bool = False) -> str:
+    """Everything that the options ask for, as nginx orders it; `as_nginx` in the form that other programs parse."""
+    own, theirs = f"gateway/{gateway.__version__}", f"nginx/{gateway.NGINX_VERSION}"
+    parts = [f"nginx version: {theirs} ({own})\n" if as_nginx else f"gateway version: {own} ({theirs})\n"]
     if line.help:
-        parts.append(_USAGE)
+        parts.append(_USAGE + _options() + "\n")
     if line.configure:
-        parts.append(_configure())
+        parts.append(_configure_as_nginx() if as_nginx else _configure())
     return "".join(parts)
+
+
+def _options() -> str:
+    """As nginx lists them: the two letters for the help on one line."""
+    from gateway.dev.verbs import NGINX_OPTIONS
+
+    lines = []
+    for letters, value, what in NGINX_OPTIONS:
+        if letters != "-h":
+            shown = f"{letters} {value}" if value else "-?,-h" if letters == "-?" else letters
+            lines.append(f"  {shown:<14}: {what}\n")
+    return "".join(lines)
 
 
 def _configure() -> str:
@@ -45,4 +46,22 @@ def _configure() -> str:
         f"built by {platform.python_implementation()} {platform.python_version()}\n"
         f"compiled by {COMPILER}{'' if OPTIMIZED else ', not optimized'}\n"
         "configure arguments: --without-mail\n"
+    )
+
+
+def _configure_as_nginx() -> str:
+    """What certbot and others look for: OpenSSL, SNI, and the modules that nginx may be built without."""
+    import platform
+
+    from gateway._fast.openssl import version
+    from gateway.process.options import SYSTEM_CONF, system_prefix
+
+    modules = ("http_ssl", "http_v2", "http_realip", "http_sub", "http_stub_status", "stream", "stream_ssl")
+    words = [f"--prefix={(system_prefix() or '/usr/share/nginx').rstrip('/')}", f"--conf-path={SYSTEM_CONF}"]
+    words += [f"--with-{name}_module" if name != "stream" else "--with-stream" for name in modules]
+    return (
+        f"built by {platform.python_implementation()} {platform.python_version()}\n"
+        f"built with {version()}\n"
+        "TLS SNI support enabled\n"
+        f"configure arguments: {' '.join(words)}\n"
     )

@@ -1,4 +1,4 @@
-"""Which WSGI application a folder has, read from its source: nothing of the application is imported here."""
+"""Which application a folder has, read from its source: nothing of the application is imported here."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.dev import interface
+
 # Looked for in this order, as flask and gunicorn users name them.
-FILES: Final = ("app.py", "wsgi.py", "main.py")
-CALLABLES: Final = ("app", "application", "wsgi_app", "create_app()", "make_app()")
+FILES: Final = ("app.py", "wsgi.py", "main.py", "asgi.py")
+CALLABLES: Final = ("app", "application", "wsgi_app", "asgi_app", "create_app()", "make_app()")
+# Packages that have none, whatever they define.
+_NO_APPLICATIONS: Final = frozenset({"tests", "test", "docs", "scripts", "migrations", "alembic", "venv"})
 
 
 class NoApplication(Exception):
@@ -25,6 +29,11 @@ class Application:
     callable: str
     folder: Path  # goes on sys.path
     file: Path | None  # None when the module is installed somewhere else
+
+    @property
+    def asgi(self) -> bool:
+        """Whether it is an ASGI application, which takes an app server that speaks HTTP to gateway."""
+        return interface.of(self.file, self.callable, self.folder) == interface.ASGI
 
     @property
     def spec(self) -> str:
@@ -48,6 +57,8 @@ def find(spec: str | None, folder: Path) -> Application:
         raise NoApplication(f'"{spec}" is no application: it should look like app:app (module:callable)')
     source = _source_of(module, folder)
     if name:
+        if interface.is_factory(source, name):
+            name += "()"  # a function that takes nothing makes an application
         return Application(module, name, folder, source)
     if source is None:
         raise NoApplication(f"there is no {module}.py in {folder}; for an installed module say {module}:app")
@@ -66,11 +77,36 @@ def _search(folder: Path) -> Application:
             f"{' and '.join(file.name for file in seen)} in {folder}: no {', '.join(CALLABLES)} at the top level; "
             f"say which: gateway run {seen[0].stem}:NAME"
         )
-    # Django keeps it one level down, beside settings.py.
-    for file in sorted(folder.glob("*/wsgi.py")):
-        for found in _callables(file):
-            return Application(f"{file.parent.name}.wsgi", found, folder, file)
-    raise NoApplication(f"no {' or '.join(FILES)} in {folder}; say which: gateway run module:callable")
+    # Django keeps it one level down, beside settings.py. It makes both, and most run the first.
+    for name in ("wsgi", "asgi"):
+        for file in sorted(folder.glob(f"*/{name}.py")):
+            for found in _callables(file):
+                return Application(f"{file.parent.name}.{name}", found, folder, file)
+    packages = list(_packages(folder))
+    if len(packages) > 1:
+        names = " or ".join(f"gateway run {each.spec}" for each in packages[:4])
+        raise NoApplication(f"{folder} has more than one package with an application; say which: {names}")
+    for package in packages:
+        return package
+    raise NoApplication(
+        f"no {', '.join(FILES[:-1])} or {FILES[-1]} in {folder}, and no package with one; "
+        "say which: gateway run module:callable"
+    )
+
+
+def _packages(folder: Path) -> Iterator[Application]:
+    """Packages of this folder, or below src/, that have an application at their top or in one of FILES."""
+    for root in (folder, folder / "src"):
+        for init in sorted(root.glob("*/__init__.py")):
+            package = init.parent
+            if package.name in _NO_APPLICATIONS or not package.name.isidentifier():
+                continue
+            for file in (init, *(package / name for name in FILES)):
+                found = next(_callables(file), None) if file.is_file() else None
+                if found is not None:
+                    module = package.name if file is init else f"{package.name}.{file.stem}"
+                    yield Application(module, found, root, file)
+                    break
 
 
 def _source_of(module: str, folder: Path) -> Path | None:
@@ -103,6 +139,8 @@ def _names(body: list[ast.stmt]) -> Iterator[str]:
             for alias in node.names:
                 name = alias.asname or alias.name
                 yield from (name, f"{name}()")
+        elif isinstance(node, ast.AsyncFunctionDef):
+            yield node.name
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             yield from (node.name, f"{node.name}()")
         elif isinstance(node, (ast.If, ast.Try, ast.With)):

@@ -1,47 +1,39 @@
 """The application in a real app server, on a socket that outlives its restarts.
 
-The listening socket is made here and handed to uWSGI or gunicorn. While the app server is away, requests wait in the
-socket's queue instead of failing.
+The listening socket is made here and handed to uWSGI, gunicorn or uvicorn. While the app server is away, requests wait
+in the socket's queue instead of failing.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import signal
 import socket
-import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from gateway.dev import app_commands
 from gateway.dev.app_finder import Application
 from gateway.dev.child import Child
 from gateway.dev.failure_page import FailurePage
 from gateway.dev.janitor import Janitor
-from gateway.dev.probe import NoAnswer, ask_uwsgi
+from gateway.dev.probe import NoAnswer, ask_http, ask_uwsgi
 
 # How long an application may take to load and answer.
 _PATIENCE_S: Final = 60.0
 
-# Requests in one process, side by side: as Flask's own development server has it.
-_THREADS: Final = 8
-
 # Frames that are not the application's.
-_FOREIGN: Final = re.compile(r'^  File "(?:.*/gunicorn/|<frozen importlib|<string>)')
+_FOREIGN: Final = re.compile(
+    r'^  File "(?:.*/(?:gunicorn|uvicorn|hypercorn|granian|click|asyncio|multiprocessing)/|<frozen |<string>)'
+)
 # What uWSGI and gunicorn say around a traceback.
 _CHATTER: Final = re.compile(r"unable to load app|\*\*\* |\[\d{4}-|VACUUM|No module named|SIGINT|worker \d|goodbye")
 
 
 class DoesNotLoad(Exception):
     """The app server ended, or does not answer; the text is what there is to know, a traceback if possible."""
-
-
-def available() -> str:
-    """"uWSGI", "gunicorn" or nothing: what is installed beside this Python."""
-    if importlib.util.find_spec("pyuwsgi"):
-        return "uWSGI"
-    return "gunicorn" if importlib.util.find_spec("gunicorn") else ""
 
 
 class AppServer:
@@ -66,9 +58,10 @@ class AppServer:
         self._page: FailurePage | None = None
         self._quiet = True
         self._startup: list[str] = []
-        self.kind = available()
+        self.kind = app_commands.available(application)
         self._listener = socket.socket(socket.AF_UNIX)
         self._path = socket_path
+        self._ask = ask_http if application.asgi else ask_uwsgi
 
     def listen(self) -> None:
         """Make the socket; OSError when it cannot be made there."""
@@ -82,9 +75,10 @@ class AppServer:
         """Seconds until it answered; DoesNotLoad if it never does."""
         self._close_page()
         self._quiet, self._startup = True, []
-        command = self._uwsgi() if self.kind == "uWSGI" else self._gunicorn()
+        if app_commands.owns_socket(self.kind):
+            self._path.unlink(missing_ok=True)
         child = self._child = Child(
-            command,
+            app_commands.command(self.kind, self._application, self._listener.fileno(), self._path, self._processes),
             folder=self._application.folder,
             janitor=self._janitor,
             line=self._line,
@@ -92,7 +86,7 @@ class AppServer:
             environment={"PYTHONUNBUFFERED": "1"},
         )
         try:
-            seconds = ask_uwsgi(str(self._path), _PATIENCE_S, lambda: child.running and self._go_on())
+            seconds = self._answered(child)
         except NoAnswer as why:
             running = child.running
             child.stop()
@@ -106,9 +100,26 @@ class AppServer:
         self._quiet = False
         return seconds
 
+    def _answered(self, child: Child) -> float:
+        """Seconds until it answered; one that makes its socket itself is not there at once."""
+        begin = time.monotonic()
+        while True:
+            try:
+                return self._ask(str(self._path), _PATIENCE_S, lambda: child.running and self._go_on())
+            except NoAnswer as why:
+                late = why.errno and app_commands.owns_socket(self.kind) and child.running and self._go_on()
+                if not late or time.monotonic() - begin > _PATIENCE_S:
+                    raise
+            time.sleep(0.02)
+
     def fail(self, text: str) -> None:
         """Answer requests with this traceback until the next start."""
         self._close_page()
+        if app_commands.owns_socket(self.kind):
+            self._listener.close()
+            self._path.unlink(missing_ok=True)
+            self._listener = socket.socket(socket.AF_UNIX)
+            self.listen()
         self._page = FailurePage(self._listener, f"{self._application.spec} does not load", text)
 
     @property
@@ -142,26 +153,6 @@ class AppServer:
             self._startup.append(line)
         else:
             self._say(line)
-
-    def _uwsgi(self) -> list[str]:
-        beside = Path(sys.executable).with_name("pyuwsgi")
-        run = [str(beside)] if beside.exists() else [sys.executable, "-c", "import pyuwsgi; pyuwsgi.run()"]
-        return [
-            *run, "--socket", f"fd://{self._listener.fileno()}", "--wsgi", self._application.spec,
-            "--need-app", "--master", "--no-orphans", "--die-on-term",
-            "--processes", str(self._processes), "--threads", str(_THREADS), "--single-interpreter",
-            # The packet's greatest size: a long cookie is no reason to fail in development.
-            "--buffer-size", "65535",
-            # gateway writes the access log.
-            "--disable-logging",
-        ]  # fmt: skip
-
-    def _gunicorn(self) -> list[str]:
-        return [
-            sys.executable, "-m", "gunicorn", "--bind", f"fd://{self._listener.fileno()}", "--protocol", "uwsgi",
-            "--workers", str(self._processes), "--threads", str(_THREADS), "--chdir", str(self._application.folder),
-            "--log-level", "warning", "--no-control-socket", self._application.spec,
-        ]  # fmt: skip
 
 
 def traceback_of(lines: list[str]) -> str:

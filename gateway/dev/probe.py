@@ -26,6 +26,9 @@ _PARAMS: Final = (
     (b"REMOTE_ADDR", b"127.0.0.1"), (b"REMOTE_PORT", b"0"), (b"HTTP_HOST", b"localhost"),
     (b"HTTP_USER_AGENT", b"gateway-probe"),
 )  # fmt: skip
+_HTTP_REQUEST: Final = (
+    b"OPTIONS / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: gateway-probe\r\nConnection: close\r\n\r\n"
+)
 REQUEST: Final = PlainEncoder([(name, value, False) for name, value in _PARAMS]).encode(None, [])
 
 
@@ -40,21 +43,7 @@ class NoAnswer(Exception):
 def ask_uwsgi(address: str | tuple[str, int], timeout_s: float, go_on: Callable[[], bool] = lambda: True) -> float:
     """Seconds until a uwsgi server's answer began; NoAnswer when there is none in time or go_on() says no."""
     begin = time.monotonic()
-    with connected(address, timeout_s) as s:
-        try:
-            s.sendall(REQUEST)
-            s.settimeout(0.05)
-            while True:
-                try:
-                    answer = s.recv(4096)
-                    break
-                except TimeoutError:
-                    if not go_on():
-                        raise NoAnswer("it ended before it answered") from None
-                    if time.monotonic() - begin > timeout_s:
-                        raise NoAnswer(f"takes the connection, and no answer in {timeout_s:g} s") from None
-        except OSError as error:
-            raise NoAnswer(f"closes the connection ({error.strerror})") from None
+    answer = _answer(address, REQUEST, timeout_s, go_on)
     if not answer:
         raise NoAnswer("closes the connection without an answer to a uwsgi request")
     if answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400")):
@@ -62,6 +51,34 @@ def ask_uwsgi(address: str | tuple[str, int], timeout_s: float, go_on: Callable[
     if not answer.startswith((b"HTTP/", b"Status:", b"Content-")):
         raise NoAnswer(f"answers with what is no response: {answer[:20]!r}")
     return time.monotonic() - begin
+
+
+def ask_http(address: str | tuple[str, int], timeout_s: float, go_on: Callable[[], bool] = lambda: True) -> float:
+    """The same of a server that speaks HTTP; OPTIONS again, so that no view runs."""
+    begin = time.monotonic()
+    answer = _answer(address, _HTTP_REQUEST, timeout_s, go_on)
+    if not answer.startswith(b"HTTP/"):
+        said = f"answers with what is no response: {answer[:20]!r}"
+        raise NoAnswer(said if answer else "closes the connection without an answer to an HTTP request")
+    return time.monotonic() - begin
+
+
+def _answer(address: str | tuple[str, int], question: bytes, timeout_s: float, go_on: Callable[[], bool]) -> bytes:
+    begin = time.monotonic()
+    with connected(address, timeout_s) as s:
+        try:
+            s.sendall(question)
+            s.settimeout(0.05)
+            while True:
+                try:
+                    return s.recv(4096)
+                except TimeoutError:
+                    if not go_on():
+                        raise NoAnswer("it ended before it answered") from None
+                    if time.monotonic() - begin > timeout_s:
+                        raise NoAnswer(f"takes the connection, and no answer in {timeout_s:g} s") from None
+        except OSError as error:
+            raise NoAnswer(f"closes the connection ({error.strerror})") from None
 
 
 def ask_connection(address: str | tuple[str, int], timeout_s: float) -> float:

@@ -1,7 +1,8 @@
-"""The nginx.conf that `gateway run` makes: complete in itself, and nginx takes it as it stands."""
+"""The nginx.conf that `gateway run`, `serve` and `proxy` make: complete in itself, and nginx takes it as it stands."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _own(name: str, indent: int) -> str:
+def own(name: str, indent: int) -> str:
     """The directives of one of the project's own conf files, without its comments; the first line is not indented."""
     lines = (files("gateway") / "conf" / name).read_text("utf-8").splitlines()
     return "\n".join(" " * indent + line for line in lines if line and not line.startswith("#")).strip()
@@ -38,41 +39,98 @@ def static_location(spec: str, folder: Path) -> tuple[str, Path]:
     return url.rstrip("/") + "/", target
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a made configuration listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    names: str = "localhost"
+    certificate: tuple[Path, Path] | None = None  # the chain and the key
+
+    @property
+    def address(self) -> str:
+        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def lines(self) -> str:
+        """The first lines of a server block."""
+        if self.certificate is None:
+            return f"listen {self.address};\n        server_name {self.names};"
+        chain, key = (quoted(str(path)) for path in self.certificate)
+        return f"""\
+listen {self.address} ssl;
+        http2 on;
+        server_name {self.names};
+        ssl_certificate {chain};
+        ssl_certificate_key {key};
+        error_page 497 =301 https://$host:$server_port$request_uri;"""
+
+
+def mime_types() -> str:
+    """A line that names the package's own table: 127 lines less to read."""
+    table = quoted(str(files("gateway") / "conf" / "mime.types"))
+    return f"    include {table};\n    default_type application/octet-stream;\n\n"
+
+
+UPGRADE: Final = "    map $http_upgrade $connection_upgrade {\n        default upgrade;\n        '' '';\n    }\n\n"
+
+
+def proxied(target: str) -> str:
+    """What a location has that passes on to a server that speaks HTTP, WebSockets too."""
+    return f"""\
+proxy_pass {target};
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;"""
+
+
+def whole(comments: str, place: Place, body: str, *, http: str = "") -> str:
+    """A file with one server; `body` is what stands in it, `http` what stands before."""
+    return f"""\
+{comments}
+events {{
+    worker_connections 1024;
+}}
+
+http {{
+{http}    log_format run '{LOG_FORMAT}';
+    access_log /dev/stdout run;
+    sendfile on;
+
+    server {{
+        {place.lines()}
+{body}    }}
+}}
+"""
+
+
 def configuration(
-    application: Application, socket_path: str, *, port: int, static: list[tuple[str, Path]], processes: int
+    application: Application, socket_path: str, *, place: Place, static: list[tuple[str, Path]], processes: int
 ) -> str:
     """The text; it names the socket that the application has to listen on."""
     locations = "".join(
         f"\n        location {quoted(url)} {{\n            alias {quoted(f'{path}/')};\n        }}\n"
         for url, path in static
     )
+    if application.asgi:
+        passed = proxied(f"http://unix:{socket_path}")
+        started = (
+            f"#   uvicorn --uds {socket_path} --workers {processes} --forwarded-allow-ips '*' {application.spec}\n"
+        )
+    else:
+        passed = f"{own('uwsgi_params', 12)}\n            uwsgi_pass unix:{socket_path};"
+        started = (
+            f"#   uwsgi --socket {socket_path} --master --processes {processes} --wsgi {application.spec}\n"
+            f"#   gunicorn --bind unix:{socket_path} --protocol uwsgi --workers {processes} {application.spec}\n"
+        )
+    comments = (
+        f"# Made by: gateway run {application.spec}\n"
+        f"# The application listens on the socket below, for example with\n{started}"
+    )
     # Only files need types; the application says its own.
-    types = f"    {_own('mime.types', 4)}\n    default_type application/octet-stream;\n\n" if static else ""
-    return f"""\
-# Made by: gateway run {application.spec}
-# The application listens on the socket below, for example with
-#   uwsgi --socket {socket_path} --master --processes {processes} --wsgi {application.spec}
-#   gunicorn --bind unix:{socket_path} --protocol uwsgi --workers {processes} {application.spec}
-
-events {{
-    worker_connections 1024;
-}}
-
-http {{
-{types}    log_format run '{LOG_FORMAT}';
-    access_log /dev/stdout run;
-    sendfile on;
-
-    server {{
-        listen 127.0.0.1:{port};
-        server_name localhost;
-        client_max_body_size 100m;
-{locations}
-        location / {{
-            {_own("uwsgi_params", 12)}
-            uwsgi_pass unix:{socket_path};
-        }}
-    }}
-}}
-"""
-
+    http = (mime_types() if static else "") + (UPGRADE if application.asgi else "")
+    body = f"        client_max_body_size 100m;\n{locations}\n        location / {{\n            {passed}\n        }}\n"
+    return whole(comments, place, body, http=http)

@@ -142,7 +142,7 @@ def start_block(
         f"configuration  {file} {style.dim(f'({count}, {directives} directives)')}",
         "",
     ]
-    rows = [(_url(listen), _servers(listen, arrow)) for listen in listens(source)]
+    rows = [(url(listen), _servers(listen, arrow)) for listen in listens(source)]
     width = max((len(address) for address, _ in rows), default=0)
     lines += [f"  {style.bold(address)}{' ' * (width - len(address))}  {arrow} {text}" for address, text in rows]
     found = peers(source)
@@ -157,7 +157,7 @@ def start_block(
     return "\n".join([*lines, "", stop])
 
 
-def _url(listen: Listen) -> str:
+def url(listen: Listen) -> str:
     if listen.address.startswith("unix:"):
         return listen.address
     scheme, port = ("https", ":443") if listen.tls else ("http", ":80")

@@ -13,11 +13,12 @@ _MOST: Final = 5000
 
 
 class Watcher:
-    """The .py files below a folder, and single files beside them."""
+    """The files of some suffixes below a folder, and single files beside them."""
 
-    def __init__(self, folder: Path, files: tuple[Path, ...] = ()) -> None:
+    def __init__(self, folder: Path, files: tuple[Path, ...] = (), suffixes: tuple[str, ...] = (".py",)) -> None:
         self._folder = folder
         self._files = files
+        self._suffixes = suffixes
         self._seen = self._look()
 
     def changed(self) -> list[Path]:
@@ -28,7 +29,7 @@ class Watcher:
 
     def _look(self) -> dict[str, tuple[int, int]]:
         found: dict[str, tuple[int, int]] = {}
-        waiting = [str(self._folder)]
+        waiting = [str(self._folder)] if self._suffixes else []
         while waiting and len(found) < _MOST:
             try:
                 with os.scandir(waiting.pop()) as listed:
@@ -41,7 +42,7 @@ class Watcher:
                 if entry.is_dir(follow_symlinks=False):
                     if entry.name not in _SKIPPED and not entry.name.startswith("."):
                         waiting.append(entry.path)
-                elif entry.name.endswith(".py"):
+                elif entry.name.endswith(self._suffixes):
                     self._add(found, entry.path)
         for file in self._files:
             self._add(found, str(file))

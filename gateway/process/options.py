@@ -54,6 +54,11 @@ class Options:
         return self.prefix + "gateway.pid"
 
 
+def system_prefix() -> str | None:
+    """The prefix that goes with SYSTEM_CONF, as far as it is there."""
+    return next((place for place in _SYSTEM_PREFIXES if os.path.isdir(place)), None)
+
+
 def resolve(
     *,
     conf_file: str | None = None,
@@ -81,7 +86,7 @@ def resolve(
     if prefix is None:
         prefix = here
         if conf_file == SYSTEM_CONF:
-            prefix = next((place for place in _SYSTEM_PREFIXES if os.path.isdir(place)), here)
+            prefix = system_prefix() or here
     if not conf_file.startswith("/"):
         conf_file = prefix + conf_file
     folder = conf_file.rpartition("/")[0]

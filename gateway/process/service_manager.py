@@ -1,7 +1,7 @@
 """What systemd is told of the master, by the socket that NOTIFY_SOCKET names (sd_notify(3)); nothing without one.
 
-nginx says nothing, so that its unit has to look for a pid file. With Type=notify a unit is active when workers accept, its status line
-says which generation is live, and after a change of the binary the new master is the main process.
+nginx says nothing, so that its unit has to look for a pid file. With Type=notify a unit is active when workers accept,
+its status line says which generation is live, and after a change of the binary the new master is the main process.
 """
 
 from __future__ import annotations

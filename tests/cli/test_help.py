@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import main
-from gateway.cli.help import HELP, VERBS, first_word_is_wanted
+from gateway.cli.help import HELP, first_word_is_wanted
+from gateway.dev.verbs import VERBS
 
 
 def _gateway(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import gateway
 from gateway._fast.build import COMPILER, OPTIMIZED
 from gateway.cli.options import parse
@@ -23,3 +25,13 @@ def test_configure() -> None:
     assert f"\ncompiled by {COMPILER}" in shown
     assert ("not optimized" in shown) is not OPTIMIZED
     assert "\nconfigure arguments:" in shown
+
+
+def test_as_nginx() -> None:
+    """By the expressions with which certbot's plugin for nginx reads it."""
+    shown = text(parse(["-V"]), as_nginx=True)
+    assert re.search(r"nginx version: ([^/]+)/([0-9\.]*)", shown, re.I)[2] == gateway.NGINX_VERSION  # type: ignore[index]
+    assert re.search(r"TLS SNI support enabled", shown)
+    assert re.search(r" --with-http_ssl_module", shown)
+    assert re.search(r"built with OpenSSL ([^ ]+) ", shown)
+    assert text(parse(["-v"]), as_nginx=True).startswith("nginx version: nginx/")

@@ -62,7 +62,7 @@ def test_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("spec", "says"),
-    [(None, "no app.py or wsgi.py"), ("app:", "there is no app.py"), ("a b", "no application"), ("x.py", "no file")],
+    [(None, "no app.py, wsgi.py"), ("app:", "there is no app.py"), ("a b", "no application"), ("x.py", "no file")],
 )
 def test_says_what_is_missing(tmp_path: Path, spec: str | None, says: str) -> None:
     with pytest.raises(NoApplication, match=says):
@@ -79,3 +79,13 @@ def test_nothing_is_imported(tmp_path: Path) -> None:
     write(tmp_path, "app.py", f"open({str(tmp_path / 'seen')!r}, 'w')\napp = 1")
     find(None, tmp_path)
     assert not (tmp_path / "seen").exists()
+
+
+def test_a_package(tmp_path: Path) -> None:
+    write(tmp_path, "shop/__init__.py", "def create_app(): ...")
+    write(tmp_path, "tests/__init__.py", "app = 1")
+    assert find(None, tmp_path).spec == "shop:create_app()"
+    write(tmp_path, "src/cart/__init__.py", "")
+    write(tmp_path, "src/cart/main.py", "app = 1")
+    with pytest.raises(NoApplication, match=r"gateway run shop:create_app\(\) or gateway run cart.main:app"):
+        find(None, tmp_path)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
 
 from gateway.config.parser import parse
-from gateway.dev.run import CannotRun, _check_port, _reachable, main
+from gateway.dev.run import main
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +36,7 @@ def test_print_conf_of_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        ([], "gateway run: no app.py or wsgi.py or main.py in "),
+        ([], "gateway run: no app.py, wsgi.py, main.py or asgi.py in "),
         (["x.py"], "gateway run: there is no file "),
         (["app:app", "--static", "x"], 'gateway run: "x" should look like /static=DIR'),
     ],
@@ -56,28 +55,17 @@ def test_wrong_option() -> None:
     assert ended.value.code == 2
 
 
-def test_check_port() -> None:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        s.listen()
-        port = s.getsockname()[1]
-        with pytest.raises(CannotRun, match=f"port {port}: .*; try --port {port + 1}"):
-            _check_port(port)
-    _check_port(port)
-    with pytest.raises(CannotRun, match="is no port"):
-        _check_port(70000)
+def test_processes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--processes", "0"])
+    assert ended.value.code == 2
+    assert "it takes at least 1" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("*:80", ("127.0.0.1", 80)),
-        ("0.0.0.0:81", ("127.0.0.1", 81)),
-        ("[::]:80", ("::1", 80)),
-        ("[::1]:8080", ("::1", 8080)),
-        ("unix:/x", "/x"),
-        ("host:$port", None),
-    ],
-)
-def test_reachable(address: str, expected: object) -> None:
-    assert _reachable(address) == expected
+def test_an_asgi_application_is_proxied(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "main.py").write_text("async def app(scope, receive, send): ...")
+    assert main(["--print-conf"]) == 0
+    text = capsys.readouterr().out
+    assert "proxy_pass http://unix:" in text
+    assert "uvicorn --uds" in text
+    assert parse(text).error is None

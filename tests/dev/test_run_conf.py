@@ -8,7 +8,7 @@ import pytest
 
 from gateway.config.parser import parse
 from gateway.dev.app_finder import Application
-from gateway.dev.run_conf import configuration, quoted, static_location
+from gateway.dev.run_conf import Place, configuration, quoted, static_location
 from gateway.dev.start_block import walk
 
 APPLICATION = Application("app", "app", Path("/"), None)
@@ -34,7 +34,8 @@ def test_static_location_refuses(tmp_path: Path, spec: str) -> None:
 
 
 def test_configuration_is_read_whole(tmp_path: Path) -> None:
-    text = configuration(APPLICATION, "/run/x.sock", port=8123, static=[("/static/", tmp_path)], processes=1)
+    static = [("/static/", tmp_path)]
+    text = configuration(APPLICATION, "/run/x.sock", place=Place(port=8123), static=static, processes=1)
     source = parse(text)
     assert source.error is None
     found = {s.name: s.args for s in walk(source.statements)}
@@ -50,7 +51,8 @@ def test_nginx_takes_it(tmp_path: Path, static: bool) -> None:
     folder.mkdir()
     locations = [("/static/", folder)] if static else []
     file = tmp_path / "nginx.conf"
-    file.write_text(configuration(APPLICATION, f"{tmp_path}/x.sock", port=8123, static=locations, processes=2))
+    place = Place(port=8123)
+    file.write_text(configuration(APPLICATION, f"{tmp_path}/x.sock", place=place, static=locations, processes=2))
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     assert nginx
     done = subprocess.run(
@@ -58,3 +60,15 @@ def test_nginx_takes_it(tmp_path: Path, static: bool) -> None:
         capture_output=True, text=True,
     )  # fmt: skip
     assert "syntax is ok" in done.stderr
+
+
+def test_asgi_and_https(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("async def app(scope, receive, send): ...")
+    application = Application("app", "app", tmp_path, tmp_path / "app.py")
+    place = Place("::1", 8443, "localhost", (tmp_path / "c.pem", tmp_path / "c.key"))
+    source = parse(configuration(application, "/run/x.sock", place=place, static=[], processes=1))
+    assert source.error is None
+    found = {s.name: s.args for s in walk(source.statements)}
+    assert found["listen"] == ["[::1]:8443", "ssl"]
+    assert found["proxy_pass"] == ["http://unix:/run/x.sock"]
+    assert found["ssl_certificate"] == [f"{tmp_path}/c.pem"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +39,7 @@ def server(request: pytest.FixtureRequest) -> list[str]:
 
 
 class Started:
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, verb: str = "run", stdin: int = subprocess.DEVNULL) -> None:
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
@@ -45,13 +47,14 @@ class Started:
         self.temp = Path(tempfile.mkdtemp(prefix="gateway-test-"))
         self.log = self.temp.with_suffix(".log")
         environment = {**os.environ, "TMPDIR": str(self.temp), "PYTHONUNBUFFERED": "1"}
+        environment["XDG_DATA_HOME"] = str(folder.parent / "data")
         root = str(Path(__file__).parents[2])
         hidden = folder.parent / "hidden"  # what is to be imported at start, if a test made it
         environment["PYTHONPATH"] = os.pathsep.join([str(hidden), root] if hidden.exists() else [root])
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "run", "--port", str(self.port), *arguments],
-                cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment,
+                [sys.executable, "-m", "gateway", verb, "--port", str(self.port), *arguments],
+                cwd=folder, stdin=stdin, stdout=out, stderr=out, env=environment,
             )  # fmt: skip
 
     def said(self) -> str:
@@ -64,7 +67,7 @@ class Started:
             time.sleep(0.02)
 
     def until_ready(self) -> None:
-        self.until(lambda: "Ctrl-C stops" in self.said() or self.process.poll() is not None)
+        self.until(lambda: "Ctrl-C stops " in self.said() or self.process.poll() is not None)
         assert self.process.poll() is None, self.said()
 
     def get(self, path: str) -> tuple[int, str]:
@@ -102,8 +105,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Started]]:
     folder.mkdir()
     (folder / "app.py").write_text(APP)
 
-    def begin(*arguments: str) -> Started:
-        running.append(Started(folder, *arguments))
+    def begin(*arguments: str, **more: Any) -> Started:
+        running.append(Started(folder, *arguments, **more))
         return running[-1]
 
     yield begin
@@ -165,7 +168,9 @@ def test_shows_the_traceback_of_an_app_that_does_not_load(start: Callable[..., S
 def test_gunicorn_where_there_is_no_uwsgi(start: Callable[..., Started], tmp_path: Path) -> None:
     pytest.importorskip("gunicorn")
     (tmp_path / "hidden").mkdir()
-    (tmp_path / "hidden" / "sitecustomize.py").write_text('import sys\nsys.modules["pyuwsgi"] = None\n')
+    (tmp_path / "hidden" / "sitecustomize.py").write_text(
+        'import shutil, sys\nsys.modules["pyuwsgi"] = None\nshutil.which = lambda *_, **__: None\n'
+    )
     file = tmp_path / "project" / "app.py"
     run = start("--processes", "2")
     run.until_ready()
@@ -223,6 +228,12 @@ def test_port_in_use(start: Callable[..., Started]) -> None:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         s.listen()
-        run = start("--port", str(s.getsockname()[1]))
+        port = s.getsockname()[1]
+        run = start("--port", str(port), "--strict-port")
         assert run.process.wait(20) == 1
-    assert "in use; try --port" in run.said()
+        assert "in use; try --port" in run.said()
+        other = start("--port", str(port))
+        other.until_ready()
+        found = re.search(r"http://127.0.0.1:(\d+)/", other.said())
+        assert found is not None
+        assert int(found[1]) > port

@@ -1,9 +1,9 @@
 """make wheel: manylinux wheels for x86_64 and aarch64, without Docker: zig is the compiler, auditwheel the judge.
 
-    .ci/wheel.py [--arch x86_64] [--arch aarch64]      into dist/; each is tried as far as this machine can run it
+    .ci/make_wheel.py [--arch x86_64] [--arch aarch64]      into dist/; each is tried as far as this machine can run it
 
-zig brings the headers and the link-time names of each glibc, so that a wheel made here runs on any that is as old as the policy
-says. Nothing is linked but libc: OpenSSL is found at run time.
+zig brings the headers and the link-time names of each glibc, so that a wheel made here runs on any that is as old as
+the policy says. Nothing is linked but libc: OpenSSL is found at run time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ _POLICY: Final = "manylinux2014"
 # What a wheel may weigh; without -g0 it was ten times as much.
 _MOST_BYTES: Final = 10_000_000
 
-_BUILD: Final = "import sys; sys.path.insert(0, '.ci'); import backend; print(backend.build_wheel(sys.argv[1], base=sys.argv[2]))"
+_BUILD: Final = """\
+import sys
+sys.path.insert(0, ".ci")
+import backend
+backend.build_wheel(sys.argv[1], base=sys.argv[2])
+"""
 
 
 def environment(architecture: str, headers: Path) -> dict[str, str]:
@@ -67,11 +72,13 @@ def make(architecture: str) -> Path:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         base = f"build/wheel-{architecture}"
-        shutil.rmtree(ROOT / base / f"lib.linux-{architecture}-cpython-{sys.version_info.major}{sys.version_info.minor}", ignore_errors=True)
+        for old in (ROOT / base).glob("lib.*"):
+            shutil.rmtree(old)
         built = folder / "built"
         built.mkdir()
         command = [sys.executable, "-c", _BUILD, str(built), base]
-        subprocess.run(command, cwd=ROOT, env=environment(architecture, folder / "headers"), check=True, stdout=sys.stderr)
+        env = environment(architecture, folder / "headers")
+        subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=sys.stderr)
         (wheel,) = built.glob("*.whl")
         repaired = folder / "repaired"
         repair = ["repair", "--plat", f"{_POLICY}_{architecture}", "--wheel-dir", str(repaired), str(wheel)]
@@ -90,11 +97,13 @@ def try_it(wheel: Path) -> None:
         python = folder / "venv" / "bin" / "python"
         empty = folder / "empty"  # a PATH without cc, gcc, zig
         empty.mkdir()
-        env = {key: value for key, value in os.environ.items() if key not in ("CC", "PYTHONPATH")} | {"PATH": str(empty)}
+        env = {name: value for name, value in os.environ.items() if name not in ("CC", "PYTHONPATH")}
+        env["PATH"] = str(empty)
         quiet = ["-m", "pip", "--disable-pip-version-check", "install", "-q"]
         subprocess.run([str(python), *quiet, str(wheel)], check=True, env=env)
-        (folder / "nginx.conf").write_text('events {} http { server { listen unix:s; location / { return 200 "it serves"; } } }')
-        said = subprocess.run([str(python), "-m", "gateway", "-t", "-p", "."], cwd=folder, env=env, capture_output=True, text=True)
+        (folder / "nginx.conf").write_text("events {} http { server { listen unix:s; location / { return 204; } } }")
+        command = [str(python), "-m", "gateway", "-t", "-p", "."]
+        said = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
         if said.returncode:
             raise SystemExit(f"{wheel.name} does not run: {said.stderr}")
 

@@ -1,0 +1,33 @@
+# bash completion for gateway: made by `gateway completion bash`
+_gateway() {
+    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words
+    COMPREPLY=()
+    case $before in
+        -s) COMPREPLY=($(compgen -W "stop quit reopen reload" -- "$current")); return ;;
+        -c | -e) COMPREPLY=($(compgen -f -- "$current")); return ;;
+        -p) COMPREPLY=($(compgen -d -- "$current")); return ;;
+        completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$current")); return ;;
+    esac
+    case ${COMP_WORDS[1]} in
+        run) words="--static --processes -c --host --port --strict-port --https --open --print-conf --server --while-parent --help" ;;
+        serve) words="--browse --spa --cors --host --port --strict-port --https --open --print-conf --server --while-parent --help" ;;
+        proxy) words="--to --from --host --port --strict-port --https --open --print-conf --server --while-parent --help" ;;
+        init) words="--domain --email --certificate --static --processes --user --print --help" ;;
+        trust) words="--no-system --no-browsers --help" ;;
+        untrust) words="--no-system --no-browsers --help" ;;
+        explain) words="-c -p -g -H --from --json --help" ;;
+        check) words="-c -p -g --strict --fix --only --skip --rules --json --sarif --help" ;;
+        compat) words="-c -p --from --all --json --help" ;;
+        fmt) words="--write -w --check --diff --help" ;;
+        completion) words=" --help" ;;
+        man) words=" --help" ;;
+        help) words="run serve proxy init trust untrust explain check compat fmt completion man start help" ;;
+        *) words="-? -h -v -V -t -T -q -s -p -e -c -g --help --version"; [ "$COMP_CWORD" = 1 ] && words="run serve proxy init trust untrust explain check compat fmt completion man start help $words" ;;
+    esac
+    case $current in
+        -*) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
+        *) [ "$COMP_CWORD" = 1 ] || [ "$before" = help ] && COMPREPLY=($(compgen -W "$words" -- "$current"))
+           [ "$COMP_CWORD" = 1 ] || COMPREPLY+=($(compgen -f -- "$current")) ;;
+    esac
+}
+complete -o filenames -F _gateway gateway

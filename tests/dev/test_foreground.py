@@ -1,0 +1,71 @@
+"""What of serving in the foreground needs no processes; tests/process/test_gateway_run.py has the rest."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+from pathlib import Path
+
+import pytest
+
+from gateway.dev.foreground import CannotRun, Foreground, add_options, free_port, place, reachable
+
+
+@pytest.fixture
+def taken() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        yield s.getsockname()[1]
+
+
+def test_a_taken_port(taken: int) -> None:
+    assert taken < free_port("127.0.0.1", taken) < taken + 20
+    with pytest.raises(CannotRun, match=f"port {taken}: .*; try --port {taken + 1}"):
+        free_port("127.0.0.1", taken, strict=True)
+    with pytest.raises(CannotRun, match="is no port"):
+        free_port("127.0.0.1", 70000)
+    with pytest.raises(CannotRun, match="--host nonsense"):
+        free_port("nonsense.invalid", 8080)
+
+
+def _options(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    return parser.parse_args(words)
+
+
+def test_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert place(_options(), take=False).port == 8080
+    secure = place(_options("--https", "--host", "0.0.0.0"), take=False)
+    assert (secure.port, secure.names) == (8443, "_")
+    assert secure.certificate is not None
+    assert "listen 0.0.0.0:8443 ssl;" in secure.lines()
+    assert place(_options("--host", "::1"), take=False).address == "[::1]:8080"
+
+
+def test_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/proc/nothing/can/be/made/here")
+    with pytest.raises(CannotRun, match="/proc"):
+        place(_options("--https"), take=False)
+
+
+def test_the_server_has_a_name() -> None:
+    made = Foreground(_options("--server", "nginx -x"), None)  # type: ignore[arg-type]
+    assert made.server_name() == "nginx"
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("*:80", ("127.0.0.1", 80)),
+        ("0.0.0.0:81", ("127.0.0.1", 81)),
+        ("[::]:80", ("::1", 80)),
+        ("[::1]:8080", ("::1", 8080)),
+        ("unix:/x", "/x"),
+        ("host:$port", None),
+    ],
+)
+def test_reachable(address: str, expected: object) -> None:
+    assert reachable(address) == expected

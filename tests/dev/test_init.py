@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gateway.config.parser import parse
+from gateway.dev.init import main
+from gateway.dev.start_block import walk
+
+NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    made = tmp_path / "my shop"
+    made.mkdir()
+    (made / "app.py").write_text("app = 1")
+    (made / "static").mkdir()
+    monkeypatch.chdir(made)
+    return made
+
+
+def _directives(text: str) -> dict[str, list[str]]:
+    source = parse(text)
+    assert source.error is None
+    return {s.name: s.args for s in walk(source.statements)}
+
+
+def test_writes_two_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--domain", "example.org", "--certificate", "/etc/ssl/x", "--static", "/static=static"]) == 0
+    found = _directives((folder / "nginx.conf").read_text())
+    assert found["ssl_certificate"] == ["/etc/ssl/x.pem"]
+    assert found["alias"] == [f"{folder}/static/"]
+    unit = (folder / "my-shop.service").read_text()
+    assert f"WorkingDirectory={folder}" in unit
+    assert found["uwsgi_pass"] == ["unix:/run/my-shop/app.sock"]
+    assert "--socket /run/my-shop/app.sock" in unit or "unix:/run/my-shop/app.sock" in unit
+    assert "sudo systemctl enable --now my-shop" in capsys.readouterr().out
+    assert main([]) == 1
+    assert "nginx.conf is here already" in capsys.readouterr().err
+
+
+def test_an_asgi_application(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "app.py").write_text("async def app(scope, receive, send): ...")
+    assert main(["--print"]) == 0
+    out = capsys.readouterr().out
+    assert "proxy_pass http://unix:/run/my-shop/app.sock;" in out
+    assert "ssl" not in out
+    assert not (folder / "nginx.conf").exists()
+
+
+@pytest.mark.parametrize("domain", ["nonsense", "a b.org", "https://example.org", "x;.org"])
+def test_no_domain(domain: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--domain", domain]) == 1
+    assert "is no domain name" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(NGINX is None, reason="nginx is missing")
+def test_nginx_takes_it(folder: Path, tmp_path: Path) -> None:
+    assert NGINX is not None
+    assert main(["--static", "/static=static"]) == 0
+    text = (folder / "nginx.conf").read_text().replace("/var/log/gateway", str(tmp_path)).replace("80;", "8099;")
+    (tmp_path / "tried.conf").write_text(text)
+    where = ["-p", f"{tmp_path}/", "-e", "stderr", "-g", f"pid {tmp_path}/pid;"]
+    done = subprocess.run([NGINX, "-t", *where, "-c", f"{tmp_path}/tried.conf"], capture_output=True, text=True)
+    assert "syntax is ok" in done.stderr

@@ -1,0 +1,60 @@
+"""How it is built: .ci/backend.py and .ci/make_wheel.py, as far as nothing is compiled."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / ".ci" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_no_compiler_is_one_sentence(tmp_path: Path) -> None:
+    code = "import sys; sys.path.insert(0, '.ci'); import backend; backend.get_requires_for_build_wheel()"
+    environment = {"PATH": str(tmp_path), "CC": "cc", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "a C compiler (cc)" in done.stderr
+    assert "apt-get install gcc" in done.stderr
+
+
+def test_python_without_its_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = _load("backend")
+    monkeypatch.setenv("CC", sys.executable)
+    assert backend.lacking() == "" or "Python.h" in backend.lacking()
+    monkeypatch.setattr(backend.sysconfig, "get_path", lambda _: "/nowhere")
+    assert "and Python.h cannot be found" in backend.lacking()
+    assert "python3-dev" in backend.lacking()
+
+
+@pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
+def test_a_wheel_for_each_machine(architecture: str, tmp_path: Path) -> None:
+    made = _load("make_wheel").environment(architecture, tmp_path / "headers")
+    assert f"-target {architecture}-linux-gnu.2.17" in made["CC"]
+    assert made["_PYTHON_HOST_PLATFORM"] == f"linux-{architecture}"
+    assert architecture in made["SETUPTOOLS_EXT_SUFFIX"]
+
+
+def test_an_sdist_has_what_its_build_imports() -> None:
+    listed = (ROOT / "MANIFEST.in").read_text()
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        files = tomllib.load(file)["tool"]["setuptools"]["data-files"]
+    for name in [".ci/backend.py", ".ci/build.py", *(name for names in files.values() for name in names)]:
+        assert name in listed
+        assert (ROOT / name).is_file()
