@@ -93,7 +93,9 @@ def _advise(configuration: Loaded, log: Log) -> None:
     core = configuration.core
     root = os.geteuid() == 0
     uid = core.user if root and core.user is not None else os.geteuid()
-    gids = set(os.getgrouplist(core.username, core.group)) if root and core.user is not None else set(os.getgroups())
+    gids = set(os.getgroups())
+    if root and core.user is not None and core.group is not None:
+        gids = set(os.getgrouplist(core.username, core.group))
     for warning in advice(configuration.source.statements, uid, gids):
         log.warn(str(warning))
 

@@ -97,7 +97,7 @@ def make(conf: TlsConf, objects: Objects, loader: Loader, block: str) -> ServerT
         tls_callbacks.name_certificates(context)
     else:
         for certificate, key in zip(conf.certificates, conf.keys, strict=False):
-            context.use(objects.chain(certificate), objects.key(key, conf.passwords))
+            context.use(objects.chain(str(certificate)), objects.key(str(key), conf.passwords))
         if conf.certificate_compression and not context.compress_certificates():
             loader.warn(
                 f'"ssl_certificate_compression" needs OpenSSL 3.2 with a way to compress, this is {version()}, ignored'

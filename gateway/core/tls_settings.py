@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
@@ -25,6 +25,9 @@ from gateway.config.directive import (
 )
 from gateway.core.template import Template
 from gateway.core.zones import ZONES, Zone, ZoneError
+
+if TYPE_CHECKING:
+    from gateway.core.tls_objects import ObjectCache
 
 # The bits of `*_ssl_protocols`. The first two are taken, as by nginx, and OpenSSL has neither any more.
 PROTOCOLS: Final = {"SSLv2": 1, "SSLv3": 2, "TLSv1": 4, "TLSv1.1": 8, "TLSv1.2": 16, "TLSv1.3": 32}
@@ -49,25 +52,25 @@ _SMALLEST_CACHE: Final = 8 * 4096
 class TlsConf(Conf):
     """What the `ssl_*` directives of one server say."""
 
-    certificates: tuple[Any, ...] = setting(())
-    keys: tuple[Any, ...] = setting(())
-    passwords: tuple[Any, ...] = setting(())
-    certificate_cache: Any = setting(None)  # a tls_objects.ObjectCache
+    certificates: tuple[str | Named, ...] = setting(())
+    keys: tuple[str | Named, ...] = setting(())
+    passwords: tuple[bytes, ...] = setting(())
+    certificate_cache: ObjectCache | None = setting(None)  # a tls_objects.ObjectCache
     certificate_compression: bool = setting(False)
     protocols: int = setting(0)  # 0: DEFAULT_PROTOCOLS
     ciphers: str = setting("HIGH:!aNULL:!MD5")
     prefer_server_ciphers: bool = setting(False)
     ecdh_curve: str = setting("auto")
     dhparam: str = setting("")
-    conf_commands: tuple[Any, ...] = setting(())
-    ech_files: tuple[Any, ...] = setting(())
-    builtin: Any = setting(NONE_CACHE)
+    conf_commands: tuple[tuple[str, str], ...] = setting(())
+    ech_files: tuple[str, ...] = setting(())
+    builtin: int = setting(NONE_CACHE)
     zone: Zone | None = setting(None)
     session_timeout: int = setting(300)
     session_tickets: bool = setting(True)
-    ticket_keys: tuple[Any, ...] = setting(())
+    ticket_keys: tuple[str, ...] = setting(())
     reject_handshake: bool = setting(False)
-    verify: Any = setting(OFF)
+    verify: int = setting(OFF)
     verify_depth: int = setting(1)
     client_certificate: str = setting("")
     trusted_certificate: str = setting("")

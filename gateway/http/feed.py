@@ -47,9 +47,8 @@ class Feed:
         self.buffer: int = request.location.output_buffer
         self.room: int = request.location.output_room  # for what may be under way behind the filters
         for body_filter in request.body_filters:
-            own: int | None = getattr(body_filter, "room", None)
-            if own is not None:
-                self.room = own
+            if body_filter.room:
+                self.room = body_filter.room
         self.turn: Any = None  # it goes on when the others had their turn
         self.timer: Any = None
         self.sent = -1  # by the output, when it was last seen to move

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gateway.config.conf import Conf
 from gateway.config.directive import Directive
@@ -50,11 +50,26 @@ Count = int  # C's long long where a file is compiled
 Result = int | None
 # None: declined, the next handler's turn. An int of 200 and more: finish with this status.
 Handler = Callable[["Request"], "Result | Awaitable[Result]"]
-# (pieces, last, flush) -> pieces; runs synchronously, keeps what it must in itself. None: it has to wait before
-# anything more may pass, `last` included, and goes on with Request.pass_on(). A filter is given files in parts of
-# `output_buffers`, as the output has room for what it makes of them (feed.py); one that does not read what goes by says
-# so with an attribute, `passes_files = True`. One with buffers of its own has `room`, their size in all.
-BodyFilter = Callable[["list[Piece]", bool, bool], "list[Piece] | None"]
+
+
+class BodyFilter(Protocol):
+    """What a head filter returns where something is to be done with the response's body.
+
+    A filter is given files in parts of `output_buffers`, as the output has room for what it makes of them (feed.py).
+    """
+
+    __slots__ = ()
+    first: bool = False  # before all others, whose offsets are not those of the unchanged body any more
+    passes_files: bool = False  # it does not read what goes by
+    room: int = 0  # the size of its own buffers in all, where it has some
+
+    def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece] | None:
+        """What goes on of it; runs synchronously, keeps what it must in itself.
+
+        None: it has to wait before anything more may pass, `last` included, and goes on with Request.pass_on().
+        """
+
+
 HeadFilter = Callable[["Request"], "BodyFilter | None"]
 
 

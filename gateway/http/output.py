@@ -26,6 +26,8 @@ class Output:
     of stream has its own (abc's metaclass is not to be had for a class that is compiled with C methods).
     """
 
+    unseen = False  # by the client: its response is through, and a request goes on (post_action)
+
     def get_connection(self) -> Client:
         """The client's connection."""
         raise NotImplementedError

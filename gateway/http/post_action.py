@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class PostAction(Output):
     """The output of a request whose client has got all that it gets."""
 
-    unseen = True  # a response's head is not sent a second time
+    unseen = True
     waits_since = -1.0  # among the worker's connections: never for nothing
 
     def __init__(self, request: Request) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from gateway.core.pieces import Inserted, Piece, length
+from gateway.http.module import BodyFilter
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -49,7 +50,7 @@ class Place(Inserted):
         self.resumed = False
 
 
-class Postponed:
+class Postponed(BodyFilter):
     """The tree of one response, and the body filter of its main request behind which all is in order."""
 
     passes_files = True

@@ -346,7 +346,7 @@ class Request:
     def send_head(self) -> bool:
         """Run the head filters and queue the head; True if no body may follow (HEAD, 204, 304)."""
         if self.head_sent:
-            if not getattr(self.output, "unseen", False):  # of a post_action
+            if not self.output.unseen:  # of a post_action
                 self.log("alert", b"header already sent")
             return True
         self.head_sent = True
@@ -357,12 +357,12 @@ class Request:
             body_filter = head_filter(self)
             if body_filter is not None:
                 filters = self.body_filters
-                if getattr(body_filter, "first", False):
+                if body_filter.first:
                     filters.insert(0, body_filter)
                     self.cuts += 1
                 else:
                     filters.append(body_filter)
-                    if not getattr(body_filter, "passes_files", False):
+                    if not body_filter.passes_files:
                         self.reads = True
         self.output.send_head(self)
         return self.header_only
@@ -484,7 +484,7 @@ class Request:
             return DONE
         if status >= 300 or status in (201, 204):
             if self.head_sent:
-                if getattr(self.output, "unseen", False):  # of a post_action
+                if self.output.unseen:  # of a post_action
                     self.err_status = status
                     self.finish()
                 else:

@@ -21,8 +21,8 @@ def check(tls: ServerTls, request: Request) -> int | None:
     if not tls.verify:
         return None
     connection = request.connection
-    name = getattr(connection.handshake, "name", None)
-    if name is not None and request.host != name:
+    handshake = connection.handshake
+    if handshake is not None and handshake.name is not None and request.host != handshake.name:
         words = b"client attempted to request the server name different from the one that was negotiated"
         request.log("info", words)
         return MISDIRECTED

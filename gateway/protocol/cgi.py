@@ -49,6 +49,16 @@ class Reader:
         """The fields behind the body, None where the protocol has none."""
         return None
 
+    @property
+    def prompt(self) -> bool:
+        """The body comes in parts with an end of their own: what is here is passed on, full buffer or not."""
+        return False
+
+    @property
+    def excess_words(self) -> bytes | None:
+        """What the log says of `excess`, None for the usual."""
+        return None
+
 
 class PlainReader(Reader):
     """A head without transfer framing behind it. `form` is parse_response_head's."""

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from gateway.core.pieces import Piece, data_of, total
+from gateway.http.module import BodyFilter
 from gateway.http.plan import Plan
 from tests import certificates
 from tests.engine import Engine, Reply, read_reply, serving
@@ -146,7 +147,7 @@ async def by_http1(engine: Engine, path: str, fields: dict[str, str], measure: M
     stream: trio.abc.Stream = engine.connect(int(tls))
     if tls:
         context = certificates.client_context()
-        stream = trio.SSLStream(stream, context, server_hostname="localhost", https_compatible=True)  # type: ignore[arg-type]
+        stream = trio.SSLStream(stream, context, server_hostname="localhost", https_compatible=True)
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     async with stream:
         await stream.send_all(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{lines}\r\n".encode())
@@ -332,7 +333,7 @@ async def test_a_rate(tmp_path: Path) -> None:
         assert gzip.decompress(reply.body) == BODY
 
 
-class Seen:
+class Seen(BodyFilter):
     """A body filter as somebody might write one who knows nothing of this: it does not say that it reads."""
 
     def __init__(self) -> None:
@@ -345,7 +346,7 @@ class Seen:
         return [bytes(data) for data in data_of(pieces)]
 
 
-class PassTarget(Seen):
+class Through(Seen):
     passes_files = True
 
     def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
@@ -364,7 +365,7 @@ async def test_a_filter_of_somebody_else_gets_buffers(tmp_path: Path) -> None:
         root.plan = Plan(plan.steps, (*plan.head_filters, lambda request: seen), plan.log_handlers)
         assert (await engine.get("/a")).body == BODY
         assert max(seen.sizes) == 5000 and sum(seen.sizes) == len(BODY) and seen.ends == 1
-        passing = PassTarget()
+        passing = Through()
         root.plan = Plan(plan.steps, (*plan.head_filters, lambda request: passing), plan.log_handlers)
         assert (await engine.get("/a")).body == BODY
         assert passing.sizes == [len(BODY)]

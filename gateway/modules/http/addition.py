@@ -6,7 +6,7 @@ What comes behind the body does so also when the body is a document of ssi that 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, Directive, at_least, string, take
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 class LocationConf(Conf):
     before: str = setting("")
     after: str = setting("")
-    types: Any = setting(HTML)
+    types: frozenset[bytes] = setting(HTML)
 
 
-class Addition:
+class Addition(BodyFilter):
     """The body filter: places in front of the first part, and behind the last."""
 
     __slots__ = ("after", "before", "request")

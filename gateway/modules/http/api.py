@@ -37,6 +37,7 @@ from gateway.upstream.peers.api_objects import ApiError
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
     from gateway.core.counters import Counters, Status
+    from gateway.core.resolver_counts import ResolverCounts
     from gateway.core.zones import Zones
     from gateway.http.locations import Location
     from gateway.http.request import Request
@@ -52,8 +53,8 @@ _READS: Final = frozenset({b"GET", b"HEAD"})
 class MainConf(Conf):
     loaded_ms: int = setting(0)
     generation: int = setting(0)
-    zones: Any = setting(None)
-    resolvers: dict[Any, Any] = setting(factory=dict)
+    zones: Zones = setting(None)
+    resolvers: dict[str, ResolverCounts] = setting(factory=dict)
 
 
 @dataclass(slots=True)

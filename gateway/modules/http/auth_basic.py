@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, LIMIT_EXCEPT, Command, Directive, take
@@ -15,6 +15,7 @@ from gateway.http.module import NOTHING, OK, Contribution, HttpModule, Phase, Re
 from gateway.http.setters import template, template_setting
 
 if TYPE_CHECKING:
+    from gateway.core.template import Template
     from gateway.http.locations import Location
     from gateway.http.request import Request
 
@@ -24,8 +25,8 @@ _FAILED: Final = 500
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    realm: Any = setting(None)
-    user_file: Any = setting(None)  # (template, folder of the configuration)
+    realm: Template | None = setting(None)
+    user_file: tuple[Template, bytes] | None = setting(None)  # (template, folder of the configuration)
 
 
 def set_user_file(conf: LocationConf, command: Command) -> None:

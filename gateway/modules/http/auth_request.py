@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, Command, Directive, take
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class LocationConf(Conf):
     uri: str = setting("")
-    variables: tuple[Any, ...] = setting(())
+    variables: tuple[tuple[Variable, Template], ...] = setting(())
 
 
 def set_uri(conf: LocationConf, command: Command) -> None:

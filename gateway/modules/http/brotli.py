@@ -39,7 +39,7 @@ _WINDOWS: Final = {1 << bits: bits for bits in range(10, 25)}
 @dataclass(slots=True)
 class LocationConf(Conf):
     enable: bool = setting(False)
-    types: Any = setting(HTML)
+    types: frozenset[bytes] = setting(HTML)
     level: int = setting(6)
     window: int = setting(19)
     min_length: int = setting(20)

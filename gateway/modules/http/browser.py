@@ -52,9 +52,9 @@ def version_of(text: bytes) -> int:
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    modern: Any = setting(None)  # (Kind, least version), in the order of _KINDS
+    modern: list[tuple[Kind, int]] | None = setting(None)  # (Kind, least version), in the order of _KINDS
     unlisted: bool = setting(False)
-    ancient: Any = setting(None)
+    ancient: list[bytes] | None = setting(None)
     netscape4: bool = setting(False)
     modern_value: bytes = setting(b"1")
     ancient_value: bytes = setting(b"1")
@@ -70,7 +70,7 @@ class LocationConf(Conf):
         Conf.merge(self, outer, nameless)
 
     def _in_order(self) -> list[tuple[Kind, int]]:
-        listed: list[tuple[Kind, int]] = self.modern
+        listed = self.modern or []
         if not any(kind is _OPERA for kind, _ in listed):
             listed = [*listed, (_OPERA, _NEVER)]
         order = list(_KINDS.values())

@@ -95,7 +95,7 @@ class LocationConf(Conf):
     charset: Any = setting(None)
     source: Any = setting(None)
     override: bool = setting(False)
-    types: Any = setting(_DEFAULT_TYPES)
+    types: frozenset[bytes] = setting(_DEFAULT_TYPES)
     main: Any = None
 
 
@@ -186,7 +186,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
                 )
 
 
-class Recode:
+class Recode(BodyFilter):
     """The body filter."""
 
     __slots__ = ("recode",)

@@ -37,7 +37,7 @@ def package(name: str, extra: str, command: Command) -> Any:
         command.refuse(f"needs the package {name}: pip install 'gateway[{extra}]'")
 
 
-class Compressor:
+class Compressor(BodyFilter):
     """The body filter."""
 
     def __init__(self, encoder: Encoder, room: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from gateway import __version__
 from gateway._fast.request_head import HeadLimits
@@ -38,6 +38,13 @@ from gateway.http.error_pages import ErrorPage
 from gateway.http.module import HttpModule
 from gateway.http.resolver_directive import connect_resolvers, set_resolver
 from gateway.http.setters import default_temp_path, number_setting, predicates, temp_path, template
+
+if TYPE_CHECKING:
+    from gateway.core.logs import Log
+    from gateway.core.resolver import Resolver
+    from gateway.core.temp_files import TempPath
+    from gateway.core.template import Template
+    from gateway.http.setters import Number
 
 SIGNATURE: Final = b"gateway"
 FULL_SIGNATURE: Final = b"gateway/" + __version__.encode()
@@ -83,28 +90,28 @@ class LocationConf(Conf):
     internal: bool = setting(False, inherit=False)
     limit_except: Any = setting(None, inherit=False)
     # root and alias are one setting: an inner block has both from itself or both from outside
-    root: Any = setting(None)
-    alias: Any = setting(None)
+    root: Template | None = setting(None)
+    alias: Template | None = setting(None)
     alias_length: int = setting(0)  # how much of the URI an alias stands for; -1: all of it (a regular expression)
     error_pages: list[ErrorPage] = setting(factory=list)
     recursive_error_pages: bool = setting(False)
     satisfy_any: bool = setting(False)
-    error_log: Any = setting(None)
+    error_log: Log | None = setting(None)
     client_max_body_size: int = setting(1 << 20)
     client_body_buffer_size: int = setting(16384)
     client_body_timeout: float = setting(60.0)
-    client_body_temp_path: Any = setting(None)
-    client_body_in_file_only: Any = setting(_OFF)
+    client_body_temp_path: TempPath | None = setting(None)
+    client_body_in_file_only: int = setting(_OFF)
     send_timeout: float = setting(60.0)
-    limit_rate: Any = setting(None)
-    limit_rate_after: Any = setting(None)
+    limit_rate: Number | None = setting(None)
+    limit_rate_after: Number | None = setting(None)
     keepalive_timeout: float = setting(75.0)
     keepalive_header: int = setting(0)
     keepalive_min_timeout: float = setting(0.0)
     keepalive_time: float = setting(3600.0)
     keepalive_requests: int = setting(1000)
-    keepalive_disable: Any = setting(_MSIE6)
-    lingering_close: Any = setting(_ON)
+    keepalive_disable: int = setting(_MSIE6)
+    lingering_close: int = setting(_ON)
     lingering_time: float = setting(30.0)
     lingering_timeout: float = setting(5.0)
     reset_timedout_connection: bool = setting(False)
@@ -115,9 +122,9 @@ class LocationConf(Conf):
     msie_padding: bool = setting(True)
     msie_refresh: bool = setting(False)
     auth_delay: float = setting(0.0)
-    post_action: Any = setting(None)
+    post_action: Template | None = setting(None)
     server_tokens: str = setting("on")
-    early_hints: tuple[Any, ...] = setting(())  # templates: hints pass if one of them says so
+    early_hints: tuple[Template, ...] = setting(())  # templates: hints pass if one of them says so
     etag: bool = setting(True)
     if_modified_since: str = setting("exact")
     max_ranges: int = setting((1 << 31) - 1)
@@ -126,7 +133,7 @@ class LocationConf(Conf):
     subrequest_output_buffer_size: int = setting(4096)
     sendfile_max_chunk: int = setting(2 << 20)
     tcp_nodelay: bool = setting(True)
-    resolver: Any = setting(None)
+    resolver: Resolver | None = setting(None)
     resolver_timeout: float = setting(30.0)
     # made from the settings above
     server_header: bytes = b""

@@ -8,7 +8,7 @@ HTTP, or of TLS, so by default only peers on this machine hear it (`local`: unix
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import HTTP, LOCATION, SERVER, Directive, enum_, take
@@ -22,7 +22,7 @@ _WORDS: Final = {word: word for word in (LOCAL, ON, OFF)}
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    probe: Any = setting(LOCAL)
+    probe: str = setting(LOCAL)
 
 
 module = HttpModule(

@@ -8,7 +8,7 @@ if it is long, and is looked at as a whole by `fastcgi_catch_stderr`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from gateway.config.conf import UNSET, setting
 from gateway.config.directive import EVERYWHERE, FLAG, LIF, LOCATION, Command, Directive, flag, string, take
@@ -42,9 +42,9 @@ class LocationConf(ParamsConf):
     default_hidden: ClassVar[tuple[bytes, ...]] = (*UpstreamConf.default_hidden, b"status")
 
     index: str = setting("")
-    split: Any = setting(None)
+    split: Regex | None = setting(None)
     keep_conn: bool = setting(False)
-    catch_stderr: tuple[Any, ...] = setting(())
+    catch_stderr: tuple[bytes, ...] = setting(())
 
 
 def set_split(conf: LocationConf, command: Command) -> None:

@@ -16,6 +16,7 @@ from gateway.http.setters import template
 
 if TYPE_CHECKING:
     from gateway._fast.files import OpenedFile
+    from gateway.core.template import Template
     from gateway.http.request import Request
 
 _PLAIN: Final = PlainFiles()
@@ -23,11 +24,11 @@ _PLAIN: Final = PlainFiles()
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    cache: Any = setting(None)  # (max, inactive) or None
+    cache: tuple[int, float] | None = setting(None)  # (max, inactive) or None
     valid: float = setting(60.0)
     min_uses: int = setting(1)
     errors: bool = setting(False)
-    symlinks: Any = setting((Symlinks.OFF, None))
+    symlinks: tuple[Symlinks, Template | None] = setting((Symlinks.OFF, None))
     opener: Any = None
     plain: bool = False  # neither a cache nor a look at symbolic links
     options: Any = None

@@ -37,7 +37,7 @@ class Databases(Conf):
 
 @dataclass(slots=True)
 class MainConf(Databases):
-    proxies: Sequence[Any] = setting(())
+    proxies: Sequence[Network] = setting(())
     recursive: bool = setting(False)
 
 

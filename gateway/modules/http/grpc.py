@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from gateway._fast import uri as uri_grammar
 from gateway.config.conf import UNSET, setting
@@ -78,12 +78,12 @@ class LocationConf(UpstreamConf):
     passes_absence: ClassVar[bool] = True
     default_hidden: ClassVar[tuple[bytes, ...]] = (*UpstreamConf.default_hidden, b"date", b"server")
 
-    passing: Any = setting(None, inherit=False)  # what grpc_pass said
-    authority: Any = setting(None, inherit=False)  # a Template of its target
-    set_headers: Any = setting(())  # (name, Template)
-    buffering: Any = setting(False)
-    request_buffering: Any = setting(False)
-    pass_trailers: Any = setting(True)
+    passing: PassTarget | None = setting(None, inherit=False)  # what grpc_pass said
+    authority: Template | None = setting(None, inherit=False)  # a Template of its target
+    set_headers: tuple[tuple[bytes, Template], ...] = setting(())  # (name, Template)
+    buffering: bool = setting(False)
+    request_buffering: bool = setting(False)
+    pass_trailers: bool = setting(True)
 
     def protocols(self) -> tuple[bytes, ...]:
         return (b"h2",)
@@ -116,7 +116,8 @@ class GrpcCodec(Codec):
         made = ((b"content-length", _content_length), (b"te", _te))
         self.defaults = tuple((name, make) for name, make in made if name not in names)
         self.hidden = _OWN | names
-        target: Template = conf.authority
+        target = conf.authority
+        assert target is not None
         self.authority: Callable[[Request], bytes] = lambda request: _authority(target(request))
         if target.constant is not None:
             authority = _authority(target.constant)

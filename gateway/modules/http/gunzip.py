@@ -32,7 +32,7 @@ class LocationConf(Conf):
     buffers: tuple[int, int] = setting((32, 4096))
 
 
-class Unpacker:
+class Unpacker(BodyFilter):
     """The body filter: one gzip member after the other."""
 
     def __init__(self, request: Request, room: int) -> None:

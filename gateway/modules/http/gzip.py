@@ -41,12 +41,12 @@ _MSIE6: Final = r"\A(?!.*Opera)(?:(?!MSIE ).)*MSIE (?:[45]\.|6\.(?!.*SV1))"
 @dataclass(slots=True)
 class LocationConf(Conf):
     enable: bool = setting(False)
-    types: Any = setting(HTML)
+    types: frozenset[bytes] = setting(HTML)
     level: int = setting(1)
     min_length: int = setting(20)
     http_version: int = setting(11)
-    proxied: Any = setting(conditions.OFF)
-    disable: tuple[Any, ...] = setting(())
+    proxied: int = setting(conditions.OFF)
+    disable: tuple[Regex, ...] = setting(())
     vary: bool = setting(False)
     window: int = setting(15)
     memory: int = setting(8)
@@ -82,7 +82,13 @@ def _power(name: str, values: dict[int, int], words: str) -> Any:
 
 
 class Compressor:
-    """The body filter: one deflate stream in gzip's wrapping (RFC 1952). Compiled with the types of gzip.pxd."""
+    """The body filter: one deflate stream in gzip's wrapping (RFC 1952). Compiled with the types of gzip.pxd.
+
+    A BodyFilter, whose attributes a class of C's cannot inherit.
+    """
+
+    first = False
+    passes_files = False
 
     def __init__(self, settings: LocationConf, length: int) -> None:
         window: int = settings.window

@@ -29,9 +29,9 @@ _DAY: Final = 24 * 3600
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    headers: Sequence[Any] = setting(())
-    trailers: Sequence[Any] = setting(())
-    expires: Any = setting(None)
+    headers: Sequence[Field] = setting(())
+    trailers: Sequence[Field] = setting(())
+    expires: Expires | tuple[Template, bool] | None = setting(None)
     header_inherit: str = setting("on")
     trailer_inherit: str = setting("on")
 
@@ -146,7 +146,7 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
     return Contribution(head_filter=add)
 
 
-class _Trailers:
+class _Trailers(BodyFilter):
     """The body filter: trailers are evaluated when the last of the body goes out."""
 
     __slots__ = ("fields", "request")

@@ -7,7 +7,7 @@ They work before add_header. Those of outer blocks are done first, then the bloc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, LIF, Command, Directive, at_least
@@ -40,7 +40,7 @@ class Change:
 
 @dataclass(slots=True)
 class Settings(Conf):
-    changes: Any = setting(())
+    changes: tuple[Change, ...] = setting(())
 
     def merge(self, outer: Settings | None, nameless: bool = False) -> None:
         own = self.changes is not UNSET

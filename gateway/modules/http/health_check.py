@@ -57,12 +57,12 @@ MATCH: Final = Context.MATCH
 
 @dataclass(slots=True)
 class MainConf(Conf):
-    matches: dict[Any, Any] = setting(factory=dict)
+    matches: dict[str, Match] = setting(factory=dict)
 
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    check: Any = setting(None, inherit=False)  # a _Directive
+    check: _Directive | None = setting(None, inherit=False)  # a _Directive
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, Command, Directive, at_least
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    files: Any = setting(factory=lambda: [Template("index.html", [b"index.html"])])
+    files: list[Template] = setting(factory=lambda: [Template("index.html", [b"index.html"])])
 
 
 def set_index(conf: LocationConf, command: Command) -> None:

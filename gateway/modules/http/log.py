@@ -30,6 +30,7 @@ from gateway.http.setters import Predicate, cycle_of, template
 from gateway.modules.http import file_access
 
 if TYPE_CHECKING:
+
     from gateway.config.loader import Loader, Scope
     from gateway.http.locations import Location
     from gateway.http.request import Request
@@ -73,22 +74,22 @@ class Access:
 
 @dataclass(slots=True)
 class MainConf(Conf):
-    formats: list[Any] = setting(factory=list)
-    files: dict[Any, Any] = setting(factory=dict)  # OpenFile -> FileLog
+    formats: list[Format] = setting(factory=list)
+    files: dict[OpenFile, FileLog] = setting(factory=dict)  # OpenFile -> FileLog
 
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    logs: Any = setting(None)  # None: the default log; () for none
+    logs: list[Access] | None = setting(None)  # None: the default log; [] for none
     off: bool = setting(False)
-    cache: Any = setting(None)  # (max, inactive, valid, min_uses)
+    cache: tuple[int, float, float, int] | None = setting(None)  # (max, inactive, valid, min_uses)
     opener: Any = None
 
     def merge(self, outer: LocationConf | None, nameless: bool = False) -> None:
         if self.logs is not UNSET:
             self.off = self.off is True
         elif self.off is True:
-            self.logs = ()
+            self.logs = []
         Conf.merge(self, outer, nameless)
         if self.cache is None:
             self.opener = PlainFiles()
@@ -125,7 +126,7 @@ def set_access_log(conf: LocationConf, command: Command, owner: Any = None) -> N
         writer = _file_log(main, files.add(command.loader.path(args[0])))
     access = Access(writer, path, _format(main, args[1] if len(args) > 1 else "combined", command))
     _set_parameters(access, command)
-    if conf.logs is UNSET:
+    if conf.logs is UNSET or conf.logs is None:
         conf.logs = []
     conf.logs.append(access)
 
@@ -143,7 +144,7 @@ def _format(main: MainConf, name: str, command: Command) -> Format:
     if main.formats is not UNSET:
         for known in main.formats:
             if known.name.lower() == name.lower():
-                return known  # type: ignore[no-any-return]
+                return known
     if name.lower() != "combined":
         command.fail(f'unknown log format "{name}"')
     return _combined(main, cycle_of(command).variables)
@@ -154,7 +155,7 @@ def _combined(main: MainConf, registry: Registry) -> Format:
         main.formats = []
     for known in main.formats:
         if known.name == "combined":
-            return known  # type: ignore[no-any-return]
+            return known
     made = Format("combined", parse_format(_COMBINED, registry), "default")
     main.formats.insert(0, made)
     return made

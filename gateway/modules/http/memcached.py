@@ -57,7 +57,7 @@ class LocationConf(UpstreamConf):
     change_buffering: ClassVar[bool] = False
     intercept_404: ClassVar[bool] = True
 
-    passing: Any = setting(None, inherit=False)  # what memcached_pass said
+    passing: PassTarget | None = setting(None, inherit=False)  # what memcached_pass said
     key: Any = setting(None)  # the variable
     gzip_flag: int = setting(0)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, Command, Directive, flag, take
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    uris: tuple[Any, ...] = setting(())
+    uris: tuple[bytes, ...] = setting(())
     request_body: bool = setting(True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway._fast import uri as uri_grammar
 from gateway.config.conf import Conf, setting
@@ -29,8 +29,8 @@ _SECONDS: Final = re.compile(rb"(\d*)(?:\.(\d*))?")
 @dataclass(slots=True)
 class LocationConf(Conf):
     enabled: bool = setting(False, inherit=False)
-    buffer_size: Any = setting(512 * 1024)
-    max_buffer_size: Any = setting(10 * 1024 * 1024)
+    buffer_size: int = setting(512 * 1024)
+    max_buffer_size: int = setting(10 * 1024 * 1024)
     start_key_frame: bool = setting(False)
 
 

@@ -46,6 +46,7 @@ from gateway.upstream.exchange.tls_settings import tls_family
 if TYPE_CHECKING:
     from gateway.http.locations import Location
     from gateway.http.request import Request
+    from gateway.upstream.exchange.rewriting import FlagRule, Rule
     from gateway.upstream.peers.upstreams import Upstream
 
 Field = tuple[bytes, bytes]
@@ -87,15 +88,15 @@ class LocationConf(UpstreamConf):
     has_default_key: ClassVar[bool] = True
     default_hidden: ClassVar[tuple[bytes, ...]] = (*UpstreamConf.default_hidden, b"date", b"server", b"x-pad")
 
-    passing: Any = setting(None, inherit=False)  # what proxy_pass said
+    passing: ProxyPass | None = setting(None, inherit=False)  # what proxy_pass said
     http_minor: int = setting(1)
-    method: Any = setting(None)
-    body: Any = setting(None)
-    set_headers: tuple[Any, ...] = setting(())  # (name, Template)
-    redirects: Any = setting(None)  # rules; None: those that follow from proxy_pass, () for off
-    cookie_domains: tuple[Any, ...] = setting(())
-    cookie_paths: tuple[Any, ...] = setting(())
-    cookie_flags: tuple[Any, ...] = setting(())
+    method: Template | None = setting(None)
+    body: Template | None = setting(None)
+    set_headers: tuple[tuple[bytes, Template], ...] = setting(())  # (name, Template)
+    redirects: tuple[Rule, ...] | None = setting(None)  # rules; None: those that follow from proxy_pass, () for off
+    cookie_domains: tuple[Rule, ...] = setting(())
+    cookie_paths: tuple[Rule, ...] = setting(())
+    cookie_flags: tuple[FlagRule, ...] = setting(())
     cache_convert_head: bool = setting(True)
 
     def merge(self, outer: Self | None, nameless: bool = False) -> None:

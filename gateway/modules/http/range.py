@@ -126,11 +126,11 @@ def cut(pieces: list[Piece], offset: int, start: int, end: int) -> list[Piece]:
     return found
 
 
-class SinglePart:
+class SinglePart(BodyFilter):
     """Lets one part through as the body goes by."""
 
     __slots__ = ("end", "offset", "start")
-    first = True  # before all other body filters: offsets are those of the unchanged body
+    first = True
 
     def __init__(self, start: int, end: int, offset: int = 0) -> None:
         """`offset`: where in the whole the body begins that goes by."""
@@ -145,7 +145,7 @@ class SinglePart:
         return found
 
 
-class MultiPart:
+class MultiPart(BodyFilter):
     """Puts several parts together when all of the body is known."""
 
     __slots__ = ("end", "heads", "kept", "parts")

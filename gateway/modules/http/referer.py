@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import LOCATION, SERVER, Command, Directive, at_least
@@ -93,12 +93,12 @@ def _matches(request: Request, patterns: list[Regex] | None, text: bytes) -> boo
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    referers: Any = setting(None)
+    referers: Referers | None = setting(None)
 
     def merge(self, outer: LocationConf | None, nameless: bool = False) -> None:
         own = self.referers is not UNSET
         Conf.merge(self, outer, nameless)
-        if own and outer is not None and outer.referers is not None:
+        if own and outer is not None and outer.referers is not None and self.referers is not None:
             # the names are this block's alone; patterns are the outer block's where it has none
             if self.referers.patterns is None:
                 self.referers.patterns = outer.referers.patterns
@@ -110,7 +110,8 @@ def set_referers(conf: LocationConf, command: Command) -> None:
     """valid_referers none | blocked | server_names | name[/path] | ~pattern …"""
     if conf.referers is UNSET:
         conf.referers = Referers()
-    referers: Referers = conf.referers
+    referers = conf.referers
+    assert referers is not None
     for word in command.args:
         if not word:
             command.fail(f'invalid referer "{word}"')

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, Directive, string, take
@@ -18,6 +18,7 @@ from gateway.http.module import HttpModule
 from gateway.http.setters import template_setting
 
 if TYPE_CHECKING:
+    from gateway.core.template import Template
     from gateway.http.request import Request
 
 _MIXED: Final = '"secure_link_secret" cannot be mixed with "secure_link" and "secure_link_md5"'
@@ -30,9 +31,9 @@ _OLD: Final = re.compile(rb".[^/]*/([0-9A-Fa-f]{32})/(.+)", re.DOTALL)
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    link: Any = setting(None)
-    md5: Any = setting(None)
-    secret: Any = setting(None)  # the old way
+    link: Template | None = setting(None)
+    md5: Template | None = setting(None)
+    secret: str | None = setting(None)  # the old way
 
     def merge(self, outer: LocationConf | None, nameless: bool = False) -> None:
         if self.secret is not UNSET:

@@ -122,7 +122,7 @@ def filter_head(request: Request) -> BodyFilter | None:
     return Sequel(request, slices)
 
 
-class Sequel:
+class Sequel(BodyFilter):
     """The body filter of the request: behind the first part the others follow."""
 
     __slots__ = ("begun", "request", "slices")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, LIF, Directive, at_least, flag, size, take
@@ -33,10 +33,10 @@ class LocationConf(Conf):
     min_file_chunk: int = setting(1024)
     value_length: int = setting(255)
     last_modified: bool = setting(False)
-    types: Any = setting(HTML)
+    types: frozenset[bytes] = setting(HTML)
 
 
-class Includes:
+class Includes(BodyFilter):
     """The body filter of one document."""
 
     def __init__(self, request: Request, settings: LocationConf, shared: Shared) -> None:

@@ -100,14 +100,14 @@ class Table:
 
 @dataclass(slots=True)
 class MainConf(Conf):
-    table: Any = setting(None)
+    table: Table | None = setting(None)
     length: Any = setting(None)  # $request_length
 
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    server: Any = setting(None)
-    location: Any = setting(None)
+    server: Counts | None = setting(None)
+    location: Counts | None = setting(None)
 
 
 def set_zone(conf: LocationConf, command: Command) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, SERVER, Command, Directive, take
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class MainConf(Conf):
-    counters: Any = setting(None)
+    counters: Counters = setting(None)
 
 
 @dataclass(slots=True)

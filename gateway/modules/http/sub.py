@@ -30,10 +30,10 @@ _MOST: Final = 255
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    pairs: tuple[Any, ...] = setting(())
+    pairs: tuple[Pair, ...] = setting(())
     once: bool = setting(True)
     last_modified: bool = setting(False)
-    types: Any = setting(HTML)
+    types: frozenset[bytes] = setting(HTML)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def set_pair(conf: LocationConf, command: Command) -> None:
 Value = Callable[["Request"], bytes]
 
 
-class Substitution:
+class Substitution(BodyFilter):
     """The body filter of one response."""
 
     def __init__(self, request: Request, search: Search, values: Sequence[Value], *, once: bool) -> None:

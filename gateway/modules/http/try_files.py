@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import LOCATION, SERVER, Command, Directive, at_least
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    tries: Any = setting(None, inherit=False)
+    tries: Tries | None = setting(None, inherit=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ _CONNECTED: Final = _connected()
 class LocationConf(UpstreamConf):
     prefix: ClassVar[str] = "tunnel"
 
-    passing: Any = setting(None, inherit=False)  # what tunnel_pass said
+    passing: PassTarget | None = setting(None, inherit=False)  # what tunnel_pass said
 
     def _check_buffers(self) -> None:
         """There is one buffer each way, of any size."""

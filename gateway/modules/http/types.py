@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway._fast.cut import rest
 from gateway.config.conf import UNSET, Conf, setting
@@ -25,7 +25,7 @@ _DEFAULT: Final = {b"html": b"text/html", b"gif": b"image/gif", b"jpg": b"image/
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    types: Any = setting(factory=lambda: dict(_DEFAULT))
+    types: dict[bytes, bytes] = setting(factory=lambda: dict(_DEFAULT))
     default_type: str = setting("text/plain")
     default: bytes = b"text/plain"
 

@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway._fast import uri as uri_grammar
 from gateway.config import units
@@ -70,8 +70,8 @@ _sequence = Sequence()
 
 @dataclass(slots=True)
 class LocationConf(Conf):
-    enable: Any = setting(_OFF)
-    service: Any = setting(None)
+    enable: int = setting(_OFF)
+    service: int | None = setting(None)
     name: str = setting("uid")
     domain: str = setting("")
     path: str = setting("; path=/")

@@ -37,7 +37,7 @@ _KEY: Final = "zstd"
 @dataclass(slots=True)
 class LocationConf(Conf):
     enable: bool = setting(False)
-    types: Any = setting(HTML)
+    types: frozenset[bytes] = setting(HTML)
     level: int = setting(1)
     min_length: int = setting(20)
     buffers: tuple[int, int] = setting((32, 4096))

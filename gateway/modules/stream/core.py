@@ -31,6 +31,7 @@ from gateway.stream.module import StreamModule
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
+    from gateway.core.resolver import Resolver
     from gateway.stream.cycle import StreamCycle
     from gateway.stream.session import Session
 
@@ -39,8 +40,8 @@ _HOSTNAME: Final = socket.gethostname().lower().encode()
 
 @dataclass(slots=True)
 class ServerConf(Conf):
-    error_log: Any = setting(None)
-    resolver: Any = setting(None)
+    error_log: Log | None = setting(None)
+    resolver: Resolver | None = setting(None)
     resolver_timeout: float = setting(30.0)
     proxy_protocol_timeout: float = setting(30.0)
     tcp_nodelay: bool = setting(True)
@@ -51,7 +52,7 @@ class ServerConf(Conf):
 
 def set_error_log(conf: ServerConf, command: Command) -> None:
     """A block with an error_log of its own has only its own."""
-    if conf.error_log is UNSET:
+    if conf.error_log is UNSET or conf.error_log is None:
         conf.error_log = Log()
     conf.error_log.add(error_log.sink(command))
 

@@ -58,6 +58,7 @@ class DatagramRelay(Relay):
 
     kind = b"udp "
     session: DatagramSession
+    broken = False  # the kernel refused a datagram, or the peer answered that nobody is there
 
     async def _connect(self, peer: Peer, wake: Callable[[], object]) -> int:
         conf = self.conf
@@ -101,7 +102,7 @@ class DatagramRelay(Relay):
         return b", packets from/to client:%d/%d" % (self.requests, self.responses)
 
     def release(self) -> None:
-        self._close(Outcome.FAILED if getattr(self, "broken", False) else Outcome.OK)
+        self._close(Outcome.FAILED if self.broken else Outcome.OK)
 
     # -- datagrams both ways -------------------------------------------------------------------------------------
 

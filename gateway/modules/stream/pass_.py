@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway._fast.lane import sockaddr_text
 from gateway._fast.stream import Stream
@@ -33,7 +33,7 @@ _MAX_PASSES: Final = 10
 
 @dataclass(slots=True)
 class ServerConf(Conf):
-    target: Any = setting(None, inherit=False)  # an Address, or a Template
+    target: Address | Template | None = setting(None, inherit=False)  # an Address, or a Template
 
 
 def set_pass(conf: ServerConf, command: Command) -> None:

@@ -30,31 +30,34 @@ from gateway.upstream.exchange.tls_settings import TlsConf, tls_family
 from gateway.upstream.peers.address import parse_target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.config.errors import Where
     from gateway.stream.servers import Server
+    from gateway.upstream.exchange.conf import Local
 
 _WHERE: Final = Context.STREAM | Context.STREAM_SERVER
 
 
 @dataclass(slots=True)
 class ServerConf(Conf):
-    relaying: Any = setting(None, inherit=False)
+    relaying: Relaying | None = setting(None, inherit=False)
     connect_timeout: float = setting(60.0)
     timeout: float = setting(600.0)
     buffer_size: int = setting(16384)
     next_upstream: bool = setting(True)
     next_upstream_tries: int = setting(0)
     next_upstream_timeout: float = setting(0.0)
-    upload_rate: Any = setting(None)
-    download_rate: Any = setting(None)
+    upload_rate: Callable[[Any], int] | None = setting(None)
+    download_rate: Callable[[Any], int] | None = setting(None)
     proxy_protocol: int = setting(0)
     half_close: bool = setting(False)
     requests: int = setting(0)
-    responses: Any = setting(None)
+    responses: int | None = setting(None)
     socket_rcvbuf: int = setting(0)
     socket_sndbuf: int = setting(0)
     socket_keepalive: bool = setting(False)
-    local: Any = setting(None)
+    local: Local | None = setting(None)
     transparent: bool = setting(False)
     ssl: bool = setting(False)
     tls: TlsConf = setting(factory=TlsConf)

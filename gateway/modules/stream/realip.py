@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import Context, Directive, take
@@ -21,7 +21,7 @@ _BEFORE: Final = "realip"  # in session.state: the address that the connection h
 
 @dataclass(slots=True)
 class ServerConf(Conf):
-    proxies: list[Any] = setting(factory=list)
+    proxies: list[Network] = setting(factory=list)
 
 
 def plan(conf: ServerConf, server: Server) -> Contribution:

@@ -193,7 +193,7 @@ class Relay:
             attempt.connected = self.lane.now
             self._log_connected()
             self._recovered(self.peer)
-            if choice.notify and getattr(choice, "at_connect", False):
+            if choice.notify and choice.at_connect:
                 choice.head_came(attempt)
         return status
 
@@ -352,7 +352,7 @@ class Relay:
     def _first_byte(self, now: float) -> None:
         assert self.attempt is not None and self.choice is not None
         self.attempt.head_read = now
-        if self.choice.notify and not getattr(self.choice, "at_connect", False):
+        if self.choice.notify and not self.choice.at_connect:
             self.choice.head_came(self.attempt)
 
     def _is_over(self, up: Way, down: Way) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import Command, Context, Directive, take
@@ -21,7 +21,7 @@ _SEND_TIMEOUT_S: Final = 5.0
 
 @dataclass(slots=True)
 class ServerConf(Conf):
-    text: Any = setting(None, inherit=False)
+    text: Template | None = setting(None, inherit=False)
 
 
 def set_return(conf: ServerConf, command: Command) -> None:

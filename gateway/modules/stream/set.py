@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import Command, Context, Directive, take
@@ -12,13 +12,15 @@ from gateway.stream.module import NOTHING, Contribution, Phase, Result, StreamMo
 from gateway.stream.setters import cycle_of, template
 
 if TYPE_CHECKING:
+    from gateway.core.template import Template
+    from gateway.core.variables import Variable
     from gateway.stream.servers import Server
     from gateway.stream.session import Session
 
 
 @dataclass(slots=True)
 class ServerConf(Conf):
-    values: list[Any] = setting(factory=list, inherit=False)  # (variable, template), in their order
+    values: list[tuple[Variable, Template]] = setting(factory=list, inherit=False)  # in their order
 
 
 def _empty(session: Session) -> bytes:

@@ -28,7 +28,7 @@ _WHERE: Final = Context.STREAM | Context.STREAM_SERVER
 @dataclass(slots=True)
 class ServerConf(TlsConf):
     handshake_timeout: float = setting(60.0)
-    alpn: tuple[Any, ...] = setting(())
+    alpn: tuple[bytes, ...] = setting(())
 
 
 def set_alpn(conf: Any, command: Command) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.conf import Conf, setting
 from gateway.http.setters import holds
@@ -51,20 +51,20 @@ class CacheUse:
 class CacheConf(Conf):
     """Times are seconds."""
 
-    cache: Any = setting(None)  # CacheUse; None: off
-    cache_key: Any = setting(None)
-    cache_valid: tuple[Any, ...] = setting(())  # (status or ANY, seconds)
-    cache_methods: frozenset[Any] = setting(frozenset())
+    cache: CacheUse | None = setting(None)  # CacheUse; None: off
+    cache_key: Template | None = setting(None)
+    cache_valid: tuple[tuple[int, int], ...] = setting(())  # (status or ANY, seconds)
+    cache_methods: frozenset[bytes] = setting(frozenset())
     cache_min_uses: int = setting(1)
-    cache_bypass: tuple[Any, ...] = setting(())
-    no_cache: tuple[Any, ...] = setting(())
+    cache_bypass: tuple[Template, ...] = setting(())
+    no_cache: tuple[Template, ...] = setting(())
     cache_use_stale: int = setting(int(Condition.OFF))
     cache_revalidate: bool = setting(False)
     cache_background_update: bool = setting(False)
     cache_lock: bool = setting(False)
     cache_lock_age: float = setting(5.0)
     cache_lock_timeout: float = setting(5.0)
-    cache_max_range_offset: Any = setting(_FOR_EVER)
+    cache_max_range_offset: int = setting(_FOR_EVER)
     cache_convert_head: bool = setting(False)  # True in proxy
 
     def settle_cache(self) -> None:
@@ -79,7 +79,7 @@ class CacheConf(Conf):
         """How long an answer of this status is good that does not say so itself; 0: it is not kept."""
         for wanted, seconds in self.cache_valid:
             if wanted in (ANY, status):
-                return seconds  # type: ignore[no-any-return]
+                return seconds
         return 0
 
     def bypasses(self, request: Request) -> bool:

@@ -142,6 +142,7 @@ class CachingExchange(Exchange):
             if request.method not in conf.cache_methods:
                 return _ASK
             try:
+                assert conf.cache is not None
                 cache = conf.cache.find(request)
             except LookupError as error:
                 request.log("error", b'cache "%b" not found' % error.args[0])

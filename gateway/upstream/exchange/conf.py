@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.errors import ConfigError, Where
@@ -16,7 +16,9 @@ from gateway.upstream.exchange.tls_settings import TlsConf
 from gateway.upstream.peers.address import Address, parse_local
 
 if TYPE_CHECKING:
+    from gateway.core.temp_files import TempPath
     from gateway.http.request import Request
+    from gateway.http.setters import Number
 
 _PAGE: Final = resource.getpagesize()  # of which nginx makes its buffers
 _GIB: Final = 1 << 30
@@ -43,6 +45,14 @@ class Local:
         return address
 
 
+class Passing(Protocol):
+    """What all that a `*_pass` says have in common."""
+
+    @property
+    def secure(self) -> object:
+        """Whether its target is, or may be, spoken to over TLS."""
+
+
 @dataclass(slots=True)
 class UpstreamConf(CacheConf):
     """Times are seconds, sizes bytes. A subclass sets `prefix` and `default_hidden`."""
@@ -65,6 +75,7 @@ class UpstreamConf(CacheConf):
         b"x-accel-charset",
     )
 
+    passing: Passing | None = setting(None, inherit=False)  # what `*_pass` said; a subclass says of which kind it is
     connect_timeout: float = setting(60.0)
     send_timeout: float = setting(60.0)
     read_timeout: float = setting(60.0)
@@ -75,13 +86,13 @@ class UpstreamConf(CacheConf):
     busy_buffers_size: int = setting(-1)
     temp_file_write_size: int = setting(-1)
     max_temp_file_size: int = setting(_GIB)
-    temp_path: Any = setting(None)
-    limit_rate: Any = setting(None)
+    temp_path: TempPath = setting(None)
+    limit_rate: Number | None = setting(None)
     ignore_client_abort: bool = setting(False)
     intercept_errors: bool = setting(False)
     ignore_headers: int = setting(0)
-    hide_headers: tuple[Any, ...] = setting(())
-    pass_headers: tuple[Any, ...] = setting(())
+    hide_headers: tuple[bytes, ...] = setting(())
+    pass_headers: tuple[bytes, ...] = setting(())
     next_upstream: int = setting(int(Condition.ERROR | Condition.TIMEOUT))
     next_upstream_tries: int = setting(0)
     next_upstream_timeout: float = setting(0.0)
@@ -89,7 +100,7 @@ class UpstreamConf(CacheConf):
     pass_request_body: bool = setting(True)
     pass_trailers: bool = setting(False)
     force_ranges: bool = setting(False)
-    local: Any = setting(None)
+    local: Local | None = setting(None)
     transparent: bool = setting(False)
     socket_keepalive: bool = setting(False)
     socket_rcvbuf: int = setting(0)
@@ -142,7 +153,7 @@ class UpstreamConf(CacheConf):
             name for name in (*self.default_hidden, *(name.lower() for name in self.hide_headers)) if name not in shown
         )
         self.hot = ExchangeSettings(self)
-        if getattr(getattr(self, "passing", None), "secure", False):
+        if self.passing is not None and self.passing.secure:
             self.client_tls = self.tls.offering(self.protocols()).client(self.prefix, self.places)
 
     def protocols(self) -> tuple[bytes, ...]:

@@ -448,7 +448,7 @@ class Exchange(PeerTry):
         return rest, False
 
     def warn_excess(self) -> None:
-        words = getattr(self.reader, "excess_words", None)
+        words = None if self.reader is None else self.reader.excess_words
         self.log("warn", words or b'upstream sent more data than specified in "Content-Length" header')
 
     def finish(self, pieces: list[Any]) -> Result:

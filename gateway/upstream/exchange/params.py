@@ -18,6 +18,7 @@ from gateway.upstream.cache import preconditions
 from gateway.upstream.exchange.conf import UpstreamConf
 
 if TYPE_CHECKING:
+    from gateway.core.template import Template
     from gateway.http.locations import Location
     from gateway.http.module import HttpModule
     from gateway.protocol.params import Param
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ParamsConf(UpstreamConf):
-    passing: Any = setting(None, inherit=False)  # what *_pass said
-    params: tuple[Any, ...] = setting(())  # (name, Template, if_not_empty)
+    passing: PassTarget | None = setting(None, inherit=False)  # what *_pass said
+    params: tuple[tuple[bytes, Template, bool], ...] = setting(())  # (name, Template, if_not_empty)
 
 
 def add_param(conf: ParamsConf, command: Command) -> None:

@@ -278,7 +278,7 @@ class PeerTry(Watcher):
         """Begin a new connection; False, with the failure, where not even that can be done."""
         conf = self.conf
         settings = self.settings
-        local = conf.local(self.request) if settings.local is not None else None
+        local = settings.local(self.request) if settings.local is not None else None
         sockaddr = peer.sockaddr
         try:
             if local is None:

@@ -317,7 +317,7 @@ async def _run_buffered(exchange: Exchange, rest: bytes, kept: Kept | None) -> R
         held.add(rest[at : at + most])
     if source.reader.done:
         return held.finish()
-    prompt: bool = getattr(source.reader, "prompt", False)
+    prompt = source.reader.prompt
     output = request.output
     while True:
         exchange.pass_on_body()

@@ -37,7 +37,7 @@ class ClientTls:
                 raise TlsError(f'no "{prefix}_ssl_certificate_key" is defined for certificate "{text}"')
             self.varying = certificate.constant is None or key.constant is None
             if not self.varying:
-                names = [complete(_text(one.constant), settings.conf_prefix) for one in (certificate, key)]
+                names = [complete(_text(one.constant or b""), settings.conf_prefix) for one in (certificate, key)]
                 context.use(objects.chain(names[0]), objects.key(names[1], settings.passwords))
         if settings.verify:
             if not settings.trusted_certificate:
@@ -66,6 +66,7 @@ class ClientTls:
         """What this request, or session, adds to the context's. Errors: TlsError."""
         settings = self.settings
         if self.varying:
+            assert settings.certificate is not None and settings.certificate_key is not None
             certificate = settings.certificate(request)
             if certificate:
                 names = [

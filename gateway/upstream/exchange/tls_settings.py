@@ -32,6 +32,10 @@ from gateway.http.setters import template, template_setting
 from gateway.upstream.exchange.rewriting import constant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.core.template import Template
+    from gateway.core.tls_objects import ObjectCache
     from gateway.upstream.exchange.tls import ClientTls
 
 
@@ -41,18 +45,18 @@ class TlsConf(Conf):
 
     protocols: int = setting(0)  # 0: the usual ones
     ciphers: str = setting("DEFAULT")
-    name: Any = setting(None)  # Template; None: the host of the `*_pass`
+    name: Template | None = setting(None)  # Template; None: the host of the `*_pass`
     server_name: bool = setting(False)
     verify: bool = setting(False)
     verify_depth: int = setting(1)
     trusted_certificate: str = setting("")
     crl: str = setting("")
-    certificate: Any = setting(None)  # Template, so is the key
-    certificate_key: Any = setting(None)
-    certificate_cache: Any = setting(None)  # a tls_objects.ObjectCache
-    conf_commands: tuple[Any, ...] = setting(())
-    alpn: tuple[Any, ...] = setting(())  # Templates
-    passwords: tuple[Any, ...] = setting(())
+    certificate: Template | None = setting(None)  # Template, so is the key
+    certificate_key: Template | None = setting(None)
+    certificate_cache: ObjectCache | None = setting(None)  # a tls_objects.ObjectCache
+    conf_commands: tuple[tuple[str, str], ...] = setting(())
+    alpn: tuple[Callable[[Any], bytes], ...] = setting(())  # Templates
+    passwords: tuple[bytes, ...] = setting(())
     session_reuse: bool = setting(True)
     # made when a `*_pass` needs it
     made: Any = None

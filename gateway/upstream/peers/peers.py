@@ -288,6 +288,8 @@ class Choice:
     nginx compares them. `tries` says how many attempts are left.
     """
 
+    at_connect = False  # of sessions: head_came is for the moment when the peer is connected
+
     def __init__(self, group: Group) -> None:
         self.notify: bool = False  # whether the balancer wants to know when a response's head is there (head_came)
         if group.lock is not None:
