@@ -85,7 +85,7 @@ class Http2Client:
         """One read, and what it means."""
         data = b""
         with contextlib.suppress(trio.BrokenResourceError):
-            data = await self.stream.receive_some()
+            data = bytes(await self.stream.receive_some())
         if not data:
             self.closed = True
             return
@@ -121,7 +121,7 @@ class Http2Client:
         elif isinstance(event, h2.events.StreamReset):
             answer.reset = int(event.error_code)
 
-    async def until(self, condition: Callable[[], object]) -> None:
+    async def until(self, condition: Callable[..., object]) -> None:
         with trio.fail_after(10):
             while not condition():
                 assert not self.closed, "the server has closed the connection"

@@ -49,7 +49,7 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-async def until(condition: Callable[[], object], seconds: float = 5) -> None:
+async def until(condition: Callable[..., object], seconds: float = 5) -> None:
     """Wait for a condition that the lane brings about; under autojump_clock use trio.sleep instead."""
     with trio.fail_after(seconds):
         while not condition():

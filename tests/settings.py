@@ -11,7 +11,7 @@ from gateway.config.conf import UNSET, Conf
 
 
 @functools.cache
-def annotations(kind: type[Conf]) -> dict[str, tuple[type, ...]]:
+def kinds_of(kind: type[Conf]) -> dict[str, tuple[type, ...]]:
     """The classes that each setting may be of; an annotation of anything else is left to mypy."""
     found = {}
     for name, *_ in kind.settings():
@@ -42,7 +42,8 @@ def lies(confs: Iterable[Conf]) -> list[str]:
     """The settings that are not what they are said to be."""
     found = []
     for conf in confs:
-        for name, classes in annotations(type(conf)).items():
+        kind: Any = type(conf)
+        for name, classes in kinds_of(kind).items():
             value = getattr(conf, name)
             fits = value is UNSET or (isinstance(value, classes) and (type(value) is not bool or bool in classes))
             if not fits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable
 
 import pytest
 import trio
@@ -15,9 +16,9 @@ from gateway.core.transport import pack_tcp
 from tests.lanes import running
 
 
-async def until(condition: object) -> None:
+async def until(condition: Callable[[], object]) -> None:
     with trio.fail_after(2):
-        while not condition():  # type: ignore[operator]
+        while not condition():
             await trio.sleep(0.005)
 
 
@@ -27,10 +28,11 @@ async def test_there_and_back(family: int, host: str) -> None:
     server.bind((host, 0))
     port = server.getsockname()[1]
     seen: list[tuple[bytes, bytes, bytes | None]] = []
+    failed: list[int] = []
     back: list[bytes] = []
     async with running() as lane:
-        listening = Datagrams(lane, server.fileno(), lambda *found: seen.append(found), seen.append, shared=True)
-        client = open_datagrams(lane, pack_tcp(host, port), lambda data, *_: back.append(data), back.append)
+        listening = Datagrams(lane, server.fileno(), lambda *found: seen.append(found), failed.append, shared=True)
+        client = open_datagrams(lane, pack_tcp(host, port), lambda data, *_: back.append(data), failed.append)
         assert client.send(b"one") == 0
         assert client.send(b"") == 0
         assert client.send(b"x" * 30_000) == 0
@@ -53,8 +55,9 @@ async def test_a_wildcard_socket_knows_where_a_datagram_was_sent_to() -> None:
     server.setsockopt(socket.IPPROTO_IP, 8, 1)
     port = server.getsockname()[1]
     seen: list[tuple[bytes, bytes, bytes | None]] = []
+    failed: list[int] = []
     async with running() as lane:
-        listening = Datagrams(lane, server.fileno(), lambda *found: seen.append(found), seen.append, shared=True)
+        listening = Datagrams(lane, server.fileno(), lambda *found: seen.append(found), failed.append, shared=True)
         client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         client.bind(("127.0.0.1", 0))
         client.sendto(b"a", ("127.0.0.2", port))
@@ -73,8 +76,9 @@ async def test_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     one.setblocking(False)
     seen: list[bytes] = []
+    failed: list[int] = []
     async with running() as lane:
-        source = Datagrams(lane, one.detach(), lambda data, *_: seen.append(data), seen.append)
+        source = Datagrams(lane, one.detach(), lambda data, *_: seen.append(data), failed.append)
         source.pause()
         other.send(b"later")
         await trio.sleep(0.05)

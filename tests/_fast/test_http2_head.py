@@ -58,9 +58,9 @@ def test_the_same_as_http1(path: str, fields: Fields) -> None:
     assert two.fields() == one.fields()
     for name in ("uri", "args", "exten", "target", "hostname", "port", "host", "user_agent", "referer", "method"):
         assert getattr(two, name) == getattr(one, name), name
-    for name, _ in fields:
-        assert two.get(name) == one.get(name)
-        assert two.variable(name.replace(b"-", b"_")) == one.variable(name.replace(b"-", b"_"))
+    for key, _ in fields:
+        assert two.get(key) == one.get(key)
+        assert two.variable(key.replace(b"-", b"_")) == one.variable(key.replace(b"-", b"_"))
 
 
 def test_what_is_different() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +25,9 @@ def test_timers_fire_in_order_and_cancelled_ones_do_not(plan: list[tuple[int, bo
     clock = Clock()
     lane = Lane(clock)
     fired: list[int] = []
-    timers: list[Timer] = [lane.call_later(delay, lambda n=n: fired.append(n)) for n, (delay, _) in enumerate(plan)]
+    timers: list[Timer] = [
+        lane.call_later(delay, functools.partial(fired.append, n)) for n, (delay, _) in enumerate(plan)
+    ]
     for timer, (_, cancel) in zip(timers, plan, strict=True):
         if cancel:
             timer.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,8 @@ def test_what_is_known_of_a_connection() -> None:
 
 
 def test_sessions_go_on() -> None:
-    context, given = certificates.client(), []
+    context = certificates.client()
+    given: list[Any] = []
     from gateway._fast import tls_callbacks
 
     tls_callbacks.hand_out_sessions(context)

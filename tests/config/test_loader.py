@@ -127,11 +127,12 @@ def test_every_context_of_the_table_has_a_name() -> None:
 def test_the_statement_that_holds_is_the_innermost_blocks() -> None:
     loader, _ = load("user me;\nhttp {\n root a;\n server {\n root b; etag off; }\n server { } }")
     first, second = loader.parts.get(SCOPES)["server"]
-    assert str(first.set_by("root").where) == "nginx.conf:5"
-    assert str(second.set_by("root").where) == "nginx.conf:3"
-    assert str(second.set_by("user").where) == "nginx.conf:1"
+    for scope, name, line in ((first, "root", 5), (second, "root", 3), (second, "user", 1)):
+        by = scope.set_by(name)
+        assert by is not None and str(by.where) == f"nginx.conf:{line}"
     assert second.set_by("etag") is None
-    assert first.set_by("alias", "etag").args == ["off"]
+    by = first.set_by("alias", "etag")
+    assert by is not None and by.args == ["off"]
 
 
 def gathered(text: str) -> list[str]:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import uwsgi  # type: ignore[import-not-found]  # uWSGI's own, there when it runs
+import uwsgi  # uWSGI's own, there when it runs
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:

@@ -34,7 +34,11 @@ def test_reopen_flushes_to_the_old_file(tmp_path: Path) -> None:
     files = OpenFiles()
     file = files.add(str(tmp_path / "a"))
     files.open()
-    file.flush = lambda: os.write(file.fd, b"buffered\n")
+
+    def flush() -> None:
+        os.write(file.fd, b"buffered\n")
+
+    file.flush = flush
     (tmp_path / "a").rename(tmp_path / "a.1")
     files.reopen(None, pytest.fail)
     files.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.pieces import FileSlice, data_of, total
+from gateway.core.pieces import FileSlice, Piece, data_of, total
 
 
 def test_what_pieces_stand_for(tmp_path: Path) -> None:
@@ -13,7 +13,7 @@ def test_what_pieces_stand_for(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(content)
     fd = os.open(tmp_path / "file", os.O_RDONLY)
     try:
-        pieces = [b"before ", FileSlice(fd, 10, 150_000), b"", FileSlice(fd, 199_999, 1)]
+        pieces: list[Piece] = [b"before ", FileSlice(fd, 10, 150_000), b"", FileSlice(fd, 199_999, 1)]
         parts = list(data_of(pieces))
         assert b"".join(parts) == b"before " + content[10:150_010] + content[-1:]
         assert max(map(len, parts)) <= 65536

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from gateway._fast.errors import TlsError
-from gateway.core import tls_sessions
 from gateway.core.tls_sessions import FileTickets, SessionCache, SharedTickets, read_ticket_key
 from gateway.core.zones import Zone
 
@@ -53,7 +53,7 @@ def test_the_next_cycle_goes_on_with_it() -> None:
 def test_keys_rotate(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key seals for about as long as a session lasts, and opens for as long again, in every worker."""
     now = 1000.0
-    monkeypatch.setattr(tls_sessions.time, "time", lambda: now)
+    monkeypatch.setattr(time, "time", lambda: now)
     shared = cache()
     one, other = SharedTickets(shared, 300), SharedTickets(shared, 300)
     first = one.current()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -52,6 +53,7 @@ async def test_empty_lines_before_a_request_are_not_kept() -> None:
             for _ in range(50):
                 await stream.send_all(b"\r\n" * 500)
                 await trio.sleep(0.001)
+            connection: Any
             (connection,) = engine.worker.connections
             assert len(connection.buffer) < 1000
             await stream.send_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")

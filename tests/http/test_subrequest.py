@@ -163,6 +163,7 @@ async def test_a_clone_begins_at_the_content_handler(tmp_path: Path) -> None:
                 made = clone(request)
                 assert made is not None and made.background
                 return int(request.respond(200, b"done") or OK)
+            assert request.parent is not None
             assert request.plan is request.parent.plan and request.captures is request.parent.captures
             request.send_head()
             return OK

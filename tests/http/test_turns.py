@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,7 @@ async def test_requests_without_end_in_one_segment() -> None:
     async with serving('server { keepalive_requests 1000000; location / { return 200 ""; } }') as engine:
         client = engine.connect()
         with flooding(client.socket.fileno(), b"", b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"):
+            connection: Any
             (connection,) = engine.worker.connections
             rounds = Rounds(engine.worker.lane, lambda: connection.requests)
             read = 0

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from gateway.config.errors import ConfigError
-from gateway.modules import core
 from tests.modules.loading import load_text
 from tests.process.memory_log import memory_log
 
@@ -78,7 +77,7 @@ def test_user(tmp_path: Path) -> None:
 
 
 def test_user_without_root_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     log, lines = memory_log()
     assert load_text(tmp_path, "user nobody; events { }", log=log).core.user is None
     assert lines == [

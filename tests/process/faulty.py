@@ -14,6 +14,6 @@ def _wrong(*_: Any) -> Any:
 
 
 if __name__ == "__main__":
-    handshake.Handshake.go_on = _wrong  # type: ignore[method-assign]
-    session.Session._phases = _wrong  # type: ignore[method-assign]
+    handshake.Handshake.go_on = _wrong  # type: ignore[method-assign, assignment]
+    session.Session._phases = _wrong  # type: ignore[method-assign, assignment]
     raise SystemExit(cli.main())

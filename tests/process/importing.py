@@ -25,7 +25,7 @@ class Witness:
 
 
 def _watch() -> None:
-    sys.meta_path.insert(0, Witness)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Witness)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def free_port() -> int:
         return port
 
 
-def until(condition: Callable[[], Any], what: str, limit_s: float = 15.0) -> Any:
+def until(condition: Callable[..., Any], what: str, limit_s: float = 15.0) -> Any:
     """The condition's first true value; a failure names what was waited for."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:

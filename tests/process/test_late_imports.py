@@ -9,6 +9,7 @@ import socket
 import ssl
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_of_a_worker_that_does_a_bit_of_everything(tmp_path: Path) -> None:
     (tmp_path / "ssi" / "x").write_text('<!--# include virtual="/file" --> \xc3\xa9')
     (tmp_path / "passwords").write_text("a:$apr1$abc$9tJ.jXpkYdUgUzFJAfI2j0\nb:$6$abc$x\n")
     names = ("plain", "tls", "stream", "none")
-    values = {**dict(zip(names, [free_port() for _ in names], strict=True)), "folder": tmp_path}
+    values: dict[str, Any] = {**dict(zip(names, [free_port() for _ in names], strict=True)), "folder": tmp_path}
     values["user"] = "user root;" if os.geteuid() == 0 else ""
     (tmp_path / "nginx.conf").write_text(CONF % values)
     with Running(tmp_path, IMPORTING) as running:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_a_prefix_is_searched_for_its_own(tmp_path: Path) -> None:
 
 
 def test_pid_files_of_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     one = resolve(prefix="/srv/one", conf_file="nginx.conf").default_pid
     two = resolve(prefix="/srv/two", conf_file="nginx.conf").default_pid
@@ -64,5 +65,5 @@ def test_pid_files_of_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert one != two
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     assert resolve(prefix="/srv/one", conf_file="nginx.conf").default_pid == "/srv/one/gateway.pid"
-    monkeypatch.setattr(module.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert resolve(prefix="/srv/one", conf_file="nginx.conf").default_pid == "/run/gateway.pid"

@@ -12,7 +12,12 @@ from gateway.protocol import http2_frames as wire
 def test_numbers_are_those_of_the_rfc() -> None:
     for code in h2.errors.ErrorCodes:
         assert getattr(wire, code.name, code.value) == code.value
-    kinds = (hyperframe.DataFrame, hyperframe.HeadersFrame, hyperframe.RstStreamFrame, hyperframe.SettingsFrame)
+    kinds: tuple[type[hyperframe.Frame], ...] = (
+        hyperframe.DataFrame,
+        hyperframe.HeadersFrame,
+        hyperframe.RstStreamFrame,
+        hyperframe.SettingsFrame,
+    )
     assert [kind.type for kind in kinds] == [wire.DATA, wire.HEADERS, wire.RST_STREAM, wire.SETTINGS]
     kinds = (hyperframe.PingFrame, hyperframe.GoAwayFrame, hyperframe.WindowUpdateFrame, hyperframe.ContinuationFrame)
     assert [kind.type for kind in kinds] == [wire.PING, wire.GOAWAY, wire.WINDOW_UPDATE, wire.CONTINUATION]

@@ -42,6 +42,7 @@ def test_params_come_before_fields_and_take_their_place() -> None:
     assert params.pairs(b"GET", FIELDS) == wanted
     lines = b"".join(b"%b: %b\r\n" % field for field in FIELDS)
     head = parse_head(b"GET / HTTP/1.1\r\n" + lines + b"\r\n", 0, HeadLimits())
+    assert head is not None
     assert params.pairs(b"GET", head) == wanted
 
 

@@ -72,7 +72,9 @@ def load(text: str) -> tuple[list[Any], OwnCycle]:
     )
     loader = Loader([blocks, module])
     loader.walk(parse(text, "x.conf").statements, Scope(Context.MAIN))
-    return seen, loader.parts.get(BLOCKS)["stream"]
+    cycle = loader.parts.get(BLOCKS)["stream"]
+    assert isinstance(cycle, OwnCycle)
+    return seen, cycle
 
 
 def test_each_step_finds_what_the_one_before_has_made() -> None:

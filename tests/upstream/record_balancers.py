@@ -121,7 +121,7 @@ def main() -> None:
                     time.sleep(0.05)
             results = {}
             for name, case in CASES.items():
-                requests = (
+                requests: list[tuple[str, dict[str, str]]] = (
                     [(key, {}) for key in case.get("keys", [])]
                     or [("/", {"X-Client": client}) for client in case.get("clients", [])]
                     or [("/", {"X-Route": route}) for route in case.get("routes", [])]

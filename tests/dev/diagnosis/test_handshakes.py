@@ -29,8 +29,8 @@ async def test_a_peer_without_tls(data: bytes, tmp_path: Path) -> None:
 
 
 class Named(Failure):
-    family = "proxy"  # type: ignore[assignment]
-    peer = "a:1"  # type: ignore[assignment]
+    family = "proxy"
+    peer = "a:1"
 
     def __init__(self, message: bytes) -> None:
         self.message = message

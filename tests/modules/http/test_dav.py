@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def conf(tmp_path: Path) -> str:
     return CONF % ((tmp_path,) * 3)
 
 
-async def ask(engine: Engine, method: str, target: str, body: bytes = b"", **fields: str) -> Reply:
+async def ask(engine: Engine, method: str, target: str, body: bytes = b"", **fields: Any) -> Reply:
     return await engine.request(method, target, {key.capitalize(): value for key, value in fields.items()}, body)
 
 
@@ -53,7 +54,7 @@ async def test_put(conf: str, tmp_path: Path) -> None:
         head = b"PUT /c HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
         assert (await engine.raw(head + b"3\r\nabc\r\n0\r\n\r\n")).startswith(b"HTTP/1.1 201 ")
         assert (tmp_path / "root" / "c").read_text() == "abc"
-        assert (await ask(engine, "PUT", "/empty", **{"content-length": "0"})).status == 201
+        assert (await ask(engine, "PUT", "/empty", b"", **{"content-length": "0"})).status == 201
         assert (tmp_path / "root" / "empty").read_bytes() == b""
         assert os.listdir(tmp_path / "temp") == []
         assert not [line for line in engine.log.lines if "buffered" in line]
@@ -170,7 +171,7 @@ async def test_copy_refused(
     conf: str, tmp_path: Path, method: str, target: str, fields: dict[str, str], status: int
 ) -> None:
     async with serving(conf) as engine:
-        assert (await ask(engine, method, target, **fields)).status == status
+        assert (await ask(engine, method, target, b"", **fields)).status == status
     assert (tmp_path / "outside").read_text() == "outside"
     assert (tmp_path / "root" / "folder" / "one").read_text() == "root/folder/one"
 

@@ -23,6 +23,7 @@ def destinations(log: Log) -> list[tuple[Any, int]]:
 
 
 def location_log(loaded: Loaded, *path: int) -> Log:
+    assert loaded.http is not None
     location = loaded.http.servers[0].root
     for index in path:
         location = location.children[index]

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway._fast.search import Search
 from gateway.config.errors import ConfigError
 from gateway.core.pieces import Inserted
-from gateway.modules.http.sub import Search, Substitution
+from gateway.modules.http.sub import Substitution
 from tests.engine import load_http, serving
 
 

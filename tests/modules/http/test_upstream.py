@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.engine import load_http, serving
 from tests.fakes import answer, close_at_once, farm
 
 
-def servers(lines: str) -> list[object]:
+def servers(lines: str) -> Any:
     return load_http(f"upstream u {{ {lines} }} server {{ listen 127.0.0.1:8080; }}").upstreams.all[0].servers
 
 
@@ -19,9 +20,9 @@ def test_parameters() -> None:
         "server 127.0.0.1:81 weight=5 max_conns=7 max_fails=3 fail_timeout=1m; server 127.0.0.2 backup down;"
         "server unix:/x drain route=r;"
     )
-    assert (one.weight, one.max_conns, one.max_fails, one.fail_timeout) == (5, 7, 3, 60)  # type: ignore[attr-defined]
-    assert two.backup and two.down and two.addresses[0].name == b"127.0.0.2:80"  # type: ignore[attr-defined]
-    assert three.down == DRAINING and three.route == b"r"  # type: ignore[attr-defined]
+    assert (one.weight, one.max_conns, one.max_fails, one.fail_timeout) == (5, 7, 3, 60)
+    assert two.backup and two.down and two.addresses[0].name == b"127.0.0.2:80"
+    assert three.down == DRAINING and three.route == b"r"
 
 
 @pytest.mark.parametrize(

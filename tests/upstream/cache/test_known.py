@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway._fast.files import open_path
 from gateway.upstream.cache import known
 from tests.http_peers import Heard, answering
 from tests.upstream.cache.caching import Time, cache_of, cached, files, in_turn, page, state
@@ -20,8 +21,7 @@ async def test_from_the_third_time_on(tmp_path: Path, monkeypatch: pytest.Monkey
 
     from gateway.upstream.cache import entry
 
-    real = entry.open_path
-    monkeypatch.setattr(entry, "open_path", lambda path: noting(path, real))
+    monkeypatch.setattr(entry, "open_path", lambda path: noting(path, open_path))
     async with cached(answering(page(b"X-A: 1", b"Accept-Ranges: bytes")), tmp_path) as engine:
         await engine.get("/")
         opened.clear()

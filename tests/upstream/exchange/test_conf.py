@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -48,10 +48,10 @@ def test_sizes_follow_the_buffers_of_this_block() -> None:
         ({"max_temp_file_size": 1}, '"uwsgi_max_temp_file_size" must be equal to zero to disable'),
     ],
 )
-def test_sizes_that_do_not_fit(settings: dict[str, object], words: str) -> None:
+def test_sizes_that_do_not_fit(settings: dict[str, Any], words: str) -> None:
     (name,) = settings
     with pytest.raises(ConfigError) as caught:
-        merged(**settings, places={name: Where("a.conf", 3)})
+        merged(None, **settings, places={name: Where("a.conf", 3)})
     assert words in str(caught.value) and str(caught.value).endswith(" in a.conf:3")
 
 

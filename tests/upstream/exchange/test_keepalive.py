@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 import trio
@@ -70,7 +71,8 @@ async def test_limits(lane: Lane) -> None:
 
 
 async def test_a_close_while_idle_is_noticed(lane: Lane) -> None:
-    for ending in (lambda s: s.close(), lambda s: s.send(b"unasked")):
+    endings: tuple[Callable[[Any], object], ...] = (lambda s: s.close(), lambda s: s.send(b"unasked"))
+    for ending in endings:
         cache = Keepalive()
         one, theirs = connection(lane)
         assert cache.give(one, None, lane.now)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -216,6 +217,7 @@ async def test_states(tmp_path: Path) -> None:
     async with one(answer(SIZED), tmp_path, f"set $s {states};") as engine:
         client = await ask(engine)
         await trio.sleep(0.05)
+        connection: Any
         (connection,) = engine.worker.connections
         request = connection.request
         assert request is not None

@@ -125,7 +125,8 @@ def test_forced_ranges() -> None:
 def test_controls() -> None:
     head, request = read(b"X-Accel-Limit-Rate: 100\nX-Accel-Charset: koi8-r\nX-Accel-Buffering: NO")
     head.apply_controls(request, 0)  # type: ignore[arg-type]
-    assert (request.limit_rate, request.response.override_charset, head.buffering) == (100, b"koi8-r", b"no")
+    found: Any = request.limit_rate, request.response.override_charset, head.buffering
+    assert found == (100, b"koi8-r", b"no")
     head, request = read(b"X-Accel-Limit-Rate: x")
     head.apply_controls(request, 0)  # type: ignore[arg-type]
     assert request.limit_rate is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -93,7 +94,8 @@ async def test_uwsgi_over_tls(check: str, tmp_path: Path) -> None:
         (listener,) = await trio.open_ssl_over_tcp_listeners(
             0, certificates.server_context(), host="127.0.0.1", https_compatible=True
         )
-        port = listener.transport_listener.socket.getsockname()[1]
+        transport: Any = listener.transport_listener
+        port = transport.socket.getsockname()[1]
         nursery.start_soon(trio.serve_listeners, app, [listener])
         text = conf(port, f"uwsgi_pass suwsgi://u; uwsgi_param A b; health_check interval=10ms {check};")
         async with serving(text) as engine:
