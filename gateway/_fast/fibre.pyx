@@ -257,10 +257,6 @@ cdef class Fibre(Due):
     def done(self):
         return self.state == DONE
 
-    @property
-    def is_cancelled(self):
-        return self.cancelled
-
     def wake(self):
         """End the park() of this fibre; when it is not in one, the next park() returns at once."""
         if self.state != DONE:

@@ -72,9 +72,6 @@ cdef class Poller(Loop):
     def epoll_fd(self):
         return self.epoll
 
-    def has_stream(self, int fd):
-        return 0 <= fd < self.slot_room and self.slots[fd].source != NULL
-
     cdef int register(self, Source source, int fd, uint32_t events) except -1:
         cdef epoll_event event
         cdef Slot* grown

@@ -102,12 +102,6 @@ def normalize(target: bytes, merge_slashes: bool = True, empty_path: bool = Fals
     return path, args, path[ext:] if ext else b""
 
 
-def check_target(target: bytes) -> bool:
-    """Whether a URI that came without a request line (:path, X-Accel-Redirect) has nginx's grammar."""
-    return target[:1] == b"/" and not target.translate(None, _NOT_CONTROL)
-
-
-_NOT_CONTROL = bytes(c for c in range(0x21, 256) if c != 0x7F)
 _CONTROL = bytes([*range(0x21), 0x7F])
 _HIGH = bytes(range(0x80, 256))
 _ALNUM = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

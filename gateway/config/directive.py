@@ -113,6 +113,11 @@ class Command:
     def duplicate(self) -> NoReturn:
         self.refuse("is duplicate")
 
+    def once(self, value: Any) -> None:
+        """Refuse the directive where its setting, which has this value, was set in this block before."""
+        if value is not UNSET:
+            self.duplicate()
+
     def invalid(self, value: str) -> NoReturn:
         self.fail(f'invalid value "{value}"')
 
@@ -135,15 +140,13 @@ class Directive:
 
 def store(conf: Any, field_name: str, value: Any, command: Command) -> None:
     """Put a value in a field that must not be set yet in this block."""
-    if getattr(conf, field_name) is not UNSET:
-        command.duplicate()
+    command.once(getattr(conf, field_name))
     setattr(conf, field_name, value)
 
 
 def flag(field_name: str) -> Setter:
     def set_flag(conf: Any, command: Command) -> None:
-        if getattr(conf, field_name) is not UNSET:
-            command.duplicate()
+        command.once(getattr(conf, field_name))
         text = command.args[0].lower()
         if text not in ("on", "off"):
             command.fail(f'invalid value "{command.args[0]}" in "{command.name}" directive, it must be "on" or "off"')
@@ -155,8 +158,7 @@ def flag(field_name: str) -> Setter:
 def number(field_name: str, minimum: int | None = None, maximum: int | None = None) -> Setter:
     def set_number(conf: Any, command: Command) -> None:
         text = command.args[0]
-        if getattr(conf, field_name) is not UNSET:
-            command.duplicate()
+        command.once(getattr(conf, field_name))
         try:
             value = units.parse_number(text)
         except ValueError:
@@ -174,8 +176,7 @@ def number(field_name: str, minimum: int | None = None, maximum: int | None = No
 def _unit(parse: Callable[[str], Any]) -> Callable[[str], Setter]:
     def make(field_name: str) -> Setter:
         def set_unit(conf: Any, command: Command) -> None:
-            if getattr(conf, field_name) is not UNSET:
-                command.duplicate()
+            command.once(getattr(conf, field_name))
             try:
                 value = parse(command.args[0])
             except ValueError:
@@ -189,7 +190,6 @@ def _unit(parse: Callable[[str], Any]) -> Callable[[str], Setter]:
 
 size = _unit(units.parse_size)
 offset = _unit(units.parse_offset)
-time_ms = _unit(units.parse_time_ms)
 seconds = _unit(units.parse_seconds)
 
 
@@ -218,8 +218,7 @@ def enum_(field_name: str, values: Mapping[str, Any]) -> Setter:
     folded = {name.lower(): value for name, value in values.items()}
 
     def set_enum(conf: Any, command: Command) -> None:
-        if getattr(conf, field_name) is not UNSET:
-            command.duplicate()
+        command.once(getattr(conf, field_name))
         text = command.args[0]
         if text.lower() not in folded:
             command.fail(f'invalid value "{text}"')
@@ -251,8 +250,7 @@ def bufs(field_name: str) -> Setter:
     """`directive number size`, as (number, size in bytes)."""
 
     def set_bufs(conf: Any, command: Command) -> None:
-        if getattr(conf, field_name) is not UNSET:
-            command.duplicate()
+        command.once(getattr(conf, field_name))
         try:
             count, bytes_each = units.parse_number(command.args[0]), units.parse_size(command.args[1])
         except ValueError:

@@ -24,14 +24,6 @@ def parse_number(text: str) -> int:
     return value
 
 
-def parse_fixed_point(text: str, places: int) -> int:
-    """Parse a decimal fraction as a whole number of 10 ** -places; further digits are refused, as nginx does."""
-    whole, _, fraction = text.partition(".")
-    if not text or len(fraction) > places:
-        raise ValueError(f"invalid number: {text!r}")
-    return parse_number((whole + fraction or "0") + "0" * (places - len(fraction)))
-
-
 def parse_size(text: str) -> int:
     """Parse bytes, or kilobytes and megabytes with k and m."""
     return _scaled(text, _SIZE_UNITS)

@@ -24,7 +24,7 @@ _MAX_TAG: Final = 32  # RFC 3164, 4.1.3
 _DEFAULT_TAG: Final = "nginx"
 
 # ngx_connection_error: these are ordinary ends of a peer, the rest are alerts.
-_ORDINARY: Final = frozenset(
+_ORDINARY_ENDS: Final = frozenset(
     {
         errno_codes.ECONNRESET,
         errno_codes.EPIPE,
@@ -90,7 +90,7 @@ class SyslogPeer:
         except BlockingIOError:
             return False
         except OSError as error:
-            self._complain(ERROR if error.errno in _ORDINARY else ALERT, "send() failed", error)
+            self._complain(ERROR if error.errno in _ORDINARY_ENDS else ALERT, "send() failed", error)
             self.close()
             return False
 

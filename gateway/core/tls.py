@@ -12,7 +12,7 @@ from gateway._fast.errors import TlsFailure
 # OpenSSL's reasons (SSL_R_…) that any client can bring about, by a mistake or on purpose, and no reasons of ours; the
 # rest is worth an administrator's look. From 1000 on they are alerts that the peer sent.
 # fmt: off
-_ORDINARY: Final = frozenset((
+_ORDINARY_REASONS: Final = frozenset((
     101,  # no suitable key share
     102,  # bad alert
     103,  # bad change cipher spec
@@ -85,7 +85,7 @@ def is_ordinary(failure: OSError) -> bool:
     """Whether such a failure is everyday: at `info` for clients, `error` for upstreams; else it is `crit`."""
     if not isinstance(failure, TlsFailure) or failure.left:
         return True
-    return failure.reason in _ORDINARY or failure.reason in _ALERTS
+    return failure.reason in _ORDINARY_REASONS or failure.reason in _ALERTS
 
 
 def words_of(failure: OSError) -> tuple[bytes, OSError | None]:

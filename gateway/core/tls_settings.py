@@ -133,8 +133,7 @@ _MOST: Final = 1024 * 1024
 
 
 def set_passwords(conf: Any, command: Command) -> None:
-    if conf.passwords is not UNSET:
-        command.duplicate()
+    command.once(conf.passwords)
     conf.passwords = tuple(_read_passwords(command, command.loader.path(command.args[0], conf=True)))
 
 
@@ -156,8 +155,7 @@ def set_path(field_name: str) -> Callable[[Any, Command], None]:
     """A file, relative to the configuration."""
 
     def set_one(conf: Any, command: Command) -> None:
-        if getattr(conf, field_name) is not UNSET:
-            command.duplicate()
+        command.once(getattr(conf, field_name))
         text = command.args[0]
         setattr(conf, field_name, command.loader.path(text, conf=True) if text else "")
 
@@ -177,8 +175,7 @@ def add_path(field_name: str) -> Setter:
 
 def set_certificate_cache(conf: Any, command: Command) -> None:
     """off | max=N [inactive=time] [valid=time]."""
-    if conf.certificate_cache is not UNSET:
-        command.duplicate()
+    command.once(conf.certificate_cache)
     most, inactive_s, valid_s = 0, 10.0, 60.0
     off = False
     for word in command.args:
@@ -288,8 +285,7 @@ STAPLING: Final = (
 def _set_ocsp_cache(owner: str) -> Setter:
     def set_ocsp_cache(conf: Any, command: Command) -> None:
         """off | shared:name:size."""
-        if conf.ocsp_cache is not UNSET:
-            command.duplicate()
+        command.once(conf.ocsp_cache)
         word = command.args[0]
         if word == "off":
             conf.ocsp_cache = None

@@ -1,60 +1,34 @@
-"""Connections that this side opens, and what a transport is: a Stream, plain or with TLS over it.
-
-What is compiled (connections, exchanges) holds a Stream: TlsStream (core/tls.py) is a subclass, whose methods take
-their place.
-"""
+"""Connections that this side opens: addresses as the kernel has them, and connect()."""
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 import struct
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Final
 
-from gateway._fast.file_slice import FileSlice
 from gateway._fast.lane import connect_raw
 from gateway._fast.stream import Stream
 from gateway.core.lane import Lane
 
-
-class Transport(Protocol):
-    """What connections and exchanges use of a Stream; a TLS transport has the same face over a Stream of its own.
-
-    `readable` is True while recv() may have something, a TLS record that was already decrypted included.
-    """
-
-    handler: Callable[[], object] | None
-    on_deadline: Callable[[], object] | None
-    on_crash: Callable[[Exception], object] | None
-    deadline: float
-    error: int
-
-    @property
-    def readable(self) -> bool: ...
-    @property
-    def peer_closed(self) -> bool: ...
-    @property
-    def connecting(self) -> bool: ...
-    @property
-    def closed(self) -> bool: ...
-    @property
-    def pending(self) -> int: ...
-    @property
-    def sent(self) -> int: ...
-    @property
-    def received(self) -> int: ...
-
-    def recv(self, limit: int = 65536) -> bytes | None: ...
-    def write(self, data: bytes | FileSlice) -> None: ...
-    def send(self, data: bytes) -> int: ...
-    def flush(self) -> int: ...
-    def limit_rate(self, rate: int, after: int = 0, *, start: float = 0.0, base: int = -1) -> None: ...
-    def shutdown_write(self) -> None: ...
-    def close(self, reset: bool = False) -> None: ...
-    def wait_readable(self, deadline: float = 0.0) -> Awaitable[bool]: ...
-    def wait_room(self, below: int = 1, deadline: float = 0.0) -> Awaitable[bool]: ...
-    def wait_connected(self, deadline: float = 0.0) -> Awaitable[bool]: ...
+# Errors of connect() that are the network's daily life (ngx_connection_error); others mean our own side, or a
+# configuration that cannot work. EAGAIN: a unix socket's backlog is full.
+ORDINARY: Final = frozenset(
+    {
+        errno.ECONNREFUSED,
+        errno.EAGAIN,
+        errno.ECONNRESET,
+        errno.ECONNABORTED,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ETIMEDOUT,
+        errno.EPIPE,
+        errno.ENOTCONN,
+    }
+)
 
 
 def pack_tcp(host: str, port: int) -> bytes:
@@ -85,26 +59,6 @@ def connect(
 ) -> Stream:
     """Begin a connection to a raw sockaddr; OSError when it fails at once, else `connecting` tells when it is done."""
     return connect_raw(lane, address, bind, keepalive=keepalive, nodelay=nodelay, transparent=transparent)
-
-
-def connect_tcp(
-    lane: Lane,
-    host: str,
-    port: int,
-    *,
-    bind: tuple[str, int] | None = None,
-    keepalive: bool = False,
-    nodelay: bool = True,
-    transparent: bool = False,
-) -> Stream:
-    """As connect(), from a numeric address."""
-    local = None if bind is None else pack_tcp(*bind)
-    return connect_raw(lane, pack_tcp(host, port), local, keepalive=keepalive, nodelay=nodelay, transparent=transparent)
-
-
-def connect_unix(lane: Lane, path: bytes) -> Stream:
-    """As connect(), to a unix socket; a full backlog is EAGAIN at once."""
-    return connect_raw(lane, pack_unix(path))
 
 
 def has_input(fd: int) -> bool:

@@ -10,8 +10,10 @@ from typing import Any, Final, Protocol, TypeVar
 from gateway._fast.zones import LOCK_SIZE, Lock, Table, Words, table_size
 from gateway.config.parts import Part
 
-__all__ = ["LOCK_SIZE", "ZONES", "Lock", "Table", "Words", "Zone", "ZoneError", "Zones"]
+__all__ = ["LEAST_SIZE", "LOCK_SIZE", "ZONES", "Lock", "Table", "Words", "Zone", "ZoneError", "Zones"]
 
+# What nginx takes where it says "is too small".
+LEAST_SIZE: Final = 8 * mmap.PAGESIZE
 # the allocator's start: the lock, in a cache line of its own
 _FIRST = -(-LOCK_SIZE // 64) * 64
 

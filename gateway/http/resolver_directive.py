@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config import units
-from gateway.config.conf import UNSET
 from gateway.config.directive import Command
 from gateway.config.parts import Part
 from gateway.core.addresses import AddressError, parse_server
@@ -66,8 +65,7 @@ def _servers(word: str, command: Command) -> list[NameServer]:
 
 def set_resolver(conf: Any, command: Command) -> None:
     """resolver ADDRESS ... [valid=TIME] [ipv4=on|off] [ipv6=on|off] [status_zone=NAME], in http, server or location."""
-    if conf.resolver is not UNSET:
-        command.duplicate()
+    command.once(conf.resolver)
     conf.resolver = make_resolver(command)
 
 

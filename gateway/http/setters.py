@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
     from gateway.http.cycle import HttpCycle
     from gateway.http.locations import Location
-    from gateway.http.servers import Server
 
 
 def cycle_of(command: Command) -> HttpCycle:
@@ -35,10 +34,6 @@ def location_of(command: Command) -> Location:
 def answers(conf: Any, command: Command) -> None:
     """The content of this block is the directive's, until another one of that kind stands behind it."""
     location_of(command).content = conf
-
-
-def server_of(command: Command) -> Server:
-    return location_of(command).server  # type: ignore[no-any-return]
 
 
 def locations_of(cycle: HttpCycle) -> Iterator[Location]:
@@ -78,8 +73,7 @@ def template_setting(field_name: str) -> Setter:
     """One argument with variables, kept as a Template; nginx's ngx_http_set_complex_value_slot."""
 
     def set_template(conf: Any, command: Command) -> None:
-        if getattr(conf, field_name) is not UNSET:
-            command.duplicate()
+        command.once(getattr(conf, field_name))
         setattr(conf, field_name, template(command, command.args[0]))
 
     return set_template
@@ -105,8 +99,7 @@ def temp_path(field_name: str) -> Setter:
     """A folder for temporary files and up to three levels; nginx's ngx_conf_set_path_slot."""
 
     def set_temp_path(conf: Any, command: Command) -> None:
-        if getattr(conf, field_name) is not UNSET:
-            command.duplicate()
+        command.once(getattr(conf, field_name))
         name, *levels = command.args
         try:
             value = TempPath(command.loader.path(name), [int(level) for level in levels])
@@ -143,8 +136,7 @@ def access_setting(field_name: str) -> Setter:
     """Permissions of files that are made, `user:rw group:r …`; nginx's ngx_conf_set_access_slot."""
 
     def set_access(conf: Any, command: Command) -> None:
-        if getattr(conf, field_name) is not UNSET:
-            command.duplicate()
+        command.once(getattr(conf, field_name))
         access, owner = 0, 0o600
         for word in command.args:
             who, colon, right = word.partition(":")
@@ -196,8 +188,7 @@ def number_setting(field_name: str, parse: Any) -> Setter:
     """nginx's ngx_http_set_complex_value_size_slot."""
 
     def set_number(conf: Any, command: Command) -> None:
-        if getattr(conf, field_name) is not UNSET:
-            command.duplicate()
+        command.once(getattr(conf, field_name))
         try:
             value = Number(template(command, command.args[0]), parse)
         except ValueError:

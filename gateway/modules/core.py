@@ -66,8 +66,7 @@ class CoreConf(Conf):
 
 
 def set_worker_processes(conf: CoreConf, command: Command) -> None:
-    if conf.worker_processes is not UNSET:
-        command.duplicate()
+    command.once(conf.worker_processes)
     text = command.args[0]
     if text == "auto":
         conf.worker_processes = os.cpu_count() or 1
@@ -79,8 +78,7 @@ def set_worker_processes(conf: CoreConf, command: Command) -> None:
 
 
 def set_user(conf: CoreConf, command: Command) -> None:
-    if conf.user is not UNSET:
-        command.duplicate()
+    command.once(conf.user)
     if os.geteuid() != 0:
         command.warn(
             'the "user" directive makes sense only if the master process runs with super-user privileges, ignored'
@@ -118,8 +116,7 @@ def set_priority(conf: CoreConf, command: Command) -> None:
 
 
 def set_cpu_affinity(conf: CoreConf, command: Command) -> None:
-    if conf.cpu_masks is not UNSET:
-        command.duplicate()
+    command.once(conf.cpu_masks)
     words = list(command.args)
     masks: list[set[int]] = []
     if words[0] == "auto":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVENTS, MAIN, NOARGS, Command, Directive, take
 from gateway.config.loader import Scope
 from gateway.config.module import CoreModule
@@ -36,8 +36,7 @@ def set_events(conf: Any, command: Command) -> None:
 
 
 def set_connections(conf: EventsConf, command: Command) -> None:
-    if conf.worker_connections is not UNSET:
-        command.duplicate()
+    command.once(conf.worker_connections)
     text = command.args[0]
     try:
         conf.worker_connections = parse_number(text)
@@ -46,8 +45,7 @@ def set_connections(conf: EventsConf, command: Command) -> None:
 
 
 def set_use(conf: EventsConf, command: Command) -> None:
-    if conf.use is not UNSET:
-        command.duplicate()
+    command.once(conf.use)
     if command.args[0] != "epoll":
         command.fail(f'invalid event type "{command.args[0]}"')
     conf.use = "epoll"

@@ -196,12 +196,6 @@ def test_safe_uri(uri: ModuleType, given_uri: bytes, expected: tuple[bytes, byte
     assert uri.safe_uri(given_uri) == expected
 
 
-def test_check_target(uri: ModuleType) -> None:
-    assert [uri.check_target(t) for t in (b"/", b"/a?\xff", b"", b"a", b"*", b"/ ", b"/\t", b"/\x7f")] == [
-        True, True, False, False, False, False, False, False,
-    ]
-
-
 def outcome(function: Any, *arguments: Any) -> Any:
     try:
         return function(*arguments)

@@ -6,7 +6,6 @@ import pytest
 
 from gateway.config.units import (
     MAX_INTEGER,
-    parse_fixed_point,
     parse_number,
     parse_offset,
     parse_seconds,
@@ -113,12 +112,3 @@ def test_number() -> None:
     for bad in ("", "-1", "4 2", "0x2a"):
         with pytest.raises(ValueError):
             parse_number(bad)
-
-
-def test_fixed_point() -> None:
-    assert parse_fixed_point("1.5", 3) == 1500
-    assert parse_fixed_point("1.", 2) == 100
-    assert parse_fixed_point(".5", 2) == 50
-    for bad in ("", "1.234", "1.2.3", "-1", "1,5"):
-        with pytest.raises(ValueError):
-            parse_fixed_point(bad, 2)

@@ -10,7 +10,7 @@ import trio
 
 from gateway._fast.lane import sockaddr_text
 from gateway.core.lane import Lane, Stream
-from gateway.core.transport import connect, connect_tcp, connect_unix, pack_tcp, pack_unix
+from gateway.core.transport import connect, pack_tcp, pack_unix
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def finished(lane: Lane, stream: Stream) -> bool:
 
 async def test_tcp_connects(lane: Lane) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        stream = connect_tcp(lane, "127.0.0.1", server.getsockname()[1], keepalive=True)
+        stream = connect(lane, pack_tcp("127.0.0.1", server.getsockname()[1]), keepalive=True)
         assert not stream.writable or not stream.connecting
         stream.send(b"queued until it is connected")
         assert await finished(lane, stream)
@@ -49,7 +49,7 @@ async def test_tcp_refused_is_an_error_of_the_stream(lane: Lane) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     try:
-        stream = connect_tcp(lane, "127.0.0.1", port)
+        stream = connect(lane, pack_tcp("127.0.0.1", port))
     except ConnectionRefusedError:
         return
     assert await finished(lane, stream)
@@ -61,7 +61,7 @@ async def test_tcp_refused_is_an_error_of_the_stream(lane: Lane) -> None:
 
 async def test_tcp_bind(lane: Lane) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        stream = connect_tcp(lane, "127.0.0.1", server.getsockname()[1], bind=("127.0.0.3", 0))
+        stream = connect(lane, pack_tcp("127.0.0.1", server.getsockname()[1]), bind=pack_tcp("127.0.0.3", 0))
         assert await finished(lane, stream)
         peer, address = server.accept()
         peer.close()
@@ -73,14 +73,14 @@ async def test_unix_connects_at_once(lane: Lane, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
         server.listen()
-        stream = connect_unix(lane, path.encode())
+        stream = connect(lane, pack_unix(path.encode()))
         assert not stream.connecting and stream.writable and not stream.readable
         assert stream.send(b"x") == 0
 
 
 async def test_unix_without_a_listener_fails_at_once(lane: Lane, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        connect_unix(lane, bytes(tmp_path / "none"))
+        connect(lane, pack_unix(bytes(tmp_path / "none")))
     assert lane.streams == 0
 
 
@@ -91,7 +91,7 @@ async def test_unix_full_backlog_fails_at_once(lane: Lane, tmp_path: Path) -> No
         server.listen(0)
         with pytest.raises(BlockingIOError):
             for _ in range(5):
-                connect_unix(lane, path.encode())
+                connect(lane, pack_unix(path.encode()))
 
 
 def test_addresses_in_the_kernels_form() -> None:

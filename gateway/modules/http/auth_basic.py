@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, LIMIT_EXCEPT, Command, Directive, take
 from gateway.config.text import to_bytes
 from gateway.core.passwords import CryptError, matches
@@ -31,8 +31,7 @@ class LocationConf(Conf):
 
 def set_user_file(conf: LocationConf, command: Command) -> None:
     """auth_basic_user_file file; a relative path begins in the configuration's folder."""
-    if conf.user_file is not UNSET:
-        command.duplicate()
+    command.once(conf.user_file)
     conf.user_file = (template(command, command.args[0]), to_bytes(command.loader.conf_prefix))
 
 

@@ -36,8 +36,7 @@ class LocationConf(Conf):
 
 def set_uri(conf: LocationConf, command: Command) -> None:
     """auth_request uri | off;"""
-    if conf.uri is not UNSET:
-        command.duplicate()
+    command.once(conf.uri)
     conf.uri = "" if command.args[0] == "off" else command.args[0]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.recode import FromUtf8, Points, ToUtf8, decode
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, LIF, Command, Directive, at_least, flag, take
 from gateway.config.errors import ConfigError
 from gateway.config.text import to_bytes
@@ -101,8 +101,7 @@ class LocationConf(Conf):
 
 def _set_charset(name: str) -> Any:
     def set_charset(conf: LocationConf, command: Command) -> None:
-        if getattr(conf, name) is not UNSET:
-            command.duplicate()
+        command.once(getattr(conf, name))
         text = command.args[0]
         value: Charset | None
         if name == "charset" and text == "off":

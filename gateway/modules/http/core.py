@@ -122,7 +122,7 @@ class LocationConf(Conf):
     msie_padding: bool = setting(True)
     msie_refresh: bool = setting(False)
     auth_delay: float = setting(0.0)
-    post_action: Template | None = setting(None)
+    post_action: bytes | None = setting(None)
     server_tokens: str = setting("on")
     early_hints: tuple[Template, ...] = setting(())  # templates: hints pass if one of them says so
     etag: bool = setting(True)

@@ -44,8 +44,7 @@ class MainConf(Databases):
 def database_setter(field_name: str) -> Callable[[Any, Command], None]:
     def set_database(conf: Databases, command: Command) -> None:
         """geoip_country FILE [utf8]."""
-        if getattr(conf, field_name) is not UNSET:
-            command.duplicate()
+        command.once(getattr(conf, field_name))
         name, *rest = command.args
         if rest and rest != ["utf8"]:
             command.fail(f'invalid parameter "{rest[0]}"')

@@ -104,8 +104,7 @@ def _add_field(name: str) -> Any:
 
 
 def set_expires(conf: LocationConf, command: Command) -> None:
-    if conf.expires is not UNSET:
-        command.duplicate()
+    command.once(conf.expires)
     value = template(command, command.args[-1])
     modified = len(command.args) == 2
     if value.constant is None:

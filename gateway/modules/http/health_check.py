@@ -81,8 +81,7 @@ class _Directive:
 
 
 def set_check(conf: LocationConf, command: Command) -> None:
-    if conf.check is not UNSET:
-        command.duplicate()
+    command.once(conf.check)
     found = _Directive(command.where, HealthCheck())
     check = found.check
     for word in command.args:

@@ -6,7 +6,6 @@ worker has a record of its own for a key beside the sum, and the master takes of
 
 from __future__ import annotations
 
-import mmap
 import os
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +16,7 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable
-from gateway.core.zones import ZONES, Zone, ZoneError
+from gateway.core.zones import LEAST_SIZE, ZONES, Zone, ZoneError
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.setters import cycle_of, template
 
@@ -32,7 +31,6 @@ _COUNT, _PID, _SUM, _WORDS = range(4)
 # Holds an IPv6 address and a pid; of longer keys the table keeps a digest.
 _KEY_SIZE: Final = 24
 _MAX_KEY: Final = 255
-_LEAST_PAGES: Final = 8
 _MAX_LIMIT: Final = 65535
 
 # What the API shows of a zone, in a word each.
@@ -176,7 +174,7 @@ def zone_setter(owner: str) -> Any:
             size = -1
         if size < 0:
             command.fail(f'invalid zone size "{word}"')
-        if size < _LEAST_PAGES * mmap.PAGESIZE:
+        if size < LEAST_SIZE:
             command.fail(f'zone "{word}" is too small')
         if not name:
             command.fail(f'"{command.name}" must have "zone" parameter')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +11,7 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable
-from gateway.core.zones import ZONES, Zone, ZoneError
+from gateway.core.zones import LEAST_SIZE, ZONES, Zone, ZoneError
 from gateway.http.delay import wait_until
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.setters import template
@@ -31,7 +30,6 @@ _PASSED, _DELAYED, _REJECTED, _DELAYED_DRY_RUN, _REJECTED_DRY_RUN = range(5)
 # Holds an IPv6 address; of longer keys the table keeps a digest.
 _KEY_SIZE: Final = 24
 _MAX_KEY: Final = 65535
-_LEAST_PAGES: Final = 8
 # Records whose bucket ran empty this long ago may go.
 _IDLE_MS: Final = 60_000
 
@@ -166,7 +164,7 @@ def set_zone(conf: Any, command: Command) -> None:
                 size = -1
             if size < 0:
                 command.fail(f'invalid zone size "{word}"')
-            if size < _LEAST_PAGES * mmap.PAGESIZE:
+            if size < LEAST_SIZE:
                 command.fail(f'zone "{word}" is too small')
         elif word.startswith("rate="):
             text = word[5:]

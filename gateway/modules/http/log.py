@@ -255,8 +255,7 @@ def parse_format(text: str, registry: Registry, where: Where | None = None) -> l
 
 def set_cache(conf: LocationConf, command: Command) -> None:
     """open_log_file_cache off | max=N [inactive=time] [min_uses=N] [valid=time]."""
-    if conf.cache is not UNSET:
-        command.duplicate()
+    command.once(conf.cache)
 
     def wrong(word: str) -> NoReturn:
         command.fail(f'invalid "open_log_file_cache" parameter "{word}"')

@@ -31,8 +31,7 @@ def set_mirror(conf: LocationConf, command: Command) -> None:
     """mirror uri | off; several times, but for off."""
     uri = command.args[0]
     if uri == "off":
-        if conf.uris is not UNSET:
-            command.duplicate()
+        command.once(conf.uris)
         conf.uris = ()
         return
     if conf.uris == ():

@@ -125,8 +125,7 @@ def default_redirect(passing: ProxyPass) -> Any:
 
 
 def set_pass(conf: LocationConf, command: Command) -> None:
-    if conf.passing is not UNSET:
-        command.duplicate()
+    command.once(conf.passing)
     text = command.args[0]
     answers(conf, command)
     location = location_of(command)

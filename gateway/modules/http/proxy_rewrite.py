@@ -27,8 +27,7 @@ def _off(conf: Any, field_name: str, command: Command) -> bool:
     if rules == () and rules is not UNSET:
         command.duplicate()
     if len(command.args) == 1 and command.args[0] == "off":
-        if rules is not UNSET:
-            command.duplicate()
+        command.once(rules)
         setattr(conf, field_name, ())
         return True
     return False

@@ -64,8 +64,7 @@ def _resolve(name: str, command: Command) -> list[Network]:
 
 
 def set_header(conf: LocationConf, command: Command) -> None:
-    if conf.header is not UNSET:
-        command.duplicate()
+    command.once(conf.header)
     # nginx has this word in lower case only, and field names in any
     text = command.args[0]
     conf.header = text if text == _PROXY_PROTOCOL else text.lower()

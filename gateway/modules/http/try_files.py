@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, SERVER, Command, Directive, at_least
 from gateway.core.files import FileError
 from gateway.core.template import Template
@@ -32,8 +32,7 @@ class Tries:
 
 
 def set_try_files(conf: LocationConf, command: Command) -> None:
-    if conf.tries is not UNSET:
-        command.duplicate()
+    command.once(conf.tries)
     *names, last = command.args
     files = []
     for name in names:

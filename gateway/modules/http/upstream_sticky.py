@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import mmap
 from typing import Final
 
 from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, at_least
 from gateway.config.text import to_bytes
 from gateway.core.variables import Getter
-from gateway.core.zones import ZONES, ZoneError
+from gateway.core.zones import LEAST_SIZE, ZONES, ZoneError
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of, template
 from gateway.modules.http.upstream import upstream_of
 from gateway.upstream.peers.sticky import FOREVER, Cookie, Sessions, Sticky
 
-_LEAST_PAGES: Final = 8
 _SAMESITE: Final = frozenset({"strict", "lax", "none"})
 _TIMEOUT_MS: Final = 600_000
 
@@ -121,7 +119,7 @@ def _zone(command: Command, value: str) -> tuple[str, int]:
         size = units.parse_size(text)
     except ValueError:
         command.refuse("invalid zone size")
-    if size < _LEAST_PAGES * mmap.PAGESIZE:
+    if size < LEAST_SIZE:
         command.refuse("zone is too small")
     return name, size
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import mmap
-from typing import Final
-
 from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, Setter, take
-from gateway.core.zones import ZONES, ZoneError
+from gateway.core.zones import LEAST_SIZE, ZONES, ZoneError
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of
 from gateway.modules.http.upstream import upstream_of
 from gateway.upstream.peers.zone import PeersZone
-
-_LEAST_PAGES: Final = 8
 
 
 def zone_setter(owner: str) -> Setter:
@@ -37,7 +32,7 @@ def _set_zone(command: Command, owner: str) -> None:
             size = units.parse_size(command.args[1])
         except ValueError:
             command.fail(f'invalid zone size "{command.args[1]}"')
-        if size < _LEAST_PAGES * mmap.PAGESIZE:
+        if size < LEAST_SIZE:
             command.fail(f'zone "{name}" is too small')
     try:
         zone = command.loader.parts.get(ZONES).add(name, size, owner, reuse=False)

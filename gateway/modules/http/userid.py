@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway._fast import uri as uri_grammar
 from gateway.config import units
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, Command, Directive, bitmask, enum_, number, store, string, take
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable, cached
@@ -92,8 +92,7 @@ def set_path(conf: LocationConf, command: Command) -> None:
 
 def set_expires(conf: LocationConf, command: Command) -> None:
     text = command.args[0]
-    if conf.expires is not UNSET:
-        command.duplicate()
+    command.once(conf.expires)
     try:
         conf.expires = _MAX if text == "max" else 0 if text == "off" else units.parse_seconds(text)
     except ValueError:
@@ -107,8 +106,7 @@ def set_p3p(conf: LocationConf, command: Command) -> None:
 
 def set_mark(conf: LocationConf, command: Command) -> None:
     text = command.args[0]
-    if conf.mark is not UNSET:
-        command.duplicate()
+    command.once(conf.mark)
     if text != "off" and not _MARKS.fullmatch(text):
         command.refuse('value must be "off" or a single letter, digit or "="')
     conf.mark = "" if text == "off" else text

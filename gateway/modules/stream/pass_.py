@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway._fast.lane import sockaddr_text
 from gateway._fast.stream import Stream
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import Conf, setting
 from gateway.config.directive import Command, Context, Directive, take
 from gateway.core.template import Template
 from gateway.serving.listening import is_wildcard
@@ -37,8 +37,7 @@ class ServerConf(Conf):
 
 
 def set_pass(conf: ServerConf, command: Command) -> None:
-    if conf.target is not UNSET:
-        command.duplicate()
+    command.once(conf.target)
     command.scope.owner.content_by = module
     compiled = template(command, command.args[0])
     if compiled.constant is None:

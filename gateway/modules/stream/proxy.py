@@ -78,8 +78,7 @@ class ServerConf(Conf):
 
 
 def set_pass(conf: ServerConf, command: Command) -> None:
-    if conf.relaying is not UNSET:
-        command.duplicate()
+    command.once(conf.relaying)
     command.scope.owner.content_by = module
     upstreams = cycle_of(command).upstreams
     compiled = template(command, command.args[0])
@@ -95,8 +94,7 @@ def set_pass(conf: ServerConf, command: Command) -> None:
 
 def _rate(field_name: str) -> Setter:
     def set_rate(conf: Any, command: Command) -> None:
-        if getattr(conf, field_name) is not UNSET:
-            command.duplicate()
+        command.once(getattr(conf, field_name))
         try:
             value = Number(template(command, command.args[0]), units.parse_size)
         except ValueError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gateway._fast.lane import local_sockaddr, sockaddr_text
 from gateway.core.lane import NoRoom, current_fibre, park
-from gateway.core.transport import connect
+from gateway.core.transport import ORDINARY, connect
 from gateway.modules.stream import proxy_ssl
 from gateway.protocol import proxy_protocol
 from gateway.stream.module import BAD_GATEWAY, INTERNAL_ERROR, SUCCESS
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 
 _FAILED: Final = -1  # a try that leads to the next one; all else is a status
 _TIMED_OUT: Final = OSError(errno.ETIMEDOUT, "")
-# Of our own side, or of a configuration that cannot work; the rest is the network's daily life.
-_ORDINARY: Final = frozenset(
-    {errno.ECONNREFUSED, errno.ECONNRESET, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH}
-    | {errno.ETIMEDOUT, errno.EPIPE, errno.ENOTCONN, errno.EAGAIN, errno.ECONNABORTED}
-)
 
 
 class RelayConf(Protocol):
@@ -209,7 +204,7 @@ class Relay:
         if error.filename is not None:  # our own side failed before the peer was asked
             session.log("alert" if error.filename != b"bind()" else "crit", b"%b failed" % error.filename, error)
             return INTERNAL_ERROR
-        level = "error" if error.errno in _ORDINARY else "crit"
+        level = "error" if error.errno in ORDINARY else "crit"
         session.log(level, b"connect() to %b failed" % peer.name, error)
         return _FAILED
 
@@ -236,7 +231,7 @@ class Relay:
                 return _FAILED
         if stream.error:
             failed = OSError(stream.error, "")
-            session.log("error" if failed.errno in _ORDINARY else "alert", b"connect() failed", failed)
+            session.log("error" if failed.errno in ORDINARY else "alert", b"connect() failed", failed)
             return _FAILED
         if conf.client_tls is not None:
             self.header_sent = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import Conf, setting
 from gateway.config.directive import Command, Context, Directive, take
 from gateway.stream.module import NOTHING, SUCCESS, Contribution, StreamModule
 from gateway.stream.setters import template
@@ -25,8 +25,7 @@ class ServerConf(Conf):
 
 
 def set_return(conf: ServerConf, command: Command) -> None:
-    if conf.text is not UNSET:
-        command.duplicate()
+    command.once(conf.text)
     conf.text = template(command, command.args[0])
     command.scope.owner.content_by = module
 

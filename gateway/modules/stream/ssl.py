@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.config.conf import UNSET, setting
+from gateway.config.conf import setting
 from gateway.config.directive import Command, Context, Directive, at_least, take, time_s
 from gateway.config.errors import ConfigError
 from gateway.core.tls_objects import TLS_OBJECTS
@@ -33,8 +33,7 @@ class ServerConf(TlsConf):
 
 def set_alpn(conf: Any, command: Command) -> None:
     """Protocols by ALPN, of which the server takes the first that the client offers."""
-    if conf.alpn is not UNSET:
-        command.duplicate()
+    command.once(conf.alpn)
     for name in command.args:
         if len(name.encode()) > 255:
             command.fail("protocol too long")

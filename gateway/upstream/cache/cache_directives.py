@@ -76,8 +76,7 @@ def set_cache(prefix: str) -> Setter:
     """`*_cache off | ZONE`, with variables or without."""
 
     def set_use(conf: Any, command: Command) -> None:
-        if conf.cache is not UNSET:
-            command.duplicate()
+        command.once(conf.cache)
         text = command.args[0]
         if text == "off":
             conf.cache = None

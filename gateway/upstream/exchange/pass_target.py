@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from gateway.config.conf import UNSET
 from gateway.config.directive import Command
 from gateway.core.lane import current_fibre, park
 from gateway.core.resolver import Lookup, Resolver, words_of
@@ -41,8 +40,7 @@ def parse_pass(text: bytes, schemes: tuple[bytes, ...], command: Command) -> Tar
 
 def set_pass_target(conf: Any, command: Command, schemes: tuple[bytes, ...] = (), secure: bytes = b"") -> None:
     """`*_pass` of a protocol whose target is an address alone: sets `conf.passing`. `secure`: the scheme with TLS."""
-    if conf.passing is not UNSET:
-        command.duplicate()
+    command.once(conf.passing)
     answers(conf, command)
     location = location_of(command)
     if location.name.endswith(b"/"):

@@ -15,6 +15,7 @@ from gateway._fast.errors import HeadError
 from gateway._fast.lane import NoRoom, open_stream
 from gateway._fast.stream import Stream
 from gateway._fast.watcher import Watcher
+from gateway.core.transport import ORDINARY
 from gateway.http.body import BodyError, read_body_part
 from gateway.http.output import CONNECTION_CLOSED
 from gateway.upstream.exchange.attempt import Attempt, Stage, error_words
@@ -32,24 +33,6 @@ if TYPE_CHECKING:
     from gateway.upstream.exchange.tls import ClientTls
     from gateway.upstream.peers.peers import Choice, Peer
     from gateway.upstream.peers.upstreams import Upstream
-
-# connect() errors that are the network's daily life; others mean a wrong configuration. EAGAIN: a unix socket's
-# backlog is full.
-_ORDINARY: Final = frozenset(
-    {
-        errno.ECONNREFUSED,
-        errno.EAGAIN,
-        errno.ECONNRESET,
-        errno.ENETDOWN,
-        errno.ENETUNREACH,
-        errno.EHOSTDOWN,
-        errno.EHOSTUNREACH,
-        errno.ETIMEDOUT,
-        errno.EPIPE,
-        errno.ENOTCONN,
-    }
-)
-
 
 # Members of an enum, bound: a look-up in an enum costs more than a system call.
 _SENDING: Final = Stage.SENDING
@@ -198,7 +181,7 @@ class PeerTry(Watcher):
                 failed = OSError(stream.error, "")
                 self.attempt.error = failed
                 self.attempt.connected = self.lane.fresh()
-                level = "error" if failed.errno in _ORDINARY else "alert"
+                level = "error" if failed.errno in ORDINARY else "alert"
                 self.log(level, b"connect() failed (%b)" % error_words(failed))
                 return self._failed(_ERROR)
             if connection.tls is not None:
@@ -303,7 +286,7 @@ class PeerTry(Watcher):
                 else:
                     self.log("alert", b"%b failed (%b)" % (call, error_words(error)))
             else:
-                level = "error" if error.errno in _ORDINARY else "crit"
+                level = "error" if error.errno in ORDINARY else "crit"
                 self.log(level, b"connect() to %b failed (%b)" % (peer.name, error_words(error)))
             return False
         connection = self.connection = Connection(stream, sockaddr, peer.is_unix, self.lane.fresh())

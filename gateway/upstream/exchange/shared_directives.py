@@ -78,8 +78,7 @@ TRANSPARENT: Part[bool] = Part("transparent", bool)
 
 def set_bind(conf: Any, command: Command, compiled_by: Callable[[Command, str], Template] = template) -> None:
     """`*_bind address [transparent] | off`."""
-    if conf.local is not UNSET:
-        command.duplicate()
+    command.once(conf.local)
     text = command.args[0]
     if text == "off" and len(command.args) == 1:
         conf.local = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gateway.config.conf import UNSET
 from gateway.config.directive import Command
 from gateway.core.files import FileError
 from gateway.core.temp_files import TempFile
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 
 def set_store(conf: Any, command: Command) -> None:
     """`*_store on | off | path`: the file that the URI names, or a path with variables."""
-    if conf.store is not UNSET:
-        command.duplicate()
+    command.once(conf.store)
     text = command.args[0]
     if not text:
         command.fail("empty path")

@@ -106,8 +106,7 @@ def _of_tls(field_name: str, setter: Setter) -> Setter:
 
 def set_alpn(conf: Any, command: Command) -> None:
     """What connections to the upstream offer."""
-    if conf.alpn is not UNSET:
-        command.duplicate()
+    command.once(conf.alpn)
     for name in command.args:
         if len(name.encode()) > 255:
             command.fail("protocol too long")
