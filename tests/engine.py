@@ -13,6 +13,7 @@ import trio
 
 from gateway import modules
 from gateway.config.directive import Context
+from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
 from gateway.config.parser import parse
 from gateway.core.lane import Lane
@@ -42,7 +43,16 @@ def defects(lines: list[str]) -> list[str]:
     return [line for line in lines if "[alert]" in line or "Traceback" in line or "cause: not found out" in line]
 
 
-def load_http(text: str, prefix: str = "/", log: Log | None = None) -> HttpCycle:
+def warnings_of(text: str, prefix: str = "/") -> list[str]:
+    """What the loader warns of in an http block with this inside."""
+    found: list[ConfigError] = []
+    load_http(text, prefix, warnings=found)
+    return [str(warning) for warning in found]
+
+
+def load_http(
+    text: str, prefix: str = "/", log: Log | None = None, *, warnings: list[ConfigError] | None = None
+) -> HttpCycle:
     """Load the text of an http block's inside. Errors: ConfigError."""
     source = parse("http {\n" + text + "\n}\n", "nginx.conf", conf_prefix=prefix)
     loader = Loader(modules.MODULES, prefix=prefix, conf_prefix=prefix)
@@ -59,6 +69,8 @@ def load_http(text: str, prefix: str = "/", log: Log | None = None) -> HttpCycle
         confs += [*location.server.confs.values(), *location.confs.values()]
     told = settings.lies(confs)
     assert told == [], told
+    if warnings is not None:
+        warnings += loader.warnings
     return cycle
 
 

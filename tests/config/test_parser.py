@@ -185,3 +185,16 @@ def mended(tmp_path: Path, text: str) -> tuple[list[str], list[str]]:
 )
 def test_reading_on_after_mistakes(tmp_path: Path, text: str, mistakes: list[str], statements: list[str]) -> None:
     assert mended(tmp_path, text) == (mistakes, statements)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("include a { }", 'directive "include" is not terminated by ";"'),
+        ("include;", 'invalid number of arguments in "include" directive'),
+        ("x { include a b; }", 'invalid number of arguments in "include" directive'),
+    ],
+)
+def test_an_include_that_is_none(text: str, message: str) -> None:
+    error = parse(text).error
+    assert error is not None and error.message == message

@@ -28,6 +28,16 @@ def test_a_directory_is_an_error_of_its_own(tmp_path: Path) -> None:
         read_whole(str(tmp_path))
 
 
+def test_nothing_stays_open(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"x")
+    before = os.listdir("/proc/self/fd")
+    read_whole(str(file))
+    with pytest.raises(IsADirectoryError):
+        read_whole(str(tmp_path))
+    assert os.listdir("/proc/self/fd") == before
+
+
 @pytest.mark.parametrize("name", ["/dev/zero", "/dev/null", "fifo"])
 def test_an_include_of_such_a_file_adds_nothing(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")

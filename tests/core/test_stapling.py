@@ -98,6 +98,14 @@ def test_a_file_and_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "answer").unlink()
     with pytest.raises(ConfigError, match=r'BIO_new_file\(".*answer"\) failed'):
         load_http(text)
-    for more in ("", "ssl_stapling_responder https://a.example;"):  # a warning; nothing is stapled
+    for more, words in (
+        ("", f'no OCSP responder URL in the certificate "{tmp_path}/chain.pem"'),
+        (
+            "ssl_stapling_responder https://a.example;",
+            f'invalid URL prefix in OCSP responder "https://a.example" in the certificate "{tmp_path}/chain.pem"',
+        ),
+    ):
         text, _ = site(tmp_path, authority, more)
-        assert load_http(text).servers[0].tls.staples.answer(0) is None
+        warned: list[ConfigError] = []
+        assert load_http(text, warnings=warned).servers[0].tls.staples.answer(0) is None
+        assert [warning.message for warning in warned] == [f'"ssl_stapling" ignored, {words}']

@@ -28,7 +28,9 @@ def test_sessions() -> None:
         made.remove(identity)
         assert made.find(identity) is None
     made.add(b"i" * 32, b"old", -1)
+    assert len(made.table) == 1
     assert made.find(b"i" * 32) is None and made.find(b"unknown") is None
+    assert len(made.table) == 0  # what is over goes when somebody asks for it
 
 
 def test_the_oldest_go_when_it_is_full_and_a_part_is_never_given() -> None:

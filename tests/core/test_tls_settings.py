@@ -16,7 +16,7 @@ from gateway.core.logs import LOG, Log
 from gateway.core.tls_settings import complete
 from gateway.modules.http import ssl
 from tests import certificates
-from tests.engine import MemorySink, load_http
+from tests.engine import MemorySink, load_http, warnings_of
 
 
 def server(*directives: str) -> str:
@@ -69,3 +69,13 @@ def test_several_of_a_kind(tmp_path: Path) -> None:
     first, second = (one.confs[ssl.module] for one in cycle.servers)
     assert first.conf_commands == (("Options", "-SessionTicket"), ("Options", "PrioritizeChaCha"))
     assert second.conf_commands == (("Options", "KTLS"),) and second.passwords == ()
+
+
+def test_a_protocol_that_stands_twice_is_a_warning() -> None:
+    assert warnings_of("ssl_protocols TLSv1.2 tlsv1.2;") == ['duplicate value "tlsv1.2" in nginx.conf:2']
+
+
+@pytest.mark.parametrize("name", ["ssl_dhparam", "ssl_client_certificate", "ssl_trusted_certificate", "ssl_crl"])
+def test_a_second_file_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f'"{name}" directive is duplicate in nginx.conf:2'):
+        load_http(f"{name} a; {name} b;")

@@ -53,6 +53,18 @@ async def test_an_idle_connection_closes_when_the_worker_ends() -> None:
         assert not await stream.receive_some()
 
 
+async def test_an_idle_connection_closes_when_worker_shutdown_timeout_is_over() -> None:
+    text = "server { listen 127.0.0.1:8080; keepalive_min_timeout 60s; location / { return 200 x; } }"
+    async with serving(text) as engine, engine.connect() as stream:
+        await stream.send_all(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        await stream.receive_some()
+        engine.worker.close_idle()
+        (connection,) = engine.worker.connections
+        connection.abort()
+        assert not engine.worker.connections
+        assert not await stream.receive_some()
+
+
 @pytest.mark.parametrize(("target", "answer"), [("/", b""), ("/return", b"HTTP/1.1 200 "), ("/none", b"HTTP/1.1 404 ")])
 @pytest.mark.parametrize(
     ("field", "body"),

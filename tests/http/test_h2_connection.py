@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import h2.exceptions
 import h2.settings
@@ -213,3 +214,17 @@ async def test_over_tls_by_alpn(tmp_path: Path) -> None:
             await client.flush()
             assert (await client.get("/")).body == b"h2 https h2 localhost"
             assert (await client.get("/moved")).fields[b"location"] == b"https://localhost/x"
+
+
+async def test_one_that_has_said_goodbye_is_closed_when_connections_run_short() -> None:
+    async with serving(SERVER % "lingering_timeout 60s;") as engine, http2(engine) as client:
+        assert (await client.get("/")).status == 200
+        connection: Any
+        (connection,) = engine.worker.connections
+        connection.reuse()  # the first time the client is told
+        await client.until(lambda: client.goaway == 0)
+        if engine.worker.connections:
+            assert connection.over
+            connection.reuse()
+        assert not engine.worker.connections
+        await client.until_closed()

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.http.media_types import HTML, is_of
 from gateway.http.response import Response
-from tests.engine import serving
+from tests.engine import serving, warnings_of
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,14 @@ async def test_html_is_always_among_them_and_case_is_none() -> None:
         for target, encoding in (("/html", b"gzip"), ("/plain", b"gzip"), ("/png", None)):
             reply = await engine.get(target, {"Accept-Encoding": "gzip"})
             assert reply.header("content-encoding") == encoding
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('gzip_types text/plain TEXT/plain;', 'duplicate MIME type "TEXT/plain"'),
+        ('gzip_types text/html;', 'duplicate MIME type "text/html"'),
+    ],
+)
+def test_one_that_stands_twice_is_a_warning(text: str, words: str) -> None:
+    assert warnings_of(text) == [f"{words} in nginx.conf:2"]

@@ -39,6 +39,13 @@ def test_what_has_no_meaning_is_taken(tmp_path: Path) -> None:
     assert lines == []
 
 
+def test_there_is_no_debug_log(tmp_path: Path) -> None:
+    log, lines = memory_log()
+    load_text(tmp_path, "events { debug_connection 127.0.0.1; }", log=log)
+    words = '"debug_connection" is ignored, there is no debug log here'
+    assert lines == [f"[warn] {words} in {tmp_path}/nginx.conf:1"]
+
+
 def test_more_connections_than_descriptors(tmp_path: Path) -> None:
     log, lines = memory_log()
     load_text(tmp_path, "worker_rlimit_nofile 100; events { worker_connections 101; }", log=log)

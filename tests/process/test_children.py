@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 from gateway.process.children import Children
 from tests.process.memory_log import memory_log
@@ -81,3 +82,30 @@ def test_a_new_binary_is_not_signalled() -> None:
     assert os.waitpid(pid, os.WNOHANG) == (0, 0)
     os.kill(pid, signal.SIGKILL)
     wait_dead(children, log, 1)
+
+
+def test_no_end_of_a_pipe_is_left(tmp_path: Path) -> None:
+    """A child that holds the reading end of its own pipe would never learn that nobody reads it."""
+
+    def write_late(ready: int) -> None:
+        until((tmp_path / "now").exists, "the word", 20)
+        try:
+            os.write(ready, b"1")
+        except BrokenPipeError:
+            raise SystemExit(7) from None
+
+    log, _ = memory_log()
+    children = Children()
+    before = len(os.listdir("/proc/self/fd"))
+    child = children.spawn("worker process", 0, write_late, log, just_started=False)
+    assert child is not None
+    os.close(child.ready)
+    child.ready = -1
+    (tmp_path / "now").touch()
+    wait_dead(children, log, 1)
+    assert child.status is not None and os.waitstatus_to_exitcode(child.status) == 7
+    second = children.spawn("worker process", 1, serve, log, just_started=False)
+    assert second is not None and children.wait_ready(10)
+    os.kill(second.pid, signal.SIGKILL)
+    wait_dead(children, log, 2)
+    assert len(os.listdir("/proc/self/fd")) == before

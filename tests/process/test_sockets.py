@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import socket
 from pathlib import Path
@@ -169,3 +170,14 @@ def test_adopted() -> None:
     again = sockets.open_all([tcp(port)], adopted, 1, log)
     assert again[0].socket is adopted[0].socket
     close(again)
+
+
+def test_a_descriptor_that_is_no_socket_of_ours_is_left_alone() -> None:
+    log, lines = memory_log()
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as netlink, socket.socket(socket.AF_INET) as plain:
+        left = os.dup(netlink.fileno())
+        (kept,) = sockets.adopt([left, os.dup(plain.fileno())], log)
+        assert lines == [f"[crit] the inherited socket #{left} has an unsupported protocol family"]
+        gc.collect()
+        os.close(left)  # it is still open
+        close([kept])

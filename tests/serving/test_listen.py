@@ -9,7 +9,7 @@ import pytest
 
 from gateway.config.errors import ConfigError
 from gateway.serving.cycle import Cycle
-from tests.engine import load_http
+from tests.engine import load_http, warnings_of
 from tests.stream_engine import load_stream
 
 Load = Callable[[str], Cycle]
@@ -85,3 +85,8 @@ def test_words_of_http_alone() -> None:
     for word in ("default", "http2", "quic"):
         with pytest.raises(ConfigError, match=f'invalid parameter "{word}"'):
             load_stream(text.format("return a", word))
+
+
+def test_what_this_system_has_not_is_a_warning() -> None:
+    words = 'accept filters "accept_filter=dataready" are not supported on this platform, ignored'
+    assert warnings_of("server { listen 81 accept_filter=dataready; }") == [f"{words} in nginx.conf:2"]

@@ -7,7 +7,7 @@ import pytest
 from gateway.config.errors import ConfigError
 from gateway.core.networks import parse_network
 from gateway.modules.http.access import decision
-from tests.engine import load_http, serving
+from tests.engine import load_http, serving, warnings_of
 
 
 async def get(rules: str, target: str = "/") -> int:
@@ -66,3 +66,14 @@ def test_mistakes(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_http(f"deny {text}; server {{ listen 127.0.0.1:8080; }}")
     assert f'invalid parameter "{text}"' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('allow 10.0.0.1/8;', 'low address bits of 10.0.0.1/8 are meaningless'),
+        ('deny 2001:db8::1/32;', 'low address bits of 2001:db8::1/32 are meaningless'),
+    ],
+)
+def test_bits_behind_the_mask_are_a_warning(text: str, words: str) -> None:
+    assert warnings_of(text) == [f"{words} in nginx.conf:2"]

@@ -72,6 +72,7 @@ def test_versions() -> None:
     [
         ("modern_browser lynx 1;", 'unknown browser name "lynx"'),
         ("modern_browser msie 5.x;", 'invalid browser version "5.x"'),
+        ("modern_browser msie;", 'invalid number of arguments in "modern_browser" directive'),
     ],
 )
 def test_refused(text: str, message: str) -> None:

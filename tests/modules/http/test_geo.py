@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.errors import ConfigError
-from tests.engine import load_http, serving
+from tests.engine import load_http, serving, warnings_of
 
 
 async def geo(block: str, target: str = "/", headers: dict[str, str] | None = None) -> str:
@@ -96,3 +96,17 @@ def test_mistakes(lines: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_http(f"geo $g {{ {lines} }} server {{ listen 127.0.0.1:8080; }}")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('geo $g { 10.0.0.1/8 a; }', 'low address bits of 10.0.0.1/8 are meaningless'),
+        ('geo $g { 10.0.0.0/8 a; 10.0.0.0/8 b; }', 'duplicate network "10.0.0.0/8", value: "b", old value: "a"'),
+        ('geo $g { delete 10.0.0.0/8; }', 'no network "10.0.0.0/8" to delete'),
+        ('geo $g { ranges; default a; default b; }', 'duplicate default geo range value: "b", old value: "a"'),
+        ('geo $g { ranges; delete 10.0.0.0-10.0.0.1; }', 'no address range "10.0.0.0-10.0.0.1" to delete'),
+    ],
+)
+def test_warnings(text: str, words: str) -> None:
+    assert warnings_of(text) == [f"{words} in nginx.conf:2"]

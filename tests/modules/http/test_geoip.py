@@ -10,7 +10,7 @@ import pytest
 
 from gateway.config.errors import ConfigError
 from gateway.modules.http.geoip import text_at
-from tests.engine import load_http, serving
+from tests.engine import load_http, serving, warnings_of
 from tests.mmdb import database
 
 CITY: dict[str, Any] = {
@@ -68,6 +68,12 @@ async def test_recursive(tmp_path: Path) -> None:
     async with serving(conf(tmp_path, "on")) as engine:
         reply = await engine.get("/country", {"X-Forwarded-For": "192.0.2.9, 127.0.0.5"})
         assert reply.body == b"DE Germany []"
+
+
+def test_bits_behind_the_mask_are_a_warning() -> None:
+    assert warnings_of("geoip_proxy 10.0.0.1/8;") == [
+        "low address bits of 10.0.0.1/8 are meaningless in nginx.conf:2"
+    ]
 
 
 def test_text_at() -> None:

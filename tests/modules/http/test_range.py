@@ -8,6 +8,9 @@ import pytest
 
 from gateway.modules.http.range import UNLIMITED, NotSatisfiable, cut, parse
 from tests.engine import serving
+from tests.fakes import farm
+from tests.http_peers import answering
+from tests.upstream.cache.caching import page
 
 
 @pytest.mark.parametrize(
@@ -62,6 +65,15 @@ async def test_single_and_multipart(tmp_path: Path) -> None:
         reply = await engine.get("/t", {"Range": "bytes=100-"})
         assert (reply.status, reply.header("content-range")) == (416, b"bytes */100")
         assert (await engine.get("/t", {"Range": "bytes=0-1", "If-Range": '"other"'})).status == 200
+
+
+async def test_an_upstream_s_own_range_gives_way(tmp_path: Path) -> None:
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(answering(page(b"Content-Range: bytes 0-799/800", body=b"12345678" * 100)))
+        text = f"server {{ listen 127.0.0.1:80; proxy_force_ranges on; location / {{ proxy_pass http://{address}; }} }}"
+        async with serving(text) as engine:
+            reply = await engine.get("/", {"Range": "bytes=0-1"})
+            assert [value for name, value in reply.headers if name == b"content-range"] == [b"bytes 0-1/800"]
 
 
 async def test_head_tells_the_range_without_a_body(tmp_path: Path) -> None:

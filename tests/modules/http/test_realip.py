@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.config.errors import ConfigError
-from tests.engine import load_http, serving
+from tests.engine import load_http, serving, warnings_of
 
 CONF = """
     log_format short "$remote_addr";
@@ -104,3 +104,14 @@ async def test_a_port_behind_the_address(field: str, address: bytes) -> None:
     text = 'server { listen 127.0.0.1:80; set_real_ip_from 127.0.0.1; return 200 "$remote_addr"; }'
     async with serving(text) as engine:
         assert (await engine.get("/", {"X-Real-IP": field})).body == address
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('set_real_ip_from 10.0.0.1/8;', 'low address bits of 10.0.0.1/8 are meaningless'),
+        ('set_real_ip_from 2001:db8::1/32;', 'low address bits of 2001:db8::1/32 are meaningless'),
+    ],
+)
+def test_bits_behind_the_mask_are_a_warning(text: str, words: str) -> None:
+    assert warnings_of(text) == [f"{words} in nginx.conf:2"]

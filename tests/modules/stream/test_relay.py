@@ -130,6 +130,19 @@ async def test_next_upstream_and_its_limits(tmp_path: Path) -> None:
             assert line.endswith(", bytes from/to client:0/0, bytes from/to upstream:0/0")
 
 
+async def test_a_peer_that_failed_is_left_alone_for_a_while_and_the_log_says_so(tmp_path: Path) -> None:
+    async with farm(tmp_path) as peers:
+        one, two = await peers.refusing(), await peers.tcp(echo(b"hi"))
+        conf = f"upstream u {{ server {one}; server {two}; }} server {{ listen 1; proxy_pass u; }}"
+        async with serving(conf) as engine:
+            for _ in range(2):
+                async with engine.connect() as client:
+                    assert await exactly(client, 2) == b"hi"
+            await engine.ended()
+            (line,) = engine.logged("upstream server temporarily disabled")
+            assert "[warn]" in line and len(engine.logged("connect() failed")) == 1
+
+
 async def test_no_live_upstreams(tmp_path: Path) -> None:
     async with farm(tmp_path) as peers:
         one, two = await peers.refusing(), await peers.refusing()

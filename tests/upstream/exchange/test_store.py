@@ -115,6 +115,7 @@ async def test_uwsgi_stores_as_well(tmp_path: Path) -> None:
     [
         ('proxy_store "";', "empty path"),
         ("proxy_store on; proxy_store off;", '"proxy_store" directive is duplicate'),
+        ("proxy_cache $arg_zone; proxy_store on;", '"proxy_store" directive is incompatible with "proxy_cache"'),
         ("proxy_store_access user:x;", 'invalid value "user:x"'),
         ("proxy_store_access other:r;", 'invalid value "other:r"'),
     ],
