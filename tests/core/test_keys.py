@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -13,7 +15,7 @@ from gateway.core.keys import KeyProblem, PrivateKey
 @pytest.mark.parametrize("kind", [("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521), ("rsa", 2048)])
 def test_the_witness_reads_it_and_believes_what_it_signs(kind: tuple[str, int]) -> None:
     key = PrivateKey.make(*kind)
-    theirs = serialization.load_pem_private_key(key.pem().encode(), None)
+    theirs: Any = serialization.load_pem_private_key(key.pem().encode(), None)
     public = theirs.public_key()
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     assert public.public_bytes(*form) == key.public

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from gateway.dev.foreground import CannotRun, Foreground, add_options, free_port
 
 
 @pytest.fixture
-def taken() -> int:
+def taken() -> Iterator[int]:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         s.listen()
