@@ -79,6 +79,10 @@ class Table:
         """The least recently used record, -1 if there is none."""
     def newer(self, index: int) -> int:
         """The record used next after this one, -1 if it is the newest."""
+    def newest(self) -> int:
+        """The most recently used record, -1 if there is none."""
+    def older(self, index: int) -> int:
+        """The record used next before this one, -1 if it is the oldest."""
     def key(self, index: int) -> bytes: ...
     def word(self, index: int, word: int) -> int: ...
     def set_word(self, index: int, word: int, value: int) -> None: ...

@@ -420,6 +420,12 @@ cdef class Table(_Part):
     def newer(self, Py_ssize_t index):
         return self.used(index).newer
 
+    def newest(self):
+        return self._head.newest
+
+    def older(self, Py_ssize_t index):
+        return self.used(index).older
+
     def key(self, Py_ssize_t index):
         cdef Record *record = self.used(index)
         return PyBytes_FromStringAndSize(self.key_at(index), DIGEST if record.length == DIGESTED else record.length)

@@ -171,10 +171,16 @@ OWN: dict[str, str] = {
     "queue": "NGINX Plus",
     "state": "NGINX Plus",
     "status_zone": "NGINX Plus",
+    "zone_sync_store": "gateway",
     **dict.fromkeys(("more_set_headers", "more_clear_headers"), "the headers-more module"),
     **{f"brotli{word}": "the ngx_brotli module" for word in _CODING_WORDS},
     **{f"zstd{word}": "the zstd module" for word in _CODING_WORDS if word != "_window"},
     **dict.fromkeys(("health_check", "match", "status", "header", "body", "require"), "NGINX Plus"),
+}
+
+# Directives of nginx that take more here, each with the words that NGINX Plus or gateway has besides.
+OWN_PARAMETERS: dict[str, tuple[str, ...]] = {
+    "limit_req_zone": ("sync",),
 }
 
 # Directives that people meet in examples and that are not nginx's own: how the name begins, and whose it is.

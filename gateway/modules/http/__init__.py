@@ -81,6 +81,7 @@ from gateway.modules.http import (
     userid,
     uwsgi,
     v2,
+    zone_sync,
     zstd,
     zstd_static,
 )
@@ -106,6 +107,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     realip.module,
     limit_req.module,
     limit_conn.module,
+    zone_sync.module,
     access.module,
     auth_basic.module,
     auth_request.module,

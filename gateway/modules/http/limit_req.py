@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.cluster.rates import Rates
+from gateway.cluster.sync import SYNCED, Synced
 from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
@@ -23,10 +27,13 @@ if TYPE_CHECKING:
     from gateway.http.request import Request
 
 # A record's words. Times are the lane's, in milliseconds; excess is in thousandths of a request.
-_LAST, _EXCESS, _COUNT, _WORDS = range(4)
+# _ADMITTED: with `sync`, the requests let in since the last round.
+_LAST, _EXCESS, _COUNT, _ADMITTED, _WORDS = range(5)
 # What the API shows of a zone, in a word each.
 _OUTCOMES: Final = ("passed", "delayed", "rejected", "delayed_dry_run", "rejected_dry_run")
 _PASSED, _DELAYED, _REJECTED, _DELAYED_DRY_RUN, _REJECTED_DRY_RUN = range(5)
+# Beside them, how often a key was asked for since the last round: as many of the newest records may have changed.
+_ASKED: Final = len(_OUTCOMES)
 # Holds an IPv6 address; of longer keys the table keeps a digest.
 _KEY_SIZE: Final = 24
 _MAX_KEY: Final = 65535
@@ -42,10 +49,11 @@ _DELAY_LEVELS: Final = {"info": "info", "notice": "info", "warn": "notice", "err
 class Bucket:
     """What a zone is used for: its key, its rate, and the records in its memory."""
 
-    def __init__(self, name: str, key: Template, rate: int) -> None:
+    def __init__(self, name: str, key: Template, rate: int, synced: bool = False) -> None:
         self.name = name
         self.key = key
         self.rate = rate  # thousandths of a request a second
+        self.synced = synced
         self.table: Table
         self.counts: Words
         self.zone: Zone
@@ -54,7 +62,7 @@ class Bucket:
         """Called when the zone has its memory, which may be the old cycle's."""
         self.zone = zone
         if old is None:
-            self.counts = zone.words(len(_OUTCOMES))
+            self.counts = zone.words(len(_OUTCOMES) + 1)
             self.table = zone.table(_KEY_SIZE, _WORDS)
         elif old.key.text != self.key.text:
             raise ZoneError(
@@ -67,7 +75,7 @@ class Bucket:
 
     def show(self) -> dict[str, int]:
         """/http/limit_reqs/NAME of the API."""
-        return dict(zip(_OUTCOMES, self.counts.view, strict=True))
+        return dict(zip(_OUTCOMES, self.counts.view[: len(_OUTCOMES)], strict=True))
 
     def reset(self) -> None:
         for index in range(len(_OUTCOMES)):
@@ -84,6 +92,8 @@ class Bucket:
     def look(self, key: bytes, burst: int, now: int, account: bool) -> tuple[bool, int, int]:
         """(allowed, excess, record held for later or -1); the last zone accounts at once. Needs the lock."""
         table = self.table
+        if self.synced:
+            self.counts.add(_ASKED, 1)
         record = table.get(key)
         if record >= 0:
             table.touch(record)
@@ -104,6 +114,8 @@ class Bucket:
                 raise MemoryError
         if account:
             table.set_word(record, _LAST, now)
+            if self.synced:
+                table.set_word(record, _ADMITTED, 1)
             return True, 0, -1
         table.set_word(record, _COUNT, 1)
         return True, 0, record
@@ -112,6 +124,8 @@ class Bucket:
         self.table.set_word(record, _EXCESS, excess)
         if elapsed:
             self.table.set_word(record, _LAST, now)
+        if self.synced:
+            self.table.add_word(record, _ADMITTED, 1)
 
     def expire(self, now: int, begin: int) -> None:
         """Drop one or two empty buckets; before them, with 0, the oldest whatever it holds."""
@@ -125,6 +139,48 @@ class Bucket:
                 if elapsed < _IDLE_MS or table.word(record, _EXCESS) - self.rate * elapsed // 1000 > 0:
                     return
             table.remove(record)
+
+    # `sync` (cluster/rates.py)
+
+    def take_admitted(self) -> list[tuple[bytes, int]]:
+        """Keys that were asked for since the last time, and how many requests each let in meanwhile."""
+        table = self.table
+        found = []
+        with self.zone.lock:
+            record = table.newest()
+            for _ in range(self.counts.fetch(_ASKED, 0)):
+                if record < 0:
+                    break
+                found.append((table.key(record), table.word(record, _ADMITTED)))
+                table.set_word(record, _ADMITTED, 0)
+                record = table.older(record)
+        return found
+
+    def give_back(self, admitted: list[tuple[bytes, int]]) -> None:
+        """They did not arrive; the next round takes them again."""
+        table = self.table
+        with self.zone.lock:
+            for key, count in reversed(admitted):
+                record = table.get(key)
+                if record >= 0:
+                    table.touch(record)
+                    table.add_word(record, _ADMITTED, count)
+            self.counts.add(_ASKED, len(admitted))
+
+    def merge(self, excesses: list[tuple[bytes, int]]) -> None:
+        """How full the buckets of all nodes are: where that is more than what is known here, it counts."""
+        table = self.table
+        now = int(time.monotonic() * 1000)
+        with self.zone.lock:
+            for key, excess in excesses:
+                record = table.get(key)
+                if record < 0:
+                    continue
+                excess += table.word(record, _ADMITTED) * 1000  # let in while the store was asked
+                own = table.word(record, _EXCESS) - self.rate * max(now - table.word(record, _LAST), 0) // 1000
+                if excess > own:
+                    table.set_word(record, _EXCESS, excess)
+                    table.set_word(record, _LAST, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +208,9 @@ def _add(command: Command, name: str, size: int) -> Zone:
 
 
 def set_zone(conf: Any, command: Command) -> None:
-    """limit_req_zone KEY zone=NAME:SIZE [rate=N]."""
+    """limit_req_zone KEY zone=NAME:SIZE [rate=N] [sync]; sync is NGINX Plus's (cluster/)."""
     key = template(command, command.args[0])
-    name, size, rate, scale = "", 0, 1, 1
+    name, size, rate, scale, synced = "", 0, 1, 1, False
     for word in command.args[1:]:
         if word.startswith("zone="):
             name, colon, text = word[5:].partition(":")
@@ -174,6 +230,8 @@ def set_zone(conf: Any, command: Command) -> None:
             if not text.isascii() or not text.isdigit() or int(text) == 0:
                 command.fail(f'invalid rate "{word}"')
             rate = int(text)
+        elif word == "sync":
+            synced = True
         else:
             command.fail(f'invalid parameter "{word}"')
     if not name:
@@ -183,7 +241,9 @@ def set_zone(conf: Any, command: Command) -> None:
     if user is not None:
         bound = user.key.text
         command.fail(f'{command.name} "{name}" is already bound to key "{bound}"')
-    zone.user = Bucket(name, key, rate * 1000 // scale)
+    zone.user = bucket = Bucket(name, key, rate * 1000 // scale, synced)
+    if synced:
+        command.loader.parts.get(SYNCED).append(Synced(command.where, partial(Rates, bucket)))
 
 
 def set_limit(conf: LocationConf, command: Command) -> None:
@@ -307,7 +367,7 @@ module = HttpModule(
     name="limit_req",
     location=LocationConf,
     directives=(
-        Directive("limit_req_zone", HTTP, take(3), set_zone, level="main"),
+        Directive("limit_req_zone", HTTP, take(3, 4), set_zone, level="main"),
         Directive("limit_req", EVERYWHERE, take(1, 2, 3), set_limit),
         Directive("limit_req_log_level", EVERYWHERE, take(1), enum_("level", _LEVELS)),
         Directive("limit_req_status", EVERYWHERE, take(1), number("status", 400, 599)),

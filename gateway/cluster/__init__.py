@@ -1,0 +1,10 @@
+"""More than one gateway: what their zones know together, kept in a store that exists, Valkey or Redis.
+
+    address  the URL of `zone_sync_store`         sync        the task of one worker, round after round
+    store    a connection, and what it may cost   limit_req   rates: what was let in, and what all nodes let in together
+    status   what the API shows of it
+
+Nothing on a request's way waits for the store. A zone decides by what is in its memory; one worker of the machine takes
+what changed to the store, every 100 ms, and brings back what the others did. While the store is gone, each node goes on
+alone.
+"""

@@ -1,0 +1,130 @@
+"""The store, as this needs it: a connection for as long as it holds, with every call bounded in time.
+
+What it is made of (coredis, on Trio) is the extra `gateway[cluster]`; nothing else imports it.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from gateway.cluster.address import StoreAddress
+
+if TYPE_CHECKING:
+    import coredis
+
+MISSING = 'Valkey and Redis need one package more: pip install "gateway[cluster]"'
+
+
+class StoreError(Exception):
+    """The store does not do what it should; str() says why, for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """What `zone_sync_store` says. Times are in seconds."""
+
+    address: StoreAddress
+    prefix: str = "gateway"
+    timeout: float = 1.0
+    trusted_certificate: str = ""
+
+
+def available() -> bool:
+    return find_spec("coredis") is not None
+
+
+class Store:
+    """One open connection to the store."""
+
+    def __init__(self, client: Any, timeout: float) -> None:
+        self._client = client
+        self._timeout = timeout
+        self._scripts: dict[str, Any] = {}
+
+    async def run(self, script: str, keys: Sequence[str | bytes], arguments: Sequence[str | bytes | int]) -> Any:
+        """Run a Lua script, which the store keeps by its digest. Errors: StoreError."""
+        found = self._scripts.get(script)
+        if found is None:
+            found = self._scripts[script] = self._client.register_script(script)
+        return await self._bounded(found, keys=keys, args=arguments)
+
+    async def call(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """One command by coredis' name of it. Errors: StoreError."""
+        return await self._bounded(getattr(self._client, method), *arguments, **named)
+
+    async def _bounded(self, work: Any, *arguments: Any, **named: Any) -> Any:
+        import trio
+
+        with translated():
+            with trio.fail_after(self._timeout):
+                return await work(*arguments, **named)
+
+
+class translated:
+    """Whatever goes wrong between us and the store is a StoreError, also out of a group of errors."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        import trio
+        from coredis.exceptions import RedisError
+
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if isinstance(error, trio.TooSlowError):
+            raise StoreError("no answer in time") from None
+        if isinstance(error, (RedisError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)):
+            raise StoreError(str(error) or type(error).__name__) from None
+        if isinstance(error, ExceptionGroup):
+            known, other = error.split((RedisError, OSError, trio.BrokenResourceError, trio.ClosedResourceError))
+            if other is None and known is not None:
+                raise StoreError("; ".join(sorted({str(each) for each in known.exceptions}))) from None
+
+
+@asynccontextmanager
+async def opened(settings: StoreSettings) -> AsyncIterator[Store]:
+    """Connect. Errors: StoreError, also from inside when the connection breaks."""
+    with translated():
+        client, around = _client(settings)
+        async with around, client:
+            yield Store(client, settings.timeout)
+
+
+def _client(settings: StoreSettings) -> tuple[coredis.Redis[bytes] | coredis.RedisCluster[bytes], Any]:
+    """A client, and what has to be open around it."""
+    from contextlib import AsyncExitStack
+
+    import coredis
+    from coredis.retry import NoRetryPolicy
+
+    address = settings.address
+    common: dict[str, Any] = {
+        "username": address.user or None,
+        "password": address.password or None,
+        "retry_policy": NoRetryPolicy(),
+        "connect_timeout": settings.timeout,
+        "stream_timeout": settings.timeout,
+    }
+    if address.tls:
+        common["ssl_context"] = ssl.create_default_context(cafile=settings.trusted_certificate or None)
+    nothing = AsyncExitStack()
+    if address.kind == "unix":
+        return coredis.Redis(unix_socket_path=address.path, db=address.database, **common), nothing
+    if address.kind == "cluster":
+        from coredis.connection import TCPLocation
+
+        nodes = [TCPLocation(host, port) for host, port in address.hosts]
+        return coredis.RedisCluster(startup_nodes=nodes, **common), nothing
+    if address.kind == "sentinel":
+        sentinel = coredis.Sentinel(list(address.hosts), db=address.database, **common)
+        return sentinel.primary_for(address.service), sentinel
+    host, port = address.hosts[0]
+    return coredis.Redis(host, port, address.database, **common), nothing

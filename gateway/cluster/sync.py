@@ -1,0 +1,153 @@
+"""One worker's task for the machine: every 100 ms a round of all zones that have `sync`.
+
+Words in a zone of its own tell all workers who does it and how it goes; the API and the metrics show them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from gateway.cluster.store import StoreError, opened
+from gateway.config.errors import Where
+from gateway.config.parts import Part
+from gateway.core.logs import ERROR, NOTICE, Log
+from gateway.core.siblings import is_sibling
+
+if TYPE_CHECKING:
+    from gateway.cluster.store import Store, StoreSettings
+    from gateway.core.zones import Words, Zone
+    from gateway.serving.worker import Worker
+
+_LOOK_S: Final = 1.0
+_FIRST_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 5.0
+
+(_DUTY, _ONLINE, _SINCE, _ROUNDS, _FAILURES, _SENT, _COUNT) = range(7)
+SIZE: Final = 4096
+
+
+class Member(Protocol):
+    """What takes part in a round: one zone."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def round(self, store: Store) -> int:
+        """Exchange what changed; how many records. Errors: StoreError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """A directive that has `sync`: where it stands, and what makes its zone take part."""
+
+    where: Where
+    join: Callable[[Sync], Member]
+
+
+SYNCED: Part[list[Synced]] = Part("zones with sync", list)
+
+
+class Sync:
+    """`zone_sync_store`, and what takes part in it."""
+
+    def __init__(self, settings: StoreSettings, interval: float, log: Log) -> None:
+        self.settings = settings
+        self.interval = interval
+        self.log = log
+        self.members: list[Member] = []
+        self.words: Words
+
+    def attach(self, zone: Zone, old: Words | None) -> None:
+        """Called when the zone has its memory, which may be the old cycle's."""
+        self.words = zone.words(_COUNT) if old is None else old
+        zone.data = self.words
+
+    # -- a duty (upstream/duties.py) --------------------------------------------------------------------------------
+
+    @property
+    def kind_and_name(self) -> bytes:
+        return b"zone sync store %b" % self.where
+
+    @property
+    def where(self) -> bytes:
+        return str(self.settings.address).encode("utf-8", "surrogateescape")
+
+    def on_duty(self) -> bool:
+        """Take the duty if nobody alive has it; True while it is this worker's."""
+        own = os.getpid()
+        holder = self.words.load(_DUTY)
+        return holder == own or (not (holder and is_sibling(holder)) and self.words.cas(_DUTY, holder, own))
+
+    def off_duty(self) -> None:
+        self.words.cas(_DUTY, os.getpid(), 0)
+
+    async def run(self, worker: Worker) -> None:
+        """The task of each worker: the work of the one that has the duty."""
+        import trio
+
+        pause = _FIRST_PAUSE_S
+        while True:
+            if not self.on_duty():
+                await trio.sleep(_LOOK_S)
+                continue
+            try:
+                async with opened(self.settings) as store:
+                    while self.on_duty():
+                        began = trio.current_time()
+                        sent = 0
+                        for member in self.members:
+                            sent += await member.round(store)
+                        self._went_well(sent)
+                        pause = _FIRST_PAUSE_S
+                        await trio.sleep_until(began + self.interval)
+            except StoreError as error:
+                self._failed(error)
+                await trio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    # -- how it goes --------------------------------------------------------------------------------------------------
+
+    def _went_well(self, sent: int) -> None:
+        self.words.add(_ROUNDS, 1)
+        self.words.add(_SENT, sent)
+        if not self.words.fetch(_ONLINE, 1):
+            gone = self.words.fetch(_SINCE, _now_ms())
+            if gone:
+                words = b"%b is back after %.1f s; zones are shared again"
+                self.log.write(NOTICE, words % (self.kind_and_name, _seconds_since(gone)))
+
+    def _failed(self, error: StoreError) -> None:
+        words = self.words
+        words.add(_FAILURES, 1)
+        if words.fetch(_ONLINE, 0) or not words.load(_SINCE):
+            words.store(_SINCE, _now_ms())
+            self.log.write(
+                ERROR,
+                b"%b: %b; until it answers, each node goes by what it knows itself"
+                % (self.kind_and_name, str(error).encode("utf-8", "surrogateescape")),
+            )
+
+    def show(self) -> dict[str, object]:
+        """/http/zone_sync of the API. `since` is when it came or went, in seconds since the epoch."""
+        words = self.words
+        return {
+            "store": str(self.settings.address),
+            "online": bool(words.load(_ONLINE)),
+            "since": words.load(_SINCE) / 1000,
+            "rounds": words.load(_ROUNDS),
+            "failures": words.load(_FAILURES),
+            "records_sent": words.load(_SENT),
+            "zones": [member.name for member in self.members],
+        }
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _seconds_since(ms: int) -> float:
+    return max(_now_ms() - ms, 0) / 1000

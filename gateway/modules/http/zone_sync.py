@@ -1,0 +1,99 @@
+"""zone_sync: `zone_sync_store`, where zones with `sync` meet those of other nodes (cluster/)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.cluster.address import parse_address
+from gateway.cluster.store import MISSING, StoreSettings, available
+from gateway.cluster.sync import SIZE, SYNCED, Sync
+from gateway.config import units
+from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.directive import HTTP, Directive, at_least
+from gateway.config.errors import ConfigError
+from gateway.core.logs import LOG
+from gateway.core.zones import ZONES
+from gateway.http.module import HttpModule
+from gateway.serving.cycle import LATE_IMPORTS
+from gateway.upstream.duties import Duties
+
+if TYPE_CHECKING:
+    from gateway.config.directive import Command
+    from gateway.config.loader import Loader, Scope
+
+_INTERVAL_MS: Final = 100
+_TIMEOUT_MS: Final = 1000
+
+
+@dataclass(slots=True)
+class MainConf(Conf):
+    sync: Any = setting(None)  # Sync | None
+
+
+def set_store(conf: MainConf, command: Command) -> None:
+    """zone_sync_store URL [prefix=NAME] [interval=TIME] [timeout=TIME] [trusted_certificate=FILE] [password_file=…]."""
+    if conf.sync is not UNSET:
+        command.duplicate()
+    if not available():
+        command.fail(f'"{command.name}": {MISSING}')
+    url, *parameters = command.args
+    given = {"prefix": "gateway", "trusted_certificate": ""}
+    times = {"interval": _INTERVAL_MS, "timeout": _TIMEOUT_MS}
+    password = None
+    for word in parameters:
+        name, _, value = word.partition("=")
+        if name in given and value:
+            given[name] = value
+        elif name in times and value:
+            try:
+                times[name] = units.parse_time_ms(value)
+            except ValueError:
+                times[name] = 0
+            if times[name] <= 0:
+                command.fail(f'invalid {name} "{value}"')
+        elif name == "password_file" and value:
+            password = _password(command, value)
+        else:
+            command.fail(f'invalid parameter "{word}"')
+    try:
+        address = parse_address(url)
+    except ValueError as error:
+        command.fail(f'invalid URL in "{command.name}": {error}')
+    if password is not None:
+        address = replace(address, password=password)
+    if given["trusted_certificate"]:
+        given["trusted_certificate"] = command.loader.path(given["trusted_certificate"], conf=True)
+    settings = StoreSettings(address, timeout=times["timeout"] / 1000, **given)
+    conf.sync = Sync(settings, times["interval"] / 1000, command.loader.parts.get(LOG))
+
+
+def _password(command: Command, name: str) -> str:
+    path = command.loader.path(name, conf=True)
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.readline().rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        command.fail(f'cannot read "{path}": {error}')
+
+
+def prepare(scope: Scope, loader: Loader) -> None:
+    """The configuration is read: whatever has `sync` takes part."""
+    synced = loader.parts.get(SYNCED)
+    sync: Sync | None = scope.conf(module, "main").sync
+    if sync is None:
+        if synced:
+            raise ConfigError('"sync" needs to know where: "zone_sync_store" is missing', synced[0].where)
+        return
+    sync.members += [each.join(sync) for each in synced]
+    loader.parts.get(ZONES).add("zone sync", SIZE, "zone_sync").user = sync
+    loader.parts.get(LATE_IMPORTS).update(("coredis", "anyio._backends._trio"))
+    Duties(scope.owner, loader.parts.get(LOG)).add(sync, sync.run)
+
+
+module = HttpModule(
+    name="zone_sync",
+    main=MainConf,
+    directives=(Directive("zone_sync_store", HTTP, at_least(1), set_store, level="main"),),
+    prepare=prepare,
+)
