@@ -28,7 +28,7 @@ demo: setup-demo
 	@$(PY) -m gateway run conf/demo/app.py -c conf/demo/nginx.conf --while-parent
 
 test: setup-test
-	@.ci/system nginx php-fpm memcached
+	@.ci/system nginx php-fpm memcached redis-server
 	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))
 	$(PY) -m pytest -rs $(TESTS)
 

@@ -66,7 +66,7 @@ def _differences(entry: Known, directives: list[Directive]) -> list[str]:
     found = []
     if missing := entry.contexts - {context for directive in directives for context in contexts(directive)}:
         found.append(f"{name}: not declared in {', '.join(sorted(missing))}")
-    more = len(known.OWN_PARAMETERS.get(entry.name, ()))
+    more = len(known.OWN_PARAMETERS.get((entry.module, entry.name), ()))
     counts = {count + own for count in range(8) if entry.takes(count) for own in range(more + 1)}
     for directive in directives:
         if accepts(directive.arguments) != counts:

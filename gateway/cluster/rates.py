@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway.cluster.store import StoreError
+from gateway.cluster.sync import Member
 
 if TYPE_CHECKING:
     from gateway.cluster.store import Store
@@ -32,7 +33,7 @@ for i, key in ipairs(KEYS) do
   if had[1] then
     excess = math.max(tonumber(had[1]) - rate * math.max(now - tonumber(had[2]), 0) / 1000 + excess, -lent)
   else
-    excess = math.max(excess - 1000, 0)
+    excess = math.max(excess - 1000 - lent, 0)
   end
   excess = math.floor(excess)
   redis.call('HSET', key, 'excess', excess, 'at', now)
@@ -59,12 +60,12 @@ class RateZone(Protocol):
         """How full the buckets of all nodes are, in thousandths of a request."""
 
 
-class Rates:
+class Rates(Member):
     """The part of a round that is about one zone."""
 
     def __init__(self, zone: RateZone, sync: Sync) -> None:
+        super().__init__(zone.name)
         self.zone = zone
-        self.name = zone.name
         # the braces keep a zone's keys together in a cluster
         self._prefix = f"{sync.settings.prefix}:{{limit_req:{zone.name}}}:".encode()
         self._lent = int(zone.rate * sync.interval)

@@ -79,14 +79,16 @@ class translated:
 
         while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
+        if isinstance(error, StoreError):
+            raise error from None
         if isinstance(error, trio.TooSlowError):
             raise StoreError("no answer in time") from None
         if isinstance(error, (RedisError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)):
             raise StoreError(str(error) or type(error).__name__) from None
         if isinstance(error, ExceptionGroup):
-            known, other = error.split((RedisError, OSError, trio.BrokenResourceError, trio.ClosedResourceError))
-            if other is None and known is not None:
-                raise StoreError("; ".join(sorted({str(each) for each in known.exceptions}))) from None
+            known = (StoreError, RedisError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+            if error.split(known)[1] is None:
+                raise StoreError("; ".join(sorted({str(each) for each in error.exceptions}))) from None
 
 
 @asynccontextmanager

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from gateway.cluster.store import StoreError, opened
 from gateway.config.errors import Where
@@ -26,18 +27,22 @@ _LOOK_S: Final = 1.0
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 5.0
 
-(_DUTY, _ONLINE, _SINCE, _ROUNDS, _FAILURES, _SENT, _COUNT) = range(7)
+(_DUTY, _ONLINE, _SINCE, _ROUNDS, _FAILURES, _SENT, _NODE, _COUNT) = range(8)
 SIZE: Final = 4096
 
 
-class Member(Protocol):
+class Member(ABC):
     """What takes part in a round: one zone."""
 
-    @property
-    def name(self) -> str: ...
+    def __init__(self, name: str) -> None:
+        self.name = name
 
+    @abstractmethod
     async def round(self, store: Store) -> int:
-        """Exchange what changed; how many records. Errors: StoreError."""
+        """Exchange what changed; how many records. Errors: StoreError, and nothing is lost."""
+
+    def offline(self) -> None:  # noqa: B027
+        """The store is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,17 @@ class Sync:
 
     def attach(self, zone: Zone, old: Words | None) -> None:
         """Called when the zone has its memory, which may be the old cycle's."""
-        self.words = zone.words(_COUNT) if old is None else old
+        if old is None:
+            self.words = zone.words(_COUNT)
+            self.words.store(_NODE, int.from_bytes(os.urandom(7), "big"))
+        else:
+            self.words = old
         zone.data = self.words
+
+    @property
+    def node(self) -> int:
+        """The number of this machine's gateway, which no other has."""
+        return self.words.load(_NODE)
 
     # -- a duty (upstream/duties.py) --------------------------------------------------------------------------------
 
@@ -125,6 +139,8 @@ class Sync:
         words.add(_FAILURES, 1)
         if words.fetch(_ONLINE, 0) or not words.load(_SINCE):
             words.store(_SINCE, _now_ms())
+            for member in self.members:
+                member.offline()
             self.log.write(
                 ERROR,
                 b"%b: %b; until it answers, each node goes by what it knows itself"

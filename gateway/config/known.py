@@ -172,15 +172,18 @@ OWN: dict[str, str] = {
     "state": "NGINX Plus",
     "status_zone": "NGINX Plus",
     "zone_sync_store": "gateway",
+    **dict.fromkeys(("keyval", "keyval_zone"), "NGINX Plus"),
     **dict.fromkeys(("more_set_headers", "more_clear_headers"), "the headers-more module"),
     **{f"brotli{word}": "the ngx_brotli module" for word in _CODING_WORDS},
     **{f"zstd{word}": "the zstd module" for word in _CODING_WORDS if word != "_window"},
     **dict.fromkeys(("health_check", "match", "status", "header", "body", "require"), "NGINX Plus"),
 }
 
-# Directives of nginx that take more here, each with the words that NGINX Plus or gateway has besides.
-OWN_PARAMETERS: dict[str, tuple[str, ...]] = {
-    "limit_req_zone": ("sync",),
+# Directives of nginx that take more here, by module and name, each with the words that NGINX Plus or gateway has besides.
+OWN_PARAMETERS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("ngx_http_limit_req_module", "limit_req_zone"): ("sync",),
+    ("ngx_http_limit_conn_module", "limit_conn_zone"): ("sync",),
+    ("ngx_http_upstream_zone_module", "zone"): ("sync",),
 }
 
 # Directives that people meet in examples and that are not nginx's own: how the name begins, and whose it is.
@@ -202,8 +205,7 @@ _FOREIGN = {
     "check": "the nginx_upstream_check_module module",
     "auth_jwt": "NGINX Plus",
     "auth_oidc": "NGINX Plus",
-    "keyval": "NGINX Plus",
-    "zone_sync": "NGINX Plus",
+    "zone_sync": 'NGINX Plus; here "zone_sync_store" in http says where zones with "sync" meet',
     "ntlm": "NGINX Plus",
     "session_log": "NGINX Plus",
     "hls": "NGINX Plus",

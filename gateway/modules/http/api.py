@@ -1,13 +1,14 @@
 """api: `api [write=on | off]` of NGINX Plus, its paths and JSON up to version 9; GET for all, changes with write=on.
 
     /nginx /processes /connections /slabs[/ZONE] /workers[/ID] /resolvers[/ZONE] /ssl
+    /http/keyvals[/ZONE] (api_keyvals.py) /http/zone_sync (cluster/sync.py)
     /http/requests /http/server_zones[/ZONE] /http/location_zones[/ZONE] /http/limit_reqs[/ZONE]
     /http/caches[/ZONE] /http/limit_conns[/ZONE] /http/upstreams[/NAME[/servers[/ID]]]
 
 DELETE of what is counted begins to count anew. Different from NGINX Plus: a cache shows its size alone, and nothing is
 counted of limit_conn; of TLS clients' handshakes are counted, not by zone, and not why a certificate was refused; a
 zone's memory is not cut into slots of sizes, so slabs have none and their DELETE does nothing; `connections` and
-`requests` are those of stub_status, which DELETE resets with them; there are no keyvals, no license and no stream.
+`requests` are those of stub_status, which DELETE resets with them; there is no license and no stream.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ from gateway.http.body import read_body
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.resolver_directive import RESOLVER_COUNTS
 from gateway.http.setters import answers, cycle_of
-from gateway.modules.http import status_zone, stub_status
+from gateway.modules.http import status_zone, stub_status, zone_sync
+from gateway.modules.http.api_keyvals import keyvals
 from gateway.upstream.cache.file_cache import FileCache
 from gateway.upstream.peers import api_objects, state
 from gateway.upstream.peers.api_objects import ApiError
 
 if TYPE_CHECKING:
+    from gateway.cluster.sync import Sync
     from gateway.config.loader import Loader, Scope
     from gateway.core.counters import Counters, Status
     from gateway.core.resolver_counts import ResolverCounts
@@ -55,6 +58,7 @@ class MainConf(Conf):
     generation: int = setting(0)
     zones: Zones = setting(None)
     resolvers: dict[str, ResolverCounts] = setting(factory=dict)
+    sync: Sync | None = setting(None)
 
 
 @dataclass(slots=True)
@@ -73,6 +77,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
     main.loaded_ms = time.time_ns() // 1_000_000
     main.generation = _generation
     main.zones = loader.parts.get(ZONES)
+    main.sync = scope.conf(zone_sync.module, "main").sync
     main.resolvers = loader.parts.get(RESOLVER_COUNTS)
 
 
@@ -160,6 +165,8 @@ class Call:
             raise ApiError(404, "unknown version" if version.isdigit() else "path not found", code)
         if rest[:2] == ["http", "upstreams"]:
             return self.upstreams(rest[2:])
+        if rest[:2] == ["http", "keyvals"]:
+            return keyvals(self, rest[2:])
         resource = RESOURCES.get("/".join(rest))
         if resource is not None:
             method = self.permit("GET DELETE" if resource.reset and not resource.missing else "GET")
@@ -408,8 +415,11 @@ RESOURCES: Final[dict[str, Resource]] = {
             "limit_conns",
             "limit_reqs",
             "upstreams",
+            "keyvals",
+            "zone_sync",
         ]
     ),
+    "http/zone_sync": Resource(lambda call: {} if call.main.sync is None else call.main.sync.show()),
     "http/requests": Resource(Call.requests, reset=lambda call, name: call.counters.reset(connections=False)),
     "http/server_zones": Resource(
         lambda call: status_zone.show_servers(call.request),

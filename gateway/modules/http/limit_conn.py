@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.cluster.counts import Counts
+from gateway.cluster.sync import SYNCED, Synced
 from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
@@ -30,12 +33,16 @@ if TYPE_CHECKING:
 _COUNT, _PID, _SUM, _WORDS = range(4)
 # Holds an IPv6 address and a pid; of longer keys the table keeps a digest.
 _KEY_SIZE: Final = 24
+_SUM_PID: Final = b"\0\0\0\0"
+_OTHERS_PID: Final = b"\xff\xff\xff\xff"  # with `sync`: what the other nodes have
 _MAX_KEY: Final = 255
 _MAX_LIMIT: Final = 65535
 
 # What the API shows of a zone, in a word each.
 _OUTCOMES: Final = ("passed", "rejected", "rejected_dry_run")
 PASSED, REJECTED, REJECTED_DRY_RUN = range(3)
+# Beside them, how many of the newest records may have changed since the last round of `sync`.
+_CHANGES: Final = len(_OUTCOMES)
 STATUS: Final = "limit_conn_status"
 STATUS_TEXTS: Final = (b"PASSED", b"REJECTED", b"REJECTED_DRY_RUN")
 LEVELS: Final = {"info": "info", "notice": "notice", "warn": "warn", "error": "error"}
@@ -52,9 +59,10 @@ class Full(Exception):
 class Connections:
     """What a zone is used for: its key, and the counts in its memory."""
 
-    def __init__(self, name: str, key: Template) -> None:
+    def __init__(self, name: str, key: Template, synced: bool = False) -> None:
         self.name = name
         self.key = key
+        self.synced = synced
         self.table: Table
         self.counts: Words
         self.zone: Zone
@@ -63,7 +71,7 @@ class Connections:
         """Called when the zone has its memory, which may be the old cycle's."""
         self.zone = zone
         if old is None:
-            self.counts = zone.words(len(_OUTCOMES))
+            self.counts = zone.words(len(_OUTCOMES) + 1)
             self.table = zone.table(_KEY_SIZE, _WORDS)
         elif old.key.text != self.key.text:
             raise ZoneError(
@@ -78,8 +86,11 @@ class Connections:
         """Count one more; the record to leave() with. Errors: Full."""
         table = self.table
         pid = os.getpid()
+        if self.synced:
+            key = _fitted(key)
+            self.counts.add(_CHANGES, 2)
         with self.zone.lock:
-            total = table.insert(b"\0\0\0\0" + key)
+            total = table.insert(_SUM_PID + key)
             if total < 0:
                 raise Full(True)
             if table.word(total, _COUNT) >= limit:
@@ -102,9 +113,13 @@ class Connections:
     def _take(self, own: int, count: int) -> None:
         table = self.table
         total = table.word(own, _SUM)
-        for record in (own, total):
-            if table.add_word(record, _COUNT, -count) <= 0:
-                table.remove(record)
+        if table.add_word(own, _COUNT, -count) <= 0:
+            table.remove(own)
+        if table.add_word(total, _COUNT, -count) <= 0 and not self.synced:
+            table.remove(total)
+        if self.synced:  # it stays until the other nodes know
+            table.touch(total)
+            self.counts.add(_CHANGES, 1)
 
     def bury(self, pid: int) -> None:
         """Take off what a worker had under way that is dead."""
@@ -119,16 +134,88 @@ class Connections:
             for record in left:
                 self._take(record, table.word(record, _COUNT))
 
+    # `sync` (cluster/counts.py)
+
+    def take_counts(self, everything: bool) -> list[tuple[bytes, int]]:
+        """Keys whose count may have changed since the last time, or all; and how many this node has of each."""
+        table = self.table
+        found = []
+        with self.zone.lock:
+            changes = self.counts.fetch(_CHANGES, 0)
+            record = table.newest()
+            for _ in range(len(table) if everything else changes):
+                if record < 0:
+                    break
+                older = table.older(record)
+                name = table.key(record)
+                if name[:4] == _SUM_PID:
+                    others = table.get(_OTHERS_PID + name[4:])
+                    here = table.word(record, _COUNT) - (table.word(others, _COUNT) if others >= 0 else 0)
+                    found.append((name[4:], here))
+                    if table.word(record, _COUNT) <= 0:
+                        table.remove(record)
+                record = older
+        return found
+
+    def give_back(self, counts: list[tuple[bytes, int]]) -> None:
+        """They did not arrive; the next round takes them again."""
+        with self.zone.lock:
+            for key, _ in reversed(counts):
+                self.table.insert(_SUM_PID + key)
+            self.counts.add(_CHANGES, len(counts))
+
+    def set_others(self, counts: list[tuple[bytes, int]]) -> None:
+        """How many the other nodes have."""
+        table = self.table
+        with self.zone.lock:
+            for key, count in counts:
+                record = table.get(_OTHERS_PID + key)
+                had = table.word(record, _COUNT) if record >= 0 else 0
+                if count == had:
+                    continue
+                total = table.get(_SUM_PID + key)
+                if total < 0:
+                    total = table.insert(_SUM_PID + key)
+                    if total < 0:
+                        continue  # the zone is full
+                if record < 0:
+                    record = table.insert(_OTHERS_PID + key)
+                    if record < 0:
+                        continue
+                table.set_word(record, _COUNT, count)
+                if not count:
+                    table.remove(record)
+                if table.add_word(total, _COUNT, count - had) <= 0:
+                    table.remove(total)
+
+    def forget_others(self) -> None:
+        """Nothing is known of the other nodes."""
+        table = self.table
+        with self.zone.lock:
+            keys = []
+            record = table.newest()
+            while record >= 0:
+                name = table.key(record)
+                if name[:4] == _OTHERS_PID:
+                    keys.append(name[4:])
+                record = table.older(record)
+        self.set_others([(key, 0) for key in keys])
+
     def count(self, outcome: int) -> None:
         self.counts.add(outcome, 1)
 
     def show(self) -> dict[str, int]:
         """/http/limit_conns/NAME of the API."""
-        return dict(zip(_OUTCOMES, self.counts.view, strict=True))
+        return dict(zip(_OUTCOMES, self.counts.view[: len(_OUTCOMES)], strict=True))
 
     def reset(self) -> None:
         for index in range(len(_OUTCOMES)):
             self.counts.store(index, 0)
+
+
+def _fitted(key: bytes) -> bytes:
+    """A key that the table keeps as it is, behind a pid."""
+    return key if len(key) <= _KEY_SIZE - 4 else blake2b(key, digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +249,12 @@ def _add(command: Command, name: str, size: int, owner: str) -> Zone:
 
 def zone_setter(owner: str) -> Any:
     def set_zone(conf: Any, command: Command) -> None:
-        """limit_conn_zone KEY zone=NAME:SIZE."""
+        """limit_conn_zone KEY zone=NAME:SIZE [sync]; sync is NGINX Plus's (cluster/)."""
         key = template(command, command.args[0])
         word = command.args[1]
+        synced = command.args[2:] == ["sync"]
+        if len(command.args) > 2 and not synced:
+            command.fail(f'invalid parameter "{command.args[2]}"')
         if not word.startswith("zone="):
             command.fail(f'invalid parameter "{word}"')
         name, colon, text = word[5:].partition(":")
@@ -183,8 +273,9 @@ def zone_setter(owner: str) -> Any:
         if user is not None:
             bound = user.key.text
             command.fail(f'{command.name} "{name}" is already bound to key "{bound}"')
-        connections = Connections(name, key)
-        zone.user = connections
+        connections = zone.user = Connections(name, key, synced)
+        if synced:
+            command.loader.parts.get(SYNCED).append(Synced(command.where, partial(Counts, connections)))
         cycle_of(command).on_worker_death.append(connections.bury)
 
     return set_zone
@@ -270,7 +361,7 @@ module = HttpModule(
     name="limit_conn",
     location=LocationConf,
     directives=(
-        Directive("limit_conn_zone", HTTP, take(2), zone_setter("limit_conn"), level="main"),
+        Directive("limit_conn_zone", HTTP, take(2, 3), zone_setter("limit_conn"), level="main"),
         Directive("limit_conn", EVERYWHERE, take(2), limit_setter("limit_conn")),
         Directive("limit_conn_log_level", EVERYWHERE, take(1), enum_("level", LEVELS)),
         Directive("limit_conn_status", EVERYWHERE, take(1), number("status", 400, 599)),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
+from gateway.cluster.maps import Map
+from gateway.cluster.sync import SYNCED, Synced
 from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, at_least
 from gateway.config.text import to_bytes
@@ -75,7 +78,7 @@ def _set_cookie(command: Command, sticky: Sticky, words: list[str]) -> None:
 
 def _set_learn(command: Command, sticky: Sticky, words: list[str]) -> None:
     upstream = upstream_of(command)
-    name, size, timeout_ms = "", 0, 0
+    name, size, timeout_ms, synced = "", 0, 0, False
     for word in words:
         key, equals, value = word.partition("=")
         if key == "zone" and equals:
@@ -92,6 +95,8 @@ def _set_learn(command: Command, sticky: Sticky, words: list[str]) -> None:
             (sticky.create if key == "create" else sticky.lookup).append(_variable(command, value))
         elif word == "header":
             sticky.after_headers = True
+        elif word == "sync":
+            synced = True
         else:
             command.fail(f'unknown parameter "{word}"')
     for found, needed in ((sticky.lookup, "lookup"), (sticky.create, "create"), (size, "zone")):
@@ -105,8 +110,9 @@ def _set_learn(command: Command, sticky: Sticky, words: list[str]) -> None:
     if user is not None:
         other = user.upstream.decode("utf-8", "surrogateescape")
         command.fail(f'sticky zone "{name}" is already used in upstream "{other}"')
-    sticky.sessions = Sessions(name, upstream.name, timeout_ms or _TIMEOUT_MS)
-    zone.user = sticky.sessions
+    sessions = sticky.sessions = zone.user = Sessions(name, upstream.name, timeout_ms or _TIMEOUT_MS, synced)
+    if synced:
+        command.loader.parts.get(SYNCED).append(Synced(command.where, partial(Map, "sticky", sessions)))
 
 
 def _zone(command: Command, value: str) -> tuple[str, int]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Final
+
+from gateway.cluster.maps import Map
+from gateway.cluster.servers import Servers
+from gateway.cluster.sync import SYNCED, Synced
 from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, Setter, take
+from gateway.core.logs import LOG
 from gateway.core.zones import LEAST_SIZE, ZONES, ZoneError
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of
 from gateway.modules.http.upstream import upstream_of
 from gateway.upstream.peers.zone import PeersZone
+
+_OWNER: Final = "upstream"  # of http's
 
 
 def zone_setter(owner: str) -> Setter:
@@ -23,15 +32,21 @@ def zone_setter(owner: str) -> Setter:
 def _set_zone(command: Command, owner: str) -> None:
     upstream = upstream_of(command)
     upstream.zoned = True
-    name = command.args[0]
+    name, *words = command.args
     if not name:
         command.fail(f'invalid zone name "{name}"')
     size = 0
-    if len(command.args) == 2:
+    if words[-1:] == ["sync"] and owner == _OWNER:
+        del words[-1]
+        servers = Servers(upstream, command.loader.parts.get(LOG))
+        command.loader.parts.get(SYNCED).append(Synced(command.where, partial(Map, "servers", servers)))
+    if len(words) > 1:
+        command.fail(f'invalid parameter "{words[1]}"')
+    if words:
         try:
-            size = units.parse_size(command.args[1])
+            size = units.parse_size(words[0])
         except ValueError:
-            command.fail(f'invalid zone size "{command.args[1]}"')
+            command.fail(f'invalid zone size "{words[0]}"')
         if size < LEAST_SIZE:
             command.fail(f'zone "{name}" is too small')
     try:
@@ -50,5 +65,5 @@ def _set_zone(command: Command, owner: str) -> None:
 
 module = HttpModule(
     name="upstream_zone",
-    directives=(Directive("zone", UPSTREAM, take(1, 2), zone_setter("upstream")),),
+    directives=(Directive("zone", UPSTREAM, take(1, 2, 3), zone_setter(_OWNER)),),
 )

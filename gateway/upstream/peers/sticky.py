@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gateway._fast.peers import wall_ms
-from gateway.core.zones import Table, Zone, ZoneError
+from gateway.core.zones import Table, Words, Zone, ZoneError
 from gateway.http.response import http_date
 
 if TYPE_CHECKING:
@@ -27,9 +27,11 @@ _FOREVER: Final = b"; expires=Thu, 31-Dec-37 23:55:55 GMT; max-age=315360000"
 FOREVER: Final = -1
 _SAMESITE: Final = (b"strict", b"lax", b"none")
 
-# A learned session: when it was last used, the length of its peer's sid, the sid's 32 bytes.
+# A learned session: when it was last used, the length of its peer's sid, the sid's 32 bytes; with `sync` when the other
+# nodes were told of it last (0: they have to be).
 _LAST, _LENGTH, _SID = range(3)
-_WORDS: Final = 6
+_TOLD: Final = 6
+_WORDS: Final = 7
 _FOUR: Final = struct.Struct("4q")
 _KEY_SIZE: Final = 16
 
@@ -76,10 +78,12 @@ class Cookie:
 class Sessions:
     """`sticky learn`: which session belongs to which peer, for all workers; the oldest go when the zone is full."""
 
-    def __init__(self, zone: str, upstream: bytes, timeout_ms: int) -> None:
+    def __init__(self, zone: str, upstream: bytes, timeout_ms: int, synced: bool = False) -> None:
         self.name = zone
         self.upstream = upstream
         self.timeout_ms = timeout_ms
+        self.synced = synced
+        self.changes: Words  # how many, since the other nodes were told
         self.zone: Zone
         self.table: Table
 
@@ -91,7 +95,11 @@ class Sessions:
                 f'while previously it was used in upstream "{old.upstream.decode("utf-8", "surrogateescape")}"'
             )
         self.zone = zone
-        self.table = zone.table(_KEY_SIZE, _WORDS) if old is None else old.table
+        if old is None:
+            self.changes = zone.words(1)
+            self.table = zone.table(_KEY_SIZE, _WORDS)
+        else:
+            self.changes, self.table = old.changes, old.table
         zone.data = self
 
     def find(self, session: bytes) -> bytes | None:
@@ -103,8 +111,7 @@ class Sessions:
             record = table.get(key)
             if record < 0:
                 return None
-            sid = _FOUR.pack(*(table.word(record, _SID + index) for index in range(4)))
-            return sid[: table.word(record, _LENGTH)]
+            return self._sid(record)
 
     def put(self, session: bytes, sid: bytes, create: bool) -> None:
         """The session was used with this peer; a new one is kept only with `create`."""
@@ -116,15 +123,83 @@ class Sessions:
             if record < 0 and not create:
                 return
             if record < 0:
-                record = table.insert(key)
-                if record < 0:
-                    table.remove(table.oldest())
-                    record = table.insert(key)
+                record = self._insert(key)
+            now = wall_ms()
             table.touch(record)
-            table.set_word(record, _LAST, wall_ms())
-            table.set_word(record, _LENGTH, len(sid))
-            for index, word in enumerate(_FOUR.unpack(sid.ljust(32, b"\0"))):
-                table.set_word(record, _SID + index, word)
+            if self.synced:
+                # the others must hear of another peer, and, now and then, that the session is still in use
+                if sid != self._sid(record) or now - table.word(record, _TOLD) > self.timeout_ms // 4:
+                    table.set_word(record, _TOLD, 0)
+                self.changes.add(0, 1)
+            table.set_word(record, _LAST, now)
+            self._set_sid(record, sid)
+
+    def _insert(self, key: bytes) -> int:
+        record = self.table.insert(key)
+        if record < 0:
+            self.table.remove(self.table.oldest())
+            record = self.table.insert(key)
+        return record
+
+    def _sid(self, record: int) -> bytes:
+        table = self.table
+        return _FOUR.pack(*(table.word(record, _SID + index) for index in range(4)))[: table.word(record, _LENGTH)]
+
+    def _set_sid(self, record: int, sid: bytes) -> None:
+        self.table.set_word(record, _LENGTH, len(sid))
+        for index, word in enumerate(_FOUR.unpack(sid.ljust(32, b"\0"))):
+            self.table.set_word(record, _SID + index, word)
+
+    # `sync` (cluster/maps.py)
+
+    def take_changed(self) -> list[tuple[bytes, bytes, int]]:
+        """Sessions that the other nodes have to hear of."""
+        with self.zone.lock:
+            return self._take(self.changes.fetch(0, 0), everything=False)
+
+    def take_all(self) -> list[tuple[bytes, bytes, int]]:
+        with self.zone.lock:
+            return self._take(len(self.table), everything=True)
+
+    def _take(self, count: int, everything: bool) -> list[tuple[bytes, bytes, int]]:
+        table = self.table
+        now = wall_ms()
+        found = []
+        record = table.newest()
+        for _ in range(count):  # so many of the newest may have changed
+            if record < 0:
+                break
+            if everything or not table.word(record, _TOLD):
+                table.set_word(record, _TOLD, now)
+                found.append((table.key(record), self._sid(record), table.word(record, _LAST) + self.timeout_ms))
+            record = table.older(record)
+        return found
+
+    def give_back(self, changed: list[tuple[bytes, bytes, int]]) -> None:
+        """They did not arrive; the next round takes them again."""
+        with self.zone.lock:
+            for key, _, _ in reversed(changed):
+                record = self.table.get(key)
+                if record >= 0:
+                    self.table.touch(record)
+                    self.table.set_word(record, _TOLD, 0)
+            self.changes.add(0, len(changed))
+
+    def apply(self, entries: list[tuple[bytes, bytes]]) -> None:
+        """What any node has learned; what was learned here since then stays."""
+        now = wall_ms()
+        with self.zone.lock:
+            for key, sid in entries:
+                record = self.table.get(key)
+                if record < 0:
+                    record = self._insert(key)
+                elif not self.table.word(record, _TOLD):
+                    continue
+                self.table.touch(record)
+                self.table.set_word(record, _LAST, now)
+                self.table.set_word(record, _TOLD, now)
+                self._set_sid(record, sid)
+            self.changes.add(0, len(entries))  # they are the newest now, before what changed here meanwhile
 
     def _expire(self) -> None:
         table = self.table

@@ -1,0 +1,111 @@
+"""Entries that every node knows: sessions that `sticky learn` found, pairs of `keyval`, servers that the API changed.
+
+The store has the latest entry of each field, numbered in the order of the changes. A node brings what changed on it and
+takes all that has a higher number than the last one that it saw; so one that was away misses nothing, and a new one
+gets all. If the numbers have begun anew, somebody has emptied the store: each node then brings all that it knows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from gateway.cluster.store import StoreError
+from gateway.cluster.sync import Member
+
+if TYPE_CHECKING:
+    from gateway.cluster.store import Store
+    from gateway.cluster.sync import Sync
+
+_BATCH: Final = 500
+_KEEP_MS: Final = 7 * 24 * 3600 * 1000  # after this long without any node all is forgotten
+
+# KEYS: the last number, the entries, their numbers, when they end. ARGV: the last number seen, the most to take, how
+# long all is kept, then for each entry its field, its payload and when it ends (ms since the epoch, 0: never).
+# Gives the number up to which the node knows now, and fields and payloads in turn; -1 if the store had been emptied.
+_EXCHANGE: Final = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local seen = tonumber(ARGV[1])
+local known = tonumber(redis.call('GET', KEYS[1]) or '0')
+if known < seen then return {-1} end
+for i = 4, #ARGV, 3 do
+  local number = redis.call('INCR', KEYS[1])
+  redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+  redis.call('ZADD', KEYS[3], number, ARGV[i])
+  redis.call('ZREM', KEYS[4], ARGV[i])
+  if ARGV[i + 2] ~= '0' then redis.call('ZADD', KEYS[4], ARGV[i + 2], ARGV[i]) end
+end
+local over = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0, 500)
+for _, field in ipairs(over) do
+  redis.call('HDEL', KEYS[2], field)
+  redis.call('ZREM', KEYS[3], field)
+  redis.call('ZREM', KEYS[4], field)
+end
+for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
+local new = redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, tonumber(ARGV[2]))
+local found = {seen}
+for i = 1, #new, 2 do
+  found[1] = tonumber(new[i + 1])
+  found[#found + 1] = new[i]
+  found[#found + 1] = redis.call('HGET', KEYS[2], new[i]) or ''
+end
+return found
+"""
+
+
+# A field, its payload, and when it ends: ms since the epoch, 0 for never.
+Entry = tuple[bytes, bytes, int]
+
+
+class MapZone(Protocol):
+    """A zone whose entries all nodes know, as far as it is told here."""
+
+    name: str
+
+    def take_changed(self) -> list[Entry]:
+        """What changed here since the last time. A payload that is empty: the entry is gone."""
+
+    def give_back(self, changed: list[Entry]) -> None:
+        """They did not arrive; the next round takes them again."""
+
+    def take_all(self) -> list[Entry]:
+        """All that is known here."""
+
+    def apply(self, entries: list[tuple[bytes, bytes]]) -> None:
+        """What any node, this one too, has brought; what has changed here since then stays."""
+
+
+class Map(Member):
+    """The part of a round that is about one zone."""
+
+    def __init__(self, kind: str, zone: MapZone, sync: Sync) -> None:
+        super().__init__(zone.name)
+        self.zone = zone
+        self._seen = 0
+        prefix = f"{sync.settings.prefix}:{{{kind}:{zone.name}}}:"
+        self._keys = [prefix + part for part in ("number", "entries", "numbers", "ends")]
+
+    async def round(self, store: Store) -> int:
+        """Exchange what changed; how many entries went out. Errors: StoreError, and nothing is lost."""
+        return await self._exchange(store, self.zone.take_changed())
+
+    async def _exchange(self, store: Store, changed: list[Entry]) -> int:
+        begin = 0
+        while True:
+            part = changed[begin : begin + _BATCH]
+            arguments: list[bytes | int] = [self._seen, _BATCH, _KEEP_MS]
+            for entry in part:
+                arguments += entry
+            try:
+                seen, *found = await store.run(_EXCHANGE, self._keys, arguments)
+            except StoreError:
+                self.zone.give_back(changed[begin:])
+                raise
+            if seen < 0:
+                self._seen = 0
+                return await self._exchange(store, self.zone.take_all())
+            self._seen = int(seen)
+            self.zone.apply(list(zip(found[::2], found[1::2], strict=True)))
+            begin += len(part)
+            if begin >= len(changed) and len(found) < 2 * _BATCH:
+                return len(changed)

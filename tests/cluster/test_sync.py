@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import trio
+import trio.testing
+
+from gateway.cluster.store import Store, StoreError
+from gateway.cluster.sync import Member, Sync
+from tests.cluster.nodes import mapped, sync_with
+from tests.cluster.redis import Redis, needs_redis
+
+pytestmark = needs_redis
+
+
+class Probe(Member):
+    def __init__(self) -> None:
+        super().__init__("probe")
+        self.rounds = 0
+        self.failures = 0
+        self.gone = 0
+
+    async def round(self, store: Store) -> int:
+        try:
+            await store.run("return 1", ["k"], [])
+        except StoreError:
+            self.failures += 1
+            raise
+        self.rounds += 1
+        return 2
+
+    def offline(self) -> None:
+        self.gone += 1
+
+
+def lines(sync: Sync) -> list[str]:
+    return [line.partition("] ")[2].partition(": ")[2] for line in sync.log.sinks[0].lines]  # type: ignore[attr-defined]
+
+
+async def until(true: object) -> None:
+    with trio.fail_after(20):
+        while not true():  # type: ignore[operator]
+            await trio.sleep(0.01)
+
+
+async def test_the_store_goes_and_comes_back(redis: Redis) -> None:
+    sync = sync_with(redis, interval=0.01, timeout=0.3)
+    probe = Probe()
+    sync.members.append(probe)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sync.run, None)  # type: ignore[arg-type]
+        await until(lambda: probe.rounds > 3)
+        assert sync.show()["online"] and not lines(sync)
+        redis.kill()
+        await until(lambda: not sync.show()["online"])
+        await trio.sleep(0.5)
+        assert len(lines(sync)) == 1 and "until it answers, each node goes by what it knows itself" in lines(sync)[0]
+        assert probe.gone == 1
+        redis.start()
+        await until(lambda: sync.show()["online"])
+        assert len(lines(sync)) == 2 and "is back after" in lines(sync)[1]
+        before = probe.rounds
+        await until(lambda: probe.rounds > before + 3)
+
+        redis.pause()
+        await until(lambda: not sync.show()["online"])
+        assert "no answer in time" in lines(sync)[2] or "time" in lines(sync)[2]
+        redis.go_on()
+        await until(lambda: sync.show()["online"])
+        shown = sync.show()
+        assert shown["records_sent"] == 2 * probe.rounds and shown["failures"] >= 2  # type: ignore[operator]
+        nursery.cancel_scope.cancel()
+
+
+async def test_one_worker_does_it(redis: Redis, monkeypatch: object) -> None:
+    one = sync_with(redis)
+    other = Sync(one.settings, 0.1, one.log)
+    other.attach(mapped("unused", one), one.words)
+    assert one.on_duty() and other.on_duty(), "the same process"
+    one.words.store(0, 1)  # another process that lives, but is nobody's sibling here: it has gone
+    assert one.on_duty()
+    one.off_duty()
+    assert one.words.load(0) == 0
+    assert one.node == other.node > 0
