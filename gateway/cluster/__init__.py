@@ -1,8 +1,9 @@
 """More than one gateway: what their zones know together, kept in a store that exists, Valkey or Redis.
 
-    address  the URL of `zone_sync_store`         sync        the task of one worker, round after round
-    store    a connection, and what it may cost   limit_req   rates: what was let in, and what all nodes let in together
-    status   what the API shows of it
+    address  the URL of `zone_sync_store`                   sync       the task of one worker, round after round
+    store    a connection, each call bounded in time        rates      limit_req: what each node let in
+    counts   limit_conn: how many each node has                 maps       entries that every node knows
+    servers  what the API changed of an upstream             tickets    keys of TLS tickets
 
 Nothing on a request's way waits for the store. A zone decides by what is in its memory; one worker of the machine takes
 what changed to the store, every 100 ms, and brings back what the others did. While the store is gone, each node goes on

@@ -179,7 +179,7 @@ OWN: dict[str, str] = {
     **dict.fromkeys(("health_check", "match", "status", "header", "body", "require"), "NGINX Plus"),
 }
 
-# Directives of nginx that take more here, by module and name, each with the words that NGINX Plus or gateway has besides.
+# Directives of nginx that take more here, by module and name, each with the words that NGINX Plus or gateway has.
 OWN_PARAMETERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("ngx_http_limit_req_module", "limit_req_zone"): ("sync",),
     ("ngx_http_limit_conn_module", "limit_conn_zone"): ("sync",),

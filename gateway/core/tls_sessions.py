@@ -22,6 +22,8 @@ _KEY_SIZE: Final = 40  # a session's id, of 32 bytes, and the number of the part
 # Of a ticket's key: when it may be forgotten, its name, the MAC's key and the cipher's.
 _TICKET_WORDS: Final = 11
 _TICKET: Final = struct.Struct("=10q")
+_TICKET_BYTES: Final = 8 * _TICKET_WORDS
+_CHANGED: Final = 3 * _TICKET_WORDS  # how often the keys came from another node
 
 Keys = tuple[bytes, bytes, bytes]  # name, AES, MAC
 
@@ -38,11 +40,41 @@ class SessionCache:
         """Called when the zone has its memory, which may be the old cycle's."""
         self.zone = zone
         if old is None:
-            self.tickets = zone.words(3 * _TICKET_WORDS)
+            self.tickets = zone.words(3 * _TICKET_WORDS + 1)
             self.table = zone.table(_KEY_SIZE, _DATA + _PART_WORDS)
         else:
             self.tickets, self.table = old.tickets, old.table
         zone.data = self
+
+    # -- the tickets' keys as a whole, for other nodes (cluster/tickets.py) -------------------------------------------
+
+    @property
+    def tickets_changed(self) -> int:
+        """Another number whenever the keys came from somewhere else."""
+        return self.tickets.load(_CHANGED)
+
+    def ticket_keys(self) -> bytes:
+        """The three keys, without their times; zeros as long as nobody has asked for one."""
+        with self.zone.lock:
+            whole = self._dump()
+        return b"".join(whole[number * _TICKET_BYTES + 8 : (number + 1) * _TICKET_BYTES] for number in range(3))
+
+    def dump_tickets(self) -> bytes:
+        with self.zone.lock:
+            return self._dump()
+
+    def load_tickets(self, data: bytes) -> None:
+        """Errors: ValueError."""
+        if len(data) != 3 * _TICKET_BYTES:
+            raise ValueError("these are no keys of tickets")
+        with self.zone.lock:
+            view = self.tickets.view
+            for index, word in enumerate(struct.unpack(f"={3 * _TICKET_WORDS}q", data)):
+                view[index] = word
+            view[_CHANGED] += 1
+
+    def _dump(self) -> bytes:
+        return struct.pack(f"={3 * _TICKET_WORDS}q", *self.tickets.view[: 3 * _TICKET_WORDS])
 
     def add(self, identity: bytes, data: bytes, timeout_s: int) -> None:
         """Keep a session; the oldest ones go when there is no room."""
@@ -102,6 +134,7 @@ class SharedTickets:
         self.cache = cache
         self.timeout_s = timeout_s
         self._known: list[tuple[int, Keys]] = []
+        self._changed = 0
 
     def current(self) -> Keys:
         return self._rotate()[0][1]
@@ -117,8 +150,10 @@ class SharedTickets:
         now = int(time.time())
         expires = now + self.timeout_s
         known = self._known
-        if known and known[0][0] >= expires and known[1][0] >= now:
+        changed = self.cache.tickets_changed
+        if known and known[0][0] >= expires and known[1][0] >= now and changed == self._changed:
             return known
+        self._changed = changed
         with self.cache.zone.lock:
             if not self._load(0)[0]:
                 key = random_bytes(80)

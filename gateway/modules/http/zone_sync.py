@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cluster.address import parse_address
+from gateway.cluster.maps import Map
 from gateway.cluster.store import MISSING, StoreSettings, available
 from gateway.cluster.sync import SIZE, SYNCED, Sync
+from gateway.cluster.tickets import Sealer, TicketKeys
 from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import HTTP, Directive, at_least
 from gateway.config.errors import ConfigError
 from gateway.core.logs import LOG
+from gateway.core.tls_sessions import SessionCache
 from gateway.core.zones import ZONES
 from gateway.http.module import HttpModule
 from gateway.serving.cycle import LATE_IMPORTS
@@ -29,10 +32,12 @@ _TIMEOUT_MS: Final = 1000
 @dataclass(slots=True)
 class MainConf(Conf):
     sync: Any = setting(None)  # Sync | None
+    sealer: Sealer | None = setting(None)  # what the keys of TLS tickets are sealed with, if they are shared
 
 
 def set_store(conf: MainConf, command: Command) -> None:
-    """zone_sync_store URL [prefix=NAME] [interval=TIME] [timeout=TIME] [trusted_certificate=FILE] [password_file=…]."""
+    """zone_sync_store URL [prefix=NAME] [interval=TIME] [timeout=TIME] [trusted_certificate=FILE] [password_file=FILE]
+    [ticket_key=FILE]."""
     if conf.sync is not UNSET:
         command.duplicate()
     if not available():
@@ -53,7 +58,12 @@ def set_store(conf: MainConf, command: Command) -> None:
             if times[name] <= 0:
                 command.fail(f'invalid {name} "{value}"')
         elif name == "password_file" and value:
-            password = _password(command, value)
+            password = _read(command, value).partition(b"\n")[0].strip(b"\r").decode("utf-8", "surrogateescape")
+        elif name == "ticket_key" and value:
+            try:
+                conf.sealer = Sealer(_read(command, value))
+            except ValueError as error:
+                command.fail(f'"{value}" {error}')
         else:
             command.fail(f'invalid parameter "{word}"')
     try:
@@ -68,24 +78,30 @@ def set_store(conf: MainConf, command: Command) -> None:
     conf.sync = Sync(settings, times["interval"] / 1000, command.loader.parts.get(LOG))
 
 
-def _password(command: Command, name: str) -> str:
+def _read(command: Command, name: str) -> bytes:
     path = command.loader.path(name, conf=True)
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.readline().rstrip("\r\n")
-    except (OSError, ValueError) as error:
+        with open(path, "rb") as file:
+            return file.read(4096)
+    except OSError as error:
         command.fail(f'cannot read "{path}": {error}')
 
 
 def prepare(scope: Scope, loader: Loader) -> None:
     """The configuration is read: whatever has `sync` takes part."""
     synced = loader.parts.get(SYNCED)
-    sync: Sync | None = scope.conf(module, "main").sync
+    conf = scope.conf(module, "main")
+    sync: Sync | None = conf.sync
     if sync is None:
         if synced:
             raise ConfigError('"sync" needs to know where: "zone_sync_store" is missing', synced[0].where)
         return
     sync.members += [each.join(sync) for each in synced]
+    if conf.sealer is not None:
+        for zone in loader.parts.get(ZONES):
+            if isinstance(zone.user, SessionCache):
+                keys = TicketKeys(zone.name, zone.user, conf.sealer, loader.parts.get(LOG))
+                sync.members.append(Map("tickets", keys, sync))
     loader.parts.get(ZONES).add("zone sync", SIZE, "zone_sync").user = sync
     loader.parts.get(LATE_IMPORTS).update(("coredis", "anyio._backends._trio"))
     Duties(scope.owner, loader.parts.get(LOG)).add(sync, sync.run)
