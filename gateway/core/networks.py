@@ -16,17 +16,17 @@ _BITS: Final = {IPV4: 32, IPV6: 128}
 _MAPPED: Final = 0xFFFF  # ::ffff:0:0/96
 
 
-class Address(NamedTuple):
+class IpAddress(NamedTuple):
     """The version (4, 6, or 0 for a unix socket) and the number."""
 
     version: int
     number: int
 
     @property
-    def plain(self) -> Address:
+    def plain(self) -> IpAddress:
         """An IPv4 address that is mapped into IPv6 as the IPv4 address that it is."""
         if self.version == IPV6 and self.number >> 32 == _MAPPED:
-            return Address(IPV4, self.number & 0xFFFFFFFF)
+            return IpAddress(IPV4, self.number & 0xFFFFFFFF)
         return self
 
 
@@ -37,14 +37,14 @@ class Network(NamedTuple):
     number: int
     bits: int
 
-    def holds(self, address: Address) -> bool:
+    def holds(self, address: IpAddress) -> bool:
         if address.version != self.version:
             return False
         shift = _BITS.get(self.version, 0) - self.bits
         return address.number >> shift == self.number >> shift
 
 
-UNIX_ADDRESS: Final = Address(UNIX, 0)
+UNIX_ADDRESS: Final = IpAddress(UNIX, 0)
 UNIX_NETWORK: Final = Network(UNIX, 0, 0)
 
 
@@ -67,20 +67,20 @@ def parse_ipv4(text: bytes) -> int | None:
 
 
 @lru_cache(maxsize=4096)
-def parse_address(text: bytes) -> Address | None:
+def parse_address(text: bytes) -> IpAddress | None:
     """An address without a port; None for what is none. A client's "unix:" is UNIX_ADDRESS."""
     number = parse_ipv4(text)
     if number is not None:
-        return Address(IPV4, number)
+        return IpAddress(IPV4, number)
     if text[:5] == b"unix:":
         return UNIX_ADDRESS
     try:
-        return Address(IPV6, int.from_bytes(socket.inet_pton(socket.AF_INET6, text.decode("ascii")), "big"))
+        return IpAddress(IPV6, int.from_bytes(socket.inet_pton(socket.AF_INET6, text.decode("ascii")), "big"))
     except (OSError, ValueError):
         return None
 
 
-def parse_address_port(text: bytes) -> tuple[Address, int] | None:
+def parse_address_port(text: bytes) -> tuple[IpAddress, int] | None:
     """An address and perhaps a port (else 0), as X-Forwarded-For carries it: 1.2.3.4:80, [::1]:80, ::1."""
     address = parse_address(text) if text[:5] != b"unix:" else None
     if address is not None:
@@ -118,14 +118,14 @@ def parse_network(text: str) -> tuple[Network, bool]:
 
 
 def find_forwarded(
-    address: Address, fields: Iterable[bytes], proxies: Iterable[Network], recursive: bool
-) -> tuple[Address, int] | None:
+    address: IpAddress, fields: Iterable[bytes], proxies: Iterable[Network], recursive: bool
+) -> tuple[IpAddress, int] | None:
     """The address behind trusted proxies, from X-Forwarded-For; None if this address is not one of the proxies.
 
     nginx's ngx_http_get_forwarded_addr: the last address counts, `recursive` the last one that is no proxy itself.
     """
     trusted = tuple(proxies)
-    found: tuple[Address, int] | None = None
+    found: tuple[IpAddress, int] | None = None
     for field in reversed(list(fields)):
         for word in reversed(field.replace(b",", b" ").split(b" ")):
             if not word:
@@ -169,7 +169,7 @@ class NetworkTable:
         prefixes = self._values[network.version].get(network.bits, {})
         return prefixes.pop(network.number >> _BITS[network.version] - network.bits, None) is not None
 
-    def find(self, address: Address) -> Any:
+    def find(self, address: IpAddress) -> Any:
         """The value for an address, or None."""
         version, number = address
         width = _BITS[version]

@@ -10,7 +10,7 @@ from gateway.http.connection import Connection
 from gateway.http.listening import HttpListening
 from gateway.http.paths import NoPath
 from gateway.http.plan import Plan, make_plan
-from gateway.serving.cycle import Cycle
+from gateway.serving.cycle import BlockCycle
 from gateway.serving.listening import Listening
 from gateway.serving.worker import Worker, crash_text
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.http.servers import Server
 
 
-class HttpCycle(Cycle):
+class HttpCycle(BlockCycle):
     """What all requests of one configuration share."""
 
     name = "http"

@@ -28,7 +28,7 @@ from gateway.upstream.exchange.shared_directives import TRANSPARENT
 
 if TYPE_CHECKING:
     from gateway.http.cycle import HttpCycle
-    from gateway.serving.cycle import Cycle
+    from gateway.serving.cycle import BlockCycle
 
 
 class Loaded:
@@ -98,7 +98,7 @@ class Loaded:
         return cast("HttpCycle | None", self._parts.get(BLOCKS).get("http"))
 
     @property
-    def _cycles(self) -> list[Cycle]:
+    def _cycles(self) -> list[BlockCycle]:
         """The HttpCycle and the StreamCycle, as far as there are such blocks."""
         return [cycle for _, cycle in sorted(self._parts.get(BLOCKS).items())]
 

@@ -111,7 +111,7 @@ def _signal(options: Options, configuration: Configuration, log: Log) -> int:
 
 def _single(cycle: Cycle, load: Load) -> int:
     """master_process off: one process, for development."""
-    single = worker.Worker(cycle, 0, single=True)
+    single = worker.WorkerProcess(cycle, 0, single=True)
 
     def reconfigure(old: Cycle) -> Cycle | None:
         old.log.notice("reconfiguring")

@@ -29,7 +29,7 @@ _LOOK_S: Final = 0.02
 _CLEAN_UP_S: Final = 2.0
 
 
-class Worker:
+class WorkerProcess:
     """The state of this process while it serves one cycle."""
 
     def __init__(self, cycle: Cycle, number: int, *, single: bool = False) -> None:
@@ -248,7 +248,7 @@ def preload() -> None:
 
 def run(cycle: Cycle, number: int, master: int, ready: int) -> None:
     """The whole life of a worker, in a process that the master has just forked."""
-    worker = Worker(cycle, number)
+    worker = WorkerProcess(cycle, number)
     log = cycle.log
     try:
         worker.prepare()

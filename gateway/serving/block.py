@@ -13,7 +13,7 @@ from gateway.serving.cycle import BLOCKS
 if TYPE_CHECKING:
     from gateway.config.conf import Conf
     from gateway.core.variables import PrefixVariable, Variable
-    from gateway.serving.cycle import Cycle
+    from gateway.serving.cycle import BlockCycle
 
 Hook = Callable[[Scope, Loader], None]
 
@@ -35,7 +35,7 @@ class BlockModule(Protocol):
     def prepare(self) -> Hook | None: ...
 
 
-def read_block(cycle: Cycle, command: Command, context: Context, merge: Callable[[], None]) -> None:
+def read_block(cycle: BlockCycle, command: Command, context: Context, merge: Callable[[], None]) -> None:
     """The life of a block while it is read; `merge` makes what its servers' settings come to."""
     loader = command.loader
     blocks = loader.parts.get(BLOCKS)
@@ -65,7 +65,7 @@ def read_block(cycle: Cycle, command: Command, context: Context, merge: Callable
     cycle.variables.finish()
 
 
-def _merge_servers(cycle: Cycle, scope: Scope, modules: Sequence[BlockModule]) -> None:
+def _merge_servers(cycle: BlockCycle, scope: Scope, modules: Sequence[BlockModule]) -> None:
     """Settings of every module: the block's own, then each server's."""
     for module in modules:
         if module.main is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gateway.serving.worker import Spare, Worker
 
 
-class Cycle:
+class BlockCycle:
     """One block of one loaded configuration; HttpCycle and StreamCycle add what is theirs."""
 
     name: str  # the block's
@@ -54,6 +54,6 @@ class Cycle:
         raise NotImplementedError
 
 
-BLOCKS: Part[dict[str, Cycle]] = Part("blocks", dict)  # those of the configuration, by their names
+BLOCKS: Part[dict[str, BlockCycle]] = Part("blocks", dict)  # those of the configuration, by their names
 # Modules that a worker may need for its clients: they are imported before the fork.
 LATE_IMPORTS: Part[set[str]] = Part("late imports", set)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gateway.config.errors import Where
     from gateway.config.loader import Loader
     from gateway.core.listening import ListenAddress
-    from gateway.serving.cycle import Cycle
+    from gateway.serving.cycle import BlockCycle
 
 _INT_MAX = 2**31 - 1
 
@@ -184,10 +184,10 @@ def _keepalive(address: ListenAddress, value: str, command: Command) -> None:
 
 
 def place(
-    cycle: Cycle,
+    cycle: BlockCycle,
     listens: Iterable[Listen],
     loader: Loader,
-    make: Callable[[ListenAddress, Cycle], Listening],
+    make: Callable[[ListenAddress, BlockCycle], Listening],
     servers_of: Callable[[list[Listen], Loader], Any],
 ) -> None:
     """Put the servers on their addresses; several addresses of a port go to its wildcard socket where nginx does so.

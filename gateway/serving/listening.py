@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gateway.core.listening import ListenAddress
 
 if TYPE_CHECKING:
-    from gateway.serving.cycle import Cycle
+    from gateway.serving.cycle import BlockCycle
 
 
 class Local(Protocol):
@@ -24,7 +24,7 @@ class Listening:
     Compiled with the types of listening.pxd.
     """
 
-    def __init__(self, address: ListenAddress, cycle: Cycle) -> None:
+    def __init__(self, address: ListenAddress, cycle: BlockCycle) -> None:
         self.address = address
         self.cycle: Any = cycle
         self.text = address.text.encode("utf-8", "surrogateescape")

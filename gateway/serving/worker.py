@@ -14,7 +14,7 @@ from gateway.core.regex import MatchError
 
 if TYPE_CHECKING:
     from gateway.core.listening import Listener
-    from gateway.serving.cycle import Cycle
+    from gateway.serving.cycle import BlockCycle
     from gateway.serving.listening import Listening
 
 # How long a new worker waits for what its first requests need: one that fails at once serves nobody better.
@@ -64,7 +64,7 @@ class Worker:
 
     def __init__(
         self,
-        cycles: Sequence[Cycle],
+        cycles: Sequence[BlockCycle],
         lane: Any,
         log: Log,
         number: int = 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway._fast.stream import Stream
-from gateway.serving.cycle import Cycle
+from gateway.serving.cycle import BlockCycle
 from gateway.stream.datagrams import DatagramListener
 from gateway.stream.session import Session
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gateway.stream.servers import Server
 
 
-class StreamCycle(Cycle):
+class StreamCycle(BlockCycle):
     """What all sessions of one configuration share."""
 
     name = "stream"

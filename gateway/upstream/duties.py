@@ -13,7 +13,7 @@ from gateway.core.logs import ALERT, Log
 if TYPE_CHECKING:
     import trio
 
-    from gateway.serving.cycle import Cycle
+    from gateway.serving.cycle import BlockCycle
     from gateway.serving.worker import Worker
 
 _AGAIN_S: Final = 1.0
@@ -36,7 +36,7 @@ class Owner(Protocol):
 class Duties:
     """The tasks of one configuration; `add` while it is read."""
 
-    def __init__(self, cycle: Cycle, log: Log) -> None:
+    def __init__(self, cycle: BlockCycle, log: Log) -> None:
         self.log = log
         self.tasks: list[tuple[Owner, Task]] = []
         self.scope: trio.CancelScope | None = None

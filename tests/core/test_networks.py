@@ -7,27 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import networks
-from gateway.core.networks import Address, Network, NetworkTable, Overlap, RangeTable, parse_address, parse_network
+from gateway.core.networks import IpAddress, Network, NetworkTable, Overlap, RangeTable, parse_address, parse_network
 
 
 def test_addresses() -> None:
-    assert parse_address(b"1.2.3.4") == Address(4, 0x01020304)
-    assert parse_address(b"01.2.3.4") == Address(4, 0x01020304)
-    assert parse_address(b"::1") == Address(6, 1)
+    assert parse_address(b"1.2.3.4") == IpAddress(4, 0x01020304)
+    assert parse_address(b"01.2.3.4") == IpAddress(4, 0x01020304)
+    assert parse_address(b"::1") == IpAddress(6, 1)
     assert parse_address(b"unix:") == networks.UNIX_ADDRESS
     for text in (b"1.2.3", b"1.2.3.256", b"1.2.3.4.5", b"a", b"", b"255.255.255.255", b"::g"):
         assert parse_address(text) is None
     mapped = parse_address(b"::ffff:1.2.3.4")
-    assert mapped is not None and mapped.plain == Address(4, 0x01020304)
+    assert mapped is not None and mapped.plain == IpAddress(4, 0x01020304)
 
 
 def test_addresses_with_ports() -> None:
-    one = Address(4, 0x01020304)
+    one = IpAddress(4, 0x01020304)
     assert networks.parse_address_port(b"1.2.3.4") == (one, 0)
     assert networks.parse_address_port(b"1.2.3.4:80") == (one, 80)
-    assert networks.parse_address_port(b"[::1]:80") == (Address(6, 1), 80)
-    assert networks.parse_address_port(b"[::1]") == (Address(6, 1), 0)
-    assert networks.parse_address_port(b"::1") == (Address(6, 1), 0)
+    assert networks.parse_address_port(b"[::1]:80") == (IpAddress(6, 1), 80)
+    assert networks.parse_address_port(b"[::1]") == (IpAddress(6, 1), 0)
+    assert networks.parse_address_port(b"::1") == (IpAddress(6, 1), 0)
     for text in (b"", b"1.2.3.4:", b"1.2.3.4:x", b"[::1]x", b"[::1", b"unix:", b"1.2.3.4:70000"):
         assert networks.parse_address_port(text) is None
 
@@ -40,8 +40,8 @@ def test_networks() -> None:
     for text in ("10.0.0.0/", "10.0.0.0/x", "10.0.0.0/33", "::/129", "all", "unix:"):
         with pytest.raises(ValueError):
             parse_network(text)
-    assert parse_network("10.0.0.0/8")[0].holds(Address(4, (10 << 24) + 5))
-    assert not parse_network("::/0")[0].holds(Address(4, 1))
+    assert parse_network("10.0.0.0/8")[0].holds(IpAddress(4, (10 << 24) + 5))
+    assert not parse_network("::/0")[0].holds(IpAddress(4, 1))
 
 
 def test_the_longest_network_wins() -> None:
@@ -109,8 +109,8 @@ def test_ranges_against_a_dict(ranges: list[tuple[int, int]]) -> None:
 )
 def test_forwarded(fields: list[bytes], once: str | None, recursive: str | None) -> None:
     proxies = [parse_network("127.0.0.0/8")[0]]
-    client = Address(4, 0x7F000001)
+    client = IpAddress(4, 0x7F000001)
     for wanted, deep in ((once, False), (recursive, True)):
         found = networks.find_forwarded(client, fields, proxies, deep)
         assert (None if found is None else networks.dotted(found[0].number)) == wanted
-    assert networks.find_forwarded(Address(4, 1), fields, proxies, True) is None
+    assert networks.find_forwarded(IpAddress(4, 1), fields, proxies, True) is None

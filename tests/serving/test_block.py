@@ -15,7 +15,7 @@ from gateway.config.module import CoreModule
 from gateway.config.parser import parse
 from gateway.core.variables import Variable
 from gateway.serving.block import read_block
-from gateway.serving.cycle import BLOCKS, Cycle
+from gateway.serving.cycle import BLOCKS, BlockCycle
 from gateway.stream.module import StreamModule
 from gateway.stream.servers import Server
 
@@ -25,7 +25,7 @@ class OwnConf(Conf):
     depth: Any = setting("shallow")
 
 
-class OwnCycle(Cycle):
+class OwnCycle(BlockCycle):
     name = "stream"
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from gateway.config.errors import ConfigError
-from gateway.serving.cycle import Cycle
+from gateway.serving.cycle import BlockCycle
 from tests.engine import load_http, warnings_of
 from tests.stream_engine import load_stream
 
-Load = Callable[[str], Cycle]
+Load = Callable[[str], BlockCycle]
 
 BLOCKS = pytest.mark.parametrize(("load", "content"), [(load_http, "return 200 a"), (load_stream, "return a")])
 

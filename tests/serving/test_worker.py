@@ -20,7 +20,7 @@ from gateway.core.lane import Lane
 from gateway.core.listening import ListenAddress, Listener
 from gateway.core.logs import LOG, Log
 from gateway.core.zones import ZONES
-from gateway.serving.cycle import BLOCKS, Cycle
+from gateway.serving.cycle import BLOCKS, BlockCycle
 from gateway.serving.worker import Worker
 from tests.engine import MemorySink, load_http
 from tests.lanes import until
@@ -107,7 +107,7 @@ stream {{ server {{ listen 127.0.0.1:81; proxy_pass 127.0.0.1:{port}; }} }}
 """
 
 
-def load_blocks(text: str, log: Log) -> list[Cycle]:
+def load_blocks(text: str, log: Log) -> list[BlockCycle]:
     source = parse(text, "nginx.conf", conf_prefix="/")
     loader = Loader(modules.MODULES, prefix="/", conf_prefix="/")
     zones = loader.parts.get(ZONES)

@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.upstream.exchange.attempt import Attempt
 from gateway.upstream.peers.address import inet_address
-from gateway.upstream.peers.peers import DRAINING, Choice, Group, Outcome, Server, make_groups
+from gateway.upstream.peers.peers import DRAINING, Choice, Group, Outcome, UpstreamServer, make_groups
 
 FILE = Path(__file__).parent.parent / "data" / "balancers" / "picks.json"
 CASES: dict[str, Any] = json.loads(FILE.read_text())["cases"]
@@ -18,11 +18,11 @@ DEAD = (b"127.0.0.9", b"127.0.0.10")
 KEYS = [f"/key/{n}" for n in range(60)]
 
 
-def server(text: str, port: int = 80) -> Server:
+def server(text: str, port: int = 80) -> UpstreamServer:
     """A Server from the short form of the recorder: `2 weight=5`."""
     number, *options = text.split()
     name = f"127.0.0.{number}:{port}".encode()
-    made = Server(name, [inet_address(f"127.0.0.{number}", port)])
+    made = UpstreamServer(name, [inet_address(f"127.0.0.{number}", port)])
     for option in options:
         key, _, value = option.partition("=")
         if key in ("backup", "down"):

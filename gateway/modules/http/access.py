@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, LIMIT_EXCEPT, Command, Directive, take
-from gateway.core.networks import IPV4, IPV6, UNIX, UNIX_NETWORK, Address, Network, parse_address, parse_network
+from gateway.core.networks import IPV4, IPV6, UNIX, UNIX_NETWORK, IpAddress, Network, parse_address, parse_network
 from gateway.http.module import NOTHING, OK, Contribution, HttpModule, Phase, Result
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def decision(rules: list[tuple[Network, bool]]) -> Callable[[bytes], Result]:
 
     @lru_cache(maxsize=1024)
     def decide(text: bytes) -> int | None:
-        address: Address | None = parse_address(text)
+        address: IpAddress | None = parse_address(text)
         if address is None:
             return None
         if by_version[IPV4]:

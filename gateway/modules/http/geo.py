@@ -15,7 +15,7 @@ from gateway.core.networks import (
     IPV4,
     IPV6,
     UNIX_ADDRESS,
-    Address,
+    IpAddress,
     Network,
     NetworkTable,
     Overlap,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _EVERYTHING: Final = (Network(IPV4, 0, 0), Network(IPV6, 0, 0))
 # what has no address (a unix socket, a text that is none) is looked up as this one
-_NONE: Final = Address(IPV4, 0xFFFFFFFF)
+_NONE: Final = IpAddress(IPV4, 0xFFFFFFFF)
 
 
 class Geo:
@@ -53,7 +53,7 @@ class Geo:
         ranges, networks, default = self.ranges, self.networks, self.default or b""
         proxies, recursive = tuple(self.proxies), self.proxy_recursive
 
-        def address_of(request: Request) -> Address:
+        def address_of(request: Request) -> IpAddress:
             text = request.connection.remote()[0] if variable is None else variable(request)
             address = parse_address(text) if text is not None else None
             if address is None:

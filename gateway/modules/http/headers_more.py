@@ -39,17 +39,17 @@ class Change:
 
 
 @dataclass(slots=True)
-class Settings(Conf):
+class LocationConf(Conf):
     changes: tuple[Change, ...] = setting(())
 
-    def merge(self, outer: Settings | None, nameless: bool = False) -> None:
+    def merge(self, outer: LocationConf | None, nameless: bool = False) -> None:
         own = self.changes is not UNSET
         Conf.merge(self, outer, nameless)
         if own and outer is not None:
             self.changes = (*outer.changes, *self.changes)
 
 
-def set_headers(conf: Settings, command: Command) -> None:
+def set_headers(conf: LocationConf, command: Command) -> None:
     """more_set_headers [-s "404 500"] [-t "text/html"] [-a] 'Name: value' …"""
     clear = command.name == "more_clear_headers"
     statuses: set[int] = set()
@@ -119,7 +119,7 @@ def _clear_family(response: Response, prefix: bytes) -> None:
             response.remove(lower)
 
 
-def plan(settings: Settings, location: Location) -> Contribution:
+def plan(settings: LocationConf, location: Location) -> Contribution:
     changes: tuple[Change, ...] = tuple(settings.changes)
     if not changes:
         return NOTHING
@@ -145,7 +145,7 @@ def plan(settings: Settings, location: Location) -> Contribution:
 
 module = HttpModule(
     name="headers_more",
-    location=Settings,
+    location=LocationConf,
     directives=(
         Directive("more_set_headers", EVERYWHERE | LIF, at_least(1), set_headers),
         Directive("more_clear_headers", EVERYWHERE | LIF, at_least(1), set_headers),

@@ -14,7 +14,7 @@ from gateway.config.directive import FLAG, HTTP, LOCATION, SERVER, Command, Dire
 from gateway.core.networks import (
     IPV4,
     UNIX_NETWORK,
-    Address,
+    IpAddress,
     Network,
     find_forwarded,
     parse_address,
@@ -125,7 +125,7 @@ def _replaced(request: Request) -> Replaced | None:
     return None
 
 
-def address_text(address: Address) -> bytes:
+def address_text(address: IpAddress) -> bytes:
     if address.version == IPV4:
         return socket.inet_ntop(socket.AF_INET, address.number.to_bytes(4, "big")).encode()
     return socket.inet_ntop(socket.AF_INET6, address.number.to_bytes(16, "big")).encode()

@@ -20,9 +20,9 @@ from gateway.http.setters import cycle_of
 from gateway.upstream.cache import preconditions
 from gateway.upstream.exchange import attempt
 from gateway.upstream.exchange.attempt import Attempt
-from gateway.upstream.exchange.keepalive import Connection, Keepalive
+from gateway.upstream.exchange.keepalive import Keepalive, PeerConnection
 from gateway.upstream.peers.address import parse_target, resolve
-from gateway.upstream.peers.peers import DOWN, DRAINING, Group, Server
+from gateway.upstream.peers.peers import DOWN, DRAINING, Group, UpstreamServer
 from gateway.upstream.peers.upstreams import Balancer, Upstream, Upstreams
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
     scope.owner.spares.append(lambda: _idle(upstreams))
 
 
-def _idle(upstreams: Upstreams) -> Iterator[Connection]:
+def _idle(upstreams: Upstreams) -> Iterator[PeerConnection]:
     """The connections that are kept for later requests."""
     for upstream in upstreams.all:
         if upstream.keepalive is not None:
@@ -91,7 +91,7 @@ def add_server(command: Command, default_port: int, refused: Mapping[str, str] =
     if upstream.state:
         command.fail('"server" directive is incompatible with "state"')
     name = command.args[0]
-    server = Server(to_bytes(name))
+    server = UpstreamServer(to_bytes(name))
     for parameter in command.args[1:]:
         key, equals, value = parameter.partition("=")
         if key in refused:

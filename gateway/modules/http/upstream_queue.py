@@ -9,7 +9,7 @@ from gateway.config.directive import UPSTREAM, Command, Directive, take
 from gateway.http.module import HttpModule
 from gateway.modules.http.upstream import upstream_of
 from gateway.upstream.peers.queue import Queue
-from gateway.upstream.peers.shared_queue import Line
+from gateway.upstream.peers.shared_queue import SharedQueue
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
@@ -44,7 +44,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
 
 
 def _share(cycle: HttpCycle, queue: Queue) -> None:
-    line = queue.line = Line()
+    line = queue.line = SharedQueue()
     cycle.on_worker_start.append(lambda worker: queue.begin_worker(worker.lane))
     cycle.on_worker_stop.append(queue.end_worker)
     cycle.on_worker_death.append(line.bury)

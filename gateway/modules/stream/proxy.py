@@ -26,7 +26,7 @@ from gateway.modules.stream.relaying import Relaying
 from gateway.stream.module import NOTHING, Contribution, StreamModule
 from gateway.stream.setters import cycle_of, template
 from gateway.upstream.exchange.shared_directives import set_bind
-from gateway.upstream.exchange.tls_settings import TlsConf, tls_family
+from gateway.upstream.exchange.tls_settings import ClientTlsConf, tls_family
 from gateway.upstream.peers.address import parse_target
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class ServerConf(Conf):
     local: Local | None = setting(None)
     transparent: bool = setting(False)
     ssl: bool = setting(False)
-    tls: TlsConf = setting(factory=TlsConf)
+    tls: ClientTlsConf = setting(factory=ClientTlsConf)
     # made when settings are merged
     client_tls: Any = None  # a ClientTls, with `proxy_ssl on`
     places: dict[str, Where] = field(default_factory=dict)  # of the proxy_ssl_ directives, for errors

@@ -12,7 +12,7 @@ from gateway.core.template import Template
 from gateway.upstream.cache.conf import CacheConf
 from gateway.upstream.exchange.next_upstream import Condition
 from gateway.upstream.exchange.settings import ExchangeSettings
-from gateway.upstream.exchange.tls_settings import TlsConf
+from gateway.upstream.exchange.tls_settings import ClientTlsConf
 from gateway.upstream.peers.address import Address, parse_local
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class UpstreamConf(CacheConf):
     socket_sndbuf: int = setting(0)
     store: bool | Template = setting(False)  # True: the file that the URI names; or a Template of a path
     store_access: int = setting(0o600)
-    tls: TlsConf = setting(factory=TlsConf)  # the *_ssl_ directives, of those protocols that have them
+    tls: ClientTlsConf = setting(factory=ClientTlsConf)  # the *_ssl_ directives, of those protocols that have them
     # made when settings are merged
     hidden: frozenset[bytes] = frozenset()
     busy: int = 0  # how much may be under way to the client while the answer goes on

@@ -6,7 +6,7 @@ from gateway.http.request cimport Request
 from gateway.protocol.cgi cimport Reader
 from gateway.upstream.exchange.peer_try cimport PeerTry
 from gateway.upstream.exchange.attempt cimport Attempt
-from gateway.upstream.exchange.keepalive cimport Connection, Keepalive
+from gateway.upstream.exchange.keepalive cimport PeerConnection, Keepalive
 from gateway.upstream.peers.peers cimport Choice
 from gateway.upstream.exchange.response cimport UpstreamHead
 from gateway.upstream.exchange.settings cimport ExchangeSettings
@@ -29,10 +29,10 @@ cdef class Exchange(PeerTry):
     cpdef _enter_fibre(self)
     @cython.locals(request=Request)
     cpdef _end(self)
-    @cython.locals(attempt=Attempt, connection=Connection, keepalive=Keepalive)
+    @cython.locals(attempt=Attempt, connection=PeerConnection, keepalive=Keepalive)
     cpdef release(self)
     cpdef _free(self, object outcome)
-    @cython.locals(attempt=Attempt, connection=Connection, choice=Choice)
+    @cython.locals(attempt=Attempt, connection=PeerConnection, choice=Choice)
     cpdef _next(self, object condition)
     @cython.locals(request=Request)
     cpdef finish(self, list pieces)

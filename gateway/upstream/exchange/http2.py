@@ -33,7 +33,7 @@ from gateway.protocol.cgi import Number, Reader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from gateway.upstream.exchange.keepalive import Connection
+    from gateway.upstream.exchange.keepalive import PeerConnection
     from gateway.upstream.exchange.peer_try import PeerTry
 
 Fields = list[tuple[bytes, bytes]]
@@ -164,7 +164,7 @@ class Http2Reader(Reader):
 
     # -- the request ---------------------------------------------------------------------------------------------
 
-    def begin(self, connection: Connection, block: bytes, pieces: list[Piece] | None) -> None:
+    def begin(self, connection: PeerConnection, block: bytes, pieces: list[Piece] | None) -> None:
         """Put the request on the connection; `pieces`: its body, None if that is sent as it comes."""
         link = connection.link
         if link is None:

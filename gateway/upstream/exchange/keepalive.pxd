@@ -5,7 +5,7 @@ from gateway._fast.stream cimport Stream
 from gateway._fast.watcher cimport Watcher
 
 
-cdef class Connection(Watcher):
+cdef class PeerConnection(Watcher):
     cdef public Keepalive cache
     cdef public bint is_unix
     cdef public long requests
@@ -31,8 +31,8 @@ cdef class Keepalive:
     cdef public double time_s
     cdef public double timeout_s
 
-    @cython.locals(idle=list, index=Py_ssize_t, connection=Connection, stream=Stream)
-    cpdef Connection take(self, bytes sockaddr, object tag, bint secure=*, bint http2=*)
+    @cython.locals(idle=list, index=Py_ssize_t, connection=PeerConnection, stream=Stream)
+    cpdef PeerConnection take(self, bytes sockaddr, object tag, bint secure=*, bint http2=*)
     @cython.locals(stream=Stream)
-    cpdef bint give(self, Connection connection, object tag, double now) except -1
-    cpdef drop(self, Connection connection)
+    cpdef bint give(self, PeerConnection connection, object tag, double now) except -1
+    cpdef drop(self, PeerConnection connection)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gateway._fast.stream import Stream
 
 
-class Connection(Watcher):
+class PeerConnection(Watcher):
     """A connection to a peer, through one or more requests; it watches its stream while it is idle.
 
     Compiled with the types of keepalive.pxd, as Keepalive is: an attribute has its line there too.
@@ -81,9 +81,9 @@ class Keepalive:
         self.time_s = time_s
         self.timeout_s = timeout_s
         self.local = local
-        self.idle: list[Connection] = []
+        self.idle: list[PeerConnection] = []
 
-    def take(self, sockaddr: bytes, tag: Any, secure: bool = False, http2: bool = False) -> Connection | None:
+    def take(self, sockaddr: bytes, tag: Any, secure: bool = False, http2: bool = False) -> PeerConnection | None:
         """An idle connection to this address, with TLS or without, of this protocol; no longer idle."""
         idle = self.idle
         for index in range(len(idle) - 1, -1, -1):
@@ -103,7 +103,7 @@ class Keepalive:
                 return connection
         return None
 
-    def give(self, connection: Connection, tag: Any, now: float) -> bool:
+    def give(self, connection: PeerConnection, tag: Any, now: float) -> bool:
         """Keep a connection whose exchange is complete; False if it must be closed instead.
 
         It is watched from now on: one that closes, times out, or speaks without being asked is dropped.
@@ -130,7 +130,7 @@ class Keepalive:
             connection.happened()
         return True
 
-    def drop(self, connection: Connection) -> None:
+    def drop(self, connection: PeerConnection) -> None:
         if connection in self.idle:
             self.idle.remove(connection)
             connection.cache = None

@@ -10,7 +10,7 @@ from gateway.http.request cimport Request
 from gateway.protocol.cgi cimport Reader
 from gateway.upstream.exchange.attempt cimport Attempt
 from gateway.upstream.exchange.codec cimport Codec
-from gateway.upstream.exchange.keepalive cimport Connection, Keepalive
+from gateway.upstream.exchange.keepalive cimport PeerConnection, Keepalive
 from gateway.upstream.peers.peers cimport Choice
 from gateway.upstream.exchange.response cimport UpstreamHead
 from gateway.upstream.exchange.settings cimport ExchangeSettings
@@ -27,7 +27,7 @@ cdef class PeerTry(Watcher):
     cdef public Choice choice
     cdef public Codec codec
     cdef public object conf
-    cdef public Connection connection
+    cdef public PeerConnection connection
     cdef public object frame
     cdef public UpstreamHead head
     cdef public Lane lane
@@ -60,18 +60,18 @@ cdef class PeerTry(Watcher):
     cpdef pick(self)
     @cython.locals(now=double, attempts=list)
     cpdef bint begin_try(self, PeerState peer) except -1
-    @cython.locals(connection=Connection, stream=Stream, attempt=Attempt)
+    @cython.locals(connection=PeerConnection, stream=Stream, attempt=Attempt)
     cpdef bint ask(self) except -1
-    cpdef bint _shake_hands(self, Connection connection) except -1
+    cpdef bint _shake_hands(self, PeerConnection connection) except -1
     cpdef bint _failed(self, object condition) except -1
     cpdef bint _timed_out(self) except -1
-    @cython.locals(connection=Connection, keepalive=Keepalive)
+    @cython.locals(connection=PeerConnection, keepalive=Keepalive)
     cpdef bint _reuse(self, PeerState peer) except -1
-    @cython.locals(stream=Stream, settings=ExchangeSettings, sockaddr=bytes, connection=Connection)
+    @cython.locals(stream=Stream, settings=ExchangeSettings, sockaddr=bytes, connection=PeerConnection)
     cpdef bint _connect(self, PeerState peer) except -1
     @cython.locals(now=double, attempt=Attempt, stream=Stream)
-    cpdef _send(self, Connection connection)
-    cpdef _send_http2(self, Connection connection)
+    cpdef _send(self, PeerConnection connection)
+    cpdef _send_http2(self, PeerConnection connection)
     @cython.locals(now=double, attempt=Attempt, data=bytes, settings=ExchangeSettings)
     cpdef bint _receive_head(self, Stream stream) except -1
     @cython.locals(limit=cython.longlong, size=cython.longlong, reader=Reader, head=ResponseHead)

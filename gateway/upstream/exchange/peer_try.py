@@ -19,7 +19,7 @@ from gateway.core.transport import ORDINARY
 from gateway.http.body import BodyError, read_body_part
 from gateway.http.output import CONNECTION_CLOSED
 from gateway.upstream.exchange.attempt import Attempt, Stage, error_words
-from gateway.upstream.exchange.keepalive import Connection
+from gateway.upstream.exchange.keepalive import PeerConnection
 from gateway.upstream.exchange.next_upstream import Condition
 from gateway.upstream.exchange.response import UpstreamHead
 
@@ -74,7 +74,7 @@ class PeerTry(Watcher):
         self.asked: Peer | None = None  # of the present or last try, for the error log
         self.choice: Choice | None = None
         self.peer: Peer | None = None
-        self.connection: Connection | None = None
+        self.connection: PeerConnection | None = None
         self.attempt = _NOT_YET
         self.packet = b""
         self.asked_uri = b""  # where the protocol has one: for the error log
@@ -191,7 +191,7 @@ class PeerTry(Watcher):
             self._send(connection)
         return self._receive_head(stream)
 
-    def _shake_hands(self, connection: Connection) -> bool:
+    def _shake_hands(self, connection: PeerConnection) -> bool:
         """TLS on a new connection. True when it is there; else there is a `failure`, or ask() is called `until`."""
         from gateway._fast.errors import TlsError
         from gateway.upstream.exchange import tls as client_tls
@@ -289,7 +289,7 @@ class PeerTry(Watcher):
                 level = "error" if error.errno in ORDINARY else "crit"
                 self.log(level, b"connect() to %b failed (%b)" % (peer.name, error_words(error)))
             return False
-        connection = self.connection = Connection(stream, sockaddr, peer.is_unix, self.lane.fresh())
+        connection = self.connection = PeerConnection(stream, sockaddr, peer.is_unix, self.lane.fresh())
         connection.tls = self.codec.tls if self.lane.detour is None else None
         connection.secure = connection.tls is not None
         if settings.has_socket_options:
@@ -300,7 +300,7 @@ class PeerTry(Watcher):
         stream.handler = self
         return True
 
-    def _send(self, connection: Connection) -> None:
+    def _send(self, connection: PeerConnection) -> None:
         """The connection is there: put the request on it."""
         now = self.lane.fresh()
         attempt = self.attempt
@@ -336,7 +336,7 @@ class PeerTry(Watcher):
         self.deadline = now + self.settings.send_timeout
         self.client_deadline = 0.0
 
-    def _send_http2(self, connection: Connection) -> None:
+    def _send_http2(self, connection: PeerConnection) -> None:
         stream = connection.stream
         reader: Any = self.reader
         pieces: list[Piece] | None = None

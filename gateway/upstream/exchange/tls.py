@@ -17,13 +17,13 @@ from gateway.core.tls_settings import DEFAULT_PROTOCOLS, complete
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
     from gateway._fast.tls_engine import Engine, Session
-    from gateway.upstream.exchange.tls_settings import TlsConf
+    from gateway.upstream.exchange.tls_settings import ClientTlsConf
 
 
 class ClientTls:
     """What connections with the same settings share; made at load. Errors: TlsError."""
 
-    def __init__(self, settings: TlsConf, prefix: str) -> None:
+    def __init__(self, settings: ClientTlsConf, prefix: str) -> None:
         self.settings = settings
         self.sessions: dict[bytes, Session] = {}  # by the peer's address; the latest
         objects: Objects = settings.objects or Objects()

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class TlsConf(Conf):
+class ClientTlsConf(Conf):
     """What the `*_ssl_*` directives of one block say; a block without any shares those around it, and sessions too."""
 
     protocols: int = setting(0)  # 0: the usual ones
@@ -63,7 +63,7 @@ class TlsConf(Conf):
     conf_prefix: str = ""  # what relative paths begin at
     objects: Any = None  # the tls_objects.Objects of the configuration
 
-    def offering(self, protocols: tuple[bytes, ...]) -> TlsConf:
+    def offering(self, protocols: tuple[bytes, ...]) -> ClientTlsConf:
         """The same with these protocols for ALPN, which no directive names."""
         if not protocols:
             return self
@@ -95,7 +95,7 @@ def _of_tls(field_name: str, setter: Setter) -> Setter:
         if conf.tls is UNSET:
             from gateway.core.tls_objects import objects_of
 
-            conf.tls = TlsConf()
+            conf.tls = ClientTlsConf()
             conf.tls.objects = objects_of(command.loader)
             conf.tls.conf_prefix = command.loader.conf_prefix
         setter(conf.tls, command)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config import units
 from gateway.upstream.peers.address import inet_address, parse_target
-from gateway.upstream.peers.peers import DOWN, DRAINING, PEER, TEMPLATE, UNHEALTHY, Peer, Server
+from gateway.upstream.peers.peers import DOWN, DRAINING, PEER, TEMPLATE, UNHEALTHY, Peer, UpstreamServer
 from gateway.upstream.peers.zone import clear_codes
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _time_ms(values: dict[str, Any], key: str, code: str) -> int:
         raise ApiError(400, f"invalid {key}", code) from None
 
 
-def _read(server: Server, values: dict[str, Any]) -> None:
+def _read(server: UpstreamServer, values: dict[str, Any]) -> None:
     """Put the parameters of a request into a Server, all but its address. Errors: ApiError."""
     for key, value in values.items():
         if isinstance(value, dict | list):
@@ -227,7 +227,7 @@ def _read(server: Server, values: dict[str, Any]) -> None:
             raise ApiError(400, f'unknown parameter "{key}"', _FORMAT)
 
 
-def _aim(upstream: Upstream, server: Server, text: str) -> Address | None:
+def _aim(upstream: Upstream, server: UpstreamServer, text: str) -> Address | None:
     """Where the server is; None for a name, which is resolved at run time. Errors: ApiError."""
     try:
         target = parse_target(text.encode("utf-8", "surrogateescape"), _HTTP_PORT)
@@ -257,7 +257,7 @@ def add(upstream: Upstream, values: dict[str, Any]) -> dict[str, Any]:
     """POST: another server. Errors: ApiError."""
     shared = upstream.shared
     assert shared is not None
-    server = Server(b"")
+    server = UpstreamServer(b"")
     _read(server, values)
     if "server" not in values:
         raise ApiError(400, 'missing "server" argument', _FORMAT)
@@ -278,7 +278,7 @@ def change(upstream: Upstream, peer: Peer, values: dict[str, Any]) -> dict[str, 
     """PATCH: other parameters for a server. Errors: ApiError."""
     shared = upstream.shared
     assert shared is not None
-    server = Server(
+    server = UpstreamServer(
         peer.server,
         weight=peer.weight,
         max_conns=peer.max_conns,

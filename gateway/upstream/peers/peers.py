@@ -92,7 +92,7 @@ class Outcome(IntFlag):
 _FAILED: Final = Outcome.FAILED  # bound: each request pays a look-up in an enum else
 
 @dataclass(slots=True)
-class Server:
+class UpstreamServer:
     """One `server` line of an upstream block; a host name can stand for several addresses."""
 
     name: bytes  # as written, it is what consistent hashing hashes
@@ -164,7 +164,7 @@ class Peer(PeerState):
     downtime: int
     downstart: int
 
-    def __init__(self, address: Address, server: Server, memory: Any = None) -> None:
+    def __init__(self, address: Address, server: UpstreamServer, memory: Any = None) -> None:
         """`memory`: where its words lie from now on, instead of its own; they are set anew."""
         if memory is not None:
             self.attach(memory)
@@ -272,7 +272,7 @@ def moving_average(average: int, value: int) -> int:
     return int(0.5 + value * 0.05 + average * 0.95) if average else value
 
 
-def make_groups(name: bytes, servers: Iterable[Server]) -> Group:
+def make_groups(name: bytes, servers: Iterable[UpstreamServer]) -> Group:
     """The groups of an upstream from its `server` lines, in their order; every address is a peer."""
     primary: list[Peer] = []
     spare: list[Peer] = []

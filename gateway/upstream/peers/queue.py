@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.core.lane import Lane
     from gateway.upstream.exchange.peer_try import PeerTry
     from gateway.upstream.peers.peers import Peer
-    from gateway.upstream.peers.shared_queue import Line
+    from gateway.upstream.peers.shared_queue import SharedQueue
 
 POLL_S: Final = 0.1
 
@@ -38,7 +38,7 @@ class Queue:
     def __init__(self, size: int, timeout_s: float) -> None:
         self.size = size
         self.timeout_s = timeout_s
-        self.line: Line | None = None  # what all workers know of each other
+        self.line: SharedQueue | None = None  # what all workers know of each other
         self._waiting: deque[_Waiter] = deque()
         self._overflows = 0
         self._bell: Stream | None = None

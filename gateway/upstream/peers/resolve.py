@@ -17,7 +17,7 @@ from gateway.core.logs import ALERT, ERROR, Log
 from gateway.core.resolver import Lookup, Resolver, words_of
 from gateway.protocol.dns import NXDOMAIN, Service
 from gateway.upstream.peers.address import Address, inet_address, parse_target
-from gateway.upstream.peers.peers import Peer, Server
+from gateway.upstream.peers.peers import Peer, UpstreamServer
 
 if TYPE_CHECKING:
     from gateway.upstream.peers.upstreams import Upstream
@@ -190,10 +190,10 @@ class _Follower:
             and self.shared.is_backup(peer) == (found.backup or self.shared.is_backup(self.template))
         )
 
-    def _server(self, found: Found, spare: bool) -> Server:
+    def _server(self, found: Found, spare: bool) -> UpstreamServer:
         """What the template says of its peers, as it is now."""
         template = self.template
-        return Server(
+        return UpstreamServer(
             template.server,
             weight=template.weight if template.weight != 1 else found.weight or 1,
             max_conns=template.max_conns,

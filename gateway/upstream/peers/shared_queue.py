@@ -19,7 +19,7 @@ _TICKETS, _WAITING, _OVERFLOWS, _HEAD = range(4)
 _PID, _FIRST, _COUNT, _WORDS = range(4)
 
 
-class Line:
+class SharedQueue:
     """The line of one upstream, as one worker sees it."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ import tempfile
 from typing import TYPE_CHECKING, Final
 
 from gateway.upstream.peers.api_objects import duration, text_of
-from gateway.upstream.peers.peers import DOWN, DRAINING, TEMPLATE, Server
+from gateway.upstream.peers.peers import DOWN, DRAINING, TEMPLATE, UpstreamServer
 
 if TYPE_CHECKING:
     from gateway.upstream.peers.zone import SharedPeers
@@ -19,7 +19,7 @@ _MODE: Final = 0o644
 
 def lines(shared: SharedPeers) -> str:
     """The servers as `server` directives, each parameter only where it is not the default."""
-    usual = Server(b"")
+    usual = UpstreamServer(b"")
     text = ""
     for peer in shared.members():
         if peer.parent >= 0:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.config.errors import ConfigError, Where
 from gateway.upstream.exchange.keepalive import Keepalive
 from gateway.upstream.peers.address import Address, Target, parse_target, resolve
-from gateway.upstream.peers.peers import Choice, Group, Server, make_groups
+from gateway.upstream.peers.peers import Choice, Group, UpstreamServer, make_groups
 
 if TYPE_CHECKING:
     from gateway.core.resolver import Resolver
@@ -37,7 +37,7 @@ class Upstream:
         self.explicit = explicit  # an upstream block, not a *_pass
         self.where = where
         self.seen: set[str] = set()  # directives that may stand in a block once
-        self.servers: list[Server] = []
+        self.servers: list[UpstreamServer] = []
         self.without_backup = False  # the balancer has no use for backup servers
         self.group: Group = Group(name, ())
         self.zoned = False
@@ -71,7 +71,7 @@ class Upstream:
                 addresses = resolve(self.name.strip(b"[]"), self.port)
             except ValueError as error:
                 raise ConfigError(f'{error} in upstream "{_text(self.name)}"', self.where) from None
-            self.servers = [Server(self.name, addresses)]
+            self.servers = [UpstreamServer(self.name, addresses)]
         if not self.state and all(server.backup for server in self.servers):
             raise ConfigError(f'no servers in upstream "{_text(self.name)}"', self.where)
         self.group = make_groups(self.name, self.servers)
@@ -89,14 +89,14 @@ class Upstream:
 def single(address: Address) -> Upstream:
     """An upstream of one address that only the run time knows."""
     upstream = Upstream(address.name)
-    upstream.group = Group(address.name, make_groups(address.name, [Server(address.name, [address])]).peers)
+    upstream.group = Group(address.name, make_groups(address.name, [UpstreamServer(address.name, [address])]).peers)
     return upstream
 
 
 def several(name: bytes, addresses: list[Address]) -> Upstream:
     """An upstream of what a name was resolved to at run time."""
     upstream = Upstream(name)
-    upstream.group = make_groups(name, [Server(name, addresses)])
+    upstream.group = make_groups(name, [UpstreamServer(name, addresses)])
     return upstream
 
 
@@ -143,7 +143,7 @@ class Upstreams:
         if upstream is None:
             upstream = self._implicit[key, port] = Upstream(target.host, port=target.port, where=where)
             if target.address is not None and (target.port or target.address.is_unix):
-                upstream.servers = [Server(target.text, [target.address])]
+                upstream.servers = [UpstreamServer(target.text, [target.address])]
             self.all.append(upstream)
         return upstream
 

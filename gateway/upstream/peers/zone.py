@@ -36,7 +36,7 @@ from gateway._fast.peers import WORDS, PeerState
 from gateway.core.siblings import is_sibling
 from gateway.core.zones import Zone, ZoneError
 from gateway.upstream.peers.address import Address, parse_target, with_port
-from gateway.upstream.peers.peers import CHECKING, FREE, GONE, PEER, TEMPLATE, Group, Peer, Server
+from gateway.upstream.peers.peers import CHECKING, FREE, GONE, PEER, TEMPLATE, Group, Peer, UpstreamServer
 from gateway.upstream.peers.worker_counts import WorkerCounts
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class SharedPeers:
                     if not keeps and (checks or earlier.health):
                         peer.health, peer.downstart = own
 
-    def resolved(self, server: Server) -> list[tuple[Address, bytes]]:
+    def resolved(self, server: UpstreamServer) -> list[tuple[Address, bytes]]:
         """What the same name was resolved to before a reload, with the port that it has now."""
         target = parse_target(server.name, 80)
         found = []
@@ -240,7 +240,9 @@ class SharedPeers:
 
     # -- what changes the membership -------------------------------------------------------------------------------
 
-    def add(self, server: Server, address: Address | None, *, parent: int = -1, name: bytes | None = None) -> Peer:
+    def add(
+        self, server: UpstreamServer, address: Address | None, *, parent: int = -1, name: bytes | None = None
+    ) -> Peer:
         """Another peer, or a TEMPLATE without an address; `name`: its server's, if that is not server.name."""
         with self.lock:
             peer = self._add(server, address or _NOWHERE, parent, PEER if address else TEMPLATE, name)
@@ -268,7 +270,7 @@ class SharedPeers:
             self._changed()
         return bool(found)
 
-    def rename(self, number: int, server: Server, address: Address) -> Peer | None:
+    def rename(self, number: int, server: UpstreamServer, address: Address) -> Peer | None:
         """Another address, name or route for a peer; it goes on in another slot with the same id and words."""
         with self.lock:
             for peer in self._scan():
@@ -393,7 +395,7 @@ class SharedPeers:
         self._attach(peer, slot)
         return peer
 
-    def _add(self, server: Server, address: Address, parent: int, kind: int, name: bytes | None = None) -> Peer:
+    def _add(self, server: UpstreamServer, address: Address, parent: int, kind: int, name: bytes | None = None) -> Peer:
         texts = (address.sockaddr, address.name, name or server.name, server.route, server.service)
         if any(len(text) > room for text, room in zip(texts, _ROOMS, strict=True)):
             raise ValueError("the server's name is too long for a zone")

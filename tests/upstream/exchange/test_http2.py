@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway._fast.errors import HeadError
 from gateway.upstream.exchange.http2 import Http2Reader, request_block
-from gateway.upstream.exchange.keepalive import Connection
+from gateway.upstream.exchange.keepalive import PeerConnection
 from tests import http2_frames as wire
 
 
@@ -41,7 +41,7 @@ def begun(body: bytes = b"") -> tuple[Http2Reader, Link]:
     connection = Link()
     reader = Http2Reader()
     block = request_block(b"POST", False, b"/", b"a", [(b"X-Y", b"z")])
-    as_real: Connection = connection  # type: ignore[assignment]
+    as_real: PeerConnection = connection  # type: ignore[assignment]
     reader.begin(as_real, block, [body] if body else [])
     return reader, connection
 

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from gateway.core.lane import Lane, Stream
-from gateway.upstream.exchange.keepalive import Connection, Keepalive
+from gateway.upstream.exchange.keepalive import Keepalive, PeerConnection
 from gateway.upstream.peers.address import Address, inet_address
 
 HERE = inet_address("127.0.0.1", 1)
@@ -23,10 +23,10 @@ async def lane(nursery: trio.Nursery) -> AsyncIterator[Lane]:
     nursery.cancel_scope.cancel()
 
 
-def connection(lane: Lane, address: Address = HERE) -> tuple[Connection, socket.socket]:
+def connection(lane: Lane, address: Address = HERE) -> tuple[PeerConnection, socket.socket]:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    return Connection(Stream(lane, ours.detach(), readable=False), address.sockaddr, False, lane.now), theirs
+    return PeerConnection(Stream(lane, ours.detach(), readable=False), address.sockaddr, False, lane.now), theirs
 
 
 async def settle() -> None:

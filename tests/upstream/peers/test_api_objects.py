@@ -4,7 +4,7 @@ import pytest
 
 from gateway.upstream.peers import api_objects
 from gateway.upstream.peers.api_objects import ApiError, duration, responses, stamp
-from gateway.upstream.peers.peers import DRAINING, UNHEALTHY, Server
+from gateway.upstream.peers.peers import DRAINING, UNHEALTHY, UpstreamServer
 from tests.upstream.peers.test_zone import mapped, shared_of, upstream
 from tests.upstream.recorded import server
 
@@ -34,7 +34,7 @@ def test_what_a_check_found() -> None:
 
 
 def test_children_of_a_name() -> None:
-    name = Server(b"app.example:80", resolve=True)
+    name = UpstreamServer(b"app.example:80", resolve=True)
     made = upstream(b"a", server("1"))
     made.servers.append(name)
     mapped(made)

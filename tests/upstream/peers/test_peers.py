@@ -8,7 +8,17 @@ import pytest
 
 from gateway._fast.peers import WORDS, monotonic_ms
 from gateway.upstream.peers.address import inet_address, unix_address
-from gateway.upstream.peers.peers import CHECKING, DRAINING, HEALTHY, UNHEALTHY, Choice, Group, Outcome, Peer, Server
+from gateway.upstream.peers.peers import (
+    CHECKING,
+    DRAINING,
+    HEALTHY,
+    UNHEALTHY,
+    Choice,
+    Group,
+    Outcome,
+    Peer,
+    UpstreamServer,
+)
 from tests.upstream.recorded import group, pick, replay, server
 
 
@@ -268,4 +278,4 @@ def test_slow_start_begins_when_a_failing_peer_is_back() -> None:
 
 
 def test_repr() -> None:
-    assert repr(Peer(unix_address(b"/s"), Server(b"unix:/s"))) == "<Peer unix:/s>"
+    assert repr(Peer(unix_address(b"/s"), UpstreamServer(b"unix:/s"))) == "<Peer unix:/s>"

@@ -9,7 +9,7 @@ import trio.testing
 
 from gateway.core.logs import Log
 from gateway.core.resolver import NameServer, Resolver
-from gateway.upstream.peers.peers import DOWN, Choice, Outcome, Peer, Server
+from gateway.upstream.peers.peers import DOWN, Choice, Outcome, Peer, UpstreamServer
 from gateway.upstream.peers.resolve import resolve_names
 from gateway.upstream.peers.upstreams import Upstream
 from gateway.upstream.peers.zone import SLOT_BYTES, SharedPeers
@@ -47,7 +47,7 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def following(*servers: Server, size: int = 65536) -> AsyncIterator[Bench]:
+async def following(*servers: UpstreamServer, size: int = 65536) -> AsyncIterator[Bench]:
     sink = MemorySink()
     async with dns_server() as dns, trio.open_nursery() as nursery:
         made = upstream(b"u", *servers)
@@ -59,8 +59,8 @@ async def following(*servers: Server, size: int = 65536) -> AsyncIterator[Bench]
         nursery.cancel_scope.cancel()
 
 
-def app(weight: int = 1, **more: int) -> Server:
-    return Server(b"app.test:80", resolve=True, weight=weight, **more)  # type: ignore[arg-type]
+def app(weight: int = 1, **more: int) -> UpstreamServer:
+    return UpstreamServer(b"app.test:80", resolve=True, weight=weight, **more)  # type: ignore[arg-type]
 
 
 async def test_peers_follow_the_addresses(autojump_clock: trio.testing.MockClock) -> None:
@@ -85,7 +85,7 @@ async def test_peers_follow_the_addresses(autojump_clock: trio.testing.MockClock
 
 
 async def test_tells_when_every_name_was_asked_for(autojump_clock: trio.testing.MockClock) -> None:
-    async with following(app(), Server(b"silent.test:80", resolve=True)) as on:
+    async with following(app(), UpstreamServer(b"silent.test:80", resolve=True)) as on:
         on.dns.records["app.test", "A"] = ["127.0.0.1"]
         on.dns.silent_names.add("silent.test")
         await trio.sleep(5)
@@ -95,7 +95,7 @@ async def test_tells_when_every_name_was_asked_for(autojump_clock: trio.testing.
         again = upstream(b"u", app())
         mapped(again, old=on.shared.zone)
         assert again.shared.asked, "what the old cycle knew is there at once"
-        again = upstream(b"u", app(), Server(b"new.test:80", resolve=True))
+        again = upstream(b"u", app(), UpstreamServer(b"new.test:80", resolve=True))
         mapped(again, old=on.shared.zone)
         assert not again.shared.asked
 
@@ -160,7 +160,7 @@ async def test_templates_come_and_go(autojump_clock: trio.testing.MockClock) -> 
 
 
 async def test_services(autojump_clock: trio.testing.MockClock) -> None:
-    async with following(Server(b"app.test", resolve=True, service=b"http")) as on:
+    async with following(UpstreamServer(b"app.test", resolve=True, service=b"http")) as on:
         records = on.dns.records
         records["_http._tcp.app.test", "SRV"] = ["1 5 81 a.test.", "1 2 82 b.test.", "2 1 83 b.test."]
         records["a.test", "A"] = ["127.0.0.1", "127.0.0.2"]
@@ -192,7 +192,7 @@ async def test_services(autojump_clock: trio.testing.MockClock) -> None:
 
 
 async def test_equal_services_are_two_peers(autojump_clock: trio.testing.MockClock) -> None:
-    async with following(Server(b"app.test", resolve=True, service=b"_x._udp")) as on:
+    async with following(UpstreamServer(b"app.test", resolve=True, service=b"_x._udp")) as on:
         on.dns.records["_x._udp.app.test", "SRV"] = ["1 5 81 a.test.", "1 5 81 b.test."]
         on.dns.records["a.test", "A"] = on.dns.records["b.test", "A"] = ["127.0.0.1"]
         await on.settle()

@@ -4,10 +4,10 @@ import copy
 import os
 import select
 
-from gateway.upstream.peers.shared_queue import Line
+from gateway.upstream.peers.shared_queue import SharedQueue
 
 
-def rings(line: Line) -> bool:
+def rings(line: SharedQueue) -> bool:
     """Whether it rang since it was looked at last."""
     try:
         return os.eventfd_read(line.bell) > 0
@@ -15,9 +15,9 @@ def rings(line: Line) -> bool:
         return False
 
 
-def two() -> tuple[Line, Line]:
+def two() -> tuple[SharedQueue, SharedQueue]:
     """The same line in two workers."""
-    one = Line()
+    one = SharedQueue()
     other = copy.copy(one)
     one.claim(1)
     other.claim(2)
@@ -48,7 +48,7 @@ def test_nobody_waits_in_a_worker_that_is_dead() -> None:
 
 
 def test_more_workers_than_rows() -> None:
-    line = Line()
+    line = SharedQueue()
     for pid in range(1, 300):
         line.claim(pid)
     beyond = copy.copy(line)
@@ -62,7 +62,7 @@ def test_more_workers_than_rows() -> None:
 
 
 def test_every_ring_is_an_edge_for_all() -> None:
-    line = Line()
+    line = SharedQueue()
     watching = [select.epoll() for _ in range(2)]
     for epoll in watching:
         epoll.register(line.bell, select.EPOLLIN | select.EPOLLET)

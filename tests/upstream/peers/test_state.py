@@ -6,14 +6,14 @@ import pytest
 
 from gateway.upstream.peers import state
 from gateway.upstream.peers.address import unix_address
-from gateway.upstream.peers.peers import Server
+from gateway.upstream.peers.peers import UpstreamServer
 from tests.upstream.peers.test_zone import mapped, shared_of, upstream
 from tests.upstream.recorded import server
 
 
 def test_lines() -> None:
-    name = Server(b"app.example", resolve=True, service=b"http")
-    odd = Server(b"unix:/run/a b", [unix_address(b"/run/a b")])
+    name = UpstreamServer(b"app.example", resolve=True, service=b"http")
+    odd = UpstreamServer(b"unix:/run/a b", [unix_address(b"/run/a b")])
     made = upstream(b"a", server("1 weight=2 backup"), server("2 drain"), odd)
     made.servers.append(name)
     mapped(made)

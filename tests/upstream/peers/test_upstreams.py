@@ -4,7 +4,7 @@ import pytest
 
 from gateway.config.errors import ConfigError, Where
 from gateway.upstream.peers.address import inet_address, parse_target
-from gateway.upstream.peers.peers import Server
+from gateway.upstream.peers.peers import UpstreamServer
 from gateway.upstream.peers.upstreams import Upstreams, several, single
 from tests.engine import load_http
 
@@ -20,7 +20,7 @@ def test_a_block_before_or_after_its_use() -> None:
         if not block_first:
             block = table.define(b"App", HERE)
         assert used is block
-        block.servers.append(Server(b"127.0.0.1:1", [inet_address("127.0.0.1", 1)]))
+        block.servers.append(UpstreamServer(b"127.0.0.1:1", [inet_address("127.0.0.1", 1)]))
         table.finish()
         assert [peer.name for peer in used.group.peers] == [b"127.0.0.1:1"]
         assert table.find(parse_target(b"APP")) is block
@@ -69,7 +69,7 @@ def test_errors() -> None:
     table.refer(parse_target(b"no-such-host.invalid:80"), HERE)
     assert error_of(table) == 'host not found in upstream "no-such-host.invalid" in nginx.conf:7'
     table = Upstreams()
-    table.define(b"spare", HERE).servers.append(Server(b"x", [inet_address("127.0.0.1", 1)], backup=True))
+    table.define(b"spare", HERE).servers.append(UpstreamServer(b"x", [inet_address("127.0.0.1", 1)], backup=True))
     assert error_of(table) == 'no servers in upstream "spare" in nginx.conf:7'
 
 

@@ -8,13 +8,13 @@ import pytest
 from gateway.core.zones import Zone, ZoneError
 from gateway.upstream.health.checks import HealthCheck
 from gateway.upstream.peers.address import Address, inet_address, unix_address
-from gateway.upstream.peers.peers import DOWN, GONE, TEMPLATE, UNHEALTHY, Choice, Outcome, Peer, Server
+from gateway.upstream.peers.peers import DOWN, GONE, TEMPLATE, UNHEALTHY, Choice, Outcome, Peer, UpstreamServer
 from gateway.upstream.peers.upstreams import Upstream
 from gateway.upstream.peers.zone import PeersZone, SharedPeers
 from tests.upstream.recorded import pick, server
 
 
-def upstream(name: bytes, *servers: Server) -> Upstream:
+def upstream(name: bytes, *servers: UpstreamServer) -> Upstream:
     made = Upstream(name, explicit=True)
     made.servers = list(servers)
     made.finish()
@@ -55,7 +55,7 @@ def last(peers: list[Peer]) -> list[bytes]:
 
 def test_the_peers_of_the_configuration() -> None:
     first = upstream(b"a", server("1 weight=3"), server("2 backup"), server("3 max_conns=5 down"))
-    second = upstream(b"b", Server(b"unix:/run/x", [unix_address(b"/run/x")], route=b"r"))
+    second = upstream(b"b", UpstreamServer(b"unix:/run/x", [unix_address(b"/run/x")], route=b"r"))
     mapped(first, second)
     members = shared_of(first).members()
     assert [(peer.id, peer.name, peer.weight, peer.down, peer.max_conns) for peer in members] == [
@@ -161,7 +161,7 @@ def test_a_choice_goes_on_when_the_members_change() -> None:
 
 
 def test_templates_are_never_picked() -> None:
-    name = Server(b"app.example", resolve=True, weight=2)
+    name = UpstreamServer(b"app.example", resolve=True, weight=2)
     made = Upstream(b"a", explicit=True)
     made.servers = [name, server("1")]
     made.finish()
@@ -182,7 +182,7 @@ def test_templates_are_never_picked() -> None:
 def test_a_reload_takes_over_what_is_known() -> None:
     def configured(port: int) -> Upstream:
         made = Upstream(b"a", explicit=True)
-        made.servers = [server("1"), server("2 weight=4"), Server(b"app.example:%d" % port, resolve=True)]
+        made.servers = [server("1"), server("2 weight=4"), UpstreamServer(b"app.example:%d" % port, resolve=True)]
         made.finish()
         return made
 
@@ -230,7 +230,7 @@ def test_names_that_do_not_fit() -> None:
     made = upstream(b"a", server("1"))
     mapped(made)
     with pytest.raises(ValueError, match="too long"):
-        shared_of(made).add(Server(b"x" * 400), Address(b"", b""))
+        shared_of(made).add(UpstreamServer(b"x" * 400), Address(b"", b""))
 
 
 def test_one_worker_has_the_duty(monkeypatch: pytest.MonkeyPatch) -> None:
