@@ -1,4 +1,7 @@
-"""Build the compiled parts in place, as `build_ext --inplace` does, but several at a time."""
+"""Build the compiled parts in place, as `build_ext --inplace` does, but several at a time.
+
+`build.py pyx`: only those that have no plain source, which is what the first `make demo` waits for.
+"""
 
 from __future__ import annotations
 
@@ -49,9 +52,25 @@ def size(extension: Extension) -> int:
     return sum(os.path.getsize(source) for source in extension.sources)
 
 
-def compile_all(*, inplace: bool, terminal: TextIO) -> int:
-    """The exit code; how far it is goes to the terminal."""
+def stale(extensions: list[Extension], folder: str = "gateway") -> list[str]:
+    """Products of modules that are no more, with their C: they would be imported in the place of their sources."""
+    named = {os.path.splitext(extension.sources[0])[0] for extension in extensions}
+    found = []
+    for path, _, names in os.walk(folder):
+        for name in names:
+            made = name.endswith((".so", ".c"))
+            if made and os.path.join(path, name.partition(".")[0]) not in named:
+                found.append(os.path.join(path, name))
+    return sorted(found)
+
+
+def compile_all(*, inplace: bool, terminal: TextIO, ending: str = "") -> int:
+    """The exit code; how far it is goes to the terminal. `ending`: only what is made of such sources."""
     extensions = sorted(distribution().ext_modules or [], key=size, reverse=True)
+    if inplace:
+        for name in stale(extensions):
+            os.unlink(name)
+    extensions = [extension for extension in extensions if extension.sources[0].endswith(ending)]
     jobs = int(os.environ.get("JOBS") or len(os.sched_getaffinity(0)))
     over = terminal.isatty()
     said = began = time.monotonic()
@@ -79,7 +98,7 @@ def compile_all(*, inplace: bool, terminal: TextIO) -> int:
 
 
 def main() -> int:
-    return compile_all(inplace=True, terminal=sys.stderr)
+    return compile_all(inplace=True, terminal=sys.stderr, ending=".pyx" if sys.argv[1:] == ["pyx"] else "")
 
 
 if __name__ == "__main__":

@@ -58,3 +58,15 @@ def test_an_sdist_has_what_its_build_imports() -> None:
     for name in [".ci/backend.py", ".ci/build.py", *(name for names in files.values() for name in names)]:
         assert name in listed
         assert (ROOT / name).is_file()
+
+
+def test_products_of_modules_that_are_no_more_go(tmp_path: Path) -> None:
+    """They would be imported in the place of a source of that name, or beside it."""
+    build = _load("build")
+    (tmp_path / "inner").mkdir()
+    for name in ("a.py", "a.c", "a.cpython-311.so", "gone.c", "gone.cpython-311.so", "inner/b.c", "inner/b.pyx"):
+        (tmp_path / name).touch()
+    named = [build.Extension(name, [f"{tmp_path}/{source}"]) for name, source in (("a", "a.py"), ("b", "inner/b.pyx"))]
+    stale = build.stale(named, str(tmp_path))
+    assert [os.path.relpath(name, tmp_path) for name in stale] == ["gone.c", "gone.cpython-311.so"]
+    assert build.stale(build.distribution().ext_modules) == []
