@@ -13,6 +13,21 @@ Usage: gateway [-?hvVtTq] [-s signal] [-p prefix]
 Options:
 """
 
+# What nginx has to be told to build, and people's scripts look for, as far as it is part of gateway.
+_BUILT_IN = (
+    *(
+        f"--with-http_{name}_module"
+        for name in (
+            "ssl", "v2", "realip", "addition", "sub", "dav", "flv", "mp4", "gunzip", "gzip_static", "random_index",
+            "secure_link", "stub_status", "auth_request", "slice", "geoip",
+        )
+    ),
+    "--with-mail",
+    "--with-mail_ssl_module",
+    "--with-stream",
+    *(f"--with-stream_{name}_module" for name in ("ssl", "realip", "geoip", "ssl_preread")),
+)  # fmt: skip
+
 
 def text(line: CommandLine, *, as_nginx: bool = False) -> str:
     """Everything that the options ask for, as nginx orders it; `as_nginx` in the form that other programs parse."""
@@ -41,11 +56,14 @@ def _configure() -> str:
     import platform
 
     from gateway._fast.build import COMPILER, OPTIMIZED
+    from gateway.http import deflate
 
     return (
         f"built by {platform.python_implementation()} {platform.python_version()}\n"
         f"compiled by {COMPILER}{'' if OPTIMIZED else ', not optimized'}\n"
-        "configure arguments: --without-mail\n"
+        f"{_tls()}"
+        f"deflate by {deflate.words()}\n"
+        f"configure arguments: {' '.join(_BUILT_IN)}\n"
     )
 
 
@@ -56,12 +74,21 @@ def _configure_as_nginx() -> str:
     from gateway._fast.openssl import version
     from gateway.process.options import SYSTEM_CONF, system_prefix
 
-    modules = ("http_ssl", "http_v2", "http_realip", "http_sub", "http_stub_status", "stream", "stream_ssl")
-    words = [f"--prefix={(system_prefix() or '/usr/share/nginx').rstrip('/')}", f"--conf-path={SYSTEM_CONF}"]
-    words += [f"--with-{name}_module" if name != "stream" else "--with-stream" for name in modules]
+    prefix = (system_prefix() or "/usr/share/nginx").rstrip("/")
+    words = [f"--prefix={prefix}", f"--conf-path={SYSTEM_CONF}", *_BUILT_IN]
     return (
         f"built by {platform.python_implementation()} {platform.python_version()}\n"
         f"built with {version()}\n"
         "TLS SNI support enabled\n"
         f"configure arguments: {' '.join(words)}\n"
     )
+
+
+def _tls() -> str:
+    """nginx's two lines, of the library that will be used."""
+    from gateway._fast import openssl
+
+    try:
+        return f"running with {openssl.version()}\nTLS SNI support enabled\n"
+    except openssl.OpenSslError as error:
+        return f"without TLS: {error}\n"

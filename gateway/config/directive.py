@@ -33,6 +33,7 @@ class Context(enum.IntFlag):
     STREAM = enum.auto()
     STREAM_SERVER = enum.auto()
     STREAM_UPSTREAM = enum.auto()
+    STREAM_MATCH = enum.auto()
     MAIL = enum.auto()
     MAIL_SERVER = enum.auto()
 

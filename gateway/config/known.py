@@ -168,6 +168,7 @@ OWN: dict[str, str] = {
     "api": "NGINX Plus",
     "diagnosis_probe": "gateway",
     "metrics": "gateway",
+    **dict.fromkeys((f"{name}_unbuffered_types" for name in ("proxy", "fastcgi", "uwsgi", "scgi")), "gateway"),
     "queue": "NGINX Plus",
     "state": "NGINX Plus",
     "status_zone": "NGINX Plus",
@@ -177,6 +178,8 @@ OWN: dict[str, str] = {
     **{f"brotli{word}": "the ngx_brotli module" for word in _CODING_WORDS},
     **{f"zstd{word}": "the zstd module" for word in _CODING_WORDS if word != "_window"},
     **dict.fromkeys(("health_check", "match", "status", "header", "body", "require"), "NGINX Plus"),
+    **dict.fromkeys(("health_check_timeout", "send", "expect"), "NGINX Plus"),
+    **dict.fromkeys((f"{name}_cache_purge" for name in ("proxy", "fastcgi", "uwsgi", "scgi")), "NGINX Plus"),
 }
 
 # Directives of nginx that take more here, by module and name, each with the words that NGINX Plus or gateway has.
@@ -193,8 +196,8 @@ _FOREIGN = {
     "brotli": "the ngx_brotli module",
     "zstd": "the zstd module",
     "vhost_traffic_status": "the nginx-module-vts module",
-    "js_": "njs",
-    "perl": "the Perl module",
+    "js_": "njs, which is not run: map, set and auth_request do much of what it is used for",
+    "perl": "the Perl module, which is not run: map, set and auth_request do much of what it is used for",
     "modsecurity": "the ModSecurity module",
     "pagespeed": "the PageSpeed module",
     "geoip2": "the geoip2 module",

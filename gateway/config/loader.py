@@ -28,6 +28,7 @@ CONTEXT_NAMES: dict[Context, str] = {
     Context.STREAM: "stream",
     Context.STREAM_SERVER: "stream server",
     Context.STREAM_UPSTREAM: "stream upstream",
+    Context.STREAM_MATCH: "stream match",
     Context.MAIL: "mail",
     Context.MAIL_SERVER: "mail server",
 }

@@ -7,6 +7,7 @@ seconds, or refuses. Answers are kept as long as their TTL or `valid=` says; fai
 
 from __future__ import annotations
 
+import ipaddress
 import random
 import secrets
 import socket
@@ -60,7 +61,11 @@ class NameServer:
 class Lookup:
     """Somebody waits for a name. Once `done`: `hosts`, or the `code` of the failure, and until when that holds."""
 
-    __slots__ = ("_question", "_resolver", "callback", "code", "depth", "done", "hosts", "name", "services", "until")
+    # fmt: off
+    __slots__ = (
+        "_question", "_resolver", "callback", "code", "depth", "done", "hosts", "name", "names", "services", "until",
+    )
+    # fmt: on
 
     def __init__(self, resolver: Resolver, name: bytes, callback: Callable[[], object] | None) -> None:
         self._resolver = resolver
@@ -72,6 +77,7 @@ class Lookup:
         self.code = 0
         self.hosts: list[str] = []  # numeric addresses
         self.services: list[dns.Service] = []
+        self.names: list[bytes] = []  # of an address
         self.until = 0.0  # in trio.current_time()
 
     def time_out(self) -> None:
@@ -95,7 +101,7 @@ class Lookup:
 class _Entry:
     """What is known of a name."""
 
-    __slots__ = ("cname", "services", "until", "used", "v4", "v6")
+    __slots__ = ("cname", "names", "services", "until", "used", "v4", "v6")
 
     def __init__(self, until: float) -> None:
         self.until = until
@@ -103,6 +109,7 @@ class _Entry:
         self.v4: list[str] = []
         self.v6: list[str] = []
         self.services: list[dns.Service] = []
+        self.names: list[bytes] = []
         self.cname: bytes | None = None
 
     def hosts(self, *, rotate: bool) -> list[str]:
@@ -117,10 +124,14 @@ def _turned(hosts: list[str]) -> list[str]:
     return hosts[at:] + hosts[:at]
 
 
+# A name, and what is asked of it: A stands for its addresses of both families.
+Key = tuple[bytes, int]
+
+
 class _Question:
     """What is asked of the servers now, and who waits for it."""
 
-    def __init__(self, key: tuple[bytes, bool], kinds: Sequence[int], server: int) -> None:
+    def __init__(self, key: Key, kinds: Sequence[int], server: int) -> None:
         self.key = key
         self.name = key[0]
         self.open = {kind: secrets.randbelow(65536) for kind in kinds}  # type of record -> ident
@@ -131,6 +142,7 @@ class _Question:
         self.ttl = 1 << 31
         self.addresses: dict[int, list[bytes]] = {}
         self.services: list[dns.Service] = []
+        self.names: list[bytes] = []
         self.cname: bytes | None = None
 
 
@@ -153,8 +165,8 @@ class Resolver:
         self.log = log or (lambda message: None)
         self.counts = counts
         self.nursery: trio.Nursery | None = None  # of the worker
-        self._questions: dict[tuple[bytes, bool], _Question] = {}
-        self._cache: OrderedDict[tuple[bytes, bool], _Entry] = OrderedDict()  # the least recently used first
+        self._questions: dict[Key, _Question] = {}
+        self._cache: OrderedDict[Key, _Entry] = OrderedDict()  # the least recently used first
         self._next_server = 0
 
     @property
@@ -173,9 +185,18 @@ class Resolver:
         """
         if self.counts is not None:
             self.counts.request(service=service)
+        return self._begin(name.lower().removesuffix(b"."), dns.SRV if service else dns.A, callback)
+
+    def look_up_address(self, host: str, callback: Callable[[], object] | None = None) -> Lookup:
+        """Ask for the names of a numeric address."""
+        if self.counts is not None:
+            self.counts.address()
+        return self._begin(ipaddress.ip_address(host).reverse_pointer.encode(), dns.PTR, callback)
+
+    def _begin(self, name: bytes, kind: int, callback: Callable[[], object] | None) -> Lookup:
         lookup = Lookup(self, name, callback)
         now = self.now
-        self._look_up(lookup, name.lower().removesuffix(b"."), service, now)
+        self._look_up(lookup, name, kind, now)
         self._forget(now)
         return lookup
 
@@ -196,14 +217,14 @@ class Resolver:
 
     # -- what is known -------------------------------------------------------------------------------------------
 
-    def _look_up(self, lookup: Lookup, name: bytes, service: bool, now: float) -> None:
-        key = (name, service)
+    def _look_up(self, lookup: Lookup, name: bytes, kind: int, now: float) -> None:
+        key = (name, kind)
         entry = self._cache.get(key)
         if entry is not None:
             if now < entry.until:
                 entry.used = now
                 self._cache.move_to_end(key)
-                self._use(lookup, entry, service, now, rotate=True)
+                self._use(lookup, entry, kind, now, rotate=True)
                 return
             del self._cache[key]
         question = self._questions.get(key)
@@ -215,17 +236,18 @@ class Resolver:
         lookup._question = question
         question.lookups.append(lookup)
 
-    def _use(self, lookup: Lookup, entry: _Entry, service: bool, now: float, *, rotate: bool) -> None:
+    def _use(self, lookup: Lookup, entry: _Entry, kind: int, now: float, *, rotate: bool) -> None:
         """Give the lookup what is known of its name, or go on with the name that it stands for."""
         if entry.cname is not None:
             lookup.depth += 1
             if lookup.depth > _MAX_CNAMES:
                 self._finish(lookup, dns.NXDOMAIN)
             else:
-                self._look_up(lookup, entry.cname, service, now)
+                self._look_up(lookup, entry.cname, kind, now)
             return
         lookup.hosts = entry.hosts(rotate=rotate)
         lookup.services = entry.services
+        lookup.names = entry.names
         self._finish(lookup, 0, entry.until)
 
     def _finish(self, lookup: Lookup, code: int, until: float = 0.0) -> None:
@@ -245,14 +267,14 @@ class Resolver:
 
     # -- asking --------------------------------------------------------------------------------------------------
 
-    def _ask(self, key: tuple[bytes, bool]) -> _Question | None:
+    def _ask(self, key: Key) -> _Question | None:
         """Begin to ask; None for what cannot be a name."""
-        name, service = key
+        name, kind = key
         try:
             dns.query(0, name, dns.A)
         except ValueError:
             return None
-        question = _Question(key, (dns.SRV,) if service else self.kinds, self._next_server)
+        question = _Question(key, self.kinds if kind == dns.A else (kind,), self._next_server)
         self._next_server = (self._next_server + 1) % len(self.servers)
         assert self.nursery is not None, "the resolver belongs to no worker yet"
         self._questions[key] = question
@@ -361,6 +383,8 @@ class Resolver:
             self.log(f"wrong ident {answer.ident} in DNS response for {_text(answer.name)}, expect {expected}")
         elif answer.truncated:
             return answer.type
+        elif answer.type == dns.PTR and not answer.names and (answer.unexpected or answer.cname is not None):
+            self.log("no PTR type in DNS response")  # nor a name to go on with: as if nothing had come
         else:
             self._take(question, answer)
         return 0
@@ -373,17 +397,19 @@ class Resolver:
         question.ttl = min(question.ttl, answer.ttl)
         question.addresses[answer.type] = answer.addresses
         question.services += answer.services
+        question.names += answer.names
         question.cname = answer.cname  # as in nginx, the last answer says whether there is one
 
     def _conclude(self, question: _Question) -> None:
         """All answers are there: keep what they say, and tell who waits."""
-        _, service = question.key
+        _, kind = question.key
         code = question.code
         entry = _Entry(self.now + self.lifetime(question.ttl))
         entry.v4 = [socket.inet_ntop(socket.AF_INET, packed) for packed in question.addresses.get(dns.A, ())]
         entry.v6 = [socket.inet_ntop(socket.AF_INET6, packed) for packed in question.addresses.get(dns.AAAA, ())]
         entry.services = sorted(question.services, key=lambda found: found.priority)
-        found = entry.v4 or entry.v6 or entry.services
+        entry.names = question.names
+        found = entry.v4 or entry.v6 or entry.services or entry.names
         if not found:
             entry.cname = question.cname
             if entry.cname is None:
@@ -397,7 +423,7 @@ class Resolver:
             if code:
                 self._finish(lookup, code)
             else:
-                self._use(lookup, entry, service, self.now, rotate=False)
+                self._use(lookup, entry, kind, self.now, rotate=False)
             if lookup.done and lookup.callback is not None:
                 lookup.callback()
 

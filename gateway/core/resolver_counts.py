@@ -25,6 +25,10 @@ class ResolverCounts:
         """Somebody asks for a name, or for its services."""
         self._words.add(1 if service else 0, 1)
 
+    def address(self) -> None:
+        """Somebody asks for the names of an address."""
+        self._words.add(2, 1)
+
     def response(self, code: int) -> None:
         """A server has answered."""
         self._words.add(len(_REQUESTS) + (code if code < _TIMED_OUT else _UNKNOWN), 1)

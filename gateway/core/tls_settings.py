@@ -208,14 +208,14 @@ def add_conf_command(conf: Any, command: Command) -> None:
     conf.conf_commands = (*(() if earlier is UNSET else earlier), (command.args[0], command.args[1]))
 
 
-def _add_named(field_name: str, template: Callable[[Command, str], Template]) -> Setter:
+def _add_named(field_name: str, template: Callable[[Command, str], Template] | None) -> Setter:
     """One more certificate or key: a path, `data:…`, `engine:…`, `store:…`, or variables that name one."""
 
     def add(conf: Any, command: Command) -> None:
         earlier = getattr(conf, field_name)
         text = command.args[0]
         name: Any = text
-        if "$" in text:
+        if "$" in text and template is not None:
             name = Named(template(command, text), command.loader.conf_prefix)
         elif not text.startswith(("data:", "engine:", "store:")):
             name = command.loader.path(text, conf=True)
@@ -302,13 +302,12 @@ def _set_ocsp_cache(owner: str) -> Setter:
 
 
 def server_directives(
-    block: str, where: Context, template: Callable[[Command, str], Template]
+    block: str, where: Context, template: Callable[[Command, str], Template] | None
 ) -> tuple[Directive, ...]:
-    """Those of `block`, which stand in `where`; `template` compiles an argument with its variables."""
+    """Those of `block`, which stand in `where`; `template` compiles an argument with its variables, if it has any."""
     declared: list[tuple[str, Arguments, Setter]] = [
         ("certificate", take(1), _add_named("certificates", template)),
         ("certificate_key", take(1), _add_named("keys", template)),
-        ("certificate_cache", take(1, 2, 3), set_certificate_cache),
         ("certificate_compression", FLAG, flag("certificate_compression")),
         ("password_file", take(1), set_passwords),
         ("protocols", at_least(1), set_protocols),
@@ -317,12 +316,10 @@ def server_directives(
         ("ecdh_curve", take(1), string("ecdh_curve")),
         ("dhparam", take(1), set_path("dhparam")),
         ("conf_command", take(2), add_conf_command),
-        ("ech_file", take(1), _set_ech_file),
         ("session_cache", take(1, 2), _set_session_cache(f"{block}_ssl")),
         ("session_timeout", take(1), seconds("session_timeout")),
         ("session_tickets", FLAG, flag("session_tickets")),
         ("session_ticket_key", take(1), add_path("ticket_keys")),
-        ("reject_handshake", FLAG, flag("reject_handshake")),
         ("verify_client", take(1), enum_("verify", _VERIFY)),
         ("verify_depth", take(1), number("verify_depth")),
         ("client_certificate", take(1), set_path("client_certificate")),
@@ -332,6 +329,9 @@ def server_directives(
     if block != "mail":
         declared += STAPLING
         declared += [
+            ("certificate_cache", take(1, 2, 3), set_certificate_cache),
+            ("ech_file", take(1), _set_ech_file),
+            ("reject_handshake", FLAG, flag("reject_handshake")),
             ("ocsp", take(1), enum_("ocsp", _OCSP)),
             ("ocsp_responder", take(1), string("ocsp_responder")),
             ("ocsp_cache", take(1), _set_ocsp_cache(f"{block}_ssl_ocsp")),

@@ -364,6 +364,18 @@ class Request:
                     filters.append(body_filter)
                     if not body_filter.passes_files:
                         self.reads = True
+                        if getattr(body_filter, "holds_head", False):
+                            body_filter.after = self.plan.head_filters.index(head_filter) + 1  # type: ignore
+                            return False
+        self.output.send_head(self)
+        return self.header_only
+
+    def go_on_with_head(self, at: int) -> bool:
+        """A filter that held the head lets it go, through those behind it; as send_head()."""
+        for head_filter in self.plan.head_filters[at:]:
+            body_filter = head_filter(self)
+            if body_filter is not None:
+                self.body_filters.append(body_filter)
         self.output.send_head(self)
         return self.header_only
 

@@ -99,7 +99,7 @@ class Loaded:
 
     @property
     def _cycles(self) -> list[BlockCycle]:
-        """The HttpCycle and the StreamCycle, as far as there are such blocks."""
+        """Those of http, stream and mail, as far as there are such blocks."""
         return [cycle for _, cycle in sorted(self._parts.get(BLOCKS).items())]
 
     @property

@@ -12,6 +12,7 @@ from typing import Final
 
 A: Final = 1
 CNAME: Final = 5
+PTR: Final = 12
 AAAA: Final = 28
 SRV: Final = 33
 _DNAME: Final = 39
@@ -68,6 +69,7 @@ class Answer:
     ttl: int = _TTL_LIMIT - 1  # the least of all records
     addresses: list[bytes] = field(default_factory=list)  # packed, of the type that was asked for
     services: list[Service] = field(default_factory=list)
+    names: list[bytes] = field(default_factory=list)  # of PTR records
     cname: bytes | None = None
     unexpected: list[int] = field(default_factory=list)  # types of records that no one asked for
 
@@ -102,7 +104,7 @@ def parse(data: bytes, *, tcp: bool = False) -> Answer:
     answer.type, question_class = struct.unpack_from("!HH", data, at)
     if question_class != _IN:
         raise DnsError(f"unknown query class {question_class} in DNS response")
-    if answer.type not in (A, AAAA, SRV):
+    if answer.type not in (A, AAAA, SRV, PTR):
         raise DnsError(f"unknown query type {answer.type} in DNS response")
     if code or truncated:
         return answer
@@ -141,7 +143,7 @@ def _read_record(data: bytes, at: int, answer: Answer) -> int:
     answer.ttl = min(answer.ttl, ttl if ttl < _TTL_LIMIT else 0)
     at += _RECORD.size
     end: int = at + size
-    if kind in _ADDRESS_SIZES and answer.type != SRV:
+    if kind in _ADDRESS_SIZES and answer.type in _ADDRESS_SIZES:
         if kind != answer.type:
             raise DnsError(f"unexpected {_TYPE_NAMES[kind]} record in DNS response")
         if size != _ADDRESS_SIZES[kind]:
@@ -155,6 +157,8 @@ def _read_record(data: bytes, at: int, answer: Answer) -> int:
         priority, weight, port = _SERVICE.unpack_from(data, at)
         # RFC 2782 gives no weight a small chance; nginx gives it that of 1.
         answer.services.append(Service(priority, weight or 1, port, _name(data, at + _SERVICE.size)))
+    elif kind == PTR and answer.type == PTR:
+        answer.names.append(_name(data, at))
     elif kind == CNAME:
         answer.cname = _name(data, at)
     elif kind != _DNAME:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import socket
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -119,3 +121,69 @@ def write(source: bytes, source_port: int, destination: bytes, destination_port:
         return b"PROXY UNKNOWN\r\n"
     family = b"TCP6" if b":" in source else b"TCP4"
     return b"PROXY %b %b %b %d %d\r\n" % (family, source, destination, source_port, destination_port)
+
+
+# Types of TLVs, and those inside of the one about TLS.
+ALPN, AUTHORITY, CRC32C, SSL = 0x01, 0x02, 0x03, 0x20
+SSL_VERSION, SSL_CN, SSL_CIPHER = 0x21, 0x22, 0x23
+
+
+def write_v2(
+    source: bytes,
+    source_port: int,
+    destination: bytes,
+    destination_port: int,
+    *,
+    datagram: bool = False,
+    tlvs: Iterable[tuple[int, bytes]] = (),
+) -> bytes:
+    """A header of version 2, with its checksum; what does not come over IP is LOCAL."""
+    packed = [_packed(text) for text in (source, destination)]
+    if not all(packed):
+        command, family, addresses = 0x20, 0, b""
+    else:
+        if {len(each) for each in packed} != {4}:
+            packed = [each if len(each) == 16 else _MAPPED + each for each in packed]
+        if all(each.startswith(_MAPPED) and len(each) == 16 for each in packed):
+            packed = [each[12:] for each in packed]
+        command = 0x21
+        family = (0x10 if len(packed[0]) == 4 else 0x20) | (2 if datagram else 1)
+        addresses = b"".join(packed) + struct.pack("!HH", source_port, destination_port)
+    body = addresses + b"".join(tlv(kind, value) for kind, value in tlvs)
+    head = SIGNATURE + struct.pack("!BBH", command, family, len(body) + 7) + body + struct.pack("!BH", CRC32C, 4)
+    return head + struct.pack("!I", crc32c(head + bytes(4)))
+
+
+def tlv(kind: int, value: bytes) -> bytes:
+    """One value with its type and length."""
+    return struct.pack("!BH", kind, len(value)) + value
+
+
+_MAPPED: Final = bytes(10) + b"\xff\xff"
+
+
+def _packed(text: bytes) -> bytes:
+    """Of an address of IP; empty for what is none."""
+    try:
+        return ipaddress.ip_address(text.decode("ascii")).packed
+    except ValueError:
+        return b""
+
+
+@functools.cache
+def _table() -> tuple[int, ...]:
+    made = []
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+        made.append(value)
+    return tuple(made)
+
+
+def crc32c(data: bytes) -> int:
+    """Castagnoli's checksum (RFC 3720, B.4)."""
+    table = _table()
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
+    return crc ^ 0xFFFFFFFF

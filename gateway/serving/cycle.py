@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class BlockCycle:
-    """One block of one loaded configuration; HttpCycle and StreamCycle add what is theirs."""
+    """One block of one loaded configuration; HttpCycle, StreamCycle and MailCycle add what is theirs."""
 
     name: str  # the block's
 

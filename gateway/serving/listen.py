@@ -45,6 +45,8 @@ class SetListen:
     refused: Mapping[str, str]  # parameters that are not built yet: why
     own: Mapping[str, Callable[[Listen, Command], None]] = field(default_factory=dict)  # what no other block knows
     needs_port: bool = False  # there is no port that would be meant if none is said
+    unknown: frozenset[str] = frozenset()  # what other blocks know and this one does not
+    one_server: bool = False  # an address has but one
 
     def __call__(self, conf: Any, command: Command) -> None:
         if conf.listens is UNSET:
@@ -62,15 +64,20 @@ class SetListen:
                 self._set(listen, word, command)
             if address.datagram:
                 _check_datagram(listen, command)
-            if any(other.address.key == address.key for other in conf.listens):
+            if not self.one_server and any(other.address.key == address.key for other in conf.listens):
                 command.fail(f"a duplicate listen {address.text}")
             conf.listens.append(listen)
-            _check_others(listen, command)
+            same = _of_the_address(listen, command)
+            if self.one_server and same:
+                command.fail(f'duplicate "{address.text}" address and port pair')
+            _check_others(listen, same, command)
 
     def _set(self, listen: Listen, word: str, command: Command) -> None:
         """One parameter behind the address."""
         if word in self.refused:
             command.fail(f'the "{word}" parameter of the "listen" directive: {self.refused[word]}')
+        if word.partition("=")[0] in self.unknown:
+            command.fail(f'invalid parameter "{word}"')
         if word in self.own:
             self.own[word](listen, command)
         elif word in _FLAGS:
@@ -79,15 +86,20 @@ class SetListen:
             _set_option(listen, word, command)
 
 
-def _check_others(listen: Listen, command: Command) -> None:
-    """Whether a server before this one has said the same of the address."""
+def _of_the_address(listen: Listen, command: Command) -> list[Listen]:
+    """Those that named this address before."""
     outer = command.scope.parent
     assert outer is not None
     same: list[Listen] = outer.owner.listens_of.setdefault(listen.address.key, [])
     same.append(listen)
-    if listen.options and any(other.options for other in same[:-1]):
+    return same[:-1]
+
+
+def _check_others(listen: Listen, same: list[Listen], command: Command) -> None:
+    """Whether a server before this one has said the same of the address."""
+    if listen.options and any(other.options for other in same):
         command.fail(f"duplicate listen options for {listen.address.text}")
-    if listen.default_server and any(other.default_server for other in same[:-1]):
+    if listen.default_server and any(other.default_server for other in same):
         command.fail(f"a duplicate default server for {listen.address.text}")
 
 

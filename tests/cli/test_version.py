@@ -24,7 +24,9 @@ def test_configure() -> None:
     shown = text(parse(["-V"]))
     assert f"\ncompiled by {COMPILER}" in shown
     assert ("not optimized" in shown) is not OPTIMIZED
-    assert "\nconfigure arguments:" in shown
+    assert "\nrunning with OpenSSL 3" in shown and "\ndeflate by " in shown
+    (arguments,) = (line for line in shown.splitlines() if line.startswith("configure arguments: "))
+    assert {"--with-mail", "--with-http_v2_module", "--with-stream_ssl_preread_module"} <= set(arguments.split())
 
 
 def test_as_nginx() -> None:

@@ -121,7 +121,7 @@ def test_every_context_of_the_table_has_a_name() -> None:
 
     used = {context for entries in known.table().values() for entry in entries for context in entry.contexts}
     # "match" has only directives of NGINX Plus
-    assert used | {"match"} == set(CONTEXT_NAMES.values())
+    assert used | {"match", "stream match"} == set(CONTEXT_NAMES.values())
 
 
 def test_the_statement_that_holds_is_the_innermost_blocks() -> None:

@@ -236,6 +236,35 @@ async def test_services() -> None:
         assert on.server.asked == [("_http._tcp.a.org", "SRV")]
 
 
+async def names(on: Bench, host: str, within_s: float = 5) -> list[bytes] | str:
+    event = trio.Event()
+    lookup = on.resolver.look_up_address(host, event.set)
+    with trio.move_on_after(within_s):
+        if not lookup.done:
+            await event.wait()
+    lookup.time_out()
+    return words_of(lookup.code) if lookup.code else lookup.names
+
+
+async def test_the_names_of_an_address() -> None:
+    async with bench() as on:
+        pointer, long_pointer = "1.0.0.127.in-addr.arpa", ".".join(["1", *"0" * 31]) + ".ip6.arpa"
+        on.server.records.update({(pointer, "PTR"): ["A.org.", "b.org."], (long_pointer, "PTR"): ["c.org."]})
+        assert await names(on, "127.0.0.1") == [b"a.org", b"b.org"]
+        assert await names(on, "127.0.0.1") == [b"a.org", b"b.org"]
+        assert await names(on, "::1") == [b"c.org"]
+        assert await names(on, "127.0.0.2") == "3: Host not found"
+        assert on.server.asked == [(pointer, "PTR"), (long_pointer, "PTR"), ("2.0.0.127.in-addr.arpa", "PTR")]
+
+
+async def test_an_address_whose_answer_has_no_name() -> None:
+    """As nginx has it: such an answer counts for nothing."""
+    async with bench() as on:
+        on.server.records["1.0.0.127.in-addr.arpa", "CNAME"] = ["a.org."]
+        assert await names(on, "127.0.0.1", 0.3) == "110: Operation timed out"
+        assert on.lines == ["no PTR type in DNS response"]
+
+
 async def test_what_is_counted(autojump_clock: trio.testing.MockClock) -> None:
     counts = ResolverCounts()
     async with bench(ipv6=False, counts=counts) as on:
@@ -248,8 +277,9 @@ async def test_what_is_counted(autojump_clock: trio.testing.MockClock) -> None:
         on.server.silent = True
         await on.hosts("c.org", 1)
         on.resolver.look_up(b"c.org").cancel()
+        on.resolver.look_up_address("127.0.0.1").cancel()
         shown = counts.shown()
-        assert shown["requests"] == {"name": 5, "srv": 1, "addr": 0}
+        assert shown["requests"] == {"name": 5, "srv": 1, "addr": 1}
         assert {code: count for code, count in shown["responses"].items() if count} == {"noerror": 3, "timedout": 1}
 
 

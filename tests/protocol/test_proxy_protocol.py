@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.proxy_protocol import SIGNATURE, V1_MAX, V2_MAX, ProxyHeader, parse, parse_tlvs, write
+from gateway.protocol.proxy_protocol import (
+    SIGNATURE,
+    V1_MAX,
+    V2_MAX,
+    ProxyHeader,
+    crc32c,
+    parse,
+    parse_tlvs,
+    write,
+    write_v2,
+)
 
 V4 = socket.inet_aton("192.0.2.1") + socket.inet_aton("192.0.2.2") + struct.pack("!HH", 1000, 80)
 V6 = socket.inet_pton(socket.AF_INET6, "2001:db8::1") + socket.inet_pton(socket.AF_INET6, "::1") + V4[-4:]
@@ -86,3 +96,37 @@ def test_write() -> None:
     assert write(b"192.0.2.1", 1, b"192.0.2.2", 2) == b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"
     assert write(b"::1", 1, b"::2", 2) == b"PROXY TCP6 ::1 ::2 1 2\r\n"
     assert write(b"unix:", 0, b"unix:/s", 0) == b"PROXY UNKNOWN\r\n"
+
+
+def test_the_checksum() -> None:
+    # RFC 3720, B.4
+    assert crc32c(bytes(32)) == 0x8A9136AA
+    assert crc32c(bytes(range(32))) == 0x46DD794E
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "datagram", "family"),
+    [
+        (b"192.0.2.1", b"192.0.2.2", False, 0x11),
+        (b"192.0.2.1", b"192.0.2.2", True, 0x12),
+        (b"2001:db8::1", b"::1", False, 0x21),
+        (b"::ffff:192.0.2.1", b"::ffff:192.0.2.2", False, 0x11),
+        (b"192.0.2.1", b"::1", False, 0x21),
+    ],
+)
+def test_write_version_2(source: bytes, destination: bytes, datagram: bool, family: int) -> None:
+    data = write_v2(source, 1, destination, 2, datagram=datagram, tlvs=[(0xE0, b"x")])
+    assert data[12:14] == bytes((0x21, family))
+    blank = data[:-4] + bytes(4)
+    assert int.from_bytes(data[-4:], "big") == crc32c(blank)
+    found = parse(data)
+    assert found is not None and found[1] == len(data)
+    if not datagram:
+        assert (found[0].source_port, found[0].destination_port) == (1, 2)
+        assert found[0].tlvs[0xE0] == b"x"
+
+
+def test_version_2_of_a_unix_socket() -> None:
+    data = write_v2(b"unix:", 0, b"unix:/a", 0)
+    assert data[12:16] == b"\x20\0\0\7"
+    assert parse(data) == (ProxyHeader(), len(data))

@@ -4,11 +4,12 @@
     /http/keyvals[/ZONE] (api_keyvals.py) /http/zone_sync (cluster/sync.py)
     /http/requests /http/server_zones[/ZONE] /http/location_zones[/ZONE] /http/limit_reqs[/ZONE]
     /http/caches[/ZONE] /http/limit_conns[/ZONE] /http/upstreams[/NAME[/servers[/ID]]]
+    /stream/server_zones[/ZONE] /stream/limit_conns[/ZONE] /stream/upstreams[/NAME[/servers[/ID]]]
 
 DELETE of what is counted begins to count anew. Different from NGINX Plus: a cache shows its size alone, and nothing is
 counted of limit_conn; of TLS clients' handshakes are counted, not by zone, and not why a certificate was refused; a
 zone's memory is not cut into slots of sizes, so slabs have none and their DELETE does nothing; `connections` and
-`requests` are those of stub_status, which DELETE resets with them; there is no license and no stream.
+`requests` are those of stub_status, which DELETE resets with them; there is no license.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ from gateway.http.resolver_directive import RESOLVER_COUNTS
 from gateway.http.setters import answers, cycle_of
 from gateway.modules.http import status_zone, stub_status, zone_sync
 from gateway.modules.http.api_keyvals import keyvals
+from gateway.modules.stream import limit_conn as stream_limit_conn
+from gateway.modules.stream import status_zone as stream_status_zone
+from gateway.serving.cycle import BLOCKS
 from gateway.upstream.cache.file_cache import FileCache
 from gateway.upstream.peers import api_objects, state
 from gateway.upstream.peers.api_objects import ApiError
@@ -59,6 +63,7 @@ class MainConf(Conf):
     zones: Zones = setting(None)
     resolvers: dict[str, ResolverCounts] = setting(factory=dict)
     sync: Sync | None = setting(None)
+    blocks: dict[str, Any] = setting(factory=dict)  # the cycles of the configuration, by the names of their blocks
 
 
 @dataclass(slots=True)
@@ -79,6 +84,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
     main.zones = loader.parts.get(ZONES)
     main.sync = scope.conf(zone_sync.module, "main").sync
     main.resolvers = loader.parts.get(RESOLVER_COUNTS)
+    main.blocks = loader.parts.get(BLOCKS)
 
 
 def set_api(conf: LocationConf, command: Command) -> None:
@@ -163,10 +169,10 @@ class Call:
         if version not in map(str, _VERSIONS):
             code = "UnknownVersion" if version.isdigit() else "PathNotFound"
             raise ApiError(404, "unknown version" if version.isdigit() else "path not found", code)
-        if rest[:2] == ["http", "upstreams"]:
-            return self.upstreams(rest[2:])
         if rest[:2] == ["http", "keyvals"]:
             return keyvals(self, rest[2:])
+        if rest[:2] in (["http", "upstreams"], ["stream", "upstreams"]):
+            return self.upstreams(rest[0], rest[2:])
         resource = RESOURCES.get("/".join(rest))
         if resource is not None:
             method = self.permit("GET DELETE" if resource.reset and not resource.missing else "GET")
@@ -212,19 +218,20 @@ class Call:
             return found
         return {key: value for key, value in found.items() if key in self.fields}
 
-    def upstreams(self, path: list[str]) -> Any:
-        """/http/upstreams and what is below it."""
-        request = self.request
+    def upstreams(self, block: str, path: list[str]) -> Any:
+        """/http/upstreams, or /stream/upstreams, and what is below it."""
+        cycle = self.main.blocks.get(block)
         zoned: dict[str, Upstream] = {
             api_objects.text_of(upstream.name): upstream
-            for upstream in request.cycle.upstreams.all
+            for upstream in (cycle.upstreams.all if cycle is not None else ())
             if upstream.shared is not None
         }
-        now = int(request.connection.lane.now)
+        now = int(self.request.connection.lane.now)
+        describe = api_objects.describe if block == "http" else api_objects.describe_stream
         if not path:
             if self.fields == [""]:
                 return self.only("GET", lambda: list(zoned))
-            found = {name: api_objects.describe(each, now) for name, each in zoned.items()}
+            found = {name: describe(each, now) for name, each in zoned.items()}
             return self.only("GET", lambda: {name: self.selected(each) for name, each in found.items()})
         upstream = zoned.get(unquote(path[0]))
         if upstream is None:
@@ -233,7 +240,7 @@ class Call:
             if self.permit("GET DELETE") == "DELETE":
                 api_objects.reset(upstream)
                 return None
-            return self.selected(api_objects.describe(upstream, now))
+            return self.selected(describe(upstream, now))
         if path[1] != "servers" or len(path) > 3:
             raise ApiError(404, "path not found", "PathNotFound")
         return self.servers(upstream) if len(path) == 2 else self.server(upstream, path[2])
@@ -352,6 +359,17 @@ class Call:
     def limit_conns(self) -> dict[str, Any]:
         return {zone.name: zone.data.show() for zone in self.main.zones or () if zone.owner == "limit_conn"}
 
+    def stream_limit_conns(self) -> dict[str, Any]:
+        zones = self.main.zones or ()
+        return {zone.name: zone.data.show() for zone in zones if zone.owner == stream_limit_conn.OWNER}
+
+    def stream_server_zones(self) -> dict[str, Any]:
+        cycle = self.main.blocks.get("stream")
+        return {} if cycle is None else stream_status_zone.show(cycle)
+
+    def reset_stream_server_zone(self, name: str) -> None:
+        stream_status_zone.reset(self.main.blocks["stream"], name)
+
     def reset_zone(self, name: str) -> None:
         zones: Zones = self.main.zones
         zone = zones.get(name)
@@ -391,7 +409,9 @@ class Resource:
 
 
 RESOURCES: Final[dict[str, Resource]] = {
-    "": Resource(lambda call: ["nginx", "processes", "connections", "slabs", "http", "resolvers", "ssl", "workers"]),
+    "": Resource(
+        lambda call: ["nginx", "processes", "connections", "slabs", "http", "stream", "resolvers", "ssl", "workers"]
+    ),
     "nginx": Resource(Call.nginx),
     "processes": Resource(
         lambda call: {"respawned": call.counters.respawns.load(0)},
@@ -433,6 +453,15 @@ RESOURCES: Final[dict[str, Resource]] = {
     ),
     "http/caches": Resource(Call.caches, ("cache not found", "CacheNotFound")),
     "http/limit_conns": Resource(Call.limit_conns, ("limit_conn not found", "LimitConnNotFound"), Call.reset_zone),
+    "stream": Resource(lambda call: ["server_zones", "limit_conns", "upstreams"]),
+    "stream/server_zones": Resource(
+        Call.stream_server_zones,
+        ("server zone not found", "ServerZoneNotFound"),
+        Call.reset_stream_server_zone,
+    ),
+    "stream/limit_conns": Resource(
+        Call.stream_limit_conns, ("limit_conn not found", "LimitConnNotFound"), Call.reset_zone
+    ),
     "http/limit_reqs": Resource(Call.limit_reqs, ("limit_req not found", "LimitReqNotFound"), Call.reset_zone),
 }
 

@@ -26,6 +26,7 @@ from gateway.core.pieces import Piece, data_of
 from gateway.core.regex import Regex, RegexError
 from gateway.core.variables import Variable
 from gateway.http import accept_encoding as conditions
+from gateway.http import deflate
 from gateway.http.media_types import HTML, is_of, set_types
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
 
@@ -99,7 +100,7 @@ class Compressor:
                 window -= 1
                 memory -= 1
         memory = max(memory, 1)
-        self.stream: Any = zlib.compressobj(settings.level, zlib.DEFLATED, window + 16, memory)
+        self.stream: Any = deflate.compressor(settings.level, window, memory)
         self.taken = 0
         self.sent = 0
         count, each = settings.buffers

@@ -85,32 +85,18 @@ def set_check(conf: LocationConf, command: Command) -> None:
     found = _Directive(command.where, HealthCheck())
     check = found.check
     for word in command.args:
-        key, equals, value = word.partition("=")
+        key, _, value = word.partition("=")
         try:
-            if not equals and key in ("mandatory", "persistent"):
-                setattr(check, key, True)
-            elif not value:
+            if check.set_parameter(word):
+                continue
+            if not value:
                 raise ValueError(word)
-            elif key == "interval":
-                check.interval_s = _seconds(value)
-                if not check.interval_s:
-                    raise ValueError(word)
-            elif key == "jitter":
-                check.jitter_s = _seconds(value)
-            elif key == "fails":
-                check.fails = _at_least_one(value)
-            elif key == "passes":
-                check.passes = _at_least_one(value)
-            elif key == "uri":
+            if key == "uri":
                 found.uri = _uri(value)
             elif key == "match":
                 found.match = value
-            elif key == "port":
-                check.port = _at_least_one(value)
-                if check.port > 65535:
-                    raise ValueError(word)
             elif key == "keepalive_time":
-                found.keepalive_s = _seconds(value)
+                found.keepalive_s = units.parse_time_ms(value) / 1000
             elif key == "type":
                 found.type = value
             else:
@@ -122,17 +108,6 @@ def set_check(conf: LocationConf, command: Command) -> None:
     if found.type not in ("", "tcp", "uwsgi_ping"):
         command.fail(f'parameter "type={found.type}" of "{command.name}" is not supported yet')
     conf.check = found
-
-
-def _seconds(value: str) -> float:
-    return units.parse_time_ms(value) / 1000
-
-
-def _at_least_one(value: str) -> int:
-    number = units.parse_number(value)
-    if number < 1:
-        raise ValueError(value)
-    return number
 
 
 def _uri(value: str) -> bytes:

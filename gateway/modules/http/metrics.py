@@ -139,7 +139,7 @@ def text_of(request: Request) -> bytes:
     for name, zone in _shown(call, "http/location_zones"):
         page.figures("nginxplus_location_zone", _ZONE, zone, location_zone=name)
         page.responses("nginxplus_location_zone_responses", zone, location_zone=name)
-    for name, upstream in call.upstreams([]).items():
+    for name, upstream in call.upstreams("http", []).items():
         _upstream(page, name, upstream)
     for kind, label in (("limit_reqs", "limit_request"), ("limit_conns", "limit_connection")):
         for name, zone in _shown(call, f"http/{kind}"):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.datagrams import Datagrams, open_datagrams
 from gateway.core.lane import park
+from gateway.core.proxy_header import header
 from gateway.modules.stream.relay import Relay
-from gateway.protocol import proxy_protocol
 from gateway.stream.module import BAD_GATEWAY, SUCCESS
 from gateway.upstream.peers.peers import Outcome
 
@@ -113,7 +113,7 @@ class DatagramRelay(Relay):
         down = Pace(rates[1], self.began, 0)
         first, session.buffer = session.buffer, b""
         if conf.proxy_protocol:
-            first = proxy_protocol.write(*session.remote(), *session.local_address()) + first
+            first = header(conf.proxy_protocol, session, datagram=True) + first
         now = lane.now
         self._send(first)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gateway.stream.session import Session
 
 _WHERE: Final = Context.STREAM | Context.STREAM_SERVER
-_OWNER: Final = "stream limit_conn"
+OWNER: Final = "stream limit_conn"
 
 
 @dataclass(slots=True)
@@ -52,8 +52,8 @@ module = StreamModule(
     name="stream_limit_conn",
     server=ServerConf,
     directives=(
-        Directive("limit_conn_zone", Context.STREAM, take(2), zone_setter(_OWNER), level="main"),
-        Directive("limit_conn", _WHERE, take(2), limit_setter(_OWNER), level="server"),
+        Directive("limit_conn_zone", Context.STREAM, take(2), zone_setter(OWNER), level="main"),
+        Directive("limit_conn", _WHERE, take(2), limit_setter(OWNER), level="server"),
         Directive("limit_conn_log_level", _WHERE, take(1), enum_("level", LEVELS), level="server"),
         Directive("limit_conn_dry_run", _WHERE, FLAG, flag("dry_run"), level="server"),
     ),

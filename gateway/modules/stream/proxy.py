@@ -104,12 +104,6 @@ def _rate(field_name: str) -> Setter:
     return set_rate
 
 
-def set_proxy_protocol(conf: ServerConf, command: Command) -> None:
-    if command.args[0].lower() == "v2":
-        command.fail('"proxy_protocol v2" is not supported yet')
-    enum_("proxy_protocol", {"off": 0, "on": 1})(conf, command)
-
-
 def set_old_buffer(conf: ServerConf, command: Command) -> None:
     """The buffers of both directions had a directive each once."""
     size("buffer_size")(conf, command)
@@ -148,7 +142,7 @@ module = StreamModule(
         _proxy("next_upstream", FLAG, flag("next_upstream")),
         _proxy("next_upstream_tries", take(1), number("next_upstream_tries")),
         _proxy("next_upstream_timeout", take(1), time_s("next_upstream_timeout")),
-        _proxy("protocol", take(1), set_proxy_protocol),
+        _proxy("protocol", take(1), enum_("proxy_protocol", {"off": 0, "on": 1, "v2": 2})),
         _proxy("half_close", FLAG, flag("half_close")),
         _proxy("requests", take(1), number("requests")),
         _proxy("responses", take(1), number("responses")),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway._fast.errors import TlsError
 from gateway.core.lane import park
-from gateway.protocol import proxy_protocol
+from gateway.core.proxy_header import header
 from gateway.stream.module import INTERNAL_ERROR, SUCCESS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ async def secure(relay: Relay, tls: ClientTls, peer: Peer, wake: Callable[[], ob
     deadline = lane.now + conf.connect_timeout
     if conf.proxy_protocol:
         relay.header_sent = True
-        plain.send(proxy_protocol.write(*session.remote(), *session.local_address()))
+        plain.send(header(conf.proxy_protocol, session))
         while plain.pending and await park(deadline):
             pass
     session.action = b"SSL handshaking to upstream"

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gateway._fast.lane import local_sockaddr, sockaddr_text
 from gateway.core.lane import NoRoom, current_fibre, park
+from gateway.core.proxy_header import header
 from gateway.core.transport import ORDINARY, connect
+from gateway.core.way import Way
 from gateway.modules.stream import proxy_ssl
-from gateway.protocol import proxy_protocol
 from gateway.stream.module import BAD_GATEWAY, INTERNAL_ERROR, SUCCESS
 from gateway.stream.session import address_text
 from gateway.upstream.exchange.attempt import Attempt
@@ -51,56 +52,6 @@ class RelayConf(Protocol):
     local: Local | None
     transparent: bool
     client_tls: ClientTls | None
-
-
-class Way:
-    """One direction: what was read and is not yet written, at most a buffer's size."""
-
-    __slots__ = ("began", "delayed_until", "ended", "half_closed", "moved", "rate", "room", "source", "target")
-
-    def __init__(self, source: Stream, target: Stream, room: int, rate: int, began: float) -> None:
-        self.source = source
-        self.target = target
-        self.room = room
-        self.rate = rate  # bytes a second, 0 for no limit
-        self.began = int(began)
-        self.moved = 0
-        self.delayed_until = 0.0  # nothing is read before that: the rate
-        self.ended = False  # the source will send no more
-        self.half_closed = False  # and the target was told so
-
-    def move(self, now: float) -> OSError | None:
-        """Pass on what is there and may pass; the error that the source met, if it ended so."""
-        source, target = self.source, self.target
-        if self.delayed_until and now >= self.delayed_until:
-            self.delayed_until = 0.0
-        while not self.ended and not self.delayed_until and source.readable and target.pending < self.room:
-            size = self.room - target.pending
-            if self.rate:
-                allowed = self.rate * (int(now) - self.began + 1) - self.moved
-                if allowed <= 0:
-                    self.delayed_until = now + -allowed / self.rate + 0.001
-                    break
-                size = min(size, allowed)
-            try:
-                data = source.recv(size)
-            except OSError as error:
-                self.ended = True
-                return error
-            if data is None:
-                break
-            if not data:
-                self.ended = True
-                break
-            self.moved += len(data)
-            target.send(data)
-            if self.rate and len(data) * 1000 >= self.rate:
-                self.delayed_until = now + len(data) / self.rate
-        return None
-
-    @property
-    def drained(self) -> bool:
-        return self.ended and not self.target.pending
 
 
 class Relay:
@@ -299,7 +250,7 @@ class Relay:
         session, stream = self.session, self.stream
         assert stream is not None
         if self.conf.proxy_protocol and not self.header_sent:
-            stream.write(proxy_protocol.write(*session.remote(), *session.local_address()))
+            stream.write(header(self.conf.proxy_protocol, session))
         early, session.buffer = session.buffer, b""
         if early:
             stream.write(early)

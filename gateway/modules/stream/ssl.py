@@ -12,6 +12,7 @@ from gateway.config.errors import ConfigError
 from gateway.core.tls_objects import TLS_OBJECTS
 from gateway.core.tls_settings import TlsConf, server_directives
 from gateway.core.tls_variables import VARIABLES
+from gateway.serving.cycle import LATE_IMPORTS
 from gateway.stream.module import NOTHING, OK, Contribution, Phase, Result, StreamModule
 from gateway.stream.setters import template
 
@@ -52,6 +53,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
     objects = loader.parts.find(TLS_OBJECTS)
     if objects is not None:
         objects.finish()
+        loader.parts.get(LATE_IMPORTS).add("gateway.stream.handshake")
     for listening in cycle.listenings:
         for address in listening.servers.values():
             if address.ssl:

@@ -51,6 +51,7 @@ def declared(prefix: str, conditions: dict[str, Any]) -> list[Declared]:
         ("cache_min_uses", take(1), "cache_min_uses", number("cache_min_uses")),
         ("cache_bypass", at_least(1), "cache_bypass", predicates("cache_bypass")),
         ("no_cache", at_least(1), "no_cache", predicates("no_cache")),
+        ("cache_purge", at_least(1), "cache_purge", predicates("cache_purge")),
         ("cache_use_stale", at_least(1), "cache_use_stale", use_stale),
         ("cache_revalidate", FLAG, "cache_revalidate", flag("cache_revalidate")),
         # nginx declares uwsgi's as any other argument
@@ -158,6 +159,22 @@ _VALUES: Final[dict[str, Callable[[str], Any]]] = {
 }
 
 
+# NGINX Plus's purger takes away what a purge left; here a purge leaves nothing.
+_PURGER: Final[dict[str, Callable[[str], Any]]] = {
+    "purger": {"on": True, "off": False}.__getitem__,
+    "purger_files": units.parse_number,
+    "purger_sleep": _milliseconds,
+    "purger_threshold": _milliseconds,
+}
+
+
+def _check_purger(key: str, word: str, text: str, command: Command) -> None:
+    try:
+        _PURGER[key](text)
+    except (KeyError, ValueError):
+        command.fail(f'invalid {key} value "{word}"')
+
+
 def add_path(prefix: str) -> Setter:
     """`*_cache_path DIRECTORY keys_zone=NAME:SIZE …`; nginx's ngx_http_file_cache_set_slot."""
 
@@ -176,6 +193,8 @@ def add_path(prefix: str) -> Setter:
                 if text not in ("on", "off"):
                     command.fail(f'invalid use_temp_path value "{word}", it must be "on" or "off"')
                 values[key] = text == "on"
+            elif key in _PURGER:
+                _check_purger(key, word, text, command)
             elif key == "keys_zone":
                 name, size = _keys_zone(word, text, command)
             elif key in _VALUES:

@@ -58,6 +58,7 @@ class CacheConf(Conf):
     cache_min_uses: int = setting(1)
     cache_bypass: tuple[Template, ...] = setting(())
     no_cache: tuple[Template, ...] = setting(())
+    cache_purge: tuple[Template, ...] = setting(())
     cache_use_stale: int = setting(int(Condition.OFF))
     cache_revalidate: bool = setting(False)
     cache_background_update: bool = setting(False)
@@ -84,6 +85,9 @@ class CacheConf(Conf):
 
     def bypasses(self, request: Request) -> bool:
         return bool(self.cache_bypass) and holds(self.cache_bypass, request)
+
+    def purges(self, request: Request) -> bool:
+        return bool(self.cache_purge) and holds(self.cache_purge, request)
 
     def refuses_to_keep(self, request: Request) -> bool:
         return bool(self.no_cache) and holds(self.no_cache, request)

@@ -20,6 +20,7 @@ from gateway.upstream.cache import clock
 from gateway.upstream.cache import entry as entries
 from gateway.upstream.cache.entry import BUSY, FAILED, FRESH, MISSING, UNWANTED, Entry
 from gateway.upstream.cache.freshness import judge
+from gateway.upstream.cache.purge import purge
 from gateway.upstream.cache.update import CacheUpdate
 from gateway.upstream.exchange.codec import Codec
 from gateway.upstream.exchange.exchange import CLIENT_CLOSED, Exchange
@@ -139,7 +140,8 @@ class CachingExchange(Exchange):
         conf: CacheConf = self.conf
         entry = self.entry
         if entry is None:
-            if request.method not in conf.cache_methods:
+            purges = conf.purges(request)
+            if request.method not in conf.cache_methods and not purges:
                 return _ASK
             try:
                 assert conf.cache is not None
@@ -150,6 +152,8 @@ class CachingExchange(Exchange):
             if cache is None:
                 return _ASK
             key = conf.cache_key(request) if conf.cache_key is not None else self.codec.cache_key(request)  # type: ignore[attr-defined]
+            if purges:
+                return purge(cache, key, request)
             bypasses = conf.bypasses(request)
             if not bypasses and self._send_known(cache, key):
                 return OK

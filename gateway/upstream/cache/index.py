@@ -106,6 +106,19 @@ class Index:
             table.set_word(record, _EXPIRE, now + inactive)
             return True
 
+    def purge(self, key: bytes) -> bool:
+        """A file counts for nothing any more, and is to be deleted; False if the index knows of no such file."""
+        table = self.table
+        with self.zone.lock:
+            record = table.get(key)
+            if record < 0 or not table.word(record, _STATE) & _EXISTS:
+                return False
+            table.set_word(record, _STATE, table.word(record, _STATE) & ~_EXISTS)
+            self.words.add(_SIZE, -table.word(record, _BLOCKS))
+            for word in (_UNIQ, _BODY, _BLOCKS):
+                table.set_word(record, word, 0)
+            return True
+
     def exists(self, record: int) -> bool:
         return bool(self.table.word(record, _STATE) & _EXISTS)
 

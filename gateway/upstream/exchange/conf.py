@@ -80,6 +80,7 @@ class UpstreamConf(CacheConf):
     send_timeout: float = setting(60.0)
     read_timeout: float = setting(60.0)
     buffering: bool = setting(True)
+    unbuffered_types: frozenset[bytes] | None = setting(None)  # of responses that are passed on as they come
     request_buffering: bool = setting(True)
     buffer_size: int = setting(_PAGE)
     buffers: tuple[int, int] = setting((8, _PAGE))

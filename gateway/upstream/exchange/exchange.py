@@ -398,6 +398,8 @@ class Exchange(PeerTry):
         buffering = settings.buffering
         if head.buffering and settings.change_buffering and not ignored & _X_ACCEL_BUFFERING:
             buffering = {b"no": False, b"yes": True}.get(head.buffering, buffering)
+        elif buffering and (types := self.conf.unbuffered_types) is not None:
+            buffering = (request.response.content_type or b"").lower() not in types
         if not buffering:
             request.limit_rate = 0
         without_body = request.send_head()

@@ -72,6 +72,13 @@ def add_header_name(field_name: str) -> Setter:
     return set_name
 
 
+def set_unbuffered_types(conf: Any, command: Command) -> None:
+    """`*_unbuffered_types text/event-stream …`: for streams of events whose application says nothing of buffering."""
+    if conf.unbuffered_types is not UNSET:
+        command.duplicate()
+    conf.unbuffered_types = frozenset(to_bytes(word.lower()) for word in command.args)
+
+
 # Whether some `*_bind … transparent` needs a right that workers have to keep.
 TRANSPARENT: Part[bool] = Part("transparent", bool)
 
@@ -116,6 +123,7 @@ def family(
     """The shared directives of `prefix` ("uwsgi"), for settings that are an UpstreamConf."""
     declared: list[tuple[str, Any, str, Setter]] = [
         ("buffering", FLAG, "buffering", flag("buffering")),
+        ("unbuffered_types", at_least(1), "unbuffered_types", set_unbuffered_types),
         ("request_buffering", FLAG, "request_buffering", flag("request_buffering")),
         ("ignore_client_abort", FLAG, "ignore_client_abort", flag("ignore_client_abort")),
         ("bind", take(1, 2), "local", set_bind),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway.config import units
 from gateway.upstream.peers.address import Address, with_port
 
 if TYPE_CHECKING:
@@ -28,3 +29,25 @@ class HealthCheck:
 
     def address(self, peer: Peer) -> Address:
         return with_port(peer.address, self.port) if self.port else peer.address
+
+    def set_parameter(self, word: str) -> bool:
+        """One of those that checks of every block have; False if it is none of them. Errors: ValueError."""
+        key, equals, value = word.partition("=")
+        if not equals and key in ("mandatory", "persistent"):
+            setattr(self, key, True)
+        elif not value:
+            return False
+        elif key == "interval":
+            self.interval_s = units.parse_time_ms(value) / 1000
+            if not self.interval_s:
+                raise ValueError(word)
+        elif key == "jitter":
+            self.jitter_s = units.parse_time_ms(value) / 1000
+        elif key in ("fails", "passes", "port"):
+            number = units.parse_number(value)
+            if number < 1 or (key == "port" and number > 65535):
+                raise ValueError(word)
+            setattr(self, key, number)
+        else:
+            return False
+        return True

@@ -46,6 +46,18 @@ def text_of(value: bytes) -> str:
 # -- what is shown -----------------------------------------------------------------------------------------------------
 
 
+def describe_stream(upstream: Upstream, now: int) -> dict[str, Any]:
+    """/stream/upstreams/NAME: peers have connections instead of requests, and no responses of theirs are known."""
+    shared = upstream.shared
+    assert shared is not None
+    peers = [_peer(shared, peer, now) for peer in shared.members() if peer.slot == PEER]
+    for peer in peers:
+        peer["connections"] = peer.pop("requests")
+        peer["first_byte_time"] = peer.pop("header_time")
+        del peer["responses"]
+    return {"peers": peers, "zombies": shared.zombies, "zone": shared.zone.name}
+
+
 def describe(upstream: Upstream, now: int) -> dict[str, Any]:
     """/http/upstreams/NAME."""
     shared = upstream.shared

@@ -426,3 +426,37 @@ async def test_caches(tmp_path: Path) -> None:
         assert caches["a"]["size"] == 0 and isinstance(caches["a"]["cold"], bool)
         assert caches["a"]["max_size"] == 10 << 20 and "max_size" not in caches["b"]
         assert (await call("GET", "http/caches/b"))[1] == caches["b"]
+
+
+STREAM = """
+    }
+    stream {
+        limit_conn_zone $remote_addr zone=sc:64k;
+        upstream s { zone s 64k; server 127.0.0.1:91; server 127.0.0.1:92 backup; }
+        server { listen 127.0.0.1:9001; status_zone sz; limit_conn sc 5; proxy_pass s; }
+"""
+
+
+async def test_stream() -> None:
+    async with client(CONF + STREAM) as call:
+        status, names = await call("GET", "stream")
+        assert status == 200 and names == ["server_zones", "limit_conns", "upstreams"]
+        for name in names:
+            assert (await call("GET", f"stream/{name}"))[0] == 200
+        _, found = await call("GET", "stream/upstreams/s")
+        assert [peer["server"] for peer in found["peers"]] == ["127.0.0.1:91", "127.0.0.1:92"]
+        assert found["peers"][0]["connections"] == 0 and "requests" not in found["peers"][0]
+        status, made = await call("POST", "stream/upstreams/s/servers", {"server": "127.0.0.1:93"})
+        assert status == 201 and made["server"] == "127.0.0.1:93"
+        assert (await call("PATCH", f"stream/upstreams/s/servers/{made['id']}", {"down": True}))[1]["down"] is True
+        assert (await call("DELETE", f"stream/upstreams/s/servers/{made['id']}"))[0] == 200
+        assert (await call("GET", "stream/upstreams/a"))[0] == 404
+        assert (await call("GET", "stream/server_zones/sz"))[1]["sessions"]["total"] == 0
+        assert (await call("DELETE", "stream/server_zones/sz"))[0] == 204
+        assert (await call("GET", "stream/limit_conns"))[1].keys() == {"sc"}
+
+
+async def test_without_a_stream_block() -> None:
+    async with client() as call:
+        assert (await call("GET", "stream/upstreams")) == (200, {})
+        assert (await call("GET", "stream/server_zones")) == (200, {})

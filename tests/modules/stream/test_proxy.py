@@ -37,7 +37,7 @@ async def test_bind(tmp_path: Path) -> None:
         ("proxy_pass 127.0.0.1;", 'no port in upstream "127.0.0.1"'),
         ("proxy_pass a:1; proxy_pass b:1;", '"proxy_pass" directive is duplicate'),
         ("proxy_pass a:b;", 'invalid port in upstream "a:b"'),
-        ("proxy_protocol v2;", '"proxy_protocol v2" is not supported yet'),
+        ("proxy_protocol v3;", 'invalid value "v3"'),
         ("proxy_protocol maybe;", 'invalid value "maybe"'),
         ("proxy_pass 127.0.0.1:1; proxy_ssl on; proxy_ssl_verify on;", "no proxy_ssl_trusted_cert"),
         ("proxy_bind nowhere;", 'invalid address "nowhere"'),

@@ -107,7 +107,17 @@ async def test_slow_client_and_slow_upstream(tmp_path: Path) -> None:
         assert read_reply(bytes(data)).body == BODY
 
 
-@pytest.mark.parametrize(("conf", "head"), [("uwsgi_buffering off;", b""), ("", b"X-Accel-Buffering: no\r\n")])
+TYPES = "uwsgi_unbuffered_types text/other text/event-stream;"
+
+
+@pytest.mark.parametrize(
+    ("conf", "head"),
+    [
+        ("uwsgi_buffering off;", b""),
+        ("", b"X-Accel-Buffering: no\r\n"),
+        (TYPES, b"Content-Type: Text/Event-Stream; charset=utf-8\r\n"),
+    ],
+)
 async def test_unbuffered_goes_on_as_it_comes(conf: str, head: bytes, tmp_path: Path) -> None:
     go_on = trio.Event()
 
@@ -130,14 +140,22 @@ async def test_unbuffered_goes_on_as_it_comes(conf: str, head: bytes, tmp_path: 
         assert read_reply(data).body == b"onetwo"
 
 
-async def test_buffered_waits_for_a_buffer(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("conf", "head"),
+    [
+        ("", b""),
+        (TYPES, b"Content-Type: text/html\r\n"),
+        (TYPES, b"Content-Type: text/other\r\nX-Accel-Buffering: yes\r\n"),
+    ],
+)
+async def test_buffered_waits_for_a_buffer(conf: str, head: bytes, tmp_path: Path) -> None:
     async def peer(stream: trio.SocketStream) -> None:
         await read_packet(stream)
-        await stream.send_all(HEAD + b"\r\none")
+        await stream.send_all(head + HEAD + b"\r\none")
         await trio.sleep(0.3)
         await stream.send_all(b"two")
 
-    async with one(peer, tmp_path) as engine:
+    async with one(peer, tmp_path, conf) as engine:
         client = await ask(engine)
         with trio.move_on_after(0.1):
             raise AssertionError(await client.receive_some())
