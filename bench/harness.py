@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -211,6 +211,10 @@ class Lab:
         if check and (counted["wrong_status"] or counted["broken"] or not counted["requests"]):
             raise Refused(f"wrong answers: {done.stdout.strip()}")
         return counted
+
+    def by_others(self, load: Callable[..., dict[str, Any]], seconds: float) -> dict[str, Any]:
+        """A load that other programs make, for so many seconds."""
+        return load(seconds)
 
     @contextlib.contextmanager
     def upstream(self, protocol: str, address: str, size: int = 6) -> Iterator[None]:

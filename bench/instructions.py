@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,21 @@ class Counting(Lab):
     """A lab in which a workload only says what it asks, so that it can be asked a fixed number of times."""
 
     asked: tuple[Path, list[object]]
+    load: Callable[..., dict[str, Any]] | None = None
 
     def client(self, server: Server, request: Path, *options: object, check: bool = True) -> dict[str, Any]:
         kept = [option for option in options if option == "-C"]
         self.asked = request, kept
         return {"requests": 1, "bytes": 1, "cpu_s": 0.0, "p99_us": 0.0, "wrong_status": 0, "broken": 0}
 
+    def by_others(self, load: Callable[..., dict[str, Any]], seconds: float) -> dict[str, Any]:
+        self.load = load
+        return {"requests": 1}
+
     def ask(self, server: Server, requests: int) -> None:
+        if self.load is not None:
+            self.load(0, requests)
+            return
         request, options = self.asked
         super().client(server, request, "-c", CONNECTIONS, "-n", requests, *options)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,12 +46,28 @@ def _run(*argv: Any, times: int = 1) -> list[str]:
     return [one.communicate()[0] for one in started]
 
 
+def _shake_hands(count: int, *, again: bool) -> None:
+    """So many connections, one after the other; s_time counts seconds only."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    session = None
+    for _ in range(count):
+        plain = socket.create_connection(("127.0.0.1", PORT))
+        with context.wrap_socket(plain, session=session) as client:
+            client.sendall(b"GET /1k HTTP/1.0\r\n\r\n")
+            while client.recv(16384):
+                pass
+            if again:
+                session = client.session
+
+
 def requests(name: str, size: int, connections: int, *, per_gib: bool = False) -> Callable[[Lab, Server], Figures]:
     """By h2load, over HTTP/1.1."""
 
-    def load(seconds: float) -> dict[str, Any]:
+    def load(seconds: float, count: int = 0) -> dict[str, Any]:
         url = f"https://127.0.0.1:{PORT}/{name}"
-        (told,) = _run("h2load", "--h1", f"-c{connections}", "-D", max(1, round(seconds)), url)
+        much = ("-n", count) if count else ("-D", max(1, round(seconds)))
+        (told,) = _run("h2load", "--h1", f"-c{min(connections, count or connections)}", *much, url)
         found = re.search(r"(\d+) succeeded", told)
         if found is None or not int(found[1]):
             raise Refused("h2load: " + told[-200:])
@@ -57,8 +75,8 @@ def requests(name: str, size: int, connections: int, *, per_gib: bool = False) -
 
     def measure(lab: Lab, server: Server) -> Figures:
         lab.file(name, size)
-        load(1)
-        counted, cpu_s = measured(server, lambda: load(lab.seconds))
+        lab.by_others(load, 1)
+        counted, cpu_s = measured(server, lambda: lab.by_others(load, lab.seconds))
         if per_gib:
             return {"": cpu_s / (counted["requests"] * size) * (1 << 30)}
         return {"": cpu_s / counted["requests"] * 1e6}
@@ -69,7 +87,10 @@ def requests(name: str, size: int, connections: int, *, per_gib: bool = False) -
 def handshakes(kind: str) -> Callable[[Lab, Server], Figures]:
     """By eight `openssl s_time`: -new for full ones, -reuse for those by a ticket; each with one small request."""
 
-    def load(seconds: float) -> dict[str, Any]:
+    def load(seconds: float, count: int = 0) -> dict[str, Any]:
+        if count:
+            _shake_hands(count, again=kind == "-reuse")
+            return {"requests": count}
         where = ("-connect", f"127.0.0.1:{PORT}", "-www", "/1k")
         told = _run("openssl", "s_time", *where, kind, "-time", max(1, round(seconds)), times=8)
         found = [re.findall(r"(\d+) connections in", one)[-1:] for one in told]
@@ -80,8 +101,8 @@ def handshakes(kind: str) -> Callable[[Lab, Server], Figures]:
 
     def measure(lab: Lab, server: Server) -> Figures:
         lab.file("1k", 1024)
-        load(1)
-        counted, cpu_s = measured(server, lambda: load(lab.seconds))
+        lab.by_others(load, 1)
+        counted, cpu_s = measured(server, lambda: lab.by_others(load, lab.seconds))
         return {"": cpu_s / counted["requests"] * 1e6}
 
     return measure

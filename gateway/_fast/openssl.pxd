@@ -274,8 +274,6 @@ cdef struct Functions:
     # of newer versions: NULL in older ones
     int (*SSL_CTX_compress_certs)(SSL_CTX*, int) noexcept nogil                  # 3.2
     int (*SSL_CTX_set1_cert_comp_preference)(SSL_CTX*, int*, size_t) noexcept nogil  # 3.2
-    int (*SSL_get0_signature_name)(const SSL*, text*) noexcept nogil             # 3.5
-    int (*SSL_get0_peer_signature_name)(const SSL*, text*) noexcept nogil        # 3.5
     int (*SSL_get0_sigalg)(SSL*, int, unsigned int*, text*) noexcept nogil       # 4.0
 
 cdef enum:
@@ -296,6 +294,8 @@ cdef enum:
     SSL_CTRL_SET_MIN_PROTO_VERSION = 123
     SSL_CTRL_SET_MAX_PROTO_VERSION = 124
     SSL_CTRL_GET_NEGOTIATED_GROUP = 134
+    SSL_CTRL_GET_SIGNATURE_NAME = 140         # 3.5
+    SSL_CTRL_GET_PEER_SIGNATURE_NAME = 141    # 3.5
 
     SSL_MODE_ENABLE_PARTIAL_WRITE = 0x1
     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER = 0x2

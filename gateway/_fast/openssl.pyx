@@ -12,7 +12,7 @@ cdef extern from "<dlfcn.h>" nogil:
     void* dlopen(const char* path, int mode)
     void* dlsym(void* handle, const char* name)
     int dlclose(void* handle)
-    enum: RTLD_NOW, RTLD_LOCAL
+    enum: RTLD_NOW, RTLD_LOCAL, RTLD_DEEPBIND
 
 # In the order of Functions in openssl.pxd.
 NAMES = (
@@ -61,14 +61,13 @@ NAMES = (
     "X509_STORE_CTX_free", "ENGINE_by_id", "ENGINE_load_private_key", "ENGINE_free", "OSSL_STORE_open",
     "OSSL_STORE_load", "OSSL_STORE_eof", "OSSL_STORE_close", "OSSL_STORE_INFO_get_type", "OSSL_STORE_INFO_get1_PKEY",
     "OSSL_STORE_INFO_free", "UI_UTIL_wrap_read_pem_callback", "UI_destroy_method", "SSL_CTX_compress_certs",
-    "SSL_CTX_set1_cert_comp_preference", "SSL_get0_signature_name", "SSL_get0_peer_signature_name", "SSL_get0_sigalg",
+    "SSL_CTX_set1_cert_comp_preference", "SSL_get0_sigalg",
 )
 
 # A libcrypto may be built without these, or be too old for them.
 OPTIONAL = frozenset((
     "ENGINE_by_id", "ENGINE_load_private_key", "ENGINE_free", "SSL_sendfile", "SSL_group_to_name",
-    "SSL_CTX_compress_certs", "SSL_CTX_set1_cert_comp_preference", "SSL_get0_signature_name",
-    "SSL_get0_peer_signature_name", "SSL_get0_sigalg",
+    "SSL_CTX_compress_certs", "SSL_CTX_set1_cert_comp_preference", "SSL_get0_sigalg",
 ))
 
 cdef bint ready = False
@@ -117,10 +116,14 @@ cdef attempt(str path):
     cdef void* handle
     cdef bytes encoded = os.fsencode(path)
     cdef Py_ssize_t i = 0
+    cdef int mode = RTLD_NOW | RTLD_LOCAL
     global lib
     if sizeof(Functions) != len(NAMES) * sizeof(void*):
         raise AssertionError("NAMES and Functions differ")
-    handle = dlopen(NULL if not encoded else <const char*>encoded, RTLD_NOW | RTLD_LOCAL)
+    if "/" not in path and path:
+        # Not Python's: a program that has an OpenSSL inside it must not lend this one its functions.
+        mode |= RTLD_DEEPBIND
+    handle = dlopen(NULL if not encoded else <const char*>encoded, mode)
     if handle is NULL:
         return "cannot be loaded"
     for name in NAMES:

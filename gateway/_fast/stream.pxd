@@ -38,6 +38,7 @@ cdef class Stream(Source):
     cdef uint64_t turn          # the one that `taken` is of
     cdef int64_t taken          # bytes read in it, and what else was counted
     cdef bint write_closed
+    cdef public bint ending     # what is queued is the last: TLS says goodbye in the same packet
     cdef object __weakref__
 
     cpdef set_deadline(self, double value)

@@ -12,6 +12,7 @@ cdef class TlsStream(Stream):
     cdef readonly bytes fault   # what broke the connection, in the words of the log
     cdef readonly object failure    # the TlsFailure of it
     cdef bint said_goodbye
+    cdef bint held              # the end of our handshake is in the wire: it waits for what is sent next, or the next turn
     cdef bint write_waits       # a write needs something read first
 
     cpdef bint handshake(self) except -1
@@ -21,3 +22,4 @@ cdef class TlsStream(Stream):
     cdef int settle(self) except -1
     cdef int broken(self, error) except -1
     cdef int goodbye(self) except -1
+    cdef int farewell(self) except -1

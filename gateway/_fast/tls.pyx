@@ -72,18 +72,32 @@ cdef class TlsStream(Stream):
             self.drain()
         return Stream.event(self, events)
 
+    cdef int go_on(self) except -1:
+        cdef bint more = self.stopped or self.spent
+        if self.held and not self.pending:
+            self.held = False
+            self.push()
+        if more:
+            return Stream.go_on(self)
+        self.posted = False
+        return 0
+
     cpdef bint handshake(self) except -1:
         """Go on with the handshake; whether it is done. Errors: TlsFailure, whose alert is sent, and OSError."""
         cdef int answer
         if self.established:
             return True
         answer = self.ssl.shake_hands()
-        self.settle()
         if answer == 1:
             self.established = True
             self.readable = True
+            if self.ssl.wire.out_size and self.writable:
+                self.held = True
+                if not self.pending:
+                    self.post()
             self.drain()
             return True
+        self.settle()
         if answer == FAILED:
             self.failure = self.ssl.failure
             raise self.failure
@@ -121,7 +135,7 @@ cdef class TlsStream(Stream):
                 if ssl.wire.drained and not ssl.more():
                     count = WANTS_READ
                     break
-            if ssl.wire.out_size:
+            if ssl.wire.out_size and not self.held:
                 self.settle()
             if got:
                 self.received += got
@@ -163,7 +177,9 @@ cdef class TlsStream(Stream):
 
     cdef int64_t send_some(self, int64_t limit) except -2:
         cdef int64_t before = self.sent
-        if self.ssl.wire.out_size and not self.push():
+        if self.held:
+            self.held = False       # in one packet with what is sealed now
+        elif self.ssl.wire.out_size and not self.push():
             return -1 if self.error else 0
         if self.sent == before:
             self.seal(min(limit, BATCH))
@@ -182,7 +198,7 @@ cdef class TlsStream(Stream):
         cdef FileSlice slice
         cdef ssize_t count
         cdef bint stopped = False
-        if self.pending > self.record:
+        if self.pending > self.record or self.ending:
             cork(&self.ssl.wire)
         while i < length and done + gathered < limit:
             item = self.queue[i]
@@ -225,6 +241,8 @@ cdef class TlsStream(Stream):
             if taken < 0:
                 return 0
             done += taken
+        if self.ending and done == self.pending:
+            self.farewell()
         self.sealed_of = done
         if self.ssl.wire.corked:
             uncork(&self.ssl.wire)
@@ -284,11 +302,19 @@ cdef class TlsStream(Stream):
 
     cdef int goodbye(self) except -1:
         """Send close_notify, if that can be done at once; nobody waits for the peer's."""
-        if not self.established or self.said_goodbye or self.error or self.pending or self.ssl.wire.out_size:
+        if not self.established or self.error or self.pending or (self.ssl.wire.out_size and not self.held):
             return 0
-        self.said_goodbye = True
-        lib.SSL_shutdown(self.ssl.ssl)
-        lib.ERR_clear_error()
+        self.farewell()
+        if self.held:
+            self.held = False
+            flush(&self.ssl.wire)
+        return 0
+
+    cdef int farewell(self) except -1:
+        if not self.said_goodbye:
+            self.said_goodbye = True
+            lib.SSL_shutdown(self.ssl.ssl)
+            lib.ERR_clear_error()
         return 0
 
     def shutdown_write(self):

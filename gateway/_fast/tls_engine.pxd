@@ -35,12 +35,14 @@ cdef class Engine:
 
     cdef int begin(self, Context context, int fd, bytes received) except -1
     cdef int shake_hands(self) except -4
+    cdef int advance(self) except -4
     cdef ssize_t read(self, char* buffer, size_t size) except -4
     cdef ssize_t read_early(self, char* buffer, size_t size) except -4
     cdef ssize_t write(self, const char* data, size_t size) except -4
     cdef ssize_t outcome(self, int result, bytes call) except -4
     cdef int release(self) noexcept
     cdef int more(self) noexcept
+    cdef bytes name_of(self, int command)
 
 
 cdef Engine engine_of(const SSL* ssl)

@@ -154,7 +154,28 @@ cdef class Engine:
     # -- work
 
     cdef int shake_hands(self) except -4:
-        """1 when it is done, else WANTS_READ, WANTS_WRITE, FAILED."""
+        """1 when it is done, else WANTS_READ, WANTS_WRITE, FAILED.
+
+        In TLS 1.3 a server's tickets, or a client's Finished, may be left in the wire when it is done: what the caller
+        sends next goes out with them, and if that is nothing he flushes.
+        """
+        cdef int answer
+        self.wire.holding = True
+        try:
+            answer = self.advance()
+        except:
+            self.wire.holding = False
+            flush(&self.wire)
+            raise
+        self.wire.holding = False
+        if not self.wire.out_size or (answer == 1 and self.done and lib.SSL_version(self.ssl) == TLS1_3_VERSION):
+            return answer
+        if flush(&self.wire) < 0 and answer != FAILED:
+            self.failure = TlsFailure(b"peer closed connection in SSL handshake", 0, self.wire.error, left=True)
+            return FAILED
+        return answer
+
+    cdef int advance(self) except -4:
         cdef int result
         cdef size_t count = 0
         if self.try_early:
@@ -355,15 +376,15 @@ cdef class Engine:
         return <bytes>name if name is not NULL else b"0x%04x" % (number & 0xFFFF)
 
     def sigalg(self):
-        """Of our own signature, from OpenSSL 3.5 on."""
-        cdef const char* name = NULL
-        if lib.SSL_get0_signature_name is not NULL and lib.SSL_get0_signature_name(self.ssl, &name) and name:
-            return <bytes>name
-        return None
+        """Of our own signature, from OpenSSL 3.5 on; an older one does not know the question."""
+        return self.name_of(SSL_CTRL_GET_SIGNATURE_NAME)
 
     def peer_sigalg(self):
+        return self.name_of(SSL_CTRL_GET_PEER_SIGNATURE_NAME)
+
+    cdef bytes name_of(self, int command):
         cdef const char* name = NULL
-        if lib.SSL_get0_peer_signature_name is not NULL and lib.SSL_get0_peer_signature_name(self.ssl, &name) and name:
+        if lib.SSL_ctrl(self.ssl, command, 0, &name) and name is not NULL:
             return <bytes>name
         return None
 

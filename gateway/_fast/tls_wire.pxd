@@ -8,6 +8,7 @@ cdef struct Wire:
     bint ended
     int error
     bint corked                 # records are put together, for one system call
+    bint holding                # the same, for as long as wanted, in memory of its own
     char* out                   # records that are still to be sent, from out_at on
     size_t out_at
     size_t out_size

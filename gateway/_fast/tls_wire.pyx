@@ -3,7 +3,8 @@
 
 When a read was short, the socket is empty until its next edge, and OpenSSL is told so without a system call. What the
 socket does not take is kept here, so that a write of OpenSSL's never fails for want of room. From cork() to uncork()
-records are put together in memory that all connections share for that moment, and go out in one call.
+records are put together in memory that all connections share for that moment, and go out in one call; a handshake's are
+held in memory of their own, since others may get their turn meanwhile.
 """
 from libc.errno cimport EAGAIN, EINTR, ENOMEM, errno
 from libc.stdlib cimport free, malloc, realloc
@@ -58,7 +59,7 @@ cdef int wire_write(BIO* bio, char* data, int size) noexcept:
     lib.BIO_clear_flags(bio, BIO_FLAGS_RETRY)
     if wire.error:
         return -1
-    while not wire.corked and not wire.out_size and size > 0:
+    while not wire.corked and not wire.holding and not wire.out_size and size > 0:
         count = c_send(wire.fd, data, size, MSG_NOSIGNAL)
         if count == size:
             return size

@@ -8,7 +8,6 @@ from gateway._fast.cut import rest
 from gateway._fast.errors import HeadError
 from gateway._fast.http1 import parse_head
 from gateway._fast.request_head import RequestHead
-from gateway._fast.stream import Stream
 from gateway.core.pieces import Piece, total
 from gateway.core.transport import has_input
 from gateway.http.body import BodyDecoder, BodyError, ClientEnded
@@ -25,6 +24,7 @@ from gateway.http.request import Request
 from gateway.protocol.http2_frames import PREFACE
 
 if TYPE_CHECKING:
+    from gateway._fast.stream import Stream
     from gateway.http.servers import AddressServers, Server
     from gateway.http.settings import EngineSettings
     from gateway.serving.worker import Worker
@@ -45,11 +45,21 @@ HEAD_READ: Final = 4096
 REQUEST_COST: Final = 4096
 
 
+def begin(connection: Connection) -> None:
+    """Serve it: it was accepted, or passed on."""
+    try:
+        connection.begin()
+    except Exception as error:
+        # of who has the stream by now: HTTP/2 may
+        crashed = connection.stream.on_crash or connection.crashed
+        crashed(error)
+
+
 class Connection(Client):
     """One accepted connection, and the output of its requests."""
 
-    def __init__(self, worker: Worker, fd: int, peer: bytes, listening: HttpListening) -> None:
-        super().__init__(worker, Stream(worker.lane, fd), peer, listening, worker.next_connection())
+    def __init__(self, worker: Worker, stream: Stream, peer: bytes, listening: HttpListening) -> None:
+        super().__init__(worker, stream, peer, listening, worker.next_connection())
         self.buffer = b""  # received and not yet used
         self.request: Request | None = None
         self.decoder: BodyDecoder | None = None
@@ -63,7 +73,6 @@ class Connection(Client):
         if listening.servers_for(self).ssl:
             self.handshake = Handshake(self)
             self.state = HANDSHAKING
-        stream = self.stream
         stream.handler = self.on_event
         stream.on_deadline = self.on_deadline
         stream.on_crash = self.crashed
@@ -344,6 +353,8 @@ class Connection(Client):
         if not request.head_sent:
             self.terminate(request)
             return
+        if not request.keepalive:
+            stream.ending = True
         if stream.flush():
             self.state = SENDING
             stream.set_deadline(self.lane.fresh() + request.location.core.send_timeout)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gateway._fast.stream import Stream
 from gateway.core.logs import ERROR, LEVELS, Log
-from gateway.http.connection import Connection
+from gateway.http.connection import Connection, begin
 from gateway.http.listening import HttpListening
 from gateway.http.paths import NoPath
 from gateway.http.plan import Plan, make_plan
@@ -37,13 +38,19 @@ class HttpCycle(BlockCycle):
 
     def accept(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
         assert isinstance(listening, HttpListening)
-        connection = Connection(worker, fd, peer, listening)
-        try:
-            connection.begin()
-        except Exception as error:
-            # of who has the stream by now: HTTP/2 may
-            crashed = connection.stream.on_crash or connection.crashed
-            crashed(error)
+        begin(Connection(worker, Stream(worker.lane, fd), peer, listening))
+
+    def take_over(
+        self, worker: Worker, stream: Stream, data: bytes, peer: bytes, listening: Listening, passes: int
+    ) -> None:
+        assert isinstance(listening, HttpListening)
+        connection = Connection(worker, stream, peer, listening)
+        connection.buffer = data
+        if type(stream) is not Stream:
+            connection.scheme = b"https"  # whether or not the socket is one for TLS
+            if connection.handshake is not None:
+                connection.handshake.secured = True
+        begin(connection)
 
     def plan_of(self, location: Location) -> Plan:
         if location.plan is None:

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 _WHILE: Final = b" while SSL handshaking"
 
 # Protocols by ALPN, as nginx offers them: with HTTP/2, and without.
-_ALPN: Final = (b"\x08http/1.1\x08http/1.0\x08http/0.9", b"\x02h2\x08http/1.1\x08http/1.0\x08http/0.9")
+_ALPN_HTTP1: Final = b"\x08http/1.1\x08http/1.0\x08http/0.9"
+_ALPN_HTTP2: Final = b"\x02h2" + _ALPN_HTTP1
 
 
 class Handshake:
-    """Does it for one connection, on each event until it is over; and answers what OpenSSL asks of it."""
+    """Does it for one connection, on each event until it is over; and answers what OpenSSL asks of it.
 
-    __slots__ = ("connection", "name", "secured", "server", "validated", "validating")
+    Compiled with the types of handshake.pxd.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection: Any = connection  # until let_go()
@@ -42,16 +44,17 @@ class Handshake:
         """Do what can be done now. True when requests can be read; else more is needed, or the connection is closed."""
         connection = self.connection
         try:
-            if not self.secured and not self._begin():
-                return False
             if not self.secured:
-                return True  # plain HTTP, whose answer says that this is a port for HTTPS
-            stream: Any = connection.stream
+                if not self._begin():
+                    return False
+                if not self.secured:
+                    return True  # plain HTTP, whose answer says that this is a port for HTTPS
             if self.validating:
                 return False
+            stream: Any = connection.stream
             if not stream.handshake():
                 return False
-            if not self.validated and self._validates(stream.ssl):
+            if not self.validated and self._validates(stream):
                 return False
             counts = connection.cycle.tls_counts
             if counts is not None:
@@ -65,14 +68,16 @@ class Handshake:
 
     def speaks_http2(self) -> bool:
         """Whether the client and we have agreed on HTTP/2 (ALPN)."""
-        engine = getattr(self.connection.stream, "ssl", None)
-        return engine is not None and engine.alpn_protocol() == b"h2"
+        if not self.secured:
+            return False
+        stream: Any = self.connection.stream
+        return stream.ssl.alpn_protocol() == b"h2"  # type: ignore[no-any-return]
 
     def let_go(self) -> None:
         """It is over, or the connection closed, which has this object: no cycle is left for the garbage collector."""
-        engine = getattr(self.connection.stream, "ssl", None)
-        if engine is not None:
-            engine.chooser = None
+        if self.secured:
+            stream: Any = self.connection.stream
+            stream.ssl.chooser = None
         self.connection = None
 
     def timed_out(self) -> None:
@@ -122,25 +127,28 @@ class Handshake:
             connection.buffer += data
 
     def _secure(self) -> bool:
-        from gateway._fast.tls import TlsStream
-
         connection = self.connection
         tls: Any = connection.server.tls
         if connection.server.root.core.tcp_nodelay:
             connection.nodelay = True
             connection.stream.nodelay()
-        stream = connection.stream = TlsStream(connection.stream, tls.context, connection.buffer, tls.conf.buffer_size)
+        connection.stream = stream = tls.secure(connection.stream, connection.buffer)
         connection.buffer = b""
         self.secured = True
-        self._offer(stream.ssl, self.server)
-        if not connection.servers.single or tls.takes_part():
-            stream.ssl.chooser = self
+        engine = stream.ssl
+        self._offer(engine, self.server)
+        # where there is nobody to choose, it may still have to say no, or which certificate
+        if not connection.listening.servers_for(connection).single or tls.rejects or tls.varying:
+            engine.chooser = self
         return True
 
-    def _validates(self, engine: Engine) -> bool:
+    def _validates(self, stream: Any) -> bool:
         """Ask whether the client's certificate was revoked (ssl_ocsp); False if there is nothing to ask."""
-        tls = self.server.tls
-        if tls is None or tls.ocsp is None or not tls.ocsp.concerns(engine):
+        tls: Any = self.server.tls
+        if tls is None or tls.ocsp is None:
+            return False
+        engine = stream.ssl
+        if not tls.ocsp.concerns(engine):
             return False
         self.validating = True
         tls.ocsp.begin(engine, self.connection.worker, self._validated)
@@ -153,7 +161,9 @@ class Handshake:
             self.connection.begin()
 
     def _offer(self, engine: Engine, server: Server) -> None:
-        engine.alpn = _ALPN[server.http2 or self.connection.servers.http2]
+        connection = self.connection
+        http2 = server.http2 or connection.listening.servers_for(connection).http2
+        engine.alpn = _ALPN_HTTP2 if http2 else _ALPN_HTTP1
 
     # -- what OpenSSL asks (core.tls_server.Chooser)
 
@@ -165,7 +175,7 @@ class Handshake:
             self.server, self.name = server, checked[0]
             self._offer(engine, server)
             if server.tls is not None:
-                connection.stream.record = server.tls.conf.buffer_size
+                connection.stream.record = server.tls.record
         tls = self.server.tls
         return 0 if tls is None else tls.accept(engine)
 

@@ -9,6 +9,7 @@ from gateway.config.parts import Part
 from gateway.core.variables import Registry
 
 if TYPE_CHECKING:
+    from gateway._fast.stream import Stream
     from gateway.core.listening import ListenAddress
     from gateway.serving.listening import Listening
     from gateway.serving.worker import Spare, Worker
@@ -47,6 +48,12 @@ class BlockCycle:
 
     def accept(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
         """A client has connected to this socket; from here on the descriptor is the connection's."""
+        raise NotImplementedError
+
+    def take_over(
+        self, worker: Worker, stream: Stream, data: bytes, peer: bytes, listening: Listening, passes: int
+    ) -> None:
+        """A connection of another socket goes on as one of this socket, with what was received and not used."""
         raise NotImplementedError
 
     def receive(self, worker: Worker, fd: int, listening: Listening, exclusive: bool) -> Any:

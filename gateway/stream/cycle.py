@@ -22,8 +22,14 @@ class StreamCycle(BlockCycle):
     servers: list[Server]
     listenings: list[Listening]
 
-    def accept(self, worker: Worker, fd: int, peer: bytes, listening: Listening, passes: int = 0) -> None:
-        session = Session(worker, Stream(worker.lane, fd), peer, listening)
+    def accept(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
+        self.take_over(worker, Stream(worker.lane, fd), b"", peer, listening, 0)
+
+    def take_over(
+        self, worker: Worker, stream: Stream, data: bytes, peer: bytes, listening: Listening, passes: int
+    ) -> None:
+        session = Session(worker, stream, peer, listening)
+        session.buffer = data
         session.passes = passes
         worker.connections.add(session)
         session.fibre = worker.lane.spawn(session.run(), session.crashed)

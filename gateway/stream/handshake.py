@@ -54,6 +54,8 @@ async def shake_hands(session: Session, timeout_s: float) -> Result:
     session.action = b"SSL handshaking"
     tls: ServerTls = session.server.tls
     assert tls.context is not None
+    if isinstance(session.stream, TlsStream):
+        return _check(session, session.stream.ssl)  # of the socket that has passed it on
     if session.server.core.tcp_nodelay and not session.peer[0].startswith(b"unix:"):
         session.stream.nodelay()
     early, session.buffer = session.buffer, b""

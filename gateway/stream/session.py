@@ -226,7 +226,8 @@ class Session:
                 handler(self)
             except Exception as error:
                 self.crashed(error)
-        self.stream.close()
+        if not self.handed_over:
+            self.stream.close()
         for cleanup in self.cleanups:
             try:
                 cleanup()

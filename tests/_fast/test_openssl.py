@@ -55,7 +55,7 @@ except openssl.OpenSslError as error:
 
 
 def test_what_newer_versions_have() -> None:
-    for name, version in (("SSL_CTX_compress_certs", 0x30200000), ("SSL_get0_signature_name", 0x30500000)):
+    for name, version in (("SSL_CTX_compress_certs", 0x30200000), ("SSL_get0_sigalg", 0x40000000)):
         assert openssl.has(name) == (openssl.version_number() >= version)
     assert openssl.has("SSL_new")
     with pytest.raises(ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import os
 import socket
 import ssl
@@ -371,6 +372,18 @@ async def test_a_peer_that_does_not_read_gets_all_in_the_end() -> None:
         assert await peer.done() == 3_000_000
 
 
+async def cut_off(lane: Lane, data: bytes) -> None:
+    """A function of its own: what its frame holds is gone with it."""
+    stream, plain = serving(lane)
+    plain.sendall(data)
+    plain.close()
+    await until(lambda: stream.readable and stream.peer_closed)
+    with pytest.raises(OSError):
+        while not stream.handshake():
+            pass
+    stream.close()
+
+
 async def test_nothing_is_left_of_handshakes_cut_anywhere() -> None:
     """Descriptors, and OpenSSL's objects, after peers that leave somewhere in their first flight, or send rubbish."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -379,16 +392,12 @@ async def test_nothing_is_left_of_handshakes_cut_anywhere() -> None:
         client.do_handshake()
     hello = outgoing.read()
     async with running() as lane:
-        before = alive(), len(os.listdir("/proc/self/fd"))
-        for length in range(0, len(hello), 23):
-            for more in (b"", b"\x16\x03\x01\x40\x00" + os.urandom(300)):
-                stream, plain = serving(lane)
-                plain.sendall(hello[:length] + more)
-                plain.close()
-                await until(lambda stream=stream: stream.readable and stream.peer_closed)
-                with pytest.raises(OSError):
-                    while not stream.handshake():
-                        pass
-                stream.close()
-                del stream
-        assert (alive(), len(os.listdir("/proc/self/fd"))) == before
+        left = []
+        for _ in range(2):
+            for length in range(0, len(hello), 23):
+                for more in (b"", b"\x16\x03\x01\x40\x00" + os.urandom(300)):
+                    await cut_off(lane, hello[:length] + more)
+            gc.collect()
+            left.append((alive(), len(os.listdir("/proc/self/fd"))))
+        # Python 3.13 has the last one somewhere until the next
+        assert left[0] == left[1] and left[0][0] <= 1

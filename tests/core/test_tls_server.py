@@ -28,7 +28,7 @@ def test_without_a_certificate() -> None:
     bare = made(verify=ON)
     assert bare is not None and bare.context is None and bare.verify == ON
     rejecting = made(reject_handshake=True)
-    assert rejecting is not None and rejecting.context is not None and rejecting.takes_part()
+    assert rejecting is not None and rejecting.context is not None and rejecting.rejects
     with pytest.raises(TlsError, match=r'no "ssl_certificate_key" is defined for certificate "/a\.pem"'):
         made(certificates=("/a.pem",))
 
@@ -37,7 +37,7 @@ def test_with_one(tmp_path: Path) -> None:
     chain, key = (str(path) for path in certificates.write(tmp_path))
     tls = made(certificates=(chain,), keys=(key,), session_timeout=77, conf_commands=(("Options", "KTLS"),))
     assert tls is not None and tls.context is not None
-    assert tls.context.session_timeout == 77 and tls.context.ktls and not tls.takes_part() and not tls.varying
+    assert tls.context.session_timeout == 77 and tls.context.ktls and not tls.rejects and not tls.varying
     for settings, about in (
         ({"ciphers": "NO"}, "ciphers"),
         ({"ecdh_curve": "NO"}, "ecdh_curve"),

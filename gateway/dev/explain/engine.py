@@ -7,7 +7,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from gateway.core.lane import Lane
+from gateway.core.lane import Lane, Stream
 from gateway.core.logs import INFO, Log, console
 from gateway.dev.explain.findings import Finding, Findings, show
 from gateway.dev.explain.names import NoNames
@@ -149,7 +149,7 @@ class Engine:
         peer = head + raw + bytes(8) if family == socket.AF_INET else head + bytes(4) + raw + bytes(4)
         servers = listening.servers
         listening.only = servers[local[0] if local[0] in servers else b"*"]
-        connection = Connection(worker, theirs.detach(), peer, listening)
+        connection = Connection(worker, Stream(worker.lane, theirs.detach()), peer, listening)
         connection.local = local
         self._tell_socket(connection, listening)
         stream: trio.abc.Stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))

@@ -1,6 +1,7 @@
 """stream_pass: `pass`, a connection handed to another listening socket of this worker, http's or stream's.
 
-What has been read of it already cannot go with it, nor can datagrams.
+TLS that was put over it stays. What was read of a plain one, to look at it, goes with it (nginx only peeks there);
+what was read and decrypted does not, nor do datagrams.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from gateway.config.conf import Conf, setting
 from gateway.config.directive import Command, Context, Directive, take
 from gateway.core.template import Template
 from gateway.serving.listening import is_wildcard
-from gateway.stream.cycle import StreamCycle
 from gateway.stream.module import INTERNAL_ERROR, NOTHING, SUCCESS, Contribution, StreamModule
 from gateway.stream.setters import template
 from gateway.upstream.peers.address import parse_target
@@ -100,7 +100,7 @@ def plan(conf: ServerConf, server: Server) -> Contribution:
         if session.protocol == b"UDP":
             session.log("error", b"cannot pass udp connection")
             return INTERNAL_ERROR
-        if session.buffer:
+        if session.buffer and type(session.stream) is not Stream:
             session.log("error", b"cannot pass connection with preread data")
             return INTERNAL_ERROR
         address = _address(session, target)
@@ -113,18 +113,16 @@ def plan(conf: ServerConf, server: Server) -> Contribution:
         if listening is None:
             session.log("error", b'port not found for "%b"' % address.name)
             return SUCCESS
-        if type(session.stream) is not Stream:
-            session.log("error", b"a connection with TLS cannot be passed on yet")
-            return INTERNAL_ERROR
-        worker, cycle = session.worker, listening.cycle
+        worker, stream = session.worker, session.stream
         if not worker.admit():
             return INTERNAL_ERROR
-        fd = os.dup(session.stream.fd)
         session.handed_over = True
-        if isinstance(cycle, StreamCycle):
-            cycle.accept(worker, fd, session.raw_peer, listening, session.passes + 1)
-        else:
-            cycle.accept(worker, fd, session.raw_peer, listening)
+        passes = session.passes + 1
+        try:
+            listening.cycle.take_over(worker, stream, session.buffer, session.raw_peer, listening, passes)
+        except BaseException:
+            session.handed_over = False
+            raise
         return SUCCESS
 
     return Contribution(content=hand_over)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast import tls_callbacks
 from gateway._fast.errors import TlsError
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from gateway.upstream.exchange.tls_settings import ClientTlsConf
 
 
+_MOST_SESSIONS: Final = 1024
+
+
 class ClientTls:
     """What connections with the same settings share; made at load. Errors: TlsError."""
 
     def __init__(self, settings: ClientTlsConf, prefix: str) -> None:
         self.settings = settings
-        self.sessions: dict[bytes, Session] = {}  # by the peer's address; the latest
+        # the latest of each peer: of an upstream, and of its address, since another upstream may have the same
+        self.sessions: dict[tuple[bytes, bytes], Session] = {}
         objects: Objects = settings.objects or Objects()
         certificate, key = settings.certificate, settings.certificate_key
         self.varying = False
@@ -84,18 +88,18 @@ class ClientTls:
             if may_be_sent(name):
                 engine.set_server_name(name)
         if settings.session_reuse and sockaddr is not None:
-            session = self.sessions.get(sockaddr)
+            peer = host, sockaddr
+            session = self.sessions.get(peer)
             if session is not None:
                 engine.set_session(session)
 
             def save(given: Session) -> None:
-                self.sessions[sockaddr] = given
+                sessions = self.sessions
+                if len(sessions) >= _MOST_SESSIONS and peer not in sessions:
+                    del sessions[next(iter(sessions))]  # names of peers may come from outside
+                sessions[peer] = given
 
             engine.on_session = save
-
-    def forget(self, sockaddr: bytes) -> None:
-        """The peer's session is of no use."""
-        self.sessions.pop(sockaddr, None)
 
     def name_for(self, request: Any, host: bytes) -> bytes:
         """The peer's name, without a port; nginx's ngx_http_upstream_ssl_name."""

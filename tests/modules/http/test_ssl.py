@@ -130,7 +130,7 @@ def test_what_is_wrong(tmp_path: Path) -> None:
         ("ssl_session_cache wrong;", 'invalid session cache "wrong" in'),
         ("ssl_session_cache shared:a;", 'invalid session cache "shared:a" in'),
         ("ssl_session_cache shared:a:1k;", 'session cache "shared:a:1k" is too small in'),
-        ("ssl_ecdh_curve nothing;", 'SSL_CTX_set1_curves_list\\("nothing"\\) failed .* in'),
+        ("ssl_ecdh_curve nothing;", 'SSL_CTX_set1_curves_list\\("nothing"\\) failed.* in'),
         ("ssl_dhparam /nowhere;", 'BIO_new_file\\("/nowhere"\\) failed'),
         ("ssl_password_file /nowhere;", 'open\\(\\) "/nowhere" failed'),
         ("ssl_certificate /nowhere; ssl_certificate_key /nowhere;", 'cannot load certificate "/nowhere": BIO_new_file'),

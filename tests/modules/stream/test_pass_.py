@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import trio
 
 from gateway.config.errors import ConfigError
+from tests import certificates
+from tests.protocol.test_client_hello import hello
 from tests.stream.test_datagrams import client
 from tests.stream_engine import load_stream, serving
 
@@ -37,6 +41,48 @@ async def test_where_it_goes_on() -> None:
                 with trio.fail_after(5):
                     while not engine.logged("cannot pass udp connection"):
                         await trio.sleep(0.01)
+
+
+async def test_what_was_read_to_look_at_it_goes_with_a_plain_connection() -> None:
+    conf = """
+        server { listen 127.0.0.1:1; ssl_preread on; pass 127.0.0.1:2; }
+        server { listen 127.0.0.1:2; ssl_preread on; return $ssl_preread_server_name; }
+    """
+    async with serving(conf) as engine:
+        assert await engine.talk(hello("a.example")) == b"a.example"
+
+
+def with_tls(folder: Path, more: str) -> str:
+    chain, key = certificates.write(folder)
+    return f"""
+        ssl_certificate {chain}; ssl_certificate_key {key};
+        server {{ listen 127.0.0.1:1 ssl; {more} pass 127.0.0.1:2; }}
+        server {{ listen 127.0.0.1:2; return "$ssl_protocol $ssl_server_name"; }}
+    """
+
+
+async def test_tls_stays(tmp_path: Path) -> None:
+    """Which listening socket goes on with it is a matter of its owner; here it is one without TLS, and one with."""
+    conf = with_tls(tmp_path, "")
+    for text in (conf, conf.replace("listen 127.0.0.1:2;", "listen 127.0.0.1:2 ssl;")):
+        async with serving(text) as engine:
+            stream = trio.SSLStream(
+                engine.connect(0), certificates.client_context(), server_hostname="localhost", https_compatible=True
+            )
+            with trio.fail_after(5):
+                assert await stream.receive_some() == b"TLSv1.3 localhost"
+            await stream.aclose()
+
+
+async def test_what_was_decrypted_does_not_go_with_it(tmp_path: Path) -> None:
+    async with serving(with_tls(tmp_path, "ssl_preread on;")) as engine:
+        stream = trio.SSLStream(
+            engine.connect(0), certificates.client_context(), server_hostname="localhost", https_compatible=True
+        )
+        with trio.fail_after(5):
+            await stream.send_all(b"GET / HTTP/1.0\r\n\r\n")
+            assert await stream.receive_some() == b""
+        assert engine.logged("cannot pass connection with preread data while passing connection to port")
 
 
 @pytest.mark.parametrize(
