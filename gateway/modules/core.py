@@ -51,6 +51,7 @@ class CoreConf(Conf):
     working_directory: str | None = setting(None)
     cpu_masks: tuple[set[int], ...] = setting(())
     cpu_auto: bool = setting(False)
+    ssl_object_cache_inheritable: bool = setting(True)
     transparent: bool = False  # a `*_bind … transparent` stands somewhere: workers keep CAP_NET_RAW
 
     def cpu_affinity(self, worker: int) -> set[int] | None:
@@ -101,6 +102,13 @@ def set_env(conf: CoreConf, command: Command) -> None:
     if conf.env is UNSET:
         conf.env = []
     conf.env.append(for_system(command.args[0]))
+
+
+def set_object_cache_inheritable(conf: CoreConf, command: Command) -> None:
+    flag("ssl_object_cache_inheritable")(conf, command)
+    from gateway.core.tls_objects import objects_of
+
+    objects_of(command.loader).inheritable = conf.ssl_object_cache_inheritable
 
 
 def set_priority(conf: CoreConf, command: Command) -> None:
@@ -175,5 +183,6 @@ module = CoreModule(
         _main("worker_cpu_affinity", at_least(1), set_cpu_affinity),
         _main("worker_shutdown_timeout", take(1), time_s("worker_shutdown_timeout")),
         _main("working_directory", take(1), file_name("working_directory")),
+        _main("ssl_object_cache_inheritable", FLAG, set_object_cache_inheritable),
     ),
 )

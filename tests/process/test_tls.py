@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import resource
@@ -20,7 +19,7 @@ from tests import certificates
 from tests.process.running import GATEWAY, Running, free_port, until
 
 CONF = """
-{user} worker_processes {workers}; pid nginx.pid; error_log error.log info;
+{user} {main} worker_processes {workers}; pid nginx.pid; error_log error.log info;
 events {{ worker_connections 4096; }}
 http {{
     access_log off;
@@ -41,16 +40,15 @@ class Site:
         self.port = free_port()
         self.chain, self.key = certificates.write(folder)
 
-    def configure(self, http: str = "", server: str = "", workers: int = 1, early: str = "off") -> None:
+    def start(
+        self, http: str = "", server: str = "", workers: int = 1, early: str = "off", main: str = ""
+    ) -> None:
         user = "user root;" if os.geteuid() == 0 else ""
         text = CONF.format(
             user=user, workers=workers, chain=self.chain, key=self.key, http=http, server=server, port=self.port,
-            early=early,
+            early=early, main=main,
         )  # fmt: skip
         (self.running.folder / "nginx.conf").write_text(text)
-
-    def start(self, http: str = "", server: str = "", workers: int = 1, early: str = "off") -> None:
-        self.configure(http, server, workers, early)
         self.running.start("-g", "daemon off;")
         until(lambda: len(self.running.workers) == workers, "the workers")
 
@@ -200,8 +198,10 @@ def test_idle_connections(site: Site) -> None:
     site.running.end()
 
 
-def test_a_certificate_replaced_on_disk_is_used_after_a_reload(site: Site) -> None:
-    site.start(workers=2)
+@pytest.mark.parametrize("inheritable", ["on", "off"])
+def test_a_certificate_replaced_on_disk_is_used_after_a_reload(site: Site, inheritable: str) -> None:
+    """Unless it may be inherited and looks as before."""
+    site.start(workers=2, main=f"ssl_object_cache_inheritable {inheritable};")
 
     def serial() -> int:
         with site.connect(client(ssl.TLSVersion.TLSv1_3)) as one:
@@ -209,13 +209,30 @@ def test_a_certificate_replaced_on_disk_is_used_after_a_reload(site: Site) -> No
             assert known is not None
             return int(str(known["serialNumber"]), 16)
 
+    def renew() -> str:
+        renewed = certificates.authority().issue_cert("localhost")
+        site.chain.write_bytes(b"".join(blob.bytes() for blob in renewed.cert_chain_pems))
+        site.key.write_bytes(renewed.private_key_pem.bytes())
+        return renewed.private_key_pem.bytes().decode().splitlines()[2]
+
+    def reload() -> None:
+        old = site.running.workers
+        site.running.send(signal.SIGHUP)
+        until(lambda: len(site.running.workers) == 2 and not set(site.running.workers) & set(old), "the new workers")
+
     before = serial()
-    renewed = certificates.authority().issue_cert("localhost")
-    site.chain.write_bytes(b"".join(blob.bytes() for blob in renewed.cert_chain_pems))
-    site.key.write_bytes(renewed.private_key_pem.bytes())
+    times = [(file, file.stat()) for file in (site.chain, site.key)]
+    secret = renew()
+    for file, known in times:
+        os.utime(file, ns=(known.st_atime_ns, known.st_mtime_ns))
     assert serial() == before
-    site.running.send(signal.SIGHUP)
-    until(lambda: serial() != before, "the new certificate")
-    secret = base64.b64encode(renewed.private_key_pem.bytes()).decode()[:40]
-    assert "PRIVATE KEY" not in site.running.log and secret not in site.running.log
+    reload()
+    assert (serial() == before) == (inheritable == "on")
+    second = serial()
+    secrets = [secret, renew()]
+    for file, known in times:
+        os.utime(file, (known.st_atime + 5, known.st_mtime + 5))
+    reload()
+    assert serial() not in (before, second)
+    assert "PRIVATE KEY" not in site.running.log and not [one for one in secrets if one in site.running.log]
     site.running.end()
