@@ -40,9 +40,7 @@ class Site:
         self.port = free_port()
         self.chain, self.key = certificates.write(folder)
 
-    def start(
-        self, http: str = "", server: str = "", workers: int = 1, early: str = "off", main: str = ""
-    ) -> None:
+    def start(self, http: str = "", server: str = "", workers: int = 1, early: str = "off", main: str = "") -> None:
         user = "user root;" if os.geteuid() == 0 else ""
         text = CONF.format(
             user=user, workers=workers, chain=self.chain, key=self.key, http=http, server=server, port=self.port,
@@ -124,26 +122,24 @@ def test_a_session_goes_on_at_another_worker(site: Site, kind: str) -> None:
     site.running.no_alerts()
 
 
-def test_early_data(site: Site) -> None:
+@pytest.mark.parametrize("early", ["on", "off"])
+def test_early_data(site: Site, early: str) -> None:
     """What a client sends with its hello is a request, and is told from others; where it is not wanted it waits."""
     session, request = site.running.folder / "session", site.running.folder / "request"
     request.write_bytes(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
-    for early, told in (("on", "r 1 TLSv1.3"), ("off", "r  TLSv1.3")):
-        site.start("ssl_session_cache shared:tls:1m;", early=early)
-        # the session comes with the answer
-        first = site.s_client("-sess_out", str(session), "-ign_eof", input=request.read_text())
-        assert re.search(r"\d+ \.  TLSv1\.3", first), first
-        if early == "on":
+    site.start("ssl_session_cache shared:tls:1m;", early=early)
+    # the session comes with the answer
+    first = site.s_client("-sess_out", str(session), "-ign_eof", input=request.read_text())
+    assert re.search(r"\d+ \.  TLSv1\.3", first), first
+    if early == "on":
+        # twice: as with nginx it is for the application to refuse what must not be repeated ($ssl_early_data, 425)
+        for _ in range(2):
             again = site.s_client("-sess_in", str(session), "-early_data", str(request), "-ign_eof", input="")
-            assert "Early data was accepted" in again, again
-        else:
-            again = site.s_client("-sess_in", str(session), "-ign_eof", input=request.read_text())
-        assert re.search(r"\d+ " + told, again), again
-        if early == "on":
-            # as with nginx it is for the application to refuse what must not be repeated: hence $ssl_early_data and 425
-            again = site.s_client("-sess_in", str(session), "-early_data", str(request), "-ign_eof", input="")
-            assert "Early data was accepted" in again and re.search(r"\d+ r 1", again), again
-        site.running.end()
+            assert "Early data was accepted" in again and re.search(r"\d+ r 1 TLSv1\.3", again), again
+    else:
+        again = site.s_client("-sess_in", str(session), "-ign_eof", input=request.read_text())
+        assert re.search(r"\d+ r  TLSv1\.3", again), again
+    site.running.end()
 
 
 def test_handshakes_leave_nothing(site: Site) -> None:
@@ -171,7 +167,7 @@ def test_handshakes_leave_nothing(site: Site) -> None:
 
 
 def test_idle_connections(site: Site) -> None:
-    """What one costs the worker, without a request and after one; nginx's are some 15 KiB with this OpenSSL."""
+    """What one costs the worker after a request: 15 KiB with OpenSSL 3.0, 30 with 3.5; with buffers kept, 34 more."""
     count = 300
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 1024:
@@ -194,7 +190,7 @@ def test_idle_connections(site: Site) -> None:
     each = (size() - before) / count
     for one in clients:
         one.close()
-    assert each < 30, f"{each:.1f} KiB"
+    assert each < 45, f"{each:.1f} KiB"
     site.running.end()
 
 

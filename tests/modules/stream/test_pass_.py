@@ -82,6 +82,7 @@ async def test_what_was_decrypted_does_not_go_with_it(tmp_path: Path) -> None:
         with trio.fail_after(5):
             await stream.send_all(b"GET / HTTP/1.0\r\n\r\n")
             assert await stream.receive_some() == b""
+            await stream.aclose()
         assert engine.logged("cannot pass connection with preread data while passing connection to port")
 
 
