@@ -84,6 +84,7 @@ cdef class Lane(Poller):
                     self.active = True
                 if again is not None:
                     self.run_again(again)
+                    self.active = True
                 if self.sweep_at <= now:
                     self.sweep()
                 if self.fatal is not None:
