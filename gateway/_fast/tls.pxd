@@ -12,7 +12,7 @@ cdef class TlsStream(Stream):
     cdef readonly bytes fault   # what broke the connection, in the words of the log
     cdef readonly object failure    # the TlsFailure of it
     cdef bint said_goodbye
-    cdef bint held              # the end of our handshake is in the wire: it waits for what is sent next, or the next turn
+    cdef bint held              # the end of our handshake is in the wire, for what is sent next, or the next turn
     cdef bint write_waits       # a write needs something read first
 
     cpdef bint handshake(self) except -1

@@ -163,7 +163,7 @@ cdef class Engine:
         self.wire.holding = True
         try:
             answer = self.advance()
-        except:
+        except BaseException:
             self.wire.holding = False
             flush(&self.wire)
             raise
