@@ -4,6 +4,7 @@
 # make reliability  what holds when clients, upstreams or the machine misbehave, beside nginx (some 10 minutes; writes
 #             tests/reliability/RESULTS.md)
 # make wheel  manylinux wheels for x86_64 and aarch64 into dist/, tried without a compiler (some minutes; WHEEL="--arch x86_64")
+# make deb    a package for the Debian or Ubuntu that this is, into dist/ (made of a wheel in dist/, or of a new one)
 # make bench  CPU per request, gateway and nginx in turn (BENCH="--only static" …)
 #
 # All of it runs in .venv, which is made on the first call. With PY=/some/python that interpreter is used as it is
@@ -18,7 +19,7 @@ endif
 sources = pyproject.toml $(shell sed -n 's/.*sources = \["\([^"]*\)"\].*/\1/p' pyproject.toml) \
     $(wildcard gateway/*/*.pxd gateway/*/*/*.pxd)
 
-.PHONY: demo test ext reliability bench wheel clean setup-build setup-demo setup-test setup-wheel
+.PHONY: demo test ext reliability bench wheel deb clean setup-build setup-demo setup-test setup-wheel
 
 setup-build setup-demo setup-test setup-wheel: setup-%:
 	@$(if $(own),.ci/venv $*)
@@ -28,7 +29,7 @@ demo: setup-demo
 	@$(PY) -m gateway run conf/demo/app.py -c conf/demo/nginx.conf --while-parent
 
 test: setup-test
-	@.ci/system nginx php-fpm memcached redis-server
+	@.ci/system nginx php-fpm memcached redis-server pebble
 	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))
 	$(PY) -m pytest -rs $(TESTS)
 
@@ -43,6 +44,9 @@ bench: setup-demo
 
 wheel: setup-wheel
 	@$(PY) .ci/make_wheel.py $(WHEEL)
+
+deb: setup-wheel
+	@$(PY) .ci/make_deb.py
 
 # The compiled parts, in place (setuptools reads pyproject.toml; there is no setup.py).
 ifdef own

@@ -81,10 +81,11 @@ def make(architecture: str) -> Path:
         subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=sys.stderr)
         (wheel,) = built.glob("*.whl")
         repaired = folder / "repaired"
-        repair = ["repair", "--plat", f"{_POLICY}_{architecture}", "--wheel-dir", str(repaired), str(wheel)]
+        # "auto": the choices that it offers by name are this machine's
+        repair = ["repair", "--plat", "auto", "--wheel-dir", str(repaired), str(wheel)]
         env = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
         subprocess.run([sys.executable, "-m", "auditwheel", *repair], check=True, env=env, stdout=sys.stderr)
-        (wheel,) = repaired.glob("*.whl")
+        (wheel,) = repaired.glob(f"*{_POLICY}_{architecture}*.whl")
         DIST.mkdir(exist_ok=True)
         return Path(shutil.copy(wheel, DIST))
 

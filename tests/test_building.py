@@ -70,3 +70,36 @@ def test_products_of_modules_that_are_no_more_go(tmp_path: Path) -> None:
     stale = build.stale(named, str(tmp_path))
     assert [os.path.relpath(name, tmp_path) for name in stale] == ["gone.c", "gone.cpython-311.so"]
     assert build.stale(build.distribution().ext_modules) == []
+
+
+def test_the_package_for_debian_has_its_files() -> None:
+    made = _load("make_deb")
+    for source, target, _ in made.FILES:
+        assert source.is_file(), target
+    text = made.control(sys.executable, 1)
+    assert f"python3 (>= {sys.version_info.major}.{sys.version_info.minor})" in text
+    unit = (ROOT / "packaging/debian/gateway.service").read_text()
+    assert "Type=notify" in unit
+    for script in ("postinst", "prerm", "postrm"):
+        subprocess.run(["sh", "-n", str(ROOT / "packaging/debian" / script)], check=True)
+
+
+def test_the_configurations_of_packages_load(tmp_path: Path) -> None:
+    for name in ("debian/nginx.conf", "docker.conf"):
+        text = (ROOT / "packaging" / name).read_text()
+        for path in ("/var/log/gateway", "/run"):
+            text = text.replace(path, str(tmp_path))
+        text = text.replace("80 default_server", "127.0.0.1:8097 default_server").replace("user  www-data;", "")
+        (tmp_path / "nginx.conf").write_text(text)
+        (tmp_path / "mime.types").write_text((ROOT / "gateway/conf/mime.types").read_text())
+        command = [sys.executable, "-m", "gateway", "-t", "-p", f"{tmp_path}/", "-c", "nginx.conf"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+        assert "test is successful" in done.stderr, done.stderr
+
+
+def test_the_dockerfile_copies_what_is_there() -> None:
+    for line in (ROOT / "packaging/Dockerfile").read_text().splitlines():
+        if line.startswith("COPY ") and "--from" not in line and "." not in line.split()[1:2]:
+            for source in line.split()[1:-1]:
+                assert (ROOT / source).exists(), source

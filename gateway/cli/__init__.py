@@ -60,9 +60,15 @@ def _help(words: Sequence[str]) -> int:
     if not words:
         sys.stdout.write(HELP)
         return 0
-    if words[0] not in VERBS:
-        return _misuse(unknown(words[0]))
-    return _run(words[0], ["--help"])
+    if words[0] in VERBS:
+        return _run(words[0], ["--help"])
+    from gateway.dev import reference
+
+    text = reference.text(words[0])
+    if text:
+        print(text)
+        return 0
+    return _misuse(unknown(words[0], reference.nearest(words[0])))
 
 
 def _misuse(*lines: str) -> int:

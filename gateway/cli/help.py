@@ -12,7 +12,7 @@ _HEAD: Final = """\
 gateway: nginx for Python people. It serves with your own nginx.conf, in front of uWSGI, uvicorn and others.
 
 Usage: gateway [options]          as nginx: serve with ./nginx.conf, else /etc/nginx/nginx.conf
-       gateway VERB …             gateway help VERB says more
+       gateway VERB …             gateway help VERB says more, gateway help DIRECTIVE too
 """
 _TAIL: Final = """\
 nginx's options (gateway -h): -t -T -q -s stop|quit|reopen|reload -c FILE -p DIR -e FILE -g TEXT -v -V
@@ -59,8 +59,8 @@ def first_word_is_wanted(arguments: list[str]) -> bool:
     return not arguments and not os.path.exists("nginx.conf") and not any(name in os.environ for name in _NOT_TYPED)
 
 
-def unknown(word: str) -> str:
-    """The answer to a verb that is none."""
-    near = difflib.get_close_matches(word, [*VERBS, "help", "start"], 1)
-    guess = f', did you mean "{near[0]}"?' if near else ""
+def unknown(word: str, directive: str = "") -> str:
+    """The answer to a verb that is none; `help` knows a directive that may have been meant."""
+    near = difflib.get_close_matches(word, [*VERBS, "help", "start"], 1) or [directive]
+    guess = f', did you mean "{near[0]}"?' if near[0] else ""
     return f'there is no verb "{word}"{guess} (gateway --help)'

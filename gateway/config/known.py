@@ -16,7 +16,7 @@ from importlib.resources import files
 from gateway.config import units
 
 # The blocks whose lines are data in their own format, read by the directive itself.
-DATA_BLOCKS = frozenset({"types", "map", "geo", "split_clients", "charset_map"})
+DATA_BLOCKS = frozenset({"types", "map", "geo", "split_clients", "charset_map", "acme_issuer"})
 
 _FLAG_WORDS = frozenset({"on", "off"})
 
@@ -165,6 +165,7 @@ _CODING_WORDS = ("", "_static", "_types", "_comp_level", "_window", "_min_length
 
 # Directives that gateway has and open nginx does not, each with whose it is.
 OWN: dict[str, str] = {
+    **dict.fromkeys(("acme_certificate", "acme_issuer", "acme_shared_zone"), "the nginx-acme module"),
     "api": "NGINX Plus",
     "diagnosis_probe": "gateway",
     "metrics": "gateway",

@@ -147,6 +147,12 @@ class PrivateKey:
         _, key = der.parts(der.read(self.public)[0].body)
         return key.body[2 : 2 + _COORDINATE], key.body[2 + _COORDINATE :]
 
+    def numbers(self) -> tuple[bytes, bytes]:
+        """Modulus and exponent of an RSA key."""
+        _, key = der.parts(der.read(self.public)[0].body)
+        modulus, exponent = der.parts(der.read(key.body[1:])[0].body)
+        return modulus.body.lstrip(b"\0"), exponent.body.lstrip(b"\0")
+
     def _written(self, function: str) -> bytes:
         write = getattr(_library(), function)
         size = write(self._pointer, None)

@@ -74,10 +74,10 @@ def table() -> str:
         if count.built:
             total = len(count.built) + len(count.without_effect) + len(count.missing)
             lines.append(
-                f"| {_plain(count.name)} | {len(count.built)} of {total} | {_names(count.without_effect)} "
+                f"| {plain(count.name)} | {len(count.built)} of {total} | {_names(count.without_effect)} "
                 f"| {_names(count.missing)} |"
             )
-    none = [f"{_plain(count.name)} ({len(count.missing)})" for count in found if not count.built and count.missing]
+    none = [f"{plain(count.name)} ({len(count.missing)})" for count in found if not count.built and count.missing]
     if none:
         lines += ["", f"Nothing yet of: {', '.join(none)}."]
     owners: dict[str, list[str]] = {}
@@ -89,7 +89,7 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def _plain(module: str) -> str:
+def plain(module: str) -> str:
     return module.removeprefix("ngx_").removesuffix("_module").removesuffix("_filter")
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,18 @@ def test_nginx_takes_it(folder: Path, tmp_path: Path) -> None:
     where = ["-p", f"{tmp_path}/", "-e", "stderr", "-g", f"pid {tmp_path}/pid;"]
     done = subprocess.run([NGINX, "-t", *where, "-c", f"{tmp_path}/tried.conf"], capture_output=True, text=True)
     assert "syntax is ok" in done.stderr
+
+
+def test_gateway_takes_it(folder: Path, tmp_path: Path) -> None:
+    assert (
+        main(["--static", "/static=static", "--domain", "a.example", "--domain", "b.example", "--email", "x@a.example"])
+        == 0
+    )
+    text = (folder / "nginx.conf").read_text().replace("/var/log/gateway", str(tmp_path))
+    text = text.replace("/var/lib/gateway", str(tmp_path)).replace("listen 80;", "listen 127.0.0.1:8098;")
+    (tmp_path / "tried.conf").write_text(text.replace("listen 443 ssl;", "listen 127.0.0.1:8099 ssl;"))
+    command = [sys.executable, "-m", "gateway", "-t", "-p", f"{tmp_path}/", "-c", f"{tmp_path}/tried.conf"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert "test is successful" in done.stderr, done.stderr
+    assert "mailto:x@a.example" in text

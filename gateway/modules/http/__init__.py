@@ -7,6 +7,7 @@ from typing import Final
 from gateway.http.module import HttpModule
 from gateway.modules.http import (
     access,
+    acme,
     addition,
     api,
     auth_basic,
@@ -94,6 +95,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     listen.module,
     v2.module,
     ssl.module,
+    acme.module,
     error_log.module,
     diagnosis.module,
     location.module,

@@ -1,0 +1,294 @@
+"""What ACME keeps on disk, and who does it: one folder for each issuer, the workers' own.
+
+account.key     the account
+NAME.pem        a certificate: its key, then its chain, written whole or not at all
+NAME.next       when it is looked at again, if the authority said so
+challenges/     what http-01 shows, for all workers
+lock            held by the worker that has the duty
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import hashlib
+import os
+import ssl
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway._fast.openssl import OpenSslError
+from gateway.core import certify
+from gateway.core.acme_client import AcmeClient, AcmeProblem, Solver, Wish, certificate_id, encoded
+from gateway.core.keys import KeyProblem, PrivateKey
+from gateway.protocol import der
+
+# After a failure: twice as long each time.
+_FIRST_WAIT_S: Final = 60.0
+_LONGEST_WAIT_S: Final = 6 * 3600.0
+# How often it is looked whether something is due, at the latest.
+_LOOK_S: Final = 3600.0
+# Without a word from the authority: when a third of the time is left.
+_LEFT: Final = 3
+_HOOK_S: Final = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One certificate: for these names, with this kind of key."""
+
+    hosts: tuple[str, ...]
+    key: tuple[str, int] = ("ecdsa", 256)
+
+    @property
+    def name(self) -> str:
+        digest = hashlib.sha256(repr((sorted(self.hosts), self.key)).encode()).hexdigest()[:10]
+        first = self.hosts[0].replace("*", "_").replace(":", "-")
+        return f"{first}-{digest}"
+
+
+@dataclass(slots=True)
+class Issuer:
+    """What an acme_issuer block says, and the certificates that servers want of it."""
+
+    name: str
+    folder: str = ""
+    wish: Wish = field(default_factory=lambda: Wish(""))
+    account_key: tuple[str, int] | str = ("ecdsa", 256)  # or a file
+    challenge: str = "http-01"
+    hook: str = ""
+    trusted: str = ""
+    verify: bool = True
+    wanted: list[Wanted] = field(default_factory=list)
+
+    def path(self, *names: str) -> str:
+        return "/".join((self.folder, *names))
+
+    def certificate(self, wanted: Wanted) -> str:
+        """The file with the key and the chain, or nothing as long as there is none."""
+        path = self.path(f"{wanted.name}.pem")
+        return path if os.path.exists(path) else ""
+
+    def shown(self, token: bytes) -> bytes | None:
+        """What http-01 shows for a token."""
+        if not token or not token.replace(b"-", b"").replace(b"_", b"").isalnum():
+            return None
+        try:
+            with open(os.fsencode(self.path("challenges/")) + token, "rb") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    def tls(self) -> ssl.SSLContext:
+        """For asking the authority. Errors: OSError."""
+        context = ssl.create_default_context(cafile=self.trusted or None)
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+class HttpSolver:
+    """http-01: a file that all workers see."""
+
+    kind = "http-01"
+
+    def __init__(self, issuer: Issuer) -> None:
+        self._issuer = issuer
+
+    def show(self, host: str, token: str, authorization: str) -> None:
+        os.makedirs(self._issuer.path("challenges"), mode=0o700, exist_ok=True)
+        write(self._issuer.path("challenges", token), authorization)
+
+    def hide(self, host: str, token: str, authorization: str) -> None:
+        os.unlink(self._issuer.path("challenges", token))
+
+
+class HookSolver:
+    """dns-01: a program that puts a TXT record into the zone: PROGRAM add|remove NAME VALUE."""
+
+    kind = "dns-01"
+
+    def __init__(self, issuer: Issuer) -> None:
+        self._issuer = issuer
+
+    def show(self, host: str, token: str, authorization: str) -> None:
+        self._call("add", host, authorization)
+
+    def hide(self, host: str, token: str, authorization: str) -> None:
+        self._call("remove", host, authorization)
+
+    def _call(self, what: str, host: str, authorization: str) -> None:
+        value = encoded(hashlib.sha256(authorization.encode()).digest())
+        command = [self._issuer.hook, what, f"_acme-challenge.{host.removeprefix('*.')}", value]
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_HOOK_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise AcmeProblem(f"{' '.join(command)} took longer than {_HOOK_S:.0f} s") from None
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines()
+            raise AcmeProblem(f"{' '.join(command)} ended with {done.returncode}{f': {said[-1]}' if said else ''}")
+
+
+def write(path: str, text: str) -> None:
+    """Whole or not at all, for nobody else. Errors: OSError."""
+    new = f"{path}.new"
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    os.rename(new, path)
+
+
+class Keeper:
+    """Does what an issuer's certificates need; one worker at a time, in a thread."""
+
+    def __init__(self, issuer: Issuer, log: Callable[[str, str], None]) -> None:
+        self.issuer = issuer
+        self.going = True  # false: this worker ends
+        self._log = log  # level, text
+        self._lock = -1
+        self._client: AcmeClient | None = None
+        self._failures: dict[str, int] = {}
+        self._not_before: dict[str, float] = {}
+
+    def take_duty(self) -> bool:
+        """Whether this worker is the one that does it. The kernel gives the lock back when it ends."""
+        if self._lock < 0:
+            try:
+                self._lock = os.open(self.issuer.path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                self._log("error", f"acme: {self.issuer.folder} cannot be used ({error.errno}: {error.strerror})")
+                return False
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def drop_duty(self) -> None:
+        self.going = False
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def turn(self) -> float:
+        """Whatever is due; seconds until the next look."""
+        wait = _LOOK_S
+        for wanted in self.issuer.wanted:
+            if not self.going:
+                break
+            wait = min(wait, self._look_at(wanted))
+        return max(wait, 1.0)
+
+    def _look_at(self, wanted: Wanted) -> float:
+        name = wanted.name
+        late = self._not_before.get(name, 0.0) - time.monotonic()
+        if late > 0:
+            return late
+        try:
+            due = self._due(wanted)
+            if due > 0:
+                return due
+            self._issue(wanted)
+            self._failures.pop(name, None)
+            self._log("notice", f"acme: {self.issuer.name}: new certificate for {', '.join(wanted.hosts)}")
+            return self._due(wanted)
+        except (AcmeProblem, OSError, KeyProblem, OpenSslError, der.Malformed, KeyError, TypeError, IndexError) as why:
+            if not self.going:
+                return _LOOK_S
+            count = self._failures[name] = self._failures.get(name, 0) + 1
+            asked = why.retry_after_s if isinstance(why, AcmeProblem) else 0.0
+            wait = max(min(_FIRST_WAIT_S * 2 ** (count - 1), _LONGEST_WAIT_S), asked)
+            self._not_before[name] = time.monotonic() + wait
+            words = str(why) if isinstance(why, (AcmeProblem, OSError)) else f"{type(why).__name__} {why}"
+            kept = "the old certificate goes on" if self.issuer.certificate(wanted) else "there is no certificate yet"
+            hosts = ", ".join(wanted.hosts)
+            self._log("error", f"acme: {self.issuer.name}: {hosts}: {words}; {kept}, next try in {wait:.0f} s")
+            self._client = None
+            with contextlib.suppress(OSError):
+                os.unlink(self.issuer.path(f"{name}.next"))  # what it says may be why
+            return float(wait)
+
+    def _due(self, wanted: Wanted) -> float:
+        """Seconds until a new certificate is asked for; 0: now."""
+        path = self.issuer.certificate(wanted)
+        if not path:
+            return 0.0
+        try:
+            with open(path) as file:
+                chain = der.unpem("CERTIFICATE", file.read())
+            leaf = certify.read(chain[0])
+        except (OSError, der.Malformed, IndexError):
+            return 0.0  # damaged: another one
+        now = datetime.datetime.now(datetime.UTC)
+        moment = leaf.ends - (leaf.ends - leaf.begins) / _LEFT
+        if moment > now:
+            moment = min(moment, self._asked_for(wanted, chain[0], moment))
+        left: float = (moment - now).total_seconds()
+        return max(left, 0.0)
+
+    def _asked_for(self, wanted: Wanted, leaf: bytes, otherwise: datetime.datetime) -> datetime.datetime:
+        """When the authority wants it renewed; asked no oftener than it says."""
+        path = self.issuer.path(f"{wanted.name}.next")
+        try:
+            with open(path) as file:
+                whose, moment, again = file.read().split()
+            if whose == certificate_id(leaf) and float(again) > time.time():
+                return datetime.datetime.fromisoformat(moment)
+        except (OSError, ValueError):
+            pass
+        try:
+            found = self._logged_in().renewal(leaf)
+        except (AcmeProblem, OSError):
+            return otherwise  # nothing depends on it
+        if found is None:
+            return otherwise
+        moment_s, again_s = found
+        write(path, f"{certificate_id(leaf)} {moment_s.isoformat()} {time.time() + again_s:.0f}\n")
+        return moment_s
+
+    def _issue(self, wanted: Wanted) -> None:
+        client = self._logged_in()
+        key = PrivateKey.make(*wanted.key)
+        solver: Solver = HookSolver(self.issuer) if self.issuer.challenge == "dns-01" else HttpSolver(self.issuer)
+        chain = client.certificate(list(wanted.hosts), key, solver, self._replaced(wanted))
+        if not der.unpem("CERTIFICATE", chain):
+            raise AcmeProblem("what was sent is no certificate")
+        write(self.issuer.path(f"{wanted.name}.pem"), key.pem() + chain)
+
+    def _replaced(self, wanted: Wanted) -> str:
+        """The certificate that a new one takes the place of, if the authority keeps account of that."""
+        path = self.issuer.path(f"{wanted.name}.next")
+        try:
+            with open(path) as file:
+                return file.read().split()[0]
+        except (OSError, IndexError):
+            return ""
+
+    def _logged_in(self) -> AcmeClient:
+        if self._client is None:
+            issuer = self.issuer
+            client = AcmeClient(issuer.wish, self._account_key(), issuer.tls(), go_on=lambda: self.going)
+            self._client = client
+        return self._client
+
+    def _account_key(self) -> PrivateKey:
+        kind = self.issuer.account_key
+        path = kind if isinstance(kind, str) else self.issuer.path("account.key")
+        try:
+            with open(path) as file:
+                return PrivateKey.from_pem(file.read())
+        except FileNotFoundError:
+            if isinstance(kind, str):
+                raise
+        made = PrivateKey.make(*kind)
+        write(path, made.pem())
+        return made

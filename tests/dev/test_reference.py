@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import main
+from gateway.dev import reference
+
+
+def test_every_directive_has_its_text() -> None:
+    for name in reference.names():
+        text = reference.text(name)
+        assert text.startswith(f"{name}  ("), name
+        assert "  takes    " in text
+        assert "  context  " in text
+        assert "  here     " in text
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("proxy_pass", ["nginx's http_proxy", "1 argument", "location, if in location", "here     built"]),
+        ("sendfile", ["without effect"]),
+        ("acme_issuer", ["the nginx-acme module", "and a block", "context  http"]),
+        ("diagnosis_probe", ["gateway's own"]),
+        ("mail", ["not built yet"]),
+        ("gzip", ["on or off"]),
+    ],
+)
+def test_what_it_says(name: str, parts: list[str]) -> None:
+    assert all(part in reference.text(name) for part in parts), reference.text(name)
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "uwsgi_pass"]) == 0
+    assert "nginx's http_uwsgi" in capsys.readouterr().out
+    assert main(["help", "uwsgi_paas"]) == 2
+    assert reference.nearest("uwsgi_paas") == "uwsgi_pass"
+
+
+def test_pages(tmp_path: Path) -> None:
+    assert reference.main([str(tmp_path)]) == 0
+    index = (tmp_path / "index.md").read_text()
+    for name in reference.names():
+        assert f"[`{name}`]" in index
+    assert "## proxy_pass" in (tmp_path / "http_proxy.md").read_text()

@@ -1,0 +1,190 @@
+"""ACME with pebble for the authority and a whole gateway: issued, renewed, kept while the authority is away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from tests.acme_authority import Pebble, needs_pebble, pebble
+from tests.process.running import GATEWAY, Running, fetch, free_port, until
+
+pytestmark = needs_pebble
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Iterator[Pebble]:
+    folder = tmp_path / "pebble"
+    folder.mkdir()
+    with pebble(folder) as made:
+        yield made
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Running]:
+    folder = tmp_path / "gateway"
+    folder.mkdir()
+    with Running(folder, GATEWAY) as running:
+        yield running
+
+
+def _configure(
+    running: Running, pebble: Pebble, port: int, *, issuer: str = "", server: str = "", more: str = ""
+) -> None:
+    (running.folder / "nginx.conf").write_text(f"""
+daemon off; worker_processes 2; error_log error.log notice; {"user root;" if os.geteuid() == 0 else ""} pid nginx.pid;
+events {{}}
+http {{
+    access_log off;
+    acme_shared_zone zone=acme:1m;
+    acme_issuer test {{
+        uri {pebble.directory};
+        contact admin@example.org;
+        ssl_trusted_certificate {pebble.trusted};
+        accept_terms_of_service;
+        {issuer}
+    }}
+    server {{ listen 127.0.0.1:{pebble.http_port}; server_name shop.example; return 301 https://$host$request_uri; }}
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        server_name shop.example www.shop.example;
+        {server or "acme_certificate test;"}
+        ssl_certificate $acme_certificate;
+        ssl_certificate_key $acme_certificate_key;
+        ssl_certificate_cache max=4 valid=1s;
+        location / {{ return 200 "over TLS"; }}
+    }}
+    {more}
+}}
+""")
+
+
+def _shown(port: int, name: str = "shop.example") -> x509.Certificate | None:
+    """The certificate that a client is shown, if any."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), 10) as plain,
+            context.wrap_socket(plain, server_hostname=name) as tls,
+        ):
+            data = tls.getpeercert(binary_form=True)
+    except OSError:
+        return None
+    assert data is not None
+    return x509.load_der_x509_certificate(data)
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return sorted(found.get_values_for_type(x509.DNSName))
+
+
+def test_a_certificate_comes_by_itself(gateway: Running, authority: Pebble) -> None:
+    port = free_port()
+    _configure(gateway, authority, port)
+    gateway.start(wait=False)
+    shown = until(lambda: _shown(port), "a certificate", 40)
+    assert _names(shown) == ["shop.example", "www.shop.example"]
+    assert gateway.logged(r".*acme: test: new certificate for shop.example, www.shop.example.*")
+    state = gateway.folder / "acme_test"
+    assert state.stat().st_mode & 0o777 == 0o700
+    assert list((state / "challenges").iterdir()) == []
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in state.glob("*.pem"))
+
+    # A reload and a new start use what is there.
+    assert gateway.process is not None
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: gateway.logged(r".*reconfiguring.*"), "the reload")
+    time.sleep(0.5)
+    again = _shown(port)
+    assert again is not None
+    assert again.serial_number == shown.serial_number
+
+    # With the authority away it is served on.
+    authority.stop()
+    gateway.process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    kept = _shown(port)
+    assert kept is not None
+    assert kept.serial_number == shown.serial_number
+
+
+def test_a_new_one_takes_over_without_a_reload(gateway: Running, tmp_path: Path) -> None:
+    folder = tmp_path / "short"
+    folder.mkdir()
+    with pebble(folder, validity_s=9, nonce_reject=0) as authority:
+        port = free_port()
+        _configure(gateway, authority, port)
+        gateway.start(wait=False)
+        first = until(lambda: _shown(port), "a certificate", 40)
+        until(lambda: (now := _shown(port)) is not None and now.serial_number != first.serial_number, "another one", 40)
+        assert not gateway.logged(r".*reconfiguring.*")
+
+
+def test_the_authority_is_away(gateway: Running, authority: Pebble) -> None:
+    port = free_port()
+    authority.stop()
+    _configure(gateway, authority, port)
+    gateway.start(wait=False)
+    until(
+        lambda: gateway.logged(r".*acme: test: .*Connection refused; there is no certificate yet, next try in 60 s.*"),
+        "the line",
+    )
+    assert _shown(port) is None
+    assert gateway.logged(r".*test has issued no certificate for shop.example, www.shop.example yet \(ACME\).*")
+    # other servers are none the worse
+    assert "301 Moved Permanently" in fetch(("127.0.0.1", authority.http_port), "/x")
+
+
+def test_who_cannot_be_reached_from_outside(gateway: Running, authority: Pebble) -> None:
+    """Nothing answers where the authority looks: its own words are in the log."""
+    port = free_port()
+    _configure(gateway, authority, port)
+    text = (gateway.folder / "nginx.conf").read_text()
+    (gateway.folder / "nginx.conf").write_text(text.replace(f":{authority.http_port};", f":{free_port()};"))
+    gateway.start(wait=False)
+    line = r".*acme: test: .*shop.example: http-01: .*there is no certificate yet.*"
+    until(lambda: gateway.logged(line), "the line", 40)
+
+
+def test_a_wildcard_by_dns(gateway: Running, authority: Pebble) -> None:
+    port = free_port()
+    issuer = f"challenge dns-01; hook {authority.hook()};"
+    server = "acme_certificate test shop.example *.shop.example key=rsa;"
+    _configure(gateway, authority, port, issuer=issuer, server=server)
+    gateway.start(wait=False)
+    shown = until(lambda: _shown(port), "a certificate", 40)
+    assert _names(shown) == ["*.shop.example", "shop.example"]
+    assert sorted((authority.folder / "hooked").read_text().split("\n")) == [
+        "", "add _acme-challenge.shop.example", "add _acme-challenge.shop.example",
+        "remove _acme-challenge.shop.example", "remove _acme-challenge.shop.example",
+    ]  # fmt: skip
+
+
+def test_nobody_finds_other_files(gateway: Running, authority: Pebble) -> None:
+    _configure(gateway, authority, free_port())
+    gateway.start(wait=False)
+    address = ("127.0.0.1", authority.http_port)
+    until(lambda: _connects(address), "the server")
+    for path in ("..%2faccount.key", "%2e%2e/account.key", "unknown", "", "a/b"):
+        with socket.create_connection(address, 10) as connection:
+            connection.sendall(f"GET /.well-known/acme-challenge/{path} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+            assert b"PRIVATE" not in (answer := connection.recv(65536))
+            assert answer.startswith((b"HTTP/1.1 301", b"HTTP/1.1 400"))
+
+
+def _connects(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, 1).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,236 @@
+"""The documentation does what it says: configurations load, commands run, files and links are there.
+
+```nginx is given to `gateway -t` (whole, or the inside of http or of server), ```python titled with a file's name is in
+the folder where the page's ```sh commands run. What needs root, the network or another machine is only held against
+what there is.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.config.parser import parse
+from gateway.dev import reference
+from gateway.dev.manual import parser
+from gateway.dev.verbs import VERBS
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+FENCE = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.M | re.S)
+LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
+
+# What a page may name besides gateway: not run, since it installs, needs root, or is somebody else's.
+FOREIGN = {"pip", "python3", "sudo", "docker", "make", ".venv/bin/pip"}
+SERVING = {"run", "serve", "proxy"}
+
+
+def blocks(kind: str) -> Iterator[tuple[Path, str, str]]:
+    for page in [*PAGES, ROOT / "README.md"]:
+        for name, title, body in FENCE.findall(page.read_text()):
+            if name == kind:
+                yield page, title, body
+
+
+def _ids(found: list[tuple[Path, str, str]]) -> list[str]:
+    return [f"{page.stem}-{body.strip().splitlines()[0][:40]}" for page, _, body in found]
+
+
+CONFIGURATIONS = list(blocks("nginx"))
+COMMANDS = [
+    (page, "", line)
+    for page, _, body in blocks("sh")
+    for line in (re.sub(r"\s+#.*$", "", line) for line in body.splitlines())
+    if line.strip()
+]
+
+
+def _whole(text: str) -> str:
+    """A block as a file: what it begins with says where it belongs."""
+    names = {statement.name for statement in parse(text, conf_prefix=f"{ROOT}/gateway/conf/").statements}
+    if "http" in names:
+        return text
+    if not names & {"server", "upstream", "map", "acme_issuer"}:
+        text = f"server {{ listen 127.0.0.1:8080; {text} }}"
+    return f"events {{}}\nhttp {{\n{text}\n}}\n"
+
+
+def _project(folder: Path, page: Path, *, listens: bool = True) -> None:
+    """The folder that a page speaks of; `listens`: its configuration on ports that are free here."""
+    for name, title, body in FENCE.findall(page.read_text()):
+        if title:
+            (folder / title).write_text(body)
+        elif name == "nginx" and not (folder / "nginx.conf").exists():
+            (folder / "nginx.conf").write_text(_local(_whole(body), folder, listens))
+    if not list(folder.glob("*.py")):
+        (folder / "app.py").write_text("def app(environ, start):\n    start('200 OK', [])\n    return [b'x']\n")
+    if not (folder / "nginx.conf").exists():
+        site = "access_log off; server { listen 80; location / { return 204; } }"
+        (folder / "nginx.conf").write_text(_local(f"events {{}}\nhttp {{ {site} }}\n", folder, listens))
+    (folder / "static").mkdir(exist_ok=True)
+    for name in ("uwsgi_params", "mime.types"):
+        (folder / name).write_text((ROOT / "gateway" / "conf" / name).read_text())
+
+
+def _local(text: str, folder: Path, listens: bool = True) -> str:
+    """Ports that are free here, and folders that are the test's."""
+    if listens:
+        text = re.sub(r"listen (\d+)(?=[ ;])", lambda found: f"listen 127.0.0.1:{_port()}", text)
+    text = re.sub(
+        r"(state_path|alias) (/\S+);", lambda found: f"{found[1]} {folder}{found[2].replace('/', '_')}/;", text
+    )
+    return f"pid {folder}/pid;\nerror_log {folder}/error.log;\n{text}"
+
+
+def _port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def _gateway(folder: Path, words: list[str], out: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_DATA_HOME": str(folder / "data"), "HOME": str(folder)}
+    environment["PYTHONUNBUFFERED"] = "1"
+    module = ["-m", "gateway"]
+    if words[0] == "gateway-nginx":
+        module = ["-c", "import sys; from gateway.cli import nginx; sys.exit(nginx())"]
+    return subprocess.Popen(
+        [sys.executable, *module, *words[1:]], cwd=folder, env=environment, text=True,
+        stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("page", "title", "text"), CONFIGURATIONS, ids=_ids(CONFIGURATIONS))
+def test_configurations_load(page: Path, title: str, text: str, tmp_path: Path) -> None:
+    _project(tmp_path, page)
+    (tmp_path / "tried.conf").write_text(_local(_whole(text), tmp_path))
+    done = _gateway(tmp_path, ["gateway", "-t", "-p", ".", "-c", "tried.conf"])
+    said, _ = done.communicate(timeout=60)
+    assert "test is successful" in said, said
+
+
+@pytest.mark.parametrize(("page", "title", "line"), COMMANDS, ids=_ids(COMMANDS))
+def test_commands(page: Path, title: str, line: str, tmp_path: Path) -> None:
+    for part in re.split(r" && | \| ", line):
+        words = shlex.split(part)
+        while words and words[0] == ".":
+            words = []
+        if not words:
+            continue
+        if words[0] not in ("gateway", "gateway-nginx"):
+            assert words[0] in FOREIGN, line
+            _foreign(words)
+            continue
+        _project(tmp_path, page, listens=words[1] != "explain")
+        if "--help" not in words and len(words) > 1 and words[1] in VERBS:
+            parser(words[1]).parse_args([word.replace("/path/to/nginx.conf", "nginx.conf") for word in words[2:]])
+        _run(tmp_path, words)
+
+
+def _foreign(words: list[str]) -> None:
+    """Files of ours that somebody else's command names."""
+    for word in words:
+        if word.startswith("packaging/"):
+            assert (ROOT / word).exists()
+    if words[0] == "make":
+        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.M)
+
+
+def _run(folder: Path, words: list[str]) -> None:
+    words = [word.replace("/etc/gateway/nginx.conf", "nginx.conf") for word in words]
+    if len(words) > 1 and words[1] in SERVING and "--print-conf" not in words:
+        _serve(folder, [*words, "--port", str(_port())])
+        return
+    if "-s" in words or "-g" in words:
+        _as_nginx(folder, words)
+        return
+    done = _gateway(folder, words)
+    said, _ = done.communicate(timeout=60)
+    # check and compat end with 1 when they have found something, trust where a store cannot be had
+    allowed = (0, 1) if words[1] in ("check", "compat", "trust") else (0,)
+    assert done.returncode in allowed, said
+    assert "Traceback" not in said
+    assert "usage:" not in said
+
+
+def _serve(folder: Path, words: list[str]) -> None:
+    log = folder / "said"
+    with log.open("w") as out:
+        running = _gateway(folder, words, out.fileno())
+    try:
+        end = time.monotonic() + 40
+        while "Ctrl-C stops " not in log.read_text():
+            assert time.monotonic() < end, log.read_text()
+            assert running.poll() is None, log.read_text()
+            time.sleep(0.05)
+    finally:
+        running.send_signal(signal.SIGTERM)
+        running.wait(20)
+
+
+def _as_nginx(folder: Path, words: list[str]) -> None:
+    """A server that is there for the command, or is the command."""
+    start = words if "-g" in words else ["gateway", "-c", "nginx.conf", "-g", "daemon off;"]
+    where = [] if "-p" in words else ["-p", "."]
+    running = _gateway(folder, [*start, *([] if "-p" in start else ["-p", "."])])
+    try:
+        end = time.monotonic() + 20
+        while not (folder / "pid").exists():
+            assert time.monotonic() < end
+            assert running.poll() is None, running.communicate()[0]
+            time.sleep(0.05)
+        if "-s" in words:
+            asked = _gateway(folder, [*words, *where])
+            said, _ = asked.communicate(timeout=30)
+            assert asked.returncode == 0, said
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.stem)
+def test_links(page: Path) -> None:
+    text = page.read_text()
+    for target, anchor in LINK.findall(text):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        there = page.parent / target
+        assert there.exists(), f"{page.name}: {target}"
+        if anchor and there.suffix == ".md":
+            heads = re.findall(r"^#+ (.+)$", there.read_text(), re.M)
+            slugs = {re.sub(r"[^a-z0-9 -]", "", head.lower()).replace(" ", "-") for head in heads}
+            assert anchor[1:] in slugs, f"{page.name}: {target}{anchor}"
+
+
+def test_python_is_python() -> None:
+    for page, _, body in blocks("python"):
+        ast.parse(body, page.name)
+
+
+def test_the_site_has_all_pages() -> None:
+    listed = re.findall(r"- (\S+\.md)", (ROOT / "mkdocs.yml").read_text())
+    assert sorted(listed) == [page.name for page in PAGES]
+
+
+def test_directives_that_pages_name_are_known() -> None:
+    known = set(reference.names())
+    for page in PAGES:
+        text = FENCE.sub("", page.read_text())
+        for name in re.findall(r"`((?:uwsgi|proxy|ssl|acme|worker|client|fastcgi|access|error)_[a-z_]+)`", text):
+            known_elsewhere = name in ("uwsgi_params",) or name.startswith("ssl_trusted")
+            assert name in known or known_elsewhere, f"{page.name}: {name}"
