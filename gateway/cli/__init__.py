@@ -127,7 +127,6 @@ def serve(argv: list[str], load: Load, *, as_nginx: bool = False) -> int:
 
     if as_nginx and line.conf_file is None and line.prefix is None:
         line.conf_file = process_options.SYSTEM_CONF
-        line.prefix = process_options.system_prefix()
     try:
         options = process_options.resolve(
             conf_file=line.conf_file,

@@ -94,6 +94,7 @@ class Loader:
         self.allowed: dict[int, dict[str, tuple[Directive, Any]]] = {context.value: {} for context in Context}
         self.prefix = prefix
         self.conf_prefix = conf_prefix
+        self.state = prefix  # where folders are made that the configuration does not name
         self.testing = testing
         self.warnings: list[ConfigError] = []
         self.parts = Parts()  # zones, logs, blocks: what setters make for each other

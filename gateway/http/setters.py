@@ -111,11 +111,17 @@ def temp_path(field_name: str) -> Setter:
     return set_temp_path
 
 
+# Debian's nginx keeps temporary files there, under names of its own.
+DEBIANS_STATE: Final = "/var/lib/nginx/"
+
+
 def default_temp_path(scope: Scope, loader: Loader, module: Any, field_name: str, name: str) -> None:
     """Give the http block a folder for temporary files where the configuration names none."""
     conf = scope.conf(module, "location")
     if getattr(conf, field_name) is UNSET:
-        value = TempPath(loader.path(name))
+        if loader.state == DEBIANS_STATE:
+            name = "body" if name == "client_body_temp" else name.removesuffix("_temp")
+        value = TempPath(loader.state + name)
         setattr(conf, field_name, value)
         to_be_made(loader, value)
 

@@ -89,7 +89,7 @@ def _set_up(
         pidfile.create(core.pid, log, testing=testing)
     if moved_pid and old is not None:
         pidfile.delete(old.pid_file, log)
-    _make_folders(configuration.paths, core.user, log)
+    _make_folders(configuration.paths, core.user, options.state, log)
     _default_log(configuration, options)
     try:
         configuration.files.open()
@@ -121,8 +121,14 @@ def _set_up(
     return cycle
 
 
-def _make_folders(paths: Sequence[TempPath], user: int | None, log: Log) -> None:
+def _make_folders(paths: Sequence[TempPath], user: int | None, state: str, log: Log) -> None:
     """Temp folders, given to the workers' user (ngx_create_paths)."""
+    if state and any(path.name.startswith(os.fsencode(state)) for path in paths):
+        try:
+            os.makedirs(state, exist_ok=True)
+        except OSError as error:
+            log.emerg(f'mkdir() "{state}" failed', errno=error.errno or 0)
+            raise CycleError(f'mkdir() "{state}" failed ({error.errno}: {error.strerror})') from None
     for path in paths:
         try:
             path.prepare(user)

@@ -38,6 +38,7 @@ class Loaded:
         self.counters = _the_counters()
         self.source = source
         loader = Loader(MODULES, prefix=options.prefix, conf_prefix=options.conf_prefix, testing=options.test)
+        loader.state = options.state or options.prefix
         self._parts = parts = loader.parts
         parts.put(COUNTERS, self.counters)
         self.log = parts.get(LOG)

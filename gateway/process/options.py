@@ -26,6 +26,7 @@ class Options:
 
     conf_file: str = ""
     prefix: str = ""  # ends with "/"; logs, roots and the pid file are relative to it
+    state: str = ""  # ends with "/"; where folders are made that the configuration does not name
     conf_prefix: str = ""  # the configuration file's folder; includes are relative to it
     error_log: str = ""  # where errors go until, and unless, error_log says otherwise; "" is stderr
     globals_text: str = ""  # -g
@@ -52,6 +53,24 @@ class Options:
             digest = zlib.crc32(os.fsencode(os.path.realpath(self.conf_file)))
             return f"{run}/gateway-{digest:08x}.pid"
         return self.prefix + "gateway.pid"
+
+
+# Where Debian's nginx keeps temporary files, and where ours are when no -p says a place.
+_DEBIANS_STATE: Final = "/var/lib/nginx/"
+_STATE: Final = "/var/lib/gateway/"
+
+
+def state_folder(conf_file: str) -> str:
+    """Without -p: not the folder in which somebody happens to stand. One for each configuration, ends with "/"."""
+    root = os.geteuid() == 0
+    if conf_file == SYSTEM_CONF and root and os.path.isdir(_DEBIANS_STATE):
+        return _DEBIANS_STATE
+    base = _STATE
+    if not root:
+        home = os.environ.get("XDG_STATE_HOME", "") or os.path.expanduser("~/.local/state")
+        base = f"{home}/gateway/" if home.startswith("/") else ""
+    digest = zlib.crc32(os.fsencode(os.path.realpath(conf_file)))
+    return f"{base}{digest:08x}/" if base else ""
 
 
 def system_prefix() -> str | None:
@@ -83,6 +102,7 @@ def resolve(
         conf_file = next((place for place in places if os.path.exists(place)), None)
         if conf_file is None:
             raise NoConfiguration(places)
+    named = prefix is not None
     if prefix is None:
         prefix = here
         if conf_file == SYSTEM_CONF:
@@ -99,6 +119,7 @@ def resolve(
     return Options(
         conf_file=conf_file,
         prefix=prefix,
+        state=prefix if named else state_folder(conf_file) or prefix,
         conf_prefix=folder + "/",
         error_log=error_log,
         globals_text=globals_text,

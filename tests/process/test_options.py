@@ -67,3 +67,18 @@ def test_pid_files_of_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert resolve(prefix="/srv/one", conf_file="nginx.conf").default_pid == "/srv/one/gateway.pid"
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert resolve(prefix="/srv/one", conf_file="nginx.conf").default_pid == "/run/gateway.pid"
+
+
+def test_where_folders_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in the folder where somebody happens to stand."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", f"{tmp_path}/state")
+    assert resolve(prefix="/srv/x", conf_file="nginx.conf").state == "/srv/x/"
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    mine = resolve(conf_file="/srv/a.conf").state
+    assert mine.startswith(f"{tmp_path}/state/gateway/")
+    assert mine != resolve(conf_file="/srv/b.conf").state
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert resolve(conf_file="/srv/a.conf").state.startswith("/var/lib/gateway/")
+    monkeypatch.setattr(module, "_DEBIANS_STATE", f"{tmp_path}/")
+    assert resolve(conf_file=module.SYSTEM_CONF).state == f"{tmp_path}/"

@@ -133,7 +133,7 @@ class _Block:
         if issuer.challenge == "dns-01" and not issuer.hook:
             self._command.fail(f'"challenge dns-01" needs "hook" in acme issuer "{issuer.name}"')
         if not issuer.folder:
-            issuer.folder = self._command.loader.path(f"acme_{issuer.name}")
+            issuer.folder = f"{self._command.loader.state}acme_{issuer.name}"
         issuer.wish = Wish(**self._more)
         return issuer
 
