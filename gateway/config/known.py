@@ -167,10 +167,12 @@ _CODING_WORDS = ("", "_static", "_types", "_comp_level", "_window", "_min_length
 OWN: dict[str, str] = {
     **dict.fromkeys(("acme_certificate", "acme_issuer", "acme_shared_zone"), "the nginx-acme module"),
     "api": "NGINX Plus",
+    "dashboard": "gateway",
     "diagnosis_probe": "gateway",
     "metrics": "gateway",
     **dict.fromkeys((f"{name}_unbuffered_types" for name in ("proxy", "fastcgi", "uwsgi", "scgi")), "gateway"),
     "queue": "NGINX Plus",
+    "request_history": "gateway",
     "state": "NGINX Plus",
     "status_zone": "NGINX Plus",
     "zone_sync_store": "gateway",

@@ -9,6 +9,7 @@ import time
 from typing import Final, Protocol
 
 from gateway.config.parts import Part
+from gateway.core.log_forms import JSON, NGINX, Fields, json_line, with_id
 from gateway.core.open_files import STDERR, OpenFile
 
 EMERG: Final = 1
@@ -65,11 +66,12 @@ class Sink(Protocol):
 class FileSink:
     """Lines appended to a file or to stderr, each with one write(2)."""
 
-    __slots__ = ("_full_at", "file", "level")
+    __slots__ = ("_full_at", "file", "form", "level")
 
     def __init__(self, file: OpenFile, level: int) -> None:
         self.file = file
         self.level = level
+        self.form = NGINX
         self._full_at = 0
 
     def write(self, level: int, line: bytes) -> None:
@@ -118,10 +120,11 @@ _clock: Final = _Clock()
 class Log:
     """The error log of a block: its destinations, the most talkative first."""
 
-    __slots__ = ("level", "sinks")
+    __slots__ = ("has_forms", "level", "sinks")
 
     def __init__(self, *sinks: Sink) -> None:
         self.level = 0  # the highest level that any destination takes; callers may test it before formatting
+        self.has_forms = False  # some destination has lines that are not nginx's, and wants to know the request's id
         self.sinks: list[Sink] = []
         for sink in sinks:
             self.add(sink)
@@ -135,6 +138,7 @@ class Log:
                 break
         self.sinks.insert(at, sink)
         self.level = self.sinks[0].level
+        self.has_forms = self.has_forms or getattr(sink, "form", NGINX) != NGINX
 
     def first_file(self) -> OpenFile | None:
         """The first destination that is a file or stderr; a started process has its stderr there."""
@@ -144,14 +148,23 @@ class Log:
         return None
 
     def write(
-        self, level: int, message: str | bytes, *, errno: int = 0, connection: int = 0, context: str | bytes = b""
+        self,
+        level: int,
+        message: str | bytes,
+        *,
+        errno: int = 0,
+        connection: int = 0,
+        context: str | bytes = b"",
+        fields: Fields = (),
     ) -> None:
-        """Log one line: `message`, the error's text, then the caller's context (", client: …")."""
+        """Log one line: `message`, the error's text, then the caller's context (", client: …"), which `fields` may give
+        one by one for destinations whose form has them so."""
         if level > self.level and not (console.enabled and level <= WARN):
             return
         body = _bytes(message)
         if errno:
             body += b" (%d: %b)" % (errno, _bytes(os.strerror(errno)))
+        words = body if fields else body + _bytes(context)
         body += _bytes(context)
         pid = os.getpid()
         number = b"*%d " % connection if connection else b""
@@ -161,7 +174,13 @@ class Log:
         for sink in self.sinks:
             if sink.level < level:
                 break
-            sink.write(level, line)
+            form = getattr(sink, "form", NGINX) if self.has_forms else NGINX
+            if form == NGINX:
+                sink.write(level, line)
+            elif form == JSON:
+                sink.write(level, json_line(_TAGS[level].decode(), pid, connection, words, errno, fields))
+            else:
+                sink.write(level, with_id(line, fields))
             if isinstance(sink, FileSink) and sink.file.fd == STDERR:
                 wrote_stderr = True
         if console.enabled and level <= WARN and not wrote_stderr:

@@ -108,10 +108,11 @@ class SyslogPeer:
 class SyslogSink:
     """An error log's destination that is a syslog server; a line's level is its severity."""
 
-    __slots__ = ("level", "peer")
+    __slots__ = ("form", "level", "peer")
 
     def __init__(self, peer: SyslogPeer, level: int) -> None:
         self.peer = peer
+        self.form = ""
         self.level = level
 
     def write(self, level: int, line: bytes) -> None:

@@ -103,9 +103,15 @@ class Run(Foreground):
         return super().main()
 
     def text(self, folder: Path) -> str:
+        where = place(self.options)
+        if not self.options.server:
+            scheme = "https" if where.certificate is not None else "http"
+            shown = f"what happens: {scheme}://localhost:{where.port}{run_conf.DASHBOARD}"
+            self.stop_words = f"{shown}\n{self.stop_words}"
         return run_conf.configuration(
-            self._application, str(folder / "app.sock"), place=place(self.options), static=self._static,
+            self._application, str(folder / "app.sock"), place=where, static=self._static,
             processes=self.options.processes,
+            history="" if self.options.server else str(folder / "requests.ring"),
         )  # fmt: skip
 
     def before(self, source: Source, janitor: Janitor, stack: contextlib.ExitStack) -> None:

@@ -12,6 +12,9 @@ from gateway.dev.app_finder import Application
 # `gateway run` reads these lines and prints them shorter.
 LOG_FORMAT: Final = "$time_iso8601 $request_method $request_uri $status $body_bytes_sent $request_time"
 
+# Where `gateway run` shows what happens; no application will have this path.
+DASHBOARD: Final = "/__gateway/"
+
 
 def quoted(text: str) -> str:
     """A word of the configuration."""
@@ -108,13 +111,25 @@ http {{
 
 
 def configuration(
-    application: Application, socket_path: str, *, place: Place, static: list[tuple[str, Path]], processes: int
+    application: Application,
+    socket_path: str,
+    *,
+    place: Place,
+    static: list[tuple[str, Path]],
+    processes: int,
+    history: str = "",
 ) -> str:
-    """The text; it names the socket that the application has to listen on."""
+    """The text; it names the socket that the application has to listen on. `history` is for gateway alone: the file for
+    the last requests, which the pages below DASHBOARD show to this machine."""
     locations = "".join(
         f"\n        location {quoted(url)} {{\n            alias {quoted(f'{path}/')};\n        }}\n"
         for url, path in static
     )
+    if history:
+        locations += (
+            f"\n        location {DASHBOARD} {{\n            dashboard;\n"
+            "            allow 127.0.0.1;\n            allow ::1;\n            deny all;\n        }\n"
+        )
     if application.asgi:
         passed = proxied(f"http://unix:{socket_path}")
         started = (
@@ -131,6 +146,7 @@ def configuration(
         f"# The application listens on the socket below, for example with\n{started}"
     )
     # Only files need types; the application says its own.
-    http = (mime_types() if static else "") + (UPGRADE if application.asgi else "")
+    kept = f"    request_history {quoted(history)};\n" if history else ""
+    http = (mime_types() if static else "") + (UPGRADE if application.asgi else "") + kept
     body = f"        client_max_body_size 100m;\n{locations}\n        location / {{\n            {passed}\n        }}\n"
     return whole(comments, place, body, http=http)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,9 @@ from gateway.serving.listening import Listening
 from gateway.serving.worker import Worker, crash_text
 
 if TYPE_CHECKING:
+    from gateway.core.log_forms import Fields
     from gateway.core.tls_counts import TlsCounts
-    from gateway.http.diagnosis import Diagnosis
+    from gateway.http.diagnosis import Diagnosis, Notes
     from gateway.http.locations import Location
     from gateway.http.module import HttpModule
     from gateway.http.request import Request
@@ -35,6 +37,7 @@ class HttpCycle(BlockCycle):
         super().__init__(modules, prefix)
         self.tls_counts: TlsCounts | None = None  # set where they are shown
         self.diagnosis: Diagnosis | None = None  # set from above, by what serves
+        self.history: Notes | None = None  # set where requests are kept
 
     def accept(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
         assert isinstance(listening, HttpListening)
@@ -51,6 +54,11 @@ class HttpCycle(BlockCycle):
             if connection.handshake is not None:
                 connection.handshake.secured = True
         begin(connection)
+
+    def request_id(self, request: Request) -> bytes | None:
+        """$request_id."""
+        variable = self.variables.find("request_id")
+        return variable.get(request) if variable is not None else None
 
     def plan_of(self, location: Location) -> Plan:
         if location.plan is None:
@@ -90,12 +98,18 @@ class HttpCycle(BlockCycle):
             errno=(error.errno or 0) if error is not None else 0,
             connection=connection.number,
             context=context,
+            fields=fields_of(request) if log.has_forms else (),
         )
+        cause: bytes | None = None
         # an idle tunnel is the one thing with a cause that nginx tells as news, not as an error
         if self.diagnosis is not None and (number <= ERROR or text.endswith(b"upgraded connection")):
             cause = self.diagnosis.explain(request, text, error)
             if cause is not None:
-                log.write(number, b"cause: " + cause, connection=connection.number)
+                fields = fields_of(request) if log.has_forms else ()
+                log.write(number, b"cause: " + cause, connection=connection.number, fields=fields)
+        if self.history is not None:
+            why = f" ({error.errno}: {os.strerror(error.errno)})" if error is not None and error.errno else ""
+            self.history.note(request, level, text + why.encode("utf-8", "surrogateescape"), cause)
 
     def crashed(self, request: Request, error: BaseException) -> None:
         """A bug in a handler: its traceback in the error log; the client gets a 500."""
@@ -105,3 +119,24 @@ class HttpCycle(BlockCycle):
             request.connection.worker.out_of_memory()
             return
         self.log_request(request, "alert", crash_text(error))
+
+
+def fields_of(request: Request) -> Fields:
+    """What an error's line says of the request, one by one, with its id."""
+    found: list[tuple[str, bytes]] = [
+        ("request_id", request.cycle.request_id(request) or b""),
+        ("client", request.connection.remote()[0]),
+        ("server", request.server.server_name),
+    ]
+    upstream = request.upstream
+    for name, value in (
+        ("action", request.action.removeprefix(b" while ")),
+        ("request", request.main.head.request_line),
+        ("subrequest", request.uri if request.parent is not None else None),
+        ("upstream", upstream.log_target() if upstream is not None else None),
+        ("host", request.head.host),
+        ("referrer", request.head.get(b"referer")),
+    ):
+        if value:
+            found.append((name, value))
+    return found

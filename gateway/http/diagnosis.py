@@ -22,3 +22,9 @@ class Diagnosis(Protocol):
 
     def buffers(self, exchange: Any) -> None:
         """An answer that has only begun is going to be buffered."""
+
+
+class Notes(Protocol):
+    """Who keeps what the error log said of a request (request_history)."""
+
+    def note(self, request: Request, level: str, text: bytes, cause: bytes | None) -> None: ...

@@ -72,3 +72,16 @@ def test_asgi_and_https(tmp_path: Path) -> None:
     assert found["listen"] == ["[::1]:8443", "ssl"]
     assert found["proxy_pass"] == ["http://unix:/run/x.sock"]
     assert found["ssl_certificate"] == [f"{tmp_path}/c.pem"]
+
+
+def test_pages_of_what_happens() -> None:
+    """gateway's own are there when gateway serves, for this machine alone; never in what is printed."""
+    text = configuration(
+        APPLICATION, "/run/x.sock", place=Place(port=8123), static=[], processes=1, history="/run/requests.ring"
+    )
+    found = {s.name: s.args for s in walk(parse(text).statements)}
+    assert found["request_history"] == ["/run/requests.ring"]
+    assert found["deny"] == ["all"]
+    assert "dashboard" in found
+    plain = configuration(APPLICATION, "/run/x.sock", place=Place(port=8123), static=[], processes=1)
+    assert "dashboard" not in plain and "request_history" not in plain

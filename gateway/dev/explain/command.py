@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.config.errors import ConfigError, format_for_terminal
 from gateway.core.logs import Log, console
 from gateway.dev.explain.findings import Finding, Findings
+from gateway.dev.explain.past import NotKept, find
 from gateway.dev.explain.question import BadQuestion, Question, ask
+from gateway.dev.explain.rules import tell_rules
+from gateway.modules.http import request_history
 from gateway.process import options as process_options
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ examples:
   gateway explain http://a.example/static/app.css     with ./nginx.conf, else /etc/nginx/nginx.conf
   gateway explain -c site.conf POST https://a.example/login -H 'Content-Length: 12'
   gateway explain /api/users?page=2 --from 10.1.2.3 --json
+  gateway explain --id 2f1c…                          a request that request_history has kept
 """
 
 
@@ -35,7 +39,7 @@ def command_line() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("words", nargs="+", metavar="[METHOD] URL", help="a path alone asks the first server")
+    made.add_argument("words", nargs="*", metavar="[METHOD] URL", help="a path alone asks the first server")
     made.add_argument("-c", dest="conf", metavar="FILE", help="the configuration")
     made.add_argument("-p", dest="prefix", metavar="DIR", help="the prefix of relative paths")
     made.add_argument("-g", dest="globals", default="", metavar="TEXT", help="directives of the main context")
@@ -43,6 +47,7 @@ def command_line() -> argparse.ArgumentParser:
         "-H", dest="fields", action="append", default=[], metavar="FIELD", help="a field of the request"
     )
     made.add_argument("--from", dest="client", default="127.0.0.1", metavar="ADDR", help="the client (%(default)s)")
+    made.add_argument("--id", dest="id", metavar="ID", help="one of the last requests instead, by its $request_id")
     made.add_argument("--json", action="store_true", help="as JSON")
     return made
 
@@ -51,15 +56,21 @@ def main(argv: Sequence[str]) -> int:
     """Exit codes: 0 explained, 1 the configuration or the URL does not allow it, 2 wrong use."""
     options = command_line().parse_args(argv)
     try:
-        question = ask(options.words, options.fields, options.client)
-        findings = explain(question, options.conf, options.prefix, options.globals)
+        if options.id and (options.words or options.fields):
+            raise BadQuestion("--id brings its own method, URL and fields")
+        place = (options.conf, options.prefix, options.globals)
+        if options.id:
+            question, findings = explain_past(options.id, *place)
+        else:
+            question = ask(options.words, options.fields, options.client)
+            findings = explain(question, *place)
     except BadQuestion as why:
         return _complain(f"gateway explain: {why}", 2)
     except ConfigError as error:
         return _complain(format_for_terminal(error), 1)
     except process_options.NoConfiguration as error:
         return _complain(f"gateway explain: there is neither {' nor '.join(error.places)}; name one with -c", 1)
-    except Unexplained as why:
+    except (Unexplained, NotKept) as why:
         return _complain(f"gateway explain: {why}", 1)
     if options.json:
         json.dump({"request": question.url, "steps": [f.as_json() for f in findings.all]}, sys.stdout, indent=2)
@@ -80,9 +91,30 @@ class Unexplained(Exception):
 
 def explain(question: Question, conf: str | None, prefix: str | None = None, globals_text: str = "") -> Findings:
     """Load the configuration and ask it. Errors: ConfigError, NoConfiguration, Unexplained."""
-    import trio
+    loaded = _load(conf, prefix, globals_text)
+    return _explain(question, loaded, Findings())
 
-    from gateway.dev.explain.engine import Engine, NotListening
+
+def explain_past(
+    id: str, conf: str | None, prefix: str | None = None, globals_text: str = ""
+) -> tuple[Question, Findings]:
+    """Ask for a request that took place. Errors: NotKept, BadQuestion, and those of explain."""
+    loaded = _load(conf, prefix, globals_text)
+    assert loaded.http is not None
+    past = find(loaded.http, id)
+    question = past.question()
+    findings = Findings()
+    _explain(question, loaded, findings)
+    past.compare(findings)
+    now = findings.all
+    findings.all = []
+    past.tell(findings)
+    findings.all += now
+    return question, findings
+
+
+def _load(conf: str | None, prefix: str | None, globals_text: str) -> Loaded:
+    """Errors: ConfigError, NoConfiguration, Unexplained."""
     from gateway.process.load import load
 
     if conf is not None and not conf.startswith("/"):
@@ -90,18 +122,30 @@ def explain(question: Question, conf: str | None, prefix: str | None = None, glo
     options = process_options.resolve(conf_file=conf, prefix=prefix, globals_text=globals_text, test=True, quiet=True)
     console.enabled = False
     loaded = load(options, Log())
-    loaded.share(None)
-    cycle = loaded.http
-    if cycle is None:
+    if loaded.http is None:
         raise Unexplained("this configuration has no http block")
+    return loaded
+
+
+def _explain(question: Question, loaded: Loaded, findings: Findings) -> Findings:
+    import trio
+
+    from gateway.dev.explain.engine import Engine, NotListening
+
+    cycle = loaded.http
+    assert cycle is not None
+    history = cycle.scope.conf(request_history.module, "main").history
+    if history is not None:
+        history.closed = True  # it is the server's
+    loaded.share(None)
     cycle.user = _workers_user(loaded)
-    findings = Findings()
     try:
         trio.run(Engine(cycle, loaded.log, findings).answer, question)
     except* NotListening as group:
         raise Unexplained(str(group.exceptions[0])) from None
     except* trio.TooSlowError:
         raise Unexplained("a step of it waits for something that does not come here") from None
+    tell_rules(loaded.source, findings)
     return findings
 
 

@@ -231,7 +231,7 @@ class Engine:
             text = names[0] if len(names) == 1 else f"one of {len(names)} peers of {name}"
             self.findings.tell(
                 "peers", text, getattr(upstream, "where", None), [] if one or len(names) == 1 else names[:20],
-                sub(request), peers=names,
+                sub(request), peers=names, upstream=name,
             )  # fmt: skip
 
     def _tell_answer(self, data: bytes) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
 from gateway.dev.explain.packets import READERS, Packet
+from gateway.dev.explain.packets_h2 import is_http2, read_http2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,16 +58,28 @@ class Witness:
     async def _serve(self, stream: trio.SocketStream, scope: trio.CancelScope) -> None:
         import trio
 
-        read = READERS.get(self.expected)
+        expected = self.expected
         data = b""
         async with stream:
             with contextlib.suppress(trio.BrokenResourceError):
                 async for part in stream:
                     data += part
-                    packet = read(data) if read is not None else Packet(self.expected, len(data), note="not shown")
+                    packet = _read(expected, data)
                     if packet is not None:
                         self.arrived(packet)
                         await stream.send_all(packet.answer)
                         data = b""
+                        if packet.protocol in ("grpc", "http2"):
+                            expected = "nothing"  # what else comes on this connection is no request
                     elif len(data) > _MOST:
                         return
+
+
+def _read(expected: str, data: bytes) -> Packet | None:
+    """A request of this protocol; None as long as it is not whole."""
+    if expected in ("proxy", "grpc") and is_http2(data):
+        return read_http2(data)
+    if expected == "nothing":
+        return None
+    read = READERS.get(expected)
+    return read(data) if read is not None else Packet(expected, len(data), note="not shown")

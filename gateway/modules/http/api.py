@@ -220,12 +220,7 @@ class Call:
 
     def upstreams(self, block: str, path: list[str]) -> Any:
         """/http/upstreams, or /stream/upstreams, and what is below it."""
-        cycle = self.main.blocks.get(block)
-        zoned: dict[str, Upstream] = {
-            api_objects.text_of(upstream.name): upstream
-            for upstream in (cycle.upstreams.all if cycle is not None else ())
-            if upstream.shared is not None
-        }
+        zoned = self.zoned(block)
         now = int(self.request.connection.lane.now)
         describe = api_objects.describe if block == "http" else api_objects.describe_stream
         if not path:
@@ -244,6 +239,15 @@ class Call:
         if path[1] != "servers" or len(path) > 3:
             raise ApiError(404, "path not found", "PathNotFound")
         return self.servers(upstream) if len(path) == 2 else self.server(upstream, path[2])
+
+    def zoned(self, block: str) -> dict[str, Upstream]:
+        """The upstreams of a block that are shown: those with a zone."""
+        cycle = self.main.blocks.get(block)
+        return {
+            api_objects.text_of(upstream.name): upstream
+            for upstream in (cycle.upstreams.all if cycle is not None else ())
+            if upstream.shared is not None
+        }
 
     def servers(self, upstream: Upstream) -> Any:
         assert upstream.shared is not None

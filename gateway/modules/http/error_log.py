@@ -1,4 +1,8 @@
-"""error_log: where errors go, in the main context and in http, server and location."""
+"""error_log: where errors go, in the main context and in http, server and location.
+
+nginx has no `format=`: `format=json` writes one object a line, `format=id` nginx's line with the request's id behind
+it. Lines stay nginx's by default, since programs (fail2ban's rules) read them to their end.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import Any
 from gateway.config.conf import UNSET
 from gateway.config.directive import HTTP, LOCATION, MAIN, SERVER, Command, Directive, at_least
 from gateway.core import syslog
+from gateway.core.log_forms import FORMS, NGINX
 from gateway.core.logs import LOG, FileSink, Log, Sink, level_of
 from gateway.core.open_files import FILES
 from gateway.http.module import HttpModule
@@ -29,8 +34,13 @@ def sink(command: Command) -> Sink:
             command.fail(str(error))
     else:
         made = FileSink(parts.get(FILES).add(command.loader.path(name)), 0)
+    words = [word for word in command.args[1:] if not word.startswith("format=")]
+    forms = [word.partition("=")[2] for word in command.args[1:] if word.startswith("format=")]
+    if any(form not in FORMS for form in forms):
+        command.fail(f'invalid format "{forms[-1]}": nginx, id or json')
+    made.form = FORMS[forms[-1]] if forms else NGINX
     try:
-        made.level = level_of(command.args[1:])
+        made.level = level_of(words)
     except ValueError as error:
         command.fail(str(error))
     result: Sink = made

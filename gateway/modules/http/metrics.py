@@ -1,7 +1,9 @@
-"""metrics: `metrics;` answers with what the API shows, in Prometheus's text format (version 0.0.4).
+"""metrics: `metrics;` answers with what the API shows, in Prometheus's text format (version 0.0.4), or OpenMetrics.
 
 Names and labels are those that NGINX's Prometheus exporter gives to NGINX Plus, so that its dashboards and alerts hold.
-A counter that is reset through the API begins anew, as Prometheus expects of counters. There are no histograms.
+A counter that is reset through the API begins anew, as Prometheus expects.
+How long requests and their upstreams take is counted in buckets where a `status_zone` is, in families of gateway; with
+request_history the OpenMetrics form has the id of an example for each bucket (`gateway explain --id`).
 """
 
 from __future__ import annotations
@@ -13,15 +15,19 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway import __version__
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, NOARGS, Command, Directive
+from gateway.core.histogram import BOUNDS
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers
+from gateway.modules.http import status_zone
 from gateway.modules.http.api import RESOURCES, Call
 
 if TYPE_CHECKING:
+    from gateway.core.histogram import Shown
     from gateway.http.locations import Location
     from gateway.http.request import Request
 
 _TYPE: Final = b"text/plain; version=0.0.4"
+_OPEN_TYPE: Final = b"application/openmetrics-text; version=1.0.0; charset=utf-8"
 _STATES: Final = {"up": 1, "draining": 2, "down": 3, "unavail": 4, "checking": 5, "unhealthy": 6}
 
 # (name in the API's object, the metric's end, its kind, what it is)
@@ -87,7 +93,9 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
         if wrong:
             return wrong
         request.response.fields.append((b"Cache-Control", b"no-cache"))
-        return request.respond(200, text_of(request), _TYPE)
+        accepted = request.head.get(b"accept") or b""
+        open_metrics = b"application/openmetrics-text" in accepted
+        return request.respond(200, text_of(request, open_metrics), _OPEN_TYPE if open_metrics else _TYPE)
 
     return Contribution(content=handle)
 
@@ -95,15 +103,30 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
 class Page:
     """The text, family after family; a family's samples stand together, as the format asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_metrics: bool = False) -> None:
+        self.open_metrics = open_metrics
         self.families: dict[str, list[str]] = {}
 
     def sample(self, name: str, kind: str, words: str, value: float, **labels: str) -> None:
         family = self.families.get(name)
         if family is None:
             family = self.families[name] = [f"# HELP {name} {words}", f"# TYPE {name} {kind}"]
-        inside = ",".join([f'{key}="{_escaped(text)}"' for key, text in labels.items()])
-        family.append(f"{name}{{{inside}}} {value}" if inside else f"{name} {value}")
+        # OpenMetrics wants the samples of counters to end in _total
+        end = "_total" if self.open_metrics and kind == "counter" else ""
+        family.append(_line(name + end, value, labels))
+
+    def histogram(self, name: str, words: str, shown: Shown, **labels: str) -> None:
+        family = self.families.get(name)
+        if family is None:
+            family = self.families[name] = [f"# HELP {name} {words}", f"# TYPE {name} histogram"]
+        so_far = 0
+        for bound, count, example in zip((*BOUNDS, 0), shown.counts, shown.examples, strict=True):
+            so_far += count
+            line = _line(f"{name}_bucket", so_far, {**labels, "le": str(bound / 1000) if bound else "+Inf"})
+            if self.open_metrics and example is not None:
+                line += f' # {{request_id="{example.id}"}} {example.seconds} {example.at}'
+            family.append(line)
+        family += (_line(f"{name}_sum", shown.sum_s, labels), _line(f"{name}_count", so_far, labels))
 
     def figures(self, prefix: str, figures: Iterable[Figure], values: dict[str, Any], **labels: str) -> None:
         for key, end, kind, words in figures:
@@ -118,17 +141,24 @@ class Page:
 
     def text(self) -> bytes:
         lines = [line for family in self.families.values() for line in family]
+        if self.open_metrics:
+            lines.append("# EOF")
         return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
+
+
+def _line(name: str, value: float, labels: dict[str, str]) -> str:
+    inside = ",".join([f'{key}="{_escaped(text)}"' for key, text in labels.items()])
+    return f"{name}{{{inside}}} {value}" if inside else f"{name} {value}"
 
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def text_of(request: Request) -> bytes:
+def text_of(request: Request, open_metrics: bool = False) -> bytes:
     """All that is counted, read from the shared zones: the same from whichever worker is asked."""
     call = Call(request, False, None)
-    page = Page()
+    page = Page(open_metrics)
     page.sample("nginxplus_up", "gauge", "Status of the last metric scrape", 1)
     page.sample("gateway_build_info", "gauge", "Version of gateway", 1, version=__version__)
     page.figures("nginxplus_connections", _CONNECTIONS, call.connections())
@@ -139,6 +169,10 @@ def text_of(request: Request) -> bytes:
     for name, zone in _shown(call, "http/location_zones"):
         page.figures("nginxplus_location_zone", _ZONE, zone, location_zone=name)
         page.responses("nginxplus_location_zone_responses", zone, location_zone=name)
+    for (of, name), (whole, upstreams) in status_zone.times(request).items():
+        zone_label = {f"{of}_zone": name}
+        page.histogram(f"gateway_{of}_zone_request_seconds", "How long requests took", whole, **zone_label)
+        page.histogram(f"gateway_{of}_zone_upstream_seconds", "How long their upstreams took", upstreams, **zone_label)
     for name, upstream in call.upstreams("http", []).items():
         _upstream(page, name, upstream)
     for kind, label in (("limit_reqs", "limit_request"), ("limit_conns", "limit_connection")):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LIF, LOCATION, SERVER, Command, Directive, take
+from gateway.core import histogram
 from gateway.core.zones import LOCK_SIZE, ZONES, Zone
 from gateway.http.module import NOTHING, Contribution, Handler, HttpModule, Phase, Result
 from gateway.upstream.peers.api_objects import responses
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from gateway._fast.zones import Words
     from gateway.config.loader import Loader, Scope
+    from gateway.core.histogram import Shown
     from gateway.core.variables import Getter
     from gateway.http.locations import Location
     from gateway.http.request import Request
@@ -30,8 +32,10 @@ ZONE: Final = " status_zone"
 _SERVER: Final = "server"
 _LOCATION: Final = "location"
 
+_PROCESSING, _REQUESTS, _DISCARDED, _RECEIVED, _SENT, _TIMES = range(6)
+_UPSTREAM_TIMES: Final = _TIMES + histogram.WORDS
 # a word for each status from 100 to 599 comes last
-_PROCESSING, _REQUESTS, _DISCARDED, _RECEIVED, _SENT, _CODES = range(6)
+_CODES: Final = _UPSTREAM_TIMES + histogram.WORDS
 _WORDS: Final = _CODES + 500
 
 
@@ -54,6 +58,19 @@ class Counts:
             words.add(_SENT, int(request.bytes_sent()))
         else:
             words.add(_DISCARDED, 1)
+        # the id of one that request_history keeps: it can be asked for
+        id = request.cycle.request_id(request) if request.cycle.history is not None else None
+        histogram.observe(words, _TIMES, request.connection.lane.now - request.started, id)
+        exchange = request.upstream
+        if exchange is not None:
+            tries = [attempt.response_ms() for attempt in exchange.attempts if attempt.name is not None]
+            if tries:
+                histogram.observe(words, _UPSTREAM_TIMES, sum(tries) / 1000, id)
+
+    def times(self) -> tuple[Shown, Shown]:
+        """How long requests took, and their upstreams."""
+        words = list(self.words.view)
+        return histogram.show(words, _TIMES), histogram.show(words, _UPSTREAM_TIMES)
 
     def show(self) -> dict[str, Any]:
         """As the API has it."""
@@ -132,6 +149,12 @@ def prepare(scope: Scope, loader: Loader) -> None:
         main.length = scope.owner.variables.find("request_length").get
         size = (LOCK_SIZE + 128 + len(table.counts) * _WORDS * 8 + 4095) // 4096 * 4096
         loader.parts.get(ZONES).add(ZONE, size, "status_zone", reuse=False).user = table
+
+
+def times(request: Request) -> dict[tuple[str, str], tuple[Shown, Shown]]:
+    """By kind ("server", "location") and name."""
+    table: Table | None = request.cycle.scope.conf(module, "main").table
+    return {} if table is None else {key: counts.times() for key, counts in table.counts.items()}
 
 
 def show_servers(request: Request) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.config.errors import ConfigError
+from gateway.core.ring import Ring
 from tests.engine import Engine, load_http, serving
 from tests.fakes import answer, farm
 from tests.speeches import HTTP
@@ -35,6 +38,8 @@ NAMES = {
     "nginxplus_location_zone_received", "nginxplus_location_zone_sent",
     "nginxplus_limit_request_passed", "nginxplus_limit_request_delayed", "nginxplus_limit_request_rejected",
     "nginxplus_limit_request_delayed_dry_run", "nginxplus_limit_request_rejected_dry_run",
+    "gateway_server_zone_request_seconds", "gateway_server_zone_upstream_seconds",
+    "gateway_location_zone_request_seconds", "gateway_location_zone_upstream_seconds",
 }  # fmt: skip
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -88,6 +93,37 @@ async def test_upstreams(tmp_path: Path) -> None:
             assert samples["nginxplus_upstream_server_limit", one] == 7
             assert samples["nginxplus_upstream_server_state", one] == 1
             assert samples["nginxplus_upstream_server_responses", (("code", "2xx"), *one)] == 1
+
+
+async def test_times(tmp_path: Path) -> None:
+    """Buckets are cumulative; an example of each is a request that request_history kept."""
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(answer(speech=HTTP))
+        text = f"""
+        request_history {tmp_path}/ring;
+        server {{
+            listen 127.0.0.1:1; status_zone site; add_header I $request_id;
+            location / {{ proxy_pass http://{address}; }}
+            location /here {{ return 204; }}
+            location /metrics {{ metrics; }}
+        }}
+        """
+        async with serving(text) as engine:
+            await engine.get("/x")
+            await engine.get("/here")
+            _, samples = await _samples(engine)
+            zone = ("server_zone", "site")
+            whole, upstream = (f"gateway_server_zone_{what}_seconds" for what in ("request", "upstream"))
+            assert samples[f"{whole}_count", (zone,)] == samples[f"{whole}_bucket", (("le", "+Inf"), zone)] == 2
+            assert samples[f"{upstream}_count", (zone,)] == 1
+            bounds = [value for (name, _), value in samples.items() if name == f"{whole}_bucket"]
+            assert bounds == sorted(bounds) and len(bounds) == 12
+            reply = await engine.get("/metrics", {"Accept": "application/openmetrics-text; version=1.0.0"})
+            assert (reply.header("content-type") or b"").startswith(b"application/openmetrics-text; version=1.0.0")
+            families = list(openmetrics.text_string_to_metric_families(reply.body.decode()))
+            examples = [s.exemplar.labels for family in families for s in family.samples if s.exemplar is not None]
+            kept = {json.loads(data)["id"] for _, data in Ring.read_from(f"{tmp_path}/ring").newest()}
+            assert examples and {labels["request_id"] for labels in examples} <= kept
 
 
 async def test_hostile_names() -> None:

@@ -1,0 +1,68 @@
+"""How long something takes, counted in buckets in a zone's words, with the last example of each bucket."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway._fast.zones import Words
+
+# Upper ends in milliseconds; the last bucket has none. Those of Prometheus's own libraries.
+BOUNDS: Final = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
+_BUCKETS: Final = len(BOUNDS) + 1
+# of an example: its id in two words, how long it took, and when it was
+_EXAMPLE: Final = 4
+_SUM: Final = _BUCKETS
+_EXAMPLES: Final = _SUM + 1
+WORDS: Final = _EXAMPLES + _BUCKETS * _EXAMPLE
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    id: str
+    seconds: float
+    at: float  # since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Counts of each bucket alone (not of all below it), and the sum."""
+
+    counts: list[int]
+    sum_s: float
+    examples: list[Example | None]
+
+
+def observe(words: Words, base: int, seconds: float, id: bytes | None = None) -> None:
+    """Count one that took so long; with an id of 32 hexadecimal digits it is its bucket's example from now on."""
+    ms = max(0, round(seconds * 1000))
+    bucket = bisect_left(BOUNDS, ms)
+    words.add(base + bucket, 1)
+    words.add(base + _SUM, ms)
+    if id is not None and len(id) == 32:
+        place = base + _EXAMPLES + bucket * _EXAMPLE
+        # four stores and no lock: an example of two halves is found nowhere, and does no harm
+        words.store(place, _signed(id[:16]))
+        words.store(place + 1, _signed(id[16:]))
+        words.store(place + 2, ms)
+        words.store(place + 3, time.time_ns() // 1_000_000)
+
+
+def _signed(digits: bytes) -> int:
+    value = int(digits, 16)
+    return value - (1 << 64) if value >> 63 else value
+
+
+def show(words: Sequence[int], base: int) -> Shown:
+    """What was counted in these words."""
+    examples: list[Example | None] = []
+    for bucket in range(_BUCKETS):
+        high, low, ms, at = words[base + _EXAMPLES + bucket * _EXAMPLE :][:_EXAMPLE]
+        mask = (1 << 64) - 1
+        examples.append(Example(f"{high & mask:016x}{low & mask:016x}", ms / 1000, at / 1000) if at else None)
+    return Shown(list(words[base : base + _BUCKETS]), words[base + _SUM] / 1000, examples)

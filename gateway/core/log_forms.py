@@ -1,0 +1,44 @@
+"""Forms of the error log's lines that nginx does not have: JSON, and nginx's line with the request's id behind it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from gateway.config.text import to_str
+
+NGINX: Final = ""
+WITH_ID: Final = "id"
+JSON: Final = "json"
+
+# What `error_log … format=` takes.
+FORMS: Final = {"nginx": NGINX, "id": WITH_ID, "json": JSON}
+
+Fields = Sequence[tuple[str, bytes]]
+
+
+def json_line(level: str, pid: int, connection: int, message: bytes, errno: int, fields: Fields) -> bytes:
+    """One object: time, level, pid, connection, message, errno, then what nginx's line has behind its message."""
+    now = datetime.datetime.now(datetime.UTC).astimezone()
+    found: dict[str, Any] = {"time": now.isoformat(timespec="milliseconds"), "level": level, "pid": pid}
+    if connection:
+        found["connection"] = connection
+    found["message"] = _text(message)
+    if errno:
+        found["errno"] = errno
+    found.update((name, _text(value)) for name, value in fields)
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+
+
+def _text(value: bytes) -> str:
+    return to_str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def with_id(line: bytes, fields: Fields) -> bytes:
+    """nginx's line with the id, where the line belongs to a request."""
+    for name, value in fields:
+        if name == "request_id":
+            return line[:-1] + b', request_id: "%b"\n' % value
+    return line

@@ -1,0 +1,110 @@
+"""The last records of something, in a file that all workers map: a ring of slots of one size.
+
+A file and not a zone, so that another program (gateway explain --id) can read it, also when no server runs. The oldest
+record makes way for the newest; a reader that meets one being written passes it by.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.core.zones import Words
+
+_MAGIC: Final = 0x474E_4952_5457_4731  # the file's first word: its form
+_HEAD: Final = 64
+# words of the head
+_FORM, _SLOTS, _SIZE, _LAST = range(4)
+# words before a slot's bytes: the record's number (0 while it is written), its length
+_NUMBER, _LENGTH = range(2)
+_BEFORE: Final = 16
+
+
+class Ring:
+    """Records are numbered from 1 on."""
+
+    def __init__(self, file: int, memory: mmap.mmap, slots: int, size: int) -> None:
+        self.slots = slots
+        self.size = size
+        self._file = file
+        self._memory = memory
+        self._head = Words(memory, 0, _HEAD // 8)
+
+    @classmethod
+    def make(cls, path: str, slots: int, size: int) -> Ring:
+        """Open the file for writing; one of another form or size is replaced by a new one. Errors: OSError."""
+        size = -(-size // 8) * 8
+        whole = _HEAD + slots * (size + _BEFORE)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if os.fstat(file).st_size not in (0, whole) or not _fits(file, slots, size):
+            os.close(file)
+            fresh = f"{path}.{os.getpid()}"
+            file = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            os.rename(fresh, path)
+        os.ftruncate(file, whole)
+        ring = cls(file, mmap.mmap(file, whole), slots, size)
+        ring._head.store(_SLOTS, slots)
+        ring._head.store(_SIZE, size)
+        ring._head.store(_FORM, _MAGIC)
+        return ring
+
+    @classmethod
+    def read_from(cls, path: str) -> Ring:
+        """Open the file to look into it. Errors: OSError; ValueError when it is none of ours."""
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            form, slots, size, _ = struct.unpack("=4q", os.pread(file, 32, 0))
+            whole = _HEAD + slots * (size + _BEFORE)
+            if form != _MAGIC or os.fstat(file).st_size != whole:
+                raise ValueError(f"{path} has another form")
+            return cls(file, mmap.mmap(file, whole, mmap.MAP_PRIVATE), slots, size)
+        except struct.error:
+            raise ValueError(f"{path} is empty") from None
+        finally:
+            os.close(file)
+
+    @property
+    def last(self) -> int:
+        """The number of the newest record; 0 when there is none."""
+        return self._head.load(_LAST)
+
+    def put(self, data: bytes) -> int:
+        """Write a record, cut to the size of a slot; its number."""
+        number = self._head.add(_LAST, 1)
+        begin = _HEAD + (number - 1) % self.slots * (self.size + _BEFORE)
+        words = Words(self._memory, begin, 2)
+        words.store(_NUMBER, 0)
+        data = data[: self.size]
+        words.store(_LENGTH, len(data))
+        self._memory[begin + _BEFORE : begin + _BEFORE + len(data)] = data
+        words.store(_NUMBER, number)
+        return number
+
+    def get(self, number: int) -> bytes | None:
+        """The record of this number, if it is still there, whole."""
+        begin = _HEAD + (number - 1) % self.slots * (self.size + _BEFORE)
+        words = Words(self._memory, begin, 2)
+        if words.load(_NUMBER) != number:
+            return None
+        length = min(words.load(_LENGTH), self.size)
+        data = bytes(self._memory[begin + _BEFORE : begin + _BEFORE + length])
+        return data if words.load(_NUMBER) == number else None
+
+    def newest(self, after: int = 0) -> Iterator[tuple[int, bytes]]:
+        """The records behind this number, the newest first."""
+        last = self.last
+        for number in range(last, max(after, last - self.slots), -1):
+            data = self.get(number)
+            if data is not None:
+                yield number, data
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+def _fits(file: int, slots: int, size: int) -> bool:
+    head = os.pread(file, 32, 0)
+    return not head or struct.unpack("=4q", head)[:3] == (_MAGIC, slots, size)

@@ -1,0 +1,346 @@
+"""dashboard: pages below a location that show what the API shows, and the last requests; gateway's own.
+
+    dashboard [write=on | off] [app=UPSTREAM=ADDRESS]...;
+
+It reads without JavaScript; with it the parts are looked at anew each second. The requests are those that
+request_history keeps. `write=on` lets peers be drained and switched off, by forms of the page alone: whatever another
+site sends (Origin, Sec-Fetch-Site) is refused. `app=` names the stats socket of the uWSGI behind an upstream, whose
+workers are shown beside it. Nobody is let in or kept out here: allow, deny and auth_basic do that.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import json
+import os
+import shlex
+from collections.abc import Awaitable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, unquote
+
+from gateway.config.conf import Conf, setting
+from gateway.config.directive import LOCATION, Command, Directive, at_least
+from gateway.config.text import to_str
+from gateway.core.lane import in_trio
+from gateway.http.body import read_body
+from gateway.http.module import NOTHING, Contribution, HttpModule, Result
+from gateway.http.setters import answers
+from gateway.modules.http import dashboard_filters as filters
+from gateway.modules.http import dashboard_page as page
+from gateway.modules.http import request_history
+from gateway.modules.http.api import RESOURCES, Call
+from gateway.modules.http.request_history import MASK
+from gateway.serving.cycle import LATE_IMPORTS
+from gateway.upstream.peers import api_objects
+from gateway.upstream.peers.api_objects import ApiError
+
+if TYPE_CHECKING:
+    from gateway.core.ring import Ring
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
+    from gateway.modules.http.request_history import History
+
+_HTML: Final = b"text/html; charset=utf-8"
+_LISTED: Final = 200
+_LOOKED_AT: Final = 500  # of the newest requests, for a peer's last failure
+_STATS_WITHIN_S: Final = 0.5
+_MOST_STATS: Final = 4 << 20
+_CHANGES: Final[dict[str, dict[str, Any]]] = {
+    "drain": {"drain": True}, "down": {"down": True}, "up": {"down": False, "drain": False},
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class LocationConf(Conf):
+    enabled: bool = setting(False, inherit=False)
+    write: bool = setting(False, inherit=False)
+    apps: dict[str, str] = setting(factory=dict, inherit=False)
+
+
+def set_dashboard(conf: LocationConf, command: Command) -> None:
+    if conf.enabled:
+        command.duplicate()
+    conf.enabled = True
+    answers(conf, command)
+    page.frame()
+    command.loader.parts.get(LATE_IMPORTS).add("encodings.idna")  # looking up an address asks for it
+    apps: dict[str, str] = {}
+    for word in command.args:
+        name, _, value = word.partition("=")
+        upstream, sign, address = value.partition("=")
+        if word in ("write=on", "write=off"):
+            conf.write = value == "on"
+        elif name == "app" and sign and upstream and address:
+            apps[upstream] = address
+        else:
+            command.fail(f'invalid parameter "{word}"')
+    conf.apps = apps
+
+
+def plan(settings: LocationConf, location: Location) -> Contribution:
+    if not settings.enabled:
+        return NOTHING
+
+    def handle(request: Request) -> Result | Awaitable[Result]:
+        request_history.forget(request)  # who looks on is not looked at
+        if _from_elsewhere(request):
+            return 403
+        if request.method in (b"GET", b"HEAD"):
+            wrong = request.discard_body()
+            if wrong:
+                return wrong
+            dashboard = Dashboard(request, settings)
+            return dashboard.show_with_apps() if settings.apps and dashboard.path == "" else dashboard.show({})
+        if request.method == b"POST":
+            return _change(request, settings)
+        return 405
+
+    return Contribution(content=handle)
+
+
+def _from_elsewhere(request: Request) -> bool:
+    """Whether a browser says that the page of another site asks."""
+    origin = request.head.get(b"origin")
+    if origin is not None:
+        handshake = request.connection.handshake
+        scheme = b"https" if handshake is not None and handshake.secured else b"http"
+        return origin.lower() != b"%b://%b" % (scheme, (request.head.host or b"").lower())
+    site = request.head.get(b"sec-fetch-site")
+    navigates = request.head.get(b"sec-fetch-mode") == b"navigate" and request.method == b"GET"
+    return site is not None and site not in (b"same-origin", b"none") and not navigates
+
+
+class Dashboard:
+    """One request for one of the pages."""
+
+    def __init__(self, request: Request, settings: LocationConf) -> None:
+        self.request = request
+        self.settings = settings
+        location = request.location
+        name = location.name if location.regex is None else b"/"
+        self.base = to_str(name.rstrip(b"/")) + "/"
+        uri = to_str(request.uri)
+        self.bare = uri + "/" == self.base
+        self.path = uri[len(self.base) :] if uri.startswith(self.base) else ""
+        self.call = Call(request, False, None)
+        history: History | None = request.cycle.scope.conf(request_history.module, "main").history
+        self.ring: Ring | None = history.ring if history is not None else None
+        self.part = request.head.get(b"x-part") is not None
+
+    def show(self, applications: dict[str, Any]) -> Result:
+        if self.bare:
+            self.request.response.location = self.base.encode("utf-8", "surrogateescape")
+            return 301
+        if self.path == "":
+            return self._answer("overview", self._overview(applications), live=self.base)
+        if self.path == "data.json":
+            return self._json(self.data())
+        if self.ring is not None and self.path == "requests":
+            asked = parse_qs(to_str(self.request.args))
+            wanted = asked.get("q", [""])[0]
+            live = f"{self.base}requests?{to_str(self.request.args)}" if wanted else f"{self.base}requests"
+            return self._answer("requests", self._requests(wanted), live=live)
+        if self.ring is not None and self.path.startswith("requests/"):
+            entry = self._entry(unquote(self.path[9:]))
+            if entry is not None:
+                return self._answer("request", page.request(entry, *self._commands(entry)), live="")
+        return 404
+
+    async def show_with_apps(self) -> Result:
+        """The same, with what the applications say of their workers."""
+        await in_trio()
+        found = {upstream: await stats_of(address) for upstream, address in self.settings.apps.items()}
+        return self.show(found)
+
+    def _answer(self, here: str, body: str, live: str) -> Result:
+        fields = self.request.response.fields
+        fields.append((b"Cache-Control", b"no-store"))
+        fields.append((b"X-Content-Type-Options", b"nosniff"))
+        if self.part:
+            return self.request.respond(200, body.encode("utf-8", "replace"), _HTML)
+        nonce = base64.b64encode(os.urandom(16)).decode()
+        policy = (
+            f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; "
+            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        )
+        fields.append((b"Content-Security-Policy", policy.encode()))
+        fields.append((b"Referrer-Policy", b"no-referrer"))
+        title = f"{here} - gateway on {to_str(self.request.host)}"
+        whole = page.page(
+            title, body, base=self.base, nonce=nonce, live=live, here=here, requests=self.ring is not None
+        )  # fmt: skip
+        return self.request.respond(200, whole, _HTML)
+
+    def _json(self, found: Any) -> Result:
+        self.request.response.fields.append((b"Cache-Control", b"no-store"))
+        return self.request.respond(200, json.dumps(found, separators=(",", ":")).encode(), b"application/json")
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    def data(self) -> dict[str, Any]:
+        """What the overview shows, in the API's objects."""
+        call = self.call
+        paths = ("http/server_zones", "http/location_zones", "http/limit_reqs", "http/limit_conns", "http/caches")
+        return {
+            "nginx": call.nginx(),
+            "connections": call.connections(),
+            "requests": call.requests(),
+            "workers": list(call.workers().values()),
+            "upstreams": call.upstreams([]),
+            **{path.partition("/")[2]: RESOURCES[path].show(call) for path in paths},
+        }
+
+    def _overview(self, applications: dict[str, Any]) -> str:
+        data = self.data()
+        parts = [page.overview(data["nginx"], data["connections"], data["requests"], data["workers"])]
+        failures = self._failures()
+        for name, upstream in data["upstreams"].items():
+            form = functools.partial(self._form, name) if self.settings.write else None
+            parts.append(page.upstream(name, upstream, failures, form))
+            if name in applications:
+                parts.append(page.application(name, applications[name]))
+        if data["server_zones"]:
+            parts.append(page.zones("servers", data["server_zones"]))
+        if data["location_zones"]:
+            parts.append(page.zones("locations", data["location_zones"]))
+        limits = {**data["limit_reqs"], **data["limit_conns"]}
+        if limits:
+            parts.append(page.limits(limits))
+        if data["caches"]:
+            parts.append(page.caches(data["caches"]))
+        parts.append(page.workers(data["workers"]))
+        return "".join(parts)
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    def _requests(self, wanted: str) -> str:
+        wrong = ""
+        test = None
+        try:
+            test = filters.compiled(wanted)
+        except filters.BadFilter as why:
+            wrong = str(why)
+        found = []
+        for entry in self._entries():
+            if test is not None and test(entry):
+                found.append(entry)
+                if len(found) == _LISTED:
+                    break
+        shown = page.listed(found, self.base, wrong)
+        return shown if self.part else page.search(self.base, wanted) + shown
+
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        if self.ring is not None:
+            for _, data in self.ring.newest():
+                with contextlib.suppress(ValueError):
+                    entry = json.loads(data)
+                    if entry:
+                        yield entry
+
+    def _entry(self, id: str) -> dict[str, Any] | None:
+        return next((entry for entry in self._entries() if entry.get("id") == id), None)
+
+    def _commands(self, entry: dict[str, Any]) -> tuple[str, str]:
+        """What to type: why it went this way, and the same request once more."""
+        port = str(entry.get("port", ""))
+        standard = port == ("443" if entry.get("scheme") == "https" else "80")
+        host = str(entry.get("host", "localhost")) + ("" if standard else f":{port}")
+        words = ["curl", "-i"]
+        if entry.get("method") != "GET":
+            words += ["-X", str(entry.get("method"))]
+        for name, value in entry.get("asked", ()):
+            if name.lower() not in ("host", "content-length", "connection", "accept-encoding") and MASK not in value:
+                words += ["-H", f"{name}: {value}"]
+        words.append(f"{entry.get('scheme', 'http')}://{host}{entry.get('uri', '/')}")
+        return f"gateway explain --id {entry.get('id')}", shlex.join(words)
+
+    def _failures(self) -> dict[str, str]:
+        """What the error log said last of each peer, by its address."""
+        found: dict[str, str] = {}
+        for number, entry in enumerate(self._entries()):
+            if number == _LOOKED_AT:
+                break
+            notes = entry.get("notes", ())
+            errors = [note for note in notes if note.startswith("[error]")] or notes
+            if errors:
+                servers, statuses = (
+                    str(entry.get(key, "")).replace(" : ", ", ").split(", ") for key in ("upstream", "upstream_status")
+                )
+                for server, status in zip(servers, statuses, strict=False):
+                    if status == "-" or status.startswith("5"):
+                        found.setdefault(server, f"{page.clock(entry)} {errors[0]}")
+        return found
+
+    # -- changes -----------------------------------------------------------------------------------------------------
+
+    def _form(self, name: str, id: int, state: str) -> str:
+        """Buttons for one peer."""
+        offered = ("up",) if state in ("down", "draining") else ("drain", "down")
+        key = page.text(f"{name}/{id}")
+        buttons = " ".join(f'<button name="to" value="{to}" data-key="{key}/{to}">{to}</button>' for to in offered)
+        return (
+            f'<form class="in" method="post" action="{page.text(self.base)}">'
+            f'<input type="hidden" name="upstream" value="{page.text(name)}">'
+            f'<input type="hidden" name="id" value="{id}">'
+            f"{buttons}</form>"
+        )
+
+
+async def _change(request: Request, settings: LocationConf) -> Result:
+    """A form of the page: a peer is drained, switched off, or used again."""
+    if not settings.write or request.head.get(b"origin") is None:
+        return 405 if not settings.write else 403
+    status = await read_body(request)
+    if status is not None:
+        return status
+    pieces = request.body.pieces() if request.body is not None else ()
+    data = b"".join(piece if isinstance(piece, bytes) else piece.read() for piece in pieces)
+    form = {key: values[0] for key, values in parse_qs(data.decode("utf-8", "replace")).items()}
+    dashboard = Dashboard(request, settings)
+    wanted = _CHANGES.get(form.get("to", ""))
+    upstream = dashboard.call.zoned().get(form.get("upstream", ""))
+    if wanted is None or upstream is None or upstream.shared is None:
+        return 400
+    try:
+        api_objects.change(upstream, api_objects.find(upstream.shared, form.get("id", "")), dict(wanted))
+    except ApiError as error:
+        return error.status
+    dashboard.call.save(upstream)
+    request.response.location = dashboard.base.encode("utf-8", "surrogateescape")
+    return 303
+
+
+async def stats_of(address: str) -> dict[str, Any] | str:
+    """What uWSGI's stats socket says; a text when it does not, or not in time."""
+    import trio
+
+    data = b""
+    try:
+        with trio.fail_after(_STATS_WITHIN_S):
+            if address.startswith("unix:"):
+                stream = await trio.open_unix_socket(address[5:])
+            else:
+                host, _, port = address.rpartition(":")
+                stream = await trio.open_tcp_stream(host.strip("[]"), int(port))
+            async with stream:
+                async for part in stream:
+                    data += part
+                    if len(data) > _MOST_STATS:
+                        return f"{address} says too much"
+        found = json.loads(data)
+    except trio.TooSlowError:
+        return f"{address} does not answer within {_STATS_WITHIN_S} s"
+    except (OSError, ValueError, trio.BrokenResourceError) as error:
+        return f"{address}: {error}"
+    return found if isinstance(found, dict) else f"{address} is no stats socket of uWSGI"
+
+
+module = HttpModule(
+    name="dashboard",
+    location=LocationConf,
+    directives=(Directive("dashboard", LOCATION, at_least(0), set_dashboard),),
+    plan=plan,
+)

@@ -1,0 +1,71 @@
+"""Forms of the error log that nginx does not have."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.config.errors import ConfigError
+from gateway.core import log_forms
+from gateway.core.logs import LOG, Log
+from tests.engine import MemorySink, load_http, serving
+
+
+def test_json_of_anything() -> None:
+    line = log_forms.json_line("error", 7, 3, b'a "b"\n\xff', 2, [("client", b"10.0.0.1"), ("request", b"GET /\xfe")])
+    assert line.count(b"\n") == 1
+    shown = json.loads(line)
+    time = shown.pop("time")
+    assert time[10] == "T" and time[19] == "."
+    assert shown == {
+        "level": "error", "pid": 7, "connection": 3, "message": 'a "b"\n?', "errno": 2, "client": "10.0.0.1",
+        "request": "GET /?",
+    }  # fmt: skip
+
+
+class Formed(MemorySink):
+    """A destination with a form of its own."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self.form = form
+
+
+@pytest.mark.parametrize("form", ["json", "id", ""])
+async def test_lines_of_requests(form: str) -> None:
+    sink = Formed(form)
+    conf = "server { listen 127.0.0.1:1; server_name a; root /nonexistent; add_header I $request_id always; }"
+    async with serving(conf) as engine:
+        log = engine.cycle.servers[0].root.core.error_log
+        log.sinks = []
+        log.add(sink)
+        reply = await engine.get("/x", {"Referer": "http://r/"})
+    id = (reply.header("i") or b"").decode()
+    (line,) = [line for line in sink.lines if "open()" in line]
+    if form == "json":
+        shown = json.loads(line)
+        assert shown["request_id"] == id
+        assert (shown["level"], shown["errno"], shown["server"]) == ("error", 2, "a")
+        assert shown["message"] == 'open() "/nonexistent/x" failed (2: No such file or directory)'
+        assert (shown["request"], shown["referrer"]) == ("GET /x HTTP/1.1", "http://r/")
+    elif form == "id":
+        assert line.endswith(f', referrer: "http://r/", request_id: "{id}"')
+    else:
+        assert line.endswith('referrer: "http://r/"')
+
+
+def test_the_directive(tmp_path: Path) -> None:
+    log = Log(MemorySink())
+    cycle = load_http(
+        f"server {{ listen 127.0.0.1:1; error_log {tmp_path}/e warn format=json; error_log {tmp_path}/f format=id info;"
+        "}",
+        log=log,
+    )
+    own = cycle.servers[0].root.core.error_log
+    assert [(getattr(sink, "form", None), sink.level) for sink in own.sinks] == [("id", 7), ("json", 5)]
+    assert own.has_forms and not log.has_forms
+    with pytest.raises(ConfigError, match='invalid format "xml"'):
+        load_http(f"error_log {tmp_path}/e format=xml;")
+    assert LOG is not None

@@ -1,0 +1,69 @@
+"""A request that took place, explained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import main
+from gateway.core.ring import Ring
+from gateway.dev.explain.command import explain_past
+from gateway.dev.explain.past import NotKept, Past
+from gateway.modules.http.request_history import packed
+from tests.dev.explain.told import one, texts
+
+ENTRY = {
+    "id": "5f" * 16, "time": "1795761484.718", "client": "10.1.2.3", "method": "POST", "uri": "/api/x?a=1",
+    "scheme": "http", "host": "a.example", "port": "8080", "status": "502", "seconds": "0.005",
+    "upstream": "127.0.0.1:9", "upstream_status": "502", "location": "/api (nginx.conf:1)",
+    "asked": [["Host", "a.example:8080"], ["Cookie", "sid=****"], ["Content-Length", "0"]],
+    "notes": ["[error] connect() failed (111: Connection refused)"],
+}  # fmt: skip
+
+
+def _conf(folder: Path, location: str = "/api") -> str:
+    conf = folder / "nginx.conf"
+    conf.write_text(
+        f"events {{}} http {{ request_history {folder}/ring requests=5; server {{ listen 8080; server_name a.example;\n"
+        f"location {location} {{ proxy_pass http://127.0.0.1:9; }} location / {{ return 204; }} }} }}"
+    )
+    ring = Ring.make(f"{folder}/ring", 5, 4096)
+    ring.put(packed(dict(ENTRY), 4096))
+    ring.put(b"not whole {")
+    return str(conf)
+
+
+def test_it_is_asked_again(tmp_path: Path) -> None:
+    question, findings = explain_past(ENTRY["id"], _conf(tmp_path))  # type: ignore[arg-type]
+    assert (question.method, question.url, question.client) == ("POST", "http://a.example:8080/api/x?a=1", "10.1.2.3")
+    first = findings.all[0]
+    assert (first.kind, first.data["status"]) == ("took place", "502")
+    assert "error log: [error] connect() failed (111: Connection refused)" in first.details
+    assert any(line.startswith("upstream: 127.0.0.1:9 (status 502") for line in first.details)
+    assert ("Cookie", "sid=****") in one(findings, "upstream").data["parameters"]
+    assert findings.of("differs") == []
+    assert Ring.read_from(f"{tmp_path}/ring").last == 2  # nothing was written
+
+
+def test_another_configuration(tmp_path: Path) -> None:
+    _, findings = explain_past(ENTRY["id"], _conf(tmp_path, "/other"))  # type: ignore[arg-type]
+    (text,) = texts(findings, "differs")
+    assert text == "it ended in /api then, and would in location / now: the configuration has changed"
+
+
+def test_who_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    conf = _conf(tmp_path)
+    with pytest.raises(NotKept, match="is not among the last 5 requests"):
+        explain_past("00", conf)
+    (tmp_path / "ring").unlink()
+    with pytest.raises(NotKept, match="nothing can be read"):
+        explain_past("00", conf)
+    Path(conf).write_text("events {} http { server { listen 8080; } }")
+    assert main(["explain", "-c", conf, "--id", "00"]) == 1
+    assert "no requests are kept: request_history FILE;" in capsys.readouterr().err
+    assert main(["explain", "-c", conf, "--id", "00", "/x"]) == 2
+
+
+def test_of_a_unix_socket() -> None:
+    assert Past({**ENTRY, "client": "unix:", "port": ""}).question().client == "127.0.0.1"

@@ -1,0 +1,221 @@
+"""dashboard: what it shows, to whom, and what it lets nobody do."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import trio
+
+from gateway.config.errors import ConfigError
+from gateway.modules.http.dashboard import stats_of
+from tests.engine import Engine, Reply, load_http, serving
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+CONF = """
+    request_history %(folder)s/ring;
+    limit_req_zone $arg_k zone=slow:1m rate=1r/s;
+    upstream app { zone app 64k; server 127.0.0.1:1; server 127.0.0.1:2 max_conns=3; }
+    upstream "<img src=x onerror=alert(1)>" { zone evil 64k; server 127.0.0.1:1; }
+    server {
+        listen 127.0.0.1:1; server_name localhost; status_zone "<b>site</b>";
+        location /gw/ { dashboard %(more)s; }
+        location /ok { return 200 ok; }
+        location /fails { proxy_pass http://app; }
+    }
+"""
+
+
+def _conf(folder: Path, more: str = "") -> str:
+    return CONF % {"folder": folder, "more": more}
+
+
+class _Page(HTMLParser):
+    """Elements and attributes of a page."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(reply.body.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+async def test_the_overview(tmp_path: Path) -> None:
+    async with serving(_conf(tmp_path)) as engine:
+        await engine.get("/fails")
+        reply = await engine.get("/gw/")
+        page = _Page(reply)
+    assert reply.header("content-type") == b"text/html; charset=utf-8"
+    assert reply.header("cache-control") == b"no-store"
+    for words in ("upstream app", "127.0.0.1:2", "of 3", "▲ up", "slow", "<b>site</b>", HOSTILE, "workers"):
+        assert words in page.text
+    assert "connect() failed (111: Connection refused)" in page.text
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"img", "b", "iframe", "link", "form"} - {"b"}
+    assert [attributes for tag, attributes in page.elements if tag == "b" and attributes] == []
+
+
+async def test_nothing_comes_from_elsewhere(tmp_path: Path) -> None:
+    """One page: no address of another host, scripts and styles by their nonce alone, no handler in an attribute."""
+    async with serving(_conf(tmp_path, "write=on")) as engine:
+        await engine.get("/fails")
+        for path in ("/gw/", "/gw/requests"):
+            reply = await engine.get(path)
+            policy = (reply.header("content-security-policy") or b"").decode()
+            nonces = set(re.findall("'nonce-([^']+)'", policy))
+            page = _Page(reply)
+            assert policy.startswith("default-src 'none'") and len(nonces) == 1
+            assert {a["nonce"] for tag, a in page.elements if tag in ("script", "style")} == nonces
+            assert not [a for _, a in page.elements if any(name.startswith("on") or name == "style" for name in a)]
+            places = [a[name] or "" for _, a in page.elements for name in ("href", "src", "action") if name in a]
+            assert places and all(place.startswith("/gw/") for place in places)
+            assert len(reply.body) < 80 * 1024
+
+
+async def test_the_part_that_is_looked_at_anew(tmp_path: Path) -> None:
+    async with serving(_conf(tmp_path)) as engine:
+        whole = await engine.get("/gw/")
+        part = await engine.get("/gw/", {"X-Part": "1"})
+        data = json.loads((await engine.get("/gw/data.json")).body)
+    assert part.body.startswith(b'<div id="overview" data-part>')
+    assert len(part.body) < len(whole.body)
+    assert set(data["upstreams"]) == {"app", HOSTILE}
+
+
+async def test_requests(tmp_path: Path) -> None:
+    async with serving(_conf(tmp_path)) as engine:
+        await engine.get("/ok?<script>alert(1)</script>", {"X-Evil": "<script>", "Authorization": "Basic YTpi"})
+        await engine.get("/fails")
+        listed = _Page(await engine.get("/gw/requests"))
+        failed = _Page(await engine.get("/gw/requests?q=status%3A5xx"))
+        wrong = _Page(await engine.get("/gw/requests?q=colour%3Ared"))
+        links = [a["href"] for tag, a in listed.elements if tag == "a" and "/requests/" in (a.get("href") or "")]
+        one = await engine.get(str(links[-1]))
+        none = await engine.get("/gw/requests/nothing")
+    assert len(links) == 2  # the dashboard's own are not kept
+    assert "/ok?<script>alert(1)</script>" in listed.text
+    assert "/fails" in failed.text and "/ok" not in failed.text
+    assert '"colour:" is nothing to filter by' in wrong.text
+    page = _Page(one)
+    assert "X-Evil" in page.text and "Basic ****" in page.text and "gateway explain --id " in page.text
+    assert "curl -i -H 'User-Agent" in page.text or "curl -i " in page.text
+    assert "YTpi" not in page.text
+    assert none.status == 404
+
+
+async def _states(engine: Engine) -> list[str]:
+    data = json.loads((await engine.get("/gw/data.json")).body)
+    return [peer["state"] for peer in data["upstreams"]["app"]["peers"]]
+
+
+async def test_changes(tmp_path: Path) -> None:
+    own = {"Origin": "http://localhost", "Content-Type": "application/x-www-form-urlencoded"}
+    async with serving(_conf(tmp_path, "write=on")) as engine:
+        for to, state in (("drain", "draining"), ("up", "up"), ("down", "down")):
+            form = f"upstream=app&id=1&to={to}".encode()
+            reply = await engine.request("POST", "/gw/", own, body=form)
+            assert (reply.status, (reply.header("location") or b"").endswith(b"/gw/")) == (303, True)
+            assert await _states(engine) == ["up", state]
+        for form in (b"upstream=none&id=1&to=up", b"upstream=app&id=1&to=x", b""):
+            assert (await engine.request("POST", "/gw/", own, body=form)).status == 400
+        assert (await engine.request("POST", "/gw/", own, body=b"upstream=app&id=9&to=up")).status == 404
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": "https://localhost"}, {},
+        {"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://localhost.evil.example"},
+    ],
+)  # fmt: skip
+async def test_other_sites_change_nothing(tmp_path: Path, fields: dict[str, str]) -> None:
+    async with serving(_conf(tmp_path, "write=on")) as engine:
+        assert (await engine.request("POST", "/gw/", fields, body=b"upstream=app&id=1&to=down")).status == 403
+        assert await _states(engine) == ["up", "up"]
+
+
+async def test_other_sites_read_nothing(tmp_path: Path) -> None:
+    async with serving(_conf(tmp_path)) as engine:
+        assert (await engine.get("/gw/data.json", {"Origin": "http://evil.example"})).status == 403
+        assert (await engine.get("/gw/", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"})).status == 403
+        # a link that is followed
+        assert (await engine.get("/gw/", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})).status == 200
+
+
+async def test_write_is_off(tmp_path: Path) -> None:
+    async with serving(_conf(tmp_path)) as engine:
+        own = {"Origin": "http://localhost"}
+        assert (await engine.request("POST", "/gw/", own, body=b"upstream=app&id=1&to=down")).status == 405
+        assert "form" not in {tag for tag, _ in _Page(await engine.get("/gw/")).elements}
+
+
+async def test_places(tmp_path: Path) -> None:
+    async with serving(_conf(tmp_path)) as engine:
+        assert (await engine.get("/gw/none")).status == 404
+        assert (await engine.request("PUT", "/gw/")).status == 405
+    text = "server { listen 127.0.0.1:1; location /gw { dashboard; } }"
+    async with serving(text) as engine:
+        assert (await engine.get("/gw")).status == 301
+        page = _Page(await engine.get("/gw/"))
+        assert "requests a second" in page.text
+        assert (await engine.get("/gw/requests")).status == 404  # no history
+
+
+async def test_many_peers() -> None:
+    servers = " ".join(f"server 127.0.{number // 250}.{number % 250 + 1}:80;" for number in range(10_000))
+    text = f"upstream app {{ zone app 32m; {servers} }} server {{ listen 127.0.0.1:1; location /gw/ {{ dashboard; }} }}"
+    async with serving(text) as engine:
+        reply = await engine.get("/gw/")
+    assert b"10000 peers" in reply.body and b"9500 more" in reply.body
+    assert len(reply.body) < 400_000
+
+
+async def test_the_application_behind_an_upstream(tmp_path: Path) -> None:
+    stats = {"version": "2.0", "workers": [{"id": 1, "status": "<i>busy</i>", "rss": 1 << 21, "exceptions": 2}]}
+
+    async def say(stream: trio.SocketStream) -> None:
+        await stream.send_all(json.dumps(stats).encode())
+        await stream.aclose()
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, say, [listener])
+        port = listener.socket.getsockname()[1]
+        async with serving(_conf(tmp_path, f"app=app=127.0.0.1:{port}")) as engine:
+            page = _Page(await engine.get("/gw/"))
+        assert "application app" in page.text and "<i>busy</i>" in page.text and "2.0 MiB" in page.text
+        nursery.cancel_scope.cancel()
+
+
+async def test_stats_that_do_not_come(tmp_path: Path) -> None:
+    async with trio.open_nursery() as nursery:
+        (hangs,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        (wrong,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+
+        async def say(stream: trio.SocketStream) -> None:
+            await stream.send_all(b"HTTP/1.1 400")
+            await stream.aclose()
+
+        nursery.start_soon(trio.serve_listeners, say, [wrong])
+        said = await stats_of(f"127.0.0.1:{hangs.socket.getsockname()[1]}")
+        assert "does not answer within" in said
+        assert "Expecting value" in await stats_of(f"127.0.0.1:{wrong.socket.getsockname()[1]}")
+        assert "No such file" in await stats_of(f"unix:{tmp_path}/none")
+        assert isinstance(await stats_of("nonsense"), str)
+        nursery.cancel_scope.cancel()
+    await hangs.aclose()
+
+
+@pytest.mark.parametrize("word", ["write", "write=maybe", "app=x", "app=x=", "nonsense"])
+def test_wrong(word: str) -> None:
+    with pytest.raises(ConfigError, match=f'invalid parameter "{word}"'):
+        load_http(f"server {{ listen 127.0.0.1:1; location / {{ dashboard {word}; }} }}")
