@@ -283,16 +283,20 @@ def request(entry: dict[str, Any], command: str, curl: str) -> str:
     title = f"{entry.get('method', '')} {entry.get('uri', '')}: {entry.get('status', '')}"
     return (
         f"<h2>{text(title)}</h2>{notes}<dl>{listed}</dl>{_times(entry)}"
-        f"<h2>asked</h2>{_fields(entry.get('asked', ()))}<h2>answered</h2>{_fields(entry.get('answered', ()))}"
+        f"<h2>asked</h2>{_fields('asked', entry)}<h2>answered</h2>{_fields('answered', entry)}"
         '<h2>again</h2><p>why it went this way: <button data-copy="explain">copy</button></p>'
         f'<pre id="explain">{text(command)}</pre>'
         f'<p>send it once more: <button data-copy="curl">copy</button></p><pre id="curl">{text(curl)}</pre>'
     )
 
 
-def _fields(found: Iterable[Sequence[str]]) -> str:
-    rows = [[cell(name), cell(value, "long")] for name, value in found]
-    return table("fields; secrets are masked", ["name", "value"], rows) if rows else '<p class="soft">none kept</p>'
+def _fields(which: str, entry: dict[str, Any]) -> str:
+    rows = [[cell(name), cell(value, "long")] for name, value in entry.get(which, ())]
+    return (
+        table(f"fields {which}; secrets are masked", ["name", "value"], rows)
+        if rows
+        else '<p class="soft">none kept</p>'
+    )
 
 
 def _times(entry: dict[str, Any]) -> str:

@@ -120,7 +120,8 @@ async def test_times(tmp_path: Path) -> None:
             assert bounds == sorted(bounds) and len(bounds) == 12
             reply = await engine.get("/metrics", {"Accept": "application/openmetrics-text; version=1.0.0"})
             assert (reply.header("content-type") or b"").startswith(b"application/openmetrics-text; version=1.0.0")
-            families = list(openmetrics.text_string_to_metric_families(reply.body.decode()))
+            parsed = openmetrics.text_string_to_metric_families(reply.body.decode())  # type: ignore[no-untyped-call]
+            families = list(parsed)
             examples = [s.exemplar.labels for family in families for s in family.samples if s.exemplar is not None]
             kept = {json.loads(data)["id"] for _, data in Ring.read_from(f"{tmp_path}/ring").newest()}
             assert examples and {labels["request_id"] for labels in examples} <= kept
