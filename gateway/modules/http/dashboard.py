@@ -163,8 +163,8 @@ class Dashboard:
             return self.request.respond(200, body.encode("utf-8", "replace"), _HTML)
         nonce = base64.b64encode(os.urandom(16)).decode()
         policy = (
-            f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; img-src data:; "
-            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; "
+            "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         )
         fields.append((b"Content-Security-Policy", policy.encode()))
         fields.append((b"Referrer-Policy", b"same-origin"))  # with less a form of the page has no Origin
