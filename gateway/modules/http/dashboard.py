@@ -189,7 +189,7 @@ class Dashboard:
             "connections": call.connections(),
             "requests": call.requests(),
             "workers": list(call.workers().values()),
-            "upstreams": call.upstreams([]),
+            "upstreams": call.upstreams("http", []),
             **{path.partition("/")[2]: RESOURCES[path].show(call) for path in paths},
         }
 
@@ -301,7 +301,7 @@ async def _change(request: Request, settings: LocationConf) -> Result:
     form = {key: values[0] for key, values in parse_qs(data.decode("utf-8", "replace")).items()}
     dashboard = Dashboard(request, settings)
     wanted = _CHANGES.get(form.get("to", ""))
-    upstream = dashboard.call.zoned().get(form.get("upstream", ""))
+    upstream = dashboard.call.zoned("http").get(form.get("upstream", ""))
     if wanted is None or upstream is None or upstream.shared is None:
         return 400
     try:
