@@ -1,4 +1,7 @@
-"""The PROXY protocol header that goes to an upstream: whose connection this is, in version 1 or 2."""
+"""The PROXY protocol header that goes to an upstream: whose connection this is, in version 1 or 2.
+
+Of a client's TLS it tells what nginx tells, but for the algorithms of our own certificate (sig_alg, key_alg).
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self
 
 from gateway.config.conf import UNSET, Conf, setting
-from gateway.config.errors import ConfigError, Where
+from gateway.config.errors import ConfigError, LateError, Where
 from gateway.core.template import Template
 from gateway.upstream.cache.conf import CacheConf
 from gateway.upstream.exchange.next_upstream import Condition
@@ -138,7 +138,7 @@ class UpstreamConf(CacheConf):
         if self.cache is not None:
             self.settle_cache()
             if self.cache.zone is not None and self.cache.zone.user is None:
-                self._refuse(f'"{self.prefix}_cache" zone "{self.cache.zone.name}" is unknown', "cache")
+                raise LateError(f'"{self.prefix}_cache" zone "{self.cache.zone.name}" is unknown')
             if self.cache_key is None and not self.has_default_key:
                 self.cache.warn(f'no "{self.prefix}_cache_key" for "{self.prefix}_cache"')
         twice = 2 * max(self.buffer_size, self.buffers[1])

@@ -36,6 +36,14 @@ def test_refused(line: str, words: str) -> None:
     assert words in str(caught.value)
 
 
+def test_an_unknown_zone_is_said_where_the_block_ends() -> None:
+    """As in nginx, which knows of it when all of the block has been read."""
+    with pytest.raises(ConfigError) as caught:
+        load_http(f"{PATH}\nproxy_cache two;\n{SERVER % ''}\n\n")
+    message, _, line = str(caught.value).rpartition(":")
+    assert message == '"proxy_cache" zone "two" is unknown in nginx.conf' and int(line) > 5
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
