@@ -13,7 +13,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
-from libc.errno cimport EAGAIN, EBADF, EINTR, EIO, errno
+from libc.errno cimport EAGAIN, EBADF, EINTR, EIO, EPIPE, errno
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memset
@@ -474,6 +474,10 @@ cdef class Stream(Source):
         return self.rate is not None and self.rate.until > self.poller.fresh()
 
     # -- the end
+
+    def give_up(self):
+        """The peer is taken for gone: what is queued is dropped, and what is written from now on goes nowhere."""
+        self.fail(EPIPE)
 
     def shutdown_write(self):
         """End the output (FIN) and keep the input."""

@@ -12,7 +12,7 @@ from gateway.http.servers cimport AddressServers, Server
 from gateway.http.settings cimport EngineSettings
 
 # What a connection is doing.
-cdef long CLIENT_CLOSED_ITS_SIDE, CLIENT_THERE, CONNECTION_CLOSED, CONNECTION_FAILED
+cdef long CLIENT_CLOSED_ITS_SIDE, CLIENT_THERE, CONNECTION_CLOSED, CONNECTION_FAILED, GIVEN_UP
 cdef long READING, BUSY, SENDING, DISCARDING, LINGERING, CLOSED, HANDSHAKING
 cdef long HEAD_READ, REQUEST_COST
 
@@ -21,6 +21,7 @@ cdef class Connection(Client):
     cdef public bytes buffer
     cdef public BodyDecoder decoder
     cdef public double discard_until
+    cdef public bint given_up
     cdef public bint in_loop
     cdef public bint limited
     cdef public bint nodelay

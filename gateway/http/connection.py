@@ -18,9 +18,10 @@ from gateway.http.handshake import Handshake
 from gateway.http.lingering import Lingering
 from gateway.http.listening import HttpListening
 from gateway.http.module import Count, Status
-from gateway.http.output import CLIENT_CLOSED_ITS_SIDE, CLIENT_THERE, CONNECTION_CLOSED, CONNECTION_FAILED
+from gateway.http.output import CLIENT_CLOSED_ITS_SIDE, CLIENT_THERE, CONNECTION_CLOSED, CONNECTION_FAILED, GIVEN_UP
 from gateway.http.prologue import become_http2, read_proxy_header
 from gateway.http.request import Request
+from gateway.http.status import CLIENT_CLOSED
 from gateway.protocol.http2_frames import PREFACE
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Connection(Client):
         self.pipelined = False  # the next request was here before the last one ended
         self.discard_until = 0.0
         self.nodelay = False  # TCP_NODELAY is set
+        self.given_up = False  # the client is taken for gone, and that was logged
         self.limited = False  # the stream has the rate of a request that was slowed
         if listening.servers_for(self).ssl:
             self.handshake = Handshake(self)
@@ -124,7 +126,7 @@ class Connection(Client):
             else:
                 self.close(reset=False)
         elif self.state == SENDING and request is not None:
-            request.log("info", b"client timed out (110: Connection timed out) while sending response to client")
+            request.log("info", b"client timed out (110: Connection timed out)")
             request.finalize(408)
         elif self.state == DISCARDING and request is not None:
             self._end_request(request, keep=False)
@@ -339,8 +341,17 @@ class Connection(Client):
         if stream.fd < 0:
             return CONNECTION_CLOSED
         if stream.error:
-            return CONNECTION_FAILED
+            return GIVEN_UP if self.given_up else CONNECTION_FAILED
         return CLIENT_CLOSED_ITS_SIDE if stream.peer_closed else CLIENT_THERE
+
+    def deserted(self, request: Request) -> bool:
+        # ngx_http_test_reading; who sends a body that nobody wants is not looked at
+        stream = self.stream
+        return stream.peer_closed and not stream.writable and (self.decoder is None or not request.discarding)
+
+    def give_up(self) -> None:
+        self.given_up = True
+        self.stream.give_up()
 
     def sent(self) -> Count:
         return self.stream.sent
@@ -372,12 +383,16 @@ class Connection(Client):
             self._sending_failed(request)
         elif not stream.pending:
             self._complete(request)
+        elif self.deserted(request):
+            request.log("info", b"client prematurely closed connection")
+            request.finalize(CLIENT_CLOSED)
         else:
             stream.set_deadline(self.lane.fresh() + request.location.core.send_timeout)
 
     def _sending_failed(self, request: Request) -> None:
-        error = OSError(self.stream.error, "")
-        request.log("info", b"writev() failed while sending response to client", error)
+        if not self.given_up:
+            error = OSError(self.stream.error, "")
+            request.log("info", b"writev() failed while sending response to client", error)
         request.keepalive = False
         self.terminate(request)
 
@@ -387,7 +402,7 @@ class Connection(Client):
         request.keepalive = False
         self.request_ends(request)
         self.request = None
-        self.close(reset=request.log_status in (408, 444))
+        self.close(reset=request.timed_out or request.log_status == 444)
 
     # -- the end of a request ------------------------------------------------------------------------------------
 

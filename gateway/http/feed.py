@@ -16,6 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gateway.core.pieces import Piece, length, part
+from gateway.http.status import CLIENT_CLOSED
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -67,6 +68,12 @@ class Feed:
     def pull(self) -> None:
         """Pass on what there is room for."""
         if self.busy:
+            return
+        request = self.request
+        if self.ended and request.output.deserted(request):
+            self.close()
+            request.log("info", b"client prematurely closed connection")
+            request.finalize(CLIENT_CLOSED)
             return
         self.busy = True
         try:
@@ -194,7 +201,7 @@ class Feed:
             and self.turn is None
             and not self._waits_for_turn()
         ):
-            request.log("info", b"client timed out (110: Connection timed out) while sending response to client")
+            request.log("info", b"client timed out (110: Connection timed out)")
             request.finalize(408)
         else:
             self._watch()

@@ -72,7 +72,7 @@ def leave_body_out(request: Request) -> bool:
         request.header_only = True
     response = request.response
     status = response.status
-    if status in (204, 304) or status < 200:
+    if status == 204 or status == 304:
         request.header_only = True
         if status == 204:
             if response.status_text is None:  # nginx leaves an upstream's its type

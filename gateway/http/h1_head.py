@@ -20,6 +20,8 @@ def decide_framing(request: Request) -> None:
     if request.http_version < 10 or leave_body_out(request):
         return
     response = request.response
+    if response.status < 200:
+        return  # an interim answer that was meant to be the last one: as nginx, what follows it goes on as it is
     if request.method == b"CONNECT" and response.status < 300:
         return  # what follows is a tunnel's, or the connection's to its end (RFC 9112, 6.3)
     if response.content_length < 0 and not request.upgraded:

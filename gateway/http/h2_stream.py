@@ -347,7 +347,7 @@ class Http2Stream(Client):
             if self.out_closed:
                 code = wire.NO_ERROR
             else:
-                code = wire.PROTOCOL_ERROR if request.log_status == 408 else wire.INTERNAL_ERROR
+                code = wire.PROTOCOL_ERROR if request.timed_out else wire.INTERNAL_ERROR
             if not self.out_closed or not self.in_closed:
                 self.rst_sent = True
                 self.http2.reset(self.id, code)
@@ -421,7 +421,7 @@ class Http2Stream(Client):
     def timed_out(self) -> None:
         request = self.request
         if request is not None:
-            request.log("info", b"client timed out (110: Connection timed out) while sending response to client")
+            request.log("info", b"client timed out (110: Connection timed out)")
             request.finalize(408)
 
     def widen(self, increment: Count) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 CLIENT_THERE: Final = 0
 CLIENT_CLOSED_ITS_SIDE: Final = 1  # it sends no more, and most that do so have gone away
 CONNECTION_FAILED: Final = 2  # nothing reaches it any more
-CONNECTION_CLOSED: Final = 3
+GIVEN_UP: Final = 3  # it was taken for gone, and the log says why
+CONNECTION_CLOSED: Final = 4
 
 
 class Output:
@@ -63,12 +64,19 @@ class Output:
         raise NotImplementedError
 
     def client_state(self) -> Status:
-        """Whether the client is still there: one of the four above."""
+        """Whether the client is still there: one of those above."""
         raise NotImplementedError
 
     def gone(self) -> bool:
         """Whether nothing reaches the client any more."""
         return self.client_state() >= CONNECTION_FAILED
+
+    def deserted(self, request: Request) -> bool:
+        """Whether the client has closed its side, and what is left when the handler is through is not sent."""
+        return False
+
+    def give_up(self) -> None:
+        """Take the client for gone, which the caller has logged: what is sent from now on goes nowhere."""
 
     def send_continue(self) -> None:
         """100, for a client that waits for it before it sends its body; HTTP/1 alone."""

@@ -62,6 +62,7 @@ cdef class Request:
     cdef public object body
     cdef public bint discarding
     cdef public bint aborted
+    cdef public bint timed_out
     cdef public object upstream
     cdef public long log_status
     cdef public object on_client_event

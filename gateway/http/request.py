@@ -89,6 +89,7 @@ class Request:
         self.body: RequestBody | None = None
         self.discarding: bool = False  # what is left of the body is read and dropped
         self.aborted: bool = False  # the client went away, or sending failed
+        self.timed_out: bool = False  # the client did nothing for too long: its connection may be reset
         self.upstream: Any = None  # the exchange, for $upstream_* variables
         self.log_status: int = 0  # nginx's status in the log when no response was made (400, 408, 499)
         self.on_client_event: Callable[[], None] | None = None  # of what waits for it
@@ -490,8 +491,12 @@ class Request:
             self.finish()
             return DONE
         if status in (CLOSE, CLIENT_CLOSED, 408, ERROR) or self.aborted:
+            if status == 408:
+                self.main.timed_out = True
             if not self.log_status:
-                self.log_status = status if status > 0 else self.response.status
+                # as in nginx, what was sent is not taken back
+                seen = status <= 0 or (self.head_sent and self.bytes_sent() > 0)
+                self.log_status = self.response.status if seen else status
             self.output.terminate(self)
             return DONE
         if status >= 300 or status in (201, 204):

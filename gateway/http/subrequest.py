@@ -51,6 +51,9 @@ class _Side(Output):
     def client_state(self) -> Status:
         return self.subrequests.main.output.client_state()
 
+    def give_up(self) -> None:
+        self.subrequests.main.output.give_up()
+
     def body_done(self) -> bool:
         return True
 
@@ -72,6 +75,9 @@ class _Background(_Side):
 
     def client_state(self) -> Status:
         return CLIENT_THERE
+
+    def give_up(self) -> None:
+        pass
 
 
 class _Placed(_Side):

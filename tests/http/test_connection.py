@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 import trio
 
-from tests.engine import serving
+from tests.engine import Engine, serving
+from tests.modules.http.test_log import serving as serving_with_logs
 
 SLOW = """
 limit_req_zone $uri zone=one:1m rate=10r/s;
@@ -86,3 +88,35 @@ async def test_a_client_that_ends_within_a_body_that_is_wanted_gets_no_answer(
         head = b"POST %b HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % (target.encode(), field)
         data = await engine.raw(head + body, end=True)
         assert data.startswith(answer) and bool(data) is bool(answer)
+
+
+async def left_half_open(engine: Engine, request: bytes, *, wait: str = "") -> bytes:
+    """What a client gets that closes its side at once, and reads when the log has these words."""
+    client = engine.connect()
+    async with client:
+        await client.send_all(request)
+        await client.send_eof()
+        with trio.fail_after(10):
+            while wait and not any(wait in line for line in engine.log.lines):
+                await trio.sleep(0.001)
+            return b"".join([part async for part in client])
+
+
+@pytest.mark.parametrize("inside", ["", "gzip on; gzip_types *;"])
+async def test_a_client_that_has_closed_its_side_gets_what_its_socket_takes(inside: str, tmp_path: Path) -> None:
+    """nginx's writer: once it has to wait, with a handler that is through, a client that closed its side is gone."""
+    (tmp_path / "big").write_bytes(random.Random(1).randbytes(4_000_000))
+    (tmp_path / "small").write_bytes(b"small")
+    ask = b"%b HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\nConnection: close\r\n%b\r\n"
+    text = f"""log_format l "$uri $status"; access_log {tmp_path}/log l;
+        server {{ listen 127.0.0.1:80; root {tmp_path}; {inside} }}"""
+    async with serving_with_logs(text) as engine:
+        assert b"small" in await left_half_open(engine, ask % (b"GET /small", b""))
+        data = await left_half_open(engine, ask % (b"GET /big", b""), wait="client prematurely closed connection")
+        assert data.startswith(b"HTTP/1.1 200 OK\r\n") and len(data) < 3_000_000
+        # one that owes us a body which nobody wants is not looked at
+        data = await left_half_open(engine, ask % (b"GET /big", b"Content-Length: 3\r\n"))
+        assert len(data) > 4_000_000
+        told = [line for line in engine.log.lines if "prematurely closed" in line and "/big" in line]
+    assert len(told) == 1 and "connection while sending response to client" in told[0]
+    assert (tmp_path / "log").read_text() == "/small 200\n/big 200\n/big 200\n"

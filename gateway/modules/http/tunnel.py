@@ -99,13 +99,12 @@ class TunnelExchange(Exchange):
     def _receive_head(self, stream: Any) -> bool:
         attempt = self.attempt
         attempt.head_read = self.lane.fresh()
-        attempt.status = _CONNECTED.status
         self.head = UpstreamHead(_CONNECTED, self.request)
         return True
 
     def _answer(self) -> Awaitable[Result]:
         self.request.response.status = _CONNECTED.status
-        return upgrade.run(self, half_close=True)
+        return upgrade.run(self)
 
 
 def plan(conf: LocationConf, location: Location) -> Contribution:

@@ -14,7 +14,7 @@ from gateway._fast.http1_response import parse_response_head
 from gateway.core.lane import current_fibre, park
 from gateway.core.pieces import FileSlice
 from gateway.http.module import DONE, OK, Result
-from gateway.http.output import CONNECTION_CLOSED
+from gateway.http.output import CONNECTION_CLOSED, GIVEN_UP
 from gateway.http.subrequest import Subrequest, clone
 from gateway.upstream.cache import clock
 from gateway.upstream.cache import entry as entries
@@ -359,14 +359,19 @@ class CachingExchange(Exchange):
     # -- points of an exchange -------------------------------------------------------------------------------------
 
     def check_client(self) -> None:
-        """An answer for the cache is wanted also when its client is gone."""
+        """An answer for the cache is wanted also when its client is gone, which gets nothing more."""
         if not self.cacheable:
             Exchange.check_client(self)
             return
         request = self.request
-        if request.aborted or request.output.client_state() == CONNECTION_CLOSED:
+        output = request.output
+        state = output.client_state()
+        if request.aborted or state == CONNECTION_CLOSED:
             request.aborted = True
             raise ClientGone
+        if state and state != GIVEN_UP and not self.settings.outlives_client:
+            self.log("info", b"epoll_wait() reported that client prematurely closed connection", self.asking())
+            output.give_up()
 
     def _next(self, condition: Condition) -> int | None:
         status: int | None = Exchange._next(self, condition)
@@ -446,9 +451,16 @@ class CachingExchange(Exchange):
             self._remember(head.status)
 
     def copy_head(self, head: UpstreamHead) -> None:
-        head.copy(self.request, self.conf)
-        if self.entry is not None:
-            self._fit_response(cached=False)
+        request = self.request
+        head.copy(request, self.conf)
+        if self.entry is None:
+            return
+        self._fit_response(cached=False)
+        if request.output.client_state() == GIVEN_UP:
+            # as in nginx, where a head that nobody can be sent is the end of it
+            request.log_status = request.response.status
+            request.aborted = True
+            raise ClientGone
 
     def keeps(self, head: UpstreamHead, buffering: bool) -> bool:
         entry = self.entry

@@ -17,7 +17,7 @@ from gateway._fast.uri import safe_uri
 from gateway.core.lane import current_fibre
 from gateway.http.body import BodyError, ClientEnded, read_body, read_body_nowait, read_body_part
 from gateway.http.module import DONE, OK, RESTART, Result
-from gateway.http.output import CONNECTION_FAILED
+from gateway.http.output import CONNECTION_FAILED, GIVEN_UP
 from gateway.upstream.exchange import pipe, store, upgrade
 from gateway.upstream.exchange.attempt import Stage, error_words
 from gateway.upstream.exchange.codec import Codec, RequestRefused
@@ -294,15 +294,14 @@ class Exchange(PeerTry):
     def _client_gone(self) -> Result:
         request = self.request
         if not request.aborted:
-            self.log(
-                "info",
-                b"epoll_wait() reported that client prematurely closed connection, "
-                b"so upstream connection is closed too",
-            )
-            if not request.head_sent:
-                return CLIENT_CLOSED
-            request.log_status = request.log_status or request.response.status
-            request.aborted = True
+            if request.output.client_state() != GIVEN_UP:
+                self.log(
+                    "info",
+                    b"epoll_wait() reported that client prematurely closed connection, "
+                    b"so upstream connection is closed too",
+                    self.asking(),
+                )
+            request.aborted = request.head_sent
         return CLIENT_CLOSED
 
     # -- between tries -------------------------------------------------------------------------------------------

@@ -111,6 +111,11 @@ class PeerTry(Watcher):
         """A line with nginx's "while …" behind it."""
         self.request.log(level, message + b" while " + (stage or self.attempt.stage).value)
 
+    def asking(self) -> Stage:
+        """The stage as nginx names it where a client is gone: it reads no head before the first byte is there."""
+        attempt = self.attempt
+        return _SENDING if attempt.stage is _READING_HEAD and not attempt.received else attempt.stage
+
     def check_client(self) -> None:
         """Errors: ClientGone, if the client is gone and that matters."""
         request = self.request

@@ -139,6 +139,7 @@ def _client_timed_out(exchange: Exchange) -> Result:
     request.log("info", b"client timed out (110: Connection timed out)" + _SENDING)
     request.keepalive = False
     request.log_status = request.log_status or request.response.status
+    request.main.timed_out = True
     return request.abort()
 
 

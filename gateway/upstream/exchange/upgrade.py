@@ -1,7 +1,6 @@
 """After `101 Switching Protocols` (WebSocket) or CONNECT: bytes both ways.
 
-The client's end is passed on to the upstream, which may still answer; nginx ends both. The upstream's end ends both, as
-in nginx, but of CONNECT that direction alone.
+The end of either side ends both, once what it had sent is with the other.
 """
 
 from __future__ import annotations
@@ -54,11 +53,8 @@ class _Way:
         return self.ended and not self.target.pending
 
 
-async def run(exchange: Exchange, *, half_close: bool = False) -> Result:
-    """Send the head, then be a tunnel. Both connections end with it.
-
-    `half_close`: the upstream's end leaves the other direction open.
-    """
+async def run(exchange: Exchange) -> Result:
+    """Send the head, then be a tunnel. Both connections end with it."""
     request = exchange.request
     conf = exchange.conf
     attempt = exchange.attempt
@@ -73,7 +69,6 @@ async def run(exchange: Exchange, *, half_close: bool = False) -> Result:
     attempt.stage = Stage.TUNNEL
     if rest:
         client.write(rest)
-        attempt.body_received += len(rest)
     client.flush()
     early = request.connection.take_input()  # sent without waiting for our answer
     if early:
@@ -88,17 +83,12 @@ async def run(exchange: Exchange, *, half_close: bool = False) -> Result:
     while True:
         moved = down.move()
         attempt.received += moved
-        attempt.body_received += moved
         if up.move() or moved:
             read_deadline = lane.now + conf.read_timeout
         if upstream.error or client.error or up.broken or request.aborted or client.closed:
             break
-        if down.drained and (up.drained or down.broken or not half_close):
+        if down.drained or up.drained or (down.ended and up.ended):
             break
-        if down.drained:
-            client.shutdown_write()
-        if up.drained:
-            upstream.shutdown_write()
         now = lane.now
         if not upstream.pending:
             upstream_deadline = 0.0

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from gateway.upstream.cache.file_head import SIZE
-from tests.engine import serving
+from tests.engine import Engine, serving
 from tests.fakes import OK, answer, farm
 from tests.http_peers import Heard, Hearing, answering, closing, proxied, receive_until, talking
 from tests.upstream.cache.caching import BODY, Time, cache_of, cached, files, in_turn, page, state
@@ -262,24 +262,89 @@ async def test_a_lock_is_not_waited_for_for_ever(tmp_path: Path) -> None:
         go.set()
 
 
-async def test_the_client_may_go(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["half", "whole"])
+@pytest.mark.parametrize(
+    "inside", ["", "proxy_ignore_client_abort on;", "proxy_cache_bypass 1;", "proxy_cache_lock on;"]
+)
+async def test_a_client_that_ends_before_the_head_gets_nothing(end: str, inside: str, tmp_path: Path) -> None:
+    """Nor does the cache, as in nginx: a head that nobody can be sent ends the exchange."""
     go = trio.Event()
+    asked: list[bytes] = []
 
     async def talk(stream: trio.SocketStream, hearing: Hearing, request: Heard) -> None:
+        asked.append(request.line)
         await go.wait()
         await stream.send_all(page())
 
+    ignored = "ignore" in inside
+    async with cached(talking(talk), tmp_path, inside=inside) as engine:
+        client = engine.connect()
+        await client.send_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        with trio.fail_after(5):
+            while not asked:
+                await trio.sleep(0.001)
+            await client.send_eof()
+            if end == "whole":
+                await client.aclose()
+            while not ignored and not logged(engine, "prematurely closed connection"):
+                await trio.sleep(0.001)
+            go.set()
+            if end == "half":
+                data = b"".join([part async for part in client])
+                assert (BODY in data) is ignored and (ignored or not data)
+                await client.aclose()
+            while engine.worker.connections or (ignored and not files(tmp_path)):
+                await trio.sleep(0.001)
+        assert bool(files(tmp_path)) is ignored
+        said = logged(engine, "prematurely closed connection")
+        assert ignored or (len(said) == 1 and "connection while sending request to upstream" in said[0])
+
+
+def logged(engine: Engine, words: str) -> list[str]:
+    return [line for line in engine.log.lines if words in line]
+
+
+@pytest.mark.parametrize("end", ["half", "whole"])
+async def test_a_client_that_ends_behind_the_head_leaves_its_file(end: str, tmp_path: Path) -> None:
+    begun, go = trio.Event(), trio.Event()
+    body = b"x" * 100_000
+
+    async def talk(stream: trio.SocketStream, hearing: Hearing, request: Heard) -> None:
+        answer = page(body=body)
+        await stream.send_all(answer[:50_000])
+        begun.set()
+        await go.wait()
+        await stream.send_all(answer[50_000:])
+
     async with cached(talking(talk), tmp_path) as engine:
         client = engine.connect()
-        await client.send_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await client.send_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         with trio.fail_after(5):
-            while not len(cache_of(engine).index.table):
-                await trio.sleep(0.01)
-        await client.aclose()
-        go.set()
-        with trio.fail_after(5):
+            await begun.wait()
+            data = await client.receive_some(20)
+            await client.send_eof()
+            if end == "whole":
+                await client.aclose()
+            while not logged(engine, "prematurely closed connection"):
+                await trio.sleep(0.001)
+            go.set()
+            if end == "half":
+                data += b"".join([part async for part in client])
+                assert data.startswith(b"HTTP/1.1 200") and len(data) < 60_000
+                await client.aclose()
             while not files(tmp_path):
-                await trio.sleep(0.01)
+                await trio.sleep(0.001)
+        [line] = logged(engine, "prematurely closed connection")
+        assert "connection while reading upstream" in line
+        assert (await engine.get("/")).body == body
+
+
+async def test_what_is_kept_goes_to_a_client_that_has_half_closed(tmp_path: Path) -> None:
+    """Nobody works for it, and nobody looks: what fits into the socket arrives."""
+    async with cached(answering(page()), tmp_path) as engine:
+        assert state(await engine.get("/")) == "MISS"
+        data = await engine.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", end=True)
+    assert data.endswith(BODY) and b"X-Cache: HIT" in data
 
 
 async def test_caches_by_variable(tmp_path: Path) -> None:

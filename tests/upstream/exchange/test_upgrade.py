@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -109,22 +111,29 @@ async def test_a_client_that_sends_keeps_the_tunnel(tmp_path: Path, autojump_clo
         await client.aclose()
 
 
-async def test_the_clients_end_leaves_the_answer_its_way(tmp_path: Path) -> None:
+async def test_the_clients_end_ends_both_when_all_of_it_is_with_the_upstream(tmp_path: Path) -> None:
+    heard: list[int] = []
+
     async def peer(stream: trio.SocketStream) -> None:
         await read_packet(stream)
         await stream.send_all(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
         count = 0
         async for data in stream:
             count += len(data)
-        await stream.send_all(b"heard %d" % count)
+        heard.append(count)
+        with contextlib.suppress(trio.BrokenResourceError):
+            await stream.send_all(b"too late")
 
     async with one(peer, tmp_path) as engine:
         client, rest = await upgraded(engine)
         await client.send_all(b"x" * 200_000)
         await client.send_eof()
-        assert await receive(client, 12, rest) == b"heard 200000"
-        assert await client.receive_some() == b""
+        with trio.fail_after(5):
+            assert rest + await client.receive_some() == b""
+            while not heard:
+                await trio.lowlevel.checkpoint()
         await client.aclose()
+    assert heard == [200_000]
 
 
 async def test_a_client_that_is_reset_ends_the_tunnel(tmp_path: Path) -> None:
@@ -144,7 +153,20 @@ async def test_a_client_that_is_reset_ends_the_tunnel(tmp_path: Path) -> None:
             await ended.wait()
 
 
-async def test_101_without_being_asked(tmp_path: Path) -> None:
-    async with one(echo(b"x"), tmp_path) as engine:
+@pytest.mark.parametrize("status", [b"101 Switching Protocols", b"102 Processing", b"199 Own", b"000 None", b"099 Low"])
+async def test_a_status_below_200_that_was_not_asked_for(status: bytes, tmp_path: Path) -> None:
+    """It is an answer like others, whose body has no framing; only with `Upgrade` it begins a tunnel."""
+
+    async def peer(stream: trio.SocketStream) -> None:
+        await read_packet(stream)
+        await stream.send_all(b"Status: %b\r\nUpgrade: x\r\n\r\nfirst " % status)
+        await trio.sleep(0.01)
+        await stream.send_all(b"and last")
+
+    async with one(peer, tmp_path) as engine:
         data = await engine.raw(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        assert data.startswith(b"HTTP/1.1 101")
+        head, _, body = data.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 " + status + b"\r\n") and b"\r\nUpgrade: x" in head
+        connection = b"upgrade" if status[:3] == b"101" else b"close"
+        assert b"\r\nConnection: " + connection in head and b"Transfer-Encoding" not in head
+        assert body == b"first and last"
