@@ -6,9 +6,6 @@ from typing import Final
 
 # The reason phrases of nginx's status lines; a code without one is sent as the bare number.
 REASONS: Final[dict[int, bytes]] = {
-    100: b"Continue",
-    101: b"Switching Protocols",
-    103: b"Early Hints",
     200: b"OK",
     201: b"Created",
     202: b"Accepted",
@@ -75,9 +72,10 @@ _PAGES: Final[dict[int, tuple[bytes, bytes, bytes]]] = {
         b"400 Bad Request",
         b"The plain HTTP request was sent to HTTPS port",
     ),
+    498: (b"404 Not Found", b"404 Not Found", b""),
 }
 
-_WITH_PAGE: Final = frozenset(REASONS) - {100, 101, 103, 200, 201, 202, 204, 206, 304} | frozenset(_PAGES)
+_WITH_PAGE: Final = frozenset(REASONS) - {200, 201, 202, 204, 206, 304} | frozenset(_PAGES)
 
 
 def status_line(status: int) -> bytes:

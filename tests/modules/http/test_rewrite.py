@@ -272,3 +272,23 @@ async def test_the_status_in_the_text_of_a_return(inside: str, status: int, body
 async def test_the_status_in_a_redirect() -> None:
     async with serving("server { listen 127.0.0.1:80; return 301 /x$status; }") as engine:
         assert (await engine.get("/")).header("location") == b"http://localhost/x301"
+
+
+@pytest.mark.parametrize("status", [0, 1, 99, 100, 101, 102, 103, 199, 299, 600, 999])
+async def test_a_return_with_a_status_that_has_no_name(status: int) -> None:
+    """It is sent as it is, with its text, even where HTTP has no body; in three digits, as $status is."""
+    text = f"""server {{ listen 127.0.0.1:80; return {status} "it is $status"; }}
+        server {{ listen 127.0.0.1:81; location / {{ return {status} "it is $status"; }} }}"""
+    async with serving(text) as engine:
+        for listening in (0, 1):
+            data = await engine.raw(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", listening)
+            head, _, body = data.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 %03d \r\n" % status) and body == b"it is %03d" % status
+            assert b"\r\nContent-Length: 9" in head and b"Transfer-Encoding" not in head
+            assert b"\r\nConnection: %b\r\n" % (b"upgrade" if status == 101 else b"close") in head + b"\r\n"
+
+
+async def test_498_has_the_page_of_404() -> None:
+    async with serving("server { listen 127.0.0.1:80; return 498; }") as engine:
+        reply = await engine.get("/")
+    assert (reply.status, reply.reason) == (498, b"") and b"<title>404 Not Found</title>" in reply.body
