@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from gateway.config.directive import EVERYWHERE, LIF, LOCATION, Directive, take
@@ -63,7 +64,7 @@ module = HttpModule(
     name="scgi",
     location=LocationConf,
     directives=(
-        Directive("scgi_pass", LOCATION | LIF, take(1), set_pass_target),
+        Directive("scgi_pass", LOCATION | LIF, take(1), partial(set_pass_target, redirects="fixed")),
         Directive("scgi_param", EVERYWHERE, take(2, 3), add_param),
         *family("scgi"),
     ),

@@ -69,7 +69,7 @@ def set_pass(conf: LocationConf, command: Command) -> None:
     """`tunnel_pass [address]`; the server takes CONNECT from now on."""
     if not command.args:
         command.args.append(_TARGET)
-    set_pass_target(conf, command)
+    set_pass_target(conf, command, redirects="never")
     server = command.scope.enclosing(SERVER)
     assert server is not None
     server.conf(http_core.module, "server").allow_connect = True

@@ -42,7 +42,7 @@ class LocationConf(ParamsConf):
 
 
 def set_pass(conf: LocationConf, command: Command) -> None:
-    set_pass_target(conf, command, SCHEMES, SECURE)
+    set_pass_target(conf, command, SCHEMES, SECURE, redirects="fixed")
 
 
 def settle(scope: Scope, loader: Loader) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, Literal
 
 from gateway.config.directive import Command
 from gateway.core.lane import current_fibre, park
@@ -38,15 +38,26 @@ def parse_pass(text: bytes, schemes: tuple[bytes, ...], command: Command) -> Tar
         command.fail(f'{error} in upstream "{rest.decode("utf-8", "surrogateescape")}"')
 
 
-def set_pass_target(conf: Any, command: Command, schemes: tuple[bytes, ...] = (), secure: bytes = b"") -> None:
-    """`*_pass` of a protocol whose target is an address alone: sets `conf.passing`. `secure`: the scheme with TLS."""
+def set_pass_target(
+    conf: Any,
+    command: Command,
+    schemes: tuple[bytes, ...] = (),
+    secure: bytes = b"",
+    redirects: Literal["always", "fixed", "never"] = "always",
+) -> None:
+    """`*_pass` of a protocol whose target is an address alone: sets `conf.passing`. `secure`: the scheme with TLS.
+
+    `redirects`: whether a location /x/ redirects /x to it; `fixed`: where the target is without variables.
+    """
     command.once(conf.passing)
     answers(conf, command)
     location = location_of(command)
-    if location.name.endswith(b"/"):
-        location.auto_redirect = True
     upstreams = cycle_of(command).upstreams
     compiled = template(command, command.args[0])
+    if location.name.endswith(b"/") and (
+        redirects == "always" or (redirects == "fixed" and compiled.constant is not None)
+    ):
+        location.auto_redirect = True
     if secure:
         schemes = (*schemes, secure)
     if compiled.constant is None:

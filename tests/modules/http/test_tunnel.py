@@ -93,7 +93,7 @@ async def test_the_end_of_one_side_ends_both(who: str, tmp_path: Path) -> None:
             with trio.fail_after(5):
                 await ended.wait()
             await client.aclose()
-    assert heard == (b"all of it" if who == "client" else b"")
+    assert bytes(heard) == (b"all of it" if who == "client" else b"")
 
 
 async def test_only_in_an_if(tmp_path: Path) -> None:

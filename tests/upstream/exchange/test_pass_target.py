@@ -91,3 +91,36 @@ async def test_the_body_comes_before_the_name_is_looked_up(inside: str, tmp_path
         data = await engine.raw(head % b"/")
         assert data.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 502 Bad Gateway\r\n")
         assert (await engine.raw(head % b"/no")).startswith(b"HTTP/1.1 500 ")  # what is no address is refused at once
+
+
+@pytest.mark.parametrize(
+    ("directive", "redirected"),
+    [
+        ("uwsgi_pass 127.0.0.1:1", True),
+        ("uwsgi_pass $arg_u", False),
+        ("scgi_pass 127.0.0.1:1", True),
+        ("scgi_pass $arg_u", False),
+        ("fastcgi_pass $arg_u", True),
+        ("grpc_pass $arg_u", True),
+        ("proxy_pass http://$arg_u", True),
+        ("memcached_pass 127.0.0.1:1", True),
+        ("tunnel_pass", False),
+        ("tunnel_pass 127.0.0.1:1", False),
+    ],
+)
+async def test_a_location_that_ends_in_a_slash(directive: str, redirected: bool, tmp_path: Path) -> None:
+    """nginx redirects to it, but not where uwsgi's or scgi's address has variables, or for a tunnel."""
+    text = f"""server {{ listen 127.0.0.1:80; root {tmp_path};
+        location /x/ {{ set $memcached_key a; {directive}; }} }}"""
+    async with serving(text) as engine:
+        assert (await engine.get("/x?u=127.0.0.1:1")).status == (301 if redirected else 404)
+
+
+async def test_the_last_content_directive_holds(tmp_path: Path) -> None:
+    text = """server { listen 127.0.0.1:80;
+        location /a { proxy_pass http://127.0.0.1:1; stub_status; }
+        location /b { uwsgi_pass 127.0.0.1:1; empty_gif; } location /c { mp4; stub_status; empty_gif; } }"""
+    async with serving(text) as engine:
+        assert (await engine.get("/a")).body.startswith(b"Active connections: ")
+        assert (await engine.get("/b")).header("content-type") == b"image/gif"
+        assert (await engine.get("/c")).header("content-type") == b"image/gif"
