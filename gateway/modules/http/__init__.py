@@ -1,4 +1,8 @@
-"""The modules of the http block, in order: handlers run so within a phase, head and body filters too."""
+"""The modules of the http block, in order.
+
+Handlers of one phase run in this order, and so do head filters; preconfigure, settle and prepare are called in it.
+nginx has the same order, which it writes down backwards (auto/modules).
+"""
 
 from __future__ import annotations
 
@@ -93,6 +97,7 @@ from gateway.modules.http import (
 )
 
 HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
+    # The ground of the others: prepare gives each location its root and its error log, which later ones use.
     core.module,
     listen.module,
     v2.module,
@@ -103,6 +108,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     location.module,
     types.module,
     file_access.module,
+    # Variables alone: any order.
     geo.module,
     geoip.module,
     map.module,
@@ -111,21 +117,31 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     referer.module,
     browser.module,
     secure_link.module,
+    # Each is alone in its first phase. realip stands before all that looks at the client's address, here and in
+    # PREACCESS, where it looks again for a location that says otherwise.
     rewrite.module,
     realip.module,
+    # PREACCESS: a request that limit_req rejects or delays is not counted by limit_conn meanwhile.
     limit_req.module,
     limit_conn.module,
     zone_sync.module,
+    # ACCESS: the address, then the password, then the subrequest: who may not ask at all is asked for nothing. With
+    # `satisfy any` the first that lets it in decides.
     access.module,
     auth_basic.module,
     auth_request.module,
+    # They make the content of their location, as the *_pass below: any order, the one that stands last in it wins.
     stub_status.module,
     status_zone.module,
     api.module,
     metrics.module,
     dashboard.module,
+    # PRECONTENT: only what try_files leaves in this location is mirrored.
     try_files.module,
     mirror.module,
+    # CONTENT of locations without a content handler, each tried until one does not decline. For "/": a random file or
+    # the index before the list of the folder. dav has the methods that static answers with 405; a file that was
+    # compressed before takes the place of the plain one, the best coding first.
     random_index.module,
     index.module,
     autoindex.module,
@@ -134,6 +150,8 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     zstd_static.module,
     gzip_static.module,
     static.module,
+    # Directives of upstream{}, each with its own; upstream.prepare makes the groups that prepare of queue, state and
+    # resolve find. state is read before resolve asks for the names that stand in it.
     upstream.module,
     upstream_hash.module,
     upstream_ip_hash.module,
@@ -154,13 +172,19 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     grpc.module,
     tunnel.module,
     memcached.module,
+    # Content of their location, too.
     empty_gif.module,
     flv.module,
     mp4.module,
+    # It looks for the *_pass of its location.
     health_check.module,
     log.module,
     request_history.module,
     # head and body filters, in nginx's order
+    # Head filters; each may add a body filter behind those before it. What changes the status or says "not modified"
+    # comes before what adds fields; what unpacks before what reads the text; sub, charset and ssi before postpone,
+    # which puts the parts of subrequests in order; what compresses works on the whole; range last, since it cuts what
+    # was said to be the length (its body filter goes first: offsets are those of the unchanged body).
     slice.module,
     not_modified.module,
     headers_more.module,

@@ -34,19 +34,24 @@ from gateway.modules.stream import (
 from gateway.stream.module import StreamModule
 
 STREAM_MODULES: Final[tuple[StreamModule, ...]] = (
+    # The ground of the others: prepare gives each server its error log.
     core.module,
     listen.module,
+    # Variables alone: any order.
     geo.module,
     geoip.module,
     map.module,
     split_clients.module,
     status_zone.module,
+    # One phase after the other: POST_ACCEPT, PREACCESS (a key of limit_conn may have what set assigns), ACCESS, SSL,
+    # PREREAD.
     realip.module,
     set.module,
     limit_conn.module,
     access.module,
     ssl.module,
     ssl_preread.module,
+    # Directives of upstream{}; upstream.prepare makes the groups that resolve finds.
     upstream.module,
     upstream_hash.module,
     upstream_least_conn.module,
@@ -54,9 +59,11 @@ STREAM_MODULES: Final[tuple[StreamModule, ...]] = (
     upstream_random.module,
     upstream_zone.module,
     upstream_resolve.module,
+    # The content of a server.
     proxy.module,
     return_.module,
     pass_.module,
+    # It looks for the proxy_pass of its server.
     health_check.module,
     log.module,
 )
