@@ -24,9 +24,12 @@ sources = pyproject.toml $(shell sed -n 's/.*sources = \["\([^"]*\)"\].*/\1/p' p
 setup-build setup-demo setup-test setup-wheel: setup-%:
 	@$(if $(own),.ci/venv $*)
 
+# Nobody waits minutes for a first page: as long as nothing is compiled, what is plain Python runs as that.
+plain := $(if $(own),$(if $(wildcard .venv/.compiled),,yes))
 demo: setup-demo
-	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))
-	@$(PY) -m gateway run conf/demo/app.py -c conf/demo/nginx.conf --while-parent
+	@$(MAKE) --no-print-directory -s $(if $(plain),.venv/.pyx,ext) $(if $(own),,PY=$(PY))
+	@$(if $(plain),echo "plain Python runs as such and is slower until 'make ext' has compiled it (some minutes)")
+	@$(if $(plain),GATEWAY_PURE=1) $(PY) -m gateway run conf/demo/app.py -c conf/demo/nginx.conf --while-parent
 
 test: setup-test
 	@.ci/system nginx php-fpm memcached redis-server pebble
@@ -52,6 +55,11 @@ deb: setup-wheel
 ifdef own
 ext: setup-build
 	@$(MAKE) --no-print-directory -s .venv/.compiled
+
+.venv/.pyx: $(filter-out %.py,$(sources))
+	@echo "compiling (half a minute the first time)"
+	$(build) pyx
+	@touch $@
 
 .venv/.compiled: $(sources)
 	@echo "compiling (a few minutes the first time)"
