@@ -10,6 +10,7 @@ import trio
 
 from gateway import modules
 from gateway.config.directive import Context
+from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
 from gateway.config.parser import parse
 from gateway.core.lane import Lane
@@ -25,7 +26,7 @@ PEER = socket.AF_INET.to_bytes(2, "little") + (40000).to_bytes(2, "big") + bytes
 UNIX_PEER = socket.AF_UNIX.to_bytes(2, "little")
 
 
-def load_stream(text: str, log: Log | None = None) -> StreamCycle:
+def load_stream(text: str, log: Log | None = None, *, warnings: list[ConfigError] | None = None) -> StreamCycle:
     """Load the text of a stream block's inside. Errors: ConfigError."""
     source = parse("stream {\n" + text + "\n}\n", "nginx.conf", conf_prefix="/")
     loader = Loader(modules.MODULES, prefix="/", conf_prefix="/")
@@ -35,6 +36,8 @@ def load_stream(text: str, log: Log | None = None) -> StreamCycle:
     if source.error is not None:
         raise source.error
     zones.map()
+    if warnings is not None:
+        warnings += loader.warnings
     cycle = loader.parts.get(BLOCKS)["stream"]
     assert isinstance(cycle, StreamCycle)
     assert settings.lies([*cycle.scope.confs.values(), *(c for s in cycle.servers for c in s.confs.values())]) == []

@@ -47,3 +47,11 @@ async def test_bind(tmp_path: Path) -> None:
 def test_refused(line: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_stream(f"server {{ listen 1; {line} }}")
+
+
+@pytest.mark.parametrize("name", ["proxy_downstream_buffer", "proxy_upstream_buffer"])
+def test_directives_of_old_are_a_warning(name: str) -> None:
+    warned: list[ConfigError] = []
+    load_stream(f"{name} 4k;", warnings=warned)
+    words = f'the "{name}" directive is deprecated, use the "proxy_buffer_size" directive instead'
+    assert [str(warning) for warning in warned] == [f"{words} in nginx.conf:2"]
