@@ -1,12 +1,20 @@
 from collections.abc import Awaitable, Callable
+from typing import Protocol, type_check_only
 
 from gateway._fast.file_slice import FileSlice
 from gateway._fast.poller import Poller, Source
 
+@type_check_only
+class Owner(Protocol):
+    """Whose stream it is."""
+
+    def crashed(self, error: Exception) -> None:
+        """A handler of the stream's events raised; the stream closes."""
+
 class Stream(Source):
     handler: Callable[[], object] | None
     on_deadline: Callable[[], object] | None
-    on_crash: Callable[[Exception], object] | None
+    on_crash: Owner | None
     deadline: float
     def set_deadline(self, value: float) -> None: ...
     chunk: int

@@ -113,7 +113,7 @@ cdef class Stream(Source):
         cdef object on_crash = self.on_crash
         try:
             if on_crash is not None and isinstance(error, Exception):
-                on_crash(error)
+                on_crash.crashed(error)
             else:
                 self.poller.crash(error, self)
         except BaseException as second:

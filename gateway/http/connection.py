@@ -52,8 +52,8 @@ def begin(connection: Connection) -> None:
         connection.begin()
     except Exception as error:
         # of who has the stream by now: HTTP/2 may
-        crashed = connection.stream.on_crash or connection.crashed
-        crashed(error)
+        owner = connection.stream.on_crash or connection
+        owner.crashed(error)
 
 
 class Connection(Client):
@@ -77,7 +77,7 @@ class Connection(Client):
             self.state = HANDSHAKING
         stream.handler = self.on_event
         stream.on_deadline = self.on_deadline
-        stream.on_crash = self.crashed
+        stream.on_crash = self  # and no method bound to it, which is 64 bytes for each connection
         stream.set_deadline(self.started + self.server.header_timeout)
         worker.connections.add(self)
 

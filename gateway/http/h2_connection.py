@@ -105,7 +105,7 @@ class Http2Connection(Client):
         tcp = self.stream
         tcp.handler = self.on_event
         tcp.on_deadline = self.on_deadline
-        tcp.on_crash = self.crashed
+        tcp.on_crash = self
         self.worker.connections.add(self)
         if self.core.tcp_nodelay:
             tcp.nodelay()
