@@ -75,6 +75,7 @@ class Relay:
         self.client_ended = False  # before there was a connection to the upstream
         self.header_sent = False  # PROXY protocol's
         self.began = 0.0
+        self.upload = 0  # bytes a second from the client, 0 for no limit
         session.upstream = self
 
     def log_context(self) -> bytes:
@@ -98,6 +99,7 @@ class Relay:
         if conf.local is not None:
             address = conf.local(session)
             self.local = address.sockaddr if address is not None else None
+        self.upload = 0 if conf.upload_rate is None else conf.upload_rate(session)
         fibre = current_fibre()
         assert fibre is not None
         session.stream.handler = fibre.wake
@@ -200,6 +202,8 @@ class Relay:
     def _read_ahead(self) -> None:
         """What the client sends before there is anybody to send it to: as much as a buffer holds."""
         session, room = self.session, self.conf.buffer_size
+        if self.upload:
+            room = min(room, self.upload)
         client = session.stream
         while not self.client_ended and client.readable and len(session.buffer) < room:
             try:
@@ -261,16 +265,16 @@ class Relay:
         assert stream is not None and self.attempt is not None
         client = session.stream
         self._begin()
-        rates = [0 if rate is None else rate(session) for rate in (conf.upload_rate, conf.download_rate)]
-        up = Way(client, stream, conf.buffer_size, rates[0], self.began)
-        down = Way(stream, client, conf.buffer_size, rates[1], self.began)
+        download = 0 if conf.download_rate is None else conf.download_rate(session)
+        up = Way(client, stream, conf.buffer_size, self.upload, self.began)
+        down = Way(stream, client, conf.buffer_size, download, self.began)
         up.ended = self.client_ended
-        before = session.received
+        up.moved = session.received  # what was read before there was an upstream counts
         while True:
             now = lane.now
             for way in (up, down):
                 error = way.move(now)
-                session.received, self.received = before + up.moved, down.moved
+                session.received, self.received = up.moved, down.moved
                 if down.moved and self.attempt.head_read < 0:
                     self._first_byte(now)
                 if error is not None:

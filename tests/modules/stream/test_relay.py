@@ -192,3 +192,17 @@ async def test_rates(tmp_path: Path) -> None:
             began = engine.worker.lane.now
             assert await engine.talk() == b"x" * 3000
             assert engine.worker.lane.now - began >= 0.2  # its bytes stand for 0.29 s
+
+
+async def test_what_came_early_counts_for_the_rate(tmp_path: Path) -> None:
+    """Bytes behind a PROXY protocol header are there before there is an upstream: they are the first of the rate."""
+    async with farm(tmp_path) as peers:
+        server = f"listen 1 proxy_protocol; proxy_pass {await peers.tcp(echo())}; proxy_upload_rate 50;"
+        async with serving(f"server {{ {server} }}") as engine, engine.connect() as client:
+            await client.send_all(b"PROXY UNKNOWN\r\n" + b"x" * 500)
+            assert await exactly(client, 500) == b"X" * 500
+            await client.send_all(b"more")
+            with trio.move_on_after(0.3) as waited:
+                await client.receive_some()
+            assert waited.cancelled_caught
+            engine.worker.abort()
