@@ -234,3 +234,12 @@ def test_directives_that_pages_name_are_known() -> None:
         for name in re.findall(r"`((?:uwsgi|proxy|ssl|acme|worker|client|fastcgi|access|error)_[a-z_]+)`", text):
             known_elsewhere = name in ("uwsgi_params",) or name.startswith("ssl_trusted")
             assert name in known or known_elsewhere, f"{page.name}: {name}"
+
+
+def test_the_page_on_tests_runs(tmp_path: Path) -> None:
+    (body,) = [body for page, title, body in blocks("python") if title == "test_site.py"]
+    (tmp_path / "test_site.py").write_text(body)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_site.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from gateway.cli.help import FIRST_WORD, HELP, first_word_is_wanted, unknown
 from gateway.dev.verbs import VERBS
@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the `gateway` command; returns the exit code."""
     gc.disable()  # nothing made during start-up is garbage; workers turn it on again
     argv = list(sys.argv if arguments is None else ["gateway", *arguments])
+    wrong = _take_color(argv)
+    if wrong:
+        return _misuse(wrong)
     word = argv[1] if len(argv) > 1 else ""
     if word in VERBS:
         return _run(word, argv[2:])
@@ -48,10 +51,34 @@ def nginx(arguments: Sequence[str] | None = None) -> int:
     return serve(argv, _load, as_nginx=True)
 
 
+def _take_color(argv: list[str]) -> str:
+    """`--color auto|always|never`, in front of everything: what NO_COLOR and FORCE_COLOR say. What is wrong."""
+    if len(argv) < 2 or not argv[1].startswith("--color"):
+        return ""
+    name, equals, word = argv.pop(1).partition("=")
+    if not equals and len(argv) > 1:
+        word = argv.pop(1)
+    if name != "--color" or word not in ("auto", "always", "never"):
+        return f'"{name} {word}": it should be --color auto, always or never'
+    for variable in ("NO_COLOR", "FORCE_COLOR"):
+        os.environ.pop(variable, None)
+    if word != "auto":
+        os.environ["FORCE_COLOR" if word == "always" else "NO_COLOR"] = "1"
+    return ""
+
+
+def _one_line(parser: Any, message: str) -> NoReturn:
+    """In argparse's place: no help is dumped on a mistake."""
+    print(f"{parser.prog}: {message} (try {parser.prog} --help)", file=sys.stderr)
+    sys.exit(_WRONG_USE)
+
+
 def _run(verb: str, arguments: Sequence[str]) -> int:
+    import argparse
     import importlib
 
     gc.enable()
+    argparse.ArgumentParser.error = _one_line  # type: ignore[method-assign]
     entry = VERBS[verb]
     return int(getattr(importlib.import_module(entry.module), entry.function)(arguments))
 
@@ -147,4 +174,25 @@ def serve(argv: list[str], load: Load, *, as_nginx: bool = False) -> int:
 
     from gateway.process.start import main as start
 
-    return start(options, load)
+    return start(options, load, _show_block if sys.stderr.isatty() and not options.quiet else None)
+
+
+def _show_block(configuration: Any, options: Options, seconds: float) -> None:
+    """Somebody sits at the terminal: where it listens, and which upstreams answer."""
+    from pathlib import Path
+
+    import gateway
+    from gateway.dev import start_block, terminal
+
+    print(
+        start_block.start_block(
+            configuration.source,
+            title=f"gateway {gateway.__version__}",
+            ready_ms=seconds * 1e3,
+            file=os.path.normpath(options.conf_file),
+            folder=Path(options.prefix),
+            stop=f"Ctrl-C stops it; gateway -c {os.path.normpath(options.conf_file)} -s reload takes changes",
+            style=start_block.Style(terminal.wants_color(sys.stderr)),
+        ),
+        file=sys.stderr,
+    )

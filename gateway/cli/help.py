@@ -23,7 +23,8 @@ Examples:
   gateway -c nginx.conf -g 'daemon off;'
   gateway explain http://localhost:8080/static/app.css
 
-Environment: NO_COLOR, FORCE_COLOR; NOTIFY_SOCKET, LISTEN_FDS (systemd). Files: ./nginx.conf, /etc/nginx/nginx.conf.
+--color auto|always|never, in front of all, says what NO_COLOR and FORCE_COLOR do.
+Environment: NOTIFY_SOCKET, LISTEN_FDS (systemd). Files: ./nginx.conf, /etc/nginx/nginx.conf.
 """
 _START: Final = ("start", "serve as nginx would, whatever stands in this folder")
 

@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Final
 
 from gateway._fast import process as system
@@ -42,6 +43,7 @@ class Master:
         self.terminate = False
         self.no_accepting = False
         self._delay = 0.0
+        self.on_ready: Callable[[], None] | None = None  # once, when the first workers accept
         self._asker = 0  # who wants to know what an end still waits for
 
     @property
@@ -57,6 +59,8 @@ class Master:
         self.start_workers(just_started=False)
         self.children.wait_ready(_NEW_WORKERS_S)
         service_manager.ready(self._live())
+        if self.on_ready is not None:
+            self._show()
         while True:
             if (self.terminate or self.quit) and not self.children.live:
                 return self._exit()
@@ -129,6 +133,21 @@ class Master:
         what = f"{_count(connections, 'connection')} in {_count(workers, 'worker')}"
         if not report.tell(self._asker, report.LEFT, f"waiting for {what} to end{self._limit()}"):
             self._asker = 0
+
+    def _show(self) -> None:
+        """In a process of its own, and nobody's child: it asks upstreams, and a master does nothing but watch."""
+        middle = os.fork()
+        if middle:
+            os.waitpid(middle, 0)
+        elif os.fork():
+            os._exit(0)
+        else:
+            try:
+                signal.pthread_sigmask(signal.SIG_SETMASK, ())
+                assert self.on_ready is not None
+                self.on_ready()
+            finally:
+                os._exit(0)
 
     def _live(self) -> str:
         return f"generation {self.cycle.generation} is live"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import sys
+import time
+from collections.abc import Callable
 
 import gateway
 from gateway.core.logs import INFO, NOTICE, FileSink, Log, console, say
@@ -34,8 +36,13 @@ def initial_log(options: Options) -> tuple[Log, OpenFiles]:
     return Log(FileSink(file, INFO if options.test else NOTICE)), files
 
 
-def main(options: Options, load: Load) -> int:
+# Told, at a terminal, when the first workers accept: the configuration, the options, seconds since the start.
+Shown = Callable[[Configuration, Options, float], None]
+
+
+def main(options: Options, load: Load, shown: Shown | None = None) -> int:
     """Do what the options ask for; the exit code."""
+    begin = time.monotonic()
     log, files = initial_log(options)
     if options.test:
         return cycles.test(options, load, log)
@@ -67,9 +74,10 @@ def main(options: Options, load: Load) -> int:
         launch.done()
     if not core.master_process:
         return _single(cycle, load)
-    return Master(
-        cycle, load, parent=parent, daemonized=upgrading or launch is not None, inherited=upgrading
-    ).run()
+    master = Master(cycle, load, parent=parent, daemonized=upgrading or launch is not None, inherited=upgrading)
+    if shown is not None and launch is None and not upgrading:
+        master.on_ready = lambda: shown(configuration, options, time.monotonic() - begin)
+    return master.run()
 
 
 def _say_hello(log: Log) -> None:

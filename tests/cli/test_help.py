@@ -75,3 +75,21 @@ def test_a_service_manager_asks_for_nginx(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.delenv("NOTIFY_SOCKET")
     (tmp_path / "nginx.conf").write_text("")
     assert not first_word_is_wanted([])
+
+
+@pytest.mark.parametrize("words", [["--color", "never"], ["--color=never"]])
+def test_color(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert main([*words, "help"]) == 0
+    assert os.environ.pop("NO_COLOR") == "1"
+    assert "FORCE_COLOR" not in os.environ
+    assert main(["--color", "sometimes", "help"]) == 2
+    assert main(["--color=always", "help"]) == 0
+    assert os.environ.pop("FORCE_COLOR") == "1"
+
+
+def test_a_mistake_is_one_line(tmp_path: Path) -> None:
+    said = _gateway(tmp_path, "run", "--nonsense")
+    assert said.returncode == 2
+    assert said.stderr == "gateway run: unrecognized arguments: --nonsense (try gateway run --help)\n"

@@ -191,6 +191,19 @@ class _Terminal:
         return code
 
 
+def test_the_start_block_of_a_server_in_the_foreground(folder: Path) -> None:
+    site = "listen unix:s; server_name a.example; location / { proxy_pass http://unix:none; }"
+    text = f"events {{}} http {{ server {{ {site} }} }}"
+    (folder / "nginx.conf").write_text(text)
+    terminal = _Terminal(folder, "-p", ".", "-g", "daemon off;")
+    terminal.until(b"Ctrl-C stops it")
+    assert b"a.example (default)" in terminal.text
+    assert b"proxy  unix:none  " in terminal.text
+    os.kill(terminal.pid, signal.SIGINT)
+    assert terminal.close() == 0
+    assert b"unknown process" not in terminal.text
+
+
 def test_keys(folder: Path) -> None:
     terminal = _Terminal(folder, "serve", "--port", "0")
     terminal.until(b"? lists the keys")
