@@ -32,7 +32,7 @@ from gateway.config.parser import Source, Statement, load, parse
 from gateway.dev.callables import Served
 from gateway.dev.run_conf import quoted
 
-_PATIENCE_S: Final = 20.0
+_PATIENCE_S: Final = 60.0
 _PASSES: Final = {"uwsgi_pass": "uwsgi", "proxy_pass": "http"}
 
 

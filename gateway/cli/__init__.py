@@ -78,7 +78,7 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
     import importlib
 
     gc.enable()
-    argparse.ArgumentParser.error = _one_line  # type: ignore[method-assign]
+    argparse.ArgumentParser.error = _one_line  # type: ignore[method-assign,assignment]
     entry = VERBS[verb]
     return int(getattr(importlib.import_module(entry.module), entry.function)(arguments))
 
