@@ -59,11 +59,15 @@ def running(lab: Counting, workload: Workload, subject: Subject) -> Iterator[tup
         yield server, server.workers()[0]
 
 
-def under_callgrind(lab: Counting, workload: Workload, subject: Subject, requests: int) -> Path:
-    """The profile of the worker while it answered."""
+def under_valgrind(subject: Subject) -> Subject:
     # No option with a text: valgrind reads it again when it writes, and a title of the process may stand there by then.
     valgrind = ("valgrind", "-q", "--tool=callgrind", "--trace-children=yes", "--instr-atstart=no")
-    with running(lab, workload, Subject(subject.name, valgrind + subject.command)) as (server, pid):
+    return Subject(subject.name, valgrind + subject.command)
+
+
+def under_callgrind(lab: Counting, workload: Workload, subject: Subject, requests: int) -> Path:
+    """The profile of the worker while it answered."""
+    with running(lab, workload, under_valgrind(subject)) as (server, pid):
         # not callgrind_control, which does not know a process again that has changed its title
         for command, then in (("instrumentation on", 200), ("zero", requests), (f"dump {workload.name}", 0)):
             subprocess.run(["vgdb", f"--pid={pid}", *command.split()], check=True, capture_output=True)

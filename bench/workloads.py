@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tls
+import tutorial
 from harness import LOAD_CORE, Lab, Process, Refused, Server, measured, memory
 
 Figures = dict[str, float]
@@ -222,6 +223,17 @@ def responder(protocol: str, address: str, size: int = 6) -> Callable[[Lab], Abs
     return lambda lab: lab.upstream(protocol, address.replace("@DIR@", str(lab.folder)), size)
 
 
+def both(*makers: Callable[[Lab], AbstractContextManager[None]]) -> Callable[[Lab], AbstractContextManager[None]]:
+    @contextmanager
+    def make(lab: Lab) -> Iterator[None]:
+        with ExitStack() as stack:
+            for maker in makers:
+                stack.enter_context(maker(lab))
+            yield
+
+    return make
+
+
 @contextmanager
 def real_uwsgi(lab: Lab) -> Iterator[None]:
     (lab.folder / "hello.py").write_text(
@@ -287,6 +299,11 @@ WORKLOADS = [
              upstream=tls.certificate),
     Workload("tls-1m", {"": Figure("CPU s/GiB", 1.1)}, tls.requests("1m", 1 << 20, 8, per_gib=True), tls.SERVER,
              upstream=tls.certificate),
+    Workload("site-static", {"": Figure(MICROSECONDS, 1.25)}, tls.requests("1k", 1024, 32), tutorial.STATIC,
+             tutorial.HTTP, upstream=tls.certificate),
+    Workload("site-uwsgi", {"": Figure(MICROSECONDS, 1.2)}, tls.requests("1k", 1024, 32),
+             tutorial.serving(UWSGI_PARAMS + "\n uwsgi_pass unix:@DIR@/up.sock;"), tutorial.HTTP, ("uwsgi",),
+             upstream=both(tls.certificate, responder("uwsgi", "@DIR@/up.sock"))),
     Workload("gzip-32k", {"": Figure(MICROSECONDS, 1.1)},
              static("32k.html", 32768, text=True, fields=("Accept-Encoding: gzip",)), "gzip on;",
              "types { text/html html; }"),
