@@ -15,3 +15,5 @@ cdef class OpenedFile:
 
 
 cpdef open_path(bytes path, int flags=*, unsigned int mode=*)
+cpdef stat_path(bytes path)
+cpdef Py_ssize_t write_line(int fd, bytes data) except -1

@@ -49,3 +49,6 @@ class FileIdentity:
     def __init__(self, fd: int) -> None: ...
     def still(self, path: bytes) -> bool:
         """Whether this path names that file, and it was not written since."""
+
+def write_line(fd: int, data: bytes) -> int:
+    """write(), once: how much was taken. Errors: OSError."""

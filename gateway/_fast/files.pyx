@@ -3,7 +3,7 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EINTR, ENOENT, errno
-from libc.string cimport memchr
+from libc.string cimport memchr, strerror
 
 cdef extern from *:
     """
@@ -30,6 +30,7 @@ cdef extern from *:
     int c_open "open"(const char *path, int flags, unsigned int mode) nogil
     int c_close "close"(int fd) nogil
     ssize_t c_pread "pread"(int fd, void *buffer, size_t size, off_t offset) nogil
+    ssize_t c_write "write"(int fd, const void *data, size_t size) nogil
     int c_fstat "fstat"(int fd, stat_t *info) nogil
     int c_stat "stat"(const char *path, stat_t *info) nogil
 
@@ -108,7 +109,9 @@ cdef class OpenedFile:
         return f"OpenedFile(fd={self.fd}, size={self.size}, mtime={self.mtime}, uniq={self.uniq}, mode={self.mode:o})"
 
 
-cdef inline bint _broken(bytes path) noexcept:
+cdef inline bint _broken(bytes path) except -1:
+    if path is None:
+        raise TypeError("a path is bytes")
     # C would look at another file than the one that was named
     return memchr(PyBytes_AS_STRING(path), 0, PyBytes_GET_SIZE(path)) != NULL
 
@@ -144,7 +147,7 @@ def adopt(int fd):
     return file
 
 
-def stat_path(bytes path not None):
+cpdef stat_path(bytes path):
     """OpenedFile without a descriptor, or the errno of stat()."""
     cdef stat_t info
     cdef OpenedFile file
@@ -155,6 +158,24 @@ def stat_path(bytes path not None):
     file = OpenedFile.__new__(OpenedFile)
     file.fill(&info)
     return file
+
+
+cpdef Py_ssize_t write_line(int fd, bytes data) except -1:
+    """write(), once: how much was taken. Errors: OSError."""
+    cdef ssize_t written
+    cdef const char *start
+    cdef size_t size
+    if data is None:
+        raise TypeError("a line is bytes")
+    start = PyBytes_AS_STRING(data)
+    size = PyBytes_GET_SIZE(data)
+    while True:
+        with nogil:
+            written = c_write(fd, start, size)
+        if written >= 0:
+            return written
+        if errno != EINTR:
+            raise OSError(errno, strerror(errno).decode())
 
 
 cdef class FileIdentity:

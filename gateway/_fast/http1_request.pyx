@@ -9,6 +9,7 @@ from libc.string cimport memcpy
 
 from gateway._fast.header_line cimport fold_hash, same_name
 from gateway._fast.request_head cimport Field, RequestHead
+from gateway._fast.value cimport Value, value_of
 
 cdef enum:
     CHUNKED = -2
@@ -54,7 +55,7 @@ cdef class RequestEncoder:
                 self.values.append(run)
                 run = b""
             self.names.append(name + b": ")
-            self.values.append(value)
+            self.values.append(value_of(value))
         if run:
             self.names.append(None)
             self.values.append(run)
@@ -93,7 +94,7 @@ cdef class RequestEncoder:
                 value = <bytes> self.values[i]
                 total += PyBytes_GET_SIZE(value)
             else:
-                evaluated = self.values[i](request)
+                evaluated = (<Value> self.values[i]).value(request)
                 value = b"" if evaluated is None else evaluated
                 if not PyBytes_GET_SIZE(value):
                     continue

@@ -7,6 +7,8 @@ from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.string cimport memcpy
 
+from gateway._fast.value cimport Value, value_of
+
 cdef enum:
     NONE = 0
     DEFAULT = 1
@@ -97,15 +99,11 @@ def escape(bytes value not None, int how):
 
 
 cdef class LineFormat:
-    cdef tuple _parts
-    cdef int _escape
-    cdef Py_ssize_t *_sizes
-
     def __cinit__(self, *args, **kwargs):
         self._sizes = NULL
 
     def __init__(self, parts, int escape):
-        self._parts = tuple(parts)
+        self._parts = tuple([part if type(part) is bytes else value_of(part) for part in parts])
         self._escape = escape
         # a line is made in one go, so that one array serves all of them
         self._sizes = <Py_ssize_t *> PyMem_Realloc(self._sizes, (len(self._parts) + 1) * sizeof(Py_ssize_t))
@@ -116,6 +114,9 @@ cdef class LineFormat:
         PyMem_Free(self._sizes)
 
     def __call__(self, request):
+        return self.make(request)
+
+    cpdef bytes make(self, request):
         cdef tuple parts = self._parts
         cdef Py_ssize_t count = PyTuple_GET_SIZE(parts)
         cdef list values = [None] * count
@@ -128,7 +129,7 @@ cdef class LineFormat:
         for i in range(count):
             part = <object> PyTuple_GET_ITEM(parts, i)
             if type(part) is not bytes:
-                found = part(request)
+                found = (<Value> part).value(request)
                 if found is None:
                     found = b"-" if self._escape == DEFAULT else b""
                 part = <bytes?> found

@@ -8,6 +8,7 @@ from libc.string cimport memcpy
 
 from gateway._fast.header_line cimport fold_hash
 from gateway._fast.request_head cimport Field, RequestHead
+from gateway._fast.value cimport Value, value_of
 
 import struct
 
@@ -113,7 +114,7 @@ cdef class PacketEncoder:
                 self.skips.append(False)
                 run = b""
             self.names.append(struct.pack("<H", len(name) & MAX_SIZE) + name)
-            self.values.append(value)
+            self.values.append(value_of(value))
             self.skips.append(bool(skip_empty))
         if run:
             self.names.append(None)
@@ -134,7 +135,7 @@ cdef class PacketEncoder:
                 value = <bytes> self.values[i]
                 total += PyBytes_GET_SIZE(value)
             else:
-                evaluated = self.values[i](request)
+                evaluated = (<Value> self.values[i]).value(request)
                 value = b"" if evaluated is None else evaluated
                 size = PyBytes_GET_SIZE(value)
                 if size == 0 and self.skips[i]:

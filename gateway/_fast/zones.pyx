@@ -41,8 +41,6 @@ cdef extern from *:
     static int lock_mend(pthread_mutex_t *m) { return pthread_mutex_consistent(m); }
     #endif
     """
-    ctypedef struct pthread_mutex_t:
-        pass
     int64_t word_load(int64_t *p) nogil
     void word_store(int64_t *p, int64_t v) nogil
     int64_t word_add(int64_t *p, int64_t v) nogil
@@ -60,10 +58,6 @@ LOCK_SIZE = sizeof(pthread_mutex_t)
 
 cdef class _Part:
     """A stretch of a writable buffer, which it keeps alive."""
-    cdef Py_buffer _buffer
-    cdef bint _held
-    cdef char *start
-
     def __cinit__(self, memory, Py_ssize_t offset, *args, **kwargs):
         self._held = False
         PyObject_GetBuffer(memory, &self._buffer, PyBUF_WRITABLE)
@@ -83,10 +77,6 @@ cdef class _Part:
 
 
 cdef class Words(_Part):
-    cdef readonly Py_ssize_t count
-    cdef int64_t *words
-    cdef object _view
-
     def __init__(self, memory, Py_ssize_t offset, Py_ssize_t count):
         self.need(count * 8)
         self.count = count
@@ -111,7 +101,7 @@ cdef class Words(_Part):
     def store(self, Py_ssize_t index, int64_t value):
         word_store(self.at(index), value)
 
-    def add(self, Py_ssize_t index, int64_t value):
+    cpdef int64_t add(self, Py_ssize_t index, int64_t value) except? -1:
         return word_add(self.at(index), value)
 
     def fetch(self, Py_ssize_t index, int64_t value):
@@ -173,9 +163,6 @@ cdef class WorkerCounters:
 
 
 cdef class Lock(_Part):
-    cdef pthread_mutex_t *mutex
-    cdef public object check
-
     def __init__(self, memory, Py_ssize_t offset, bint fresh, check=None):
         self.need(sizeof(pthread_mutex_t))
         self.mutex = <pthread_mutex_t *> self.start
@@ -186,6 +173,16 @@ cdef class Lock(_Part):
                 raise OSError(error, "pthread_mutex_init() failed")
 
     def __enter__(self):
+        self.acquire()
+        return self
+
+    def __exit__(self, *exc):
+        pthread_mutex_unlock(self.mutex)
+
+    cpdef release(self):
+        pthread_mutex_unlock(self.mutex)
+
+    cpdef acquire(self):
         cdef int error = pthread_mutex_trylock(self.mutex)
         if error == EBUSY:
             # The holder may be a thread of this process that waits for the interpreter.
@@ -202,10 +199,6 @@ cdef class Lock(_Part):
                     raise
         elif error:
             raise OSError(error, "pthread_mutex_lock() failed")
-        return self
-
-    def __exit__(self, *exc):
-        pthread_mutex_unlock(self.mutex)
 
 
 # One record of a table: links are indexes, -1 for none.
@@ -251,15 +244,6 @@ cdef inline uint32_t _hash(uint64_t seed, const char *key, Py_ssize_t length) no
 
 
 cdef class Table(_Part):
-    cdef readonly Py_ssize_t key_size
-    cdef readonly Py_ssize_t record_words
-    cdef readonly Py_ssize_t count
-    cdef Py_ssize_t _step
-    cdef Py_ssize_t _buckets
-    cdef Head *_head
-    cdef int32_t *_bucket
-    cdef char *_records
-
     def __init__(
         self, memory, Py_ssize_t offset, Py_ssize_t key_size, Py_ssize_t record_words, Py_ssize_t count, uint64_t seed
     ):
@@ -278,10 +262,10 @@ cdef class Table(_Part):
             self._head.seed = seed
             self.clear()
 
-    cdef inline Record *at(self, Py_ssize_t index) noexcept:
+    cdef Record *at(self, Py_ssize_t index) noexcept:
         return <Record *> (self._records + index * self._step)
 
-    cdef inline char *key_at(self, Py_ssize_t index) noexcept:
+    cdef char *key_at(self, Py_ssize_t index) noexcept:
         return self._records + index * self._step + sizeof(Record)
 
     cdef Record *used(self, Py_ssize_t index) except NULL:
@@ -324,19 +308,21 @@ cdef class Table(_Part):
             index = record.chain
         return NONE
 
-    def get(self, bytes key not None):
+    cpdef Py_ssize_t get(self, bytes key) except? -2:
         cdef uint16_t length = 0
         key = self.fitted(key, &length)
         return self.find(key, length, _hash(self._head.seed, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)))
 
     cdef bytes fitted(self, bytes key, uint16_t *length):
+        if key is None:
+            raise TypeError("a key is bytes")
         if PyBytes_GET_SIZE(key) <= self.key_size:
             length[0] = <uint16_t> PyBytes_GET_SIZE(key)
             return key
         length[0] = DIGESTED
         return blake2b(key, digest_size=DIGEST).digest()
 
-    def insert(self, bytes key not None):
+    cpdef Py_ssize_t insert(self, bytes key) except? -2:
         cdef uint16_t length = 0
         cdef uint32_t hashed
         cdef int32_t index
@@ -396,11 +382,11 @@ cdef class Table(_Part):
             self.unlink(index)
             self.push_newest(index)
 
-    def touch(self, Py_ssize_t index):
+    cpdef touch(self, Py_ssize_t index):
         self.used(index)
         self.link_newest(<int32_t> index)
 
-    def remove(self, Py_ssize_t index):
+    cpdef remove(self, Py_ssize_t index):
         cdef Record *record = self.used(index)
         cdef int32_t *link = &self._bucket[record.hash & (self._buckets - 1)]
         while link[0] != index:
@@ -414,7 +400,7 @@ cdef class Table(_Part):
         self._head.free = <int32_t> index
         self._head.length -= 1
 
-    def oldest(self):
+    cpdef Py_ssize_t oldest(self) except? -2:
         return self._head.oldest
 
     def newer(self, Py_ssize_t index):
@@ -430,13 +416,13 @@ cdef class Table(_Part):
         cdef Record *record = self.used(index)
         return PyBytes_FromStringAndSize(self.key_at(index), DIGEST if record.length == DIGESTED else record.length)
 
-    def word(self, Py_ssize_t index, Py_ssize_t word):
+    cpdef int64_t word(self, Py_ssize_t index, Py_ssize_t word) except? -1:
         return self.word_at(index, word)[0]
 
-    def set_word(self, Py_ssize_t index, Py_ssize_t word, int64_t value):
+    cpdef set_word(self, Py_ssize_t index, Py_ssize_t word, int64_t value):
         self.word_at(index, word)[0] = value
 
-    def add_word(self, Py_ssize_t index, Py_ssize_t word, int64_t value):
+    cpdef int64_t add_word(self, Py_ssize_t index, Py_ssize_t word, int64_t value) except? -1:
         cdef int64_t *place = self.word_at(index, word)
         place[0] += value
         return place[0]

@@ -1,4 +1,5 @@
 # The types of access_log.py's compiled form.
+from gateway._fast.files cimport write_line
 
 
 cdef class _Complaints:

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from gateway._fast.files import write_line
 from gateway.core.files import FileError, FileOptions, Opener
 from gateway.core.open_files import OpenFile
 from gateway.core.syslog import SyslogPeer
@@ -21,7 +22,6 @@ from gateway.core.syslog import SyslogPeer
 _COMPLAIN_EVERY_S = 59
 _GZIP_WINDOW = zlib.MAX_WBITS + 16
 _GZIP_MEMORY = zlib.DEF_MEM_LEVEL
-_to_file = os.write
 
 Descriptor = int  # C's long where it is compiled
 
@@ -157,7 +157,7 @@ class SyslogLog:
 
 def _write(fd: Descriptor, block: bytes, name: str, complaints: _Complaints, report: Report) -> None:
     try:
-        written = _to_file(fd, block)
+        written = write_line(fd, block)
     except OSError as error:
         complaints.add(name, report, error, "failed")
         return

@@ -94,6 +94,14 @@ def open_plain(path: bytes) -> OpenedFile:
     return opened  # type: ignore[return-value]
 
 
+def stat_plain(path: bytes) -> OpenedFile:
+    """Stat a file, through whatever links; FileError."""
+    info = stat_path(path)
+    if type(info) is int:
+        raise FileError(info, "stat()", path)
+    return info  # type: ignore[return-value]
+
+
 def open_file(path: bytes, options: FileOptions = PLAIN, symlinks_from: int = 0) -> OpenedFile:
     """Open and stat a file, O_NONBLOCK and O_CLOEXEC; FileError."""
     if options.symlinks is Symlinks.OFF:

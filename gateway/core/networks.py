@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 IPV4: Final = 4
 IPV6: Final = 6
@@ -140,6 +140,24 @@ def find_forwarded(
             if not recursive:
                 return found
     return found
+
+
+# Each `geo` and each location with real_ip_from knows what so many clients have.
+_REMEMBERED: Final = 1024
+_LONGEST: Final = 256  # of the fields that are remembered, so that nobody fills the memory with them
+
+Found = TypeVar("Found")
+Finder = Callable[["bytes | None", tuple[bytes, ...]], Found]
+
+
+def remembered(find: Finder[Found]) -> Finder[Found]:
+    """The same, which looks up an address with its X-Forwarded-For once: clients ask again and again."""
+    known = lru_cache(maxsize=_REMEMBERED)(find)
+
+    def get(address: bytes | None, fields: tuple[bytes, ...]) -> Found:
+        return known(address, fields) if not fields or sum(map(len, fields)) <= _LONGEST else find(address, fields)
+
+    return get
 
 
 class NetworkTable:

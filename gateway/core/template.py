@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from gateway._fast.value import Joined, Value, value_of
 from gateway.config.errors import ConfigError, Where
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable
@@ -17,18 +18,19 @@ _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 Part = "bytes | Getter"
 
 
-def capture(number: int) -> Getter:
-    """The getter of $1 … $9: a group of the last regular expression that matched."""
+class Capture(Value):
+    """$1 … $9: a group of the last regular expression that matched."""
 
-    def get(request: Any) -> bytes | None:
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def value(self, request: Any) -> bytes | None:
         captures = request.captures
-        return captures.group(number) if captures is not None else None
-
-    return get
+        return captures.group(self.number) if captures is not None else None
 
 
 def parse(
-    text: str, registry: Registry, where: Where | None = None, capture: Callable[[int], Getter] = capture
+    text: str, registry: Registry, where: Where | None = None, capture: Callable[[int], Getter] = Capture
 ) -> list[bytes | Getter]:
     """Split a text at its variables as nginx's ngx_http_script_compile does; `capture` makes the getters of $1 … $9."""
     parts: list[bytes | Getter] = []
@@ -78,47 +80,42 @@ def _flush(literal: list[str], parts: list[bytes | Getter]) -> None:
         literal.clear()
 
 
-class Template:
+class Template(Value):
     """A compiled text; call it with a request to get bytes. `constant` is its value if it has no variable."""
 
     def __init__(self, text: str, parts: list[bytes | Getter]) -> None:
         self.text = text
         self.parts = tuple(parts)
         self.constant: bytes | None = None
+        self.source: Value | None = None
         if all(isinstance(part, bytes) for part in parts):
             self.constant = b"".join(part for part in parts if isinstance(part, bytes))
-        self.evaluate: Callable[[Any], bytes] = _compile(self.parts, self.constant)
+        elif len(parts) == 1:
+            self.source = value_of(parts[0])  # type: ignore[arg-type]
+        else:
+            self.source = Joined(parts)
 
-    def __call__(self, request: Any) -> bytes:
-        return self.evaluate(request)
+    def value(self, request: Any) -> bytes:
+        constant = self.constant
+        if constant is not None:
+            return constant
+        return self.source.value(request) or b""  # type: ignore[union-attr]
+
+    if TYPE_CHECKING:
+
+        def __call__(self, request: Any) -> bytes: ...
 
     @property
-    def shortest(self) -> bytes | Getter:
+    def shortest(self) -> bytes | Value:
         """What an encoder evaluates: the bytes, or the shortest way to them."""
         if self.constant is not None:
             return self.constant
-        if len(self.parts) == 1:
-            part = self.parts[0]
-            return part.get if isinstance(part, Variable) else part
-        return self.evaluate
+        source = self.source
+        assert source is not None
+        return source.source if isinstance(source, Variable) else source
 
     def __repr__(self) -> str:
         return f"Template({self.text!r})"
-
-
-def _compile(parts: tuple[bytes | Getter, ...], constant: bytes | None) -> Callable[[Any], bytes]:
-    if constant is not None:
-        value = constant
-        return lambda request: value
-    if len(parts) == 1:
-        get = parts[0]
-        assert not isinstance(get, bytes)
-        return lambda request: get(request) or b""
-
-    def join(request: Any) -> bytes:
-        return b"".join([part if part.__class__ is bytes else part(request) or b"" for part in parts])  # type: ignore[operator]
-
-    return join
 
 
 def compile_template(text: str, registry: Registry, where: Where | None = None) -> Template:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from gateway._fast.value import Value, value_of
 from gateway.config.errors import ConfigError, Where
 
 # What is asked for values: a Request of http, or a Session of stream.
@@ -16,14 +17,12 @@ def _undefined(request: Any) -> bytes | None:
     return None
 
 
-class Variable:
+class Variable(Value):
     """A named value of a request or a session; `get` gives bytes, or None where nginx says "not found".
 
     `changeable`: `set`, `map` and the like may define it anew. What is dear to compute, or must not change within a
     request, wraps its getter in `cached` (nginx's variables without NGX_HTTP_VAR_NOCACHEABLE).
     """
-
-    __slots__ = ("assigned", "changeable", "defined", "fallback", "get", "name", "prefix", "set", "where")
 
     def __init__(
         self,
@@ -36,7 +35,7 @@ class Variable:
     ) -> None:
         self.name = name
         self.defined = get is not None
-        self.get: Getter = get or _undefined
+        self.get = get or _undefined
         self.set = set
         self.changeable = changeable
         self.prefix = prefix  # the name is a prefix such as "arg_"; `get` is then a maker: see PrefixVariable
@@ -44,8 +43,16 @@ class Variable:
         self.assigned = False  # `set` stores values for it, which then come before what `get` gives
         self.fallback: Getter | None = None  # while no value is stored, and neither a definition nor a family has it
 
-    def __call__(self, request: Any) -> bytes | None:
-        return self.get(request)
+    @property
+    def get(self) -> Getter:
+        return self.source
+
+    @get.setter
+    def get(self, get: Getter) -> None:
+        self.source: Value = value_of(get)
+
+    def value(self, request: Any) -> bytes | None:
+        return self.source.value(request)
 
 
 class PrefixVariable:
@@ -58,57 +65,72 @@ class PrefixVariable:
         self.make = make
 
 
-def cached(name: str, compute: Getter) -> Getter:
-    """A getter that computes once for a request; an absent value is remembered too."""
+class Cached(Value):
+    """Computes once for a request; an absent value is remembered too."""
 
-    def get(request: Any) -> bytes | None:
+    def __init__(self, name: str, compute: Getter) -> None:
+        self.name = name
+        self.compute = value_of(compute)
+
+    def value(self, request: Any) -> bytes | None:
         values: dict[str, bytes | None] = request.values
-        if name in values:
-            return values[name]
-        value = values[name] = compute(request)
-        return value
+        if self.name in values:
+            return values[self.name]
+        found = self.compute.value(request)
+        values[self.name] = found
+        return found
 
-    return get
+
+def cached(name: str, compute: Getter) -> Getter:
+    """A getter that computes once for a request."""
+    return Cached(name, compute)
+
+
+class Acyclic(Value):
+    """A getter that may come upon itself, through what it is computed from: there it finds nothing, and says so."""
+
+    def __init__(self, name: str, compute: Getter) -> None:
+        self.name = name
+        self.compute = value_of(compute)
+        # Values are found without waiting, so that there is no other request between this and its end.
+        self.evaluating = False
+
+    def value(self, request: Any) -> bytes | None:
+        if self.evaluating:
+            name = self.name.encode("utf-8", "surrogateescape")
+            request.log("error", b'cycle while evaluating variable "%s"' % name)
+            return None
+        self.evaluating = True
+        try:
+            return self.compute.value(request)
+        finally:
+            self.evaluating = False
 
 
 def acyclic(name: str, compute: Getter) -> Getter:
-    """A getter that may come upon itself, through what it is computed from: there it finds nothing, and says so."""
-    key = ("evaluating", name)
-    line = b'cycle while evaluating variable "%s"' % name.encode("utf-8", "surrogateescape")
-
-    def get(request: Any) -> bytes | None:
-        state = request.state
-        if key in state:
-            request.log("error", line)
-            return None
-        state[key] = True
-        try:
-            return compute(request)
-        finally:
-            del state[key]
-
-    return get
-
-
-def stored(name: str) -> Getter:
-    """The getter of a variable that only `set` and its like give values to."""
-
-    def get(request: Any) -> bytes | None:
-        value: bytes | None = request.values.get(name)
-        return value
-
-    return get
+    """A getter that may come upon itself."""
+    return Acyclic(name, compute)
 
 
 _MISSING: Final = object()
 
 
-def _stored_or(name: str, get: Getter) -> Getter:
-    def get_stored(request: Any) -> bytes | None:
-        value: object = request.values.get(name, _MISSING)
-        return get(request) if value is _MISSING else value  # type: ignore[return-value]
+class Stored(Value):
+    """What `set` and its like have stored for the request; where they have not, what `fallback` gives."""
 
-    return get_stored
+    def __init__(self, name: str, fallback: Getter) -> None:
+        self.name = name
+        self.fallback = value_of(fallback)
+
+    def value(self, request: Any) -> bytes | None:
+        values: dict[str, bytes | None] = request.values
+        found: object = values.get(self.name, _MISSING)
+        return self.fallback.value(request) if found is _MISSING else found  # type: ignore[return-value]
+
+
+def stored(name: str) -> Getter:
+    """The getter of a variable that only `set` and its like give values to."""
+    return Stored(name, _undefined)
 
 
 class Registry:
@@ -182,7 +204,7 @@ class Registry:
                 variable.get = get
                 variable.defined = True
             if variable.assigned and variable.set is None:
-                variable.get = _stored_or(variable.name, variable.get)
+                variable.get = Stored(variable.name, variable.get)
 
     def _member(self, name: str) -> Getter | None:
         for family in self._prefixes:

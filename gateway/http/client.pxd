@@ -1,9 +1,12 @@
 # The types of client.py's compiled form.
+cimport cython
+
 from gateway._fast.lane cimport Lane
 from gateway._fast.request_head cimport RequestHead
 from gateway._fast.stream cimport Stream
 from gateway.http.listening cimport HttpListening
 from gateway.http.output cimport Output
+from gateway.http.part cimport Part
 from gateway.http.request cimport Request
 from gateway.http.servers cimport AddressServers, Server
 from gateway.serving.worker cimport Worker
@@ -26,4 +29,5 @@ cdef class Client(Output):
 
     cpdef head_read(self, Request request, RequestHead head, AddressServers servers)
     cpdef request_ends(self, Request request)
+    @cython.locals(handler=Part)
     cpdef log_end(self, Request request)

@@ -160,7 +160,7 @@ class Client(Output):
         request.action = b" while logging request"
         for handler in request.plan.log_handlers:
             try:
-                handler(request)
+                handler.run(request)
             except Exception as error:
                 self.cycle.crashed(request, error)
         request.clean_up()

@@ -2,6 +2,7 @@
 cimport cython
 
 from gateway._fast.request_head cimport RequestHead
+from gateway._fast.value cimport Value
 from gateway.http.paths cimport document_root as root_of
 from gateway.http.request cimport Request
 
@@ -32,5 +33,7 @@ cpdef bytes content_type(Request request)
 cpdef bytes document_root(Request request)
 
 
-cdef class HttpField:
+cdef class HttpField(Value):
     cdef public bytes name
+
+    cpdef value(self, request)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway._fast.value import Value
 from gateway.http.paths import document_root as root_of
 
 if TYPE_CHECKING:
@@ -113,15 +114,15 @@ def document_root(request: Request) -> bytes | None:
     return root_of(request)
 
 
-class HttpField:
+class HttpField(Value):
     """$http_NAME: all fields of this name, joined as nginx joins them."""
 
     def __init__(self, name: bytes) -> None:
         self.name = name
 
-    def __call__(self, request: Request) -> bytes | None:
-        value: bytes | None = request.head.variable(self.name)
-        return value
+    def value(self, request: Any) -> bytes | None:
+        asked: Request = request
+        return asked.head.variable(self.name)
 
 
 def http_field(name: str) -> Getter:

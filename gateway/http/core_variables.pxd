@@ -1,2 +1,56 @@
 # The types of core_variables.py's compiled form.
+cimport cython
+
+from gateway._fast.cut cimport decimal, thousandths
+from gateway._fast.lane cimport Lane
+from gateway._fast.request_head cimport RequestHead
+from gateway._fast.value cimport Value
 from gateway.http.request cimport Request
+
+cdef tuple _STATUS_TEXT
+cdef dict _addresses
+
+cpdef bytes _sent_connection(Request request)
+@cython.locals(length='long long')
+cpdef bytes _sent_content_length(Request request)
+cpdef bytes _binary_remote_addr(Request request)
+@cython.locals(status=long)
+cpdef bytes _status(Request request)
+@cython.locals(sent='long long')
+cpdef bytes _body_bytes_sent(Request request)
+cpdef bytes _bytes_sent(Request request)
+@cython.locals(lane=Lane)
+cpdef bytes _request_time(Request request)
+cpdef bytes _msec(Request request)
+cpdef bytes _time_local(Request request)
+cpdef bytes _time_iso8601(Request request)
+cpdef bytes _remote_user(Request request)
+@cython.locals(main=Request)
+cpdef bytes _request_length(Request request)
+cpdef bytes _request_filename(Request request)
+cpdef bytes _request_line(Request request)
+cpdef bytes _is_args(Request request)
+cpdef bytes _https(Request request)
+cpdef bytes _server_addr(Request request)
+cpdef bytes _connection(Request request)
+cpdef bytes _connection_requests(Request request)
+cpdef bytes _pipe(Request request)
+
+
+cdef class _Arg(Value):
+    cdef readonly bytes name
+
+    @cython.locals(args=bytes)
+    cpdef value(self, request)
+
+
+cdef class _Cookie(Value):
+    cdef readonly bytes name
+
+    cpdef value(self, request)
+
+
+cdef class _SentField(Value):
+    cdef readonly bytes name
+
+    cpdef value(self, request)

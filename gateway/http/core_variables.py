@@ -6,10 +6,12 @@ import os
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway import NGINX_VERSION
 from gateway._fast import uri
+from gateway._fast.cut import decimal, thousandths
+from gateway._fast.value import Value
 from gateway.core.variables import Getter, PrefixVariable, Variable, cached
 from gateway.http import common_variables as common
 from gateway.http import paths
@@ -17,43 +19,51 @@ from gateway.http.credentials import credentials
 from gateway.http.tlv_variables import tlv
 
 if TYPE_CHECKING:
+    from gateway._fast.lane import Lane
     from gateway.http.request import Request
 
 _STATUS_TEXT: Final = tuple(b"%03d" % status for status in range(1000))
 _HOSTNAME: Final = socket.gethostname().lower().encode()
 
 
-def _arg(name: str) -> Getter:
-    wanted = name.encode()
+class _Arg(Value):
+    """$arg_NAME."""
 
-    def get(request: Request) -> bytes | None:
-        args = request.args
-        return uri.args_get(args, wanted) if args else None
+    def __init__(self, name: str) -> None:
+        self.name = name.encode()
 
-    return get
+    def value(self, request: Any) -> bytes | None:
+        asked: Request = request
+        args = asked.args
+        return uri.args_get(args, self.name) if args else None
 
 
-def _cookie(name: str) -> Getter:
-    wanted = name.encode()
+class _Cookie(Value):
+    """$cookie_NAME."""
 
-    def get(request: Request) -> bytes | None:
-        values = request.head.get_all(b"cookie")
-        return uri.cookie_get(values, wanted) if values else None
+    def __init__(self, name: str) -> None:
+        self.name = name.encode()
 
-    return get
+    def value(self, request: Any) -> bytes | None:
+        asked: Request = request
+        values = asked.head.get_all(b"cookie")
+        return uri.cookie_get(values, self.name) if values else None
+
+
+class _SentField(Value):
+    """$sent_http_NAME, where the response has no attribute for it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name.replace("_", "-").encode()
+
+    def value(self, request: Any) -> bytes | None:
+        asked: Request = request
+        values = [value for field, value in asked.response.fields if field.lower() == self.name]
+        return b", ".join(values) if values else None
 
 
 def _sent_http(name: str) -> Getter:
-    wanted = name.replace("_", "-").encode()
-    special = _SENT.get(name)
-    if special is not None:
-        return special
-
-    def get(request: Request) -> bytes | None:
-        values = [value for field, value in request.response.fields if field.lower() == wanted]
-        return b", ".join(values) if values else None
-
-    return get
+    return _SENT.get(name) or _SentField(name)
 
 
 def _sent_trailer(name: str) -> Getter:
@@ -79,7 +89,7 @@ def _sent_keep_alive(request: Request) -> bytes | None:
 
 def _sent_content_length(request: Request) -> bytes | None:
     length = request.response.content_length
-    return b"%d" % length if length >= 0 else None
+    return decimal(length) if length >= 0 else None
 
 
 _SENT: Final[dict[str, Getter]] = {
@@ -97,12 +107,25 @@ _SENT: Final[dict[str, Getter]] = {
 }
 
 
+_MOST_ADDRESSES: Final = 4096
+_addresses: Final[dict[bytes, bytes]] = {}  # as bytes: clients ask again and again
+
+
 def _binary_remote_addr(request: Request) -> bytes | None:
-    address = request.connection.remote()[0].decode("latin-1")
+    text: bytes = request.connection.remote()[0]
+    packed: bytes | None = _addresses.get(text)
+    if packed is None:
+        if len(_addresses) >= _MOST_ADDRESSES:
+            _addresses.clear()
+        packed = _addresses[text] = _packed(text)
+    return packed
+
+
+def _packed(address: bytes) -> bytes:
     try:
-        return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+        return socket.inet_pton(socket.AF_INET6 if b":" in address else socket.AF_INET, address.decode("latin-1"))
     except OSError:
-        return address.encode("latin-1")
+        return address
 
 
 def _status(request: Request) -> bytes | None:
@@ -114,22 +137,26 @@ def _status(request: Request) -> bytes | None:
 
 def _body_bytes_sent(request: Request) -> bytes | None:
     sent = request.bytes_sent() - request.head_size
-    return b"%d" % sent if sent > 0 else b"0"
+    return decimal(sent) if sent > 0 else b"0"
+
+
+def _bytes_sent(request: Request) -> bytes | None:
+    return decimal(request.bytes_sent())
 
 
 def _request_time(request: Request) -> bytes | None:
-    elapsed = max(0.0, request.connection.lane.now - request.started)
-    return b"%d.%03d" % (int(elapsed), int(elapsed * 1000) % 1000)
+    lane: Lane = request.connection.lane
+    return thousandths(max(0.0, lane.now - request.started))
 
 
 def _connection_time(request: Request) -> bytes | None:
-    elapsed = max(0.0, request.connection.lane.now - request.connection.started)
-    return b"%d.%03d" % (int(elapsed), int(elapsed * 1000) % 1000)
+    elapsed: float = request.connection.lane.now - request.connection.started
+    return thousandths(max(0.0, elapsed))
 
 
 def _msec(request: Request) -> bytes | None:
-    now = request.connection.lane.wall
-    return b"%d.%03d" % (int(now), int(now * 1000) % 1000)
+    now: float = request.connection.lane.wall
+    return thousandths(now)
 
 
 class _LocalTime:
@@ -158,6 +185,14 @@ class _LocalTime:
 local_time: Final = _LocalTime()
 
 
+def _time_local(request: Request) -> bytes | None:
+    return local_time.at(int(request.connection.lane.wall)).local
+
+
+def _time_iso8601(request: Request) -> bytes | None:
+    return local_time.at(int(request.connection.lane.wall)).iso
+
+
 def _request_body(request: Request) -> bytes | None:
     main = request.main
     body = main.body
@@ -184,7 +219,7 @@ def _request_length(request: Request) -> bytes | None:
     main = request.main
     if not main.method:
         return b"0"
-    return b"%d" % (request.head.length + (main.output.body_received() if main.body is not None else 0))
+    return decimal(request.head.length + (main.output.body_received() if main.body is not None else 0))
 
 
 def _tcpinfo(index: int) -> Getter:
@@ -261,6 +296,31 @@ def _request_line(request: Request) -> bytes | None:
     return line
 
 
+def _is_args(request: Request) -> bytes | None:
+    return b"?" if request.args else b""
+
+
+def _https(request: Request) -> bytes | None:
+    return b"on" if request.connection.scheme == b"https" else b""
+
+
+def _server_addr(request: Request) -> bytes | None:
+    address: bytes | None = request.connection.server_addr
+    return address
+
+
+def _connection(request: Request) -> bytes | None:
+    return decimal(request.connection.number)
+
+
+def _connection_requests(request: Request) -> bytes | None:
+    return decimal(request.connection.requests)
+
+
+def _pipe(request: Request) -> bytes | None:
+    return b"p" if request.pipelined else b"."
+
+
 _HTTP_FIXED: Final = ("host", "user_agent", "referer", "via", "x_forwarded_for", "cookie")
 _SENT_FIXED: Final = (
     *("content_type", "content_length", "location", "last_modified", "connection", "keep_alive"),
@@ -270,21 +330,21 @@ _SENT_FIXED: Final = (
 VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
     Variable("args", common.args, set=_set_args, changeable=True),
     Variable("query_string", common.args),
-    Variable("is_args", lambda r: b"?" if r.args else b""),
+    Variable("is_args", _is_args),
     Variable("uri", common.uri),
     Variable("document_uri", common.uri),
     Variable("request_uri", common.request_uri),
     Variable("request", _request_line),
     Variable("request_method", common.request_method),
     Variable("scheme", common.scheme),
-    Variable("https", lambda r: b"on" if r.connection.scheme == b"https" else b""),
+    Variable("https", _https),
     Variable("server_protocol", common.server_protocol),
     Variable("host", common.host),
     Variable("request_port", common.request_port),
     Variable("is_request_port", lambda r: b":" if r.head.port > 0 else b""),
     Variable("hostname", lambda r: _HOSTNAME),
     Variable("server_name", common.server_name),
-    Variable("server_addr", lambda r: r.connection.server_addr),
+    Variable("server_addr", _server_addr),
     Variable("server_port", common.server_port),
     Variable("remote_addr", common.remote_addr),
     Variable("remote_port", common.remote_port),
@@ -302,17 +362,17 @@ VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
     Variable("request_length", _request_length),
     Variable("request_time", _request_time),
     Variable("status", _status),
-    Variable("bytes_sent", lambda r: b"%d" % r.bytes_sent()),
+    Variable("bytes_sent", _bytes_sent),
     Variable("body_bytes_sent", _body_bytes_sent),
     Variable("limit_rate", _limit_rate, set=_set_limit_rate, changeable=True),
-    Variable("connection", lambda r: b"%d" % r.connection.number),
-    Variable("connection_requests", lambda r: b"%d" % r.connection.requests),
+    Variable("connection", _connection),
+    Variable("connection_requests", _connection_requests),
     Variable("connection_time", _connection_time),
-    Variable("pipe", lambda r: b"p" if r.pipelined else b"."),
+    Variable("pipe", _pipe),
     Variable("pid", lambda r: b"%d" % os.getpid()),
     Variable("msec", _msec),
-    Variable("time_local", lambda r: local_time.at(int(r.connection.lane.wall)).local),
-    Variable("time_iso8601", lambda r: local_time.at(int(r.connection.lane.wall)).iso),
+    Variable("time_local", _time_local),
+    Variable("time_iso8601", _time_iso8601),
     Variable("http3", lambda r: b""),  # of HTTP/3, which is not there yet
     Variable("nginx_version", lambda r: NGINX_VERSION.encode()),
     Variable("tcpinfo_rtt", _tcpinfo(15)),
@@ -331,6 +391,6 @@ VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
     PrefixVariable("sent_http_", _sent_http),
     PrefixVariable("sent_trailer_", _sent_trailer),
     PrefixVariable("http_", common.http_field),
-    PrefixVariable("arg_", _arg),
-    PrefixVariable("cookie_", _cookie),
+    PrefixVariable("arg_", _Arg),
+    PrefixVariable("cookie_", _Cookie),
 )

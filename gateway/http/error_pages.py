@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway._fast import uri as uri_grammar
-from gateway.http.module import OK, Result
+from gateway.http.module import OK, Result, Status
 from gateway.http.status import SENT_AS, error_page
 from gateway.http.user_agent import is_chrome, is_msie
 
@@ -21,15 +21,13 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 class ErrorPage:
     """One status of an `error_page`; `overwrite`: -1 keep the status, 0 take the page's own, else this one."""
 
-    __slots__ = ("overwrite", "status", "target")
-
-    def __init__(self, status: int, overwrite: int, target: Template) -> None:
+    def __init__(self, status: Status, overwrite: Status, target: Template) -> None:
         self.status = status
         self.overwrite = overwrite
         self.target = target
 
 
-def special_response(request: Request, status: int) -> Result:
+def special_response(request: Request, status: Status) -> Result:
     """Answer with a status that has no response yet; nginx's ngx_http_special_response_handler."""
     request.err_status = status
     if status in _NO_KEEPALIVE:
@@ -61,7 +59,7 @@ def special_response(request: Request, status: int) -> Result:
     return _send_page(request, body)
 
 
-def _padding(request: Request, status: int) -> bool:
+def _padding(request: Request, status: Status) -> bool:
     core = request.location.core
     if not core.msie_padding or status < 400 or request.http_version < 10:
         return False

@@ -4,6 +4,8 @@ cimport cython
 from gateway.http.request cimport Request
 from gateway.http.response cimport Response
 
+cdef Py_ssize_t _MOST_FIELDS
+
 
 @cython.locals(status=long)
 cpdef bint leave_body_out(Request request) except -1
@@ -16,6 +18,8 @@ cdef class KeptHead:
     cdef bint keepalive
     cdef long long content_length
     cdef bytes content_type
+    cdef bytes charset
+    cdef bint gzip_vary
     cdef bytes etag
     cdef bytes last_modified
     cdef list fields

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
     from gateway.http.response import Response
+
+
+# Fields that are the same objects each time, as those of `add_header` are, cost little to compare.
+_MOST_FIELDS: Final = 12
 
 
 class KeptHead:
@@ -21,6 +25,8 @@ class KeptHead:
         self.keepalive: bool = False
         self.content_length: int = -1
         self.content_type: bytes | None = None
+        self.charset: bytes | None = None
+        self.gzip_vary: bool = False
         self.etag: bytes | None = None
         self.last_modified: bytes | None = None
         self.fields: list[tuple[bytes, bytes]] = []
@@ -34,6 +40,8 @@ class KeptHead:
             and self.content_length == response.content_length
             and self.keepalive == keepalive
             and self.content_type == response.content_type
+            and self.charset == response.charset
+            and self.gzip_vary == response.gzip_vary
             and self.etag == response.etag
             and self.last_modified == response.last_modified_text
             and self.fields == response.fields
@@ -44,6 +52,8 @@ class KeptHead:
         self.content_length = response.content_length
         self.keepalive = keepalive
         self.content_type = response.content_type
+        self.charset = response.charset
+        self.gzip_vary = response.gzip_vary
         self.etag = response.etag
         self.last_modified = response.last_modified_text
         self.fields = response.fields
@@ -53,14 +63,13 @@ class KeptHead:
 def is_usual(response: Response) -> bool:
     """Whether the head says nothing but what a KeptHead compares."""
     return (
-        len(response.fields) <= 1  # Accept-Ranges is one
+        len(response.fields) <= _MOST_FIELDS
         and response.status_text is None
         and response.server is None
         and response.date is None
-        and response.charset is None
+        and response.charset_text is None
         and response.location is None
         and response.content_encoding is None
-        and not response.gzip_vary
         and response.listed is None
         and (response.last_modified < 0 or response.last_modified_text is not None)
     )

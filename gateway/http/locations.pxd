@@ -2,6 +2,7 @@
 cimport cython
 
 from gateway._fast.cut cimport first
+from gateway.core.regex cimport Captures, Regex
 from gateway.http.plan cimport Plan
 from gateway.http.settings cimport EngineSettings
 
@@ -24,7 +25,7 @@ cdef class Location:
     cdef public bint no_regex
     cdef public object parent
     cdef public Plan plan
-    cdef public object regex
+    cdef public Regex regex
     cdef public object scope
     cdef public object server
 
@@ -38,7 +39,7 @@ cdef class LocationTable:
     cdef public bint used
     cdef public bint final
 
-    @cython.locals(exact=Location, found=Location, location=Location, inner=LocationTable, deeper=Location)
+    @cython.locals(exact=Location, found=Location, location=Location, inner=LocationTable, deeper=Location, captures=Captures)
     cpdef Location find(self, object request, bytes uri)
     @cython.locals(length=Py_ssize_t, end=Py_ssize_t, found=Location, slashed=Location)
     cdef Location _longest_prefix(self, bytes uri)

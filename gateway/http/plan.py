@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gateway.config.directive import LIMIT_EXCEPT
 from gateway.http.delay import wait_until
 from gateway.http.module import OK, Contribution, Handler, HeadFilter, HttpModule, Phase, Result
+from gateway.http.part import MainOnly, Part, part_of
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location
@@ -24,11 +25,14 @@ class Plan:
     """`steps` run one after the other until one of them answers; the first, None, is Request.enter_location."""
 
     def __init__(
-        self, steps: tuple[Handler | None, ...], head_filters: tuple[HeadFilter, ...], logs: tuple[LogHandler, ...]
+        self,
+        steps: Iterable[Handler | None],
+        head_filters: Iterable[HeadFilter],
+        logs: Iterable[LogHandler],
     ) -> None:
-        self.steps = steps
-        self.head_filters = head_filters
-        self.log_handlers = logs
+        self.steps: tuple[Part | None, ...] = tuple([None if step is None else part_of(step) for step in steps])
+        self.head_filters: tuple[Part, ...] = tuple([part_of(head_filter) for head_filter in head_filters])
+        self.log_handlers: tuple[Part, ...] = tuple([part_of(log) for log in logs])
 
 
 def make_plan(location: Location, modules: Sequence[HttpModule], handler: str | None = None) -> Plan:
@@ -65,7 +69,7 @@ def make_plan(location: Location, modules: Sequence[HttpModule], handler: str | 
     steps += by_phase[Phase.CONTENT]
     steps.append(_nothing_to_serve)
     logs: list[LogHandler] = by_phase[Phase.LOG]  # type: ignore[assignment]
-    return Plan(tuple(steps), tuple(filters), tuple(logs))
+    return Plan(steps, filters, logs)
 
 
 def _content(
@@ -128,7 +132,7 @@ def _access(handlers: list[Handler], satisfy_any: bool) -> list[Handler]:
     if not handlers:
         return []
     if not satisfy_any:
-        return [_main_only(handler) for handler in handlers]
+        return [MainOnly(handler) for handler in handlers]
     return [_satisfy_any(handlers)]
 
 
@@ -155,22 +159,6 @@ def _delayed(checks: list[Handler], delay_s: float) -> list[Handler]:
         return checked
 
     return [delayed(check) for check in checks]
-
-
-def _main_only(handler: Handler) -> Handler:
-    async def settle(result: Awaitable[Result]) -> Result:
-        value = await result
-        return None if value == OK else value
-
-    def check(request: Request) -> Result | Awaitable[Result]:
-        if request.parent is not None:
-            return None  # subrequests pass: nginx checks access for main requests alone
-        result = handler(request)
-        if result is None or result == OK:
-            return None
-        return result if isinstance(result, int) else settle(result)
-
-    return check
 
 
 def _satisfy_any(handlers: list[Handler]) -> Handler:
@@ -219,7 +207,7 @@ def _refused(request: Request, status: int | None) -> int | None:
     return status
 
 
-def server_handlers(server: Server, modules: Sequence[HttpModule]) -> tuple[tuple[Handler, ...], ...]:
+def server_handlers(server: Server, modules: Sequence[HttpModule]) -> tuple[tuple[Part, ...], ...]:
     """POST_READ and SERVER_REWRITE of a server, made on first use; empty where there is neither."""
     early: list[Handler] = []
     late: list[Handler] = []
@@ -233,5 +221,5 @@ def server_handlers(server: Server, modules: Sequence[HttpModule]) -> tuple[tupl
             handler = module.server_plan(server.root.confs.get(module), server.root)
             if handler is not None:
                 late.append(handler)
-    return (tuple(early), tuple(late)) if early or late else ()
+    return (tuple(map(part_of, early)), tuple(map(part_of, late))) if early or late else ()
 

@@ -1,7 +1,11 @@
 # The types of request.py's compiled form.
+cimport cython
+
+cdef class Request  # part.pxd has it too, and needs the name
 from gateway._fast.request_head cimport RequestHead
 from gateway.http.locations cimport Location
 from gateway.http.output cimport Output
+from gateway.http.part cimport Part
 from gateway.http.plan cimport Plan
 from gateway.http.response cimport Response
 from gateway.http.servers cimport Server
@@ -72,12 +76,15 @@ cdef class Request:
     cpdef start(self)
     cpdef drive(self, object result)
     cpdef run(self, object result)
+    @cython.locals(i=Py_ssize_t, step=Part)
     cpdef _advance(self)
+    @cython.locals(handler=Part)
     cpdef enter_server(self, bint first=*)
     cpdef find_location(self)
     cpdef enter(self, Location location)
     cpdef enter_location(self)
     cpdef long long body_length(self) except? -2
+    @cython.locals(head_filter=Part)
     cpdef bint send_head(self)
     cpdef send(self, list pieces, bint last=*, bint flush=*)
     cpdef pass_on(self, object after, list pieces, bint last, bint flush)

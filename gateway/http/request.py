@@ -205,7 +205,7 @@ class Request:
             step = steps[i]
             i += 1
             self.step = i
-            result = self.enter_location() if step is None else step(self)
+            result = self.enter_location() if step is None else step.run(self)
             if result is not None:
                 return result
 
@@ -222,12 +222,12 @@ class Request:
         self.enter(server.root)
         if first:
             for handler in post_read:
-                result = handler(self)
+                result = handler.run(self)
                 if result is not None and result != OK:
                     assert isinstance(result, int)
                     return result
         for handler in rewrite:
-            result = handler(self)
+            result = handler.run(self)
             if result is not None:
                 assert isinstance(result, int)
                 return result
@@ -339,8 +339,8 @@ class Request:
     def matched(self, captures: Captures) -> None:
         """Remember a regular expression's groups, for $1 … and the named ones."""
         self.captures = captures
-        for name in captures.named:
-            self.values[name.lower()] = captures.group(name) or b""
+        for name, number in captures.regex.variables:
+            self.values[name] = captures.group(number) or b""
 
     # -- the answer ----------------------------------------------------------------------------------------------
 
@@ -355,7 +355,7 @@ class Request:
             self.response.status = self.err_status
             self.response.status_text = None
         for head_filter in self.plan.head_filters:
-            body_filter = head_filter(self)
+            body_filter = head_filter.run(self)
             if body_filter is not None:
                 filters = self.body_filters
                 if body_filter.first:

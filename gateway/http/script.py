@@ -1,6 +1,6 @@
 """Rewrite scripts: what `rewrite`, `set`, `if`, `return` and `break` of one block do, one operation after the other.
 
-nginx's ngx_http_script.c. Each operation is a closure made when the location's plan is made; it gives None to go on,
+nginx's ngx_http_script.c. Each operation is made when the location's plan is made; it gives None to go on,
 EXIT to end the script, or the result that ends the request's phase.
 """
 
@@ -9,12 +9,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast import uri as uri_grammar
+from gateway._fast.value import value_of
 from gateway.core.files import FileError, OpenedFile
-from gateway.core.template import Template, parse
+from gateway.core.template import Capture, Template, parse
 from gateway.http.module import RESTART, Handler, Result
+from gateway.http.part import Part, part_of
 from gateway.http.plan import Plan, make_plan, own_handler
 
 if TYPE_CHECKING:
@@ -51,27 +53,25 @@ def _escaped(request: Request, text: bytes) -> bytes:
     return text
 
 
-def _escaped_capture(number: int) -> Getter:
-    def get(request: Request) -> bytes | None:
-        captures = request.captures
-        text = captures.group(number) if captures is not None else None
+class _EscapedCapture(Capture):
+    """A group in a redirect, or in arguments."""
+
+    def value(self, request: Any) -> bytes | None:
+        text = Capture.value(self, request)
         return _escaped(request, text) if text else text
 
-    return get
 
+class _ValueCapture(Capture):
+    """A group in a `set`, or in an `if`."""
 
-def _value_capture(number: int) -> Getter:
-    def get(request: Request) -> bytes | None:
-        captures = request.captures
-        text = captures.group(number) if captures is not None else None
+    def value(self, request: Any) -> bytes | None:
+        text = Capture.value(self, request)
         return _escaped(request, text) if text and _PLAIN_CAPTURES not in request.state else text
-
-    return get
 
 
 def compile_value(text: str, registry: Registry, where: Where | None = None) -> Template:
     """The value of a `set`, or a side of an `if`."""
-    return Template(text, parse(text, registry, where, _value_capture))
+    return Template(text, parse(text, registry, where, _ValueCapture))
 
 
 # -- operations --------------------------------------------------------------------------------------------------
@@ -94,10 +94,10 @@ class Rewrite:
         return self._redirect(log) if self.status else self._replace(log)
 
     def _redirect(self, log: bool) -> Operation:
-        match = _matcher(self.regex, log)
+        matcher = _Matcher(self.regex, log)
 
         def redirect(request: Request) -> Result:
-            if not match(request, request.uri):
+            if not matcher.match(request, request.uri):
                 return None
             request.internal = True
             request.valid_unparsed_uri = False
@@ -113,11 +113,11 @@ class Rewrite:
         return redirect
 
     def _replace(self, log: bool) -> Operation:
-        match = _matcher(self.regex, log)
+        matcher = _Matcher(self.regex, log)
         target, template, add_args, stay, last = self.target, self.args, self.add_args, self.stay, self.last
 
         def replace(request: Request) -> Result:
-            if not match(request, request.uri):
+            if not matcher.match(request, request.uri):
                 return None
             request.internal = True
             request.valid_unparsed_uri = False
@@ -153,58 +153,57 @@ def compile_rewrite(
         replacement = replacement[:-1]
     has_args = "?" in replacement
     if status:
-        target = Template(replacement, parse(replacement, registry, where, _escaped_capture))
+        target = Template(replacement, parse(replacement, registry, where, _EscapedCapture))
         return Rewrite(regex, target, None, has_args, add_args, status, True, stay)
     path, _, tail = replacement.partition("?")
     target = Template(path, parse(path, registry, where))
-    args = Template(tail, parse(tail, registry, where, _escaped_capture)) if has_args else None
+    args = Template(tail, parse(tail, registry, where, _EscapedCapture)) if has_args else None
     return Rewrite(regex, target, args, has_args, add_args, 0, last, stay)
 
 
-def _matcher(regex: Regex, log: bool) -> Callable[[Request, bytes], bool]:
-    """Match, and keep the captures or forget the former ones; with rewrite_log, tell about it."""
-    search = regex.search
-    pattern = regex.pattern.encode("utf-8", "surrogateescape")
+class _Matcher:
+    """Matches, and keeps the captures or forgets the former ones; with rewrite_log, tells about it."""
 
-    def match(request: Request, subject: bytes) -> bool:
-        captures = search(subject)
+    def __init__(self, regex: Regex, log: bool) -> None:
+        self.regex = regex
+        self.log = log
+
+    def match(self, request: Request, subject: bytes) -> bool:
+        captures = self.regex.search(subject)
+        if self.log:
+            matches = b"does not match" if captures is None else b"matches"
+            pattern = self.regex.pattern.encode("utf-8", "surrogateescape")
+            request.log("notice", b'"%s" %s "%s"' % (pattern, matches, subject))
         if captures is None:
             request.captures = None
-            if log:
-                request.log("notice", b'"%s" does not match "%s"' % (pattern, subject))
             return False
-        if log:
-            request.log("notice", b'"%s" matches "%s"' % (pattern, subject))
         request.matched(captures)
         return True
 
-    return match
+
+class _Set(Part):
+    """`set` of what is kept in the request's values."""
+
+    def __init__(self, name: str, value: Template) -> None:
+        self.name = name
+        self.template = value
+
+    def run(self, request: Request) -> Result:
+        request.values[self.name] = self.template.value(request)
+        return None
 
 
 def set_variable(name: str, setter: VariableSetter | None, value: Template) -> Operation:
     """`set`: through the variable's own setter ($args, $limit_rate), or into the request's values."""
-    if setter is not None:
-        store = setter
+    if setter is None:
+        return _Set(name, value)
+    store = setter
 
-        def call(request: Request) -> Result:
-            store(request, value(request))
-            return None
-
-        return call
-    constant = value.constant
-    if constant is not None:
-
-        def put(request: Request) -> Result:
-            request.values[name] = constant
-            return None
-
-        return put
-
-    def assign(request: Request) -> Result:
-        request.values[name] = value(request)
+    def call(request: Request) -> Result:
+        store(request, value(request))
         return None
 
-    return assign
+    return call
 
 
 def stop(request: Request) -> Result:
@@ -272,22 +271,28 @@ class Branch:
     location: Location | None
 
     def __call__(self, log: bool) -> Operation:
-        condition = self.condition(log)
         enter = None if self.location is None else _entering(self.location)
-        operations = [step(log) for step in self.steps]
+        return _Branch(self.condition(log), enter, [step(log) for step in self.steps])
 
-        def check(request: Request) -> Result:
-            if not condition(request):
-                return None
-            if enter is not None:
-                enter(request)
-            for operation in operations:
-                result = operation(request)
-                if result is not None:
-                    return result
+
+class _Branch(Part):
+    def __init__(
+        self, condition: Condition, enter: Callable[[Request], None] | None, operations: Sequence[Operation]
+    ) -> None:
+        self.condition = part_of(condition)
+        self.enter = enter
+        self.operations = tuple(map(part_of, operations))
+
+    def run(self, request: Request) -> Result:
+        if not self.condition.run(request):
             return None
-
-        return check
+        if self.enter is not None:
+            self.enter(request)
+        for operation in self.operations:
+            result: Result = operation.run(request)
+            if result is not None:
+                return result
+        return None
 
 
 # What a request's state holds: the handler that an `if` of a location has set.
@@ -323,24 +328,27 @@ def compile_script(steps: Sequence[Step], log: bool) -> Handler:
     first = steps[0]
     if isinstance(first, Return):
         return first()
-    operations = [step(log) for step in steps]
-    cleans = _may_go_on(steps)
+    return _Script([step(log) for step in steps], _may_go_on(steps))
 
-    def script(request: Request) -> Result:
+
+class _Script(Part):
+    def __init__(self, operations: Sequence[Operation], cleans: bool) -> None:
+        self.operations = tuple(map(part_of, operations))
+        self.cleans = cleans
+
+    def run(self, request: Request) -> Result:
         entered = request.location
-        for operation in operations:
-            result = operation(request)
-            if result is not None:
+        result: Result = EXIT
+        for operation in self.operations:
+            found: Result = operation.run(request)
+            if found is not None:
+                result = found
                 break
-        else:
-            result = EXIT
-        if cleans:
+        if self.cleans:
             request.state.pop(_PLAIN_CAPTURES, None)
         if result != EXIT:
             return result
         return None if request.location is entered else RESTART
-
-    return script
 
 
 def _may_go_on(steps: Sequence[Step]) -> bool:
@@ -354,23 +362,49 @@ def _may_go_on(steps: Sequence[Step]) -> bool:
 # -- conditions --------------------------------------------------------------------------------------------------
 
 
+class _IsTrue(Part):
+    def __init__(self, variable: Getter) -> None:
+        self.variable = value_of(variable)
+
+    def run(self, request: Request) -> bool:
+        found = self.variable.value(request)
+        return bool(found) and found != b"0"
+
+
+class _IsEqual(Part):
+    def __init__(self, variable: Getter, value: Template, negated: bool) -> None:
+        self.variable = value_of(variable)
+        self.template = value
+        self.negated = negated
+
+    def run(self, request: Request) -> bool:
+        found = self.variable.value(request) or b""
+        return (found == self.template.value(request)) is not self.negated
+
+
+class _Matches(Part):
+    def __init__(self, variable: Getter, regex: Regex, negated: bool, log: bool) -> None:
+        self.variable = value_of(variable)
+        self.matcher = _Matcher(regex, log)
+        self.negated = negated
+
+    def run(self, request: Request) -> bool:
+        return self.matcher.match(request, self.variable.value(request) or b"") is not self.negated
+
+
 def is_true(variable: Getter) -> Condition:
     """`if ($x)`: neither empty nor "0"."""
-    return lambda request: (variable(request) or b"0") != b"0"
+    return _IsTrue(variable)
 
 
 def is_equal(variable: Getter, value: Template, negated: bool) -> Condition:
     """`if ($x = text)` and `!=`; a variable that is not found is empty."""
-    constant = value.constant
-    if constant is not None:
-        return lambda request: ((variable(request) or b"") == constant) is not negated
-    return lambda request: ((variable(request) or b"") == value(request)) is not negated
+    return _IsEqual(variable, value, negated)
 
 
 def matches(variable: Getter, regex: Regex, negated: bool, log: bool) -> Condition:
     """`if ($x ~ regex)` and its kin."""
-    match = _matcher(regex, log)
-    return lambda request: match(request, variable(request) or b"") is not negated
+    return _Matches(variable, regex, negated, log)
 
 
 def is_file(

@@ -10,7 +10,7 @@ from gateway.serving.server_names import ServerNames
 if TYPE_CHECKING:
     from gateway._fast.request_head import HeadLimits, RequestHead
     from gateway.config.loader import Scope
-    from gateway.http.module import Handler
+    from gateway.http.part import Part
 
 
 class Server:
@@ -30,7 +30,7 @@ class Server:
         self.http2 = False  # the `http2` directive: HTTP/2 is spoken, too
         self.http2_settings: Any = None  # h2_settings.Http2Settings
         # POST_READ and SERVER_REWRITE; made on first use
-        self.handlers: tuple[tuple[Handler, ...], ...] | None = None
+        self.handlers: tuple[tuple[Part, ...], ...] | None = None
         self.tls: Any = None  # a ServerTls, if it has certificates
         self.where: Any = None
 

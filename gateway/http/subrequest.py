@@ -308,7 +308,7 @@ class Subrequests:
         self.live.discard(subrequest)
         if subrequest.location.core.log_subrequest:
             for handler in subrequest.plan.log_handlers:
-                handler(subrequest)
+                handler.run(subrequest)
         subrequest.clean_up()
         self._is_done(subrequest)
 

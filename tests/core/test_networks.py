@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import networks
-from gateway.core.networks import IpAddress, Network, NetworkTable, Overlap, RangeTable, parse_address, parse_network
+from gateway.core.networks import (
+    IpAddress,
+    Network,
+    NetworkTable,
+    Overlap,
+    RangeTable,
+    parse_address,
+    parse_network,
+    remembered,
+)
 
 
 def test_addresses() -> None:
@@ -114,3 +123,16 @@ def test_forwarded(fields: list[bytes], once: str | None, recursive: str | None)
         found = networks.find_forwarded(client, fields, proxies, deep)
         assert (None if found is None else networks.dotted(found[0].number)) == wanted
     assert networks.find_forwarded(IpAddress(4, 1), fields, proxies, True) is None
+
+
+def test_what_was_found_is_remembered_unless_it_is_long() -> None:
+    asked: list[tuple[bytes | None, tuple[bytes, ...]]] = []
+
+    def find(address: bytes | None, fields: tuple[bytes, ...]) -> int:
+        asked.append((address, fields))
+        return len(fields)
+
+    get = remembered(find)
+    for _ in range(2):
+        assert [get(b"a", ()), get(b"a", (b"x", b"y")), get(None, ()), get(b"a", (b"x" * 300,))] == [0, 2, 0, 1]
+    assert len(asked) == 3 + 2

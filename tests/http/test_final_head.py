@@ -37,3 +37,40 @@ async def test_absolute_locations(directives: str, expected: bytes) -> None:
         f"server {{ listen 127.0.0.1:8080; server_name named; {directives} location / {{ return 302 /x/; }} }}"
     ) as engine:
         assert (await engine.get("/", host="h")).header("location") == expected
+
+
+async def test_a_head_that_is_kept_is_of_the_same_answer() -> None:
+    """What is added belongs to what is compared before a head is sent again."""
+    async with serving(
+        """
+        server {
+            listen 127.0.0.1:8080;
+            location / {
+                add_header X-Fixed fixed;
+                add_header X-Asked $arg_a;
+                default_type text/plain;
+                return 200 same;
+            }
+        }
+        """
+    ) as engine:
+        for _ in range(2):
+            for target, asked in (("/", None), ("/?a=1", b"1"), ("/?a=2", b"2"), ("/", None), ("/?a=2", b"2")):
+                reply = await engine.get(target)
+                assert (reply.header("x-fixed"), reply.header("x-asked")) == (b"fixed", asked)
+                assert reply.header("content-type") == b"text/plain"
+
+
+async def test_vary_belongs_to_a_head_that_is_kept() -> None:
+    async with serving(
+        """
+        server {
+            listen 127.0.0.1:8080;
+            gzip on; gzip_vary on; gzip_types text/plain; gzip_min_length 5;
+            location / { default_type text/plain; return 200 $arg_text; }
+        }
+        """
+    ) as engine:
+        for text in ("abcd", "abcde", "efgh", "abcde"):
+            vary = b"Accept-Encoding" if len(text) == 5 else None
+            assert (await engine.get("/?text=" + text)).header("vary") == vary

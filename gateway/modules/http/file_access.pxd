@@ -1,8 +1,8 @@
 # The types of file_access.py's compiled form.
 from gateway._fast.files cimport OpenedFile
-from gateway.core.files cimport open_plain
+from gateway.core.files cimport open_plain, stat_plain
 from gateway.http.request cimport Request
 
 
 cpdef OpenedFile open_file(Request request, bytes path)
-cpdef object test_file(Request request, bytes path)
+cpdef OpenedFile test_file(Request request, bytes path)

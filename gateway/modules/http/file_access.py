@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.config import units
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, Command, Directive, flag, number, store, take, time_s
-from gateway.core.files import FileError, FileOptions, PlainFiles, open_plain
+from gateway.core.files import FileError, FileOptions, PlainFiles, open_plain, stat_plain
 from gateway.core.open_file_cache import OpenFileCache
 from gateway.core.symlinks import Symlinks, trusted_part
 from gateway.http.module import HttpModule
@@ -110,6 +110,8 @@ def open_file(request: Request, path: bytes) -> OpenedFile:
 
 def test_file(request: Request, path: bytes) -> OpenedFile:
     """Look what is there, perhaps without opening it. Errors: FileError."""
+    if request.location.core.plain_files:
+        return stat_plain(path)
     settings: LocationConf = request.location.confs[module]
     if b"\0" in path:
         raise FileError(2, "stat()", path)

@@ -25,6 +25,7 @@ from gateway.core.networks import (
     parse_address,
     parse_ipv4,
     parse_network,
+    remembered,
 )
 from gateway.core.variables import Getter, cached
 from gateway.http.module import HttpModule
@@ -53,36 +54,31 @@ class Geo:
         ranges, networks, default = self.ranges, self.networks, self.default or b""
         proxies, recursive = tuple(self.proxies), self.proxy_recursive
 
-        def address_of(request: Request) -> IpAddress:
-            text = request.connection.remote()[0] if variable is None else variable(request)
+        def address_of(text: bytes | None, fields: tuple[bytes, ...]) -> IpAddress:
             address = parse_address(text) if text is not None else None
             if address is None:
                 return _NONE
-            if proxies:
-                fields = request.head.get_all(b"x-forwarded-for")
-                if fields:
-                    found = find_forwarded(address, fields, proxies, recursive)
-                    if found is not None:
-                        address = found[0]
-            if address == UNIX_ADDRESS:
-                return _NONE
-            return address.plain
+            found = find_forwarded(address, fields, proxies, recursive) if fields else None
+            if found is not None:
+                address = found[0]
+            return _NONE if address == UNIX_ADDRESS else address.plain
 
-        if ranges is not None:
-            table = ranges
+        def find(text: bytes | None, fields: tuple[bytes, ...]) -> bytes:
+            address = address_of(text, fields)
+            value: bytes | None
+            if ranges is None:
+                value = networks.find(address)
+                return value if value is not None else b""
+            value = ranges.find(address.number if address.version == IPV4 else _NONE.number)
+            return value if value is not None else default
 
-            def get_range(request: Request) -> bytes:
-                address = address_of(request)
-                value: bytes | None = table.find(address.number if address.version == IPV4 else _NONE.number)
-                return value if value is not None else default
+        remembering = remembered(find)
 
-            return get_range
+        def get(request: Request) -> bytes:
+            text = request.connection.remote()[0] if variable is None else variable(request)
+            return remembering(text, tuple(request.head.get_all(b"x-forwarded-for")) if proxies else ())
 
-        def get_network(request: Request) -> bytes:
-            value: bytes | None = networks.find(address_of(request))
-            return value if value is not None else b""
-
-        return get_network
+        return get
 
 
 def set_geo(conf: Any, command: Command) -> None:

@@ -13,7 +13,8 @@ from gateway.config.text import to_bytes
 from gateway.core.pieces import Piece
 from gateway.core.template import Template
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
-from gateway.http.response import Response, http_date, parse_http_date
+from gateway.http.part import Part
+from gateway.http.response import http_date, parse_http_date
 from gateway.http.setters import template
 
 if TYPE_CHECKING:
@@ -51,11 +52,41 @@ def _inherit(own: Any, outer: Any, mode: str) -> Any:
     return mine or (outer if mode == "on" else ())
 
 
-@dataclass(frozen=True, slots=True)
+# What a field stands for: one that is a line of its own, or one that the response has an attribute for.
+_PLAIN: Final = 0
+_LAST_MODIFIED: Final = 1
+_ETAG: Final = 2
+
+
 class Field:
-    name: bytes
-    value: Template
-    always: bool
+    """One `add_header`, or `add_trailer`."""
+
+    def __init__(self, name: bytes, value: Template, always: bool) -> None:
+        self.name = name
+        self.value = value
+        self.always = always
+        lower = name.lower()
+        self.kind: int = {b"last-modified": _LAST_MODIFIED, b"etag": _ETAG}.get(lower, _PLAIN)
+        # the line, where nothing has to be evaluated
+        self.line = (name, value.constant) if value.constant and self.kind == _PLAIN else None
+
+    def add(self, request: Request) -> None:
+        response = request.response
+        value: bytes = self.value.value(request)
+        if self.kind == _PLAIN:
+            if value:
+                response.fields.append((self.name, value))
+        elif self.kind == _LAST_MODIFIED:
+            response.clear_last_modified()
+            if value:
+                seconds = parse_http_date(value)
+                response.last_modified_text = value
+                response.last_modified = -1 if seconds is None else seconds
+                response.place(self.name, b"last-modified")
+        else:
+            if value and response.etag is None:
+                response.place(self.name, b"etag")
+            response.etag = value or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,31 +149,44 @@ def set_expires(conf: LocationConf, command: Command) -> None:
         command.refuse(str(error) if "daily" in str(error) else "invalid value")
 
 
-def plan(settings: LocationConf, location: Location) -> Contribution:
-    headers, trailers, expires = settings.headers, settings.trailers, settings.expires
-    if not headers and not trailers and (expires is None or expires == Expires("off")):
-        return NOTHING
+class AddFields(Part):
+    """The head filter of one location."""
 
-    def add(request: Request) -> BodyFilter | None:
+    def __init__(self, settings: LocationConf) -> None:
+        self.fields: tuple[Field, ...] = tuple(settings.headers)
+        self.trailers: tuple[Field, ...] = tuple(settings.trailers)
+        self.expires: Any = settings.expires  # Expires, or (its template, whether it is counted from Last-Modified)
+
+    def run(self, request: Request) -> BodyFilter | None:
         if request.parent is not None:
             return None
         response = request.response
-        safe = response.status in _SAFE
+        status = response.status
+        safe = status == 200 or status in _SAFE
+        expires = self.expires
         if expires is not None and safe:
             found = expires if isinstance(expires, Expires) else _evaluate(expires, request)
             if found.kind != "off":
                 _set_expires(request, found)
-        for field in headers:
+        for field in self.fields:
             if safe or field.always:
-                _add(response, field.name, field.value(request))
-        if trailers:
-            wanted = [field for field in trailers if safe or field.always]
+                if field.line is not None:
+                    response.fields.append(field.line)
+                else:
+                    field.add(request)
+        if self.trailers:
+            wanted = [field for field in self.trailers if safe or field.always]
             if wanted and not request.header_only:
                 response.trailers = response.trailers or []
                 return _Trailers(request, wanted)
         return None
 
-    return Contribution(head_filter=add)
+
+def plan(settings: LocationConf, location: Location) -> Contribution:
+    expires = settings.expires
+    if not settings.headers and not settings.trailers and (expires is None or expires == Expires("off")):
+        return NOTHING
+    return Contribution(head_filter=AddFields(settings))
 
 
 class _Trailers(BodyFilter):
@@ -164,23 +208,6 @@ class _Trailers(BodyFilter):
                 if value:
                     trailers.append((field.name, value))
         return pieces
-
-
-def _add(response: Response, name: bytes, value: bytes) -> None:
-    lower = name.lower()
-    if lower == b"last-modified":
-        response.clear_last_modified()
-        if value:
-            seconds = parse_http_date(value)
-            response.last_modified_text = value
-            response.last_modified = -1 if seconds is None else seconds
-            response.place(name, lower)
-    elif lower == b"etag":
-        if value and response.etag is None:
-            response.place(name, lower)
-        response.etag = value or None
-    elif value:
-        response.fields.append((name, value))
 
 
 def _evaluate(expires: tuple[Template, bool], request: Request) -> Expires:

@@ -12,8 +12,9 @@ from gateway.config.directive import EVERYWHERE, Command, Directive, at_least
 from gateway.core.files import FileError
 from gateway.core.template import Template
 from gateway.http.module import Contribution, HttpModule, Phase, Result
+from gateway.http.part import Part
 from gateway.http.setters import template
-from gateway.modules.http import file_access
+from gateway.modules.http.file_access import test_file
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location
@@ -36,22 +37,28 @@ def set_index(conf: LocationConf, command: Command) -> None:
         conf.files.append(template(command, text))
 
 
-def plan(settings: LocationConf, location: Location) -> Contribution:
-    files = tuple(settings.files)
+class Index(Part):
+    """The handler of one location."""
 
-    def find(request: Request) -> Result:
+    def __init__(self, files: tuple[Template, ...]) -> None:
+        self.files = files
+
+    def run(self, request: Request) -> Result:
         uri = request.uri
-        if not uri.endswith(b"/") or request.method not in (b"GET", b"HEAD", b"POST"):
+        if not uri.endswith(b"/"):
+            return None
+        method = request.method
+        if method != b"GET" and method != b"HEAD" and method != b"POST":
             return None
         directory = request.map_uri_to_path(uri)
         tested = False
-        for file in files:
-            name = file(request)
+        for file in self.files:
+            name: bytes = file.value(request)
             if name.startswith(b"/"):
                 return request.internal_redirect(name, request.args)
             path = directory + name
             try:
-                file_access.test_file(request, path)
+                test_file(request, path)
             except FileError as error:
                 if error.errno in (errno.ELOOP, errno.EMLINK):
                     return 403
@@ -69,7 +76,9 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
             return request.internal_redirect(uri + name, request.args)
         return None
 
-    return Contribution(handlers={Phase.CONTENT: find})
+
+def plan(settings: LocationConf, location: Location) -> Contribution:
+    return Contribution(handlers={Phase.CONTENT: Index(tuple(settings.files))})
 
 
 def _refuse(request: Request, path: bytes, error: FileError) -> int:
@@ -86,7 +95,7 @@ def _test_directory(request: Request, directory: bytes, path: bytes) -> int | No
     """Whether the directory itself is there; its status if not. `path`: of the index that was not found in it."""
     name = directory[:-1] if directory.endswith(b"/") and len(directory) > 1 else directory
     try:
-        found = file_access.test_file(request, name)
+        found = test_file(request, name)
     except FileError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK):
             return 403

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,17 +19,21 @@ from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive,
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable
 from gateway.core.zones import LEAST_SIZE, ZONES, Zone, ZoneError
-from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
+from gateway.http.module import NOTHING, Contribution, Count, HttpModule, Phase, Result
+from gateway.http.part import Part
 from gateway.http.setters import cycle_of, template
 
 if TYPE_CHECKING:
+    from gateway._fast.zones import Lock, Table, Words
     from gateway.core.template import Template
-    from gateway.core.zones import Table, Words
     from gateway.http.locations import Location
     from gateway.http.request import Request
 
 # A record's words. Of a sum the pid is 0; a worker's own names the record of its sum.
-_COUNT, _PID, _SUM, _WORDS = range(4)
+_COUNT: Final = 0
+_PID: Final = 1
+_SUM: Final = 2
+_WORDS: Final = 3
 # Holds an IPv6 address and a pid; of longer keys the table keeps a digest.
 _KEY_SIZE: Final = 24
 _SUM_PID: Final = b"\0\0\0\0"
@@ -40,7 +43,9 @@ _MAX_LIMIT: Final = 65535
 
 # What the API shows of a zone, in a word each.
 _OUTCOMES: Final = ("passed", "rejected", "rejected_dry_run")
-PASSED, REJECTED, REJECTED_DRY_RUN = range(3)
+PASSED: Final = 0
+REJECTED: Final = 1
+REJECTED_DRY_RUN: Final = 2
 # Beside them, how many of the newest records may have changed since the last round of `sync`.
 _CHANGES: Final = len(_OUTCOMES)
 STATUS: Final = "limit_conn_status"
@@ -66,10 +71,12 @@ class Connections:
         self.table: Table
         self.counts: Words
         self.zone: Zone
+        self.lock: Lock
 
     def attach(self, zone: Zone, old: Connections | None) -> None:
         """Called when the zone has its memory, which may be the old cycle's."""
         self.zone = zone
+        self.lock = zone.lock
         if old is None:
             self.counts = zone.words(len(_OUTCOMES) + 1)
             self.table = zone.table(_KEY_SIZE, _WORDS)
@@ -82,14 +89,16 @@ class Connections:
             self.table, self.counts = old.table, old.counts
         zone.data = self
 
-    def enter(self, key: bytes, limit: int) -> int:
+    def enter(self, key: bytes, limit: Count) -> Count:
         """Count one more; the record to leave() with. Errors: Full."""
         table = self.table
         pid = os.getpid()
+        lock = self.lock
         if self.synced:
             key = _fitted(key)
             self.counts.add(_CHANGES, 2)
-        with self.zone.lock:
+        lock.acquire()
+        try:
             total = table.insert(_SUM_PID + key)
             if total < 0:
                 raise Full(True)
@@ -104,13 +113,19 @@ class Connections:
             table.set_word(own, _SUM, total)
             table.add_word(own, _COUNT, 1)
             table.add_word(total, _COUNT, 1)
+        finally:
+            lock.release()
         return own
 
-    def leave(self, own: int) -> None:
-        with self.zone.lock:
+    def leave(self, own: Count) -> None:
+        lock = self.lock
+        lock.acquire()
+        try:
             self._take(own, 1)
+        finally:
+            lock.release()
 
-    def _take(self, own: int, count: int) -> None:
+    def _take(self, own: Count, count: Count) -> None:
         table = self.table
         total = table.word(own, _SUM)
         if table.add_word(own, _COUNT, -count) <= 0:
@@ -124,7 +139,7 @@ class Connections:
     def bury(self, pid: int) -> None:
         """Take off what a worker had under way that is dead."""
         table = self.table
-        with self.zone.lock:
+        with self.lock:
             left = []
             record = table.oldest()
             while record >= 0:
@@ -201,9 +216,6 @@ class Connections:
                 record = table.older(record)
         self.set_others([(key, 0) for key in keys])
 
-    def count(self, outcome: int) -> None:
-        self.counts.add(outcome, 1)
-
     def show(self) -> dict[str, int]:
         """/http/limit_conns/NAME of the API."""
         return dict(zip(_OUTCOMES, self.counts.view[: len(_OUTCOMES)], strict=True))
@@ -218,12 +230,23 @@ def _fitted(key: bytes) -> bytes:
     return key if len(key) <= _KEY_SIZE - 4 else blake2b(key, digest_size=16).digest()
 
 
-@dataclass(frozen=True, slots=True)
+class Held:
+    """What was counted once; calling it takes it off again."""
+
+    def __init__(self, connections: Connections, record: int) -> None:
+        self.connections = connections
+        self.record = record
+
+    def __call__(self) -> None:
+        self.connections.leave(self.record)
+
+
 class Limit:
     """One `limit_conn` directive."""
 
-    zone: Zone
-    most: int
+    def __init__(self, zone: Zone, most: int) -> None:
+        self.zone = zone
+        self.most = most
 
 
 @dataclass(slots=True)
@@ -308,7 +331,7 @@ def check(subject: Any, settings: LimitConf) -> tuple[int, list[Any]] | None:
     outcome = None
     for limit in settings.limits:
         connections: Connections = limit.zone.data
-        key = connections.key(subject)
+        key: bytes = connections.key.value(subject)
         if not key:
             continue
         if len(key) > _MAX_KEY:
@@ -326,31 +349,36 @@ def check(subject: Any, settings: LimitConf) -> tuple[int, list[Any]] | None:
             for leave in held:
                 leave()
             outcome = REJECTED_DRY_RUN if settings.dry_run else REJECTED
-            connections.count(outcome)
+            connections.counts.add(outcome, 1)
             return outcome, []
-        connections.count(PASSED)
-        held.append(partial(connections.leave, own))
+        connections.counts.add(PASSED, 1)
+        held.append(Held(connections, own))
     return None if outcome is None else (outcome, held)
 
 
-def plan(settings: LocationConf, location: Location) -> Contribution:
-    if not settings.limits:
-        return NOTHING
+class Check(Part):
+    """The handler of one location."""
 
-    def handler(request: Request) -> Result:
-        values = request.main.values
+    def __init__(self, settings: LocationConf) -> None:
+        self.settings = settings
+
+    def run(self, request: Request) -> Result:
+        main = request.main
+        values = main.values
         if STATUS in values:
             return None
-        found = check(request, settings)
+        found = check(request, self.settings)
         if found is None:
             return None
         outcome, held = found
         values[STATUS] = STATUS_TEXTS[outcome]
         if held:
-            request.main.cleanups.extend(held)
-        return int(settings.status) if outcome == REJECTED else None
+            main.cleanups.extend(held)
+        return int(self.settings.status) if outcome == REJECTED else None
 
-    return Contribution(handlers={Phase.PREACCESS: handler})
+
+def plan(settings: LocationConf, location: Location) -> Contribution:
+    return Contribution(handlers={Phase.PREACCESS: Check(settings)}) if settings.limits else NOTHING
 
 
 def status(request: Request) -> bytes | None:

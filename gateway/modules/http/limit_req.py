@@ -17,18 +17,24 @@ from gateway.config.text import to_bytes
 from gateway.core.variables import Variable
 from gateway.core.zones import LEAST_SIZE, ZONES, Zone, ZoneError
 from gateway.http.delay import wait_until
-from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
+from gateway.http.module import NOTHING, Contribution, Count, HttpModule, Phase, Result
+from gateway.http.part import Part
 from gateway.http.setters import template
 
 if TYPE_CHECKING:
+    from gateway._fast.lane import Lane
+    from gateway._fast.zones import Lock, Table, Words
     from gateway.core.template import Template
-    from gateway.core.zones import Table, Words
     from gateway.http.locations import Location
     from gateway.http.request import Request
 
 # A record's words. Times are the lane's, in milliseconds; excess is in thousandths of a request.
 # _ADMITTED: with `sync`, the requests let in since the last round.
-_LAST, _EXCESS, _COUNT, _ADMITTED, _WORDS = range(5)
+_LAST: Final = 0
+_EXCESS: Final = 1
+_COUNT: Final = 2
+_ADMITTED: Final = 3
+_WORDS: Final = 4
 # What the API shows of a zone, in a word each.
 _OUTCOMES: Final = ("passed", "delayed", "rejected", "delayed_dry_run", "rejected_dry_run")
 _PASSED, _DELAYED, _REJECTED, _DELAYED_DRY_RUN, _REJECTED_DRY_RUN = range(5)
@@ -54,13 +60,16 @@ class Bucket:
         self.key = key
         self.rate = rate  # thousandths of a request a second
         self.synced = synced
+        self.longest = (1 << 62) // rate  # as many milliseconds as can be counted: any bucket is empty by then
         self.table: Table
         self.counts: Words
         self.zone: Zone
+        self.lock: Lock
 
     def attach(self, zone: Zone, old: Bucket | None) -> None:
         """Called when the zone has its memory, which may be the old cycle's."""
         self.zone = zone
+        self.lock = zone.lock
         if old is None:
             self.counts = zone.words(len(_OUTCOMES) + 1)
             self.table = zone.table(_KEY_SIZE, _WORDS)
@@ -81,15 +90,42 @@ class Bucket:
         for index in range(len(_OUTCOMES)):
             self.counts.store(index, 0)
 
-    def excess(self, record: int, now: int) -> tuple[int, int]:
-        """What the bucket holds with one request more, and the milliseconds since the last one."""
+    def elapsed(self, record: Count, now: Count) -> Count:
+        """Milliseconds since the record's last request."""
         elapsed = now - self.table.word(record, _LAST)
         if elapsed < -_IDLE_MS:
-            elapsed = 1
-        elapsed = max(elapsed, 0)
-        return max(self.table.word(record, _EXCESS) - self.rate * elapsed // 1000 + 1000, 0), elapsed
+            return 1
+        return max(elapsed, 0)
 
-    def look(self, key: bytes, burst: int, now: int, account: bool) -> tuple[bool, int, int]:
+    def excess(self, record: Count, elapsed: Count) -> Count:
+        """What the bucket holds with one request more."""
+        return max(self.table.word(record, _EXCESS) - self.leaked(elapsed) + 1000, 0)
+
+    def leaked(self, elapsed: Count) -> Count:
+        return self.rate * min(elapsed, self.longest) // 1000
+
+    def look_locked(self, key: bytes, burst: Count, now: Count, account: bool) -> tuple[bool, int, int]:
+        lock = self.lock
+        lock.acquire()
+        try:
+            return self.look(key, burst, now, account)
+        finally:
+            lock.release()
+
+    def settle(self, record: Count, now: Count) -> Count:
+        """Account for a request in a record that look() has held."""
+        lock = self.lock
+        lock.acquire()
+        try:
+            elapsed = self.elapsed(record, now)
+            filled = self.excess(record, elapsed)
+            self.fill(record, filled, elapsed, now)
+            self.table.add_word(record, _COUNT, -1)
+        finally:
+            lock.release()
+        return filled
+
+    def look(self, key: bytes, burst: Count, now: Count, account: bool) -> tuple[bool, int, int]:
         """(allowed, excess, record held for later or -1); the last zone accounts at once. Needs the lock."""
         table = self.table
         if self.synced:
@@ -97,7 +133,8 @@ class Bucket:
         record = table.get(key)
         if record >= 0:
             table.touch(record)
-            excess, elapsed = self.excess(record, now)
+            elapsed = self.elapsed(record, now)
+            excess = self.excess(record, elapsed)
             if excess > burst:
                 return False, excess, -1
             if account:
@@ -120,14 +157,14 @@ class Bucket:
         table.set_word(record, _COUNT, 1)
         return True, 0, record
 
-    def fill(self, record: int, excess: int, elapsed: int, now: int) -> None:
+    def fill(self, record: Count, excess: Count, elapsed: Count, now: Count) -> None:
         self.table.set_word(record, _EXCESS, excess)
         if elapsed:
             self.table.set_word(record, _LAST, now)
         if self.synced:
             self.table.add_word(record, _ADMITTED, 1)
 
-    def expire(self, now: int, begin: int) -> None:
+    def expire(self, now: Count, begin: Count) -> None:
         """Drop one or two empty buckets; before them, with 0, the oldest whatever it holds."""
         table = self.table
         for attempt in range(begin, 3):
@@ -136,7 +173,7 @@ class Bucket:
                 return
             if attempt:
                 elapsed = abs(now - table.word(record, _LAST))
-                if elapsed < _IDLE_MS or table.word(record, _EXCESS) - self.rate * elapsed // 1000 > 0:
+                if elapsed < _IDLE_MS or table.word(record, _EXCESS) > self.leaked(elapsed):
                     return
             table.remove(record)
 
@@ -183,13 +220,13 @@ class Bucket:
                     table.set_word(record, _LAST, now)
 
 
-@dataclass(frozen=True, slots=True)
 class Limit:
     """One `limit_req` directive."""
 
-    zone: Zone
-    burst: int  # thousandths of a request, as is the next
-    delay: int  # an excess up to this is not delayed
+    def __init__(self, zone: Zone, burst: int, delay: int) -> None:
+        self.zone = zone
+        self.burst = burst  # thousandths of a request, as is the next
+        self.delay = delay  # an excess up to this is not delayed
 
 
 @dataclass(slots=True)
@@ -274,26 +311,28 @@ def set_limit(conf: LocationConf, command: Command) -> None:
     conf.limits.append(Limit(zone, burst * 1000, delay * 1000))
 
 
-def plan(conf: LocationConf, location: Location) -> Contribution:
-    if not conf.limits:
-        return NOTHING
-    limits: tuple[Limit, ...] = tuple(conf.limits)
-    last = len(limits) - 1
-    dry = b", dry run" if conf.dry_run else b""
-    level: str = conf.level
+class Check(Part):
+    """The handler of one location."""
 
-    def check(request: Request) -> Result | Awaitable[Result]:
+    def __init__(self, conf: LocationConf) -> None:
+        self.limits = tuple(conf.limits)
+        self.status: int = conf.status
+        self.level: str = conf.level
+        self.dry: bytes = b", dry run" if conf.dry_run else b""
+
+    def run(self, request: Request) -> Result | Awaitable[Result]:
         values = request.main.values
         if _STATUS in values:
             return None
-        lane = request.connection.lane
+        lane: Lane = request.connection.lane
         now = int(lane.now * 1000)
         held: list[tuple[Limit, int]] = []
         asked: list[Bucket] = []
         worst, excess, limited = 0, 0, None
-        for index, limit in enumerate(limits):
-            bucket: Bucket = limit.zone.data
-            key = bucket.key(request)
+        last = self.limits[-1]
+        for limit in self.limits:
+            bucket = limit.zone.data
+            key = bucket.key.value(request)
             if not key:
                 continue
             if len(key) > _MAX_KEY:
@@ -303,19 +342,18 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
                 )
                 continue
             try:
-                with bucket.zone.lock:
-                    allowed, excess, record = bucket.look(key, limit.burst, now, index == last)
+                allowed, excess, record = bucket.look_locked(key, limit.burst, now, limit is last)
             except MemoryError:
                 request.log("alert", b'could not allocate node in limit_req zone "%b"' % to_bytes(bucket.name))
                 allowed, record = False, -1
             else:
                 if not allowed:
-                    request.log(level, _line(b"limiting requests%b, excess" % dry, excess, bucket))
+                    request.log(self.level, _line(b"limiting requests%b, excess" % self.dry, excess, bucket))
             if not allowed:
                 _release(held)
-                values[_STATUS] = b"REJECTED_DRY_RUN" if dry else b"REJECTED"
-                bucket.counts.add(_REJECTED_DRY_RUN if dry else _REJECTED, 1)
-                return None if dry else int(conf.status)
+                values[_STATUS] = b"REJECTED_DRY_RUN" if self.dry else b"REJECTED"
+                bucket.counts.add(_REJECTED_DRY_RUN if self.dry else _REJECTED, 1)
+                return None if self.dry else self.status
             limited = limit
             asked.append(bucket)
             if record >= 0:
@@ -326,25 +364,26 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
             return None
         for limit, record in reversed(held):
             bucket = limit.zone.data
-            with bucket.zone.lock:
-                filled, elapsed = bucket.excess(record, now)
-                bucket.fill(record, filled, elapsed, now)
-                bucket.table.add_word(record, _COUNT, -1)
+            filled = bucket.settle(record, now)
             delay = (filled - limit.delay) * 1000 // bucket.rate
             if filled > limit.delay and delay > worst:
                 worst, excess, limited = delay, filled, limit
-        slowest = limited.zone.data if worst else None
+        slowest: Bucket | None = limited.zone.data if worst else None
         for bucket in asked:
-            outcome = _PASSED if bucket is not slowest else _DELAYED_DRY_RUN if dry else _DELAYED
+            outcome = _PASSED if bucket is not slowest else _DELAYED_DRY_RUN if self.dry else _DELAYED
             bucket.counts.add(outcome, 1)
         if slowest is None:
             values[_STATUS] = b"PASSED"
             return None
-        request.log(_DELAY_LEVELS[level], _line(b"delaying request%b, excess" % dry, excess, slowest, b","))
-        values[_STATUS] = b"DELAYED_DRY_RUN" if dry else b"DELAYED"
-        return None if dry else wait_until(request, lane.now + worst / 1000, None)
+        request.log(
+            _DELAY_LEVELS[self.level], _line(b"delaying request%b, excess" % self.dry, excess, slowest, b",")
+        )
+        values[_STATUS] = b"DELAYED_DRY_RUN" if self.dry else b"DELAYED"
+        return None if self.dry else wait_until(request, lane.now + worst / 1000, None)
 
-    return Contribution(handlers={Phase.PREACCESS: check})
+
+def plan(conf: LocationConf, location: Location) -> Contribution:
+    return Contribution(handlers={Phase.PREACCESS: Check(conf)}) if conf.limits else NOTHING
 
 
 def _line(what: bytes, excess: int, bucket: Bucket, comma: bytes = b"") -> bytes:
@@ -355,7 +394,7 @@ def _release(held: list[tuple[Limit, int]]) -> None:
     """The request was refused by another zone: these do not count it."""
     for limit, record in held:
         bucket: Bucket = limit.zone.data
-        with bucket.zone.lock:
+        with bucket.lock:
             bucket.table.add_word(record, _COUNT, -1)
 
 

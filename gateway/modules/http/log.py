@@ -26,6 +26,7 @@ from gateway.core.template import Template
 from gateway.core.variables import Registry, Variable
 from gateway.http import paths
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase
+from gateway.http.part import Part
 from gateway.http.setters import Predicate, cycle_of, template
 from gateway.modules.http import file_access
 
@@ -322,6 +323,26 @@ def start_buffers(scope: Scope, main: MainConf) -> None:
         scope.owner.on_worker_start.append(start)
 
 
+class LogLine(Part):
+    """One access_log to a file or to syslog."""
+
+    def __init__(self, access: Access) -> None:
+        assert access.writer is not None
+        self.line = access.format.line
+        self.condition = access.condition
+        self.writer = access.writer
+        self.file = access.writer if isinstance(access.writer, FileLog) else None
+
+    def run(self, request: Request) -> None:
+        if self.condition is not None and not self.condition(request):
+            return
+        line = self.line.make(request)
+        if self.file is not None:
+            self.file.write(line, request.log)
+        else:
+            self.writer.write(line, request.log)
+
+
 def plan(settings: LocationConf, location: Location) -> Contribution:
     if settings.off or not settings.logs:
         return NOTHING
@@ -329,16 +350,9 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
 
 
 def _handler(access: Access, settings: LocationConf, location: Location) -> Callable[[Request], None]:
-    line, condition, writer = access.format.line, access.condition, access.writer
-    if writer is not None:
-        write = writer.write
-
-        def log(request: Request) -> None:
-            if condition is None or condition(request):
-                write(line(request), request.log)
-
-        return log
-    path = access.path
+    if access.writer is not None:
+        return LogLine(access)
+    line, condition, path = access.format.line, access.condition, access.path
     assert path is not None
     _, _, valid, min_uses = settings.cache or (0, 0, 60, 1)
     symlinks = location.confs[file_access.module].options.symlinks

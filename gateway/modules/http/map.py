@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from gateway._fast.value import Value
 from gateway.config.directive import HTTP, Command, Directive, take
 from gateway.config.errors import ConfigError
 from gateway.config.parser import Statement
@@ -12,14 +13,14 @@ from gateway.config.text import to_bytes
 from gateway.core.names import NameConflict, NameTable
 from gateway.core.regex import MatchError, Regex
 from gateway.core.template import Template
-from gateway.core.variables import Getter, acyclic, cached
+from gateway.core.variables import acyclic, cached
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of, regex, template, variable_name
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
 
-Value = bytes | Template
+MapResult = bytes | Template
 
 
 class Map:
@@ -28,33 +29,39 @@ class Map:
     def __init__(self, source: Template) -> None:
         self.source = source
         self.names = NameTable()
-        self.regexes: list[tuple[Regex, Value]] = []
-        self.default: Value | None = None
+        self.regexes: list[tuple[Regex, MapResult]] = []
+        self.default: MapResult | None = None
         self.hostnames = False
         self.volatile = False
 
-    def getter(self) -> Getter:
-        """How the variable gets its value; nginx's order is exact, wildcards, regular expressions."""
-        source, names, default = self.source, self.names, self.default if self.default is not None else b""
-        hostnames, regexes = self.hostnames, tuple(self.regexes)
-        find = names.find if names.has_wildcards else names.exact.get
 
-        def get(request: Request) -> bytes | None:
-            text = source(request)
-            if hostnames and text.endswith(b"."):
-                text = text[:-1]
-            value: Any = find(text.lower())
-            if value is None:
-                if regexes and text:
-                    value = _matching(regexes, text, request)
-                if value is None:
-                    value = default
-            return value if value.__class__ is bytes else value(request)
+class MapValue(Value):
+    """How the variable gets its value; nginx's order is exact, wildcards, regular expressions."""
 
-        return get
+    def __init__(self, lines: Map) -> None:
+        names = lines.names
+        self.source = lines.source
+        self.exact: dict[bytes, Any] = names.exact
+        self.find: Any = names.find if names.has_wildcards else None
+        self.hostnames = lines.hostnames
+        self.regexes = tuple(lines.regexes)
+        self.default: Any = lines.default if lines.default is not None else b""
+
+    def value(self, request: Any) -> bytes | None:
+        text: bytes = self.source.value(request)
+        if self.hostnames and text.endswith(b"."):
+            text = text[:-1]
+        lower = text.lower()
+        found: Any = self.exact.get(lower) if self.find is None else self.find(lower)
+        if found is None:
+            if self.regexes and text:
+                found = _matching(self.regexes, text, request)
+            if found is None:
+                found = self.default
+        return found if type(found) is bytes else found(request)
 
 
-def _matching(regexes: Sequence[tuple[Regex, Value]], text: bytes, request: Request) -> Value | None:
+def _matching(regexes: Sequence[tuple[Regex, MapResult]], text: bytes, request: Request) -> MapResult | None:
     for pattern, value in regexes:
         try:
             captures = pattern.search(text)
@@ -73,7 +80,7 @@ def set_map(conf: Any, command: Command) -> None:
     name = variable_name(command, variable).lower()
     for statement in command.lines():
         _line(mapping, statement, command)
-    get = acyclic(name, mapping.getter())
+    get = acyclic(name, MapValue(mapping))
     cycle_of(command).variables.define(name, get if mapping.volatile else cached(name, get), command.where)
 
 

@@ -19,6 +19,7 @@ from gateway.core.networks import (
     find_forwarded,
     parse_address,
     parse_network,
+    remembered,
 )
 from gateway.core.variables import Variable
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
@@ -78,6 +79,13 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
     by_proxy_protocol = settings.header == _PROXY_PROTOCOL
     header = settings.header.encode("utf-8", "surrogateescape")
 
+    def find(peer: bytes | None, fields: tuple[bytes, ...]) -> tuple[bytes, int] | None:
+        address = parse_address(peer) if peer is not None else None
+        found = find_forwarded(address, fields, proxies, recursive) if address is not None else None
+        return None if found is None else (address_text(found[0]), found[1])
+
+    remembering = remembered(find)
+
     def replace(request: Request) -> Result:
         if _replaced(request) is not None:
             return None
@@ -94,14 +102,11 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
                 fields = fields[:1]
         if not fields:
             return None
-        before = connection.remote()
-        address = parse_address(before[0])
-        if address is None:
-            return None
-        found = find_forwarded(address, fields, proxies, recursive)
+        before: tuple[bytes, int] = connection.remote()
+        found = remembering(before[0], tuple(fields))
         if found is not None:
             request.main.cleanups.append(Replaced(connection, before))
-            connection.peer = (address_text(found[0]), found[1] if port < 0 else port)
+            connection.peer = found if port < 0 else (found[0], port)
         return None
 
     return Contribution(handlers={Phase.POST_READ: replace, Phase.PREACCESS: replace})

@@ -10,9 +10,10 @@ from gateway.config.directive import LOCATION, SERVER, Command, Directive, at_le
 from gateway.core.files import FileError
 from gateway.core.template import Template
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
+from gateway.http.part import Part
 from gateway.http.paths import document_root
 from gateway.http.setters import template
-from gateway.modules.http import file_access
+from gateway.modules.http.file_access import test_file
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location
@@ -51,14 +52,25 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
     if tries is None or location.nameless:  # an `if` that holds loses them, and so does a limit_except
         return NOTHING
 
-    aliased_by_regex = location.core.alias_length < 0
+    return Contribution(handlers={Phase.PRECONTENT: TryFiles(tries, location)})
 
-    def find(request: Request) -> Result:
-        for file, directory in tries.files:
-            name = file(request)
-            path, uri = place(request, name, file.constant is None)
+
+class TryFiles(Part):
+    """The handler of one location."""
+
+    def __init__(self, tries: Tries, location: Location) -> None:
+        self.files = tries.files
+        self.status = tries.status
+        self.fallback = tries.fallback
+        self.aliased_by_regex: bool = location.core.alias_length < 0
+
+    def run(self, request: Request) -> Result:
+        for file, directory in self.files:
+            template: Template = file
+            name: bytes = template.value(request)
+            path, uri = place(request, name, template.constant is None)
             try:
-                found = file_access.test_file(request, path)
+                found = test_file(request, path)
             except FileError as error:
                 if error.status != 404:
                     request.log("crit", error.message, OSError(error.errno, ""))
@@ -66,19 +78,18 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
             if found.is_dir != directory:
                 continue
             request.uri = uri
-            request.add_uri_to_alias = aliased_by_regex and not directory
+            request.add_uri_to_alias = self.aliased_by_regex and not directory
             return None
-        if tries.fallback is None:
-            return tries.status
-        target = tries.fallback(request)
-        if tries.fallback.constant is None:
+        fallback = self.fallback
+        if fallback is None:
+            return self.status
+        target: bytes = fallback.value(request)
+        if fallback.constant is None:
             target = _below_alias(request, target)
         if target.startswith(b"@"):
             return request.named_location(target)
         uri, args = request.split_uri(target)
         return request.internal_redirect(uri, args)
-
-    return Contribution(handlers={Phase.PRECONTENT: find})
 
 
 def place(request: Request, name: bytes, has_variables: bool) -> tuple[bytes, bytes]:
@@ -88,7 +99,8 @@ def place(request: Request, name: bytes, has_variables: bool) -> tuple[bytes, by
     """
     core = request.location.core
     if core.alias is None:
-        return document_root(request) + name, name
+        root: bytes = document_root(request)
+        return root + name, name
     base = document_root(request)
     length = core.alias_length
     if length < 0:

@@ -41,7 +41,7 @@ class Relaying:
     async def _find(self, session: Session) -> Upstream | None:
         """The upstream that the variables name for this session."""
         assert self.template is not None
-        text = self.template.evaluate(session)
+        text = self.template(session)
         try:
             target = parse_target(text)
         except ValueError as error:

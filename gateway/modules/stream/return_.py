@@ -37,7 +37,7 @@ def plan(conf: ServerConf, server: Server) -> Contribution:
 
     async def answer(session: Session) -> int:
         stream = session.stream
-        stream.send(text.evaluate(session))
+        stream.send(text(session))
         while stream.pending and not stream.error:
             before = stream.pending
             if not await stream.wait_room(before, session.lane.now + _SEND_TIMEOUT_S):

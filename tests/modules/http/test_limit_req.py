@@ -177,3 +177,9 @@ def test_a_zone_that_nobody_declares(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, "events { } http { limit_req zone=a; }")
     with pytest.raises(ConfigError, match='zero size shared memory zone "a"'):
         loaded.share(None)
+
+
+def test_numbers_beyond_those_of_the_machine() -> None:
+    """A rate that nobody reaches, after a time in which no number of 64 bits could count what has leaked."""
+    one = bucket(10**14)
+    assert [one.look(b"a", 0, now, True) for now in (0, 10**12, 10**12 + 1)] == [(True, 0, -1)] * 3

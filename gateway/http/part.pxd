@@ -1,0 +1,21 @@
+# The types of part.py's compiled form.
+from gateway._fast.value cimport Getter
+
+cdef class Part  # request.pxd has it too, and needs the name
+from gateway.http.request cimport Request
+
+
+cdef class Part:
+    cpdef run(self, Request request)
+
+
+cdef class FunctionPart(Part):
+    cdef readonly Getter function
+
+    cpdef run(self, Request request)
+
+
+cdef class MainOnly(Part):
+    cdef readonly Part handler
+
+    cpdef run(self, Request request)
