@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.http.part import part_of
 from tests.engine import serving
 
 
@@ -22,7 +23,7 @@ async def test_a_log_handler_that_fails_is_an_alert_and_the_next_request_is_serv
             raise RuntimeError("from the log phase")
 
         location = engine.cycle.servers[0].locations.prefixes[b"/"]
-        engine.cycle.plan_of(location).log_handlers = (fail,)
+        engine.cycle.plan_of(location).log_handlers = (part_of(fail),)
         reply = await engine.get("/")
         assert reply.body == b"ok" and len(ended) == 1
         assert [line for line in engine.log.lines if "from the log phase" in line]
