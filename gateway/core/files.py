@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway._fast.files import READ, OpenedFile, open_path, stat_path
 from gateway.core.symlinks import Symlinks, open_walking
 
 __all__ = [
+    "NOT_FOUND",
     "FileError",
     "FileOptions",
     "OpenedFile",
@@ -21,7 +22,8 @@ __all__ = [
     "stat_file",
 ]  # fmt: skip
 
-_NOT_FOUND = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG))
+# What means that there is no such file: a 404.
+NOT_FOUND: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG))
 # EMLINK is what some systems say where Linux says ELOOP: a symbolic link that disable_symlinks forbids
 _FORBIDDEN = frozenset((errno.EACCES, errno.EMLINK, errno.ELOOP))
 
@@ -49,7 +51,7 @@ class FileError(Exception):
     @property
     def status(self) -> int:
         """The status that the static module answers."""
-        if self.errno in _NOT_FOUND:
+        if self.errno in NOT_FOUND:
             return 404
         return 403 if self.errno in _FORBIDDEN else 500
 

@@ -210,6 +210,8 @@ def _request_body_file(request: Request) -> bytes | None:
 
 
 def _remote_user(request: Request) -> bytes | None:
+    if request.head.authorization is None and request.method != b"CONNECT":
+        return None
     found = credentials(request)
     return found[0] if found is not None else None
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gateway._fast.files import open_path
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, LIMIT_EXCEPT, Command, Directive, take
 from gateway.config.text import to_bytes
@@ -76,24 +78,24 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
 
 def _read(request: Request, path: bytes) -> bytes | int:
     """The file's text; a status if it cannot be read."""
+    opened = open_path(path)
+    if isinstance(opened, int):
+        missing = opened == errno.ENOENT
+        error = OSError(opened, os.strerror(opened))
+        request.log("error" if missing else "crit", b'open() "%b" failed' % path, error)
+        return _FORBIDDEN if missing else _FAILED
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError as error:
-        request.log("error", b'open() "%b" failed' % path, error)
-        return _FORBIDDEN
-    except OSError as error:
-        request.log("crit", b'open() "%b" failed' % path, error)
-        return _FAILED
-    parts: list[bytes] = []
-    try:
-        while part := os.read(fd, 65536):
+        if opened.is_file:
+            return opened.content()
+        if opened.is_dir:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        parts: list[bytes] = []
+        while part := os.read(opened.fd, 65536):
             parts.append(part)
         return b"".join(parts)
     except OSError as error:
         request.log("crit", b'pread() "%b" failed' % path, error)
         return _FAILED
-    finally:
-        os.close(fd)
 
 
 def _find(text: bytes, user: bytes) -> bytes | None:

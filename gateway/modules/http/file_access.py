@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway._fast.files import stat_path
 from gateway.config import units
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, Command, Directive, flag, number, store, take, time_s
-from gateway.core.files import FileError, FileOptions, PlainFiles, open_plain, stat_plain
+from gateway.core.files import NOT_FOUND, FileError, FileOptions, PlainFiles, open_plain, stat_plain
 from gateway.core.open_file_cache import OpenFileCache
 from gateway.core.symlinks import Symlinks, trusted_part
 from gateway.http.module import HttpModule
@@ -106,6 +107,23 @@ def open_file(request: Request, path: bytes) -> OpenedFile:
     if b"\0" in path:
         raise FileError(2, "open()", path)
     return settings.opener.open(path, *_trusted(request, settings, path))  # type: ignore[no-any-return]
+
+
+def find_file(request: Request, path: bytes) -> OpenedFile | None:
+    """What is there; None for what would be a 404, which costs no exception. Errors: FileError."""
+    if request.location.core.plain_files:
+        found = stat_path(path)
+        if type(found) is not int:
+            return found  # type: ignore[return-value]
+        if found in NOT_FOUND:
+            return None
+        raise FileError(found, "stat()", path)
+    try:
+        return test_file(request, path)
+    except FileError as error:
+        if error.errno in NOT_FOUND:
+            return None
+        raise
 
 
 def test_file(request: Request, path: bytes) -> OpenedFile:

@@ -7,7 +7,7 @@ from gateway.http.part cimport Part
 from gateway.http.paths cimport document_root
 from gateway.http.request cimport Request
 from gateway.http.settings cimport EngineSettings
-from gateway.modules.http.file_access cimport test_file
+from gateway.modules.http.file_access cimport find_file
 
 
 cdef class TryFiles(Part):

@@ -13,7 +13,7 @@ from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.part import Part
 from gateway.http.paths import document_root
 from gateway.http.setters import template
-from gateway.modules.http.file_access import test_file
+from gateway.modules.http.file_access import find_file
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location
@@ -70,12 +70,11 @@ class TryFiles(Part):
             name: bytes = template.value(request)
             path, uri = place(request, name, template.constant is None)
             try:
-                found = test_file(request, path)
+                found = find_file(request, path)
             except FileError as error:
-                if error.status != 404:
-                    request.log("crit", error.message, OSError(error.errno, ""))
+                request.log("crit", error.message, OSError(error.errno, ""))
                 continue
-            if found.is_dir != directory:
+            if found is None or found.is_dir != directory:
                 continue
             request.uri = uri
             request.add_uri_to_alias = self.aliased_by_regex and not directory
