@@ -101,9 +101,8 @@ class Template(Value):
             return constant
         return self.source.value(request) or b""  # type: ignore[union-attr]
 
-    if TYPE_CHECKING:
-
-        def __call__(self, request: Any) -> bytes: ...
+    def __call__(self, request: Any) -> bytes:
+        return self.value(request)
 
     @property
     def shortest(self) -> bytes | Value:

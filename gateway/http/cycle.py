@@ -11,7 +11,7 @@ from gateway.core.logs import ERROR, LEVELS, Log
 from gateway.http.connection import Connection, begin
 from gateway.http.listening import HttpListening
 from gateway.http.paths import NoPath
-from gateway.http.plan import Plan, make_plan
+from gateway.http.plan import Plan, make_plan, server_handlers
 from gateway.serving.cycle import BlockCycle
 from gateway.serving.listening import Listening
 from gateway.serving.worker import Worker, crash_text
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.http.diagnosis import Diagnosis, Notes
     from gateway.http.locations import Location
     from gateway.http.module import HttpModule
+    from gateway.http.part import Part
     from gateway.http.request import Request
     from gateway.http.servers import Server
 
@@ -64,6 +65,10 @@ class HttpCycle(BlockCycle):
         if location.plan is None:
             location.plan = make_plan(location, self.modules)
         return location.plan
+
+    def server_handlers(self, server: Server) -> tuple[tuple[Part, ...], ...]:
+        """A server's own, of the phases before its location is chosen."""
+        return server_handlers(server, self.modules)
 
     def log_request(self, request: Request, level: str, message: bytes | str, error: OSError | None = None) -> None:
         """A line with nginx's context: client, server, request, upstream, host, referrer."""

@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gateway.config.directive import LIMIT_EXCEPT
+from gateway.http import part as parts  # under way to its first import, where that comes by its types
 from gateway.http.delay import wait_until
 from gateway.http.module import OK, Contribution, Handler, HeadFilter, HttpModule, Phase, Result
-from gateway.http.part import MainOnly, Part, part_of
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location
+    from gateway.http.part import Part
     from gateway.http.request import Request
     from gateway.http.servers import Server
 
@@ -30,22 +31,22 @@ class Plan:
         head_filters: Iterable[HeadFilter],
         logs: Iterable[LogHandler],
     ) -> None:
-        self.steps: tuple[Part | None, ...] = tuple([None if step is None else part_of(step) for step in steps])
-        self.head_filters: tuple[Part, ...] = tuple([part_of(head_filter) for head_filter in head_filters])
-        self.log_handlers: tuple[Part, ...] = tuple([part_of(log) for log in logs])
+        self.steps: tuple[Part | None, ...] = tuple([None if step is None else parts.part_of(step) for step in steps])
+        self.head_filters: tuple[Part, ...] = tuple([parts.part_of(head_filter) for head_filter in head_filters])
+        self.log_handlers: tuple[Part, ...] = tuple([parts.part_of(log) for log in logs])
 
 
 def make_plan(location: Location, modules: Sequence[HttpModule], handler: str | None = None) -> Plan:
     """Ask every module for its part in this location; `handler`: the one that an earlier `if` has set."""
-    parts: list[tuple[HttpModule, Contribution]] = []
+    contributed: list[tuple[HttpModule, Contribution]] = []
     for module in modules:
         if module.plan is not None:
-            parts.append((module, module.plan(location.confs.get(module), location)))
+            contributed.append((module, module.plan(location.confs.get(module), location)))
     by_phase: dict[Phase, list[Handler]] = {phase: [] for phase in Phase}
     contents: dict[str, Handler] = {}
     passes: list[Handler] = []
     filters: list[HeadFilter] = []
-    for module, part in parts:
+    for module, part in contributed:
         for phase, handlers in part.handlers.items():
             by_phase[phase].extend([handlers] if callable(handlers) else handlers)
         if part.content is not None:
@@ -132,7 +133,7 @@ def _access(handlers: list[Handler], satisfy_any: bool) -> list[Handler]:
     if not handlers:
         return []
     if not satisfy_any:
-        return [MainOnly(handler) for handler in handlers]
+        return [parts.MainOnly(handler) for handler in handlers]
     return [_satisfy_any(handlers)]
 
 
@@ -221,5 +222,4 @@ def server_handlers(server: Server, modules: Sequence[HttpModule]) -> tuple[tupl
             handler = module.server_plan(server.root.confs.get(module), server.root)
             if handler is not None:
                 late.append(handler)
-    return (tuple(map(part_of, early)), tuple(map(part_of, late))) if early or late else ()
-
+    return (tuple(map(parts.part_of, early)), tuple(map(parts.part_of, late))) if early or late else ()

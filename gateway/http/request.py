@@ -11,7 +11,6 @@ from gateway.http import error_pages, paths
 from gateway.http.feed import Feed
 from gateway.http.module import DONE, ERROR, OK, RESTART, BodyFilter, Count, FilterFinalize, Result, Status
 from gateway.http.output import Output
-from gateway.http.plan import make_plan, server_handlers
 from gateway.http.response import Response
 from gateway.http.status import CLIENT_CLOSED, CLOSE
 
@@ -214,7 +213,7 @@ class Request:
         server = self.server
         handlers = server.handlers
         if handlers is None:
-            handlers = server.handlers = server_handlers(server, self.cycle.modules)
+            handlers = server.handlers = self.cycle.server_handlers(server)
         if not handlers:
             self.uri_changed = False
             return self.find_location()
@@ -256,7 +255,7 @@ class Request:
         self.location = location
         plan = location.plan
         if plan is None:
-            plan = location.plan = make_plan(location, self.cycle.modules)
+            plan = self.cycle.plan_of(location)
         self.plan = plan
         self.step = 0
 
