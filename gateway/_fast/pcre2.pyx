@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""Matching by the system's libpcre2, found at run time: memory for what matched stays with its pattern; see pcre2.pyi."""
+"""Matching by the system's libpcre2, found at run time: memory for a match stays with its pattern; see pcre2.pyi."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint32_t

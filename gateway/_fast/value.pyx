@@ -24,8 +24,8 @@ cdef class Getter(Value):
         self.entry = entry_of(function)
 
     cpdef value(self, request):
-        # A compiled function looks at the type of what it is given when it is called from Python; a type that it took once
-        # needs no further look.
+        # A compiled function looks at the type of what it is given when it is called from Python; a type that it took
+        # once needs no further look.
         if type(request) is self.asked:
             return self.entry(<void *> request, 0)
         result = self.function(request)

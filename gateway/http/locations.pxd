@@ -39,7 +39,8 @@ cdef class LocationTable:
     cdef public bint used
     cdef public bint final
 
-    @cython.locals(exact=Location, found=Location, location=Location, inner=LocationTable, deeper=Location, captures=Captures)
+    @cython.locals(exact=Location, found=Location, location=Location, inner=LocationTable, deeper=Location,
+                   captures=Captures)
     cpdef Location find(self, object request, bytes uri)
     @cython.locals(length=Py_ssize_t, end=Py_ssize_t, found=Location, slashed=Location)
     cdef Location _longest_prefix(self, bytes uri)

@@ -365,7 +365,7 @@ class Request:
                     if not body_filter.passes_files:
                         self.reads = True
                         if getattr(body_filter, "holds_head", False):
-                            body_filter.after = self.plan.head_filters.index(head_filter) + 1  # type: ignore
+                            body_filter.after = self.plan.head_filters.index(head_filter) + 1
                             return False
         self.output.send_head(self)
         return self.header_only
