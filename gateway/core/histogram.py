@@ -60,9 +60,12 @@ def _signed(digits: bytes) -> int:
 
 def show(words: Sequence[int], base: int) -> Shown:
     """What was counted in these words."""
-    examples: list[Example | None] = []
+    examples: list[Example | None] = [None] * _BUCKETS
     for bucket in range(_BUCKETS):
-        high, low, ms, at = words[base + _EXAMPLES + bucket * _EXAMPLE :][:_EXAMPLE]
-        mask = (1 << 64) - 1
-        examples.append(Example(f"{high & mask:016x}{low & mask:016x}", ms / 1000, at / 1000) if at else None)
+        place = base + _EXAMPLES + bucket * _EXAMPLE
+        at = words[place + 3]
+        if at:
+            mask = (1 << 64) - 1
+            id = f"{words[place] & mask:016x}{words[place + 1] & mask:016x}"
+            examples[bucket] = Example(id, words[place + 2] / 1000, at / 1000)
     return Shown(list(words[base : base + _BUCKETS]), words[base + _SUM] / 1000, examples)

@@ -23,6 +23,7 @@ CONF = """
 %(user)s daemon off; pid nginx.pid; error_log error.log info; events { }
 stream { server { listen 127.0.0.1:%(stream)d; proxy_pass 127.0.0.1:%(plain)d; } }
 http {
+    request_history requests.ring;
     access_log access.log; resolver 127.0.0.1:%(none)d; resolver_timeout 100ms; ssi_types *;
     limit_req_zone $uri zone=r:64k rate=1000r/s; limit_conn_zone $uri zone=c:64k;
     proxy_cache_path cache keys_zone=k:64k;
@@ -44,6 +45,8 @@ http {
         location /auth { auth_basic x; auth_basic_user_file passwords; try_files /file =404; }
         location /status { stub_status; }
         location /api { api; }
+        location /metrics { metrics; }
+        location /gw/ { dashboard app=u=127.0.0.1:%(none)d; }
         location /mirrored { mirror /limited; try_files /file =404; }
         location /list/ { autoindex on; alias %(folder)s/; }
     }
@@ -55,7 +58,7 @@ http {
 }
 """
 LOCATIONS = ["file", "limited", "cached", "named", "names", "dead", "closes", "tls", "wrong", "auth", "status"]
-LOCATIONS += ["cached", "api/9/http", "mirrored", "ssi", "list/", "none", "ssi/x"]
+LOCATIONS += ["cached", "api/9/http", "mirrored", "ssi", "list/", "none", "ssi/x", "metrics", "gw/", "gw/requests"]
 
 
 def _with_tls(port: int, folder: Path, protocol: str) -> None:

@@ -235,8 +235,9 @@ def redirect_by_rewrite(config: Block) -> Iterator[Problem]:
 
 @rule("GW413", "status-page-open", "error")
 def status_page_open(config: Block) -> Iterator[Problem]:
-    """`stub_status` and `api` tell everybody how busy the server is; `api write=on` lets everybody change upstreams."""
-    for block, statement in config.everywhere("stub_status", "api"):
+    """`stub_status`, `api`, `metrics` and `dashboard` tell everybody how busy the server is, and what others ask;
+    `write=on` lets everybody change upstreams."""
+    for block, statement in config.everywhere("stub_status", "api", "metrics", "dashboard"):
         server = block.around("server")
         listens = server.all("listen") if server is not None else []
         inside = bool(listens) and all(

@@ -67,6 +67,7 @@ _CHECKS: Final[tuple[Figure, ...]] = (
     ("unhealthy", "health_checks_unhealthy", "counter", "How many times the server became unhealthy"),
 )
 _LIMIT: Final = ("passed", "delayed", "rejected", "delayed_dry_run", "rejected_dry_run")
+_LE: Final = (*(str(bound / 1000) for bound in BOUNDS), "+Inf")
 _RESPONSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
@@ -119,14 +120,17 @@ class Page:
         family = self.families.get(name)
         if family is None:
             family = self.families[name] = [f"# HELP {name} {words}", f"# TYPE {name} histogram"]
+        # one line for each bucket of each zone: they are most of the page
+        inside = "".join([f'{key}="{_escaped(text)}",' for key, text in labels.items()])
         so_far = 0
-        for bound, count, example in zip((*BOUNDS, 0), shown.counts, shown.examples, strict=True):
+        for bound, count, example in zip(_LE, shown.counts, shown.examples, strict=True):
             so_far += count
-            line = _line(f"{name}_bucket", so_far, {**labels, "le": str(bound / 1000) if bound else "+Inf"})
+            line = f'{name}_bucket{{{inside}le="{bound}"}} {so_far}'
             if self.open_metrics and example is not None:
                 line += f' # {{request_id="{example.id}"}} {example.seconds} {example.at}'
             family.append(line)
-        family += (_line(f"{name}_sum", shown.sum_s, labels), _line(f"{name}_count", so_far, labels))
+        own = f"{{{inside[:-1]}}}" if inside else ""
+        family += (f"{name}_sum{own} {shown.sum_s}", f"{name}_count{own} {so_far}")
 
     def figures(self, prefix: str, figures: Iterable[Figure], values: dict[str, Any], **labels: str) -> None:
         for key, end, kind, words in figures:
@@ -172,7 +176,9 @@ def text_of(request: Request, open_metrics: bool = False) -> bytes:
     for (of, name), (whole, upstreams) in status_zone.times(request).items():
         zone_label = {f"{of}_zone": name}
         page.histogram(f"gateway_{of}_zone_request_seconds", "How long requests took", whole, **zone_label)
-        page.histogram(f"gateway_{of}_zone_upstream_seconds", "How long their upstreams took", upstreams, **zone_label)
+        if any(upstreams.counts):
+            words = "How long their upstreams took"
+            page.histogram(f"gateway_{of}_zone_upstream_seconds", words, upstreams, **zone_label)
     for name, upstream in call.upstreams("http", []).items():
         _upstream(page, name, upstream)
     for kind, label in (("limit_reqs", "limit_request"), ("limit_conns", "limit_connection")):

@@ -69,7 +69,7 @@ class Counts:
 
     def times(self) -> tuple[Shown, Shown]:
         """How long requests took, and their upstreams."""
-        words = list(self.words.view)
+        words = list(self.words.view[:_CODES])
         return histogram.show(words, _TIMES), histogram.show(words, _UPSTREAM_TIMES)
 
     def show(self) -> dict[str, Any]:

@@ -78,7 +78,14 @@ def responses(counts: list[int], codes: list[int] | None = None) -> dict[str, An
     """The counts of 1xx to 5xx, and their sum; `codes` from 100 on, where they are counted."""
     found: dict[str, Any] = {f"{number}xx": count for number, count in enumerate(counts, 1)}
     if codes is not None:
-        found["codes"] = {str(code): count for code, count in enumerate(codes, 100) if count}
+        # most zones have none of most codes: C looks for the first of each hundred
+        found["codes"] = {
+            str(code): count
+            for start in range(0, len(codes), 100)
+            if any(codes[start : start + 100])
+            for code, count in enumerate(codes[start : start + 100], start + 100)
+            if count
+        }
     return {**found, "total": sum(counts)}
 
 

@@ -38,8 +38,7 @@ NAMES = {
     "nginxplus_location_zone_received", "nginxplus_location_zone_sent",
     "nginxplus_limit_request_passed", "nginxplus_limit_request_delayed", "nginxplus_limit_request_rejected",
     "nginxplus_limit_request_delayed_dry_run", "nginxplus_limit_request_rejected_dry_run",
-    "gateway_server_zone_request_seconds", "gateway_server_zone_upstream_seconds",
-    "gateway_location_zone_request_seconds", "gateway_location_zone_upstream_seconds",
+    "gateway_server_zone_request_seconds", "gateway_location_zone_request_seconds",
 }  # fmt: skip
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
