@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.core.lane import FileSlice
 from tests._fast.test_stream import a_file
-from tests.lanes import pair, running
+from tests.lanes import pair, running, until
 
 
 async def test_a_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
@@ -15,8 +15,9 @@ async def test_a_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
     async with running() as lane:
         stream, peer = pair(lane)
         stream.write(FileSlice(fd, 0, 100))
-        assert stream.flush() == 0
-        assert stream.error == errno.EIO and stream.sent == 5
+        stream.flush()
+        await until(lambda: stream.error == errno.EIO)  # on a busy machine in the next turn
+        assert stream.sent == 5 and not stream.pending
         peer.close()
     os.close(fd)
 
