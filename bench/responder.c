@@ -1,10 +1,11 @@
 /* A trivial app server for measurements: reads one whole request, answers with a fixed response.
  *
- *   responder uwsgi|http ADDRESS [SIZE]      ADDRESS: a path (unix socket) or a port on 127.0.0.1
+ *   responder uwsgi|http|grpc ADDRESS [SIZE]      ADDRESS: a path (unix socket) or a port on 127.0.0.1
  *
  * uwsgi: the packet (4 bytes of head, little-endian length, then name/value pairs) and a body of CONTENT_LENGTH bytes are
  * read to the end, then the answer goes out and the connection closes. http: the same with a request head, and the
- * connection stays. It has to be cheap and honest: one thread, epoll, any number of connections, no early answer.
+ * connection stays. grpc: each stream of a connection that is HTTP/2 at once is answered, when it has ended, with a
+ * message of SIZE bytes; fields are not looked at. It has to be cheap and honest: one thread, epoll, any number of connections, no early answer.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,7 +31,7 @@ struct connection {
     char head[ROOM];
 };
 
-static int speaks_uwsgi, epoll;
+static int speaks_uwsgi, speaks_grpc, epoll;
 static char *answer, scratch[1 << 18];
 static size_t answer_length;
 static struct connection *spare[1 << 16];
@@ -117,6 +118,60 @@ static void readable(struct connection *c) {
     }
 }
 
+/* --- HTTP/2, as far as a client that keeps to its rules needs it */
+
+enum { F_DATA, F_HEADERS, F_SETTINGS = 4, F_PING = 6, END_STREAM = 1, ACK = 1, PREFACE = 24 };
+
+static char *frame(char *to, size_t size, int type, int flags, unsigned stream) {
+    char head[9] = {size >> 16, size >> 8, size, type, flags, stream >> 24, stream >> 16, stream >> 8, stream};
+    memcpy(to, head, 9);
+    return to + 9;
+}
+
+static char *grpc_answer(char *to, unsigned stream) {
+    /* :status 200, content-type: application/grpc; grpc-status: 0 */
+    static const char head[] = "\x88\x0f\x10\x10" "application/grpc", trailer[] = "\0\x0bgrpc-status\x01" "0";
+    to = frame(to, sizeof head - 1, F_HEADERS, 4, stream);
+    to = (char *)memcpy(to, head, sizeof head - 1) + sizeof head - 1;
+    to = frame(to, answer_length, F_DATA, 0, stream);
+    to = (char *)memcpy(to, answer, answer_length) + answer_length;
+    to = frame(to, sizeof trailer - 1, F_HEADERS, 4 | END_STREAM, stream);
+    return (char *)memcpy(to, trailer, sizeof trailer - 1) + sizeof trailer - 1;
+}
+
+/* Answers are few and small beside what a socket takes; one that does not take them is a mistake in the measurement. */
+static void grpc_readable(struct connection *c) {
+    for (;;) {
+        ssize_t n = recv(c->fd, c->head + c->have, ROOM - c->have, 0);
+        if (n < 0 && errno == EAGAIN) return;
+        if (n <= 0) { drop(c); return; }
+        c->have += n;
+        size_t at = 0;
+        char *to = scratch;
+        if (c->body < 0) {
+            if (c->have < PREFACE) continue;
+            at = PREFACE;
+            c->body = 0;
+            to = frame(to, 0, F_SETTINGS, 0, 0);
+            to = frame(to, 4, 8, 0, 0); /* the connection's window, as wide as can be */
+            to = (char *)memcpy(to, "\x7f\xff\0\0", 4) + 4;
+        }
+        while (c->have - at >= 9) {
+            unsigned char *p = (unsigned char *)c->head + at;
+            size_t size = p[0] << 16 | p[1] << 8 | p[2];
+            if (size > 16384 || to - scratch > (long)(sizeof scratch - answer_length - 256)) abort();
+            if (c->have - at < 9 + size) break;
+            at += 9 + size;
+            if (p[3] == F_SETTINGS && !(p[4] & ACK)) to = frame(to, 0, F_SETTINGS, ACK, 0);
+            else if (p[3] == F_PING && !(p[4] & ACK)) to = (char *)memcpy(frame(to, 8, F_PING, ACK, 0), p + 9, 8) + 8;
+            else if ((p[3] == F_DATA || p[3] == F_HEADERS) && p[4] & END_STREAM)
+                to = grpc_answer(to, (p[5] & 127) << 24 | p[6] << 16 | p[7] << 8 | p[8]);
+        }
+        memmove(c->head, c->head + at, c->have -= at);
+        if (to > scratch && send(c->fd, scratch, to - scratch, MSG_NOSIGNAL) != to - scratch) { drop(c); return; }
+    }
+}
+
 static int listening(const char *where) {
     int s;
     if (strchr(where, '/')) {
@@ -139,11 +194,15 @@ static int listening(const char *where) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 3) { fprintf(stderr, "usage: responder uwsgi|http ADDRESS [SIZE]\n"); return 2; }
+    if (argc < 3) { fprintf(stderr, "usage: responder uwsgi|http|grpc ADDRESS [SIZE]\n"); return 2; }
     speaks_uwsgi = !strcmp(argv[1], "uwsgi");
+    speaks_grpc = !strcmp(argv[1], "grpc");
     size_t size = argc > 3 ? strtoull(argv[3], 0, 10) : 6;
     answer = malloc(size + 256);
-    answer_length = sprintf(answer, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", size);
+    if (speaks_grpc) {
+        char prefix[5] = {0, size >> 24, size >> 16, size >> 8, size};
+        memcpy(answer, prefix, answer_length = 5);
+    } else answer_length = sprintf(answer, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", size);
     for (size_t i = 0; i < size; i++) answer[answer_length++] = i + 1 == size ? '\n' : "hello"[i % 5];
 
     struct rlimit files;
@@ -171,7 +230,7 @@ int main(int argc, char **argv) {
             } else if (c->answering) {
                 reply(c);
             } else if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-                readable(c);
+                (speaks_grpc ? grpc_readable : readable)(c);
             }
         }
     }

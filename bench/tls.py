@@ -31,7 +31,7 @@ def certificate(lab: Lab) -> Iterator[None]:
     yield
 
 
-def _run(*argv: Any, times: int = 1) -> list[str]:
+def run(*argv: Any, times: int = 1) -> list[str]:
     """What so many of them at once have said."""
     started = [
         subprocess.Popen(
@@ -61,13 +61,15 @@ def _shake_hands(count: int, *, again: bool) -> None:
                 session = client.session
 
 
-def requests(name: str, size: int, connections: int, *, per_gib: bool = False) -> Callable[[Lab, Server], Figures]:
-    """By h2load, over HTTP/1.1."""
+def requests(
+    name: str, size: int, connections: int, *, kind: str = "--h1", per_gib: bool = False
+) -> Callable[[Lab, Server], Figures]:
+    """By h2load; `kind`: HTTP/1.1, or how many streams of HTTP/2 each connection has."""
 
     def load(seconds: float, count: int = 0) -> dict[str, Any]:
         url = f"https://127.0.0.1:{PORT}/{name}"
         much = ("-n", count) if count else ("-D", max(1, round(seconds)))
-        (told,) = _run("h2load", "--h1", f"-c{min(connections, count or connections)}", *much, url)
+        (told,) = run("h2load", kind, f"-c{min(connections, count or connections)}", *much, url)
         found = re.search(r"(\d+) succeeded", told)
         if found is None or not int(found[1]):
             raise Refused("h2load: " + told[-200:])
@@ -92,7 +94,7 @@ def handshakes(kind: str) -> Callable[[Lab, Server], Figures]:
             _shake_hands(count, again=kind == "-reuse")
             return {"requests": count}
         where = ("-connect", f"127.0.0.1:{PORT}", "-www", "/1k")
-        told = _run("openssl", "s_time", *where, kind, "-time", max(1, round(seconds)), times=8)
+        told = run("openssl", "s_time", *where, kind, "-time", max(1, round(seconds)), times=8)
         found = [re.findall(r"(\d+) connections in", one)[-1:] for one in told]
         count = sum(int(one[0]) for one in found if one)
         if not count:

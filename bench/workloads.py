@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass
 from pathlib import Path
 
+import http2
 import tls
 import tutorial
 from harness import LOAD_CORE, Lab, Process, Refused, Server, measured, memory
@@ -304,6 +305,13 @@ WORKLOADS = [
     Workload("site-uwsgi", {"": Figure(MICROSECONDS, 1.2)}, tls.requests("1k", 1024, 32),
              tutorial.serving(UWSGI_PARAMS + "\n uwsgi_pass unix:@DIR@/up.sock;"), tutorial.HTTP, ("uwsgi",),
              upstream=both(tls.certificate, responder("uwsgi", "@DIR@/up.sock"))),
+    Workload("h2-1k", {"": Figure(MICROSECONDS, 1.5)}, http2.requests("1k", 1024), http2.SERVER),
+    Workload("h2-tls-1k", {"": Figure(MICROSECONDS, 1.5)}, http2.over_tls("1k", 1024), http2.TLS,
+             upstream=tls.certificate),
+    Workload("h2-tls-uwsgi", {"": Figure(MICROSECONDS, 1.5)}, http2.over_tls("", 0), http2.TLS + " " + UNIX,
+             temp=("uwsgi",), upstream=both(tls.certificate, responder("uwsgi", "@DIR@/up.sock"))),
+    Workload("grpc-unary", {"": Figure(MICROSECONDS, 1.6)}, http2.unary(20), http2.GRPC, http2.GRPC_UPSTREAM,
+             upstream=responder("grpc", str(http2.GRPC_PORT), 20)),
     Workload("gzip-32k", {"": Figure(MICROSECONDS, 1.1)},
              static("32k.html", 32768, text=True, fields=("Accept-Encoding: gzip",)), "gzip on;",
              "types { text/html html; }"),

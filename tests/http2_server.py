@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -69,7 +70,7 @@ Handler = Callable[[Call], Awaitable[None]]
 class Conversation:
     """One connection."""
 
-    def __init__(self, stream: trio.SocketStream, handler: Handler, *, window: bool) -> None:
+    def __init__(self, stream: trio.abc.Stream, handler: Handler, *, window: bool) -> None:
         self.stream = stream
         self.handler = handler
         self.window = window  # made wide again by itself
@@ -132,7 +133,7 @@ class Server:
     def calls(self) -> list[Call]:
         return [call for conversation in self.conversations for call in conversation.calls.values()]
 
-    async def serve(self, stream: trio.SocketStream) -> None:
+    async def serve(self, stream: trio.abc.Stream) -> None:
         conversation = Conversation(stream, self.handler, window=self.window)
         self.conversations.append(conversation)
         async with stream:
@@ -140,12 +141,17 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def http2_server(handler: Handler, *, window: bool = True) -> AsyncIterator[Server]:
+async def http2_server(
+    handler: Handler, *, window: bool = True, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Server]:
     """A server on 127.0.0.1:port, until the block ends."""
     server = Server(handler, window=window)
     async with trio.open_nursery() as nursery:
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        listening: list[trio.abc.Listener[trio.abc.Stream]] = [listener]
+        if tls is not None:
+            listening = [trio.SSLListener(listener, tls, https_compatible=True)]
         server.port = listener.socket.getsockname()[1]
-        nursery.start_soon(trio.serve_listeners, server.serve, [listener])
+        nursery.start_soon(trio.serve_listeners, server.serve, listening)
         yield server
         nursery.cancel_scope.cancel()

@@ -32,14 +32,31 @@ cdef enum:
 cdef StaticField static_fields[STATIC_FIELDS + 1]
 
 
+# The first field of each name, by the name's length; what no name is as long as is 0.
+cdef enum:
+    LONGEST_NAME = 27
+    SAME_LENGTH = 12
+
+cdef uint8_t by_length[LONGEST_NAME + 1][SAME_LENGTH]
+
+
 cdef int make_static() except -1:
     cdef int i = 0
+    cdef int k
+    cdef set names = set()
     for name, value in STATIC:
         i += 1
         static_fields[i].name = PyBytes_AS_STRING(name)
         static_fields[i].name_len = PyBytes_GET_SIZE(name)
         static_fields[i].value = PyBytes_AS_STRING(value)
         static_fields[i].value_len = PyBytes_GET_SIZE(value)
+        if name not in names:
+            names.add(name)
+            k = 0
+            while by_length[len(name)][k]:
+                k += 1
+                assert k < SAME_LENGTH - 1
+            by_length[len(name)][k] = i
     return 0
 
 
@@ -48,11 +65,15 @@ make_static()
 
 cdef int static_index(const uint8_t *name, Py_ssize_t n) noexcept:
     """The first field of the static table with this name; 0: none has it."""
+    cdef int k = 0
     cdef int i
-    for i in range(1, STATIC_FIELDS + 1):
-        if static_fields[i].name_len == n and memcmp(static_fields[i].name, name, n) == 0:
+    if n > LONGEST_NAME:
+        return 0
+    while True:
+        i = by_length[n][k]
+        if i == 0 or memcmp(static_fields[i].name, name, n) == 0:
             return i
-    return 0
+        k += 1
 
 
 cdef int64_t integer(const uint8_t *p, Py_ssize_t n, Py_ssize_t *at, int prefix, bint last) noexcept:

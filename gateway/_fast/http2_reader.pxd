@@ -12,6 +12,7 @@ cdef class FrameReader:
     cdef readonly int64_t value     # a number: the code, the increment, the type of an unknown frame
     cdef readonly long depends_on   # BLOCK_BEGINS, PRIORITY
     cdef readonly bint exclusive
+    cdef readonly bint prioritized  # BLOCK_BEGINS: the frame says so; else these are the usual
     cdef readonly long weight
     cdef readonly int64_t window    # SETTINGS: what was set, -1 if it was not
     cdef readonly int64_t frame_size

@@ -26,6 +26,7 @@ class FrameReader:
     value: int
     depends_on: int
     exclusive: bool
+    prioritized: bool
     weight: int
     window: int
     frame_size: int

@@ -350,7 +350,8 @@ cdef class FrameReader:
         self.depends_on = 0
         self.exclusive = False
         self.weight = 16
-        if self.flags & PRIORITIZED:
+        self.prioritized = self.flags & PRIORITIZED
+        if self.prioritized:
             self.exclusive = p[0] >> 7
             self.depends_on = word(p) & 0x7fffffff
             self.weight = p[4] + 1

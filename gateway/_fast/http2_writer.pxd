@@ -1,11 +1,13 @@
 from libc.stdint cimport int64_t, uint8_t
 
 from gateway._fast.head_writer cimport HeadWriter
+from gateway._fast.request_head cimport RequestHead
 
 cdef class FieldWriter(HeadWriter):
     cpdef indexed(self, int index)
     cpdef known(self, int index, bytes value)
     cpdef field(self, bytes name, bytes value)
+    cpdef fields_of(self, RequestHead head, frozenset hidden)
     cdef int integer(self, int pattern, int prefix, int64_t value) except -1
     cdef int string(self, const uint8_t *text, Py_ssize_t size) except -1
 

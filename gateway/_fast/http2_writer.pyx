@@ -13,6 +13,7 @@ from libc.string cimport memcmp, memcpy
 from gateway._fast.head_writer cimport HeadWriter
 from gateway._fast.hpack cimport STATIC_FIELDS, static_fields, static_index
 from gateway._fast.huffman cimport coded, coded_size
+from gateway._fast.request_head cimport Field, RequestHead
 
 cdef enum:
     DATA = 0
@@ -31,6 +32,16 @@ cdef enum:
     LONGEST_INTEGER = 10
 
 
+cdef inline bytes lower_case(const uint8_t *text, Py_ssize_t n):
+    cdef bytes lower = PyBytes_FromStringAndSize(<const char *> text, n)
+    cdef uint8_t *p = <uint8_t *> PyBytes_AS_STRING(lower)
+    cdef Py_ssize_t i
+    for i in range(n):
+        if 65 <= p[i] <= 90:
+            p[i] |= 0x20
+    return lower
+
+
 cdef class FieldWriter(HeadWriter):
     """Fields, one behind the other."""
 
@@ -42,6 +53,18 @@ cdef class FieldWriter(HeadWriter):
         """A field with the name of one of the static table's."""
         self.integer(0, 4, index)
         self.string(<const uint8_t *> PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+
+    cpdef fields_of(self, RequestHead head, frozenset hidden):
+        """The fields of a client's head, but for those with these names."""
+        cdef const uint8_t *base = head.base()
+        cdef Field *field
+        cdef bytes name
+        cdef int i
+        for i in range(head.count):
+            field = &head.spans[i]
+            name = lower_case(base + field.name, field.name_len)
+            if name not in hidden:
+                self.field(name, PyBytes_FromStringAndSize(<char *> base + field.value, field.value_len))
 
     cpdef field(self, bytes name, bytes value):
         """Any field; its name is written in lower case (RFC 9113, 8.2)."""

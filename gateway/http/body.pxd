@@ -31,6 +31,7 @@ cdef class RequestBody:
     cdef bint spills
 
     cpdef leave(self)
+    cpdef list give(self)
     @cython.locals(core=EngineSettings)
     cpdef add(self, bytes data)
     cpdef hold(self, bytes data)
@@ -41,6 +42,10 @@ cdef class RequestBody:
     @cython.locals(core=EngineSettings)
     cdef bint _may_spill(self, Request request, Output output) except -1
     cpdef list pieces(self)
+
+
+@cython.locals(body=RequestBody, output=Output, count="long long", data=bytes)
+cpdef RequestBody read_body_part(Request request, long long most)
 
 
 @cython.locals(body=RequestBody, output=Output)

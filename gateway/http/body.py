@@ -207,7 +207,7 @@ def read_body_nowait(request: Request) -> bool:
     return True
 
 
-def read_body_part(request: Request, most: int) -> RequestBody:
+def read_body_part(request: Request, most: Count) -> RequestBody:
     """Read what is here, into memory and about `most` bytes of it: `*_request_buffering off`. Errors: BodyError."""
     body = request.body
     if body is None:

@@ -93,6 +93,19 @@ def leave_body_out(request: Request) -> bool:
     return request.header_only and request.method != b"HEAD"
 
 
+def placed_value(response: Response, lower: bytes) -> bytes | None:
+    """The value of a field that stands in its place among the others."""
+    if lower == b"location":
+        return response.location
+    if lower == b"etag":
+        return response.etag
+    if lower == b"last-modified":
+        return response.last_modified_text
+    if lower == b"content-encoding":
+        return response.content_encoding
+    return response.date if lower == b"date" else response.server
+
+
 def rate_limit(request: Request) -> tuple[int, int]:
     """Bytes a second that the body may take, 0 without limit, and how many leave before that holds."""
     core = request.location.core

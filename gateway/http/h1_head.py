@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway._fast.head_writer import HeadWriter
-from gateway.http.final_head import KeptHead, absolute_location, is_usual, leave_body_out
-from gateway.http.response import PLACED, Response, http_date
+from gateway.http.final_head import KeptHead, absolute_location, is_usual, leave_body_out, placed_value
+from gateway.http.response import PLACED, http_date
 from gateway.http.status import status_line
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _render(request: Request, date: bytes) -> bytes:
         _OUT.put(response.content_encoding)
     for name, value in response.fields:
         if value is PLACED:
-            placed = location if name.lower() == b"location" else _placed_value(response, name.lower())
+            placed = location if name.lower() == b"location" else placed_value(response, name.lower())
             if placed is None:
                 continue
             value = placed
@@ -137,14 +137,3 @@ def _render(request: Request, date: bytes) -> bytes:
         _OUT.put(value)
     _OUT.put(b"\r\n\r\n")
     return _OUT.end()
-
-
-def _placed_value(response: Response, lower: bytes) -> bytes | None:
-    """The value of a field that stands in its place among the others."""
-    if lower == b"etag":
-        return response.etag
-    if lower == b"last-modified":
-        return response.last_modified_text
-    if lower == b"content-encoding":
-        return response.content_encoding
-    return response.date if lower == b"date" else response.server

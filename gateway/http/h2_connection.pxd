@@ -5,12 +5,15 @@ from gateway._fast.http2_reader cimport FrameReader
 from gateway._fast.http2_writer cimport FrameWriter
 from gateway._fast.stream cimport Stream
 from gateway.http.client cimport Client
+from gateway.http.h2_floods cimport Floods
 from gateway.http.h2_stream cimport Http2Stream
+from gateway.http.h2_turns cimport Turns
+from gateway.http.h2_windows cimport Windows
 from gateway.http.settings cimport EngineSettings
 
 cdef int BLOCK_BEGINS, BLOCK_ENDS, DATA, NOTHING, PING, PRIORITY, RST_STREAM, SETTINGS, SETTINGS_ACK, WINDOW_UPDATE
-cdef long _ENOUGH, _MOST_FRAMES, _COPIED, _MAX_WINDOW, _DEFAULT_WINDOW
-cdef long _NO_ERROR, _PROTOCOL_ERROR, _FLOW_CONTROL_ERROR, _REFUSED_STREAM, _ENHANCE_YOUR_CALM
+cdef long _ENOUGH, _COPIED, _MAX_WINDOW, _DEFAULT_WINDOW
+cdef long _NO_ERROR, _PROTOCOL_ERROR, _REFUSED_STREAM
 
 
 cdef class Http2Connection(Client):
@@ -19,16 +22,15 @@ cdef class Http2Connection(Client):
     cdef public long long preread_size
     cdef public FrameReader reader
     cdef public FrameWriter out
+    cdef public Windows windows
+    cdef public Turns turns
+    cdef public Floods floods
     cdef public dict streams
-    cdef public list ready
     cdef public list ending
     cdef public set timed
     cdef public list moved
     cdef public Http2Stream block
     cdef public long last_stream
-    cdef public long long send_window
-    cdef public long long recv_window
-    cdef public long long initial_window
     cdef public long long frame_size
     cdef public bint settings_acknowledged
     cdef public bint table_update
@@ -38,14 +40,6 @@ cdef class Http2Connection(Client):
     cdef public bint blocked
     cdef public bint begun
     cdef public double block_until
-    cdef public long new_streams
-    cdef public long canceled_streams
-    cdef public long refused_streams
-    cdef public long priority_limit
-    cdef public long long total_bytes
-    cdef public long long payload_bytes
-    cdef public long idle_events
-    cdef public long long frames
     cdef public double idle_until
     cdef public double stalled_until
 
@@ -67,12 +61,11 @@ cdef class Http2Connection(Client):
     cpdef ends(self, Http2Stream stream)
     cpdef reset(self, long number, long long code)
     cpdef update_window(self, long number, long long increment)
-    cpdef want(self, Http2Stream stream)
     @cython.locals(
         tcp=Stream, data=bytes, before="long long", waiting="long long", wrote=bint, ended=bint, stream=Http2Stream
     )
     cpdef push(self)
-    @cython.locals(ready=list, stream=Http2Stream, wrote=bint)
+    @cython.locals(turns=Turns, stream=Http2Stream, wrote=bint)
     cpdef bint _take_turns(self) except -1
     @cython.locals(ending=list, done=list, stream=Http2Stream, sent="long long", count=Py_ssize_t)
     cpdef bint _complete(self) except -1
@@ -81,16 +74,13 @@ cdef class Http2Connection(Client):
     cpdef say_goaway(self, long code)
     @cython.locals(stream=Http2Stream)
     cpdef _finalize(self, long code)
-    @cython.locals(reader=FrameReader, stream=Http2Stream, size="long long")
+    @cython.locals(reader=FrameReader, stream=Http2Stream, wider="long long")
     cpdef _data(self)
-    @cython.locals(reader=FrameReader, number=long, core=EngineSettings, refusal=str)
+    @cython.locals(reader=FrameReader, number=long, core=EngineSettings, refusal=str, stream=Http2Stream)
     cpdef _block_begins(self)
     @cython.locals(stream=Http2Stream)
     cpdef _block_ends(self)
-    @cython.locals(under_way=long)
-    cpdef str _refusal(self, bint ended)
-    cpdef _priority(self)
-    @cython.locals(reader=FrameReader, stream=Http2Stream, delta="long long")
+    @cython.locals(reader=FrameReader)
     cpdef _settings(self)
     @cython.locals(reader=FrameReader, stream=Http2Stream, increment="long long")
     cpdef _window_update(self)

@@ -27,8 +27,11 @@ from gateway._fast.http2_reader import (
 from gateway._fast.http2_writer import FrameWriter
 from gateway.core.logs import LEVELS
 from gateway.http.client import Client
+from gateway.http.h2_floods import Floods
 from gateway.http.h2_settings import DEFAULT
 from gateway.http.h2_stream import Http2Stream
+from gateway.http.h2_turns import Turns
+from gateway.http.h2_windows import Windows
 from gateway.http.lingering import Lingering
 from gateway.http.module import Count
 from gateway.protocol import http2_frames as wire
@@ -40,16 +43,12 @@ if TYPE_CHECKING:
 
 # What may be queued on the socket before streams have to wait for it.
 _ENOUGH: Final = 64 * 1024
-# Frames that answer the client's (of SETTINGS, PING and the like) and that wait for it to read: nginx's limit.
-_MOST_FRAMES: Final = 10_000
 # More is put on the socket's queue as it is, instead of being copied among the frames.
 _COPIED: Final = 4096
 
 _NO_ERROR: Final = wire.NO_ERROR
 _PROTOCOL_ERROR: Final = wire.PROTOCOL_ERROR
-_FLOW_CONTROL_ERROR: Final = wire.FLOW_CONTROL_ERROR
 _REFUSED_STREAM: Final = wire.REFUSED_STREAM
-_ENHANCE_YOUR_CALM: Final = wire.ENHANCE_YOUR_CALM
 _MAX_WINDOW: Final = wire.MAX_WINDOW
 _DEFAULT_WINDOW: Final = wire.DEFAULT_WINDOW
 
@@ -73,16 +72,15 @@ class Http2Connection(Client):
         head_limit = limits.large_buffers * limits.large_buffer_size
         self.reader = FrameReader(Decoder(limits.large_buffer_size, head_limit))
         self.out = FrameWriter()  # what the socket was not given yet
+        self.windows = Windows()
+        self.floods = Floods(self.concurrent_streams, self.core.keepalive_requests)
         self.streams: dict[int, Http2Stream] = {}
-        self.ready: list[Http2Stream] = []  # those that have data and the window to send it
+        self.turns = Turns(self.streams)
         self.ending: list[Http2Stream] = []  # those whose last frame is written, in the order in which it was
         self.timed: set[Http2Stream] = set()  # those with a deadline of their own
         self.moved: list[Http2Stream] = []  # sent or received something in this event
         self.block: Http2Stream | None = None  # the stream whose fields are being read
         self.last_stream = 0
-        self.send_window = _DEFAULT_WINDOW
-        self.recv_window = _MAX_WINDOW
-        self.initial_window = _DEFAULT_WINDOW
         self.frame_size = wire.DEFAULT_FRAME_SIZE
         self.settings_acknowledged = False
         self.table_update = False  # the next block of fields has to say that ours is empty
@@ -92,14 +90,6 @@ class Http2Connection(Client):
         self.blocked = False  # in an event: what is written leaves at its end
         self.begun = False  # the first event is over
         self.block_until = 0.0  # of a stream's head that is not all here
-        self.new_streams = 0  # in this event
-        self.canceled_streams = 0  # likewise, by the client: their requests may not know yet
-        self.refused_streams = 0
-        self.priority_limit = max(self.concurrent_streams, 100)
-        self.total_bytes = 0
-        self.payload_bytes = 0
-        self.idle_events = 0
-        self.frames = 0  # written, and not with the kernel as far as is known
         self.idle_until = self.lane.fresh() + self.server.header_timeout
         self.stalled_until = 0.0  # the socket takes nothing
         tcp = self.stream
@@ -109,15 +99,7 @@ class Http2Connection(Client):
         self.worker.connections.add(self)
         if self.core.tcp_nodelay:
             tcp.nodelay()
-        self.out.put(
-            wire.settings(
-                (
-                    (wire.MAX_CONCURRENT_STREAMS, self.concurrent_streams),
-                    (wire.INITIAL_WINDOW_SIZE, self.preread_size),
-                    (wire.MAX_FRAME_SIZE, wire.LARGEST_FRAME_SIZE),
-                )
-            )
-        )
+        self.out.put(settings.greeting())
         self.out.window_update(0, _MAX_WINDOW - _DEFAULT_WINDOW)
         if self.worker.exiting:
             self.finalize(_NO_ERROR)
@@ -143,12 +125,8 @@ class Http2Connection(Client):
         if self.blocked or self.stream.fd < 0:
             return
         self.blocked = True
-        self.new_streams = self.canceled_streams = 0
         try:
-            if not self.streams and self.begun and not self.reader.incomplete():
-                self.idle_events += 1
-                if self.idle_events > 10 * self.core.keepalive_requests:
-                    raise Http2Error(_NO_ERROR, "http2 flood detected")
+            self.floods.event(not self.streams and self.begun and not self.reader.incomplete())
             if data:
                 self._receive(data)
             self._read()
@@ -201,18 +179,17 @@ class Http2Connection(Client):
             elif event == SETTINGS_ACK:
                 self.settings_acknowledged = True
             elif event == PING:
-                self.frames += 1
+                self.floods.answers += 1
                 self.out.ping_ack(reader.part())
             elif event == PRIORITY:
-                self._priority()
+                self.floods.priority()
+                self.turns.priority(reader.stream, reader.depends_on, reader.exclusive, reader.weight)
             else:
                 self.log(f"client sent frame with unknown type {reader.value}")
-            if self.frames > _MOST_FRAMES:
+            if self.floods.too_many_answers():
                 self.failed = True  # there is no use in a GOAWAY behind all that
                 raise Http2Error(_NO_ERROR, "http2 flood detected")
-        self.total_bytes += len(data)
-        if self.total_bytes // 8 > self.payload_bytes + 1048576:
-            raise Http2Error(_NO_ERROR, "http2 flood detected")
+        self.floods.received(len(data))
 
     def on_deadline(self) -> None:
         """The sweep's call: some deadline has passed; which one is to be found."""
@@ -271,7 +248,7 @@ class Http2Connection(Client):
         head = self.out.take()
         tcp.write(head)
         tcp.write(data)
-        self.total_bytes += len(head) + len(data)
+        self.floods.total_bytes += len(head) + len(data)
 
     def write_block(self, number: Count, block: bytes, flags: Count) -> Count:
         """Fields in a frame of HEADERS, or more; how many bytes that takes."""
@@ -282,7 +259,7 @@ class Http2Connection(Client):
         before = out.waiting()
         out.headers(number, block, flags, self.frame_size)
         size = out.waiting() - before
-        self.payload_bytes += size - wire.FRAME_HEAD
+        self.floods.payload_bytes += size - wire.FRAME_HEAD
         return size
 
     def ends(self, stream: Http2Stream) -> None:
@@ -291,18 +268,12 @@ class Http2Connection(Client):
         self.ending.append(stream)
 
     def reset(self, number: Count, code: Count) -> None:
-        self.frames += 1
+        self.floods.answers += 1
         self.out.rst_stream(number, code)
 
     def update_window(self, number: Count, increment: Count) -> None:
-        self.frames += 1
+        self.floods.answers += 1
         self.out.window_update(number, increment)
-
-    def want(self, stream: Http2Stream) -> None:
-        """The stream has data that it may send."""
-        if not stream.in_turn:
-            stream.in_turn = True
-            self.ready.append(stream)
 
     def push(self) -> None:
         """Send what can be sent, end the requests that are complete, and see what becomes of the connection."""
@@ -316,7 +287,7 @@ class Http2Connection(Client):
                 before = tcp.sent
                 if self.out.waiting():
                     data = self.out.take()
-                    self.total_bytes += len(data)
+                    self.floods.total_bytes += len(data)
                     tcp.send(data)
                 elif tcp.pending:
                     tcp.flush()
@@ -324,13 +295,11 @@ class Http2Connection(Client):
                     self.failed = True
                     self._finalize(_NO_ERROR)
                     break
+                self.floods.sent(tcp.pending)
                 if not tcp.pending:
                     self.stalled_until = 0.0
-                    self.frames = 0
-                else:
-                    if tcp.sent > before or not self.stalled_until:
-                        self.stalled_until = self.lane.fresh() + self.core.send_timeout
-                    self.frames = min(self.frames, tcp.pending // wire.FRAME_HEAD)
+                elif tcp.sent > before or not self.stalled_until:
+                    self.stalled_until = self.lane.fresh() + self.core.send_timeout
                 waiting = tcp.pending
                 ended = bool(self.ending) and self._complete()
                 if waiting or not (wrote or ended):
@@ -346,13 +315,12 @@ class Http2Connection(Client):
 
     def _take_turns(self) -> bool:
         """One DATA frame of each stream in turn, while the socket has room; whether there was any."""
-        ready = self.ready
+        turns = self.turns
         wrote = False
-        while ready and self.send_window > 0 and self.room():
-            stream = ready.pop(0)
-            stream.in_turn = False
+        while turns.waiting and self.windows.send > 0 and self.room():
+            stream = turns.next()
             if stream.send_frame():
-                self.want(stream)
+                turns.want(stream)
             wrote = True
         return wrote
 
@@ -424,7 +392,7 @@ class Http2Connection(Client):
         self.over = True
         self.idle_until = 0.0
         self.block = None
-        self.ready.clear()
+        self.turns.waiting.clear()
         for stream in list(self.streams.values()):
             stream.lose()
 
@@ -478,17 +446,9 @@ class Http2Connection(Client):
 
     def _data(self) -> None:
         reader = self.reader
-        size = reader.size
-        if size > self.recv_window:
-            raise Http2Error(
-                _FLOW_CONTROL_ERROR,
-                "client violated connection flow control: "
-                f"received DATA frame length {size}, available window {self.recv_window}",
-            )
-        self.recv_window -= size
-        if self.recv_window < _MAX_WINDOW // 4:
-            self.update_window(0, _MAX_WINDOW - self.recv_window)
-            self.recv_window = _MAX_WINDOW
+        wider = self.windows.take_in(reader.size)
+        if wider:
+            self.update_window(0, wider)
         stream = self.streams.get(reader.stream)
         if stream is not None:
             stream.receive(reader)
@@ -497,18 +457,18 @@ class Http2Connection(Client):
         """HEADERS: a stream begins, or is refused, before its fields are read."""
         reader = self.reader
         number = self.last_stream = reader.stream
-        refusal = self._refusal(reader.ends)
+        early = not self.settings_acknowledged and not reader.ends and self.preread_size < _DEFAULT_WINDOW
+        refusal = self.floods.refusal(len(self.streams), early)
         if refusal:
             self.log(refusal)
-            if self.refused_streams > max(self.concurrent_streams, 100):
-                raise Http2Error(_NO_ERROR, "client sent too many refused streams")
-            self.refused_streams += 1
+            self.floods.refused()
             self.reset(number, _REFUSED_STREAM)
             return
-        self.priority_limit += self.concurrent_streams
+        self.floods.stream_begins()
         self.idle_until = 0.0
         self.requests += 1
-        self.block = Http2Stream(self, number, reader.ends)
+        stream = self.block = Http2Stream(self, number, reader.ends)
+        self.turns.begins(stream, reader.depends_on, reader.exclusive, reader.weight if reader.prioritized else 0)
         core = self.core
         if (
             not core.keepalive_timeout
@@ -524,37 +484,16 @@ class Http2Connection(Client):
             self.streams[stream.id] = stream
             stream.begin(self.reader)
 
-    def _refusal(self, ended: bool) -> str:
-        """Why no stream may begin now; "" if one may."""
-        under_way = len(self.streams) - self.canceled_streams
-        if under_way >= self.concurrent_streams:
-            return f"concurrent streams exceeded {under_way}"
-        self.new_streams += 1
-        if self.new_streams > 2 * self.concurrent_streams:
-            return "client sent too many streams at once"
-        if not self.settings_acknowledged and not ended and self.preread_size < _DEFAULT_WINDOW:
-            return "client sent stream with data before settings were acknowledged"
-        return ""
-
-    def _priority(self) -> None:
-        """Priorities are gone with RFC 9113: streams take turns, whatever they say."""
-        self.priority_limit -= 1
-        if not self.priority_limit:
-            raise Http2Error(_ENHANCE_YOUR_CALM, "client sent too many PRIORITY frames")
-
     def _settings(self) -> None:
         reader = self.reader
         if reader.frame_size > 0:
             self.frame_size = reader.frame_size
         if reader.table_changed:
             self.table_update = True
-        self.frames += 1
+        self.floods.answers += 1
         self.out.settings_ack()
-        if reader.window >= 0 and reader.window != self.initial_window:
-            delta = reader.window - self.initial_window
-            self.initial_window = reader.window
-            for stream in list(self.streams.values()):
-                stream.change_window(delta)
+        if reader.window >= 0:
+            self.windows.begin_with(reader.window, self.streams)
 
     def _window_update(self) -> None:
         reader = self.reader
@@ -563,11 +502,5 @@ class Http2Connection(Client):
             stream = self.streams.get(reader.stream)
             if stream is not None:
                 stream.widen(increment)
-            return
-        if increment > _MAX_WINDOW - self.send_window:
-            raise Http2Error(
-                _FLOW_CONTROL_ERROR,
-                "client violated connection flow control: received WINDOW_UPDATE frame "
-                f"with window increment {increment} not allowed for window {self.send_window}",
-            )
-        self.send_window += increment
+        else:
+            self.windows.widen(increment)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway._fast.http2_writer import FieldWriter
-from gateway.http.final_head import KeptHead, absolute_location, is_usual, leave_body_out
+from gateway.http.final_head import KeptHead, absolute_location, is_usual, leave_body_out, placed_value
 from gateway.http.module import Count
-from gateway.http.response import PLACED, Response
+from gateway.http.response import PLACED
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -95,7 +95,7 @@ def _render(request: Request, date: bytes) -> bytes:
         _OUT.known(_CONTENT_ENCODING, response.content_encoding)
     for name, value in response.fields:
         if value is PLACED:
-            placed = _placed_value(response, name.lower())
+            placed = placed_value(response, name.lower())
             if placed is None:
                 continue
             value = placed
@@ -110,19 +110,6 @@ def _put_status(status: Count) -> None:
             _OUT.indexed(index)
             return
     _OUT.known(_STATUS, b"%03d" % status)
-
-
-def _placed_value(response: Response, lower: bytes) -> bytes | None:
-    """The value of a field that stands in its place among the others."""
-    if lower == b"location":
-        return response.location
-    if lower == b"etag":
-        return response.etag
-    if lower == b"last-modified":
-        return response.last_modified_text
-    if lower == b"content-encoding":
-        return response.content_encoding
-    return response.date if lower == b"date" else response.server
 
 
 def early_hints_block(fields: Fields) -> bytes:

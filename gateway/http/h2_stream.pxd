@@ -4,9 +4,13 @@ cimport cython
 from gateway._fast.http2_head cimport Http2Head
 from gateway._fast.http2_reader cimport FrameReader
 from gateway._fast.request_head cimport RequestHead
+from gateway.core.piece_queue cimport PieceQueue
 from gateway.http.client cimport Client
 from gateway.http.h2_connection cimport Http2Connection
 from gateway.http.h2_head cimport decide_end, early_hints_block, response_block, trailers_block
+from gateway.http.h2_pace cimport Pace
+from gateway.http.h2_turns cimport Node
+from gateway.http.h2_windows cimport Windows
 from gateway.http.request cimport Request
 from gateway.http.servers cimport AddressServers, Server
 
@@ -21,21 +25,19 @@ cdef class Http2Stream(Client):
     cdef public bint lost
     cdef public bint rst_sent
     cdef public double deadline
-    cdef public list queue
-    cdef public long long offset
-    cdef public long long queued
+    cdef public PieceQueue queue
     cdef public bint ending
     cdef public bint out_closed
     cdef public long long end_at
     cdef public bint finishing
     cdef public bint in_turn
     cdef public bint in_moved
-    cdef public long long send_window
+    cdef public long long widened
+    cdef public bint held
+    cdef public Node node
     cdef public long long chunk
     cdef public long long sent_bytes
-    cdef public long long rate
-    cdef public long long rate_base
-    cdef public double rate_until
+    cdef public Pace pace
     cdef public bint in_closed
     cdef public bint skip_data
     cdef public list input
@@ -55,19 +57,15 @@ cdef class Http2Stream(Client):
     @cython.locals(size="long long")
     cpdef _write_block(self, bytes block, int flags)
     cpdef _wrote(self, long long size, long long framing, int flags)
-    @cython.locals(http2=Http2Connection, room="long long")
+    @cython.locals(windows=Windows, room="long long")
     cpdef long long _room(self) except? -1
     @cython.locals(
-        http2=Http2Connection, room="long long", size="long long", before="long long", data=bytes, flags=int, ends=bint,
-        request=Request
+        http2=Http2Connection, queue=PieceQueue, room="long long", size="long long", before="long long", data=bytes,
+        flags=int, ends=bint, request=Request
     )
     cpdef bint send_frame(self) except -1
-    @cython.locals(queue=list, whole=bytes, parts=list, size="long long")
-    cpdef bytes _take(self, long long room)
-    @cython.locals(now=double, wait=double, allowed="long long")
-    cpdef long long _allowed(self) except? -1
-    @cython.locals(count="long long")
-    cpdef _charge(self, long long before)
+    @cython.locals(pace=Pace, now=double, allowed="long long")
+    cpdef long long _paced(self) except? -1
     cpdef bint _has_trailers(self) except -1
     cpdef _write_end(self)
     cpdef complete(self)
@@ -78,8 +76,9 @@ cdef class Http2Stream(Client):
     cpdef canceled(self, long long code)
     cpdef lose(self)
     cpdef timed_out(self)
+    @cython.locals(windows=Windows, window="long long")
     cpdef widen(self, long long increment)
-    cpdef change_window(self, long long delta)
+    cpdef resume(self)
     @cython.locals(size="long long", request=Request)
     cpdef receive(self, FrameReader reader)
     cpdef _update_window(self, long long size)

@@ -12,19 +12,22 @@ from gateway._fast.errors import HeadError
 from gateway._fast.http2_head import Http2Head
 from gateway._fast.http2_reader import FrameReader
 from gateway._fast.request_head import RequestHead
-from gateway.core.pieces import Piece, length
+from gateway.core.piece_queue import PieceQueue
 from gateway.http.body import BodyError
 from gateway.http.client import Client
 from gateway.http.final_head import rate_limit
 from gateway.http.h2_head import decide_end, early_hints_block, response_block, trailers_block
+from gateway.http.h2_pace import Pace
 from gateway.http.module import Count, Status
 from gateway.http.output import CLIENT_THERE, CONNECTION_FAILED
 from gateway.http.request import Request
 from gateway.protocol import http2_frames as wire
 
 if TYPE_CHECKING:
+    from gateway.core.pieces import Piece
     from gateway.http.h2_connection import Http2Connection
     from gateway.http.h2_head import Fields
+    from gateway.http.h2_turns import Node
     from gateway.http.servers import AddressServers, Server
 
 _WRONG_SERVER: Final = "client attempted to request the server name for which the negotiated protocol is disabled"
@@ -59,21 +62,19 @@ class Http2Stream(Client):
         self.rst_sent = False
         self.deadline = 0.0
         # the response
-        self.queue: list[Piece] = []
-        self.offset = 0  # what is sent of the first piece
-        self.queued = 0  # bytes in the queue
+        self.queue = PieceQueue()
         self.ending = False  # the queue has all of the response
         self.out_closed = False  # its last frame was written
         self.end_at = 0  # where that ends, in bytes of the socket
         self.finishing = False  # the request waits for that frame to be sent
         self.in_turn = False
         self.in_moved = False
-        self.send_window = connection.initial_window
+        self.widened = 0  # beyond the window that all streams begin with
+        self.held = False  # there is data, and no window for it
+        self.node: Node | None = None  # its place among the others, where the client gave priorities
         self.chunk = wire.DEFAULT_FRAME_SIZE
         self.sent_bytes = 0
-        self.rate = 0
-        self.rate_base = 0  # bytes from which on the rate holds
-        self.rate_until = 0.0  # nothing is sent before
+        self.pace: Pace | None = None
         # the request's body
         self.in_closed = ended
         self.skip_data = False
@@ -109,7 +110,7 @@ class Http2Stream(Client):
             for note in head.notes:
                 request.log("info", note)
         self.head_read(request, head, servers)
-        self.http2.payload_bytes += reader.size
+        self.http2.floods.payload_bytes += reader.size
         if self.handshake is None or self.may_ask(request):
             request.start()
 
@@ -155,7 +156,9 @@ class Http2Stream(Client):
             return
         self.chunk = request.location.http2_chunk_size
         if request.limit_rate is not None or request.location.core.limit_rate is not None:
-            self.rate, self.rate_base = rate_limit(request)
+            rate, free = rate_limit(request)
+            if rate:
+                self.pace = Pace(rate, free, request.started)
 
     def _write_block(self, block: bytes, flags: Count) -> None:
         size = self.http2.write_block(self.id, block, flags)
@@ -173,19 +176,17 @@ class Http2Stream(Client):
     def send(self, request: Request, pieces: list[Piece], last: bool, flush: bool) -> None:
         if self.lost or self.out_closed or self.ending:
             return
+        queue = self.queue
         for piece in pieces:
-            size: int = length(piece)
-            if size:
-                self.queue.append(piece)
-                self.queued += size
+            queue.add(piece)
         http2 = self.http2
         if last:
             self.ending = True
-        if self.queued:
-            if last and not http2.ready and self.queued <= self._room() and http2.room():
+        if queue.size:
+            if last and not http2.turns.waiting and queue.size <= self._room() and http2.room():
                 self.send_frame()  # all that is left, and nobody waits
             else:
-                http2.want(self)
+                http2.turns.want(self)
         elif last:
             self._write_end()
         if flush and not last:
@@ -193,23 +194,24 @@ class Http2Stream(Client):
 
     def _room(self) -> Count:
         """The largest DATA frame that may be sent now."""
-        http2 = self.http2
-        room = min(self.chunk, http2.frame_size)
-        if self.send_window < room:
-            room = self.send_window
-        if http2.send_window < room:
-            room = http2.send_window
-        if self.rate and room > 0:
-            room = min(room, self._allowed())
+        windows = self.http2.windows
+        room = min(self.chunk, self.http2.frame_size)
+        room = min(room, windows.initial + self.widened)
+        room = min(room, windows.send)
+        if self.pace is not None and room > 0:
+            room = min(room, self._paced())
         return room
 
     def send_frame(self) -> bool:
         """Write the next DATA frame; True if there is more that may be sent."""
         http2 = self.http2
+        queue = self.queue
         room = self._room()
-        if room <= 0 or not self.queued:
+        if room <= 0 or not queue.size:
+            if queue.size and http2.windows.initial + self.widened <= 0:
+                http2.windows.hold(self)
             return False
-        data = self._take(room)
+        data = queue.take(room)
         request = self.request
         if data is None:
             if request is not None:
@@ -217,17 +219,17 @@ class Http2Stream(Client):
             self.reset(wire.INTERNAL_ERROR)
             return False
         size = len(data)
-        self.send_window -= size
-        http2.send_window -= size
-        http2.payload_bytes += size
-        ends = self.ending and not self.queued
+        self.widened -= size
+        http2.windows.send -= size
+        http2.floods.payload_bytes += size
+        ends = self.ending and not queue.size
         flags = _END_STREAM if ends and not self._has_trailers() else 0
         before = self.sent_bytes
         http2.out.frame(size, _DATA, flags, self.id)
         http2.write_data(data)
         self._wrote(_FRAME_HEAD + size, _FRAME_HEAD, flags)
-        if self.rate:
-            self._charge(before)
+        if self.pace is not None:
+            self.pace.charge(before, self.sent_bytes, self.lane.fresh())
         if request is not None:
             if not self.finishing and not ends:
                 self._moves()
@@ -235,62 +237,22 @@ class Http2Stream(Client):
                 http2.time_stream(self, self.lane.fresh() + request.location.core.send_timeout)
         if ends and not flags:
             self._write_end()
-        return self.queued > 0
+        return queue.size > 0
 
-    def _take(self, room: Count) -> bytes | None:
-        """Up to so many bytes off the queue; None if a file has become shorter than was promised."""
-        queue = self.queue
-        piece = queue[0]
-        if piece.__class__ is bytes and not self.offset and len(piece) <= room:
-            whole: bytes = piece
-            if len(whole) == self.queued or len(whole) == room:
-                del queue[0]
-                self.queued -= len(whole)
-                return whole
-        parts = []
-        while room and queue:
-            piece = queue[0]
-            if piece.__class__ is bytes:
-                part: bytes = piece[self.offset : self.offset + room]
-            else:
-                part = piece.read(self.offset, min(room, piece.length - self.offset))  # type: ignore[union-attr]
-                if not part:
-                    return None
-            parts.append(part)
-            size = len(part)
-            room -= size
-            self.queued -= size
-            self.offset += size
-            if self.offset == length(piece):
-                del queue[0]
-                self.offset = 0
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def _allowed(self) -> Count:
+    def _paced(self) -> Count:
         """How much the rate lets out now; where it holds everything back, the stream comes again in time."""
-        request = self.request
-        if request is None:
+        pace = self.pace
+        if pace is None or self.request is None:
             return 0
         now = self.lane.fresh()
-        # whole seconds, the first of which is free, as nginx counts them
-        allowed = self.rate * (int(now - request.started) + 1) - (self.sent_bytes - self.rate_base)
-        wait = self.rate_until - now
+        allowed = pace.allowed(self.sent_bytes, now)
         if allowed <= 0:
-            wait = max(wait, -allowed / self.rate + 0.001)
-        if wait <= 0:
-            return allowed
-        self.lane.call_later(wait, self._go_on)
-        return 0
-
-    def _charge(self, before: Count) -> None:
-        """What went out beyond the free part must have taken its time before more goes."""
-        count = max(self.sent_bytes - self.rate_base, 0) - max(before - self.rate_base, 0)
-        if count * 1000 >= self.rate:
-            self.rate_until = self.lane.fresh() + count / self.rate
+            self.lane.call_later(pace.until - now, self._go_on)
+        return allowed
 
     def _go_on(self) -> None:
-        if self.queued and not self.lost:
-            self.http2.want(self)
+        if self.queue.size and not self.lost:
+            self.http2.turns.want(self)
             self.http2.push()
 
     def _has_trailers(self) -> bool:
@@ -316,7 +278,7 @@ class Http2Stream(Client):
         return self.sent_bytes
 
     def pending(self) -> Count:
-        return self.queued
+        return self.queue.size
 
     def finish(self, request: Request) -> None:
         if self.lost:
@@ -363,13 +325,15 @@ class Http2Stream(Client):
         http2 = self.http2
         if self.deadline:
             http2.timed.discard(self)
+        if self.held:
+            http2.windows.let_go(self)
+        http2.turns.ends(self)
         del http2.streams[self.id]
         self.request_ends(request)
         self.request = None
 
     def _drop(self) -> None:
         self.queue.clear()
-        self.queued = self.offset = 0
         self.input.clear()
 
     # -- what the client says of the stream ----------------------------------------------------------------------
@@ -383,7 +347,7 @@ class Http2Stream(Client):
 
     def canceled(self, code: Count) -> None:
         """RST_STREAM came."""
-        self.http2.canceled_streams += 1
+        self.http2.floods.canceled_streams += 1
         request = self.request
         if request is not None:
             if code == wire.CANCEL:
@@ -426,27 +390,28 @@ class Http2Stream(Client):
 
     def widen(self, increment: Count) -> None:
         """WINDOW_UPDATE came."""
-        if increment > _MAX_WINDOW - self.send_window:
+        windows = self.http2.windows
+        window = windows.initial + self.widened
+        if increment > _MAX_WINDOW - window:
             if self.request is not None:
                 self.request.log(
                     "info",
                     f"client violated flow control for stream {self.id}: received WINDOW_UPDATE frame "
-                    f"with window increment {increment} not allowed for window {self.send_window}",
+                    f"with window increment {increment} not allowed for window {window}",
                 )
             self.reset(wire.FLOW_CONTROL_ERROR)
             return
-        self.send_window += increment
-        if self.queued:
-            self.http2.want(self)
+        self.widened += increment
+        windows.widest = max(windows.widest, self.widened)
+        if window + increment > 0:
+            self.resume()
 
-    def change_window(self, delta: Count) -> None:
-        """SETTINGS changed the window that streams begin with."""
-        if delta > 0 and self.send_window > _MAX_WINDOW - delta:
-            self.reset(wire.FLOW_CONTROL_ERROR)
-            return
-        self.send_window += delta
-        if self.queued and self.send_window > 0:
-            self.http2.want(self)
+    def resume(self) -> None:
+        """The window is open."""
+        if self.held:
+            self.http2.windows.let_go(self)
+        if self.queue.size:
+            self.http2.turns.want(self)
 
     # -- the request's body --------------------------------------------------------------------------------------
 
@@ -474,7 +439,7 @@ class Http2Stream(Client):
         if self.skip_data:
             return
         if reader.length:
-            self.http2.payload_bytes += reader.length
+            self.http2.floods.payload_bytes += reader.length
             self.input.append(reader.part())
         elif not reader.ends:
             return

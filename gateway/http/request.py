@@ -208,8 +208,11 @@ class Request:
             if result is not None:
                 return result
 
-    def enter_server(self, first: bool = False) -> Result:
-        """SERVER_REWRITE (POST_READ before it, on a request's first time), then the choice of the location."""
+    def enter_server(self, first: bool = False) -> Result | Awaitable[Result]:
+        """SERVER_REWRITE (POST_READ before it, on a request's first time), then the choice of the location.
+
+        A handler of POST_READ that waits calls this once more when it need not any longer.
+        """
         server = self.server
         handlers = server.handlers
         if handlers is None:
@@ -223,8 +226,7 @@ class Request:
             for handler in post_read:
                 result = handler.run(self)
                 if result is not None and result != OK:
-                    assert isinstance(result, int)
-                    return result
+                    return result  # type: ignore[no-any-return]
         for handler in rewrite:
             result = handler.run(self)
             if result is not None:
@@ -243,7 +245,7 @@ class Request:
             return 404
         limit = location.core.client_max_body_size
         if limit and self.body_length() > limit and not self.discarding:
-            return self._too_large()
+            return self.too_large()
         if location.auto_redirect and len(location.name) == len(uri) + 1 and location.name.startswith(uri):
             self.enter_location()
             tail = b"?" + self.args if self.args else b""
@@ -277,7 +279,7 @@ class Request:
             return body.size if body is not None else -1
         return length
 
-    def _too_large(self) -> Status:
+    def too_large(self) -> Status:
         """The body is above the limit of the location that the URI has led to: no named one asks, nor an `if`."""
         self.log("error", b"client intended to send too large body: %d bytes" % self.body_length())
         self.expect_tested = True
@@ -304,7 +306,7 @@ class Request:
         self.add_uri_to_alias = False
         self._forget_filters()
         self.location = self.server.root
-        return self.enter_server()
+        return self.enter_server()  # type: ignore[return-value]  # only the first time may wait
 
     def named_location(self, name: bytes) -> Result:
         """Go on in `@name` with the URI as it is."""

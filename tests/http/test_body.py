@@ -12,6 +12,8 @@ import trio
 
 from tests.engine import read_reply, serving
 from tests.fakes import answer, farm
+from tests.http2_client import http2, request
+from tests.lanes import until
 from tests.speeches import HTTP
 
 PLAIN = """
@@ -149,3 +151,95 @@ async def test_an_empty_body_behind_an_exchange_is_an_empty_value(tmp_path: Path
         add_header X "[$request_body]" always; } }"""
     async with serving(text) as engine:
         assert (await engine.request("POST", "/", {"Content-Length": "0"})).header("x") == b"[]"
+
+
+EARLY = """
+server {
+    listen 127.0.0.1:8080; http2 on; client_max_body_size 8; client_body_early_read $arg_early $http_x_early;
+    location / { return 200 "[$request_body]"; }
+    location /large { client_max_body_size 100; return 200 "[$request_body]"; }
+    rewrite ^/rewritten$ /?$request_body;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "fields", "body", "status", "found"),
+    [
+        ("/", {}, b"abc", 200, b"[]"),
+        ("/?early=0", {}, b"abc", 200, b"[]"),
+        ("/?early=1", {}, b"abc", 200, b"[abc]"),
+        ("/", {"X-Early": "yes"}, b"abc", 200, b"[abc]"),
+        ("/?early=1", {"Transfer-Encoding": "chunked"}, b"3\r\nabc\r\n0\r\n\r\n", 200, b"[abc]"),
+        ("/?early=1", {"Transfer-Encoding": "chunked"}, b"9\r\nabcdefghi\r\n0\r\n\r\n", 413, None),
+        ("/?early=1", {}, b"", 200, b"[]"),
+        ("/large", {}, b"123456789", 200, b"[]"),
+        ("/large?early=1", {}, b"123456789", 413, None),  # the server's limit: no location is chosen yet
+        ("/rewritten?early=1", {}, b"early=no", 200, b"[early=no]"),
+    ],
+)
+async def test_a_body_that_is_read_before_all(
+    target: str, fields: dict[str, str], body: bytes, status: int, found: bytes | None
+) -> None:
+    if "Transfer-Encoding" in fields:
+        head = b"POST %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" % target.encode()
+        async with serving(EARLY) as engine:
+            reply = read_reply(await engine.raw(head + b"Transfer-Encoding: chunked\r\n\r\n" + body))
+    else:
+        async with serving(EARLY) as engine:
+            reply = await engine.request("POST", target, fields, body)
+    assert reply.status == status and (found is None or reply.body == found)
+
+
+async def test_a_body_that_is_read_before_all_over_http2() -> None:
+    async with serving(EARLY) as engine, http2(engine) as client:
+        number = await client.begin(request("/?early=1", method="POST"), end=False)
+        await client.send(number, b"ab")
+        await client.send(number, b"cd", end=True)
+        assert (await client.answer(number)).body == b"[abcd]"
+        assert (await client.post("/?early=1", b"123456789", (b"content-length", b"9"))).status == 413
+
+
+async def test_a_body_that_is_read_before_all_is_asked_for() -> None:
+    async with serving(EARLY) as engine, engine.connect() as stream:
+        await stream.send_all(b"POST /?early=1 HTTP/1.1\r\n" + EXPECT)
+        assert await stream.receive_some() == CONTINUE
+        await stream.send_all(b"ok")
+        data = b""
+        async for part in stream:
+            data += part
+    assert read_reply(data).body == b"[ok]"
+
+
+async def test_the_end_of_a_stream_is_awaited_however_empty_its_body(tmp_path: Path) -> None:
+    """As in nginx: with `*_request_buffering off` the end is passed on when it comes, else nothing is sent before."""
+    heard = b""
+
+    async def application(stream: trio.SocketStream) -> None:
+        nonlocal heard
+        async for data in stream:
+            heard += data
+            if heard.endswith(b"\1\5\0\1" + bytes(4)):
+                await stream.send_all(FASTCGI_OK)
+
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(application)
+        text = f"""server {{ listen 127.0.0.1:8080; http2 on;
+            location / {{ fastcgi_request_buffering off; fastcgi_pass {address}; }}
+            location /whole {{ fastcgi_pass {address}; }} }}"""
+        async with serving(text) as engine, http2(engine) as client:
+            number = await client.begin(request("/", (b"content-length", b"0"), method="POST"), end=False)
+            await until(lambda: b"\1\4\0\1" in heard)
+            assert not heard.endswith(b"\1\5\0\1" + bytes(4))
+            await client.send(number, b"", end=True)
+            assert (await client.answer(number)).body == b"ok"
+            heard = b""
+            number = await client.begin(request("/whole", (b"content-length", b"0"), method="POST"), end=False)
+            assert (await client.get("/none", method="HEAD")).status == 200
+            before, heard = heard, b""
+            assert before.count(b"\1\1\0\1") == 1  # HEAD's alone
+            await client.send(number, b"", end=True)
+            assert (await client.answer(number)).body == b"ok"
+
+
+FASTCGI_OK = b"\1\6\0\1\0\x14\0\0Status: 200 OK\r\n\r\nok" + b"\1\3\0\1\0\x08\0\0" + bytes(8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -33,11 +34,17 @@ from gateway.config.directive import (
 from gateway.config.errors import ConfigError, Where
 from gateway.config.text import to_bytes
 from gateway.core.logs import LOG
+from gateway.core.template import Template
+from gateway.http.body import read_body
 from gateway.http.core_variables import VARIABLES
 from gateway.http.error_pages import ErrorPage
-from gateway.http.module import HttpModule
+from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.resolver_directive import connect_resolvers, set_resolver
-from gateway.http.setters import default_temp_path, number_setting, predicates, temp_path, template
+from gateway.http.setters import default_temp_path, holds, number_setting, predicates, temp_path, template
+
+if TYPE_CHECKING:
+    from gateway.http.locations import Location
+    from gateway.http.request import Request
 
 if TYPE_CHECKING:
     from gateway.core.logs import Log
@@ -64,6 +71,7 @@ class ServerConf(Conf):
     ignore_invalid_headers: bool = setting(True)
     underscores_in_headers: bool = setting(False)
     merge_slashes: bool = setting(True)
+    early_read: tuple[Any, ...] = setting(())  # templates: the body is read before all if one of them says so
     allow_connect: bool = setting(False, inherit=False)  # a tunnel_pass stands in this server
     limits: Any = None
 
@@ -292,11 +300,39 @@ def set_large_buffers(conf: ServerConf, command: Command) -> None:
     _set_large_buffers(conf, command)
     conf.large_buffers_where = command.where
 
+
+def plan(conf: LocationConf, location: Location) -> Contribution:
+    conditions: tuple[Template, ...] = location.scope.conf(module, "server").early_read
+    if not conditions:
+        return NOTHING
+
+    def read_early(request: Request) -> Result | Awaitable[Result]:
+        """client_body_early_read: the whole body, before anything is done with the request."""
+        head = request.head
+        if request.body is not None or not (head.content_length > 0 or head.chunked) or not holds(conditions, request):
+            return None
+        limit = request.location.core.client_max_body_size
+        if limit and request.body_length() > limit:
+            return request.too_large()
+        return _after_body(request)
+
+    return Contribution(handlers={Phase.POST_READ: read_early})
+
+
+async def _after_body(request: Request) -> Result:
+    status = await read_body(request)
+    if status is not None:
+        return status
+    result = request.enter_server(first=True)
+    return result if result is None or isinstance(result, int) else await result
+
+
 module = HttpModule(
     name="http_core",
     server=ServerConf,
     location=LocationConf,
     variables=VARIABLES,
+    plan=plan,
     settle=settle,
     prepare=prepare,
     directives=(
@@ -304,6 +340,7 @@ module = HttpModule(
         _server("client_header_buffer_size", take(1), size("client_header_buffer_size")),
         _server("connection_pool_size", take(1), set_pool_size),
         _server("large_client_header_buffers", take(2), set_large_buffers),
+        _server("client_body_early_read", at_least(1), predicates("early_read")),
         _server("max_headers", take(1), number("max_headers")),
         _server("ignore_invalid_headers", FLAG, flag("ignore_invalid_headers")),
         _server("underscores_in_headers", FLAG, flag("underscores_in_headers")),

@@ -110,7 +110,7 @@ class FastcgiCodec(Codec):
         return FastcgiReader(keep=self.keep, on_stderr=on_stderr, limit=exchange.settings.buffer_size)
 
     def streams_body(self, request: Request) -> bool:
-        return bool(request.head.chunked or request.head.content_length > 0)
+        return bool(request.head.chunked or request.head.content_length >= 0)
 
 
 def _records(piece: Piece) -> list[Piece]:

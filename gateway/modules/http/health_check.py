@@ -3,7 +3,7 @@
 Beyond it: in a location with uwsgi_pass a check is a whole request over uwsgi, with the location's uwsgi_params;
 `type=uwsgi_ping` asks uWSGI itself, without the application, and `type=tcp` only connects. With fastcgi_pass and
 scgi_pass a check only connects, unless `uri=` or `match=` ask for a whole request. A probe over HTTP has the location's
-proxy_set_header and goes to `uri=` alone, whatever proxy_pass has for a URI. Not built: `type=grpc`.
+proxy_set_header and goes to `uri=` alone, whatever proxy_pass has for a URI.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from gateway.core.logs import LOG
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of, regex, variable_name
 from gateway.http.stand_in import stand_in
-from gateway.modules.http import fastcgi, proxy, scgi, uwsgi
+from gateway.modules.http import fastcgi, grpc, proxy, scgi, uwsgi
+from gateway.modules.http.grpc_codec import GrpcCodec
 from gateway.modules.http.uwsgi_codec import UwsgiCodec
 from gateway.serving.cycle import LATE_IMPORTS
 from gateway.upstream.duties import Duties, Task
 from gateway.upstream.health import matching
-from gateway.upstream.health.checks import HealthCheck
+from gateway.upstream.health.checks import GRPC_CHECK, HealthCheck
 from gateway.upstream.health.matching import Match
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class _Directive:
     uri: bytes = b""
     match: str = ""
     type: str = ""
+    grpc_service: bytes = b""
+    grpc_status: int = 0  # another one that is good, too
     keepalive_s: float = 0.0
 
 
@@ -99,13 +102,17 @@ def set_check(conf: LocationConf, command: Command) -> None:
                 found.keepalive_s = units.parse_time_ms(value) / 1000
             elif key == "type":
                 found.type = value
+            elif key == "grpc_service" and found.type == "grpc":
+                found.grpc_service = to_bytes(value)
+            elif key == "grpc_status" and found.type == "grpc":
+                found.grpc_status = units.parse_number(value)
             else:
                 raise ValueError(word)
         except (ValueError, HeadError):
             command.fail(f'invalid parameter "{word}"')
     if check.persistent and not check.mandatory:
         command.fail('the "persistent" parameter requires "mandatory"')
-    if found.type not in ("", "tcp", "uwsgi_ping"):
+    if found.type not in ("", "tcp", "uwsgi_ping", "grpc"):
         command.fail(f'parameter "type={found.type}" of "{command.name}" is not supported yet')
     conf.check = found
 
@@ -208,7 +215,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
             found.setdefault(upstream, []).append((directive.check, make))
     if found:
         duties = Duties(cycle, loader.parts.get(LOG))
-        loader.parts.get(LATE_IMPORTS).add("gateway.upstream.health.health")
+        loader.parts.get(LATE_IMPORTS).update(("gateway.upstream.health.health", "gateway.upstream.health.grpc_probe"))
         for upstream, makers in found.items():
             duties.add(upstream, _checking(upstream, makers, loader.parts.get(LOG)))
 
@@ -242,6 +249,10 @@ def _passing_of(
         raise ConfigError(f'health checks require upstream "{name}" to be in shared memory', directive.where)
     if directive.type == "uwsgi_ping" and candidate is not uwsgi.module:
         raise ConfigError('"type=uwsgi_ping" needs uwsgi_pass', directive.where)
+    if directive.type == "grpc" and candidate is not grpc.module:
+        raise ConfigError('"type=grpc" needs grpc_pass', directive.where)
+    if directive.type == "grpc" and directive.uri:
+        raise ConfigError('"uri" has no use with "type=grpc"', directive.where)
     if directive.match and candidate is not proxy.module and candidate not in _CODECS:
         raise ConfigError(f'"match" has no use with {candidate.name}_pass', directive.where)
     return upstream, lambda worker: _make_probe(cycle, worker, location, candidate, conf, directive, match)
@@ -260,16 +271,22 @@ def _make_probe(
     from gateway.upstream.health.probes import CodecProbe, ConnectProbe, HttpProbe, PingProbe
 
     host = conf.passing.upstream.name
-    target = directive.uri or b"/"
+    method, target = (b"POST", GRPC_CHECK) if directive.type == "grpc" else (b"GET", directive.uri or b"/")
 
     def make_request() -> Request:
-        return stand_in(cycle, worker, location, b"GET", target, host)
+        return stand_in(cycle, worker, location, method, target, host)
 
     tls = ProbeTls(conf.client_tls, host, make_request) if conf.client_tls is not None else None
     if directive.type == "uwsgi_ping":
         return PingProbe(conf, tls)
     if directive.type == "tcp":
         return ConnectProbe(conf)
+    if directive.type == "grpc":
+        from gateway.upstream.health.grpc_probe import GrpcProbe
+
+        secured = tls if conf.passing.secure else None
+        codec = GrpcCodec(conf, None if secured is None else conf.client_tls)
+        return GrpcProbe(conf, codec, make_request, directive.grpc_service, directive.grpc_status, secured)
     if kind is proxy.module:
         def make_http() -> tuple[Request, list[tuple[bytes, bytes]]]:
             request = make_request()

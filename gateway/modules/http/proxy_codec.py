@@ -120,7 +120,7 @@ class ProxyCodec(Codec):
             return False
         if request.head.chunked:
             return bool(self.conf.http_minor)
-        return int(request.head.content_length) > 0
+        return int(request.head.content_length) >= 0
 
 
 class CachedProxyCodec(ProxyCodec):

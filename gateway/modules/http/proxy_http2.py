@@ -7,32 +7,35 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.modules.http.proxy_codec import CachedProxyCodec, ProxyCodec, body_length
 from gateway.upstream.exchange.codec import RequestRefused
 from gateway.upstream.exchange.hints import on_hints_of
-from gateway.upstream.exchange.http2 import Http2Reader, request_block
+from gateway.upstream.exchange.http2 import Http2Reader
+from gateway.upstream.exchange.http2_fields import Fields, request_block
 from gateway.upstream.exchange.http_target import request_target
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
     from gateway.protocol.cgi import Reader
     from gateway.upstream.exchange.exchange import Exchange
+    from gateway.upstream.exchange.peer_try import PeerTry
 
 # Of a connection of HTTP/1, whoever sets them (RFC 9113, 8.2.2).
 _HTTP1_ONLY: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
 
 
 def _encode(codec: ProxyCodec, exchange: Exchange) -> bytes:
-    request = exchange.request
+    asking: PeerTry = exchange
+    request = asking.request
     target = request_target(request, codec.uri, codec.location, codec.whole)
     if not target:
         raise RequestRefused(500, b"zero length URI to proxy")
     if codec.own_body is not None:
         body: bytes = codec.own_body(request)
-        exchange.pass_body = False
-        exchange.body = [body] if body else []
+        asking.pass_body = False
+        asking.body = [body] if body else []
         length = len(body)
     else:
-        length = body_length(exchange)
+        length = body_length(asking)
     authority = b""
-    fields = []
+    fields: Fields = []
     for name, value in codec.own:
         text = value if isinstance(value, bytes) else value(request)
         lower = name.lower()
@@ -42,21 +45,22 @@ def _encode(codec: ProxyCodec, exchange: Exchange) -> bytes:
             fields.append((name, text))
     if length >= 0 and not codec.sets_length:
         fields.append((b"content-length", b"%d" % length))
-    if codec.conf.pass_request_headers:
-        hidden = codec.hidden
-        fields += [field for field in request.head.fields() if field[0].lower() not in hidden]
     secure = codec.destination.scheme == b"https://"
-    return request_block(codec.method(request), secure, target, authority or codec.destination.host, fields)
+    passed = request.head if codec.conf.pass_request_headers else None
+    return request_block(
+        codec.method(request), secure, target, authority or codec.destination.host, fields, passed, codec.hidden
+    )
 
 
 def _reader(codec: ProxyCodec, exchange: Exchange) -> Reader:
-    request = exchange.request
-    return Http2Reader(head_only=codec.method(request) == b"HEAD", on_hints=on_hints_of(request, codec.conf))
+    asking: PeerTry = exchange
+    request = asking.request
+    return Http2Reader(codec.method(request) == b"HEAD", on_hints_of(request, codec.conf))
 
 
 class Http2ProxyCodec(ProxyCodec):
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+        ProxyCodec.__init__(self, *args, **options)
         self.http2 = True
 
     def encode(self, exchange: Exchange) -> bytes:
@@ -71,7 +75,7 @@ class Http2ProxyCodec(ProxyCodec):
 
 class CachedHttp2ProxyCodec(CachedProxyCodec):
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+        CachedProxyCodec.__init__(self, *args, **options)
         self.http2 = True
 
     def encode(self, exchange: Exchange) -> bytes:

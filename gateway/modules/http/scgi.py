@@ -57,7 +57,7 @@ class ScgiCodec(Codec):
 
     def streams_body(self, request: Request) -> bool:
         # CONTENT_LENGTH comes first: a chunked body is read to its end before.
-        return request.head.content_length > 0 and not request.head.chunked
+        return request.head.content_length >= 0 and not request.head.chunked
 
 
 module = HttpModule(

@@ -44,4 +44,4 @@ class UwsgiCodec(Codec):
 
     def streams_body(self, request: Request) -> bool:
         # The application wants CONTENT_LENGTH first: a chunked body is read to its end before.
-        return request.head.content_length > 0 and not request.head.chunked
+        return request.head.content_length >= 0 and not request.head.chunked

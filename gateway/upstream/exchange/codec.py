@@ -25,7 +25,7 @@ class Codec:
     def __init__(self, schema: bytes, tls: Any = None) -> None:
         self.schema = schema  # for the error log: b"uwsgi://"
         self.tls = tls  # a ClientTls, for a peer that is spoken to over TLS
-        self.http2 = False  # `encode` gives a block of fields, and `reader` an exchange.http2.Http2Reader
+        self.http2 = False  # `encode` gives a block of fields, and `reader` an http2.Http2Reader
 
     def encode(self, exchange: Any) -> bytes:
         """What is sent before the request's body. Errors: RequestRefused."""

@@ -2,6 +2,8 @@
 cimport cython
 
 from gateway._fast.peers cimport PeerState
+from gateway._fast.request_head cimport RequestHead
+from gateway.http.body cimport RequestBody, read_body_nowait, read_body_part
 from gateway.http.request cimport Request
 from gateway.protocol.cgi cimport Reader
 from gateway.upstream.exchange.peer_try cimport PeerTry
@@ -17,6 +19,8 @@ cdef long DONE, OK, RESTART, _PICK, _BEGIN, _ASK
 
 cdef class Exchange(PeerTry):
     cpdef run(self)
+    @cython.locals(request=Request, head=RequestHead)
+    cpdef bint _body_comes(self) except -1
     @cython.locals(request=Request, choice=Choice)
     cpdef _begin(self)
     @cython.locals(request=Request)
@@ -25,6 +29,8 @@ cdef class Exchange(PeerTry):
     cpdef stopped(self)
     @cython.locals(until=double)
     cpdef _plan(self)
+    @cython.locals(request=Request, body=RequestBody)
+    cpdef bint _take_body_nowait(self) except -1
     cpdef _go_on(self, long what, PeerState peer)
     cpdef _enter_fibre(self)
     @cython.locals(request=Request)

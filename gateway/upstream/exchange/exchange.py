@@ -54,21 +54,26 @@ class Exchange(PeerTry):
 
     def run(self) -> Result | Awaitable[Result]:
         """The content handler. DONE: the exchange goes on by itself, and with the request at its end."""
-        head = self.request.head
-        if head.content_length > 0 or head.chunked or head.expect_100:
+        if self._body_comes() and not self._take_body_nowait():
             return self._run_after_body()
         return self._begin()
 
+    def _body_comes(self) -> bool:
+        """Whether something of the client is awaited: over HTTP/2 the end of its stream, however empty the body."""
+        head = self.request.head
+        if head.content_length > 0 or head.chunked or head.expect_100:
+            return True
+        return head.content_length == 0 and not self.request.output.body_done()
+
     async def _run_after_body(self) -> Result:
-        status = await self._take_request_body()
+        status = await read_body(self.request)
         result = self._begin() if status is None else status
         return result if result is None or isinstance(result, int) else await result
 
     async def run_found(self, find: Callable[[], Awaitable[Upstream | int]]) -> Result:
         """run(), where variables name the upstream: it is found when the request's body is here."""
-        head = self.request.head
-        if head.content_length > 0 or head.chunked or head.expect_100:
-            status = await self._take_request_body()
+        if self._body_comes():
+            status = None if self._take_body_nowait() else await read_body(self.request)
             if status is not None:
                 return status
         found = await find()
@@ -228,18 +233,18 @@ class Exchange(PeerTry):
         self.wake = self.choice = self.reader = self.frame = None
         self.request = None  # type: ignore[assignment]
 
-    async def _take_request_body(self) -> int | None:
-        """Read the client's body before anything else, or prepare to pass it on as it comes."""
+    def _take_body_nowait(self) -> bool:
+        """Settle what becomes of the client's body; False: it has to be read to its end, before anything else."""
         request = self.request
         if not self.settings.pass_request_body or request.discarding:
             if request.body is None:
                 request.discard_body()
-            return None
+            return True
         body = request.body
         if body is not None and body.given:
             request.body = None
             request.discard_body()
-            return None
+            return True
         try:
             if (
                 body is None
@@ -249,12 +254,10 @@ class Exchange(PeerTry):
             ):
                 # A body that is here as a whole goes the usual way: with its length, and to another peer if need be.
                 self.streaming = not read_body_part(request, request.location.core.client_body_buffer_size).complete
-                return None
-            if read_body_nowait(request):
-                return None
+                return True
+            return read_body_nowait(request)
         except (BodyError, OSError):
-            pass  # read_body meets it again and says what it means
-        return await read_body(request)
+            return False  # read_body meets it again and says what it means
 
     def release(self) -> None:
         """End of the exchange, however it came: the try is closed in the records, the connection kept or closed."""

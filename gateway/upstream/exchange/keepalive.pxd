@@ -3,6 +3,7 @@ cimport cython
 
 from gateway._fast.stream cimport Stream
 from gateway._fast.watcher cimport Watcher
+from gateway.upstream.exchange.http2_link cimport Link
 
 
 cdef class PeerConnection(Watcher):
@@ -16,7 +17,7 @@ cdef class PeerConnection(Watcher):
     cdef public object tag
     cdef public bint secure
     cdef public object tls
-    cdef public object link
+    cdef public Link link
 
     cpdef happened(self)
     cpdef late(self)

@@ -8,6 +8,7 @@ from gateway._fast.watcher import Watcher
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
+    from gateway.upstream.exchange.http2_link import Link
 
 
 class PeerConnection(Watcher):
@@ -26,7 +27,7 @@ class PeerConnection(Watcher):
         self.tag: Any = None
         self.secure = False  # with TLS
         self.tls: Any = None  # a ClientTls whose handshake has to come first
-        self.link: Any = None  # an http2.Link, if that is what is spoken on it
+        self.link: Link | None = None  # if HTTP/2 is what is spoken on it
         self.cache: Keepalive | None = None  # where it is idle
 
     def happened(self) -> None:

@@ -6,10 +6,12 @@ from gateway._fast.lane cimport Lane, open_stream
 from gateway._fast.peers cimport PeerState
 from gateway._fast.stream cimport Stream
 from gateway._fast.watcher cimport Watcher
+from gateway.http.body cimport RequestBody, read_body_part
 from gateway.http.request cimport Request
 from gateway.protocol.cgi cimport Reader
 from gateway.upstream.exchange.attempt cimport Attempt
 from gateway.upstream.exchange.codec cimport Codec
+from gateway.upstream.exchange.http2 cimport Http2Reader
 from gateway.upstream.exchange.keepalive cimport PeerConnection, Keepalive
 from gateway.upstream.peers.peers cimport Choice
 from gateway.upstream.exchange.response cimport UpstreamHead
@@ -71,12 +73,13 @@ cdef class PeerTry(Watcher):
     cpdef bint _connect(self, PeerState peer) except -1
     @cython.locals(now=double, attempt=Attempt, stream=Stream)
     cpdef _send(self, PeerConnection connection)
+    @cython.locals(stream=Stream, body=RequestBody, reader=Http2Reader, pieces=list)
     cpdef _send_http2(self, PeerConnection connection)
     @cython.locals(now=double, attempt=Attempt, data=bytes, settings=ExchangeSettings)
     cpdef bint _receive_head(self, Stream stream) except -1
     @cython.locals(limit=cython.longlong, size=cython.longlong, reader=Reader, head=ResponseHead)
     cpdef bint _parse(self, bytes data) except -1
-    @cython.locals(took=bint, now=double)
+    @cython.locals(took=bint, now=double, reader=Http2Reader)
     cpdef pass_on_body(self)
-    @cython.locals(took=bint, stream=Stream)
+    @cython.locals(took=bint, stream=Stream, body=RequestBody)
     cpdef bint _pass_on(self) except -1

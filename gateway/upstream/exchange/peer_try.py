@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gateway.protocol.cgi import Reader
     from gateway.upstream.exchange.codec import Codec
     from gateway.upstream.exchange.conf import UpstreamConf
+    from gateway.upstream.exchange.http2 import Http2Reader
     from gateway.upstream.exchange.settings import ExchangeSettings
     from gateway.upstream.exchange.tls import ClientTls
     from gateway.upstream.peers.peers import Choice, Peer
@@ -343,14 +344,14 @@ class PeerTry(Watcher):
 
     def _send_http2(self, connection: PeerConnection) -> None:
         stream = connection.stream
-        reader: Any = self.reader
+        reader: Http2Reader = self.reader  # type: ignore[assignment]
         pieces: list[Piece] | None = None
         if not self.streaming:
             body = self.request.body
             pieces = self.body
             if pieces is None:
                 pieces = body.pieces() if body is not None and self.pass_body else []
-        if not connection.is_unix:
+        if connection.requests == 1 and not connection.is_unix:
             stream.nodelay()
         reader.begin(connection, self.packet, pieces)
         self.body_sent = reader.closed
@@ -443,11 +444,10 @@ class PeerTry(Watcher):
         if self.body_sent:
             return
         if self.codec.http2:
-            from gateway.upstream.exchange.http2 import pass_on
-
-            reader: Any = self.reader
-            took = pass_on(self, reader)
-            self.blocked = reader.blocked
+            reader: Http2Reader = self.reader  # type: ignore[assignment]
+            took = reader.pass_on(self.request, self.streaming)
+            self.body_sent = reader.closed
+            self.blocked = reader.is_blocked()
         else:
             took = self._pass_on()
         now = self.lane.fresh()

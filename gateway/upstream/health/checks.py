@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.config import units
 from gateway.upstream.peers.address import Address, with_port
@@ -11,6 +11,9 @@ from gateway.upstream.peers.address import Address, with_port
 if TYPE_CHECKING:
     from gateway.upstream.health.probes import Probe
     from gateway.upstream.peers.peers import Peer
+
+# The method of the service that gRPC servers have for this (grpc.health.v1).
+GRPC_CHECK: Final = b"/grpc.health.v1.Health/Check"
 
 
 @dataclass(eq=False, slots=True)

@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from gateway.config.errors import ConfigError
+from tests import certificates
 from tests.engine import load_http, serving
 from tests.http2_client import http2, request
 from tests.http2_server import Call, http2_server
@@ -38,6 +39,19 @@ async def test_a_unary_call() -> None:
     ]
     assert call.get(b"te") == b"trailers" and call.get(b"x-own") == b"POST"
     assert call.get(b"host") is None and call.get(b"content-type") == b"application/grpc"
+
+
+async def test_a_call_over_tls() -> None:
+    context = certificates.server_context()
+    context.set_alpn_protocols(["h2"])
+    async with http2_server(echo, tls=context) as server:
+        text = f"upstream u {{ server 127.0.0.1:{server.port}; }}" + CONF.format("grpcs://u", "")
+        async with serving(text) as engine, http2(engine) as client:
+            for word in (b"one", b"two"):
+                answer = await client.post("/Service/Call", word, TE)
+                assert answer.body == word.upper() and answer.trailers == OK
+    assert [call.get(b":scheme") for call in server.calls] == [b"https", b"https"]
+    assert len(server.conversations) == 1
 
 
 async def test_host_is_the_authority() -> None:

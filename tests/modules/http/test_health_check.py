@@ -9,9 +9,11 @@ import trio
 
 from gateway.config.errors import ConfigError
 from gateway.upstream.peers.peers import CHECKING, DOWN, HEALTHY, UNHEALTHY, Peer
+from tests import certificates
 from tests.engine import Engine, load_http, serving
 from tests.fakes import Asked, answer, answer_with, farm, silent
 from tests.fakes import Peer as Behaviour
+from tests.http2_server import Call, http2_server
 from tests.lanes import until
 from tests.speeches import FASTCGI, SCGI, Speech
 
@@ -379,6 +381,61 @@ async def test_nothing_is_asked_where_nothing_says_what(tmp_path: Path, name: st
         assert record.last_passed and set(received) == {b""}
 
 
+async def test_grpc_over_tls_too() -> None:
+    """Another service than the one that is asked for is not served; what the location sets is in the request."""
+    asked: list[Call] = []
+    context = certificates.server_context()
+    context.set_alpn_protocols(["h2"])
+
+    async def health(call: Call) -> None:
+        body = await call.whole()
+        asked.append(call)
+        await call.head([(b":status", b"200"), (b"content-type", b"application/grpc")])
+        await call.data(b"\0\0\0\0\2\x08" + (b"\1" if body.endswith(b"my.Service") else b"\2"))
+        await call.trailers([(b"grpc-status", b"0")])
+
+    for tls, scheme in ((None, "grpc"), (context, "grpcs")):
+        async with http2_server(health, tls=tls) as server:
+            text = """
+                upstream u {{ zone u 64k; server 127.0.0.1:{}; }}
+                server {{ listen 127.0.0.1:8080; grpc_set_header X-Own $request_method;
+                location / {{ grpc_pass {}://u; health_check interval=10ms type=grpc grpc_service={}; }} }}"""
+            async with serving(text.format(server.port, scheme, "my.Service")) as engine:
+                (record,) = peers_of(engine)
+                await until(lambda record=record: record.checks > 2)
+                assert record.health == HEALTHY
+            async with serving(text.format(server.port, scheme, "other")) as engine:
+                (record,) = peers_of(engine)
+                await until(lambda record=record: record.health == UNHEALTHY)
+                assert "is unhealthy while checking gRPC health (NOT_SERVING)" in lines_of(engine)[0]
+    call = asked[0]
+    assert call.fields[:4] == [
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", b"/grpc.health.v1.Health/Check"),
+        (b":authority", b"u"),
+    ]
+    assert call.get(b"te") == b"trailers" and call.get(b"x-own") == b"POST"
+
+
+@pytest.mark.parametrize(("parameter", "health"), [("", UNHEALTHY), ("grpc_status=12", HEALTHY)])
+async def test_a_grpc_server_without_a_health_service(parameter: str, health: int) -> None:
+    async def refuse(call: Call) -> None:
+        await call.head([(b":status", b"200"), (b"grpc-status", b"12"), (b"grpc-message", b"none")], end=True)
+
+    async with http2_server(refuse) as server:
+        text = f"""
+            upstream u {{ zone u 64k; server 127.0.0.1:{server.port}; }}
+            server {{ listen 127.0.0.1:8080;
+            location / {{ grpc_pass u; health_check interval=10ms type=grpc {parameter}; }} }}"""
+        async with serving(text) as engine:
+            (record,) = peers_of(engine)
+            await until(lambda: record.checks > 2)
+            assert record.health == health
+            assert bool(lines_of(engine)) == (health == UNHEALTHY)
+            assert health == HEALTHY or "checking gRPC health (grpc-status 12: none)" in lines_of(engine)[0]
+
+
 async def test_tcp(tmp_path: Path) -> None:
     connections: list[int] = []
 
@@ -406,7 +463,11 @@ async def test_tcp(tmp_path: Path) -> None:
         ('health_check "uri=/a b";', 'invalid parameter "uri=/a b"'),
         ("health_check what;", 'invalid parameter "what"'),
         ("health_check persistent;", 'the "persistent" parameter requires "mandatory"'),
-        ("health_check type=grpc;", 'parameter "type=grpc" of "health_check" is not supported yet'),
+        ("health_check type=smtp;", 'parameter "type=smtp" of "health_check" is not supported yet'),
+        ("health_check type=grpc;", '"type=grpc" needs grpc_pass'),
+        ("health_check grpc_service=a;", 'invalid parameter "grpc_service=a"'),
+        ("health_check type=grpc grpc_status=x;", 'invalid parameter "grpc_status=x"'),
+        ("health_check type=grpc match=m;", '"match" has no use with "type=grpc"'),
         ("health_check type=uwsgi_ping;", '"type=uwsgi_ping" needs uwsgi_pass'),
         ("health_check type=tcp match=m;", '"match" has no use with "type=tcp"'),
         ("health_check match=n;", 'unknown match "n"'),
@@ -425,6 +486,7 @@ def test_mistakes(check: str, words: str) -> None:
     [
         ("return 200;", '"health_check" needs a *_pass in its location'),
         ("proxy_pass http://$host;", '"health_check" needs a *_pass without variables'),
+        ("grpc_pass v; health_check uri=/x type=grpc;", '"uri" has no use with "type=grpc"'),
         ("memcached_pass v; health_check match=m;", '"match" has no use with memcached_pass'),
         ("proxy_pass http://u;", 'health checks require upstream "u" to be in shared memory'),
     ],

@@ -1,0 +1,25 @@
+# The types of proxy_http2.py's compiled form.
+cimport cython
+
+from gateway.http.request cimport Request
+from gateway.modules.http.proxy_codec cimport ProxyCodec, body_length
+from gateway.protocol.cgi cimport Reader
+from gateway.upstream.exchange.http2_fields cimport request_block
+from gateway.upstream.exchange.http_target cimport request_target
+from gateway.upstream.exchange.peer_try cimport PeerTry
+
+
+@cython.locals(
+    asking=PeerTry, request=Request, target=bytes, body=bytes, length=cython.longlong, authority=bytes, fields=list,
+    name=bytes, text=bytes, lower=bytes, secure=bint
+)
+cpdef bytes _encode(ProxyCodec codec, object exchange)
+
+@cython.locals(asking=PeerTry, request=Request)
+cpdef Reader _reader(ProxyCodec codec, object exchange)
+
+
+cdef class Http2ProxyCodec(ProxyCodec):
+    cpdef bytes encode(self, object exchange)
+    cpdef Reader reader(self, object exchange)
+    cpdef bint streams_body(self, Request request) except -1
