@@ -1,9 +1,11 @@
 """Matching by the system's libpcre2, found at run time: memory for what matched stays with its pattern."""
 
+from typing import Self
+
 class Pattern:
     """A compiled pattern. LookupError: no library, or one that does not take this pattern."""
 
-    def __init__(self, pattern: bytes, options: int) -> None: ...
+    def __new__(cls, pattern: bytes, options: int) -> Self: ...
     def find(self, subject: bytes) -> bytes | int | None:
         """Where the groups stand, for group() and span(); None for no match; else libpcre2's error."""
 
