@@ -141,6 +141,8 @@ def test_never_raises(text: str, before: str) -> None:
 
 def test_own_files_are_good() -> None:
     for path in CONF.iterdir():
+        if path.suffix == ".html":  # the dashboard's page
+            continue
         assert load(str(path)).error is None, path
     source = load(str(CONF / "nginx.conf"))
     assert [Path(name).name for name, _ in source.files] == ["nginx.conf", "mime.types"]
