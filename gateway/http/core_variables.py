@@ -12,7 +12,7 @@ from gateway import NGINX_VERSION
 from gateway._fast import uri
 from gateway._fast.cut import decimal, thousandths
 from gateway._fast.value import Value
-from gateway.core.variables import Getter, PrefixVariable, Variable, cached
+from gateway.core.variables import Getter, PrefixVariable, Variable, acyclic, cached
 from gateway.http import common_variables as common
 from gateway.http import paths
 from gateway.http.credentials import credentials
@@ -356,7 +356,7 @@ VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
     Variable("content_type", common.content_type),
     Variable("document_root", common.document_root),
     Variable("realpath_root", _realpath_root),
-    Variable("request_filename", _request_filename),
+    Variable("request_filename", acyclic("request_filename", _request_filename)),  # `root` may name it
     Variable("request_body", _request_body),
     Variable("request_body_file", _request_body_file),
     Variable("request_completion", lambda r: b"OK" if r.complete else b""),

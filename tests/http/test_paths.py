@@ -53,3 +53,9 @@ async def test_an_if_with_a_root_has_no_alias(tmp_path: Path) -> None:
     async with serving(conf) as engine:
         assert (await engine.get("/a/f")).body == b"aliased"
         assert (await engine.get("/a/f?1")).body == b"rooted"
+
+
+async def test_a_root_that_names_the_file_below_it() -> None:
+    async with serving("server { listen 127.0.0.1:8080; root /nowhere/$request_filename; }") as engine:
+        assert (await engine.get("/x")).status == 404
+        assert 'cycle while evaluating variable "request_filename"' in engine.log.lines[0]
