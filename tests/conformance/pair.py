@@ -184,7 +184,7 @@ def _view_one(fields: list[bytes], status: int, body: bytes, side: Side, head: b
         cut = len(name[0])
     elif head and status >= 300 and page and not _value(fields, b"etag"):
         cut = len(_value(fields, b"server") or b"")  # the page that is not shown names the server
-    if _value(fields, b"content-encoding") == b"gzip" and body:
+    if b"content-encoding: gzip" in [line.lower() for line in fields] and body:
         with contextlib.suppress(zlib.error):  # an application may only say that it is
             body = b"<gzip>" + zlib.decompress(body, 31)
     boundary = _BOUNDARY.search(_value(fields, b"content-type") or b"")

@@ -24,7 +24,7 @@ def test_every_directive_has_its_text() -> None:
         ("sendfile", ["without effect"]),
         ("acme_issuer", ["the nginx-acme module", "and a block", "context  http"]),
         ("diagnosis_probe", ["gateway's own"]),
-        ("mail", ["not built yet"]),
+        ("http3", ["not built yet"]),
         ("gzip", ["on or off"]),
     ],
 )
