@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway import cli
-from gateway.http import handshake
+from gateway.http import connection, handshake
 from gateway.stream import session
 
 
@@ -13,7 +13,14 @@ def _wrong(*_: Any) -> Any:
     raise RuntimeError("a bug, as asked")
 
 
+class FaultyHandshake(handshake.Handshake):
+    """A class that is compiled takes no other method; one made of it may have it."""
+
+    def go_on(self) -> bool:
+        return bool(_wrong())
+
+
 if __name__ == "__main__":
-    handshake.Handshake.go_on = _wrong  # type: ignore[method-assign, assignment]
+    connection.Handshake = FaultyHandshake  # type: ignore[misc]
     session.Session._phases = _wrong  # type: ignore[method-assign, assignment]
     raise SystemExit(cli.main())
