@@ -10,12 +10,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cluster.address import StoreAddress
 
 if TYPE_CHECKING:
     import coredis
+
+# What a connection imports on its way, which a worker may not be allowed to read any more.
+NEEDED: Final = ("coredis", "coredis.patterns.pipeline", "anyio._backends._trio")
 
 MISSING = 'Valkey and Redis need one package more: pip install "gateway[cluster]"'
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,27 @@ async def test_by_a_socket(tmp_path: Path) -> None:
             assert await store.run(_ECHO, ["k"], [1]) == [b"k", b"1"]
     finally:
         redis.kill()
+
+
+_IMPORTS = """
+import importlib, sys, trio
+from gateway.cluster.address import parse_address
+from gateway.cluster.store import NEEDED, StoreSettings, opened
+for name in NEEDED:
+    importlib.import_module(name)
+before = set(sys.modules)
+async def main():
+    async with opened(StoreSettings(parse_address(sys.argv[1]))) as store:
+        await store.run("return 1", ["k"], [])
+trio.run(main)
+print(sorted(set(sys.modules) - before))
+"""
+
+
+def test_nothing_is_imported_by_a_connection(redis: Redis) -> None:
+    """A worker that has given up its rights may not read where that lies."""
+    done = subprocess.run([sys.executable, "-c", _IMPORTS, redis.url], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 async def test_a_mistake_of_ours_is_no_fault_of_the_store(redis: Redis) -> None:

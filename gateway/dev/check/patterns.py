@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import re._constants as sre  # type: ignore[import-not-found]  # there is no public tree of a pattern
 import re._parser as sre_parser  # type: ignore[import-not-found]
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache, lru_cache
@@ -51,7 +52,9 @@ def tree(pattern: str) -> Any:
     if "[[:" in pattern:
         return None
     try:
-        return sre_parser.parse(_in_python(pattern))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of `[[` and its like, which mean what they mean in PCRE
+            return sre_parser.parse(_in_python(pattern))
     except (re.error, OverflowError, RecursionError):
         return None
 

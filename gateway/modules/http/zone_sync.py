@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cluster.address import parse_address
 from gateway.cluster.maps import Map
-from gateway.cluster.store import MISSING, StoreSettings, available
+from gateway.cluster.store import MISSING, NEEDED, StoreSettings, available
 from gateway.cluster.sync import SIZE, SYNCED, Sync
 from gateway.cluster.tickets import Sealer, TicketKeys
 from gateway.config import units
@@ -103,7 +103,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
                 keys = TicketKeys(zone.name, zone.user, conf.sealer, loader.parts.get(LOG))
                 sync.members.append(Map("tickets", keys, sync))
     loader.parts.get(ZONES).add("zone sync", SIZE, "zone_sync").user = sync
-    loader.parts.get(LATE_IMPORTS).update(("coredis", "anyio._backends._trio"))
+    loader.parts.get(LATE_IMPORTS).update(NEEDED)
     Duties(scope.owner, loader.parts.get(LOG)).add(sync, sync.run)
 
 
