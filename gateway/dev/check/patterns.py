@@ -71,7 +71,11 @@ def _branches(pattern: str) -> Any:
 
 def matches(pattern: str, text: str) -> bool:
     """Whether a pattern that can be read matches the text."""
-    return tree(pattern) is not None and re.search(_in_python(pattern), text) is not None
+    if tree(pattern) is None:
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return re.search(_in_python(pattern), text) is not None
 
 
 def _in_python(pattern: str) -> str:
