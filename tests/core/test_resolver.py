@@ -250,8 +250,8 @@ async def test_the_names_of_an_address() -> None:
     async with bench() as on:
         pointer, long_pointer = "1.0.0.127.in-addr.arpa", ".".join(["1", *"0" * 31]) + ".ip6.arpa"
         on.server.records.update({(pointer, "PTR"): ["A.org.", "b.org."], (long_pointer, "PTR"): ["c.org."]})
-        assert await names(on, "127.0.0.1") == [b"a.org", b"b.org"]
-        assert await names(on, "127.0.0.1") == [b"a.org", b"b.org"]
+        for _ in range(2):  # the second time from what is remembered; each time from another one on
+            assert sorted(await names(on, "127.0.0.1")) == [b"a.org", b"b.org"]
         assert await names(on, "::1") == [b"c.org"]
         assert await names(on, "127.0.0.2") == "3: Host not found"
         assert on.server.asked == [(pointer, "PTR"), (long_pointer, "PTR"), ("2.0.0.127.in-addr.arpa", "PTR")]
