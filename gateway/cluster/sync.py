@@ -16,7 +16,7 @@ from gateway.cluster.store import StoreError, opened
 from gateway.config.errors import Where
 from gateway.config.parts import Part
 from gateway.core.logs import ERROR, NOTICE, Log
-from gateway.core.siblings import is_sibling
+from gateway.core.siblings import leave_duty, take_duty
 
 if TYPE_CHECKING:
     from gateway.cluster.store import Store, StoreSettings
@@ -92,12 +92,10 @@ class Sync:
 
     def on_duty(self) -> bool:
         """Take the duty if nobody alive has it; True while it is this worker's."""
-        own = os.getpid()
-        holder = self.words.load(_DUTY)
-        return holder == own or (not (holder and is_sibling(holder)) and self.words.cas(_DUTY, holder, own))
+        return take_duty(self.words, _DUTY)
 
     def off_duty(self) -> None:
-        self.words.cas(_DUTY, os.getpid(), 0)
+        leave_duty(self.words, _DUTY)
 
     async def run(self, worker: Worker) -> None:
         """The task of each worker: the work of the one that has the duty."""

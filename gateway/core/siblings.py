@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.core.zones import Words
 
 
 def is_sibling(pid: int) -> bool:
@@ -25,3 +29,15 @@ def _answers_signals(pid: int) -> bool:
     except OSError:
         pass
     return True
+
+
+def take_duty(words: Words, index: int) -> bool:
+    """Take what one worker does for all if nobody alive has it; True while it is this worker's. A word has the pid."""
+    own = os.getpid()
+    holder = words.load(index)
+    return holder == own or (not (holder and is_sibling(holder)) and words.cas(index, holder, own))
+
+
+def leave_duty(words: Words, index: int) -> None:
+    """This worker ends: another one may take the duty, if it was ours."""
+    words.cas(index, os.getpid(), 0)

@@ -115,7 +115,7 @@ class Foreground:
         self._again = False  # the key r
         self._begin = time.monotonic()
 
-    # -- what a verb says of itself
+    # -- what a verb says of itself; text() is abstract, each verb has its own
 
     def text(self, folder: Path) -> str:
         """The configuration, when it is not the user's own; `folder` is private, and gone at the end."""

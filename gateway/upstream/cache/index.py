@@ -6,10 +6,9 @@ Times of files are seconds since the epoch, times of locks milliseconds of the m
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
-from gateway.core.siblings import is_sibling
+from gateway.core.siblings import leave_duty, take_duty
 
 if TYPE_CHECKING:
     from gateway.core.zones import Table, Words, Zone
@@ -217,13 +216,11 @@ class Index:
 
     def on_duty(self) -> bool:
         """Take the duty of the loader and the manager if nobody alive has it; True while it is this worker's."""
-        own = os.getpid()
-        holder = self.words.load(_DUTY)
-        return holder == own or (not (holder and is_sibling(holder)) and self.words.cas(_DUTY, holder, own))
+        return take_duty(self.words, _DUTY)
 
     def off_duty(self) -> None:
         """This worker ends: another one may take the duty."""
-        self.words.cas(_DUTY, os.getpid(), 0)
+        leave_duty(self.words, _DUTY)
 
     def add(self, key: bytes, now: int, inactive: int, blocks: int) -> bool:
         """A file was found at the start; False when the zone is full."""

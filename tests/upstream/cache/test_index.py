@@ -150,11 +150,11 @@ def test_the_duty(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     assert index.on_duty() and index.on_duty()
     index.off_duty()
     alive = {1234}
-    monkeypatch.setattr("gateway.upstream.cache.index.is_sibling", lambda pid: pid in alive)
+    monkeypatch.setattr("gateway.core.siblings.is_sibling", lambda pid: pid in alive)
     monkeypatch.setattr("os.getpid", lambda: 1234)
     assert index.on_duty()
     monkeypatch.undo()
-    monkeypatch.setattr("gateway.upstream.cache.index.is_sibling", lambda pid: pid in alive)
+    monkeypatch.setattr("gateway.core.siblings.is_sibling", lambda pid: pid in alive)
     assert not index.on_duty(), "a living worker has it"
     index.off_duty()
     assert not index.on_duty(), "it was not ours to give back"
