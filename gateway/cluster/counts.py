@@ -21,7 +21,7 @@ _FRESH_MS: Final = 5000
 _REPEAT_S: Final = 2.0  # all that is under way is told again after this time
 
 # KEYS: a hash of each key, with what each node has and when it said so. ARGV: the node, how long a word holds (ms),
-# then for each key what this node has. Gives what the others have.
+# then for each key what this node has. Gives what the others have; a word that no node has written counts nothing.
 _EXCHANGE: Final = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -32,9 +32,9 @@ for i, key in ipairs(KEYS) do
   local sum = 0
   local had = redis.call('HGETALL', key)
   for j = 1, #had, 2 do
-    local count, at = string.match(had[j + 1], '(%d+) (%d+)')
-    if now - tonumber(at) > tonumber(ARGV[2]) then redis.call('HDEL', key, had[j])
-    elseif had[j] ~= ARGV[1] then sum = sum + tonumber(count) end
+    local count, at = string.match(had[j + 1], '^(%d+) (%d+)$')
+    if not count or math.abs(now - tonumber(at)) > tonumber(ARGV[2]) then redis.call('HDEL', key, had[j])
+    elseif had[j] ~= ARGV[1] then sum = math.min(sum + tonumber(count), 1073741824) end
   end
   redis.call('PEXPIRE', key, 2 * tonumber(ARGV[2]))
   others[i] = sum

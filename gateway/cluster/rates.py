@@ -19,29 +19,49 @@ if TYPE_CHECKING:
 # Keys in one call: the store does nothing else meanwhile, about 2 µs for each.
 _BATCH: Final = 500
 
+# What a script of buckets begins with. A bucket is read as if anybody could have written it: what is no number is
+# nothing, and what is more than any limit lets in is cut, so that it drains some day.
+BUCKETS: Final = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local rate = tonumber(ARGV[1])
+local most = rate * 60 + 10000000
+local function level(key)
+  local had = redis.call('HMGET', key, 'excess', 'at')
+  local excess, at = tonumber(had[1] or ''), tonumber(had[2] or '')
+  if not (excess and at) or excess ~= excess or at ~= at then return nil end
+  return math.min(excess, most) - rate * math.max(now - at, 0) / 1000
+end
+local function keep(key, excess)
+  redis.call('HSET', key, 'excess', excess, 'at', now)
+  redis.call('PEXPIRE', key, math.max(math.floor(excess * 1000 / rate), 0) + 10000)
+end
+"""
+
 # KEYS: the buckets. ARGV: rate (thousandths of a request a second), what a round may lend (thousandths), then for
 # each bucket the requests let in. Gives each bucket's excess in thousandths. A bucket may owe one round's worth: nodes
 # come in turn, and what one brings late must not count as a burst.
-_ADD: Final = """
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local rate, lent = tonumber(ARGV[1]), tonumber(ARGV[2])
+_ADD: Final = (
+    BUCKETS
+    + """
+local lent = tonumber(ARGV[2])
 local full = {}
 for i, key in ipairs(KEYS) do
-  local had = redis.call('HMGET', key, 'excess', 'at')
+  local had = level(key)
   local excess = tonumber(ARGV[i + 2]) * 1000
-  if had[1] then
-    excess = math.max(tonumber(had[1]) - rate * math.max(now - tonumber(had[2]), 0) / 1000 + excess, -lent)
-  else
-    excess = math.max(excess - 1000 - lent, 0)
-  end
-  excess = math.floor(excess)
-  redis.call('HSET', key, 'excess', excess, 'at', now)
-  redis.call('PEXPIRE', key, math.max(math.floor(excess * 1000 / rate), 0) + 10000)
+  if had then excess = math.max(had + excess, -lent) else excess = math.max(excess - 1000 - lent, 0) end
+  excess = math.floor(math.min(excess, most))
+  keep(key, excess)
   full[i] = excess
 end
 return full
 """
+)
+
+
+def key_prefix(prefix: str, zone: str) -> bytes:
+    """What the keys of a zone's buckets begin with; the braces keep them together in a cluster."""
+    return f"{prefix}:{{limit_req:{zone}}}:".encode("utf-8", "surrogateescape")
 
 
 class RateZone(Protocol):
@@ -66,8 +86,7 @@ class Rates(Member):
     def __init__(self, zone: RateZone, sync: Sync) -> None:
         super().__init__(zone.name)
         self.zone = zone
-        # the braces keep a zone's keys together in a cluster
-        self._prefix = f"{sync.settings.prefix}:{{limit_req:{zone.name}}}:".encode()
+        self._prefix = key_prefix(sync.settings.prefix, zone.name)
         self._lent = int(zone.rate * sync.interval)
 
     async def round(self, store: Store) -> int:

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from gateway.upstream.peers.upstreams import Upstream
 
 # What the API may change of a server; its id is each node's own.
+_SHOWN = 200  # of what somebody else has written, in the log
 _CHANGEABLE = ("weight", "max_conns", "max_fails", "fail_timeout", "slow_start", "route", "down", "drain")
+
+
+def _field(values: dict[str, Any]) -> bytes:
+    """The entry of a server: backups have one of their own."""
+    return f"{'backup ' if values.get('backup') else ''}{values.get('server')}".encode("utf-8", "surrogateescape")
 
 
 class Servers:
@@ -39,9 +45,8 @@ class Servers:
             if peer.parent < 0:
                 values = api_objects.configured(shared, peer)
                 values.setdefault("drain", False)
-                field = f"{'backup ' if values['backup'] else ''}{values['server']}".encode("utf-8", "surrogateescape")
                 del values["id"]
-                found.setdefault(field, (peer, json.dumps(values, sort_keys=True).encode()))
+                found.setdefault(_field(values), (peer, json.dumps(values, sort_keys=True).encode()))
         return found
 
     def take_changed(self) -> list[Entry]:
@@ -63,17 +68,24 @@ class Servers:
     def take_all(self) -> list[Entry]:
         return [(field, payload, 0) for field, (_, payload) in self._now().items()]
 
-    def apply(self, entries: list[tuple[bytes, bytes]]) -> None:
-        for field, payload in entries:
+    def apply(self, entries: list[Entry]) -> None:
+        if not entries:
+            return
+        now = self._now()
+        for field, payload, _ in entries:
             try:
-                self._apply(field, payload)
-            except (api_objects.ApiError, ValueError) as error:
+                self._apply(now, field, payload)
+            except (api_objects.ApiError, ValueError, TypeError, RecursionError) as error:
+                if field not in now and self._told is not None:
+                    self._told.pop(field, None)  # one that cannot be here is not gone elsewhere
                 words = b'server "%b" of another node for upstream "%b": %b'
-                self.log.write(WARN, words % (field, self.upstream.name, str(error).encode()))
+                name, why = repr(field[:_SHOWN])[2:-1], str(error)[:_SHOWN]
+                self.log.write(WARN, words % (name.encode(), self.upstream.name, why.encode("utf-8", "replace")))
 
-    def _apply(self, field: bytes, payload: bytes) -> None:
+    def _apply(self, now: dict[bytes, tuple[Peer, bytes]], field: bytes, payload: bytes) -> None:
+        """One entry; `now` is what there was before them all, each of which is about another server."""
         told = {} if self._told is None else self._told
-        peer, known = self._now().get(field, (None, b""))
+        peer, known = now.get(field, (None, b""))
         if known != told.get(field, b""):
             return  # it has changed here, which the others hear in the next round
         if payload:
@@ -87,7 +99,9 @@ class Servers:
             api_objects.remove(self.upstream, peer)
             return
         values: dict[str, Any] = json.loads(payload)
+        if not isinstance(values, dict) or _field(values) != field:
+            raise ValueError("it says to be another one")
         if peer is None:
             api_objects.add(self.upstream, values)
-            peer = self._now()[field][0]
-        api_objects.change(self.upstream, peer, {key: values[key] for key in _CHANGEABLE if key in values})
+        else:
+            api_objects.change(self.upstream, peer, {key: values[key] for key in _CHANGEABLE if key in values})

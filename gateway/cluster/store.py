@@ -27,6 +27,14 @@ class StoreError(Exception):
     """The store does not do what it should; str() says why, for the log."""
 
 
+class WrongKeysError(StoreError):
+    """Somebody else has put something of another type under our keys; the store is well."""
+
+    def __init__(self, keys: Sequence[str | bytes]) -> None:
+        super().__init__("keys hold something else")
+        self.keys = keys
+
+
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
     """What `zone_sync_store` says. Times are in seconds."""
@@ -48,28 +56,42 @@ class Store:
         self._client = client
         self._timeout = timeout
         self._scripts: dict[str, Any] = {}
+        # bytes of keys, arguments and answers, for whoever counts them
+        self.sent = 0
+        self.received = 0
 
     async def run(self, script: str, keys: Sequence[str | bytes], arguments: Sequence[str | bytes | int]) -> Any:
-        """Run a Lua script, which the store keeps by its digest. Errors: StoreError."""
+        """Run a Lua script, which the store keeps by its digest. Errors: StoreError, WrongKeysError."""
         found = self._scripts.get(script)
         if found is None:
             found = self._scripts[script] = self._client.register_script(script)
-        return await self._bounded(found, keys=keys, args=arguments)
+        self.sent += _size(keys) + _size(arguments)
+        answer = await self._bounded(found, keys=keys, args=arguments, of=keys)
+        self.received += _size(answer) if isinstance(answer, list) else _size([answer])
+        return answer
 
     async def call(self, method: str, *arguments: Any, **named: Any) -> Any:
         """One command by coredis' name of it. Errors: StoreError."""
         return await self._bounded(getattr(self._client, method), *arguments, **named)
 
-    async def _bounded(self, work: Any, *arguments: Any, **named: Any) -> Any:
+    async def _bounded(self, work: Any, *arguments: Any, of: Sequence[str | bytes] = (), **named: Any) -> Any:
         import trio
 
-        with translated():
+        with translated(of):
             with trio.fail_after(self._timeout):
                 return await work(*arguments, **named)
 
 
+def _size(words: Sequence[Any]) -> int:
+    """About what they take on the wire."""
+    return sum(len(word) if isinstance(word, str | bytes) else 8 for word in words)
+
+
 class translated:
     """Whatever goes wrong between us and the store is a StoreError, also out of a group of errors."""
+
+    def __init__(self, keys: Sequence[str | bytes] = ()) -> None:
+        self._keys = keys
 
     def __enter__(self) -> None:
         pass
@@ -78,7 +100,7 @@ class translated:
         if error is None:
             return
         import trio
-        from coredis.exceptions import RedisError
+        from coredis.exceptions import RedisError, WrongTypeError
 
         while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
@@ -86,6 +108,10 @@ class translated:
             raise error from None
         if isinstance(error, trio.TooSlowError):
             raise StoreError("no answer in time") from None
+        if isinstance(error, RedisError) and self._keys and (
+            isinstance(error, WrongTypeError) or "WRONGTYPE" in str(error)  # of old servers' scripts
+        ):
+            raise WrongKeysError(self._keys) from None
         if isinstance(error, (RedisError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)):
             raise StoreError(str(error) or type(error).__name__) from None
         if isinstance(error, ExceptionGroup):

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gateway.cluster.store import StoreError, opened
+from gateway.cluster.store import StoreError, WrongKeysError, opened
 from gateway.config.errors import Where
 from gateway.config.parts import Part
-from gateway.core.logs import ERROR, NOTICE, Log
+from gateway.core.logs import ERROR, NOTICE, WARN, Log
 from gateway.core.siblings import leave_duty, take_duty
 
 if TYPE_CHECKING:
@@ -26,8 +26,14 @@ if TYPE_CHECKING:
 _LOOK_S: Final = 1.0
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 5.0
+_COMPLAIN_S: Final = 60.0
 
-(_DUTY, _ONLINE, _SINCE, _ROUNDS, _FAILURES, _SENT, _NODE, _COUNT) = range(8)
+(
+    _DUTY, _ONLINE, _SINCE, _ROUNDS, _FAILURES, _SENT, _NODE,
+    _LAST,  # when the last round ended (wall ms)
+    _TOOK,  # and how long it took (us)
+    _BYTES_SENT, _BYTES_RECEIVED, _CLEANED, _EXACT, _EXACT_LOCAL, _COUNT,
+) = range(15)  # fmt: skip
 SIZE: Final = 4096
 
 
@@ -36,6 +42,7 @@ class Member(ABC):
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.complained_at = float("-inf")
 
     @abstractmethod
     async def round(self, store: Store) -> int:
@@ -112,8 +119,8 @@ class Sync:
                         began = trio.current_time()
                         sent = 0
                         for member in self.members:
-                            sent += await member.round(store)
-                        self._went_well(sent)
+                            sent += await self._turn(member, store)
+                        self._went_well(sent, store, trio.current_time() - began)
                         pause = _FIRST_PAUSE_S
                         await trio.sleep_until(began + self.interval)
             except StoreError as error:
@@ -121,11 +128,31 @@ class Sync:
                 await trio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
 
+    async def _turn(self, member: Member, store: Store) -> int:
+        """A zone's part of a round. What somebody else has put under its keys is thrown away; the others go on."""
+        try:
+            return await member.round(store)
+        except WrongKeysError as error:
+            await store.call("delete", error.keys)
+            self.words.add(_CLEANED, 1)
+            now = time.monotonic()
+            if now - member.complained_at > _COMPLAIN_S:
+                member.complained_at = now
+                name = member.name.encode("utf-8", "surrogateescape")
+                words = b'%b: keys of zone "%b" held something else, which is deleted; the zone is filled again'
+                self.log.write(WARN, words % (self.kind_and_name, name))
+            return 0
+
     # -- how it goes --------------------------------------------------------------------------------------------------
 
-    def _went_well(self, sent: int) -> None:
+    def _went_well(self, sent: int, store: Store, took_s: float) -> None:
         self.words.add(_ROUNDS, 1)
         self.words.add(_SENT, sent)
+        self.words.add(_BYTES_SENT, store.sent)
+        self.words.add(_BYTES_RECEIVED, store.received)
+        store.sent = store.received = 0
+        self.words.store(_LAST, _now_ms())
+        self.words.store(_TOOK, int(took_s * 1e6))
         if not self.words.fetch(_ONLINE, 1):
             gone = self.words.fetch(_SINCE, _now_ms())
             if gone:
@@ -146,7 +173,8 @@ class Sync:
             )
 
     def show(self) -> dict[str, object]:
-        """/http/zone_sync of the API. `since` is when it came or went, in seconds since the epoch."""
+        """/http/zone_sync of the API. `since` is when it came or went, in seconds since the epoch; `lag` is for how
+        long this node has heard nothing of the others, in seconds."""
         words = self.words
         return {
             "store": str(self.settings.address),
@@ -154,7 +182,13 @@ class Sync:
             "since": words.load(_SINCE) / 1000,
             "rounds": words.load(_ROUNDS),
             "failures": words.load(_FAILURES),
+            "lag": _seconds_since(words.load(_LAST)) if words.load(_LAST) else None,
+            "round_time": words.load(_TOOK) / 1e6,
             "records_sent": words.load(_SENT),
+            "bytes_sent": words.load(_BYTES_SENT),
+            "bytes_received": words.load(_BYTES_RECEIVED),
+            "cleaned": words.load(_CLEANED),
+            "exact": {"asked": words.load(_EXACT), "local": words.load(_EXACT_LOCAL)},
             "zones": [member.name for member in self.members],
         }
 

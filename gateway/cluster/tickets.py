@@ -81,16 +81,16 @@ class TicketKeys:
     def give_back(self, changed: list[Entry]) -> None:
         self._told = b""
 
-    def apply(self, entries: list[tuple[bytes, bytes]]) -> None:
-        for _, payload in entries:
+    def apply(self, entries: list[Entry]) -> None:
+        for field, payload, _ in entries:
+            if field != _FIELD or not payload or self.cache.ticket_keys() != self._told:
+                continue
             try:
-                text = self.sealer.open(payload)
-            except Unsealed:
+                self.cache.load_tickets(self.sealer.open(payload))
+            except ValueError:
                 if not self._complained:
                     self._complained = True
                     words = f'ticket keys of other nodes for "{self.name}" were sealed with another "ticket_key"'
                     self.log.write(ERROR, words.encode("utf-8", "surrogateescape"))
-                continue
-            if self.cache.ticket_keys() == self._told:
-                self.cache.load_tickets(text)
+            else:
                 self._told = self.cache.ticket_keys()

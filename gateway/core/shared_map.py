@@ -25,8 +25,9 @@ _KEY_LENGTH, _VALUE_LENGTH, _ENDS, _TOLD = range(4)
 _GONE: Final = -1
 _WORDS: Final = 8
 _PART: Final = Struct(f"{_WORDS}q")
-# Of an entry on its way to other nodes: the key's length, when it ends.
-_PAYLOAD: Final = Struct("!Hq")
+# Of an entry on its way to other nodes: the key's length.
+_PAYLOAD: Final = Struct("!H")
+_LONGEST_MS: Final = 10 * 365 * 24 * 3600 * 1000
 # Two bytes of a record's place in the entry (0: the first), then the key's digest.
 _DIGEST: Final = 22
 _KEY_SIZE: Final = 2 + _DIGEST
@@ -120,13 +121,21 @@ class SharedMap:
     # -- `sync` (cluster/maps.py): a field is a key's digest -----------------------------------------------------------
 
     def take_changed(self) -> list[tuple[bytes, bytes, int]]:
-        """What the other nodes have to hear of: fields, payloads (empty: gone), when each ends."""
+        """What the other nodes have to hear of: fields, payloads (empty: gone), the ms that are left (0: no end)."""
         with self.zone.lock:
             return self._take(self._words.fetch(_CHANGES, 0), everything=False)
 
     def take_all(self) -> list[tuple[bytes, bytes, int]]:
         with self.zone.lock:
             return self._take(len(self._table), everything=True)
+
+    def drop_told(self, changed: list[tuple[bytes, bytes, int]]) -> None:
+        """They have arrived, and nobody asks for them here; one that was set again meanwhile stays."""
+        with self.zone.lock:
+            for digest, _, _ in changed:
+                record = self._table.get(_FIRST + digest)
+                if record >= 0 and self._table.word(record, _TOLD):
+                    self._remove(record)
 
     def give_back(self, changed: list[tuple[bytes, bytes, int]]) -> None:
         """They did not arrive; the next round takes them again."""
@@ -141,10 +150,13 @@ class SharedMap:
                     self._table.set_word(record, _TOLD, 0)
             self._words.add(_CHANGES, len(changed))
 
-    def apply(self, entries: list[tuple[bytes, bytes]]) -> None:
-        """What any node has set or removed; what has changed here since then stays."""
+    def apply(self, entries: list[tuple[bytes, bytes, int]]) -> None:
+        """What any node has set or removed; what has changed here since then stays. One that cannot be is left out."""
+        now = wall_ms()
         with self.zone.lock:
-            for digest, payload in entries:
+            for digest, payload, left in entries:
+                if len(digest) != _DIGEST:
+                    continue
                 record = self._table.get(_FIRST + digest)
                 if record >= 0 and not self._table.word(record, _TOLD):
                     continue
@@ -152,13 +164,16 @@ class SharedMap:
                     if record >= 0:
                         self._remove(record)
                     continue
-                length, ends = _PAYLOAD.unpack_from(payload)
                 data = payload[_PAYLOAD.size :]
-                with suppress(MemoryError):  # one that this node has no room for
-                    self._set(data[:length], data[length:], ends, told=True)
+                length = int.from_bytes(payload[: _PAYLOAD.size], "big")
+                if length <= len(data) <= LONGEST and _digest(data[:length]) == digest:
+                    ends = now + min(left, _LONGEST_MS) if left else 0
+                    with suppress(MemoryError):  # one that this node has no room for
+                        self._set(data[:length], data[length:], ends, told=True)
 
     def _take(self, count: int, everything: bool) -> list[tuple[bytes, bytes, int]]:
         table = self._table
+        now = wall_ms()
         found = []
         record = table.newest()
         for _ in range(count):  # so many of the newest may have changed
@@ -174,7 +189,7 @@ class SharedMap:
                 else:
                     key, value = self._read(record)
                     ends = table.word(record, _ENDS)
-                    found.append((name[2:], _PAYLOAD.pack(len(key), ends) + key + value, ends))
+                    found.append((name[2:], _PAYLOAD.pack(len(key)) + key + value, max(ends - now, 1) if ends else 0))
             record = older
         return found
 

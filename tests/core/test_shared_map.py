@@ -96,23 +96,22 @@ def test_what_other_nodes_hear() -> None:
     one.set(b"b", b"2" * 100)
     changed = one.take_changed()
     assert len(changed) == 2 and one.take_changed() == []
-    other.apply([(field, payload) for field, payload, _ in changed])
+    other.apply(changed)
     assert (other.get(b"a"), other.get(b"b")) == (b"1", b"2" * 100)
     assert other.take_changed() == [], "it is not told on"
-    assert other.items()[0][2] == one.items()[-1][2] or {ends for *_, ends in other.items()} == {
-        ends for *_, ends in one.items()
-    }
+    ends = [sorted(end for *_, end in each.items()) for each in (one, other)]
+    assert all(abs(here - there) < 1000 for here, there in zip(*ends, strict=True))
 
     one.remove(b"a")
     gone = one.take_changed()
     assert [payload for _, payload, _ in gone] == [b""]
     one.give_back(gone)
     assert one.take_changed() == gone, "what did not arrive is told again"
-    other.apply([(field, payload) for field, payload, _ in gone])
+    other.apply(gone)
     assert other.get(b"a") is None
 
     other.set(b"b", b"newer")
-    other.apply([(field, payload) for field, payload, _ in one.take_all()])
+    other.apply(one.take_all())
     assert other.get(b"b") == b"newer", "what has changed here since stays"
-    one.apply([(field, payload) for field, payload, _ in other.take_changed()])
+    one.apply(other.take_changed())
     assert one.get(b"b") == b"newer"

@@ -71,7 +71,10 @@ class Keyval(SharedMap):
             return None
         if self.version != self._built:
             self._built = self.version
-            networks = [(ipaddress.ip_network(name.decode("ascii")), name) for name, _, _ in self.items()]
+            networks = []
+            for name, _, _ in self.items():
+                with suppress(ValueError):  # of another node, whose zone has another type
+                    networks.append((ipaddress.ip_network(name.decode("ascii")), name))
             self._networks = sorted(networks, key=lambda each: -each[0].prefixlen)
         for network, name in self._networks:
             if address in network:

@@ -182,13 +182,18 @@ class Bucket:
     def take_admitted(self) -> list[tuple[bytes, int]]:
         """Keys that were asked for since the last time, and how many requests each let in meanwhile."""
         table = self.table
+        now = int(time.monotonic() * 1000)
         found = []
         with self.zone.lock:
             record = table.newest()
             for _ in range(self.counts.fetch(_ASKED, 0)):
                 if record < 0:
                     break
-                found.append((table.key(record), table.word(record, _ADMITTED)))
+                # What has drained since it was let in counts no more, after an hour without the store for one. In a
+                # round's time a second's worth cannot drain.
+                held = table.word(record, _EXCESS) - self.leaked(max(now - table.word(record, _LAST), 0))
+                most = (max(held, 0) + self.rate) // 1000 + 1
+                found.append((table.key(record), min(table.word(record, _ADMITTED), most)))
                 table.set_word(record, _ADMITTED, 0)
                 record = table.older(record)
         return found

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cluster.address import parse_address
 from gateway.cluster.maps import Map
+from gateway.cluster.purges import Purges
 from gateway.cluster.store import MISSING, NEEDED, StoreSettings, available
-from gateway.cluster.sync import SIZE, SYNCED, Sync
+from gateway.cluster.sync import SIZE, SYNCED, Sync, Synced
 from gateway.cluster.tickets import Sealer, TicketKeys
 from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
@@ -19,6 +21,7 @@ from gateway.core.tls_sessions import SessionCache
 from gateway.core.zones import ZONES
 from gateway.http.module import HttpModule
 from gateway.serving.cycle import LATE_IMPORTS
+from gateway.upstream.cache.cache_directives import SYNCED_CACHES
 from gateway.upstream.duties import Duties
 
 if TYPE_CHECKING:
@@ -89,7 +92,8 @@ def _read(command: Command, name: str) -> bytes:
 
 def prepare(scope: Scope, loader: Loader) -> None:
     """The configuration is read: whatever has `sync` takes part."""
-    synced = loader.parts.get(SYNCED)
+    caches = loader.parts.get(SYNCED_CACHES)
+    synced = loader.parts.get(SYNCED) + [Synced(where, partial(Purges, cache)) for where, cache in caches]
     conf = scope.conf(module, "main")
     sync: Sync | None = conf.sync
     if sync is None:
@@ -104,7 +108,12 @@ def prepare(scope: Scope, loader: Loader) -> None:
                 sync.members.append(Map("tickets", keys, sync))
     loader.parts.get(ZONES).add("zone sync", SIZE, "zone_sync").user = sync
     loader.parts.get(LATE_IMPORTS).update(NEEDED)
-    Duties(scope.owner, loader.parts.get(LOG)).add(sync, sync.run)
+    duties = Duties(scope.owner, loader.parts.get(LOG))
+    duties.add(sync, sync.run)
+    for member in sync.members:
+        if isinstance(member, Purges):
+            duties.add(member, member.run)
+            loader.parts.get(LATE_IMPORTS).add("trio._threads")
 
 
 module = HttpModule(

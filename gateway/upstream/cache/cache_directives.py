@@ -21,8 +21,10 @@ from gateway.config.directive import (
     take,
     time_s,
 )
+from gateway.config.errors import Where
 from gateway.config.parts import Part
 from gateway.core.logs import LOG
+from gateway.core.shared_map import SharedMap
 from gateway.core.temp_files import TempPath
 from gateway.core.zones import ZONES, ZoneError
 from gateway.http.setters import cycle_of, predicates, template, template_setting, to_be_made
@@ -66,6 +68,10 @@ def declared(prefix: str, conditions: dict[str, Any]) -> list[Declared]:
 
 _CACHES: Part[dict[str, list[FileCache]]] = Part("caches by prefix", dict)
 _DUTIES: Part[Duties] = Part("duties of caches")
+# Caches whose purges go to all nodes, and where that was said.
+SYNCED_CACHES: Part[list[tuple[Where, FileCache]]] = Part("caches with sync", list)
+# Purges that wait for the next round: some 1000 keys.
+_PURGES_SIZE: Final = 256 * 1024
 
 
 def caches_of(command: Command, prefix: str) -> list[FileCache]:
@@ -183,8 +189,12 @@ def add_path(prefix: str) -> Setter:
         levels: list[int] = []
         name, size = "", 0
         values: dict[str, Any] = {}
+        synced = False
         for word in words:
             key, equals, text = word.partition("=")
+            if word == "sync":
+                synced = True
+                continue
             if not equals:
                 command.fail(f'invalid parameter "{word}"')
             if key == "levels":
@@ -211,8 +221,18 @@ def add_path(prefix: str) -> Setter:
         _add(command, prefix, cache, size)
         to_be_made(command.loader, path)
         _have_managed(command, cache)
+        if synced:
+            _have_synced(command, cache)
 
     return add
+
+
+def _have_synced(command: Command, cache: FileCache) -> None:
+    """`sync`: what is purged here is purged on all nodes (cluster/purges.py)."""
+    cache.purges = SharedMap(cache.name, synced=True)
+    zone = command.loader.parts.get(ZONES).add(f"purges of {cache.name}", _PURGES_SIZE, "purges")
+    zone.user = cache.purges
+    command.loader.parts.get(SYNCED_CACHES).append((command.where, cache))
 
 
 def _have_managed(command: Command, cache: FileCache) -> None:

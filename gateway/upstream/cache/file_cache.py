@@ -16,6 +16,7 @@ from gateway.upstream.cache.known import Known
 
 if TYPE_CHECKING:
     from gateway.core.logs import Log
+    from gateway.core.shared_map import SharedMap
     from gateway.core.temp_files import TempPath
     from gateway.core.zones import Zone
 
@@ -40,6 +41,7 @@ class FileCache:
     # made when the zone is mapped
     index: Index = field(default_factory=Index)
     block: int = 512  # in which the size of files is counted
+    purges: SharedMap | None = None  # with `sync`: what the other nodes have to purge
     # of this process: answers that it may send again, and who waits for a record's lock
     known: Known = field(default_factory=Known)
     waiting: dict[int, list[Callable[[], Any]]] = field(default_factory=dict)

@@ -6,6 +6,7 @@ a thread looks through the files at once. So it does for an answer with Vary, wh
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from collections.abc import Callable
@@ -26,7 +27,19 @@ _FIRST_READ: Final = 4096
 
 
 def purge(cache: FileCache, text: bytes, request: Request) -> int:
-    """The status to answer with."""
+    """The status to answer with; of a cache with `sync` the other nodes purge the same, and only they know what."""
+    status = _purge(cache, text, request)
+    if cache.purges is None:
+        return status
+    try:
+        cache.purges.set(text, b"")
+    except MemoryError:
+        name = cache.name.encode("utf-8", "surrogateescape")
+        request.log("crit", b'too many purges of cache "%b" wait for the store: other nodes keep "%b"' % (name, text))
+    return _DONE
+
+
+def _purge(cache: FileCache, text: bytes, request: Request) -> int:
     if text.endswith(b"*"):
         prefix = text[:-1]
         _look_through(cache, lambda key: key.startswith(prefix), request)
@@ -56,8 +69,24 @@ async def _in_thread(cache: FileCache, wanted: Callable[[bytes], bool]) -> None:
     await trio.to_thread.run_sync(purge_all, cache, wanted, abandon_on_cancel=True)
 
 
-def purge_all(cache: FileCache, wanted: Callable[[bytes], bool]) -> int:
-    """Purge what has such a key; how many files that were."""
+def purge_before(cache: FileCache, text: bytes, until: float) -> None:
+    """What another node has purged: answers that were stored up to this moment."""
+    if text.endswith(b"*"):
+        prefix = text[:-1]
+        purge_all(cache, lambda key: key.startswith(prefix), until)
+        return
+    name = md5(text, usedforsecurity=False).digest()
+    path = cache.file_of(name)
+    head = _head_of(path)
+    if head is not None and head[1] == text and head[0].vary:
+        purge_all(cache, lambda key: key == text, until)
+    elif head is None or head[0].date <= until:
+        cache.index.purge(name)
+        _unlink(cache, path)
+
+
+def purge_all(cache: FileCache, wanted: Callable[[bytes], bool], until: float = math.inf) -> int:
+    """Purge what has such a key and was stored up to this moment; how many files that were."""
     count = 0
     folders = [cache.path.name]
     while folders:
@@ -69,7 +98,7 @@ def purge_all(cache: FileCache, wanted: Callable[[bytes], bool]) -> int:
                         folders.append(entry.path)
                         continue
                     head = _head_of(entry.path)
-                    if head is not None and wanted(head[1]):
+                    if head is not None and wanted(head[1]) and head[0].date <= until:
                         try:
                             cache.index.purge(bytes.fromhex(entry.name.decode("ascii")))
                         except ValueError:

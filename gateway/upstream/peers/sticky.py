@@ -171,7 +171,8 @@ class Sessions:
                 break
             if everything or not table.word(record, _TOLD):
                 table.set_word(record, _TOLD, now)
-                found.append((table.key(record), self._sid(record), table.word(record, _LAST) + self.timeout_ms))
+                left = table.word(record, _LAST) + self.timeout_ms - now
+                found.append((table.key(record), self._sid(record), max(left, 1)))
             record = table.older(record)
         return found
 
@@ -185,11 +186,13 @@ class Sessions:
                     self.table.set_word(record, _TOLD, 0)
             self.changes.add(0, len(changed))
 
-    def apply(self, entries: list[tuple[bytes, bytes]]) -> None:
-        """What any node has learned; what was learned here since then stays."""
+    def apply(self, entries: list[tuple[bytes, bytes, int]]) -> None:
+        """What any node has learned; what was learned here since then stays. One that cannot be is left out."""
         now = wall_ms()
         with self.zone.lock:
-            for key, sid in entries:
+            for key, sid, _ in entries:
+                if len(key) != _KEY_SIZE or not 0 < len(sid) <= _FOUR.size:
+                    continue
                 record = self.table.get(key)
                 if record < 0:
                     record = self._insert(key)

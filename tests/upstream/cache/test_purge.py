@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from gateway.config.errors import ConfigError
-from gateway.upstream.cache.purge import purge_all
+from gateway.upstream.cache import file_head
+from gateway.upstream.cache.purge import purge_all, purge_before
 from tests.engine import Engine, load_http
 from tests.http_peers import answering
 from tests.lanes import until
@@ -65,3 +67,25 @@ def test_the_purger_has_nothing_to_do() -> None:
     load_http("proxy_cache_path /c keys_zone=k:1m purger=on purger_files=10 purger_sleep=50ms purger_threshold=1s;")
     with pytest.raises(ConfigError, match='invalid purger value "purger=maybe"'):
         load_http("proxy_cache_path /c keys_zone=k:1m purger=maybe;")
+
+
+async def test_what_another_node_has_purged(tmp_path: Path) -> None:
+    """An answer that was stored since then stays."""
+    async with cached(answering(page()), tmp_path, PURGE) as engine:
+        paths = ["/x/a", "/x/b", "/y"]
+        assert await states(engine, *paths) == ["MISS"] * 3
+        cache = cache_of(engine)
+        keys = {key_of(file.read_bytes()[:4096]) for file in files(tmp_path)}
+        (one,) = (key for key in keys if key.endswith(b"/x/a"))
+        for text in (one, one[:-1] + b"*"):
+            purge_before(cache, text, time.time() - 60)
+        assert len(files(tmp_path)) == 3
+        purge_before(cache, one, time.time() + 1)
+        assert await states(engine, *paths) == ["MISS", "HIT", "HIT"]
+        purge_before(cache, one[:-1] + b"*", time.time() + 1)
+        assert await states(engine, *paths) == ["MISS", "MISS", "HIT"]
+        purge_before(cache, b"none", time.time())
+
+
+def key_of(data: bytes) -> bytes:
+    return file_head.key_of(data, file_head.unpack(data).start)
