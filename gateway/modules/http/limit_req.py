@@ -40,6 +40,8 @@ _OUTCOMES: Final = ("passed", "delayed", "rejected", "delayed_dry_run", "rejecte
 _PASSED, _DELAYED, _REJECTED, _DELAYED_DRY_RUN, _REJECTED_DRY_RUN = range(5)
 # Beside them, how often a key was asked for since the last round: as many of the newest records may have changed.
 _ASKED: Final = len(_OUTCOMES)
+# And when that was (ms); 0 after a round that did not arrive.
+_TAKEN: Final = _ASKED + 1
 # Holds an IPv6 address; of longer keys the table keeps a digest.
 _KEY_SIZE: Final = 24
 _MAX_KEY: Final = 65535
@@ -71,7 +73,7 @@ class Bucket:
         self.zone = zone
         self.lock = zone.lock
         if old is None:
-            self.counts = zone.words(len(_OUTCOMES) + 1)
+            self.counts = zone.words(_TAKEN + 1)
             self.table = zone.table(_KEY_SIZE, _WORDS)
         elif old.key.text != self.key.text:
             raise ZoneError(
@@ -185,14 +187,16 @@ class Bucket:
         now = int(time.monotonic() * 1000)
         found = []
         with self.zone.lock:
+            before = self.counts.fetch(_TAKEN, now)
+            drained = self.leaked(min(max(now - before, 0), 1000)) if before else 0
             record = table.newest()
             for _ in range(self.counts.fetch(_ASKED, 0)):
                 if record < 0:
                     break
-                # What has drained since it was let in counts no more, after an hour without the store for one. In a
-                # round's time a second's worth cannot drain.
+                # What has drained meanwhile counts only since the last round: after an hour without the store, which
+                # all nodes let in as much as each may, nobody is to be kept out for the next one.
                 held = table.word(record, _EXCESS) - self.leaked(max(now - table.word(record, _LAST), 0))
-                most = (max(held, 0) + self.rate) // 1000 + 1
+                most = (max(held, 0) + drained) // 1000 + 1
                 found.append((table.key(record), min(table.word(record, _ADMITTED), most)))
                 table.set_word(record, _ADMITTED, 0)
                 record = table.older(record)
@@ -208,6 +212,7 @@ class Bucket:
                     table.touch(record)
                     table.add_word(record, _ADMITTED, count)
             self.counts.add(_ASKED, len(admitted))
+            self.counts.store(_TAKEN, 0)
 
     def merge(self, excesses: list[tuple[bytes, int]]) -> None:
         """How full the buckets of all nodes are: where that is more than what is known here, it counts."""
