@@ -4,7 +4,7 @@
  *
  * uwsgi: the packet (4 bytes of head, little-endian length, then name/value pairs) and a body of CONTENT_LENGTH bytes are
  * read to the end, then the answer goes out and the connection closes. http: the same with a request head, and the
- * connection stays. grpc: each stream of a connection that is HTTP/2 at once is answered, when it has ended, with a
+ * connection stays, unless the request says otherwise. grpc: each stream of a connection that is HTTP/2 at once is answered, when it has ended, with a
  * message of SIZE bytes; fields are not looked at. It has to be cheap and honest: one thread, epoll, any number of connections, no early answer.
  */
 #define _GNU_SOURCE
@@ -27,6 +27,7 @@ struct connection {
     int answering;
     size_t have;       /* bytes of the head so far */
     long long body;    /* bytes of the body still to come, -1 while the head is not complete */
+    int last;          /* the client has said so: Connection: close */
     size_t sent;
     char head[ROOM];
 };
@@ -76,6 +77,7 @@ static long long http_head(struct connection *c, size_t *used) {
         if (!next) break;
         line = next + 1;
         if (!strncasecmp(line, "content-length:", 15)) body = atoll(line + 15);
+        if (!strncasecmp(line, "connection: close", 17)) c->last = 1;
     }
     return body;
 }
@@ -88,7 +90,7 @@ static int reply(struct connection *c) {
         if (n < 0) { drop(c); return 0; }
         c->sent += n;
     }
-    if (speaks_uwsgi) { drop(c); return 0; }
+    if (speaks_uwsgi || c->last) { drop(c); return 0; }
     c->answering = 0;
     c->have = c->sent = 0;
     c->body = -1;
@@ -221,7 +223,7 @@ int main(int argc, char **argv) {
                 for (int fd; (fd = accept4(s, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
                     c = spares ? spare[--spares] : malloc(sizeof *c);
                     c->fd = fd;
-                    c->have = c->sent = c->answering = 0;
+                    c->have = c->sent = c->answering = c->last = 0;
                     c->body = -1;
                     /* OUT and IN, edge-triggered, once: no further epoll_ctl for a long answer. */
                     struct epoll_event add = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};

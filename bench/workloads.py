@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import http2
+import stream
 import tls
 import tutorial
 from harness import LOAD_CORE, Lab, Process, Refused, Server, measured, memory
@@ -45,6 +46,8 @@ class Workload:
     upstream: Callable[[Lab], AbstractContextManager[None]] = lambda lab: nullcontext()
     log: str = "off"
     servers: str = ""  # further servers, behind the one that is asked first
+    main: str = ""  # beside http { }
+    workers: int = 1
 
     def configuration(self, lab: Lab, port: int) -> str:
         # Any other user than root needs all temp paths in the prefix; root may keep nginx's own for what is not used.
@@ -54,6 +57,7 @@ class Workload:
         text = CONFIGURATION
         for name, value in {
             "@USER@": user, "@TEMP@": "\n    ".join(paths), "@LOG@": self.log, "@HTTP@": self.http,
+            "@MAIN@": self.main, "@WORKERS@": str(self.workers),
             "@SERVER@": self.server, "@SERVERS@": self.servers, "@DIR@": str(lab.folder), "@PORT@": str(port),
         }.items():  # fmt: skip
             text = text.replace(name, value)
@@ -62,7 +66,7 @@ class Workload:
 
 CONFIGURATION = """\
 @USER@
-worker_processes 1;
+worker_processes @WORKERS@;
 worker_rlimit_nofile 20000;
 daemon off;
 pid nginx.pid;
@@ -82,6 +86,7 @@ http {
     }
     @SERVERS@
 }
+@MAIN@
 """
 
 UWSGI_PARAMS = "\n        ".join(
@@ -312,6 +317,15 @@ WORKLOADS = [
              temp=("uwsgi",), upstream=both(tls.certificate, responder("uwsgi", "@DIR@/up.sock"))),
     Workload("grpc-unary", {"": Figure(MICROSECONDS, 1.6)}, http2.unary(20), http2.GRPC, http2.GRPC_UPSTREAM,
              upstream=responder("grpc", str(http2.GRPC_PORT), 20)),
+    Workload("stream-exchange", {"": Figure(MICROSECONDS, 1.15)}, stream.through(plain("/")), RETURN,
+             main=stream.block(UPSTREAM_PORT), upstream=responder("http", str(UPSTREAM_PORT))),
+    Workload("stream-session", {"": Figure("CPU µs/session", 1.15)},
+             stream.through(plain("/", "-C", fields=("Connection: close",))), RETURN,
+             main=stream.block(UPSTREAM_PORT), upstream=responder("http", str(UPSTREAM_PORT))),
+    Workload("stream-udp", {"": Figure("CPU µs/there and back", 1.15)}, stream.datagrams, RETURN,
+             main=stream.block(UPSTREAM_PORT), upstream=stream.echo),
+    Workload("busy-2000", {"": Figure(MICROSECONDS, 1.15)}, plain("/", "-c", 2000), RETURN),
+    Workload("two-workers", {"": Figure(MICROSECONDS, 1.1)}, plain("/"), RETURN, workers=2),
     Workload("gzip-32k", {"": Figure(MICROSECONDS, 1.1)},
              static("32k.html", 32768, text=True, fields=("Accept-Encoding: gzip",)), "gzip on;",
              "types { text/html html; }"),

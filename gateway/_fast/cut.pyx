@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Bytes without what Python needs for them: parts without a slice object, numbers without a format."""
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memcpy
 
 
 cpdef bytes first(bytes data, Py_ssize_t count):
@@ -11,6 +12,15 @@ cpdef bytes first(bytes data, Py_ssize_t count):
 cpdef bytes rest(bytes data, Py_ssize_t start):
     """data[start:], for 0 <= start <= len(data)."""
     return PyBytes_FromStringAndSize(PyBytes_AS_STRING(data) + start, PyBytes_GET_SIZE(data) - start)
+
+
+cpdef bytes joined(bytes one, bytes other):
+    """one + other."""
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(one)
+    cdef bytes result = PyBytes_FromStringAndSize(NULL, size + PyBytes_GET_SIZE(other))
+    memcpy(PyBytes_AS_STRING(result), PyBytes_AS_STRING(one), size)
+    memcpy(PyBytes_AS_STRING(result) + size, PyBytes_AS_STRING(other), PyBytes_GET_SIZE(other))
+    return result
 
 
 cpdef bytes decimal(long long number):

@@ -15,5 +15,6 @@ cdef class OpenedFile:
 
 
 cpdef open_path(bytes path, int flags=*, unsigned int mode=*)
+cpdef adopt(int fd)
 cpdef stat_path(bytes path)
 cpdef Py_ssize_t write_line(int fd, bytes data) except -1

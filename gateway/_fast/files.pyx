@@ -129,7 +129,7 @@ cpdef open_path(bytes path, int flags=_READ, unsigned int mode=0):
             return errno
 
 
-def adopt(int fd):
+cpdef adopt(int fd):
     """OpenedFile that owns this descriptor, or the errno of fstat(); the descriptor is closed then."""
     cdef stat_t info
     cdef OpenedFile file

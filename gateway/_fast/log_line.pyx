@@ -14,6 +14,9 @@ cdef enum:
     DEFAULT = 1
     JSON = 2
 
+cdef enum:
+    ROOM = 4096     # a line that cannot become longer is made in one pass
+
 ESCAPES = {"none": NONE, "default": DEFAULT, "json": JSON}
 
 cdef const char *_HEX = b"0123456789ABCDEF"
@@ -88,6 +91,22 @@ cdef char *_put(char *out, bytes value, int escape, Py_ssize_t size) noexcept:
     return out
 
 
+cdef char *_put_short(char *out, bytes value, int escape) noexcept:
+    """_put(), where there is room for whatever comes of it."""
+    cdef const unsigned char *p = <const unsigned char *> PyBytes_AS_STRING(value)
+    cdef const unsigned char *end = p + PyBytes_GET_SIZE(value)
+    cdef const unsigned char *sizes = &_json_size[0] if escape == JSON else &_default_size[0]
+    cdef char *begin = out
+    if escape == NONE:
+        memcpy(out, p, end - p)
+        return out + (end - p)
+    while p < end and sizes[p[0]] == 1:
+        out[0] = p[0]
+        out += 1
+        p += 1
+    return out if p == end else _put(begin, value, escape, -1)
+
+
 def escape(bytes value not None, int how):
     cdef Py_ssize_t size = _size(value, how)
     cdef bytes result
@@ -126,6 +145,7 @@ cdef class LineFormat:
         cdef object found
         cdef bytes line
         cdef char *out
+        cdef char room[ROOM]
         for i in range(count):
             part = <object> PyTuple_GET_ITEM(parts, i)
             if type(part) is not bytes:
@@ -134,6 +154,20 @@ cdef class LineFormat:
                     found = b"-" if self._escape == DEFAULT else b""
                 part = <bytes?> found
             values[i] = part
+            # at most: each byte as six
+            total += PyBytes_GET_SIZE(<bytes> part) * 6
+        if total <= ROOM:
+            out = room
+            for i in range(count):
+                part = <object> PyList_GET_ITEM(values, i)
+                if part is <object> PyTuple_GET_ITEM(parts, i):
+                    memcpy(out, PyBytes_AS_STRING(<bytes> part), PyBytes_GET_SIZE(<bytes> part))
+                    out += PyBytes_GET_SIZE(<bytes> part)
+                else:
+                    out = _put_short(out, <bytes> part, self._escape)
+            out[0] = b"\n"
+            return PyBytes_FromStringAndSize(room, out + 1 - room)
+        total = 1
         # now that no getter can come in between
         for i in range(count):
             if type(<object> PyTuple_GET_ITEM(parts, i)) is bytes:

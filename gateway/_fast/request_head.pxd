@@ -61,6 +61,9 @@ cdef class RequestHead:
     cdef bytes span(self, Py_ssize_t start, Py_ssize_t end)
     cdef bytes known(self, int which)
     cdef Py_ssize_t path_end(self) noexcept
+    cpdef bytes get_request_line(self)
+    cpdef bytes get_target(self)
+    cpdef bytes get_authorization(self)
     cpdef bytes get_uri(self)
     cpdef bytes get_args(self)
     cpdef bint has_path(self) noexcept

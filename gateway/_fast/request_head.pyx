@@ -106,6 +106,9 @@ cdef class RequestHead:
     @property
     def request_line(self):
         """$request: the line, or what came of it when it is not complete."""
+        return self.get_request_line()
+
+    cpdef bytes get_request_line(self):
         cdef const uint8_t *p
         cdef Py_ssize_t i, end
         if self._line is None:
@@ -123,6 +126,9 @@ cdef class RequestHead:
     @property
     def target(self):
         """$request_uri: the URI as sent, without schema and host."""
+        return self.get_target()
+
+    cpdef bytes get_target(self):
         return self.span(self.line.uri_start, self.line.uri_end)
 
     @property
@@ -350,6 +356,9 @@ cdef class RequestHead:
 
     @property
     def authorization(self):
+        return self.known(K_AUTHORIZATION)
+
+    cpdef bytes get_authorization(self):
         return self.known(K_AUTHORIZATION)
 
     @property

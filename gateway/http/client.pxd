@@ -27,6 +27,8 @@ cdef class Client(Output):
     cdef public Stream stream
     cdef public Worker worker
 
+    cpdef remote(self)
+    cpdef local_address(self)
     cpdef head_read(self, Request request, RequestHead head, AddressServers servers)
     cpdef request_ends(self, Request request)
     @cython.locals(handler=Part)

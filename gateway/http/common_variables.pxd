@@ -3,6 +3,7 @@ cimport cython
 
 from gateway._fast.request_head cimport RequestHead
 from gateway._fast.value cimport Value
+from gateway.http.client cimport Client
 from gateway.http.paths cimport document_root as root_of
 from gateway.http.request cimport Request
 
@@ -13,9 +14,13 @@ cdef dict _numbers
 cdef bytes _number(number)
 
 cpdef bytes args(Request request)
+@cython.locals(main=Request)
 cpdef bytes uri(Request request)
+@cython.locals(main=Request)
 cpdef bytes request_uri(Request request)
+@cython.locals(main=Request)
 cpdef bytes request_method(Request request)
+@cython.locals(client=Client)
 cpdef bytes scheme(Request request)
 cpdef bytes server_protocol(Request request)
 cpdef bytes host(Request request)
@@ -24,8 +29,11 @@ cpdef bytes request_port(Request request)
 @cython.locals(port=int, name=bytes)
 cpdef bytes host_and_port(Request request)
 cpdef bytes server_name(Request request)
+@cython.locals(client=Client)
 cpdef bytes server_port(Request request)
+@cython.locals(client=Client)
 cpdef bytes remote_addr(Request request)
+@cython.locals(client=Client)
 cpdef bytes remote_port(Request request)
 @cython.locals(head=RequestHead)
 cpdef bytes content_length(Request request)

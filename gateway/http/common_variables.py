@@ -13,6 +13,7 @@ from gateway.http.paths import document_root as root_of
 
 if TYPE_CHECKING:
     from gateway.core.variables import Getter
+    from gateway.http.client import Client
     from gateway.http.request import Request
 
 _PROTOCOLS: Final = {20: b"HTTP/2.0", 30: b"HTTP/3.0"}
@@ -36,19 +37,26 @@ def args(request: Request) -> bytes | None:
 
 def uri(request: Request) -> bytes | None:
     """$uri, $document_uri."""
-    return request.uri or (b"" if request.main.method else None)
+    found = request.uri
+    if found:
+        return found
+    main = request.get_main()
+    return b"" if main.method else None
 
 
 def request_uri(request: Request) -> bytes | None:
-    return request.main.head.target or None
+    main = request.get_main()
+    return main.head.get_target() or None
 
 
 def request_method(request: Request) -> bytes | None:
-    return request.main.method or None
+    main = request.get_main()
+    return main.method or None
 
 
 def scheme(request: Request) -> bytes | None:
-    return request.connection.scheme
+    client: Client = request.connection
+    return client.scheme
 
 
 def server_protocol(request: Request) -> bytes | None:
@@ -78,16 +86,19 @@ def server_name(request: Request) -> bytes | None:
 
 
 def server_port(request: Request) -> bytes | None:
-    port = request.connection.local_address()[1]
+    client: Client = request.connection
+    port = client.local_address()[1]
     return _number(port) if port else b""
 
 
 def remote_addr(request: Request) -> bytes | None:
-    return request.connection.remote()[0]
+    client: Client = request.connection
+    return client.remote()[0]
 
 
 def remote_port(request: Request) -> bytes | None:
-    port = request.connection.remote()[1]
+    client: Client = request.connection
+    port = client.remote()[1]
     return _number(port) if port else b""
 
 

@@ -1,4 +1,6 @@
 # The types of connection.py's compiled form.
+cimport cython
+
 from gateway._fast.cut cimport rest
 from gateway._fast.http1 cimport parse_head
 from gateway._fast.request_head cimport RequestHead
@@ -30,7 +32,9 @@ cdef class Connection(Client):
     cdef public Request request
     cdef public long state
 
-    cpdef on_event(self)
+    @cython.locals(request=Request)
+    cpdef happened(self)
+    cpdef late(self)
     cpdef read_head(self)
     cpdef bint _serve_next(self)
     cpdef Request _make_request(self, RequestHead head, Server server)

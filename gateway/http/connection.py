@@ -75,15 +75,14 @@ class Connection(Client):
         if listening.servers_for(self).ssl:
             self.handshake = Handshake(self)
             self.state = HANDSHAKING
-        stream.handler = self.on_event
-        stream.on_deadline = self.on_deadline
-        stream.on_crash = self  # and no method bound to it, which is 64 bytes for each connection
+        # itself, and no methods bound to it: these are 64 bytes each for every connection, and a call of Python's
+        stream.handler = stream.on_crash = self
         stream.set_deadline(self.started + self.server.header_timeout)
         worker.connections.add(self)
 
     # -- events --------------------------------------------------------------------------------------------------
 
-    def on_event(self) -> None:
+    def happened(self) -> None:
         """The lane's call: something was received, sent, or the peer is gone."""
         state = self.state
         if state == READING:
@@ -112,7 +111,7 @@ class Connection(Client):
                 return
         self.read_head()
 
-    def on_deadline(self) -> None:
+    def late(self) -> None:
         """The sweep's call: the deadline of the present state has passed."""
         request = self.request
         if self.state == HANDSHAKING and self.handshake is not None:

@@ -16,10 +16,11 @@ from gateway.core.variables import Getter, PrefixVariable, Variable, acyclic, ca
 from gateway.http import common_variables as common
 from gateway.http import paths
 from gateway.http.credentials import credentials
+from gateway.http.module import Count
 from gateway.http.tlv_variables import tlv
 
 if TYPE_CHECKING:
-    from gateway._fast.lane import Lane
+    from gateway.http.client import Client
     from gateway.http.request import Request
 
 _STATUS_TEXT: Final = tuple(b"%03d" % status for status in range(1000))
@@ -112,7 +113,8 @@ _addresses: Final[dict[bytes, bytes]] = {}  # as bytes: clients ask again and ag
 
 
 def _binary_remote_addr(request: Request) -> bytes | None:
-    text: bytes = request.connection.remote()[0]
+    client: Client = request.connection
+    text: bytes = client.remote()[0]
     packed: bytes | None = _addresses.get(text)
     if packed is None:
         if len(_addresses) >= _MOST_ADDRESSES:
@@ -145,8 +147,9 @@ def _bytes_sent(request: Request) -> bytes | None:
 
 
 def _request_time(request: Request) -> bytes | None:
-    lane: Lane = request.connection.lane
-    return thousandths(max(0.0, lane.now - request.started))
+    client: Client = request.connection
+    elapsed: float = client.lane.fresh() - request.started
+    return thousandths(elapsed if elapsed > 0 else 0.0)
 
 
 def _connection_time(request: Request) -> bytes | None:
@@ -155,19 +158,19 @@ def _connection_time(request: Request) -> bytes | None:
 
 
 def _msec(request: Request) -> bytes | None:
-    now: float = request.connection.lane.wall
-    return thousandths(now)
+    client: Client = request.connection
+    return thousandths(client.lane.wall_time())
 
 
 class _LocalTime:
     """The two forms of the local time, made once a second."""
 
     def __init__(self) -> None:
-        self.second = -1
+        self.second: int = -1
         self.local = b""
         self.iso = b""
 
-    def at(self, second: int) -> _LocalTime:
+    def at(self, second: Count) -> _LocalTime:
         if second != self.second:
             self.second = second
             t = time.localtime(second)
@@ -186,11 +189,15 @@ local_time: Final = _LocalTime()
 
 
 def _time_local(request: Request) -> bytes | None:
-    return local_time.at(int(request.connection.lane.wall)).local
+    client: Client = request.connection
+    times: _LocalTime = local_time
+    return times.at(int(client.lane.wall_time())).local
 
 
 def _time_iso8601(request: Request) -> bytes | None:
-    return local_time.at(int(request.connection.lane.wall)).iso
+    client: Client = request.connection
+    times: _LocalTime = local_time
+    return times.at(int(client.lane.wall_time())).iso
 
 
 def _request_body(request: Request) -> bytes | None:
@@ -210,7 +217,8 @@ def _request_body_file(request: Request) -> bytes | None:
 
 
 def _remote_user(request: Request) -> bytes | None:
-    if request.head.authorization is None and request.method != b"CONNECT":
+    head = request.head
+    if head.get_authorization() is None and request.method != b"CONNECT":
         return None
     found = credentials(request)
     return found[0] if found is not None else None
@@ -294,8 +302,8 @@ def _proxy_protocol(name: str) -> Getter:
 
 
 def _request_line(request: Request) -> bytes | None:
-    line: bytes = request.main.head.request_line
-    return line
+    main = request.get_main()
+    return main.head.get_request_line()
 
 
 def _is_args(request: Request) -> bytes | None:
@@ -303,7 +311,8 @@ def _is_args(request: Request) -> bytes | None:
 
 
 def _https(request: Request) -> bytes | None:
-    return b"on" if request.connection.scheme == b"https" else b""
+    client: Client = request.connection
+    return b"on" if client.scheme == b"https" else b""
 
 
 def _server_addr(request: Request) -> bytes | None:
@@ -312,11 +321,13 @@ def _server_addr(request: Request) -> bytes | None:
 
 
 def _connection(request: Request) -> bytes | None:
-    return decimal(request.connection.number)
+    client: Client = request.connection
+    return decimal(client.number)
 
 
 def _connection_requests(request: Request) -> bytes | None:
-    return decimal(request.connection.requests)
+    client: Client = request.connection
+    return decimal(client.requests)
 
 
 def _pipe(request: Request) -> bytes | None:

@@ -1,9 +1,10 @@
 # The types of output.py's compiled form.
+from gateway._fast.watcher cimport Watcher
 from gateway.http.request cimport Request
 from gateway.http.settings cimport EngineSettings
 
 
-cdef class Output:
+cdef class Output(Watcher):
     cpdef get_connection(self)
     cpdef check_keepalive(self, Request request, EngineSettings core)
     cpdef send_head(self, Request request)

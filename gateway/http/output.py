@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gateway._fast.watcher import Watcher
 from gateway.http.module import Count, Status
 
 if TYPE_CHECKING:
@@ -20,11 +21,12 @@ GIVEN_UP: Final = 3  # it was taken for gone, and the log says why
 CONNECTION_CLOSED: Final = 4
 
 
-class Output:
+class Output(Watcher):
     """The stream that a request came on: HTTP/1, HTTP/2, or a parent request.
 
     All verbs return at once; what does not fit is queued. What raises NotImplementedError here is abstract: each kind
-    of stream has its own (abc's metaclass is not to be had for a class that is compiled with C methods).
+    of stream has its own (abc's metaclass is not to be had for a class that is compiled with C methods). One with a
+    socket is what the socket's events come to.
     """
 
     unseen = False  # by the client: its response is through, and a request goes on (post_action)

@@ -1,7 +1,7 @@
 # The types of paths.py's compiled form.
 cimport cython
 
-from gateway._fast.cut cimport rest
+from gateway._fast.cut cimport joined, rest
 from gateway.http.request cimport Request
 
 

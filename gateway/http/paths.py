@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway._fast.cut import rest
+from gateway._fast.cut import joined, rest
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -18,7 +18,7 @@ def map_uri_to_path(request: Request, uri: bytes) -> bytes:
     """The file name of a URI in the present location; nginx's ngx_http_map_uri_to_path. Errors: NoPath."""
     core = request.location.core
     if core.alias is None:
-        return document_root(request) + uri
+        return joined(document_root(request), uri)
     if not request.valid_location:
         name = request.location.name
         request.log("alert", b'"alias" cannot be used in location "%s" where URI was rewritten' % name)

@@ -73,6 +73,8 @@ cdef class Request:
     cdef public bint request_body_in_file_only
     cdef public bytes action
 
+    cpdef Request get_main(self)
+    cpdef dict get_values(self)
     cpdef start(self)
     cpdef drive(self, object result)
     cpdef run(self, object result)

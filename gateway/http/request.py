@@ -98,6 +98,10 @@ class Request:
     @property
     def values(self) -> dict[str, bytes | None]:
         """Variables: what was set, and what was found once and is kept."""
+        return self.get_values()
+
+    def get_values(self) -> dict[str, bytes | None]:
+        """`values`, for compiled callers."""
         values = self._values
         if values is None:
             values = self._values = {}
@@ -129,12 +133,16 @@ class Request:
     @property
     def main(self) -> Request:
         """The request that the client made; itself, unless it is a subrequest."""
-        # An attribute that holds the request itself would leave each one to the garbage collector.
-        return self if self._main is None else self._main
+        return self.get_main()
 
     @main.setter
     def main(self, request: Request) -> None:
         self._main = None if request is self else request
+
+    def get_main(self) -> Request:
+        """`main`, for compiled callers."""
+        # An attribute that holds the request itself would leave each one to the garbage collector.
+        return self if self._main is None else self._main
 
     # -- running the plan ----------------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.http1 import parse_head
 from gateway._fast.request_head import HeadLimits
+from gateway._fast.stream import Stream
+from gateway.http.client import Client
 from gateway.http.module import Count
 from gateway.http.output import Output
 from gateway.http.request import Request
@@ -18,34 +20,20 @@ if TYPE_CHECKING:
 _LIMITS: Final = HeadLimits(large_buffers=(1, 65536))
 
 
-class _Stream:
-    fd = -1
-    sent = received = pending = error = 0
-    peer_closed = closed = False
-
-
-class _Connection:
-    """What variables ask of a connection; the client is this host."""
-
-    number = 0
-    requests = 1
-    scheme = b"http"
-    proxy = None
+class _Connection(Client):
+    """What variables ask of a connection; the client is this host, and its socket is closed."""
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.lane = worker.lane
         self.started = worker.lane.now
-        self.stream = _Stream()
-
-    def remote(self) -> tuple[bytes, int]:
-        return b"127.0.0.1", 0
-
-    def local_address(self) -> tuple[bytes, int]:
-        return b"127.0.0.1", 80
-
-    server_addr = b"127.0.0.1"
-    server_port = 80
+        self.stream = Stream.__new__(Stream)
+        self.number = 0
+        self.requests = 1
+        self.scheme = b"http"
+        self.proxy = None
+        self.peer = b"127.0.0.1", 0
+        self.local = b"127.0.0.1", 80
 
 
 class _Nowhere(Output):

@@ -1,4 +1,7 @@
 # The types of gzip.py's compiled form.
+cimport cython
+
+from gateway.http.part cimport Part
 from gateway.http.request cimport Request
 from gateway.http.response cimport Response
 
@@ -8,3 +11,14 @@ cdef class Compressor:
     cdef readonly long long taken
     cdef readonly long long sent
     cdef readonly long long room
+
+
+cdef class Gzip(Part):
+    cdef readonly object settings
+    cdef readonly frozenset types
+    cdef readonly bint all_types
+    cdef readonly long long min_length
+    cdef readonly bint vary
+
+    @cython.locals(response=Response, status=long, length="long long", content_type=bytes)
+    cpdef run(self, Request request)

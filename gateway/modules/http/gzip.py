@@ -27,14 +27,14 @@ from gateway.core.regex import Regex, RegexError
 from gateway.core.variables import Variable
 from gateway.http import accept_encoding as conditions
 from gateway.http import deflate
-from gateway.http.media_types import HTML, is_of, set_types
+from gateway.http.media_types import HTML, set_types
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
+from gateway.http.part import Part
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location
     from gateway.http.request import Request
 
-_STATUSES: Final = frozenset({200, 403, 404})
 # gzip_disable "msie6": Internet Explorer up to 6 without its service pack, unless it is Opera that says so
 _MSIE6: Final = r"\A(?!.*Opera)(?:(?!MSIE ).)*MSIE (?:[45]\.|6\.(?!.*SV1))"
 
@@ -124,35 +124,43 @@ class Compressor:
         return [data] if data else []
 
 
-def plan(settings: LocationConf, location: Location) -> Contribution:
-    if not settings.enable:
-        return NOTHING
-    wanted = is_of(settings.types)
-    min_length: int = settings.min_length
-    vary: bool = settings.vary
+class Gzip(Part):
+    """The head filter of one location."""
 
-    def filter_head(request: Request) -> BodyFilter | None:
+    def __init__(self, settings: LocationConf) -> None:
+        self.settings = settings
+        self.types: frozenset[bytes] = settings.types
+        self.all_types = b"*" in settings.types
+        self.min_length: int = settings.min_length
+        self.vary: bool = settings.vary
+
+    def run(self, request: Request) -> BodyFilter | None:
         response = request.response
-        if response.status not in _STATUSES or response.content_encoding:
+        status = response.status
+        if (status != 200 and status != 403 and status != 404) or response.content_encoding:
             return None
         length = response.content_length
-        if 0 <= length < min_length:
+        if 0 <= length < self.min_length:
             return None
-        if not wanted(response):
-            return None
-        if vary:
+        if not self.all_types:
+            content_type = response.content_type
+            if content_type is None or (content_type not in self.types and content_type.lower() not in self.types):
+                return None
+        if self.vary:
             response.gzip_vary = True
-        if not conditions.gzip_ok(request, settings):
+        if not conditions.gzip_ok(request, self.settings):
             return None
         response.content_encoding = b"gzip"
         response.place(b"Content-Encoding", b"content-encoding")
         response.clear_content_length()
         response.clear_accept_ranges()
         response.weaken_etag()
-        compressor = request.state[module] = Compressor(settings, length)
+        compressor = request.state[module] = Compressor(self.settings, length)
         return compressor
 
-    return Contribution(head_filter=filter_head)
+
+def plan(settings: LocationConf, location: Location) -> Contribution:
+    return Contribution(head_filter=Gzip(settings)) if settings.enable else NOTHING
 
 
 def _ratio(request: Request) -> bytes | None:

@@ -1,9 +1,9 @@
 # The types of limit_req.py's compiled form.
 cimport cython
 
-from gateway._fast.lane cimport Lane
 from gateway._fast.zones cimport Lock, Table, Words
 from gateway.core.template cimport Template
+from gateway.http.client cimport Client
 from gateway.http.part cimport Part
 from gateway.http.request cimport Request
 
@@ -38,6 +38,7 @@ cdef class Bucket:
 
 cdef class Limit:
     cdef readonly object zone
+    cdef public Bucket bucket
     cdef readonly long long burst
     cdef readonly long long delay
 
@@ -49,7 +50,7 @@ cdef class Check(Part):
     cdef readonly bytes dry
 
     @cython.locals(
-        values=dict, now='long long', held=list, asked=list, worst='long long', excess='long long', limited=Limit,
+        values=dict, main=Request, client=Client, now='long long', held=list, asked=list, worst='long long', excess='long long', limited=Limit,
         last=Limit, limit=Limit, bucket=Bucket, key=bytes, allowed=bint, record='long long', filled='long long',
         delay='long long',
     )

@@ -22,9 +22,9 @@ from gateway.http.part import Part
 from gateway.http.setters import template
 
 if TYPE_CHECKING:
-    from gateway._fast.lane import Lane
     from gateway._fast.zones import Lock, Table, Words
     from gateway.core.template import Template
+    from gateway.http.client import Client
     from gateway.http.locations import Location
     from gateway.http.request import Request
 
@@ -235,6 +235,7 @@ class Limit:
 
     def __init__(self, zone: Zone, burst: int, delay: int) -> None:
         self.zone = zone
+        self.bucket: Bucket | None = None  # the zone's, once it is asked for
         self.burst = burst  # thousandths of a request, as is the next
         self.delay = delay  # an excess up to this is not delayed
 
@@ -331,17 +332,20 @@ class Check(Part):
         self.dry: bytes = b", dry run" if conf.dry_run else b""
 
     def run(self, request: Request) -> Result | Awaitable[Result]:
-        values = request.main.values
+        main = request.get_main()
+        values = main.get_values()
         if _STATUS in values:
             return None
-        lane: Lane = request.connection.lane
-        now = int(lane.now * 1000)
-        held: list[tuple[Limit, int]] = []
+        client: Client = request.connection
+        now = int(client.lane.fresh() * 1000)
+        held: list[tuple[Limit, int]] | None = None
         asked: list[Bucket] = []
         worst, excess, limited = 0, 0, None
         last = self.limits[-1]
         for limit in self.limits:
-            bucket = limit.zone.data
+            bucket = limit.bucket
+            if bucket is None:
+                bucket = limit.bucket = limit.zone.data
             key = bucket.key.value(request)
             if not key:
                 continue
@@ -360,19 +364,22 @@ class Check(Part):
                 if not allowed:
                     request.log(self.level, _line(b"limiting requests%b, excess" % self.dry, excess, bucket))
             if not allowed:
-                _release(held)
+                if held is not None:
+                    _release(held)
                 values[_STATUS] = b"REJECTED_DRY_RUN" if self.dry else b"REJECTED"
                 bucket.counts.add(_REJECTED_DRY_RUN if self.dry else _REJECTED, 1)
                 return None if self.dry else self.status
             limited = limit
             asked.append(bucket)
             if record >= 0:
+                if held is None:
+                    held = []
                 held.append((limit, record))
             elif excess > limit.delay:
                 worst = (excess - limit.delay) * 1000 // bucket.rate
         if limited is None:
             return None
-        for limit, record in reversed(held):
+        for limit, record in reversed(held or ()):
             bucket = limit.zone.data
             filled = bucket.settle(record, now)
             delay = (filled - limit.delay) * 1000 // bucket.rate
@@ -389,7 +396,7 @@ class Check(Part):
             _DELAY_LEVELS[self.level], _line(b"delaying request%b, excess" % self.dry, excess, slowest, b",")
         )
         values[_STATUS] = b"DELAYED_DRY_RUN" if self.dry else b"DELAYED"
-        return None if self.dry else wait_until(request, lane.now + worst / 1000, None)
+        return None if self.dry else wait_until(request, client.lane.fresh() + worst / 1000, None)
 
 
 def plan(conf: LocationConf, location: Location) -> Contribution:

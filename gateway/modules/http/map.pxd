@@ -2,6 +2,7 @@
 cimport cython
 
 from gateway._fast.value cimport Value
+from gateway.core.regex cimport Captures, Regex
 from gateway.core.template cimport Template
 
 
@@ -15,3 +16,7 @@ cdef class MapValue(Value):
 
     @cython.locals(text=bytes)
     cpdef value(self, request)
+
+
+@cython.locals(pattern=Regex, captures=Captures)
+cdef _matching(object regexes, bytes text, object request)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gateway._fast.value import Value
@@ -51,8 +50,10 @@ class MapValue(Value):
         text: bytes = self.source.value(request)
         if self.hostnames and text.endswith(b"."):
             text = text[:-1]
-        lower = text.lower()
-        found: Any = self.exact.get(lower) if self.find is None else self.find(lower)
+        found: Any = None
+        if self.exact or self.find is not None:
+            lower = text.lower()
+            found = self.exact.get(lower) if self.find is None else self.find(lower)
         if found is None:
             if self.regexes and text:
                 found = _matching(self.regexes, text, request)
@@ -61,7 +62,7 @@ class MapValue(Value):
         return found if type(found) is bytes else found(request)
 
 
-def _matching(regexes: Sequence[tuple[Regex, MapResult]], text: bytes, request: Request) -> MapResult | None:
+def _matching(regexes: Any, text: bytes, request: Request) -> Any:
     for pattern, value in regexes:
         try:
             captures = pattern.search(text)

@@ -4,8 +4,12 @@ cimport cython
 from gateway.http.request cimport Request
 from gateway.http.response cimport Response
 from gateway._fast.files cimport OpenedFile
+from gateway.http.paths cimport map_uri_to_path
 from gateway.modules.http.file_access cimport open_file
 from gateway.modules.http.types cimport content_type_of
+
+
+cdef dict _dates
 
 
 cpdef tuple validators(OpenedFile file)

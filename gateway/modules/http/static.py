@@ -8,6 +8,7 @@ from gateway._fast import uri as uri_grammar
 from gateway.core.files import FileError
 from gateway.core.pieces import FileSlice
 from gateway.http.module import OK, Contribution, HttpModule, Phase, Result
+from gateway.http.paths import map_uri_to_path
 from gateway.http.response import http_date
 from gateway.modules.http.file_access import open_file
 from gateway.modules.http.types import content_type_of
@@ -20,13 +21,20 @@ if TYPE_CHECKING:
 
 # Up to this size a read and one write with the head cost less than sendfile, whose set-up alone is some microseconds.
 SMALL: Final = 16384
+_MOST_DATES: Final = 4096
+_dates: Final[dict[int, bytes]] = {}  # of files, as text: the same ones are asked for again and again
 
 
 def validators(file: OpenedFile) -> tuple[bytes, bytes]:
     """nginx's ETag and Last-Modified, made once for each opened file."""
     found: tuple[bytes, bytes] | None = file.prepared
     if found is None:
-        found = file.prepared = file.make_etag(), http_date(file.mtime)
+        date: bytes | None = _dates.get(file.mtime)
+        if date is None:
+            if len(_dates) >= _MOST_DATES:
+                _dates.clear()
+            date = _dates[file.mtime] = http_date(file.mtime)
+        found = file.prepared = file.make_etag(), date
     return found
 
 
@@ -38,7 +46,7 @@ def serve(request: Request) -> Result:
     uri = request.uri
     if uri.endswith(b"/"):
         return None
-    path = request.map_uri_to_path(uri)
+    path = map_uri_to_path(request, uri)
     try:
         file = open_file(request, path)
     except FileError as error:
