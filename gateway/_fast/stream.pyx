@@ -96,14 +96,16 @@ cdef class Stream(Source):
 
     cdef int tell(self) except -1:
         """Resume the fibre whose wait this ends, else call the handler; a crash of the handler ends the stream."""
+        # held: what it does may close the stream, which lets its handler go
+        handler = self.handler
         if self.waiter is not None and self.waiter.ready():
             self.waiter.fibre.rouse()
-        elif self.handler is not None:
+        elif handler is not None:
             try:
-                if isinstance(self.handler, Watcher):
-                    (<Watcher>self.handler).happened()
+                if isinstance(handler, Watcher):
+                    (<Watcher>handler).happened()
                 else:
-                    self.handler()
+                    handler()
             except BaseException as error:
                 self.broke(error)
         return 0
@@ -144,13 +146,14 @@ cdef class Stream(Source):
 
     cdef int sweep(self, double now) except -1:
         callback = self.on_deadline
+        handler = self.handler      # held, as in tell()
         self._deadline = 0
-        if callback is None and not isinstance(self.handler, Watcher):
+        if callback is None and not isinstance(handler, Watcher):
             self.close()
             return 0
         try:
             if callback is None:
-                (<Watcher>self.handler).late()
+                (<Watcher>handler).late()
             else:
                 callback()
         except BaseException as error:
