@@ -50,8 +50,8 @@ cdef class Check(Part):
     cdef readonly bytes dry
 
     @cython.locals(
-        values=dict, main=Request, client=Client, now='long long', held=list, asked=list, worst='long long', excess='long long', limited=Limit,
-        last=Limit, limit=Limit, bucket=Bucket, key=bytes, allowed=bint, record='long long', filled='long long',
-        delay='long long',
+        values=dict, main=Request, client=Client, now='long long', held=list, asked=list, worst='long long',
+        excess='long long', limited=Limit, last=Limit, limit=Limit, bucket=Bucket, key=bytes, allowed=bint,
+        record='long long', filled='long long', delay='long long',
     )
     cpdef run(self, Request request)
