@@ -18,7 +18,9 @@ from gateway._fast.known_fields cimport *
 from gateway._fast.request_head cimport Field, HeadLimits, RequestHead
 from gateway._fast.request_line cimport scan_path
 
+# As long as HTTP/3's.
 cdef bytes ENDING = b" HTTP/2.0\r\n"
+cdef bytes ENDING_3 = b" HTTP/3.0\r\n"
 
 cdef inline char *put(char *to, const void *from_, Py_ssize_t size) noexcept:
     memcpy(to, from_, size)
@@ -91,11 +93,12 @@ cdef bint is_scheme(const uint8_t *p, Py_ssize_t n) noexcept:
 cdef class Http2Head:
     """The fields of one request on their way into a head; `head` is what there is so far, whatever is refused."""
 
-    def __init__(self, HeadLimits limits not None, Py_ssize_t size, on_host):
+    def __init__(self, HeadLimits limits not None, Py_ssize_t size, on_host, int version=20):
+        """`version`: 20 or 30, whose heads differ in nothing else."""
         self.head = RequestHead.__new__(RequestHead)
         self.head.limits = limits
-        self.head.version = 20
-        self.head.line.major = 2
+        self.head.version = version
+        self.head.line.major = version // 10
         self.head.line_complete = True  # what is logged says "reading client request headers"
         self.head.pos = size  # $request_length counts what came
         self.on_host = on_host
@@ -169,6 +172,7 @@ cdef class Http2Head:
         cdef Py_ssize_t size = self.method.value_len + 1 + self.path.value_len + PyBytes_GET_SIZE(ENDING)
         cdef Py_ssize_t cookies = 0
         cdef bint has_host = False
+        cdef bytes ending
         cdef char *to
         cdef int i
         for i in range(first, n):
@@ -188,7 +192,8 @@ cdef class Http2Head:
         to = put(to, text + self.method.value, self.method.value_len)
         to = put(to, b" ", 1)
         to = put(to, text + self.path.value, self.path.value_len)
-        to = put(to, PyBytes_AS_STRING(ENDING), PyBytes_GET_SIZE(ENDING))
+        ending = ENDING_3 if head.version == 30 else ENDING
+        to = put(to, PyBytes_AS_STRING(ending), PyBytes_GET_SIZE(ending))
         for i in range(first, n):
             if is_name(text, &spans[i], "cookie", 6):
                 continue

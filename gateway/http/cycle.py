@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway._fast.stream import Stream
 from gateway.core.logs import ERROR, LEVELS, Log
@@ -55,6 +55,12 @@ class HttpCycle(BlockCycle):
             if connection.handshake is not None:
                 connection.handshake.secured = True
         begin(connection)
+
+    def receive(self, worker: Worker, fd: int, listening: Listening, exclusive: bool) -> Any:
+        from gateway.http.quic_listener import QuicListener
+
+        assert isinstance(listening, HttpListening)
+        return QuicListener(worker, fd, listening)
 
     def request_id(self, request: Request) -> bytes | None:
         """$request_id."""

@@ -16,6 +16,7 @@ cdef class Server:
     cdef public double header_timeout
     cdef public bint http2
     cdef public object http2_settings
+    cdef public object http3
     cdef public tuple handlers
     cdef public object tls
     cdef public object where
@@ -26,5 +27,6 @@ cdef class AddressServers(ServerNames):
     cdef public list servers
     cdef public bint single
     cdef public bint http2
+    cdef public bint quic
     cdef public bint ssl
     cdef public object options

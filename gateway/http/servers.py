@@ -29,6 +29,7 @@ class Server:
         self.header_timeout: float = 0.0
         self.http2 = False  # the `http2` directive: HTTP/2 is spoken, too
         self.http2_settings: Any = None  # h2_settings.Http2Settings
+        self.http3: Any = None  # quic_listener.Http3Settings, where a `listen … quic` is
         # POST_READ and SERVER_REWRITE; made on first use
         self.handlers: tuple[tuple[Part, ...], ...] | None = None
         self.tls: Any = None  # a ServerTls, if it has certificates
@@ -57,6 +58,7 @@ class AddressServers(ServerNames):
         self.single = True  # no choice to make: the default serves all
         self.ssl = False
         self.http2 = False  # `listen … http2`, whatever the servers say
+        self.quic = False
         self.options: Any = None  # the listen directive's options
 
     def limits_of(self, host: bytes, head: RequestHead) -> HeadLimits:

@@ -36,6 +36,7 @@ class Listen:
     proxy_protocol: bool = False
     ssl: bool = False
     http2: bool = False
+    quic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class SetListen:
     needs_port: bool = False  # there is no port that would be meant if none is said
     unknown: frozenset[str] = frozenset()  # what other blocks know and this one does not
     one_server: bool = False  # an address has but one
+    check: Callable[[Listen, Command], None] | None = None  # of datagrams, where the block has its own words
 
     def __call__(self, conf: Any, command: Command) -> None:
         if conf.listens is UNSET:
@@ -63,7 +65,7 @@ class SetListen:
             for word in command.args[1:]:
                 self._set(listen, word, command)
             if address.datagram:
-                _check_datagram(listen, command)
+                (self.check or _check_datagram)(listen, command)
             if not self.one_server and any(other.address.key == address.key for other in conf.listens):
                 command.fail(f"a duplicate listen {address.text}")
             conf.listens.append(listen)

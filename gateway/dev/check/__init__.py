@@ -12,5 +12,5 @@ All that gixy finds in its own test configurations is found here too, but for th
   location's own: both are how it is done.
 * `worker_rlimit_nofile` that is not set: -t warns when worker_connections are more than the system allows.
 * what -t refuses already: unknown groups of ssl_ecdh_curve, a path in a proxy_pass in an `if`.
-* `(a|ab)+`, which has one way only to read a text; `quic_bpf`, as HTTP/3 is not built; the printed form of -T.
+* `(a|ab)+`, which has one way only to read a text; `quic_bpf`, which steers nothing here; the printed form of -T.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import SERVER, Command, Directive, at_least
@@ -23,7 +23,6 @@ from gateway.serving.listen import Listen, SetListen, default_of, place
 from gateway.serving.server_names import ServerName
 
 _REFUSED = {
-    "quic": "HTTP/3 is not supported yet",
     "spdy": "SPDY is gone, HTTP/2 has taken its place",
 }
 
@@ -107,6 +106,7 @@ def _servers_of(group: list[Listen], loader: Loader) -> AddressServers:
                 loader.warn(f'conflicting server name "{name.name.decode()}" on {listen.address.text}, ignored', None)
     servers.ssl = any(listen.ssl for listen in group)
     servers.http2 = any(listen.http2 for listen in group)
+    servers.quic = any(listen.quic for listen in group)
     servers.single = len(servers.servers) == 1 and not servers.regexes
     return servers
 
@@ -120,7 +120,32 @@ def _http2(listen: Listen, command: Command) -> None:
     listen.http2 = True
 
 
-set_listen = SetListen(refused=_REFUSED, own={"default": _default, "http2": _http2})
+def _quic(listen: Listen, command: Command) -> None:
+    from gateway.modules.http.content_coding import package
+
+    package("aioquic", "http3", command)
+    listen.quic = True
+    listen.address.datagram = True
+    listen.address.reuseport = True  # a client's packets reach one worker by the kernel's hash of its address
+
+
+# What such a socket cannot have, in nginx's order.
+_NOT_WITH_QUIC: Final = (
+    *("fastopen", "backlog", "deferred", "multipath"),
+    *("ssl", "http2", "so_keepalive", "proxy_protocol"),
+)
+
+
+def check_quic(listen: Listen, command: Command) -> None:
+    """`listen … quic` with what it is incompatible with."""
+    address = listen.address
+    for name in _NOT_WITH_QUIC:
+        given = name in listen.options or bool(getattr(listen, name, False) or getattr(address, name, False))
+        if given and (name != "backlog" or "backlog" in listen.options):
+            command.refuse(f'"{name}" parameter is incompatible with "quic"')
+
+
+set_listen = SetListen(refused=_REFUSED, own={"default": _default, "http2": _http2, "quic": _quic}, check=check_quic)
 
 module = HttpModule(
     name="http_listen",

@@ -45,8 +45,8 @@ def prepare(scope: Scope, loader: Loader) -> None:
         objects.finish()
     for listening in cycle.listenings:
         for servers in listening.servers.values():
-            if servers.ssl:
-                _check_certificates(servers.default, servers.servers)
+            if servers.ssl or servers.quic:
+                _check_certificates(servers.default, servers.servers, "quic" if servers.quic else "ssl")
 
 
 def _make(conf: ServerConf, server: Server, cycle: Any, loader: Loader) -> ServerTls | None:
@@ -55,8 +55,8 @@ def _make(conf: ServerConf, server: Server, cycle: Any, loader: Loader) -> Serve
     return of_server(conf, server, cycle, loader, "http")
 
 
-def _check_certificates(default: Server, servers: list[Server]) -> None:
-    message = 'no "ssl_certificate" is defined for the "listen ... ssl" directive'
+def _check_certificates(default: Server, servers: list[Server], name: str) -> None:
+    message = f'no "ssl_certificate" is defined for the "listen ... {name}" directive'
     conf: ServerConf = default.confs[module]
     if conf.certificates:
         return

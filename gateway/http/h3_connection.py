@@ -1,0 +1,416 @@
+"""A client's HTTP/3 connection over QUIC: its control streams, QPACK, and the requests on its streams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pylsqpack
+from aioquic.quic import events
+
+from gateway._fast.stream import Stream
+from gateway.core.logs import LEVELS
+from gateway.http.client import Client
+from gateway.http.h3_stream import FRAME_UNEXPECTED, NO_ERROR, Http3Error, Http3Stream, read_varint, varint
+
+if TYPE_CHECKING:
+    from gateway.http.h3_head import Fields
+    from gateway.http.quic_listener import QuicListener
+
+TABLE: Final = 4096
+_BLOCKED: Final = 16
+# A block may refer to the table so often: each reference can be as large as the table.
+_MOST_REFERENCES: Final = 512
+
+_STREAM_CREATION_ERROR: Final = 0x103
+_CLOSED_CRITICAL_STREAM: Final = 0x104
+_EXCESSIVE_LOAD: Final = 0x107
+_SETTINGS_ERROR: Final = 0x109
+_MISSING_SETTINGS: Final = 0x10A
+_DECOMPRESSION_FAILED: Final = 0x200
+_ENCODER_STREAM_ERROR: Final = 0x201
+
+_SETTINGS: Final = 4
+_CONTROL, _PUSH, _ENCODER, _DECODER = range(4)
+_MOST_SETTINGS: Final = 4096
+
+
+class QuicStream(Stream):
+    """What stands for a socket: there is none of its own. `ssl` says what is known of TLS."""
+
+    def __init__(self, tls: Any) -> None:
+        self.ssl = tls
+
+
+class Http3Connection(Client):
+    """`quic` is aioquic's connection, which this drives: bytes in, events out, and its timer."""
+
+    def __init__(self, listener: QuicListener, quic: Any, peer: bytes, source: bytes | None) -> None:
+        worker = listener.worker
+        listening: Any = listener.listening
+        self.source = source
+        self.local = listener.local_of(source)
+        self.worker = worker
+        self.listening = listening
+        super().__init__(worker, QuicStream(quic.info), peer, listening, worker.next_connection())
+        self.listener = listener
+        self.quic = quic
+        self.scheme = b"https"
+        self.local = listener.local_of(source)
+        self.streams: dict[int, Http3Stream] = {}
+        self.uni: dict[int, bytearray] = {}  # what came of streams of one direction, and was not used
+        self.kinds: dict[int, int] = {}
+        self.decoder: Any = pylsqpack.Decoder(TABLE, _BLOCKED)
+        self.encoder: Any = pylsqpack.Encoder()
+        self.settings_received = False
+        self.goaway = False
+        self.over = False
+        self.secured = False
+        self.alarm: Any = None
+        self.alarm_at = 0.0
+        self.dirty = False
+        self.idle_timer: Any = self.lane.call_later(self.server.header_timeout, self._idle)
+        worker.connections.add(self)
+
+    def log(self, message: str, level: str = "info") -> None:
+        context = b", client: %s, server: %s" % (self.remote()[0], self.listening.address.text.encode())
+        log = self.server.root.core.error_log
+        log.write(LEVELS[level], message.encode("utf-8", "replace"), connection=self.number, context=context)
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def arrived(self, data: bytes, peer: bytes) -> None:
+        """A datagram for it came."""
+        self.quic.receive_datagram(data, peer, self.lane.fresh())
+        self._events()
+        self.push()
+
+    def _events(self) -> None:
+        while (event := self.quic.next_event()) is not None:
+            try:
+                self._event(event)
+            except Http3Error as error:
+                self.log(str(error), "error")
+                self.quic.close(error_code=error.code, reason_phrase=str(error))
+        for stream in list(self.streams.values()):
+            stream.moved()
+        self._close_when_done()
+
+    def _close_when_done(self) -> None:
+        """After GOAWAY: the client has all that it asked for."""
+        if self.goaway and not self.streams and not self.over and self.quic.delivered():
+            self.quic.close(error_code=NO_ERROR, reason_phrase="connection shutdown")
+
+    def _event(self, event: Any) -> None:
+        if isinstance(event, events.StreamDataReceived):
+            if event.stream_id & 3 == 2:
+                self._control(event.stream_id, event.data, event.end_stream)
+            elif event.stream_id & 3 == 0:
+                self._request(event.stream_id, event.data, event.end_stream)
+        elif isinstance(event, events.StreamReset):
+            stream = self.streams.get(event.stream_id)
+            if stream is not None:
+                stream.canceled(event.error_code)
+            elif self.kinds.get(event.stream_id, _PUSH) != _PUSH:
+                raise Http3Error(_CLOSED_CRITICAL_STREAM, "client reset a critical stream")
+        elif isinstance(event, events.StopSendingReceived):
+            stream = self.streams.get(event.stream_id)
+            if stream is not None:
+                stream.out_closed = True
+                stream.lose()
+        elif isinstance(event, events.ConnectionIdIssued):
+            self.listener.connections[event.connection_id] = self
+        elif isinstance(event, events.ConnectionIdRetired):
+            self.listener.connections.pop(event.connection_id, None)
+        elif isinstance(event, events.HandshakeCompleted):
+            self._secured()
+        elif isinstance(event, events.ConnectionTerminated):
+            self._end()
+
+    def _secured(self) -> None:
+        self.secured = True
+        self.server = self.quic.info.server
+        settings = varint(1) + varint(TABLE) + varint(7) + varint(_BLOCKED)
+        self.quic.send_stream_data(3, b"\x00" + varint(_SETTINGS) + varint(len(settings)) + settings)
+        self.quic.send_stream_data(7, b"\x03")
+        self._set_idle()
+
+    def _request(self, number: int, data: bytes, ended: bool) -> None:
+        stream = self.streams.get(number)
+        if stream is None:
+            if number <= self.quic.last_request:
+                self.consumed(number, len(data))  # of one that is over
+                return
+            self.quic.last_request = number
+            core = self.server.root.core
+            count = number // 4
+            if count >= 2 * core.keepalive_requests:
+                raise Http3Error(_EXCESSIVE_LOAD, "too many requests per connection")
+            if self.goaway:
+                self.quic.reset_stream(number, 0x10B)
+                self.quic.stop(number, 0x10B)
+                return
+            if count + 1 >= core.keepalive_requests or self.lane.fresh() - self.started > core.keepalive_time:
+                self._say_goaway(number + 4)
+            stream = self.streams[number] = Http3Stream(self, number)
+            self._set_idle()
+        stream.receive(data, ended)
+
+    # -- control streams -----------------------------------------------------------------------------------------
+
+    def _control(self, number: int, data: bytes, ended: bool) -> None:
+        buffer = self.uni.setdefault(number, bytearray())
+        buffer += data
+        kind = self.kinds.get(number)
+        if kind is None:
+            found = read_varint(buffer, 0)
+            if found is None:
+                return
+            kind = found[0]
+            if kind == _PUSH or (kind <= _DECODER and kind in self.kinds.values()):
+                raise Http3Error(_STREAM_CREATION_ERROR, "client opened a stream that it must not")
+            self.kinds[number] = kind
+            self.consumed(number, found[1])
+            del buffer[: found[1]]
+        if ended and kind <= _DECODER:
+            raise Http3Error(_CLOSED_CRITICAL_STREAM, "client closed a critical stream")
+        if kind == _CONTROL:
+            self._control_frames(number, buffer)
+            return
+        self.consumed(number, len(buffer))
+        if kind == _ENCODER and buffer:
+            try:
+                ready = self.decoder.feed_encoder(bytes(buffer))
+            except pylsqpack.EncoderStreamError:
+                raise Http3Error(_ENCODER_STREAM_ERROR, "client sent invalid encoder instruction") from None
+            for waiting in ready:
+                stream = self.streams.get(waiting)
+                if stream is not None:
+                    fields = self._decoded(waiting, None)
+                    if fields is not None:
+                        stream.unblocked(fields)
+        buffer.clear()
+
+    def _control_frames(self, number: int, buffer: bytearray) -> None:
+        while (kind := read_varint(buffer, 0)) is not None and (size := read_varint(buffer, kind[1])) is not None:
+            if not self.settings_received and kind[0] != _SETTINGS:
+                raise Http3Error(_MISSING_SETTINGS, "client sent no settings")
+            if (self.settings_received and kind[0] == _SETTINGS) or kind[0] in (0, 1, 2, 5, 6, 8, 9):
+                raise Http3Error(FRAME_UNEXPECTED, "unexpected frame on the control stream")
+            if size[0] > _MOST_SETTINGS:
+                raise Http3Error(_EXCESSIVE_LOAD, "client sent too large frame")
+            if len(buffer) - size[1] < size[0]:
+                return
+            payload = bytes(buffer[size[1] : size[1] + size[0]])
+            self.consumed(number, size[1] + size[0])
+            del buffer[: size[1] + size[0]]
+            if kind[0] == _SETTINGS:
+                self.settings_received = True
+                _check_settings(payload)
+
+    # -- QPACK ---------------------------------------------------------------------------------------------------
+
+    def decode(self, stream: Http3Stream, block: bytes) -> Fields | None:
+        """The fields of a block; None: it refers to what has not come yet, and unblocked() will be called."""
+        if len(block) > _MOST_REFERENCES and references(block) > _MOST_REFERENCES:
+            raise Http3Error(_EXCESSIVE_LOAD, "client sent too many references in a header")
+        return self._decoded(stream.id, block)
+
+    def _decoded(self, number: int, block: bytes | None) -> Fields | None:
+        decoder = self.decoder
+        try:
+            said, fields = decoder.resume_header(number) if block is None else decoder.feed_header(number, block)
+        except pylsqpack.StreamBlocked:
+            return None
+        except pylsqpack.DecompressionFailed:
+            raise Http3Error(_DECOMPRESSION_FAILED, "client sent invalid header") from None
+        if said:
+            self.quic.send_stream_data(7, said)
+        return fields  # type: ignore[no-any-return]
+
+    def encode(self, number: int, fields: Fields) -> bytes:
+        """A block that refers to the static table alone."""
+        return self.encoder.encode(number, fields)[1]  # type: ignore[no-any-return]
+
+    # -- what streams ask of QUIC --------------------------------------------------------------------------------
+
+    def give(self, number: int, data: bytes, last: bool) -> None:
+        if not self.over:
+            self.quic.give(number, data, last)
+
+    def waiting(self, number: int) -> int:
+        """Bytes of the stream that were sent to no avail so far, or not at all."""
+        return self.quic.waiting(number)  # type: ignore[no-any-return]
+
+    def consumed(self, number: int, count: int) -> None:
+        self.quic.consumed(number, count)
+
+    def widen(self, number: int, size: int) -> None:
+        self.quic.widen(number, size)
+
+    def reset(self, number: int, code: int) -> None:
+        if not self.over:
+            self.quic.reset(number, code)
+
+    def stop(self, number: int, code: int) -> None:
+        if not self.over:
+            self.quic.stop(number, code)
+
+    def ended(self, stream: Http3Stream) -> None:
+        if self.streams.pop(stream.id, None) is not None and not self.over:
+            self._set_idle()
+            self.push()
+
+    def push(self) -> None:
+        """Send what there is at the end of this turn."""
+        if not self.dirty and not self.over:
+            self.dirty = True
+            self.lane.call_later(0, self._transmit)
+
+    def _transmit(self) -> None:
+        self.dirty = False
+        if self.over:
+            return
+        now = self.lane.fresh()
+        send = self.listener.source.send
+        for data, peer in self.quic.datagrams_to_send(now):
+            send(data, peer, self.source)
+        at = self.quic.get_timer()
+        if at is None:
+            self._events()
+            return
+        if self.alarm is None or not self.alarm.active or at < self.alarm_at:
+            if self.alarm is not None:
+                self.alarm.cancel()
+            self.alarm_at = at
+            self.alarm = self.lane.call_later(max(at - now, 0), self._timer)
+
+    def _timer(self) -> None:
+        if self.over:
+            return
+        now = self.lane.fresh()
+        at = self.quic.get_timer()
+        if at is not None and now >= at:
+            self.quic.handle_timer(now)
+            self._events()
+        if not self.over:
+            self._transmit()
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    def _set_idle(self) -> None:
+        if self.idle_timer is not None:
+            self.idle_timer.cancel()
+            self.idle_timer = None
+        if not self.streams and not self.over:
+            self.idle_timer = self.lane.call_later(self.server.root.core.keepalive_timeout, self._idle)
+
+    def _idle(self) -> None:
+        self.idle_timer = None
+        if not self.secured:
+            self.log("client timed out (110: Connection timed out) while SSL handshaking")
+        self.quic.close(error_code=NO_ERROR, reason_phrase="keepalive timeout")
+        self.push()
+
+    def _say_goaway(self, number: int) -> None:
+        self.goaway = True
+        if self.secured:
+            last = varint(number)
+            self.quic.send_stream_data(3, varint(7) + varint(len(last)) + last)
+
+    def _end(self) -> None:
+        if self.over:
+            return
+        self.over = True
+        for stream in list(self.streams.values()):
+            stream.abort()
+        for timer in (self.alarm, self.idle_timer):
+            if timer is not None:
+                timer.cancel()
+        self.listener.forget(self)
+        self.worker.connection_closed(self)
+
+    @property
+    def closed(self) -> bool:
+        return self.over
+
+    @property
+    def waits_since(self) -> float:
+        return self.started if not self.streams and not self.over else -1.0
+
+    def close(self, reset: bool = False) -> None:
+        if not self.over:
+            self.quic.close(error_code=NO_ERROR, reason_phrase="connection shutdown")
+            self._transmit()
+            self._end()
+
+    def retire(self) -> None:
+        """The worker ends."""
+        if not self.secured:
+            self.close()
+            return
+        if not self.goaway:
+            self._say_goaway(self.quic.last_request + 4)
+        self._close_when_done()
+        self.push()
+
+    def abort(self) -> None:
+        """worker_shutdown_timeout is over."""
+        self.close()
+
+
+def _check_settings(payload: bytes) -> None:
+    at = 0
+    while at < len(payload):
+        name = read_varint(payload, at)
+        value = read_varint(payload, name[1]) if name is not None else None
+        if name is None or value is None or name[0] in (2, 3, 4, 5):
+            raise Http3Error(_SETTINGS_ERROR, "client sent invalid settings")
+        at = value[1]
+
+
+def references(block: bytes) -> int:
+    """How often a block refers to QPACK's dynamic table (RFC 9204, 4.5)."""
+    count, at = 0, 0
+
+    def number(prefix: int) -> int:
+        nonlocal at
+        value = block[at] & prefix
+        at += 1
+        shift = 0
+        while value >= prefix and at <= len(block):
+            value += (block[at] & 0x7F) << shift
+            shift += 7
+            at += 1
+            if block[at - 1] < 0x80:
+                break
+        return value
+
+    def skip(size: int) -> None:
+        nonlocal at
+        at += size
+
+    try:
+        number(0xFF)
+        number(0x7F)
+        while at < len(block):
+            first = block[at]
+            if first & 0x80:
+                count += not first & 0x40
+                number(0x3F)
+            elif first & 0x40:
+                count += not first & 0x10
+                number(0x0F)
+                skip(number(0x7F))
+            elif first & 0x20:
+                skip(number(0x07))
+                skip(number(0x7F))
+            elif first & 0x10:
+                count += 1
+                number(0x0F)
+            else:
+                count += 1
+                number(0x07)
+                skip(number(0x7F))
+    except IndexError:
+        pass  # whoever decodes it refuses it
+    return count
