@@ -134,6 +134,7 @@ def _client(settings: StoreSettings) -> tuple[coredis.Redis[bytes] | coredis.Red
     from contextlib import AsyncExitStack
 
     import coredis
+    from coredis.connection import TCPLocation
     from coredis.retry import NoRetryPolicy
 
     address = settings.address
@@ -149,13 +150,11 @@ def _client(settings: StoreSettings) -> tuple[coredis.Redis[bytes] | coredis.Red
     nothing = AsyncExitStack()
     if address.kind == "unix":
         return coredis.Redis(unix_socket_path=address.path, db=address.database, **common), nothing
+    nodes = [TCPLocation(host, port) for host, port in address.hosts]
     if address.kind == "cluster":
-        from coredis.connection import TCPLocation
-
-        nodes = [TCPLocation(host, port) for host, port in address.hosts]
         return coredis.RedisCluster(startup_nodes=nodes, **common), nothing
     if address.kind == "sentinel":
-        sentinel = coredis.Sentinel(list(address.hosts), db=address.database, **common)
+        sentinel = coredis.Sentinel(nodes, db=address.database, **common)
         return sentinel.primary_for(address.service), sentinel
     host, port = address.hosts[0]
     return coredis.Redis(host, port, address.database, **common), nothing

@@ -32,8 +32,8 @@ _COMPLAIN_S: Final = 60.0
     _DUTY, _ONLINE, _SINCE, _ROUNDS, _FAILURES, _SENT, _NODE,
     _LAST,  # when the last round ended (wall ms)
     _TOOK,  # and how long it took (us)
-    _BYTES_SENT, _BYTES_RECEIVED, _CLEANED, _EXACT, _EXACT_LOCAL, _COUNT,
-) = range(15)  # fmt: skip
+    _BYTES_SENT, _BYTES_RECEIVED, _CLEANED, _COUNT,
+) = range(13)  # fmt: skip
 SIZE: Final = 4096
 
 
@@ -188,7 +188,6 @@ class Sync:
             "bytes_sent": words.load(_BYTES_SENT),
             "bytes_received": words.load(_BYTES_RECEIVED),
             "cleaned": words.load(_CLEANED),
-            "exact": {"asked": words.load(_EXACT), "local": words.load(_EXACT_LOCAL)},
             "zones": [member.name for member in self.members],
         }
 

@@ -297,7 +297,6 @@ KEEPALIVED = shutil.which("keepalived")
 @pytest.mark.skipif(KEEPALIVED is None, reason="keepalived is not installed")
 def test_an_address_moves(network: Network, tmp_path: Path) -> None:
     """keepalived in two namespaces, one address; its machine dies, and clients who ask meanwhile are counted."""
-    assert KEEPALIVED is not None
     store = Store(network, tmp_path)
     store.start()
     nodes = [Node(network, number, tmp_path / str(number)) for number in (1, 2)]
@@ -309,17 +308,22 @@ def test_an_address_moves(network: Network, tmp_path: Path) -> None:
                 node.start()
                 conf = node.folder / "keepalived.conf"
                 conf.write_text(
-                    f"""global_defs {{ router_id {node.name} }}
-                    vrrp_instance front {{ state {"BACKUP" if number else "MASTER"} interface front
-                    virtual_router_id 7 priority {100 - number} advert_int 0.1
-                    virtual_ipaddress {{ {address}/24 }} }}"""
+                    f"""global_defs {{
+                        router_id {node.name}
+                    }}
+                    vrrp_instance front {{
+                        state {"BACKUP" if number else "MASTER"}
+                        interface front
+                        version 3
+                        virtual_router_id 7
+                        priority {100 - number}
+                        advert_int 0.1
+                        virtual_ipaddress {{
+                            {address}/24
+                        }}
+                    }}"""
                 )
-                with within(node.namespace):
-                    movers.append(subprocess.Popen(
-                        [KEEPALIVED, "-n", "-P", "-f", str(conf), "-p", str(node.folder / "ka.pid"),
-                         "-r", str(node.folder / "vrrp.pid"), "-l"],
-                        stdout=(node.folder / "ka.log").open("wb"), stderr=subprocess.STDOUT,
-                    ))  # fmt: skip
+                movers.append(_mover(node))
             until(lambda: _answers(network, address, 1.0), "the address", 20)
             time.sleep(2)
             for what in ("ended", "cut off"):
@@ -343,18 +347,21 @@ def test_an_address_moves(network: Network, tmp_path: Path) -> None:
                     movers[0].wait(10)
                     conf = nodes[0].folder / "keepalived.conf"
                     conf.write_text(conf.read_text().replace("priority 100", "priority 50"))
-                    with within(nodes[0].namespace):
-                        movers[0] = subprocess.Popen(
-                            [KEEPALIVED, "-n", "-P", "-f", str(conf), "-p", str(nodes[0].folder / "ka.pid"),
-                             "-r", str(nodes[0].folder / "vrrp.pid"), "-l"],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                        )  # fmt: skip
+                    movers[0] = _mover(nodes[0])
                     time.sleep(2)
     finally:
         for mover in movers:
             mover.terminate()
             mover.wait(10)
         store.kill()
+
+
+def _mover(node: Node) -> subprocess.Popen[bytes]:
+    assert KEEPALIVED is not None
+    files = ["-f", "keepalived.conf", "-p", "ka.pid", "-r", "vrrp.pid"]
+    command = [KEEPALIVED, "-n", "-P", "-l", *(word if word[0] == "-" else str(node.folder / word) for word in files)]
+    with within(node.namespace), (node.folder / "ka.log").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log)
 
 
 def _answers(network: Network, address: str, timeout: float) -> bool:

@@ -66,6 +66,17 @@ _CHECKS: Final[tuple[Figure, ...]] = (
     ("fails", "health_checks_fails", "counter", "Failed health checks"),
     ("unhealthy", "health_checks_unhealthy", "counter", "How many times the server became unhealthy"),
 )
+_SYNC: Final[tuple[Figure, ...]] = (
+    ("online", "up", "gauge", "Whether the store of zone_sync_store answers"),
+    ("lag", "lag_seconds", "gauge", "For how long nothing has been heard of the other nodes"),
+    ("round_time", "round_seconds", "gauge", "How long the last exchange with the store took"),
+    ("rounds", "rounds", "counter", "Exchanges with the store"),
+    ("failures", "failures", "counter", "Exchanges with the store that failed"),
+    ("records_sent", "records_sent", "counter", "Records that were sent to the store"),
+    ("bytes_sent", "bytes_sent", "counter", "Bytes of keys and values that were sent to the store"),
+    ("bytes_received", "bytes_received", "counter", "Bytes of keys and values that came from the store"),
+    ("cleaned", "cleaned", "counter", "How often keys that held something else were deleted"),
+)
 _LIMIT: Final = ("passed", "delayed", "rejected", "delayed_dry_run", "rejected_dry_run")
 _LE: Final = (*(str(bound / 1000) for bound in BOUNDS), "+Inf")
 _RESPONSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
@@ -189,6 +200,10 @@ def text_of(request: Request, open_metrics: bool = False) -> bytes:
                     page.sample(f"nginxplus_{label}_{key}", "counter", words, zone[key], zone=name)
     for name, cache in _shown(call, "http/caches"):
         page.sample("nginxplus_cache_size", "gauge", "Total size of the cache", cache["size"], zone=name)
+    sync = call.main.sync
+    if sync is not None:
+        shown = {key: value for key, value in sync.show().items() if value is not None}
+        page.figures("gateway_zone_sync", _SYNC, {**shown, "online": int(bool(shown["online"]))})
     for worker in call.workers().values():
         labels = {"id": str(worker["id"]), "pid": str(worker["pid"])}
         page.figures("nginxplus_worker_connection", _CONNECTIONS, worker["connections"], **labels)

@@ -30,6 +30,16 @@ def test_who_takes_part() -> None:
     assert str(sync.settings.address) == "redis://127.0.0.1:1/2"
 
 
+async def test_a_cache_takes_part_and_metrics_say_how_it_goes(tmp_path: Path) -> None:
+    text = f"""proxy_cache_path {tmp_path}/c keys_zone=kept:64k sync; zone_sync_store redis://127.0.0.1:1;
+        server {{ location / {{ metrics; }} }}"""
+    cycle = load_http(text)
+    assert [type(member).__name__ for member in cycle.scope.conf(zone_sync.module, "main").sync.members] == ["Purges"]
+    async with serving(text) as engine:
+        body = (await engine.get("/")).body
+    assert b"gateway_zone_sync_up 0\n" in body and b"gateway_zone_sync_rounds 0\n" in body
+
+
 def test_a_password_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s3cret\n")
     cycle = load_http(f"zone_sync_store redis://a password_file={tmp_path}/secret;")
