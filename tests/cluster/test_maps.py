@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from gateway.cluster.maps import Map
 from gateway.cluster.store import StoreError
@@ -79,6 +80,7 @@ async def test_what_has_ended_leaves_the_store(redis: Redis) -> None:
     async with connected(redis) as store:
         one.set(b"a", b"1", ends=1)
         await ones.round(store)
+        await trio.sleep(0.02)
         await ones.round(store)
     assert redis.ask("HLEN", "gateway:{keyval:z}:entries") == b":0\r\n"
     assert redis.ask("ZCARD", "gateway:{keyval:z}:numbers") == b":0\r\n"
