@@ -364,7 +364,7 @@ async def _run_buffered(exchange: Exchange, rest: bytes, kept: Kept | None) -> R
         if await park(_first(_first(waiting, client.deadline), exchange.client_deadline)):
             continue
         if not pace.over() and source.late():
-            request.send(held.take_all())
+            # What does not fill a buffer is not the client's yet: nginx lets go of it with a silent upstream.
             return await cut_off(exchange)
         client.pending()
         if client.late():

@@ -52,16 +52,20 @@ async def test_death_in_a_body_without_length_is_seen_by_the_client(tmp_path: Pa
         assert not data.endswith(b"0\r\n\r\n")
 
 
-async def test_timeout_in_the_body(tmp_path: Path, autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("buffering", ["on", "off"])
+async def test_timeout_in_the_body(buffering: str, tmp_path: Path, autojump_clock: MockClock) -> None:
+    """The head goes to the client, and of the body, when buffered, only what had filled a buffer."""
+
     async def peer(stream: trio.SocketStream) -> None:
         await stream.receive_some(65536)
-        await stream.send_all(OK[:-1])
+        await stream.send_all(b"Content-Type: a/b\r\n\r\nhalf")
         await trio.sleep(100)
 
-    async with one(peer, tmp_path, "uwsgi_read_timeout 9s;") as engine:
+    async with one(peer, tmp_path, f"uwsgi_read_timeout 9s; uwsgi_buffering {buffering};") as engine:
         began = trio.current_time()
         data = await engine.raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert data.startswith(b"HTTP/1.1 200 OK\r\n") and not data.endswith(b"\n\n")
+        head, _, body = data.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n") and body == (b"" if buffering == "on" else b"4\r\nhalf\r\n")
         assert 8.9 < trio.current_time() - began < 10
         assert "upstream timed out (110: Connection timed out) while reading upstream" in lines(engine, "error")[0]
 
