@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
+import http.server
 import os
 import re
 import resource
@@ -9,13 +12,17 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests import certificates
+from tests.ocsp_responder import NOW, Authority, pem_of
 from tests.process.running import GATEWAY, Running, free_port, until
 
 CONF = """
@@ -232,3 +239,66 @@ def test_a_certificate_replaced_on_disk_is_used_after_a_reload(site: Site, inher
     assert serial() not in (before, second)
     assert "PRIVATE KEY" not in site.running.log and not [one for one in secrets if one in site.running.log]
     site.running.end()
+
+
+def test_ktls(site: Site) -> None:
+    """`Options KTLS` is taken, as by nginx, and an answer is the same: what the kernel cannot seal OpenSSL does."""
+    body = os.urandom(300_000)
+    (site.running.folder / "big").write_bytes(body)
+    site.start("sendfile on; ssl_conf_command Options KTLS;", f"location /big {{ root {site.running.folder}; }}")
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        with site.connect(client(version)) as one:
+            one.sendall(b"GET /big HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            answer = b"".join(iter(lambda: one.recv(65536), b""))
+        assert answer.partition(b"\r\n\r\n")[2] == body
+    site.running.end()
+    site.running.no_alerts()
+
+
+class Responder(http.server.BaseHTTPRequestHandler):
+    """`openssl ocsp` on loopback, since by itself it listens everywhere."""
+
+    def do_GET(self) -> None:
+        folder: Path = self.server.folder  # type: ignore[attr-defined]
+        (folder / "question").write_bytes(base64.b64decode(unquote(self.path[1:])))
+        files = ["-index", "index", "-rsigner", "ca.pem", "-rkey", "ca.key", "-CA", "ca.pem", "-ndays", "1"]
+        argv = ["openssl", "ocsp", *files, "-reqin", "question", "-respout", "answer"]
+        subprocess.run(argv, cwd=folder, check=True, capture_output=True, timeout=10)
+        answer = (folder / "answer").read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/ocsp-response")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_stapling(site: Site) -> None:
+    """`openssl s_client -status` sees what `openssl ocsp` has answered."""
+    folder = site.running.folder
+    authority = Authority()
+    with http.server.HTTPServer(("127.0.0.1", 0), Responder) as server:
+        server.folder = folder  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        pem, key, made = authority.issue("localhost", f"http://127.0.0.1:{server.server_port}/")
+        site.chain.write_text(pem + pem_of(authority.certificate))
+        site.key.write_text(key)
+        (folder / "ca.pem").write_text(pem_of(authority.certificate))
+        secret = authority.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (folder / "ca.key").write_bytes(secret)
+        ends = (NOW + datetime.timedelta(days=9)).strftime("%y%m%d%H%M%SZ")
+        digits = f"{made.serial_number:X}"
+        serial = digits.zfill(len(digits) + len(digits) % 2)
+        (folder / "index").write_text(f"V\t{ends}\t\t{serial}\tunknown\t/CN=localhost\n")
+        site.start(f"ssl_stapling on; ssl_stapling_verify on; ssl_trusted_certificate {folder}/ca.pem;")
+        deadline = time.monotonic() + 20
+        told = ""
+        while "Cert Status: good" not in told and time.monotonic() < deadline:
+            told = site.s_client("-status", input="")
+        server.shutdown()
+    assert "OCSP Response Status: successful" in told and "Cert Status: good" in told, told + site.running.log
+    assert serial in told
+    site.running.end()
+    site.running.no_alerts()
