@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from gateway.config.text import for_system
+from gateway.config.text import for_system, to_bytes
 from gateway.core.listening import ListenAddress, address_text
+from gateway.core.networks import plain_ipv4
 
 
 class AddressError(ValueError):
@@ -33,11 +34,13 @@ def parse_listen(text: str) -> list[ListenAddress]:
         except ValueError:
             raise AddressError("invalid IPv6 address") from None
     else:
-        try:
-            found = [(int(socket.AF_INET), str(ipaddress.IPv4Address(host)))]
-        except ValueError:
-            found = resolve(host)
+        found = _literal(host) or resolve(host)
     return [_listen(family, address, port) for family, address in found for port in ports]
+
+
+def _literal(host: str) -> list[tuple[int, str]]:
+    plain = plain_ipv4(to_bytes(host))
+    return [] if plain is None else [(int(socket.AF_INET), plain)]
 
 
 def resolve(host: str) -> list[tuple[int, str]]:
@@ -66,10 +69,7 @@ def parse_server(text: str, default_port: int) -> list[tuple[int, tuple[str, int
             raise AddressError("invalid host")
         if not host:
             raise AddressError("no host")
-        try:
-            found = [(int(socket.AF_INET), str(ipaddress.IPv4Address(host)))]
-        except ValueError:
-            found = []
+        found = _literal(host)
     port = parse_port(rest[1:]) if rest else default_port
     return [(family, (address, port)) for family, address in found or resolve(host)]
 

@@ -66,6 +66,12 @@ def parse_ipv4(text: bytes) -> int | None:
     return number if number != 0xFFFFFFFF else None
 
 
+def plain_ipv4(host: bytes) -> str | None:
+    """What the system calls an IPv4 literal as configurations may write it (127..0.01); None for what is a name."""
+    number = parse_ipv4(host)
+    return None if number is None else socket.inet_ntop(socket.AF_INET, number.to_bytes(4, "big"))
+
+
 @lru_cache(maxsize=4096)
 def parse_address(text: bytes) -> IpAddress | None:
     """An address without a port; None for what is none. A client's "unix:" is UNIX_ADDRESS."""

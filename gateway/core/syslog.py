@@ -8,7 +8,9 @@ import socket
 import time
 from typing import Final
 
+from gateway.config.text import to_bytes
 from gateway.core.logs import ALERT, ERROR, Log
+from gateway.core.networks import plain_ipv4
 
 FACILITIES: Final = (
     "kern", "user", "mail", "daemon", "auth", "intern", "lpr", "news", "uucp", "clock", "authpriv", "ftp", "ntp",
@@ -198,7 +200,7 @@ def _address(text: str) -> tuple[int, tuple[str, int] | str]:
             raise ValueError(f'invalid port in syslog server "{text}"')
         port = int(port_text)
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        found = socket.getaddrinfo(plain_ipv4(to_bytes(host)) or host, port, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError):
         raise ValueError(f'host not found in syslog server "{text}"') from None
     family, _, _, _, address = found[0]

@@ -10,7 +10,7 @@ from gateway._fast.recode import FromUtf8, Points, ToUtf8, decode
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, LIF, Command, Directive, at_least, flag, take
 from gateway.config.errors import ConfigError
-from gateway.config.text import to_bytes
+from gateway.config.text import to_bytes, to_str
 from gateway.core.pieces import Inserted, Piece, loaded
 from gateway.core.template import Template
 from gateway.http.media_types import is_of, set_types
@@ -181,7 +181,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
                 continue
             if main.table(source, target) is None:
                 raise ConfigError(
-                    f'no "charset_map" between the charsets "{source.decode()}" and "{target.decode()}"'
+                    f'no "charset_map" between the charsets "{to_str(source)}" and "{to_str(target)}"'
                 )
 
 

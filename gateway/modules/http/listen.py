@@ -11,7 +11,7 @@ from gateway.config.conf import Conf, setting
 from gateway.config.directive import SERVER, Command, Directive, at_least
 from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader
-from gateway.config.text import to_bytes
+from gateway.config.text import to_bytes, to_str
 from gateway.core.addresses import parse_listen
 from gateway.core.regex import Regex, RegexError
 from gateway.http.cycle import HttpCycle
@@ -103,7 +103,7 @@ def _servers_of(group: list[Listen], loader: Loader) -> AddressServers:
         servers.servers.append(listen.server)
         for name in listen.server.names or [ServerName(b"", listen.server)]:
             if not servers.add(name):
-                loader.warn(f'conflicting server name "{name.name.decode()}" on {listen.address.text}, ignored', None)
+                loader.warn(f'conflicting server name "{to_str(name.name)}" on {listen.address.text}, ignored', None)
     servers.ssl = any(listen.ssl for listen in group)
     servers.http2 = any(listen.http2 for listen in group)
     servers.quic = any(listen.quic for listen in group)

@@ -7,7 +7,7 @@ from typing import Any
 from gateway.config.directive import LIMIT_EXCEPT, LOCATION, SERVER, Command, Directive, at_least, take
 from gateway.config.errors import ConfigError
 from gateway.config.loader import Scope
-from gateway.config.text import to_bytes
+from gateway.config.text import to_bytes, to_str
 from gateway.core.regex import Regex, RegexError
 from gateway.http.locations import Location
 from gateway.http.module import HttpModule
@@ -45,7 +45,7 @@ def set_location(conf: Any, command: Command) -> None:
     table = outer.inner if outer is not None else server.locations
     if not table.add(location):
         # nginx finds it when it sorts them: whatever else is wrong comes first
-        name = command.args[-1] if len(command.args) == 2 else location.name.decode()
+        name = command.args[-1] if len(command.args) == 2 else to_str(location.name)
         cycle_of(command).late.append(ConfigError(f'duplicate location "{name}"', command.where))
     command.loader.walk(command.block, scope)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from gateway._fast.cut import rest
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, NOARGS, Command, Directive, string, take
-from gateway.config.text import to_bytes
+from gateway.config.text import to_bytes, to_str
 from gateway.http.module import HttpModule
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def set_types(conf: LocationConf, command: Command) -> None:
             if key in conf.types:
                 command.loader.warn(
                     f'duplicate extension "{extension}", content type: "{statement.name}", '
-                    f'previous content type: "{conf.types[key].decode()}"',
+                    f'previous content type: "{to_str(conf.types[key])}"',
                     statement.where,
                 )
             conf.types[key] = media_type

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import Command, Context, Directive, at_least
 from gateway.config.loader import Loader
+from gateway.config.text import to_str
 from gateway.core.variables import Variable
 from gateway.modules.http.listen import check_wildcards, set_server_name
 from gateway.serving.listen import Listen, SetListen, default_of, place
@@ -43,7 +44,7 @@ def _server_of(group: list[Listen], loader: Loader) -> AddressServer:
         made.servers.append(listen.server)
         for name in listen.server.names or [ServerName(b"", listen.server)]:
             if not made.names.add(name):
-                loader.warn(f'conflicting server name "{name.name.decode()}" on {listen.address.text}, ignored')
+                loader.warn(f'conflicting server name "{to_str(name.name)}" on {listen.address.text}, ignored')
     return made
 
 

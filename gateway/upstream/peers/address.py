@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from gateway.core.networks import plain_ipv4
 from gateway.core.transport import pack_tcp, pack_unix
-
-_IPV4: Final = re.compile(rb"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +110,8 @@ def parse_target(text: bytes, default_port: int = 0) -> Target:
     port, no_port = (_port(digits), False) if colon else (default_port, True)
     if not host:
         raise ValueError("no host")
-    literal = _IPV4.fullmatch(host)
-    return Target(text, host, port, no_port, inet_address(host.decode("ascii"), port) if literal else None)
+    literal = plain_ipv4(host)
+    return Target(text, host, port, no_port, None if literal is None else inet_address(literal, port))
 
 
 def resolve(host: bytes, port: int) -> list[Address]:

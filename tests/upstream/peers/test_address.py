@@ -20,6 +20,8 @@ from gateway.upstream.peers.address import from_addrinfo, inet_address, parse_lo
         (b"app", b"app", 80, None),
         (b"1.2.3", b"1.2.3", 80, None),
         (b"256.1.1.1", b"256.1.1.1", 80, None),
+        (b"0127..00.1", b"0127..00.1", 80, b"127.0.0.1:80"),
+        (b"255.255.255.255", b"255.255.255.255", 80, None),
     ],
 )
 def test_targets(text: bytes, host: bytes, port: int, name: bytes | None) -> None:
