@@ -90,7 +90,7 @@ class Http3Connection(Client):
                 self._event(event)
             except Http3Error as error:
                 self.log(str(error), "error")
-                self.quic.close(error_code=error.code, reason_phrase=str(error))
+                self.quic.close(error_code=error.code, reason_phrase="stream error")
         for stream in list(self.streams.values()):
             stream.moved()
         self._close_when_done()
@@ -254,6 +254,7 @@ class Http3Connection(Client):
     def stop(self, number: int, code: int) -> None:
         if not self.over:
             self.quic.stop(number, code)
+            self.quic.send_stream_data(7, self.decoder.cancel_stream(number))
 
     def ended(self, stream: Http3Stream) -> None:
         if self.streams.pop(stream.id, None) is not None and not self.over:
@@ -350,6 +351,7 @@ class Http3Connection(Client):
             return
         if not self.goaway:
             self._say_goaway(self.quic.last_request + 4)
+            self._transmit()  # ahead of a close
         self._close_when_done()
         self.push()
 

@@ -106,7 +106,8 @@ class Http3Stream(Client):
         self.skipping = False
         self.headed = False  # a head came: there is a request, or was
         self.blocked = 0  # the size of a head that waits for QPACK's table
-        self.in_closed = False
+        self.fin = False  # the last byte came
+        self.in_closed = False  # and all of it was looked at
         self.skip_data = False
         self.input: list[bytes] = []
         self.unread = 0
@@ -119,7 +120,7 @@ class Http3Stream(Client):
         """Bytes of the stream came. Errors: Http3Error."""
         self.buffer += data
         if ended:
-            self.in_closed = True
+            self.fin = True
         if not self.blocked:
             self._frames()
 
@@ -164,6 +165,8 @@ class Http3Stream(Client):
             self.http3.consumed(self.id, size[1])
             self.left = size[0]
             self.skipping = kind[0] != DATA
+        if self.fin:
+            self.in_closed = True
         if self.in_closed and not self.headed and not self.lost:
             self.http3.log("client prematurely closed stream")
             self.reset(REQUEST_INCOMPLETE)
@@ -186,7 +189,7 @@ class Http3Stream(Client):
         default = self.server
         limits = default.limits
         reading = Http2Head(limits, size, None if servers.single else servers.limits_of, 30)
-        ended = self.in_closed and not self.buffer
+        ended = self.in_closed = self.fin and not self.buffer
         try:
             decoder = Decoder(limits.large_buffer_size, limits.large_buffers * limits.large_buffer_size, 0)
             try:
@@ -239,7 +242,7 @@ class Http3Stream(Client):
         """RESET_STREAM came."""
         if self.request is not None and not self.in_closed:
             self.request.log("info", f"client canceled stream {self.id} with error {code}")
-        self.in_closed = True
+        self.fin = self.in_closed = True
         self.lose()
 
     def lose(self) -> None:
@@ -396,7 +399,7 @@ class Http3Stream(Client):
         if request is None:
             return
         request.complete = True
-        if not self.in_closed:
+        if not self.fin:
             self.http3.stop(self.id, NO_ERROR)
         self._end(request)
 
@@ -413,7 +416,7 @@ class Http3Stream(Client):
         if not self.out_closed:
             self.out_closed = True
             self.http3.reset(self.id, code)
-        if not self.in_closed:
+        if not self.fin:
             self.http3.stop(self.id, code)
 
     def _end(self, request: Request) -> None:
