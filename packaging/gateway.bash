@@ -15,7 +15,7 @@ _gateway() {
         init) words="--domain --email --certificate --static --processes --user --print --help" ;;
         trust) words="--no-system --no-browsers --help" ;;
         untrust) words="--no-system --no-browsers --help" ;;
-        explain) words="-c -p -g -H --from --id --json --help" ;;
+        explain) words="-c -p -g -H -d --data --from --id --json --help" ;;
         check) words="-c -p -g --strict --fix --only --skip --rules --json --sarif --help" ;;
         compat) words="-c -p --from --all --json --help" ;;
         fmt) words="--write -w --check --diff --help" ;;

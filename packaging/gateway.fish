@@ -74,6 +74,7 @@ complete -c gateway -n '__fish_seen_subcommand_from explain' -s c -r -d 'the con
 complete -c gateway -n '__fish_seen_subcommand_from explain' -s p -r -d 'the prefix of relative paths'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -s g -r -d 'directives of the main context'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -s H -r -d 'a field of the request'
+complete -c gateway -n '__fish_seen_subcommand_from explain' -s d -l data -r -d 'the body; a declared one is made up of zeros'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -l from -r -d 'the client (127.0.0.1)'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -l id -r -d 'one of the last requests instead, by its $request_id'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -l json -d 'as JSON'

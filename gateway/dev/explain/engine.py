@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.lane import Lane, Stream
 from gateway.core.logs import INFO, Log, console
+from gateway.core.temp_files import TempPath
 from gateway.dev.explain.findings import Finding, Findings, show
 from gateway.dev.explain.names import NoNames
 from gateway.dev.explain.places import other_servers, why_server
@@ -69,7 +71,13 @@ class Engine:
         import trio
 
         self.done = trio.Event()
-        self._quiet()
+        with tempfile.TemporaryDirectory(prefix="gateway-explain-") as folder:
+            self._quiet(TempPath(folder))
+            await self._answer(question)
+
+    async def _answer(self, question: Question) -> None:
+        import trio
+
         listening, address, port = self._listening(question)
         witness = Witness(self._arrived)
         teller = Teller(self.findings, witness, self._ended)
@@ -86,8 +94,8 @@ class Engine:
                     await self._ask(question, worker, listening, (address.encode(), port), nursery)
             nursery.cancel_scope.cancel()
 
-    def _quiet(self) -> None:
-        """No log is written; what would be is told."""
+    def _quiet(self, bodies: TempPath) -> None:
+        """No log is written; what would be is told. Nor do bodies lie where the server keeps its own."""
         console.enabled = False
         sink = _Sink(self.findings)
         seen: list[Log] = [self.log]
@@ -97,6 +105,7 @@ class Engine:
                 location = todo.pop()
                 core = location.core
                 seen.append(core.error_log)
+                core.client_body_temp_path = bodies
                 if core.resolver is not None:
                     core.resolver = NoNames(self.findings)
                 todo += location.children
@@ -172,12 +181,21 @@ class Engine:
                     ends = (kind, client, *local)
                     await stream.send_all(b"PROXY %b %b %b 40000 %d\r\n" % ends)
                 await stream.send_all(question.head())
+                nursery.start_soon(self._send_body, stream, question)
                 nursery.start_soon(self._close_when_done, stream)
                 async for part in stream:
                     if b"\r\n\r\n" not in data and len(data) < _MOST_HEAD:
                         data += part
             await self.done.wait()
         self._tell_answer(data)
+
+    async def _send_body(self, stream: trio.abc.Stream, question: Question) -> None:
+        """What a client would send behind the head, as far as it is taken."""
+        import trio
+
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            for piece in question.body():
+                await stream.send_all(piece)
 
     async def _close_when_done(self, stream: trio.abc.Stream) -> None:
         import trio

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 _PORTS: Final = {"http": 80, "https": 443}
 _DEFAULT_AGENT: Final = "curl/8"
+# A body that is only declared is made up of zeros, this much at a time, and no more than this of it.
+_PIECE: Final = b"0" * 65536
+MOST_MADE_UP: Final = 16 << 20
 
 
 class BadQuestion(ValueError):
@@ -26,6 +30,7 @@ class Question:
     target: str  # of the request line
     fields: tuple[tuple[str, str], ...]
     client: str  # its address
+    data: bytes = b""  # the body, where there is one
 
     @property
     def authority(self) -> str:
@@ -49,14 +54,33 @@ class Question:
             lines.append(f"User-Agent: {_DEFAULT_AGENT}")
         if "accept" not in named:
             lines.append("Accept: */*")
+        if self.data and not named & {"content-length", "transfer-encoding"}:
+            lines.append(f"Content-Length: {len(self.data)}")
+            if "content-type" not in named:
+                lines.append("Content-Type: application/x-www-form-urlencoded")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
+    def body(self) -> Iterator[bytes]:
+        """What follows the head: the data, or as many zeros as the head declares, up to MOST_MADE_UP."""
+        named = {name.lower(): value for name, value in self.fields}
+        if "chunked" in named.get("transfer-encoding", "").lower():
+            if self.data:
+                yield b"%x\r\n%b\r\n" % (len(self.data), self.data)
+            yield b"0\r\n\r\n"
+            return
+        yield self.data
+        declared = named.get("content-length", "")
+        left = min(int(declared) if declared.isascii() and declared.isdigit() else 0, MOST_MADE_UP) - len(self.data)
+        while left > 0:
+            yield _PIECE[:left]
+            left -= len(_PIECE)
 
-def ask(words: list[str], fields: list[str], client: str) -> Question:
-    """[METHOD] URL → a question. Errors: BadQuestion."""
+
+def ask(words: list[str], fields: list[str], client: str, data: str = "") -> Question:
+    """[METHOD] URL → a question; with data the method is POST unless it is said. Errors: BadQuestion."""
     if not 1 <= len(words) <= 2:
         raise BadQuestion("a URL is wanted, with the method before it if it is not GET")
-    method = words[0] if len(words) == 2 else "GET"
+    method = words[0] if len(words) == 2 else "POST" if data else "GET"
     if not method.replace("-", "").replace("_", "").isalpha() or not method.isupper():
         raise BadQuestion(f'"{method}" is no method; it is written in capitals, before the URL')
     scheme, host, port, target = _split(words[-1])
@@ -64,7 +88,8 @@ def ask(words: list[str], fields: list[str], client: str) -> Question:
         ipaddress.ip_address(client)
     except ValueError:
         raise BadQuestion(f'--from wants an IP address, not "{client}"') from None
-    return Question(method, scheme, host, port, target, tuple(_field(text) for text in fields), client)
+    body = data.encode("utf-8", "surrogateescape")
+    return Question(method, scheme, host, port, target, tuple(_field(text) for text in fields), client, body)
 
 
 def _split(url: str) -> tuple[str, str, int, str]:

@@ -97,16 +97,18 @@ class _Rewrite(script.Rewrite):
             matches = self.regex.search(before) is not None
             result = operation(request)
             pattern = self.regex.pattern
+            data: dict[str, Any] = {}
             if not matches:
                 text = f'"{pattern}" does not match "{show(before)}"'
             elif self.status:
                 text = f'"{pattern}" matches "{show(before)}": {self.status} to "{show(request.response.location)}"'
             else:
                 after = request.uri + (b"?" + request.args if request.args else b"")
+                data["became"] = show(after)
                 then = "the location is chosen anew" if not self.stay else "it stays in this location"
                 text = f'"{pattern}" matches "{show(before)}", which becomes "{show(after)}"'
                 text += f"; {then}" if self.last else "; the next step follows"
-            self.findings.tell("rewrite", text, self.where, subrequest=sub(request), matches=matches)
+            self.findings.tell("rewrite", text, self.where, subrequest=sub(request), matches=matches, **data)
             return result
 
         return run

@@ -40,6 +40,7 @@ def keep_nothing(settings: Any) -> None:
     """What the witness answers must not get into a cache or a store, nor come from one."""
     if getattr(settings, "cache", None) is not None:
         settings.cache_bypass = settings.no_cache = (lambda request: b"1",)
+        settings.cache_purge = ()  # a question purges nothing
     if getattr(settings, "hot", None) is not None:
         settings.hot.stores = False
 

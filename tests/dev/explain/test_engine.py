@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from hashlib import md5
 from pathlib import Path
 
 import pytest
 
 from gateway.dev.explain.command import Unexplained
+from gateway.upstream.cache import file_head
 from tests.dev.explain.told import one, texts, told
 
 
@@ -38,3 +40,35 @@ def test_redirection_cycles_end(tmp_path: Path) -> None:
     found = told(tmp_path, http, "/")
     assert one(found, "answer").data["status"] == 500
     assert any("rewrite or internal redirection cycle" in text for text in texts(found, "error_log"))
+
+
+@pytest.mark.parametrize("field", ["Content-Length: 12", "Content-Length: 900000", "Transfer-Encoding: chunked"])
+def test_a_declared_body_reaches_the_upstream(field: str, tmp_path: Path) -> None:
+    """One larger than its buffer lies in a folder of its own, not where the server keeps them."""
+    http = "server { listen 8080; location / { proxy_pass http://192.0.2.1; } }"
+    found = told(tmp_path, http, "/", field, method="POST")
+    assert one(found, "answer").data["status"] == 200
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["nginx.conf"]
+
+
+def test_a_body_of_one_s_own(tmp_path: Path) -> None:
+    http = "server { listen 8080; location / { client_max_body_size 8; proxy_pass http://192.0.2.1; } }"
+    assert one(told(tmp_path, http, "/", method="POST", data="a=b"), "answer").data["status"] == 200
+    assert one(told(tmp_path, http, "/", method="POST", data="a=b&c=def"), "answer").data["status"] == 413
+
+
+def test_a_question_purges_nothing(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    http = f"""
+    proxy_cache_path {cache} keys_zone=z:1m;
+    server {{ listen 8080; location / {{
+        proxy_cache z; proxy_cache_key k; proxy_cache_purge $request_method; proxy_pass http://192.0.2.1;
+    }} }}
+    """
+    kept = cache / md5(b"k").hexdigest()
+    cache.mkdir()
+    start = file_head.start_of(b"k")
+    head = file_head.FileHead(file_head.VERSION, 0, start, start, 0, 0, 0, 0, 0, b"", b"", bytes(16))
+    kept.write_bytes(file_head.pack(head) + file_head.key_line(b"k"))
+    told(tmp_path, http, "/", method="PURGE")
+    assert kept.exists()

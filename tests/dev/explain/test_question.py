@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.dev.explain.question import BadQuestion, ask
+from gateway.dev.explain.question import MOST_MADE_UP, BadQuestion, ask
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,24 @@ def test_fields_of_the_command_line_take_the_place_of_usual_ones() -> None:
     assert b"\r\nhost: other\r\n" in head
     assert b"Host:" not in head
     assert head.count(b"Accept:") == 1
+
+
+def body(*fields: str, data: str = "") -> bytes:
+    return b"".join(ask(["POST", "/"], list(fields), "127.0.0.1", data).body())
+
+
+def test_data_is_a_form_that_is_posted() -> None:
+    question = ask(["/"], [], "127.0.0.1", "a=é")
+    assert question.head().startswith(b"POST / HTTP/1.1\r\n")
+    assert b"\r\nContent-Length: 4\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n" in question.head()
+    assert b"".join(question.body()) == "a=é".encode()
+
+
+def test_a_body_that_is_declared_comes() -> None:
+    assert body("Content-Length: 12") == b"0" * 12
+    assert body("Content-Length: 200000") == b"0" * 200_000
+    assert body("content-length: 5", data="abc") == b"abc00"
+    assert body("Content-Length: ²") == b""
+    assert len(body("Content-Length: 999999999999")) == MOST_MADE_UP
+    assert body("Transfer-Encoding: chunked") == b"0\r\n\r\n"
+    assert body("Transfer-Encoding: Chunked", data="abc") == b"3\r\nabc\r\n0\r\n\r\n"

@@ -9,11 +9,19 @@ from gateway.dev.explain.findings import Finding, Findings
 from gateway.dev.explain.question import ask
 
 
-def told(folder: Path, http: str, url: str, *fields: str, method: str = "GET", client: str = "127.0.0.1") -> Findings:
+def told(
+    folder: Path,
+    http: str,
+    url: str,
+    *fields: str,
+    method: str = "GET",
+    client: str = "127.0.0.1",
+    data: str = "",
+) -> Findings:
     """The findings for an http block's inside; `folder` is the prefix, and `nginx.conf` in it the configuration."""
     file = folder / "nginx.conf"
     file.write_text("events {}\nhttp {\n" + http + "\n}\n")
-    return explain(ask([method, url], list(fields), client), str(file), str(folder))
+    return explain(ask([method, url], list(fields), client, data), str(file), str(folder))
 
 
 def one(findings: Findings, kind: str) -> Finding:
