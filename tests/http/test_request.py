@@ -123,6 +123,15 @@ async def test_the_error_page_of_a_request_that_does_not_parse(request_: bytes) 
         assert any('empty URI in redirect to named location "@bad"' in line for line in engine.log.lines)
 
 
+async def test_a_status_that_nginx_has_no_words_for_stands_alone() -> None:
+    text = """server { listen 127.0.0.1:8080; large_client_header_buffers 4 1k; root /nowhere;
+        error_page 494 404 =431 /big; location /big { return 200 big; } }"""
+    async with serving(text) as engine:
+        for field in (b"", b"X: " + b"x" * 3000 + b"\r\n"):
+            data = await engine.raw(b"GET /nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + field + b"\r\n")
+            assert data.startswith(b"HTTP/1.1 431 \r\n") and data.endswith(b"\r\n\r\nbig")
+
+
 async def test_http_09_with_another_method_gets_a_page_without_a_head() -> None:
     async with serving("server { listen 127.0.0.1:8080; }") as engine:
         data = await engine.raw(b"POST /x\r\n")

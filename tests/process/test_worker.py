@@ -66,6 +66,15 @@ def test_limits_and_priority(engine: Running, port: int) -> None:
         engine.end()
 
 
+def test_a_limit_that_the_kernel_does_not_give(engine: Running, port: int) -> None:
+    """The worker goes on with the limit that it has."""
+    with engine:
+        engine.configure("daemon off; worker_rlimit_nofile 2000000000;", f"127.0.0.1:{port}")
+        engine.start()
+        assert engine.logged(r"setrlimit\(RLIMIT_NOFILE, 2000000000\) failed \(1: Operation not permitted\)")
+        engine.end()
+
+
 def test_a_working_directory_that_is_not_there_is_fatal(engine: Running, port: int) -> None:
     with engine:
         engine.configure("daemon off; working_directory /no/such;", f"127.0.0.1:{port}")
