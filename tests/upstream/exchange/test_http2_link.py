@@ -44,7 +44,7 @@ def test_what_makes_it_useless(data: bytes) -> None:
     assert not link.hears(data, stream)
 
 
-def test_pings_are_counted_over_all_requests() -> None:
+def test_pings_between_requests_are_counted() -> None:
     link, stream = idle()
     for _ in range(MOST_CONTROL_FRAMES):
         assert link.hears(PING, stream)
