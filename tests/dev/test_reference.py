@@ -17,6 +17,11 @@ def test_every_directive_has_its_text() -> None:
         assert "  here     " in text
 
 
+def test_what_no_module_declares(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference, "MODULES", ())
+    assert "not built yet: refused, with file and line" in reference.text("http3")
+
+
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
@@ -24,7 +29,7 @@ def test_every_directive_has_its_text() -> None:
         ("sendfile", ["without effect"]),
         ("acme_issuer", ["the nginx-acme module", "and a block", "context  http"]),
         ("diagnosis_probe", ["gateway's own"]),
-        ("http3", ["not built yet"]),
+        ("http3", ["here     built", "http, server"]),
         ("gzip", ["on or off"]),
     ],
 )
