@@ -37,7 +37,7 @@ test: setup-test
 	$(PY) -m pytest -rs $(TESTS)
 
 reliability: setup-test
-	@.ci/system nginx
+	@.ci/system nginx libnginx-mod-stream
 	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))
 	$(PY) -m tests.reliability --write $(RELIABILITY)
 

@@ -20,6 +20,9 @@ from tests.process.running import ROOT, alive, children, free_port, title, until
 GATEWAY = (sys.executable, "-m", "gateway")
 NGINX = os.environ.get("NGINX_BINARY") or shutil.which("nginx")
 
+# Debian's nginx has its stream block in a module of its own.
+_STREAM = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 # What no log may have, whatever is done to a server.
 _DEFECT = re.compile(r".*(?:Traceback|internal error|cause: not found out|\[emerg\]|\[alert\]).*")
@@ -125,6 +128,8 @@ def serving(
     home.chmod(0o755)
     ports = [free_port() for _ in range(4)]
     paths = "".join(f"{kind}_temp_path @HOME@/{kind}; " for kind in _TEMPORARY)
+    if name == "nginx" and "stream {" in tail and _STREAM.exists():
+        main = f"load_module {_STREAM}; {main}"
     text = f"""daemon off; pid @HOME@/pid; error_log @HOME@/error.log info; {main}
         events {{ worker_connections 2000; {events} }}
         http {{ access_log off; {paths} {http} }}
