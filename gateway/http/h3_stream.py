@@ -320,7 +320,10 @@ class Http3Stream(Client):
                     self._write_end()
                     took = True
                 break
+            # Whole chunks, not as much as each acknowledgement makes room for: a frame has a head of its own.
             room = min(_CHUNK, _ENOUGH - self.http3.waiting(self.id))
+            if room < _CHUNK and room < queue.size:
+                break
             if room > 0 and self.pace is not None:
                 now = self.lane.fresh()
                 room = min(room, self.pace.allowed(self.sent_bytes, now))
@@ -328,7 +331,7 @@ class Http3Stream(Client):
                     self.paused = self.lane.call_later(self.pace.until - now, self._go_on)
             if room <= 0:
                 break
-            data = queue.take(room)
+            data = self._take(room)
             if data is None:
                 if self.request is not None:
                     self.request.log("alert", b"file was truncated while it was sent")
@@ -342,6 +345,17 @@ class Http3Stream(Client):
                 self.pace.charge(before, self.sent_bytes, self.lane.fresh())
             took = True
         return took
+
+    def _take(self, room: int) -> bytes | None:
+        """Up to `room` bytes for one frame, of as many pieces as it takes; None: a file became shorter."""
+        parts = []
+        while room and self.queue.size:
+            part = self.queue.take(room)
+            if part is None:
+                return None
+            parts.append(part)
+            room -= len(part)
+        return b"".join(parts)
 
     def _go_on(self) -> None:
         self.paused = None
