@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
 
 
-class Way:
-    """One direction: what was read and is not yet written, at most a buffer's size."""
+# A rate beyond it is none, and its product with a time fits a number of C's.
+_FASTEST: Final = 1 << 40
 
-    __slots__ = ("began", "delayed_until", "ended", "half_closed", "moved", "rate", "room", "source", "target")
+
+class Way:
+    """One direction: what was read and is not yet written, at most a buffer's size.
+
+    Compiled with the types of way.pxd.
+    """
 
     def __init__(self, source: Stream, target: Stream, room: int, rate: int, began: float) -> None:
         self.source = source
         self.target = target
         self.room = room
-        self.rate = rate  # bytes a second, 0 for no limit
+        self.rate = min(rate, _FASTEST)  # bytes a second, 0 for no limit
         self.began = int(began)
         self.moved = 0
         self.delayed_until = 0.0  # nothing is read before that: the rate
@@ -34,9 +39,9 @@ class Way:
             if self.rate:
                 allowed = self.rate * (int(now) - self.began + 1) - self.moved
                 if allowed <= 0:
-                    self.delayed_until = now + -allowed / self.rate + 0.001
+                    self.delayed_until = now - allowed / float(self.rate) + 0.001
                     break
-                size = min(size, allowed)
+                size = allowed if allowed < size else size
             try:
                 data = source.recv(size)
             except OSError as error:
@@ -50,9 +55,8 @@ class Way:
             self.moved += len(data)
             target.send(data)
             if self.rate and len(data) * 1000 >= self.rate:
-                self.delayed_until = now + len(data) / self.rate
+                self.delayed_until = now + len(data) / float(self.rate)
         return None
 
-    @property
     def drained(self) -> bool:
         return self.ended and not self.target.pending

@@ -32,7 +32,7 @@ class StreamCycle(BlockCycle):
         session.buffer = data
         session.passes = passes
         worker.connections.add(session)
-        session.fibre = worker.lane.spawn(session.run(), session.crashed)
+        session.begin()
 
     def receive(self, worker: Worker, fd: int, listening: Listening, exclusive: bool) -> DatagramListener:
         return DatagramListener(worker, fd, listening, exclusive)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from gateway.core.lane import current_fibre, park
@@ -28,15 +29,19 @@ class Relaying:
         self.upstream = upstream
         self.template = template  # with variables; then `upstream` is None
 
-    async def run(self, session: Session, conf: RelayConf) -> int:
-        """A session, from the choice of its upstream to its end."""
-        kind = DatagramRelay if isinstance(session, DatagramSession) else Relay
-        relay = kind(session, conf, self.upstream)
+    def run(self, session: Session, conf: RelayConf) -> int | Awaitable[int]:
+        """A session's content: the choice of its upstream, and the way there."""
+        relay = DatagramRelay(session, conf, self.upstream) if isinstance(session, DatagramSession) else Relay(
+            session, conf, self.upstream
+        )
+        return relay.begin() if relay.upstream is not None else self._run_found(relay)
+
+    async def _run_found(self, relay: Relay) -> int:
+        relay.upstream = await self._find(relay.session)
         if relay.upstream is None:
-            relay.upstream = await self._find(session)
-            if relay.upstream is None:
-                return INTERNAL_ERROR
-        return await relay.run()
+            return INTERNAL_ERROR
+        result = relay.begin()
+        return result if isinstance(result, int) else await result
 
     async def _find(self, session: Session) -> Upstream | None:
         """The upstream that the variables name for this session."""
