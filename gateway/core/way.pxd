@@ -4,6 +4,9 @@ cimport cython
 from gateway._fast.stream cimport Stream
 
 
+cdef long long _LITTLE
+
+
 cdef class Way:
     cdef public Stream source
     cdef public Stream target
@@ -14,7 +17,8 @@ cdef class Way:
     cdef public double delayed_until
     cdef public bint ended
     cdef public bint half_closed
+    cdef bint much
 
-    @cython.locals(source=Stream, target=Stream, size=cython.longlong, allowed=cython.longlong, data=bytes)
+    @cython.locals(source=Stream, target=Stream, size=cython.longlong, allowed=double, data=bytes)
     cpdef move(self, double now)
     cpdef bint drained(self)

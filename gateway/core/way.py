@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from gateway._fast.stream import Stream
 
 
-# A rate beyond it is none, and its product with a time fits a number of C's.
-_FASTEST: Final = 1 << 40
+# Until a source has shown that it has more, so little is asked for that no place of the whole room is made for it.
+_LITTLE: Final = 8192
 
 
 class Way:
@@ -22,12 +22,13 @@ class Way:
         self.source = source
         self.target = target
         self.room = room
-        self.rate = min(rate, _FASTEST)  # bytes a second, 0 for no limit
+        self.rate = rate  # bytes a second, 0 for no limit
         self.began = int(began)
         self.moved = 0
         self.delayed_until = 0.0  # nothing is read before that: the rate
         self.ended = False  # the source will send no more
         self.half_closed = False  # and the target was told so
+        self.much = False  # the last read filled what there was room for: more of the kind is likely
 
     def move(self, now: float) -> OSError | None:
         """Pass on what is there and may pass; the error that the source met, if it ended so."""
@@ -36,12 +37,15 @@ class Way:
             self.delayed_until = 0.0
         while not self.ended and not self.delayed_until and source.readable and target.pending < self.room:
             size = self.room - target.pending
+            if not self.much and size > _LITTLE:
+                size = _LITTLE
             if self.rate:
-                allowed = self.rate * (int(now) - self.began + 1) - self.moved
+                allowed = float(self.rate) * (int(now) - self.began + 1) - self.moved
                 if allowed <= 0:
-                    self.delayed_until = now - allowed / float(self.rate) + 0.001
+                    self.delayed_until = now - allowed / self.rate + 0.001
                     break
-                size = allowed if allowed < size else size
+                if allowed < size:
+                    size = int(allowed)
             try:
                 data = source.recv(size)
             except OSError as error:
@@ -53,9 +57,10 @@ class Way:
                 self.ended = True
                 break
             self.moved += len(data)
+            self.much = len(data) == size
             target.send(data)
             if self.rate and len(data) * 1000 >= self.rate:
-                self.delayed_until = now + len(data) / float(self.rate)
+                self.delayed_until = now + len(data) / self.rate
         return None
 
     def drained(self) -> bool:

@@ -114,7 +114,8 @@ class Session:
 
     def logs(self, level: str) -> bool:
         """Whether the error log takes lines of this level."""
-        return LEVELS[level] <= self.server.core.error_log.level  # type: ignore[no-any-return]
+        log: Log = self.server.core.error_log
+        return LEVELS[level] <= log.level
 
     def log(self, level: str, message: bytes | str, error: OSError | None = None, *, alone: bool = False) -> None:
         """A line with nginx's context; `alone`: without it."""
@@ -175,7 +176,7 @@ class Session:
             self.crashed(error)
 
     async def _in_fibre(self, rest: Awaitable[int]) -> None:
-        """What has to wait. Cancelled, the session ends with what it has: connections are closed, the log has its line."""
+        """What has to wait. Cancelled, the session ends with what it has: all is closed, the log has its line."""
         ended = True
         try:
             result = await rest
@@ -239,7 +240,7 @@ class Session:
 
     def on_unix(self) -> bool:
         """Whether the client came over a unix socket."""
-        return self.raw_peer[:2] == _UNIX
+        return self.raw_peer.startswith(_UNIX)
 
     def switch(self, server: Server | None) -> None:
         """The client has asked for this one by its name; None: nobody has that name."""

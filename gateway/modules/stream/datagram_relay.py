@@ -15,7 +15,7 @@ from gateway.stream.module import BAD_GATEWAY, CONNECTED, DONE, SUCCESS, WAIT
 from gateway.upstream.peers.peers import Outcome
 
 if TYPE_CHECKING:
-    from gateway.modules.stream.relay import RelayConf
+    from gateway.modules.stream.relay import RelaySettings
     from gateway.stream.datagrams import DatagramSession
     from gateway.upstream.peers.peers import Peer
     from gateway.upstream.peers.upstreams import Upstream
@@ -58,13 +58,13 @@ class Pace:
 class DatagramRelay(Relay):
     """One for each session of a `listen … udp` with proxy_pass.
 
-    Datagrams are passed on as they come, in place; the session's fibre only waits for the end, and is what cuts it short.
+    Datagrams are passed on as they come, in place; the session's fibre only waits for the end.
     """
 
     kind = b"udp "
 
-    def __init__(self, session: DatagramSession, conf: RelayConf, upstream: Upstream | None) -> None:
-        super().__init__(session, conf, upstream)
+    def __init__(self, session: DatagramSession, settings: RelaySettings, upstream: Upstream | None) -> None:
+        super().__init__(session, settings, upstream)
         self.client = session.client
         self.inbox = session.inbox
         self.answers: deque[bytes] = deque()
@@ -102,7 +102,7 @@ class DatagramRelay(Relay):
         """The client's datagrams come to the session, and from there by take()."""
 
     def connect(self, peer: Peer) -> int:
-        conf = self.conf
+        settings = self.settings
         self.answers.clear()
         self.failure = 0
         self.broken = False
@@ -113,9 +113,9 @@ class DatagramRelay(Relay):
             self._arrived,
             self._failed,
             local=self.local,
-            transparent=conf.transparent,
-            rcvbuf=conf.socket_rcvbuf,
-            sndbuf=conf.socket_sndbuf,
+            transparent=settings.transparent,
+            rcvbuf=settings.socket_rcvbuf,
+            sndbuf=settings.socket_sndbuf,
         )
         return CONNECTED
 
@@ -143,14 +143,14 @@ class DatagramRelay(Relay):
     # -- datagrams both ways -------------------------------------------------------------------------------------
 
     def start(self) -> int:
-        session, conf = self.session, self.conf
+        session, settings = self.session, self.settings
         self.connected_now()
-        self.wanted = conf.responses
-        rates = [0 if rate is None else rate(session) for rate in (conf.upload_rate, conf.download_rate)]
+        self.wanted = settings.responses
+        rates = [0 if rate is None else rate(session) for rate in (settings.upload_rate, settings.download_rate)]
         self.paces = Pace(rates[0], self.began, session.received), Pace(rates[1], self.began, 0)
         first, session.buffer = session.buffer, b""
-        if conf.proxy_protocol:
-            first = header(conf.proxy_protocol, session, datagram=True) + first
+        if settings.proxy_protocol:
+            first = header(settings.proxy_protocol, session, datagram=True) + first
         self._send(first)
         session.take = self.happened  # type: ignore[attr-defined]
         return self.step()
@@ -221,7 +221,7 @@ class DatagramRelay(Relay):
         return True
 
     def _is_done(self) -> bool:
-        wanted, most = self.wanted, self.conf.requests
+        wanted, most = self.wanted, self.settings.requests
         waiting = wanted is None or self.responses < wanted * self.requests
         self.session.expecting = waiting and wanted is not None  # type: ignore[attr-defined]
         if most and self.requests < most:

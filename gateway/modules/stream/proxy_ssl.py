@@ -23,13 +23,13 @@ async def secure(relay: Relay, tls: ClientTls, peer: Peer, wake: Callable[[], ob
     """TLS over the connection that is there: CONNECTED when it is done. A PROXY protocol header goes before it."""
     from gateway.upstream.exchange.tls import failure_of
 
-    session, lane, conf = relay.session, relay.lane, relay.conf
+    session, lane, settings = relay.session, relay.lane, relay.settings
     plain = relay.stream
     assert plain is not None and relay.upstream is not None
-    deadline = lane.now + conf.connect_timeout
-    if conf.proxy_protocol:
+    deadline = lane.now + settings.connect_timeout
+    if settings.proxy_protocol:
         relay.header_sent = True
-        plain.send(header(conf.proxy_protocol, session))
+        plain.send(header(settings.proxy_protocol, session))
         while plain.pending and await park(deadline):
             pass
     session.action = b"SSL handshaking to upstream"

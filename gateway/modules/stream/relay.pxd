@@ -16,9 +16,30 @@ cdef long DONE, SUCCESS, BAD_GATEWAY, INTERNAL_ERROR, FAILED, WAIT, CONNECTED
 cdef long _SECURE, _CONNECTING, _SECURING, _PASSING, _OVER
 
 
+cdef class RelaySettings:
+    cdef public double connect_timeout
+    cdef public double timeout
+    cdef public long long buffer_size
+    cdef public bint next_upstream
+    cdef public long next_upstream_tries
+    cdef public double next_upstream_timeout
+    cdef public object upload_rate
+    cdef public object download_rate
+    cdef public long proxy_protocol
+    cdef public bint half_close
+    cdef public long long requests
+    cdef public object responses
+    cdef public long long socket_rcvbuf
+    cdef public long long socket_sndbuf
+    cdef public bint socket_keepalive
+    cdef public object local
+    cdef public bint transparent
+    cdef public object client_tls
+
+
 cdef class Relay(Watcher):
     cdef public Session session
-    cdef public object conf
+    cdef public RelaySettings settings
     cdef public Upstream upstream
     cdef public Lane lane
     cdef public list attempts
@@ -42,7 +63,7 @@ cdef class Relay(Watcher):
     cdef public double planned
     cdef public bint delayed
 
-    @cython.locals(session=Session)
+    @cython.locals(session=Session, settings=RelaySettings)
     cpdef begin(self)
     cpdef watch(self)
     cpdef go_on(self, long status)
@@ -56,7 +77,7 @@ cdef class Relay(Watcher):
     @cython.locals(session=Session, choice=Choice, now=double, peer=PeerState)
     cpdef long begin_try(self) except? -9
     cpdef _recovered(self, PeerState peer)
-    @cython.locals(session=Session, stream=Stream)
+    @cython.locals(session=Session, stream=Stream, settings=RelaySettings)
     cpdef long connect(self, PeerState peer) except? -9
     @cython.locals(session=Session, stream=Stream)
     cpdef long connected(self) except? -9
@@ -68,7 +89,7 @@ cdef class Relay(Watcher):
     cpdef close(self, object outcome)
     cpdef forget(self)
     cpdef release(self)
-    @cython.locals(session=Session, stream=Stream)
+    @cython.locals(session=Session, stream=Stream, settings=RelaySettings, room=cython.longlong)
     cpdef long start(self) except? -9
     @cython.locals(choice=Choice, attempt=Attempt)
     cpdef connected_now(self)

@@ -10,7 +10,7 @@ import errno
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.lane import NoRoom, local_sockaddr, open_stream, sockaddr_text
 from gateway._fast.watcher import Watcher
@@ -26,6 +26,7 @@ from gateway.upstream.peers.peers import Outcome
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
+    from gateway.modules.stream.proxy import ServerConf
     from gateway.stream.session import Session
     from gateway.upstream.exchange.conf import Local
     from gateway.upstream.exchange.tls import ClientTls
@@ -45,27 +46,28 @@ _OK: Final = Outcome.OK
 _FAILURE: Final = Outcome.FAILED
 
 
-class RelayConf(Protocol):
-    """What a relay reads of the proxy_ directives."""
+class RelaySettings:
+    """What a relay reads of the proxy_ directives of its server: the compiled copy."""
 
-    connect_timeout: float
-    timeout: float
-    buffer_size: int
-    next_upstream: bool
-    next_upstream_tries: int
-    next_upstream_timeout: float
-    upload_rate: Callable[[Any], int] | None
-    download_rate: Callable[[Any], int] | None
-    proxy_protocol: int
-    half_close: bool
-    requests: int
-    responses: int | None
-    socket_rcvbuf: int
-    socket_sndbuf: int
-    socket_keepalive: bool
-    local: Local | None
-    transparent: bool
-    client_tls: ClientTls | None
+    def __init__(self, conf: ServerConf) -> None:
+        self.connect_timeout = conf.connect_timeout
+        self.timeout = conf.timeout
+        self.buffer_size = conf.buffer_size
+        self.next_upstream = conf.next_upstream
+        self.next_upstream_tries = conf.next_upstream_tries
+        self.next_upstream_timeout = conf.next_upstream_timeout
+        self.upload_rate: Callable[[Any], int] | None = conf.upload_rate
+        self.download_rate: Callable[[Any], int] | None = conf.download_rate
+        self.proxy_protocol = conf.proxy_protocol
+        self.half_close = conf.half_close
+        self.requests = conf.requests
+        self.responses: int | None = conf.responses
+        self.socket_rcvbuf = conf.socket_rcvbuf
+        self.socket_sndbuf = conf.socket_sndbuf
+        self.socket_keepalive = conf.socket_keepalive
+        self.local: Local | None = conf.local
+        self.transparent = conf.transparent
+        self.client_tls: ClientTls | None = conf.client_tls
 
 
 class Relay(Watcher):
@@ -73,9 +75,9 @@ class Relay(Watcher):
 
     kind = b""  # in the log
 
-    def __init__(self, session: Session, conf: RelayConf, upstream: Upstream | None) -> None:
+    def __init__(self, session: Session, settings: RelaySettings, upstream: Upstream | None) -> None:
         self.session = session
-        self.conf = conf
+        self.settings = settings
         self.upstream = upstream
         self.lane = session.lane
         self.attempts: list[Attempt] = []
@@ -118,17 +120,17 @@ class Relay(Watcher):
 
     def begin(self) -> int | Awaitable[int]:
         """The content of the session: DONE when it goes on by itself, and ends the session."""
-        session, conf = self.session, self.conf
+        session, settings = self.session, self.settings
         assert self.upstream is not None
-        if conf.local is not None:
-            address = conf.local(session)
+        if settings.local is not None:
+            address = settings.local(session)
             self.local = address.sockaddr if address is not None else None
-        self.upload = 0 if conf.upload_rate is None else conf.upload_rate(session)
+        self.upload = 0 if settings.upload_rate is None else settings.upload_rate(session)
         session.received = len(session.buffer)
         self.choice = self.upstream.choose(session)
         self.began = self.lane.fresh()
-        if conf.next_upstream_tries:
-            self.choice.tries = min(self.choice.tries, conf.next_upstream_tries)
+        if settings.next_upstream_tries:
+            self.choice.tries = min(self.choice.tries, settings.next_upstream_tries)
         self.watch()
         return self.go_on(self.begin_try())
 
@@ -236,21 +238,22 @@ class Relay(Watcher):
 
     def connect(self, peer: Peer) -> Number:
         """Begin a connection. Errors: OSError, see open_stream()."""
-        session, conf = self.session, self.conf
+        session, settings = self.session, self.settings
         stream = open_stream(
             self.lane,
             peer.sockaddr,
             self.local,
-            conf.socket_keepalive,
+            settings.socket_keepalive,
             session.server.core.tcp_nodelay,
-            conf.transparent,
+            settings.transparent,
         )
         self.stream = stream
-        for option, size in ((socket.SO_RCVBUF, conf.socket_rcvbuf), (socket.SO_SNDBUF, conf.socket_sndbuf)):
-            if size:
-                stream.set_option(socket.SOL_SOCKET, option, size)
+        if settings.socket_rcvbuf:
+            stream.set_option(socket.SOL_SOCKET, socket.SO_RCVBUF, settings.socket_rcvbuf)
+        if settings.socket_sndbuf:
+            stream.set_option(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.socket_sndbuf)
         stream.handler = self
-        self.until = self.lane.fresh() + conf.connect_timeout
+        self.until = self.lane.fresh() + settings.connect_timeout
         return self.connected()
 
     def connected(self) -> Number:
@@ -267,16 +270,17 @@ class Relay(Watcher):
             failed = OSError(stream.error, "")
             session.log("error" if failed.errno in ORDINARY else "alert", b"connect() failed", failed)
             return FAILED
-        if self.conf.client_tls is not None:
+        if self.settings.client_tls is not None:
             self.header_sent = False
             return _SECURE
         return CONNECTED
 
     async def _secure(self) -> int:
         fibre = current_fibre()
-        assert fibre is not None and self.peer is not None
+        tls = self.settings.client_tls
+        assert fibre is not None and self.peer is not None and tls is not None
         self.session.stream.handler = self.stream.handler = fibre.wake
-        status = await proxy_ssl.secure(self, self.conf.client_tls, self.peer, fibre.wake)
+        status = await proxy_ssl.secure(self, tls, self.peer, fibre.wake)
         self.watch()
         if status == CONNECTED:
             self.stream.handler = self
@@ -293,7 +297,7 @@ class Relay(Watcher):
 
     def _read_ahead(self) -> None:
         """What the client sends before there is anybody to send it to: as much as a buffer holds."""
-        session, room = self.session, self.conf.buffer_size
+        session, room = self.session, self.settings.buffer_size
         if self.upload:
             room = min(room, self.upload)
         client = session.stream
@@ -311,13 +315,13 @@ class Relay(Watcher):
 
     def _may_go_on(self) -> bool:
         """The present try failed: whether there is another one."""
-        conf, choice = self.conf, self.choice
+        settings, choice = self.settings, self.choice
         assert choice is not None
         self.close(_FAILURE)
         return bool(
             choice.tries
-            and conf.next_upstream
-            and not (conf.next_upstream_timeout and self.lane.now - self.began >= conf.next_upstream_timeout)
+            and settings.next_upstream
+            and not (settings.next_upstream_timeout and self.lane.now - self.began >= settings.next_upstream_timeout)
         )
 
     def close(self, outcome: Outcome) -> None:
@@ -353,20 +357,20 @@ class Relay(Watcher):
 
     def start(self) -> Number:
         """The peer has taken the connection: what step() says."""
-        session, conf = self.session, self.conf
+        session, settings = self.session, self.settings
         stream: Stream = self.stream
         self.connected_now()
-        self.half_close = conf.half_close
+        self.half_close = settings.half_close
         # what goes to the upstream before the client's bytes that are still to come
-        if conf.proxy_protocol and not self.header_sent:
-            stream.write(header(conf.proxy_protocol, session))
+        if settings.proxy_protocol and not self.header_sent:
+            stream.write(header(settings.proxy_protocol, session))
         early = session.buffer
         if early:
             session.buffer = b""
             stream.write(early)
         stream.flush()
-        download = 0 if conf.download_rate is None else conf.download_rate(session)
-        room = conf.buffer_size
+        download = 0 if settings.download_rate is None else settings.download_rate(session)
+        room = settings.buffer_size
         self.up = Way(session.stream, stream, room, self.upload, self.began)
         self.down = Way(stream, session.stream, room, download, self.began)
         self.up.ended = self.client_ended
@@ -383,7 +387,7 @@ class Relay(Watcher):
         if choice.notify and choice.at_connect:
             choice.head_came(attempt)
         self.at = _PASSING
-        self.timeout = self.conf.timeout
+        self.timeout = self.settings.timeout
 
     def step(self) -> Number:
         """Pass on what there is: WAIT, or the session's status."""

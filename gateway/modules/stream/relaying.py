@@ -16,24 +16,25 @@ from gateway.upstream.peers.upstreams import Upstream, several, single
 
 if TYPE_CHECKING:
     from gateway.core.template import Template
-    from gateway.modules.stream.relay import RelayConf
+    from gateway.modules.stream.relay import RelaySettings
     from gateway.stream.session import Session
     from gateway.upstream.peers.upstreams import Upstreams
 
 
 class Relaying:
-    """The `proxy_pass` of one server: where its sessions go."""
+    """The `proxy_pass` of one server: where its sessions go. Compiled with the types of relaying.pxd."""
 
     def __init__(self, upstreams: Upstreams, upstream: Upstream | None, template: Template | None) -> None:
         self.upstreams = upstreams
         self.upstream = upstream
         self.template = template  # with variables; then `upstream` is None
 
-    def run(self, session: Session, conf: RelayConf) -> int | Awaitable[int]:
+    def run(self, session: Session, settings: RelaySettings) -> int | Awaitable[int]:
         """A session's content: the choice of its upstream, and the way there."""
-        relay = DatagramRelay(session, conf, self.upstream) if isinstance(session, DatagramSession) else Relay(
-            session, conf, self.upstream
-        )
+        if isinstance(session, DatagramSession):
+            relay: Relay = DatagramRelay(session, settings, self.upstream)
+        else:
+            relay = Relay(session, settings, self.upstream)
         return relay.begin() if relay.upstream is not None else self._run_found(relay)
 
     async def _run_found(self, relay: Relay) -> int:
