@@ -15,7 +15,7 @@ cdef class Value:
         return self.value(request)
 
     cpdef value(self, request):
-        raise NotImplementedError  # abstract: each kind of value has its own
+        raise NotImplementedError
 
 
 cdef class Getter(Value):

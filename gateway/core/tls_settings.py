@@ -24,8 +24,7 @@ from gateway.config.directive import (
     take,
 )
 from gateway.core.template import Template
-from gateway.core.zone_directives import add_zone
-from gateway.core.zones import Zone
+from gateway.core.zones import ZONES, Zone, ZoneError
 
 if TYPE_CHECKING:
     from gateway.core.tls_objects import ObjectCache
@@ -237,7 +236,10 @@ def _zone(command: Command, word: str, what: str, owner: str) -> Zone:
         command.fail(f'invalid {what} "{word}"')
     if size < _SMALLEST_CACHE:
         command.fail(f'{what} "{word}" is too small')
-    return add_zone(command, name, size, owner)
+    try:
+        return command.loader.parts.get(ZONES).add(name, size, owner)
+    except ZoneError as error:
+        command.fail(str(error))
 
 
 def _set_session_cache(owner: str) -> Setter:

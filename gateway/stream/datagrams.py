@@ -74,7 +74,7 @@ class DatagramSession(Session):
         super().__init__(worker, self.client, key[0], shared.listening)  # type: ignore[arg-type]
         self.buffer = data
         self.inbox: deque[bytes] = deque()
-        self.take: Callable[[], None] | None = None  # of who passes on what is in the inbox, at once
+        self.take: Callable[[], None] | None = None  # of who passes on what is in the inbox
         self.expecting = True  # an answer that is still to come: the worker's end waits for it
 
     def find_local(self) -> tuple[bytes, int]:
@@ -92,14 +92,14 @@ class DatagramSession(Session):
             self.inbox.append(data)
             if self.take is not None:
                 self.take()
+            if self.fibre is not None:
+                self.fibre.wake()
 
     def let_go(self) -> None:
         """The client's next datagram begins another session."""
         self.client.shared.forget(self.client.key, self)
 
     def _end(self) -> None:
-        if self.over:
-            return
         self.let_go()
         self.lane.taken -= 1
         super()._end()
@@ -135,7 +135,7 @@ class DatagramListener:
         worker.lane.taken += 1  # one of worker_connections, though no stream of its own
         session = self.sessions[key] = DatagramSession(worker, self, key, data)
         worker.connections.add(session)
-        session.begin()
+        session.fibre = worker.lane.spawn(session.run(), session.crashed)
 
     def failed(self, number: int) -> None:
         """Of one datagram that was sent (ICMP): nginx says it and goes on."""

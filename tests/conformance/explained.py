@@ -10,12 +10,19 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-from gateway.dev.explain.packets import READERS, Packet
+from gateway.dev.explain.packets import Packet
+from gateway.dev.explain.witness import Incoming
+from gateway.http.status import REASONS, error_page
 
 _WORDS = ("a", "b", "docs", "img", "api", "old", "index.html", "x.php", "y.txt", "z.css")
-_USING = re.compile(r'using configuration "(.*)"$', re.M)
 _FILE = re.compile(r'http filename: "(.*)"$', re.M)
+# The locations that were chosen, and those that were named, in their order.
+_PLACE = re.compile(r'(?:using configuration "(.*)"|using location: (@\S+) ".*)$', re.M)
+_COMPLAINT = re.compile(r"\[(?:warn|error|crit|alert)\] (.*)$", re.M)
+_REWRITTEN = re.compile(r'rewritten data: "(.*)", args: "(.*)", client: ', re.M)
+PROTOCOLS: Final = ("proxy", "uwsgi", "fastcgi", "scgi", "memcached", "grpc")
 
 
 class Recorder:
@@ -23,7 +30,7 @@ class Recorder:
 
     def __init__(self, folder: Path) -> None:
         self.packets: list[Packet] = []
-        self.paths = {protocol: folder / f"{protocol}.sock" for protocol in ("proxy", "uwsgi", "fastcgi", "scgi")}
+        self.paths = {protocol: folder / f"{protocol}.sock" for protocol in PROTOCOLS}
         self._sockets: list[socket.socket] = []
 
     @contextlib.contextmanager
@@ -31,6 +38,7 @@ class Recorder:
         threads = []
         for protocol, path in self.paths.items():
             listener = socket.socket(socket.AF_UNIX)
+            path.unlink(missing_ok=True)
             listener.bind(str(path))
             path.chmod(0o666)
             listener.listen(16)
@@ -43,6 +51,7 @@ class Recorder:
             for listener in self._sockets:
                 listener.shutdown(socket.SHUT_RDWR)
                 listener.close()
+            self._sockets.clear()
             for thread in threads:
                 thread.join(5)
 
@@ -50,28 +59,43 @@ class Recorder:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = listener.accept()
-                with connection:
-                    connection.settimeout(5)
-                    data = b""
-                    packet = None
-                    while packet is None and (part := connection.recv(65536)):
-                        data += part
-                        packet = READERS[protocol](data)
-                    if packet is not None:
-                        self.packets.append(packet)
-                        connection.sendall(packet.answer)
+                threading.Thread(target=self._serve, args=(protocol, connection), daemon=True).start()
+
+    def _serve(self, protocol: str, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(30)
+            incoming = Incoming(protocol)
+            while part := connection.recv(65536):
+                packet = incoming.feed(part)
+                if packet is not None:
+                    self.packets.append(packet)
+                    head = packet.line.startswith("HEAD ") and packet.protocol == "http"
+                    answer = packet.answer.partition(b"\r\n\r\n")
+                    connection.sendall(b"".join(answer[:2]) if head else packet.answer)
+                    if protocol != "proxy":  # whose connections are kept: an end of them would race with the next
+                        connection.shutdown(socket.SHUT_WR)
 
     def taken(self) -> list[Packet]:
         packets, self.packets = self.packets, []
         return packets
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A request: its fields as lines, without Host."""
+
+    method: str
+    target: str
+    host: str
+    fields: tuple[str, ...] = ()
+
+
 @dataclass
 class Case:
-    """An http block's inside for a port, and requests: (method, target, host)."""
+    """An http block's inside for a port, and requests."""
 
     http: str
-    requests: list[tuple[str, str, str]] = field(default_factory=list)
+    requests: list[Asked] = field(default_factory=list)
 
 
 def make(seed: int, site: Path, recorder: Recorder, port: int, count: int = 25) -> Case:
@@ -84,7 +108,7 @@ def make(seed: int, site: Path, recorder: Recorder, port: int, count: int = 25) 
         path += rng.choice(["", "/", ""]) if path != "/" else ""
         query = rng.choice(["", "", "?k=1", "?k=two&x=%20", "?"])
         host = rng.choice(["s0.example", "s1.example", "www.s2.example", "other", "a.s0.example"])
-        targets.append((rng.choice(["GET", "GET", "HEAD", "DELETE"]), path + query, host))
+        targets.append(Asked(rng.choice(["GET", "GET", "HEAD", "DELETE"]), path + query, host))
     return Case("\n".join(servers), targets)
 
 
@@ -166,19 +190,48 @@ def _pass(rng: random.Random, recorder: Recorder, *, uri: bool, name: str = "/")
 
 @dataclass
 class Truth:
-    """What was done with one request."""
+    """What was done with one request; of the answer, the fields that do not tell the time or the server's name."""
 
     status: int
-    locations: list[str]
-    file: str | None
+    fields: list[str]
     packets: list[tuple[str, list[tuple[str, str]]]]
+    signature: bytes = field(default=b"", compare=False)  # the server's name, which pages of its own end with
+    locations: list[str] = field(default_factory=list)
+    file: str | None = None
+    rewritten: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list, compare=False)  # of the error log
 
 
-def of_debug_log(text: str, status: int, packets: list[Packet]) -> Truth:
-    """nginx's own words: the locations in their order, the file that the static module opened."""
+_OTHERWISE: Final = ("date:", "server:", "expires:")
+
+
+def of_answer(head: str, packets: list[Packet]) -> Truth:
+    """What a client and the upstreams saw."""
+    line, *fields = head.split("\r\n")
+    shown = sorted((packet.line, sorted(packet.pairs)) for packet in packets)
+    named = [text.partition(": ")[2] for text in fields if text.lower().startswith("server:")]
+    signature = "".join(named).encode()
+    status = int(line[9:12]) if line else 0
+    return Truth(status, kept(status, fields, signature), shown, signature)
+
+
+def kept(status: int, fields: list[str], signature: bytes) -> list[str]:
+    """Without what tells the time; a page that the server makes is measured without the server's name."""
+    fields = [text for text in fields if not text.lower().startswith(_OTHERWISE)]
+    if status < 300 or not signature:
+        return fields
+    pages = {error_page(code, signature) for code in (*REASONS, *range(494, 499))} - {None}
+    lengths = {f"Content-Length: {len(page)}": len(page) - len(signature) for page in pages if page is not None}
+    return [f"Content-Length: {lengths[text]} and the name" if text in lengths else text for text in fields]
+
+
+def add_debug_log(truth: Truth, text: str) -> None:
+    """nginx's own words: the locations in their order, the file that the static module opened, what was rewritten."""
     files = _FILE.findall(text)
-    shown = [(packet.line, sorted(packet.pairs)) for packet in packets]
-    return Truth(status, _USING.findall(text), files[-1] if files else None, shown)
+    truth.file = files[-1] if files else None
+    truth.locations = [chosen or named for chosen, named in _PLACE.findall(text)]
+    truth.complaints = _COMPLAINT.findall(text)
+    truth.rewritten = [uri + ("?" + args if args else "") for uri, args in _REWRITTEN.findall(text)]
 
 
 def make_site(folder: Path) -> None:

@@ -1,23 +1,35 @@
-"""explain tells the truth: what it says of a request is what nginx says that it does with it."""
+"""explain tells the truth: what it says of a request is what nginx does with it, and what gateway itself does."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import signal
+import socket
+import ssl
 import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.dev.explain.command import explain
-from gateway.dev.explain.question import ask
-from tests.conformance.explained import Case, Recorder, Truth, make, make_site, of_debug_log
-from tests.conformance.reference import NGINX, fetch, free_port
+from gateway.dev.explain.question import Question, ask
+from tests.certificates import write
+from tests.conformance.explained import Asked, Case, Recorder, Truth, add_debug_log, kept, make, make_site, of_answer
+from tests.conformance.explained_sites import NAMES, make_files, mixed, site
+from tests.conformance.reference import NGINX, free_port
 
-# The whole, 40 configurations, is asked for by number: EXPLAIN_SEEDS=0-39.
-_FIRST, _, _LAST = os.environ.get("EXPLAIN_SEEDS", "0-5").partition("-")
+# The whole, 102 configurations, is asked for by number: EXPLAIN_SEEDS=0-39.
+_FIRST, _, _LAST = os.environ.get("EXPLAIN_SEEDS", "0-2").partition("-")
 SEEDS = range(int(_FIRST), int(_LAST) + 1)
 _BINARY = os.environ.get("EXPLAIN_NGINX", NGINX)
+_ROOT = Path(__file__).resolve().parents[2]
+_UNKNOWN = re.compile(r'\[emerg\] unknown "(\w+)" variable')
+_REFUSED = re.compile(r"\[emerg\] (.*) in \S+:(\d+)")
 
 
 def _debugs() -> bool:
@@ -31,68 +43,161 @@ pytestmark = pytest.mark.skipif(not _debugs(), reason="needs an nginx that was b
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_nginx_does(seed: int, tmp_path: Path) -> None:
-    site = tmp_path / "site"
-    make_site(site)
-    tmp_path.chmod(0o755)
-    recorder = Recorder(tmp_path)
-    port = free_port()
-    case = make(seed, site, recorder, port)
+def test_small_ones_made_at_random(seed: int, tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    make_site(folder)
+    recorder, port = Recorder(tmp_path), free_port()
+    _compare(make(seed, folder, recorder, port), tmp_path, recorder, port)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sites_as_people_write_them(name: str, tmp_path: Path) -> None:
+    make_files(tmp_path)
+    recorder, port = Recorder(tmp_path), free_port()
+    _compare(site(name, tmp_path, recorder.paths, port), tmp_path, recorder, port)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_parts_of_them_together(seed: int, tmp_path: Path) -> None:
+    make_files(tmp_path)
+    recorder, port = Recorder(tmp_path), free_port()
+    _compare(mixed(seed, tmp_path, recorder.paths, port), tmp_path, recorder, port)
+
+
+@pytest.mark.parametrize("name", ["single_page", "trust", "rails"])
+def test_with_tls(name: str, tmp_path: Path) -> None:
+    make_files(tmp_path)
+    chain, key = write(tmp_path, "localhost")
+    recorder, port = Recorder(tmp_path), free_port()
+    listen = f" ssl; ssl_certificate {chain}; ssl_certificate_key {key}"
+    _compare(site(name, tmp_path, recorder.paths, port, listen), tmp_path, recorder, port, "https")
+
+
+def _compare(case: Case, folder: Path, recorder: Recorder, port: int, scheme: str = "http") -> None:
+    folder.chmod(0o755)
+    _write(case, folder)
+    questions = [_question(each, port, scheme) for each in case.requests]
+    theirs = _serve([str(_BINARY)], folder, recorder, port, questions)
+    ours = _serve([sys.executable, "-m", "gateway"], folder, recorder, port, questions)
     wrong = []
-    for (method, target, host), truth in zip(case.requests, _nginx(case, tmp_path, recorder, port), strict=True):
-        told = _told(tmp_path / "nginx.conf", method, target, host, port)
-        if told != truth:
-            wrong.append(f"{method} {target} {host}\n  nginx:   {truth}\n  explain: {told}")
-    assert not wrong, f"{case.http}\n" + "\n".join(wrong)
+    for question, nginx, gateway in zip(questions, theirs, ours, strict=True):
+        asked = f"{question.method} {question.url} {question.fields}\n"
+        told = _told(folder / "nginx.conf", question, gateway.signature)
+        if told != nginx:
+            wrong.append(asked + _difference(nginx, told, "explain"))
+        if (gateway.status, gateway.fields, gateway.packets) != (nginx.status, nginx.fields, nginx.packets):
+            wrong.append(asked + _difference(nginx, gateway, "gateway"))
+    assert not wrong, f"{(folder / 'nginx.conf').read_text()}\n{len(wrong)} differ\n" + "\n".join(wrong)
 
 
-def _nginx(case: Case, folder: Path, recorder: Recorder, port: int) -> list[Truth]:
-    """Ask nginx one after the other, and read what it wrote meanwhile."""
-    log = folder / "error.log"
+def _difference(nginx: Truth, other: Truth, name: str) -> str:
+    lines = []
+    for part in ("status", "fields", "packets", "locations", "file", "rewritten"):
+        one, two = getattr(nginx, part), getattr(other, part)
+        if one != two and (name == "explain" or part in ("status", "fields", "packets")):
+            lines.append(f"  {part}\n    nginx:   {one}\n    {name}: {two}")
+    return "\n".join([*lines, *nginx.complaints])
+
+
+def _question(asked: Asked, port: int, scheme: str) -> Question:
+    url = f"{scheme}://{asked.host}:{port}{asked.target}"
+    return ask([asked.method, url], [*asked.fields, "Connection: close"], "127.0.0.1")
+
+
+def _write(case: Case, folder: Path) -> None:
+    """The configuration; parts that do not go together are left out, as nginx says it."""
+    lines = case.http.splitlines()
     temporary = "".join(f"{n}_temp_path {folder}/{n};" for n in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    (folder / "nginx.conf").write_text(
-        f"daemon off; master_process off; pid {folder}/pid; error_log {log} debug;\n"
-        f"events {{}}\nhttp {{ access_log off; {temporary}\n{case.http}\n}}\n"
+    head = (
+        f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log debug;\n"
+        f"events {{}}\nhttp {{ rewrite_log on; access_log off; {temporary}\n"
     )
-    command = [str(_BINARY), "-e", str(log), "-c", f"{folder}/nginx.conf", "-p", f"{folder}/"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    truths = []
-    try:
-        with recorder.listening():
-            _wait(port, process)
-            for method, target, host in case.requests:
-                recorder.taken()
-                at = log.stat().st_size
-                head = f"{method} {target} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: curl/8\r\nAccept: */*\r\n"
-                answer = fetch(port, head.encode() + b"Connection: close\r\n\r\n")
-                status = int(answer[9:12])
+    for _ in range(60):
+        (folder / "nginx.conf").write_text(head + "\n".join(lines) + "\n}\n")
+        command = [str(_BINARY), "-t", "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf", "-p", f"{folder}/"]
+        said = subprocess.run(command, capture_output=True, text=True, check=False)
+        if said.returncode == 0:
+            return
+        unknown = _UNKNOWN.search(said.stderr)
+        if unknown is not None:  # the part that sets it is not among them
+            lines.insert(0, f'map "" ${unknown[1]} {{ default "none"; }}')
+            continue
+        found = _REFUSED.search(said.stderr)
+        assert found is not None, said.stderr
+        at = int(found[2]) - 3
+        assert lines[at].endswith(";"), (said.stderr, lines[at])
+        del lines[at]
+    raise AssertionError("nginx takes nothing of this configuration")
+
+
+def _serve(command: list[str], folder: Path, recorder: Recorder, port: int, questions: list[Question]) -> list[Truth]:
+    """Ask a server one after the other, and read what it wrote meanwhile."""
+    log = folder / "error.log"
+    log.write_bytes(b"")
+    with _running(command, folder, port), recorder.listening():
+        truths = []
+        for question in questions:
+            recorder.taken()
+            at = log.stat().st_size
+            head = _fetch(port, question).partition(b"\r\n\r\n")[0].decode()
+            truth = of_answer(head, recorder.taken())
+            if command[0] == _BINARY:
                 with open(log, "rb") as lines:
                     lines.seek(at)
-                    text = lines.read().decode(errors="replace")
-                truths.append(_clean(of_debug_log(text, status, recorder.taken())))
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=15)
+                    add_debug_log(truth, lines.read().decode(errors="replace"))
+            truths.append(truth)
     return truths
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    from tests.conformance.reference import _wait_for
+@contextlib.contextmanager
+def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
+    own = [*command, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf", "-p", f"{folder}/"]
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    with subprocess.Popen(own, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment) as process:
+        try:
+            for _ in range(600):
+                assert process.poll() is None, process.communicate()[1].decode()
+                with contextlib.suppress(OSError):
+                    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                    break
+                time.sleep(0.05)
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=15)
 
-    _wait_for(port, process)
+
+def _fetch(port: int, question: Question) -> bytes:
+    """The answer; nginx writes its log before it closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        received = b""
+        secured = _secured(plain, question) if question.scheme == "https" else contextlib.nullcontext(plain)
+        with secured as connection, contextlib.suppress(ConnectionError):
+            connection.sendall(question.head() + b"".join(question.body()))
+            while chunk := connection.recv(65536):
+                received += chunk
+        return received
 
 
-def _told(conf: Path, method: str, target: str, host: str, port: int) -> Truth:
-    question = ask([method, f"http://{host}:{port}{target}"], ["Connection: close"], "127.0.0.1")
+def _secured(connection: socket.socket, question: Question) -> ssl.SSLSocket:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(connection, server_hostname=question.host)
+
+
+def _told(conf: Path, question: Question, signature: bytes) -> Truth:
     findings = explain(question, str(conf), str(conf.parent))
-    locations = [_as_nginx(finding.data["location"]) for finding in findings.of("location")]
+    answer = findings.of("answer")[0]
+    status = answer.data.get("status", 0)
+    fields = kept(status, answer.details, signature)
+    packets = [(each.data["line"], sorted(each.data["parameters"])) for each in findings.of("upstream")]
     files = [finding.data["path"] for finding in findings.of("file") if "path" in finding.data]
-    packets = [
-        (finding.data["line"], sorted((name, value) for name, value in finding.data["parameters"]))
-        for finding in findings.of("upstream")
-    ]
-    (answer,) = findings.of("answer")
-    return _clean(Truth(answer.data["status"], locations, files[-1] if files else None, packets))
+    # nginx's log does not name a location that it refuses because it is internal
+    entered = [each for each in findings.of("location") if "refused" not in each.data]
+    locations = [_as_nginx(finding.data["location"]) for finding in entered]
+    rewritten = [each.data["became"] for each in findings.of("rewrite") if "became" in each.data]
+    return Truth(status, fields, sorted(packets), signature, locations, files[-1] if files else None, rewritten)
 
 
 def _as_nginx(name: str) -> str:
@@ -103,9 +208,3 @@ def _as_nginx(name: str) -> str:
     if len(words) == 2:
         return f"={words[1]}" if words[0] == "=" else words[1]
     return words[0]
-
-
-def _clean(truth: Truth) -> Truth:
-    """Named locations are no choice of nginx's, which tells them otherwise; a file of a redirect is asked for twice."""
-    truth.locations = [name for name in truth.locations if not name.startswith("@")]
-    return truth

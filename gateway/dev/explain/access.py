@@ -164,7 +164,12 @@ def _tell_file(request: Request, settings: Any, before: Any, result: Result, fin
     path = before
     where = _where(request, "alias") or _where(request, "root")
     if result == 405:
-        findings.tell("file", f"{show(request.method)} is not for files: 405", where, subrequest=sub(request))
+        # POST is refused only when the file has been opened; any other method before anybody looks for one
+        opened: dict[str, Any] = {"path": show(path)} if request.method == b"POST" else {}
+        text = f"{show(request.method)} is not for files: 405"
+        if opened:
+            text += f" ({show(path)} {what_is(path)})"
+        findings.tell("file", text, where, subrequest=sub(request), **opened)
         return
     text = f"the file {show(path)} {what_is(path)}"
     details = []

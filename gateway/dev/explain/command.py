@@ -44,9 +44,7 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument("-c", dest="conf", metavar="FILE", help="the configuration")
     made.add_argument("-p", dest="prefix", metavar="DIR", help="the prefix of relative paths")
     made.add_argument("-g", dest="globals", default="", metavar="TEXT", help="directives of the main context")
-    made.add_argument(
-        "-H", dest="fields", action="append", default=[], metavar="FIELD", help="a field of the request"
-    )
+    made.add_argument("-H", dest="fields", action="append", default=[], metavar="FIELD", help="a field of the request")
     made.add_argument("-d", "--data", default="", metavar="TEXT", help="the body; a declared one is made up of zeros")
     made.add_argument("--from", dest="client", default="127.0.0.1", metavar="ADDR", help="the client (%(default)s)")
     made.add_argument("--id", dest="id", metavar="ID", help="one of the last requests instead, by its $request_id")

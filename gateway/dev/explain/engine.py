@@ -14,6 +14,7 @@ from gateway.core.temp_files import TempPath
 from gateway.dev.explain.findings import Finding, Findings, show
 from gateway.dev.explain.names import NoNames
 from gateway.dev.explain.places import other_servers, why_server
+from gateway.dev.explain.question import MOST_MADE_UP
 from gateway.dev.explain.script import sub
 from gateway.dev.explain.steps import Teller
 from gateway.dev.explain.witness import Witness
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.http.request import Request
 
 _WITHIN_S = 20.0
+_FOR_THE_REST_S = 3.0  # what is waited behind a body that is not sent as a whole
 _MOST_HEAD = 1 << 20
 
 
@@ -73,14 +75,14 @@ class Engine:
         self.done = trio.Event()
         with tempfile.TemporaryDirectory(prefix="gateway-explain-") as folder:
             self._quiet(TempPath(folder))
-            await self._answer(question)
+            await self._answer(question, folder)
 
-    async def _answer(self, question: Question) -> None:
+    async def _answer(self, question: Question, folder: str) -> None:
         import trio
 
         listening, address, port = self._listening(question)
         witness = Witness(self._arrived)
-        teller = Teller(self.findings, witness, self._ended)
+        teller = Teller(self.findings, witness, self._ended, folder, cut=question.cut)
         teller.install(self.cycle)
         async with trio.open_nursery() as nursery:
             lane = Lane()
@@ -196,6 +198,14 @@ class Engine:
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             for piece in question.body():
                 await stream.send_all(piece)
+        if not question.cut:
+            return
+        with trio.move_on_after(_FOR_THE_REST_S):
+            await self.done.wait()
+        if not self.done.is_set():
+            words = f"{question.declared} bytes are declared, {MOST_MADE_UP} zeros were sent: a step waits for the rest"
+            self.findings.tell("body", words)
+            self.done.set()
 
     async def _close_when_done(self, stream: trio.abc.Stream) -> None:
         import trio

@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _BODY: Final = b"<!doctype html><title>explained</title>" + b" " * 1024
+# Of a body that only its end tells the end of, so much is waited for; what comes then is not looked at.
+_MOST_BODY: Final = 1 << 20
+ALL: Final = -1  # the rest of the connection
+
 _FIELDS: Final = b"Content-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(_BODY)
 
 
@@ -25,14 +29,31 @@ class Packet:
     pairs: list[tuple[str, str]] = field(default_factory=list)
     answer: bytes = b""
     note: str = ""
+    body: int = 0  # bytes behind it that belong to it, or ALL
 
 
 def _text(value: bytes) -> str:
     return value.decode("utf-8", "backslashreplace")
 
 
+def _declared(pairs: list[tuple[str, str]]) -> int:
+    """The length of the body, by the field or the parameter that tells it."""
+    for name, value in pairs:
+        if name.lower() in ("content-length", "content_length") and value.isascii() and value.isdigit():
+            return int(value)
+    return 0
+
+
+def _chunked(rest: bytes) -> int | None:
+    """The length of a chunked body with its last chunk, None as long as that has not come."""
+    end = 0 if rest.startswith(b"0\r\n\r\n") else rest.find(b"\r\n0\r\n\r\n") + 2
+    if end == 1:
+        return ALL if len(rest) > _MOST_BODY else None
+    return end + 5
+
+
 def read_http(data: bytes) -> Packet | None:
-    head, end, _ = data.partition(b"\r\n\r\n")
+    head, end, rest = data.partition(b"\r\n\r\n")
     if not end:
         return None
     line, *fields = head.split(b"\r\n")
@@ -40,7 +61,11 @@ def read_http(data: bytes) -> Packet | None:
     for text in fields:
         name, _, value = text.partition(b":")
         pairs.append((_text(name), _text(value.strip())))
-    return Packet("http", len(head) + 4, _text(line), pairs, b"HTTP/1.1 200 OK\r\n" + _FIELDS + _BODY)
+    chunked = any(name.lower() == "transfer-encoding" for name, _ in pairs)
+    body = _chunked(rest) if chunked else _declared(pairs)
+    if body is None:
+        return None
+    return Packet("http", len(head) + 4, _text(line), pairs, b"HTTP/1.1 200 OK\r\n" + _FIELDS + _BODY, body=body)
 
 
 def _uwsgi_pairs(data: bytes) -> Iterator[tuple[str, str]]:
@@ -62,7 +87,8 @@ def read_uwsgi(data: bytes) -> Packet | None:
         return None
     pairs = list(_uwsgi_pairs(data[4 : 4 + size]))
     line = f"modifier1 {modifier1}, modifier2 {modifier2}, {size} bytes of parameters"
-    return Packet("uwsgi", 4 + size, line, pairs, b"HTTP/1.1 200 OK\r\n" + _FIELDS + _BODY)
+    answer = b"HTTP/1.1 200 OK\r\n" + _FIELDS + _BODY
+    return Packet("uwsgi", 4 + size, line, pairs, answer, body=_declared(pairs))
 
 
 _STDIN: Final = 5
@@ -92,17 +118,18 @@ def read_fastcgi(data: bytes) -> Packet | None:
     while at + 8 <= len(data) and not ended:
         _, kind, _, size, padding = struct.unpack_from(">BBHHB", data, at)
         if at + 8 + size + padding > len(data):
-            return None
+            break
         if kind == _PARAMS:
             params += data[at + 8 : at + 8 + size]
         ended = kind == _STDIN and size == 0
         at += 8 + size + padding
-    if not ended:
+    if not ended and len(data) - len(params) < _MOST_BODY:
         return None
     body = b"Status: 200 OK\r\n" + _FIELDS + _BODY
     answer = struct.pack(">BBHHBB", 1, 6, 1, len(body), 0, 0) + body
     answer += struct.pack(">BBHHBB", 1, 6, 1, 0, 0, 0) + struct.pack(">BBHHBB8x", 1, 3, 1, 8, 0, 0)
-    return Packet("fastcgi", at, f"{len(params)} bytes of parameters", list(_fastcgi_pairs(params)), answer)
+    pairs = list(_fastcgi_pairs(params))
+    return Packet("fastcgi", at, f"{len(params)} bytes of parameters", pairs, answer, body=0 if ended else ALL)
 
 
 def read_scgi(data: bytes) -> Packet | None:
@@ -112,9 +139,9 @@ def read_scgi(data: bytes) -> Packet | None:
     words = rest[: int(length)].split(b"\0")[:-1]
     pairs = [(_text(name), _text(value)) for name, value in zip(words[::2], words[1::2], strict=False)]
     size = len(length) + 2 + int(length)
-    return Packet(
-        "scgi", size, f"{length.decode()} bytes of parameters", pairs, b"Status: 200 OK\r\n" + _FIELDS + _BODY
-    )
+    answer = b"Status: 200 OK\r\n" + _FIELDS + _BODY
+    line = f"{length.decode()} bytes of parameters"
+    return Packet("scgi", size, line, pairs, answer, body=_declared(pairs))
 
 
 def read_memcached(data: bytes) -> Packet | None:

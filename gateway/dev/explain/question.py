@@ -60,6 +60,18 @@ class Question:
                 lines.append("Content-Type: application/x-www-form-urlencoded")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
+    @property
+    def declared(self) -> int:
+        """The Content-Length that the fields say; 0 for none, and for what is no number."""
+        named = {name.lower(): value for name, value in self.fields}
+        text = named.get("content-length", "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+    @property
+    def cut(self) -> bool:
+        """Whether less of the body is sent than is declared."""
+        return self.declared > max(MOST_MADE_UP, len(self.data))
+
     def body(self) -> Iterator[bytes]:
         """What follows the head: the data, or as many zeros as the head declares, up to MOST_MADE_UP."""
         named = {name.lower(): value for name, value in self.fields}
@@ -69,8 +81,7 @@ class Question:
             yield b"0\r\n\r\n"
             return
         yield self.data
-        declared = named.get("content-length", "")
-        left = min(int(declared) if declared.isascii() and declared.isdigit() else 0, MOST_MADE_UP) - len(self.data)
+        left = min(self.declared, MOST_MADE_UP) - len(self.data)
         while left > 0:
             yield _PIECE[:left]
             left -= len(_PIECE)

@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.directive import LIF
+from gateway.core.temp_files import TempPath
 from gateway.dev.explain import script
 from gateway.dev.explain.access import TELLERS
 from gateway.dev.explain.filters import state_of, tell_filter
 from gateway.dev.explain.findings import Findings, show
 from gateway.dev.explain.places import name_of, tried, where_of
 from gateway.dev.explain.script import sub
+from gateway.http.locations import LocationTable
 from gateway.http.module import NOTHING, Contribution, Handler, HeadFilter, HttpModule, Phase, Result
 
 if TYPE_CHECKING:
@@ -36,10 +38,17 @@ PASSES: Final = {
 _CHANGES: Final = frozenset({"dav", "post_action"})
 
 
-def keep_nothing(settings: Any) -> None:
-    """What the witness answers must not get into a cache or a store, nor come from one."""
-    if getattr(settings, "cache", None) is not None:
-        settings.cache_bypass = settings.no_cache = (lambda request: b"1",)
+def keep_apart(settings: Any, folder: str) -> None:
+    """What the witness answers must not get into the server's cache or store, nor come from one.
+
+    Caches are empty ones below `folder`: `$upstream_cache_status` is what the first request for a page would see.
+    """
+    if hasattr(settings, "temp_path"):
+        settings.temp_path = TempPath(folder)
+    use = getattr(settings, "cache", None)
+    if use is not None:
+        for cache in use.caches:
+            cache.path = TempPath(f"{folder}/cache{id(cache)}")
         settings.cache_purge = ()  # a question purges nothing
     if getattr(settings, "hot", None) is not None:
         settings.hot.stores = False
@@ -68,7 +77,11 @@ class Told:
         if self.name == "rewrite":
             self.teller.tell_script(settings, location)
         if self.name in PASSES:
-            keep_nothing(settings)
+            keep_apart(settings, self.teller.folder)
+            if self.teller.cut and getattr(settings, "hot", None) is not None:
+                settings.hot.request_buffering = False  # the head that is sent is the same
+        if self.name == "mirror" and self.teller.cut:
+            settings.request_body = False
         part = self.module.plan(settings, location)
         if part is NOTHING and self.name != "log":
             return part
@@ -84,15 +97,21 @@ class Told:
 class Teller:
     """Wraps what modules contribute, and finds words for it."""
 
-    def __init__(self, findings: Findings, witness: Witness, ended: Callable[[Request], None]) -> None:
+    def __init__(
+        self, findings: Findings, witness: Witness, ended: Callable[[Request], None], folder: str, *, cut: bool
+    ) -> None:
         self.findings = findings
         self.witness = witness
         self.ended = ended
+        self.folder = folder  # for what a server would keep in files
+        self.cut = cut  # not all of the body comes: nobody may wait for its end
         self.marks: dict[int, Location] = {}  # what was told last, by the request's id
         self._scripts: set[int] = set()
 
     def install(self, cycle: HttpCycle) -> None:
         """Make this cycle's plans of modules that tell."""
+        for server in cycle.servers:
+            server.locations = _Choice(server.locations, self)
         modules: list[Any] = [_Marks(self), *(Told(module, self) for module in cycle.modules)]
         cycle.modules = tuple(modules)
 
@@ -124,7 +143,20 @@ class Teller:
     def entered(self, request: Request) -> None:
         """A location was chosen, or the block of an `if` or a `limit_except` in it was entered."""
         location = request.location
+        before = self.marks.get(id(request))
+        outer = location.parent
+        inside = location.nameless and (before is None or before.parent is not outer)
+        if inside and outer is not None and not outer.nameless and outer is not before:
+            self._tell_entered(request, outer)  # a limit_except is entered before any phase of its location
         self.marks[id(request)] = location
+        self._tell_entered(request, location)
+
+    def refused(self, request: Request, location: Location) -> None:
+        """A location was chosen, and the request is answered before any phase of it."""
+        self.marks[id(request)] = location
+        self._tell_entered(request, location)
+
+    def _tell_entered(self, request: Request, location: Location) -> None:
         details: list[str] = []
         if location.nameless:
             text = "the block of this if" if location.scope.context is LIF else "limit_except: its settings hold"
@@ -136,8 +168,15 @@ class Teller:
         else:
             text = f'{name_of(location)}, for "{show(request.uri)}"'
             details = tried(request.server.locations, request.uri)
+        data: dict[str, Any] = {}
+        if location.internal and not request.internal:
+            text += ": internal, so 404 for a request from outside"
+            data["refused"] = "internal"
+        elif too_large(request, location):
+            text += f": a body of {request.body_length()} bytes is above client_max_body_size, so 413"
         kind = "block" if location.nameless else "location"
-        self.findings.tell(kind, text, where_of(location.scope), details, sub(request), location=name_of(location))
+        where = where_of(location.scope)
+        self.findings.tell(kind, text, where, details, sub(request), location=name_of(location), **data)
 
     # -- what is wrapped -----------------------------------------------------------------------------------------
 
@@ -187,7 +226,7 @@ class Teller:
     def _tell_cache(self, request: Request, name: str) -> None:
         statement = request.location.scope.set_by(f"{name}_cache")
         if statement is not None and statement.args != ["off"]:
-            text = f"zone {statement.args[0]}: what it holds is not looked at here, the upstream is asked"
+            text = f"zone {statement.args[0]}: what it holds is not looked at here, it is taken for empty"
             self.findings.tell("cache", text, statement.where, subrequest=sub(request))
 
     def _filter(self, name: str, head_filter: HeadFilter, settings: Any) -> HeadFilter:
@@ -226,6 +265,30 @@ def _destination(writer: Any) -> str:
     file = getattr(writer, "file", None)
     name = getattr(file, "name", None)
     return os.fspath(name) if name else type(writer).__name__
+
+
+def too_large(request: Request, location: Location) -> bool:
+    """Whether the body is above the limit of a location that the URI leads to."""
+    limit = location.core.client_max_body_size
+    chosen = not location.named and not location.nameless
+    return chosen and 0 < limit < request.body_length() and not request.discarding
+
+
+class _Choice(LocationTable):
+    """A server's table of locations, which tells of one that is refused at once: an error_page may lead elsewhere."""
+
+    def __init__(self, table: LocationTable, teller: Teller) -> None:
+        LocationTable.__init__(self)
+        self.teller = teller
+        for name in ("exact", "prefixes", "lengths", "regexes", "named", "used", "final"):
+            setattr(self, name, getattr(table, name))
+
+    def find(self, request: Request, uri: bytes) -> Location | None:
+        found = LocationTable.find(self, request, uri)
+        location = found if found is not None else request.server.root
+        if (location.internal and not request.internal) or too_large(request, location):
+            self.teller.refused(request, location)
+        return found
 
 
 class _Marks:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
-from gateway.dev.explain.packets import READERS, Packet
+from gateway.dev.explain.packets import ALL, READERS, Packet
 from gateway.dev.explain.packets_h2 import is_http2, read_http2
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import trio
 
-# More than any request of one client; what goes on after that is a body.
+# More than the head of any request.
 _MOST: Final = 4 << 20
 
 
@@ -58,21 +58,47 @@ class Witness:
     async def _serve(self, stream: trio.SocketStream, scope: trio.CancelScope) -> None:
         import trio
 
-        expected = self.expected
-        data = b""
+        incoming = Incoming(self.expected)
         async with stream:
             with contextlib.suppress(trio.BrokenResourceError):
                 async for part in stream:
-                    data += part
-                    packet = _read(expected, data)
+                    packet = incoming.feed(bytes(part))
                     if packet is not None:
                         self.arrived(packet)
                         await stream.send_all(packet.answer)
-                        data = b""
-                        if packet.protocol in ("grpc", "http2"):
-                            expected = "nothing"  # what else comes on this connection is no request
-                    elif len(data) > _MOST:
+                    elif incoming.too_much:
                         return
+
+
+class Incoming:
+    """What comes on one connection to an upstream, request by request."""
+
+    def __init__(self, expected: str) -> None:
+        self.expected = expected
+        self._data = bytearray()
+        self._body = 0  # of the last request: so much of it is still to come
+
+    @property
+    def too_much(self) -> bool:
+        """Whether this is no head any more."""
+        return len(self._data) > _MOST
+
+    def feed(self, part: bytes) -> Packet | None:
+        """A request, when it is whole; its body is passed over."""
+        data = self._data
+        data += part
+        if self._body:
+            passed = len(data) if self._body == ALL else min(self._body, len(data))
+            del data[:passed]
+            self._body -= passed if self._body != ALL else 0
+        packet = _read(self.expected, bytes(data)) if data and not self._body else None
+        if packet is not None:
+            behind = len(data) - packet.size
+            self._body = ALL if packet.body == ALL else max(0, packet.body - behind)
+            data.clear()
+            if packet.protocol in ("grpc", "http2"):
+                self.expected = "nothing"  # what else comes on this connection is no request
+        return packet
 
 
 def _read(expected: str, data: bytes) -> Packet | None:

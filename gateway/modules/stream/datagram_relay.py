@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
-from gateway._fast.datagrams import open_datagrams
-from gateway.core.lane import current_fibre, park
+from gateway._fast.datagrams import Datagrams, open_datagrams
+from gateway.core.lane import park
 from gateway.core.proxy_header import header
 from gateway.modules.stream.relay import Relay
-from gateway.stream.module import BAD_GATEWAY, CONNECTED, DONE, SUCCESS, WAIT
+from gateway.stream.module import BAD_GATEWAY, SUCCESS
 from gateway.upstream.peers.peers import Outcome
 
 if TYPE_CHECKING:
-    from gateway.modules.stream.relay import RelaySettings
     from gateway.stream.datagrams import DatagramSession
     from gateway.upstream.peers.peers import Peer
-    from gateway.upstream.peers.upstreams import Upstream
 
 _TIMED_OUT: Final = OSError(errno.ETIMEDOUT, "")
 # Answers that wait for proxy_download_rate; the others wait in the socket.
@@ -56,68 +54,36 @@ class Pace:
 
 
 class DatagramRelay(Relay):
-    """One for each session of a `listen … udp` with proxy_pass.
-
-    Datagrams are passed on as they come, in place; the session's fibre only waits for the end.
-    """
+    """One for each session of a `listen … udp` with proxy_pass."""
 
     kind = b"udp "
+    session: DatagramSession
+    broken = False  # the kernel refused a datagram, or the peer answered that nobody is there
 
-    def __init__(self, session: DatagramSession, settings: RelaySettings, upstream: Upstream | None) -> None:
-        super().__init__(session, settings, upstream)
-        self.client = session.client
-        self.inbox = session.inbox
+    async def _connect(self, peer: Peer, wake: Callable[[], object]) -> int:
+        conf = self.conf
+        self.wake = wake
         self.answers: deque[bytes] = deque()
-        self.failure = 0
-        self.broken = False  # the kernel refused a datagram, or the peer answered that nobody is there
-        self.requests = 0
-        self.responses = 0
-        self.wanted: int | None = None  # proxy_responses
-        self.paces: tuple[Pace, Pace] | None = None
-        self.result: int | Awaitable[int] = DONE
-        self.wake: Callable[[], object] | None = None
-
-    def begin(self) -> int | Awaitable[int]:
-        result = Relay.begin(self)
-        return self._until_end() if result == DONE else result
-
-    async def _until_end(self) -> int:
-        fibre = current_fibre()
-        assert fibre is not None
-        self.wake = fibre.wake
-        while self.result == DONE:
-            await park()
-        assert isinstance(self.result, int)
-        return self.result
-
-    def ended(self, result: int | Awaitable[int]) -> None:
-        if result != DONE and self.result == DONE:
-            self.result = result
-            self.forget()
-            self.session.let_go()  # type: ignore[attr-defined]
-            if self.wake is not None:
-                self.wake()
-
-    def watch(self) -> None:
-        """The client's datagrams come to the session, and from there by take()."""
-
-    def connect(self, peer: Peer) -> int:
-        settings = self.settings
-        self.answers.clear()
         self.failure = 0
         self.broken = False
         self.requests, self.responses = 1, 0
-        self.stream = open_datagrams(
+        made: Any = open_datagrams(
             self.lane,
             peer.sockaddr,
             self._arrived,
             self._failed,
             local=self.local,
-            transparent=settings.transparent,
-            rcvbuf=settings.socket_rcvbuf,
-            sndbuf=settings.socket_sndbuf,
+            transparent=conf.transparent,
+            rcvbuf=conf.socket_rcvbuf,
+            sndbuf=conf.socket_sndbuf,
         )
-        return CONNECTED
+        self.stream = made
+        return SUCCESS
+
+    @property
+    def socket(self) -> Datagrams:
+        made: Any = self.stream
+        return made  # type: ignore[no-any-return]
 
     def _recovered(self, peer: Peer) -> None:
         """Nothing is known of a peer that datagrams can be sent to."""
@@ -125,72 +91,70 @@ class DatagramRelay(Relay):
     def _arrived(self, data: bytes, peer: bytes, local: bytes | None) -> None:
         self.answers.append(data)
         if len(self.answers) >= _WAITING:
-            self.stream.pause()
-        self.happened()
+            self.socket.pause()
+        self.wake()
 
     def _failed(self, number: int) -> None:
         self.failure = number
-        self.happened()
+        self.wake()
 
     def _packets(self) -> bytes:
         return b", packets from/to client:%d/%d" % (self.requests, self.responses)
 
     def release(self) -> None:
-        self.session.take = None  # type: ignore[attr-defined]
-        self.forget()
-        self.close(Outcome.FAILED if self.broken else Outcome.OK)
+        self._close(Outcome.FAILED if self.broken else Outcome.OK)
 
     # -- datagrams both ways -------------------------------------------------------------------------------------
 
-    def start(self) -> int:
-        session, settings = self.session, self.settings
-        self.connected_now()
-        self.wanted = settings.responses
-        rates = [0 if rate is None else rate(session) for rate in (settings.upload_rate, settings.download_rate)]
-        self.paces = Pace(rates[0], self.began, session.received), Pace(rates[1], self.began, 0)
+    async def _pass(self) -> int:
+        session, conf, lane = self.session, self.conf, self.lane
+        rates = [0 if rate is None else rate(session) for rate in (conf.upload_rate, conf.download_rate)]
+        up = Pace(rates[0], self.began, session.received)
+        down = Pace(rates[1], self.began, 0)
         first, session.buffer = session.buffer, b""
-        if settings.proxy_protocol:
-            first = header(settings.proxy_protocol, session, datagram=True) + first
+        if conf.proxy_protocol:
+            first = header(conf.proxy_protocol, session, datagram=True) + first
+        now = lane.now
         self._send(first)
-        session.take = self.happened  # type: ignore[attr-defined]
-        return self.step()
 
-    def step(self) -> int:
-        session = self.session
-        assert self.paces is not None
-        up, down = self.paces
-        now = self.lane.fresh()
-        self._take_requests(up, now)
-        if self.broken and self.stream.fd < 0:
-            return SUCCESS
-        if not self._give_answers(down, now):
-            return SUCCESS
-        session.action = b"proxying connection"
-        if self._is_done():
-            if session.logs("info"):
+        def take() -> None:
+            # in place, and not when the fibre has its turn: another datagram of this client may be the next session's
+            self._take_requests(up, lane.now)
+            self._is_done()
+
+        session.take = take
+        while True:
+            self._take_requests(up, now)
+            if self.broken and self.socket.fd < 0:
+                return SUCCESS
+            if not self._give_answers(down, now):
+                return SUCCESS
+            session.action = b"proxying connection"
+            if self._is_done():
                 session.log("info", b"udp done" + self._packets() + self._counts(), alone=True)
-            return SUCCESS
-        delays = [pace.delayed_until for pace in (up, down) if pace.delayed_until]
-        self.delayed = bool(delays)
-        self.until = min(delays) if delays else now + self.timeout
-        return WAIT
+                return SUCCESS
+            delays = [pace.delayed_until for pace in (up, down) if pace.delayed_until]
+            woken = await park(min(delays) if delays else now + conf.timeout)
+            now = lane.now
+            if not woken and not delays:
+                return self._timed_out()
 
     def _send(self, data: bytes) -> None:
         session = self.session
         session.action = b"proxying and sending to upstream"
-        number = self.stream.send(data)
+        number = self.socket.send(data)
         if number:
             self.broken = True
             session.log("error", b"send() failed", OSError(number, ""))
 
     def _take_requests(self, up: Pace, now: float) -> None:
         """What the client sent; what comes while its rate is used up is lost, as with nginx."""
-        session, inbox = self.session, self.inbox
-        while inbox:
+        session = self.session
+        while session.inbox:
             if not up.allows(now):
-                inbox.clear()
+                session.inbox.clear()
                 return
-            data = inbox.popleft()
+            data = session.inbox.popleft()
             self.requests += 1
             session.received += len(data)
             up.count(len(data), now)
@@ -198,7 +162,7 @@ class DatagramRelay(Relay):
 
     def _give_answers(self, down: Pace, now: float) -> bool:
         """False when the client cannot be sent anything."""
-        session, client = self.session, self.client
+        session, client = self.session, self.session.client
         while self.answers and down.allows(now):
             data = self.answers.popleft()
             self.responses += 1
@@ -211,8 +175,8 @@ class DatagramRelay(Relay):
                 session.action = b"proxying and sending to client"
                 session.log("info", b"sendmsg() failed", OSError(client.error, ""))
                 return False
-        if self.stream.paused and len(self.answers) < _WAITING:
-            self.stream.resume()
+        if self.socket.paused and len(self.answers) < _WAITING:
+            self.socket.resume()
         if self.failure:
             session.action = b"proxying and reading from upstream"
             session.log("error", b"recv() failed", OSError(self.failure, ""))
@@ -221,18 +185,18 @@ class DatagramRelay(Relay):
         return True
 
     def _is_done(self) -> bool:
-        wanted, most = self.wanted, self.settings.requests
-        waiting = wanted is None or self.responses < wanted * self.requests
-        self.session.expecting = waiting and wanted is not None  # type: ignore[attr-defined]
-        if most and self.requests < most:
+        conf, session = self.conf, self.session
+        waiting = conf.responses is None or self.responses < conf.responses * self.requests
+        session.expecting = waiting and conf.responses is not None
+        if conf.requests and self.requests < conf.requests:
             return False
-        if most:
-            self.session.let_go()  # type: ignore[attr-defined]
+        if conf.requests:
+            session.let_go()
         return not waiting
 
-    def timed_out(self) -> int:
-        session, wanted = self.session, self.wanted
-        if wanted is None or self.responses >= wanted * self.requests:
+    def _timed_out(self) -> int:
+        conf, session = self.conf, self.session
+        if conf.responses is None or self.responses >= conf.responses * self.requests:
             session.log("info", b"udp timed out" + self._packets() + self._counts(), alone=True)
             return SUCCESS
         self.broken = True

@@ -26,8 +26,7 @@ from gateway.config.parts import Part
 from gateway.core.logs import LOG
 from gateway.core.shared_map import SharedMap
 from gateway.core.temp_files import TempPath
-from gateway.core.zone_directives import add_zone
-from gateway.core.zones import ZONES
+from gateway.core.zones import ZONES, ZoneError
 from gateway.http.setters import cycle_of, predicates, template, template_setting, to_be_made
 from gateway.serving.cycle import LATE_IMPORTS
 from gateway.serving.worker import Worker
@@ -96,7 +95,10 @@ def set_cache(prefix: str) -> Setter:
         if compiled.constant is None:
             conf.cache = CacheUse(None, compiled, caches, command.warn)
             return
-        zone = add_zone(command, text, 0, f"{prefix}_cache")
+        try:
+            zone = command.loader.parts.get(ZONES).add(text, 0, f"{prefix}_cache")
+        except ZoneError as error:
+            command.fail(str(error))
         conf.cache = CacheUse(zone, None, caches, command.warn)
 
     return set_use
@@ -267,7 +269,10 @@ def _add(command: Command, prefix: str, cache: FileCache, size: int) -> None:
         for other in others:
             if other.path.name == directory:
                 command.fail(f'the same path name "{directory.decode("utf-8", "surrogateescape")}" is used twice')
-    zone = add_zone(command, name, size, f"{prefix}_cache")
+    try:
+        zone = command.loader.parts.get(ZONES).add(name, size, f"{prefix}_cache")
+    except ZoneError as error:
+        command.fail(str(error))
     if zone.user is not None:
         command.fail(f'duplicate zone "{name}"')
     zone.user = cache

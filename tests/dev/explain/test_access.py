@@ -82,3 +82,13 @@ def test_password(tmp_path: Path) -> None:
     assert "no user and password" in texts(told(tmp_path, http, "/x"), "auth")[0]
     found = told(tmp_path, http, "/x", "Authorization: Basic bWU6c2VjcmV0")
     assert texts(found, "auth") == ["user and password: allowed"]
+
+
+def test_methods_that_are_not_for_files(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    http = f"server {{ listen 8080; location / {{ root {tmp_path}; }} }}"
+    posted = one(told(tmp_path, http, "/a.txt", method="POST"), "file")
+    assert posted.text == f"POST is not for files: 405 ({tmp_path}/a.txt is a file)"
+    assert posted.data["path"] == f"{tmp_path}/a.txt"
+    deleted = one(told(tmp_path, http, "/a.txt", method="DELETE"), "file")
+    assert (deleted.text, deleted.data) == ("DELETE is not for files: 405", {})

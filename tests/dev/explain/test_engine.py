@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from hashlib import md5
 from pathlib import Path
 
@@ -72,3 +73,34 @@ def test_a_question_purges_nothing(tmp_path: Path) -> None:
     kept.write_bytes(file_head.pack(head) + file_head.key_line(b"k"))
     told(tmp_path, http, "/", method="PURGE")
     assert kept.exists()
+
+
+@pytest.mark.parametrize("passed", ["proxy", "uwsgi", "fastcgi", "scgi"])
+@pytest.mark.parametrize("size", [5_000_000, 3_000_000_000])
+def test_a_large_body_is_not_waited_for(tmp_path: Path, passed: str, size: int) -> None:
+    scheme = "http://" if passed == "proxy" else ""
+    params = "" if passed == "proxy" else f"{passed}_param CONTENT_LENGTH $content_length;"
+    http = f"""
+    client_max_body_size 0;
+    client_body_temp_path {tmp_path};
+    server {{ listen 8080; location / {{ mirror /copy; {passed}_pass {scheme}192.0.2.1:1; {params} }}
+        location /copy {{ return 204; }} }}
+    """
+    began = time.monotonic()
+    found = told(tmp_path, http, "/", f"Content-Length: {size}", method="POST")
+    assert one(found, "answer").data["status"] == 200
+    sent = {name.lower().replace("-", "_"): value for name, value in one(found, "upstream").data["parameters"]}
+    assert sent["content_length"] == str(size)
+    assert time.monotonic() - began < 15
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["nginx.conf"]
+
+
+def test_a_step_that_wants_all_of_a_large_body(tmp_path: Path) -> None:
+    http = """
+    client_max_body_size 0;
+    server { listen 8080; location / { auth_request /auth; proxy_pass http://192.0.2.1; }
+        location /auth { proxy_pass http://192.0.2.1; } }
+    """
+    found = told(tmp_path, http, "/", "Content-Length: 99999999", method="POST")
+    assert one(found, "answer").data["status"] == 200
+    assert [each.data["line"] for each in found.of("upstream")] == ["GET /auth HTTP/1.1", "POST / HTTP/1.1"]

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from gateway.dev.explain.packets import READERS
+from gateway.dev.explain.packets import ALL, READERS
 
 _LONG = b"v" * 200
 
@@ -61,3 +61,26 @@ def test_memcached() -> None:
     assert packet is not None
     assert packet.line == "get key"
     assert READERS["memcached"](b"get key") is None
+
+
+def test_what_comes_behind_a_request_is_its_body() -> None:
+    packet = READERS["proxy"](b"POST / HTTP/1.1\r\ncontent-length: 12\r\n\r\nGET / HT")
+    assert packet is not None
+    assert packet.body == 12
+    chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert READERS["proxy"](chunked + b"1\r\na\r\n0\r\n") is None
+    for body in (b"0\r\n\r\n", b"1\r\na\r\n0\r\n\r\n"):
+        packet = READERS["proxy"](chunked + body + b"GET")
+        assert packet is not None
+        assert packet.body == len(body)
+    packet = READERS["proxy"](chunked + b"fffffff\r\n" + bytes(2 << 20))
+    assert packet is not None
+    assert packet.body == ALL
+
+
+def test_a_fastcgi_request_with_a_large_body() -> None:
+    data = _fastcgi()[:-8] + (struct.pack(">BBHHBB", 1, 5, 1, 65535, 0, 0) + bytes(65535)) * 20
+    packet = READERS["fastcgi"](data)
+    assert packet is not None
+    assert packet.pairs == [("A", "1"), ("LONG", _LONG.decode())]
+    assert packet.body == ALL

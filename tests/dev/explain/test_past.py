@@ -46,6 +46,20 @@ def test_it_is_asked_again(tmp_path: Path) -> None:
     assert Ring.read_from(f"{tmp_path}/ring").last == 2  # nothing was written
 
 
+@pytest.mark.parametrize(
+    "declared", [["Content-Length", "5"], ["Content-Length", "900000"], ["Transfer-Encoding", "chunked"]]
+)
+def test_a_body_that_is_not_kept_is_made_up(tmp_path: Path, declared: list[str]) -> None:
+    conf = _conf(tmp_path)
+    entry = dict(ENTRY) | {"id": "ab" * 16, "asked": [["Host", "a.example:8080"], declared, ["Expect", "100-continue"]]}
+    ring = Ring.make(f"{tmp_path}/ring", 5, 4096)
+    ring.put(packed(entry, 4096))
+    _, findings = explain_past("ab" * 16, conf)
+    sent = one(findings, "upstream").data["parameters"]
+    assert ("Content-Length", declared[1] if declared[0] == "Content-Length" else "0") in sent
+    assert findings.of("differs") == []
+
+
 def test_another_configuration(tmp_path: Path) -> None:
     _, findings = explain_past(ENTRY["id"], _conf(tmp_path, "/other"))  # type: ignore[arg-type]
     (text,) = texts(findings, "differs")

@@ -71,3 +71,10 @@ def test_a_body_that_is_declared_comes() -> None:
     assert len(body("Content-Length: 999999999999")) == MOST_MADE_UP
     assert body("Transfer-Encoding: chunked") == b"0\r\n\r\n"
     assert body("Transfer-Encoding: Chunked", data="abc") == b"3\r\nabc\r\n0\r\n\r\n"
+
+
+def test_a_body_that_is_cut() -> None:
+    assert not ask(["POST", "/"], ["Content-Length: 16777216"], "127.0.0.1").cut
+    assert ask(["POST", "/"], ["Content-Length: 16777217"], "127.0.0.1").cut
+    assert not ask(["POST", "/"], ["Content-Length: 17000000"], "127.0.0.1", "x" * 17_000_000).cut
+    assert not ask(["POST", "/"], ["Content-Length: " + "9" * 40], "127.0.0.1").cut  # the server refuses it

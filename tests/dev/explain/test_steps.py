@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.dev.explain.told import one, texts, told
 
 
@@ -35,3 +37,61 @@ def test_the_log_that_gets_the_line(tmp_path: Path) -> None:
     assert texts(told(tmp_path, http, "/?a=1"), "log") == [f"a line in {tmp_path}/a.log, format short"]
     assert texts(told(tmp_path, http, "/"), "log") == [f"no line in {tmp_path}/a.log: its condition is not met"]
     assert texts(told(tmp_path, http, "/off"), "log") == ["no access log"]
+
+
+def test_the_location_that_a_limit_except_stands_in(tmp_path: Path) -> None:
+    inside = "limit_except GET { deny all; } proxy_pass http://192.0.2.1;"
+    for more in ("", "set $a b;"):
+        http = f"server {{ listen 8080; location /a {{ {more} {inside} }} }}"
+        found = told(tmp_path, http, "/a/b", method="DELETE")
+        assert texts(found, "location") == ['location /a, for "/a/b"']
+        assert texts(found, "block") == ["limit_except: its settings hold"]
+
+
+def test_an_internal_location_from_outside_and_from_inside(tmp_path: Path) -> None:
+    http = """
+    server { listen 8080; root .; error_page 404 /in/side;
+        location /in/ { internal; return 200; } location /out { return 404; } }
+    """
+    refused, entered = told(tmp_path, http, "/in/x").of("location")
+    assert refused.text == 'location /in/, for "/in/x": internal, so 404 for a request from outside'
+    assert refused.data["refused"] == "internal"
+    assert "refused" not in entered.data
+    assert all("refused" not in each.data for each in told(tmp_path, http, "/out").of("location"))
+
+
+def test_a_body_that_is_too_large_for_the_location(tmp_path: Path) -> None:
+    http = """
+    server { listen 8080; error_page 413 /sorry; location /a { client_max_body_size 4; proxy_pass http://192.0.2.1; }
+        location /sorry { return 200; } }
+    """
+    assert texts(told(tmp_path, http, "/a", method="POST", data="12345"), "location") == [
+        'location /a, for "/a": a body of 5 bytes is above client_max_body_size, so 413',
+        'location /sorry, for "/sorry"',
+    ]
+    assert texts(told(tmp_path, http, "/a", method="POST", data="1234"), "location") == ['location /a, for "/a"']
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ("", "MISS"),
+        ("proxy_cache_min_uses 3;", "MISS"),
+        ("proxy_cache_lock on;", "MISS"),
+        ("proxy_no_cache 1;", "MISS"),
+        ("proxy_cache_bypass 1;", "BYPASS"),
+        ("proxy_cache off;", ""),
+    ],
+)
+def test_a_cache_is_an_empty_one(tmp_path: Path, settings: str, status: str) -> None:
+    http = f"""
+    proxy_cache_path {tmp_path}/cache keys_zone=z:1m;
+    server {{ listen 8080; location / {{
+        proxy_cache z; proxy_cache_valid 1h; proxy_pass http://192.0.2.1; add_header X-Cache "=$upstream_cache_status";
+        {settings}
+    }} }}
+    """.replace("proxy_cache z;", "" if "off" in settings else "proxy_cache z;")
+    for _ in range(2):  # nothing is left for the next question
+        answer = one(told(tmp_path, http, "/"), "answer")
+        assert f"X-Cache: ={status}" in answer.details
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["nginx.conf"]

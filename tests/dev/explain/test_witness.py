@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.dev.explain.witness import Incoming
 from tests.dev.explain.told import one, texts, told
 
 
@@ -51,7 +52,7 @@ def test_nothing_is_kept(tmp_path: Path) -> None:
     }}
     """
     assert texts(told(tmp_path, http, "/cached"), "cache") == [
-        "zone c: what it holds is not looked at here, the upstream is asked"
+        "zone c: what it holds is not looked at here, it is taken for empty"
     ]
     told(tmp_path, http, "/stored")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["nginx.conf"]
@@ -68,3 +69,29 @@ def test_a_subrequest_is_told_as_one(tmp_path: Path) -> None:
     found = told(tmp_path, http, "/x")
     assert [finding.data["line"] for finding in found.of("upstream")] == ["GET /check HTTP/1.1", "GET /x HTTP/1.1"]
     assert [finding.subrequest for finding in found.of("content")] == ["/auth", ""]
+
+
+_BODY = b"GET /none HTTP/1.1\r\n\r\n"
+
+
+@pytest.mark.parametrize("declared", [b"Content-Length: %d" % len(_BODY), b"Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_a_body_is_no_request(declared: bytes, size: int) -> None:
+    body = _BODY if declared.startswith(b"Content") else b"%x\r\n%b\r\n0\r\n\r\n" % (len(_BODY), _BODY)
+    first = b"POST /a HTTP/1.1\r\n" + declared + b"\r\n\r\n" + body
+    incoming = Incoming("proxy")
+    lines = []
+    for data in (first, b"GET /b HTTP/1.1\r\n\r\n"):
+        for at in range(0, len(data), size):
+            packet = incoming.feed(data[at : at + size])
+            if packet is not None:
+                lines.append(packet.line)
+    assert lines == ["POST /a HTTP/1.1", "GET /b HTTP/1.1"]
+
+
+def test_what_is_no_head() -> None:
+    incoming = Incoming("proxy")
+    assert incoming.feed(bytes(3 << 20)) is None
+    assert not incoming.too_much
+    assert incoming.feed(bytes(3 << 20)) is None
+    assert incoming.too_much
