@@ -141,6 +141,16 @@ def show_functions(name: str, profile: Path, options: argparse.Namespace) -> flo
     return total
 
 
+def in_turns(profile: Path, requests: int) -> float:
+    """Of gateway's: those in the lane's turns, 0 where there is no lane.
+
+    The others are rounds of Trio between two turns. A turn ends after five milliseconds: under valgrind, on a busy
+    machine above all, after a request or two; by itself a worker does some hundreds in it.
+    """
+    _, rows = by_function(profile, requests, inclusive=True)
+    return next((count for count, function, _ in rows if function.endswith("_4Lane_7turn")), 0.0)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workload", choices=[w.name for w in WORKLOADS])
@@ -170,6 +180,8 @@ def main() -> int:
             if options.what != "calls":
                 profile = under_callgrind(lab, workload, subject, options.requests)
                 sums[name].append(f"{show_functions(name, profile, options):,.0f} instructions")
+                if turns := in_turns(profile, options.requests):
+                    sums[name].append(f"{turns:,.0f} of them in the lane's turns")
                 if options.keep:
                     shutil.copy(profile, f"{options.keep}.{name}")
             if options.what != "instructions":

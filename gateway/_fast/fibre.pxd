@@ -29,7 +29,7 @@ cdef class Loop:
     cdef int bell               # eventfd in the epoll that ends the sleep
 
     cdef double refresh(self)
-    cpdef double fresh(self)
+    cdef double fresh(self)
     cpdef double wall_time(self)
     cdef int poke(self) except -1
     cdef int plan(self, Due due, double when) except -1

@@ -21,7 +21,6 @@ class Loop:
     on_crash: Callable[[BaseException, object], object] | None
     @property
     def now(self) -> float: ...
-    def fresh(self) -> float: ...  # `now` for compiled callers
     @property
     def wall(self) -> float: ...
     def wall_time(self) -> float: ...  # `wall` for compiled callers

@@ -84,9 +84,8 @@ cdef class Loop:
         self._wall = t.tv_sec + t.tv_nsec * 1e-9
         return self._now
 
-    cpdef double fresh(self):
-        """`now`, as a call: what is compiled reaches it without a look-up."""
-        # in a Trio task the batch's own time would be old
+    cdef double fresh(self):
+        # `now`, as a call of C's; in a Trio task the batch's own time would be old
         return self._now if self.inside else self.refresh()
 
     @property

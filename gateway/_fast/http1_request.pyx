@@ -8,7 +8,7 @@ from libc.stdio cimport snprintf
 from libc.string cimport memcpy
 
 from gateway._fast.header_line cimport fold_hash, same_name
-from gateway._fast.request_head cimport Field, RequestHead
+from gateway._fast.request_head cimport Field
 from gateway._fast.value cimport Value, value_of
 
 cdef enum:
@@ -22,13 +22,6 @@ cdef inline char *put(char *out, bytes part) noexcept:
 
 cdef class RequestEncoder:
     """Makes the heads of one location; the twin of gateway.protocol.http1_client.PlainRequestEncoder."""
-
-    cdef readonly int minor
-    cdef readonly bint pass_headers
-    cdef list names         # of an evaluated field: its name with ": " behind it; None: a run of constant fields
-    cdef list values        # what evaluates the field; the run's bytes
-    cdef list hidden
-    cdef uint32_t *hashes   # of what is hidden
 
     def __cinit__(self, minor, own, hidden, *args, **kwargs):
         cdef bytes name
@@ -75,10 +68,12 @@ cdef class RequestEncoder:
                     return False
         return True
 
-    def encode(self, request, RequestHead head not None, bytes method not None, bytes target not None,
-               long long length, bytes body not None) -> bytes:
+    cpdef bytes encode(self, object request, RequestHead head, bytes method, bytes target, long long length,
+                       bytes body):
         """`length` is Content-Length, -1 for none, CHUNKED; `body` stands behind the head."""
         # Evaluating a field may run any code: all of it before a byte is written.
+        if head is None or method is None or target is None or body is None:
+            raise TypeError("nothing of a request is None")
         cdef Py_ssize_t count = len(self.values), i
         cdef Py_ssize_t total = PyBytes_GET_SIZE(method) + PyBytes_GET_SIZE(target) + 12 + 2 + PyBytes_GET_SIZE(body)
         cdef list texts = [None] * count

@@ -5,7 +5,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 from gateway._fast.header_line cimport (
     LINE_AGAIN, LINE_END, LINE_OK, HeaderLine, fold_hash, quoted, same_name, same_variable, scan_header_line,
@@ -176,7 +176,10 @@ cdef int scan_status(ResponseHead head, bytes data, Py_ssize_t start, Py_ssize_t
         i += 1
     if i >= end:
         return STATUS_AGAIN
-    head.status_line = data[code:i]
+    if i - code == 6 and memcmp(p + code, b"200 OK", 6) == 0:
+        head.status_line = b"200 OK"    # that of most answers is not made anew
+    else:
+        head.status_line = PyBytes_FromStringAndSize(<const char *> p + code, i - code)
     if p[i] == CR:
         i += 1
         if i >= end:

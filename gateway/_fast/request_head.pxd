@@ -63,6 +63,7 @@ cdef class RequestHead:
     cdef Py_ssize_t path_end(self) noexcept
     cpdef bytes get_request_line(self)
     cpdef bytes get_target(self)
+    cpdef bytes get_protocol(self)
     cpdef bytes get_authorization(self)
     cpdef bytes get_uri(self)
     cpdef bytes get_args(self)

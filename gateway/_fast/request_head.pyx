@@ -5,6 +5,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free
+from libc.string cimport memcmp
 
 from gateway._fast.header_line cimport fold_hash, same_name, same_variable
 from gateway._fast.known_fields cimport *
@@ -164,7 +165,15 @@ cdef class RequestHead:
     @property
     def protocol(self):
         """$server_protocol as sent: b"HTTP/1.1", or b"" for HTTP/0.9."""
-        return self.span(self.line.proto_start, self.line.end) if self.line.proto_start else b""
+        return self.get_protocol()
+
+    cpdef bytes get_protocol(self):
+        cdef const uint8_t *p = self.base() + self.line.proto_start
+        if not self.line.proto_start:
+            return b""
+        if self.line.end - self.line.proto_start == 8 and memcmp(p, b"HTTP/1.1", 8) == 0:
+            return b"HTTP/1.1"
+        return self.span(self.line.proto_start, self.line.end)
 
     @property
     def schema(self):

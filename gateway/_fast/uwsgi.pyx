@@ -7,7 +7,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from gateway._fast.header_line cimport fold_hash
-from gateway._fast.request_head cimport Field, RequestHead
+from gateway._fast.request_head cimport Field
 from gateway._fast.value cimport Value, value_of
 
 import struct
@@ -20,14 +20,6 @@ cdef enum:
     SENT = 0
     HIDDEN = 1      # a param stands in its place
     JOINED = 2      # goes into the first field of its name, or is hidden with it
-
-cdef struct Item:
-    const uint8_t *name
-    const uint8_t *value
-    Py_ssize_t name_len
-    Py_ssize_t value_len
-    uint32_t hash
-    int state
 
 # The packet under way. No code but this runs while it is filled: params are evaluated before.
 cdef uint8_t room[4 + MAX_SIZE]
@@ -74,16 +66,6 @@ cdef inline bint stands_for(const uint8_t *param, const uint8_t *name, Py_ssize_
 cdef class PacketEncoder:
     """Makes the packets of one location; the twin of gateway.protocol.uwsgi.PlainEncoder."""
 
-    cdef readonly tuple params
-    cdef readonly int modifier1, modifier2
-    cdef readonly bint pass_headers
-    cdef readonly bytes tail
-    cdef list names         # of an evaluated param: bytes with the length before it; None: a run of constant pairs
-    cdef list values        # what evaluates the param; the run's bytes
-    cdef list skips
-    cdef list ignored       # the names that params hide, in upper case, without HTTP_
-    cdef list ignored_hashes
-
     def __init__(self, params, *, int modifier1=0, int modifier2=0, bint pass_headers=True, bytes tail=b""):
         self.params = tuple(params)
         self.modifier1 = modifier1
@@ -121,7 +103,7 @@ cdef class PacketEncoder:
             self.values.append(run)
             self.skips.append(False)
 
-    def encode(self, request, head) -> bytes:
+    cpdef bytes encode(self, object request, object head):
         """The packet of a request; `head` is a RequestHead, or a list of (name, value).
 
         Errors: OverflowError(size), and what evaluating a param raises.

@@ -44,6 +44,10 @@ class Lane(_lane.Lane):
 
     # What compiled code calls in C under these names; here for plain sources (gateway.pure), and for mypy.
 
+    def fresh(self) -> float:
+        """`now`."""
+        return self.now
+
     def date_text(self) -> bytes:
         """The time as in the Date field."""
         return self.http_date

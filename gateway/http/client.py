@@ -52,7 +52,7 @@ class Client(Output):
     def remote(self) -> tuple[bytes, int]:
         """The client's address and port; ("unix:", 0) on a unix socket."""
         peer = self.peer
-        if peer.__class__ is bytes:
+        if type(peer) is bytes:
             peer = self.peer = sockaddr_text(peer)
         return peer  # type: ignore[no-any-return]
 

@@ -61,7 +61,7 @@ def scheme(request: Request) -> bytes | None:
 
 def server_protocol(request: Request) -> bytes | None:
     """As the client wrote it: there is none in HTTP/0.9, nor in what could not be read."""
-    protocol: bytes = request.head.protocol
+    protocol = request.head.get_protocol()
     return protocol or (_PROTOCOLS[request.http_version] if request.http_version >= 20 else None)
 
 
@@ -108,10 +108,10 @@ def content_length(request: Request) -> bytes | None:
     value: bytes | None = head.get(b"content-length")
     if value is not None:
         return value
-    body = request.main.body
+    body = request.get_main().body
     if body is not None and head.chunked and body.complete:
         return b"%d" % body.size
-    if head.chunked and request.main.discarding:
+    if head.chunked and request.get_main().discarding:
         return b"0" if request.output.body_done() else None  # nginx has nothing left of it
     return None
 

@@ -36,6 +36,7 @@ cdef class Connection(Client):
     cpdef happened(self)
     cpdef late(self)
     cpdef read_head(self)
+    @cython.locals(head=RequestHead, size=Py_ssize_t, buffer=bytes, servers=AddressServers, default=Server)
     cpdef bint _serve_next(self)
     cpdef Request _make_request(self, RequestHead head, Server server)
     cpdef _begin(self, RequestHead head, AddressServers servers)

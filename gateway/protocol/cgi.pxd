@@ -1,6 +1,7 @@
 # The types of cgi.py's compiled form.
 cimport cython
 
+from gateway._fast.cut cimport rest as behind
 from gateway._fast.http1_response cimport ResponseHead, parse_response_head
 
 

@@ -5,6 +5,7 @@ The body ends where Content-Length says, or with the connection; there is no oth
 
 from __future__ import annotations
 
+from gateway._fast.cut import rest as behind
 from gateway._fast.http1_response import ResponseHead, parse_response_head
 
 # A number of C's, see cgi.pxd.
@@ -94,7 +95,7 @@ class PlainReader(Reader):
             self.left = content_length
         if self.left == 0:
             self.done = True
-        rest = self.buffer[self.size :]
+        rest = behind(self.buffer, self.size) if len(self.buffer) > self.size else b""
         self.buffer = b""
         return self.receive_body(rest) if rest else b""
 

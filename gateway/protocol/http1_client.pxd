@@ -1,6 +1,7 @@
 # The types of http1_client.py's compiled form.
 cimport cython
 
+from gateway._fast.cut cimport rest as behind
 from gateway._fast.http1_response cimport ResponseHead
 from gateway.protocol.cgi cimport PlainReader
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway import PURE
 from gateway._fast.chunked import ChunkedDecoder
+from gateway._fast.cut import rest as behind
 from gateway._fast.errors import HeadError
 from gateway._fast.http1_response import ResponseHead
 from gateway.protocol.cgi import Number, PlainReader
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 # Interim answers (RFC 9110, 15.2): another one follows. 101 is final here: the connection changes its protocol.
 _INTERIM: Final = frozenset({100, 102, 103})
 _EARLY_HINTS: Final = 103
-_WITHOUT_BODY: Final = frozenset({204, 304})
 
 
 CHUNKED: Final = -2  # as a length: nobody knows it yet
@@ -73,7 +73,7 @@ def chunk(data: bytes) -> bytes:
 class ResponseReader(PlainReader):
     """Reads one answer: interim heads are skipped, the body ends by its own framing where it has one."""
 
-    def __init__(self, *, head_only: bool = False, on_hints: Callable[[ResponseHead], object] | None = None) -> None:
+    def __init__(self, head_only: bool = False, on_hints: Callable[[ResponseHead], object] | None = None) -> None:
         """`head_only`: the request was HEAD, so no body follows whatever the fields say. `on_hints` is told of 103."""
         self.start("http")
         self.head_only = head_only
@@ -82,14 +82,14 @@ class ResponseReader(PlainReader):
         self.version = 10
 
     def get_trailers(self) -> list[tuple[bytes, bytes]] | None:
-        return self.decoder.trailers if self.decoder is not None else []
+        return self.decoder.trailers if self.decoder is not None else None
 
     def receive_head(self, data: bytes) -> ResponseHead | None:
         while True:
             head = PlainReader.receive_head(self, data)
             if head is None:
                 return None
-            if head.status not in _INTERIM:
+            if head.status > 103 or head.status not in _INTERIM:
                 self.version = head.version
                 return head
             if head.status == _EARLY_HINTS:
@@ -102,9 +102,9 @@ class ResponseReader(PlainReader):
             self.size = 0
 
     def begin_body(self, method: bytes, status: Number, content_length: Number, chunked: bool, close: bool) -> bytes:
-        rest = self.buffer[self.size :]
+        rest = behind(self.buffer, self.size) if len(self.buffer) > self.size else b""
         self.buffer = b""
-        if self.head_only or status in _WITHOUT_BODY:
+        if self.head_only or status == 204 or status == 304:
             self.left = 0
         elif chunked:
             self.decoder = ChunkedDecoder(keep_trailers=True, upstream=True)

@@ -35,6 +35,7 @@ from gateway.modules.http.proxy_http2 import CachedHttp2ProxyCodec, Http2ProxyCo
 from gateway.modules.http.proxy_rewrite import add_cookie_domain, add_cookie_flags, add_cookie_path, add_redirect
 from gateway.upstream.cache.exchange import CachingExchange
 from gateway.upstream.exchange.conf import UpstreamConf
+from gateway.upstream.exchange.content import Pass
 from gateway.upstream.exchange.exchange import Exchange
 from gateway.upstream.exchange.http_target import Destination, parse_url
 from gateway.upstream.exchange.next_upstream import Condition
@@ -188,17 +189,11 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
         codecs = _codecs(conf, destination, passing.location, whole=False)
 
         def cached(request: Request) -> Result | Awaitable[Result]:
-            request.state[module] = destination
             return CachingExchange(request, conf, *codecs, upstream).run()
 
         return Contribution(content=cached)
     codec = codec_class(conf)(conf, destination, passing.location, whole=False)
-
-    def handler(request: Request) -> Result | Awaitable[Result]:
-        request.state[module] = destination
-        return Exchange(request, conf, codec, upstream).run()
-
-    return Contribution(content=handler)
+    return Contribution(content=Pass(conf, codec, upstream))
 
 
 def _codecs(
@@ -228,7 +223,6 @@ async def _run_variable(request: Request, conf: LocationConf, passing: ProxyPass
         return 500
     if destination.uri.startswith(b"?"):
         destination = dataclasses.replace(destination, uri=b"/" + destination.uri)
-    request.state[module] = destination
     if conf.cache is not None:
         codecs = _codecs(conf, destination, b"", whole=True)
         find = functools.partial(passing.passing.find, request, target, conf)
@@ -238,13 +232,24 @@ async def _run_variable(request: Request, conf: LocationConf, passing: ProxyPass
     return await exchange.run_found(functools.partial(passing.passing.find, request, target, conf))
 
 
+def _destination(request: Request) -> Destination | None:
+    """Where the request was passed in its present location; None: it was not."""
+    exchange = request.upstream
+    destination: Destination | None
+    if exchange is None:
+        destination = request.state.get(module)  # of a health check
+    else:
+        destination = exchange.codec.destination if exchange.conf is request.conf(module) else None
+    return destination
+
+
 def _proxy_host(request: Request) -> bytes | None:
-    destination: Destination | None = request.state.get(module)
+    destination = _destination(request)
     return destination.host if destination is not None else None
 
 
 def _proxy_port(request: Request) -> bytes | None:
-    destination: Destination | None = request.state.get(module)
+    destination = _destination(request)
     return destination.port if destination is not None else None
 
 

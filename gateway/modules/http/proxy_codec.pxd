@@ -1,9 +1,12 @@
 # The types of proxy_codec.py's compiled form.
 cimport cython
 
+from gateway._fast.http1_request cimport RequestEncoder as FastEncoder
 from gateway._fast.request_head cimport RequestHead
 from gateway.http.request cimport Request
+from gateway.http.settings cimport EngineSettings
 from gateway.protocol.cgi cimport Reader
+from gateway.protocol.http1_client cimport ResponseReader
 from gateway.upstream.exchange.peer_try cimport PeerTry
 from gateway.upstream.exchange.codec cimport Codec
 from gateway.upstream.exchange.http_target cimport request_target
@@ -12,7 +15,7 @@ from gateway.upstream.exchange.http_target cimport request_target
 cdef class ProxyCodec(Codec):
     cdef public object conf
     cdef public object destination
-    cdef public object encoder
+    cdef public FastEncoder encoder
     cdef public bytes location
     cdef public bint sets_length
     cdef public bint sets_transfer
@@ -26,7 +29,7 @@ cdef class ProxyCodec(Codec):
     cpdef bytes method(self, Request request)
     @cython.locals(asking=PeerTry, request=Request, length=cython.longlong, method=bytes, target=bytes)
     cpdef bytes encode(self, object exchange)
-    @cython.locals(asking=PeerTry, request=Request, head_only=bint)
+    @cython.locals(asking=PeerTry, request=Request, core=EngineSettings)
     cpdef Reader reader(self, object exchange)
 
 

@@ -89,7 +89,7 @@ class ProxyCodec(Codec):
         request = asking.request
         method = self.method(request)
         if not self.uri and request.valid_unparsed_uri and request.parent is None:
-            target = request.head.target  # as request_target() has it
+            target = request.head.get_target()  # as request_target() has it
         else:
             target = request_target(request, self.uri, self.location, self.whole)
         if not target:
@@ -112,8 +112,9 @@ class ProxyCodec(Codec):
         asking: PeerTry = exchange
         request = asking.request
         method = self.method(request)
-        on_hints = on_hints_of(request, self.conf)
-        return ResponseReader(head_only=method == b"HEAD", on_hints=on_hints)
+        core = request.location.core
+        # by their places: names make a dict of it
+        return ResponseReader(method == b"HEAD", on_hints_of(request, self.conf) if core.early_hints else None)
 
     def streams_body(self, request: Request) -> bool:
         if self.own_body is not None:

@@ -13,6 +13,7 @@ from gateway.upstream.exchange.params import params_of
 if TYPE_CHECKING:
     from gateway.http.request import Request
     from gateway.modules.http.uwsgi import LocationConf
+    from gateway.upstream.exchange.peer_try import PeerTry
     from gateway.upstream.exchange.tls import ClientTls
 
 SECURE: Final = b"suwsgi://"
@@ -32,7 +33,8 @@ class UwsgiCodec(Codec):
         )
 
     def encode(self, exchange: Any) -> bytes:
-        request = exchange.request
+        asking: PeerTry = exchange
+        request = asking.request
         try:
             return self.encoder.encode(request, request.head)
         except OverflowError as error:

@@ -210,7 +210,7 @@ class CachingExchange(Exchange):
         self.cacheable = True
         head = self.head = answer.head
         head.apply_controls(request, self.settings.ignore_headers)
-        head.copy(request, self.conf)
+        head.copy(request, self.conf, self.settings)
         self._fit_response(cached=True)
         if not request.send_head():
             request.send([answer.body] if answer.body else [], True)
@@ -330,7 +330,7 @@ class CachingExchange(Exchange):
             if head.redirect is not None and not ignored & _X_ACCEL_REDIRECT:
                 entry.close()
                 return self._redirect(head)
-            head.copy(request, self.conf)
+            head.copy(request, self.conf, self.settings)
             self._fit_response(cached=True)
         if request.send_head():
             return OK
@@ -452,7 +452,7 @@ class CachingExchange(Exchange):
 
     def copy_head(self, head: UpstreamHead) -> None:
         request = self.request
-        head.copy(request, self.conf)
+        head.copy(request, self.conf, self.settings)
         if self.entry is None:
             return
         self._fit_response(cached=False)

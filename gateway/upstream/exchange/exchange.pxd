@@ -3,6 +3,7 @@ cimport cython
 
 from gateway._fast.peers cimport PeerState
 from gateway._fast.request_head cimport RequestHead
+from gateway.http.client cimport Client
 from gateway.http.body cimport RequestBody, read_body_nowait, read_body_part
 from gateway.http.request cimport Request
 from gateway.protocol.cgi cimport Reader
@@ -35,7 +36,7 @@ cdef class Exchange(PeerTry):
     cpdef _enter_fibre(self)
     @cython.locals(request=Request)
     cpdef _end(self)
-    @cython.locals(attempt=Attempt, connection=PeerConnection, keepalive=Keepalive)
+    @cython.locals(attempt=Attempt, connection=PeerConnection, keepalive=Keepalive, client=Client)
     cpdef release(self)
     cpdef _free(self, object outcome)
     @cython.locals(attempt=Attempt, connection=PeerConnection, choice=Choice)

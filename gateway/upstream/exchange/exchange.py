@@ -27,6 +27,7 @@ from gateway.upstream.exchange.response import Ignore, UpstreamHead
 from gateway.upstream.peers.peers import Outcome
 
 if TYPE_CHECKING:
+    from gateway.http.client import Client
     from gateway.upstream.peers.peers import Peer
     from gateway.upstream.peers.upstreams import Upstream
 
@@ -61,7 +62,7 @@ class Exchange(PeerTry):
     def _body_comes(self) -> bool:
         """Whether something of the client is awaited: over HTTP/2 the end of its stream, however empty the body."""
         head = self.request.head
-        if head.content_length > 0 or head.chunked or head.expect_100:
+        if head.content_length > 0 or head.chunked or (head.has_expect and head.expect_100):
             return True
         return head.content_length == 0 and not self.request.output.body_done()
 
@@ -265,6 +266,7 @@ class Exchange(PeerTry):
         if attempt.ended < 0:
             attempt.ended = self.lane.fresh()
         connection = self.connection
+        client: Client = self.request.connection
         if connection is not None:
             attempt.sent = connection.stream.sent - connection.sent_before
         self._free(_OK)
@@ -276,7 +278,7 @@ class Exchange(PeerTry):
                 keepalive is None
                 or reader is None
                 or not (reader.done and reader.keepalive and self.body_sent)
-                or self.request.connection.worker.exiting
+                or client.worker.exiting
                 or not keepalive.give(connection, self.conf, self.lane.fresh())
             ):
                 connection.stream.close()
@@ -363,14 +365,14 @@ class Exchange(PeerTry):
     def _answer(self) -> Result | Awaitable[Result]:
         """Use the head that came: an error page, a redirect, a tunnel, or the client's response."""
         request = self.request
-        conf = self.conf
         head = self.head
         reader = self.reader
         choice = self.choice
         assert head is not None and reader is not None and choice is not None
         settings = self.settings
         if head.status >= _SPECIAL and (
-            (settings.intercept_errors and self._has_error_page(head)) or (head.status == 404 and conf.intercept_404)
+            (settings.intercept_errors and self._has_error_page(head))
+            or (head.status == 404 and settings.intercept_404)
         ):
             self._begin_body(head)
             self.intercepted(head)
@@ -400,7 +402,7 @@ class Exchange(PeerTry):
         buffering = settings.buffering
         if head.buffering and settings.change_buffering and not ignored & _X_ACCEL_BUFFERING:
             buffering = {b"no": False, b"yes": True}.get(head.buffering, buffering)
-        elif buffering and (types := self.conf.unbuffered_types) is not None:
+        elif buffering and (types := settings.unbuffered_types) is not None:
             buffering = (request.response.content_type or b"").lower() not in types
         if not buffering:
             request.limit_rate = 0
@@ -429,7 +431,7 @@ class Exchange(PeerTry):
 
     def copy_head(self, head: UpstreamHead) -> None:
         """Make the client's response of the head."""
-        head.copy(self.request, self.conf)
+        head.copy(self.request, self.conf, self.settings)
 
     def keeps(self, head: UpstreamHead, buffering: bool) -> bool:
         """Whether the answer becomes a file; asked when the client's head is queued."""

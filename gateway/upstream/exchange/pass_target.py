@@ -15,6 +15,7 @@ from gateway.http.setters import answers, cycle_of, location_of, template
 from gateway.upstream.cache.exchange import CachingExchange
 from gateway.upstream.exchange.codec import Codec
 from gateway.upstream.exchange.conf import UpstreamConf
+from gateway.upstream.exchange.content import Pass
 from gateway.upstream.exchange.exchange import CLIENT_CLOSED, Exchange
 from gateway.upstream.peers.address import Target, inet_address, parse_target
 from gateway.upstream.peers.upstreams import Upstream, Upstreams, several, single
@@ -106,6 +107,8 @@ class PassTarget:
             return lambda request: CachingExchange(request, conf, codec, asks, fixed).run()
         if fixed is None:
             return lambda request: self.run(request, conf, codec, exchange)
+        if exchange is Exchange:
+            return Pass(conf, codec, fixed)
         return lambda request: exchange(request, conf, codec, fixed).run()
 
     def by_scheme(self, plain: Handler, secured: Handler) -> Handler:

@@ -6,6 +6,7 @@ from gateway._fast.lane cimport Lane, open_stream
 from gateway._fast.peers cimport PeerState
 from gateway._fast.stream cimport Stream
 from gateway._fast.watcher cimport Watcher
+from gateway.http.client cimport Client
 from gateway.http.body cimport RequestBody, read_body_part
 from gateway.http.request cimport Request
 from gateway.protocol.cgi cimport Reader

@@ -25,6 +25,7 @@ from gateway.upstream.exchange.response import UpstreamHead
 
 if TYPE_CHECKING:
     from gateway.core.pieces import Piece
+    from gateway.http.client import Client
     from gateway.http.request import Request
     from gateway.protocol.cgi import Reader
     from gateway.upstream.exchange.codec import Codec
@@ -66,7 +67,8 @@ class PeerTry(Watcher):
         self.settings: ExchangeSettings = conf.hot
         self.codec = codec
         self.upstream: Upstream = upstream  # type: ignore[assignment]  # None: it is found before it is used
-        self.lane = request.connection.lane
+        client: Client = request.connection
+        self.lane = client.lane
         self.attempts: list[Attempt] = []
         earlier: PeerTry | None = request.upstream
         if earlier is not None and earlier.attempts:

@@ -1,8 +1,11 @@
 # The types of response.py's compiled form.
 cimport cython
 
+cdef class Hidden  # settings.pxd needs the name
 from gateway._fast.http1_response cimport ResponseHead
+from gateway.http.request cimport Request
 from gateway.http.response cimport Response
+from gateway.upstream.exchange.settings cimport ExchangeSettings
 
 
 cdef long _ONCE, _LOOKED_AT, _HOP, _PLACED, _REWRITTEN, _KEPT_BY_REDIRECT
@@ -31,19 +34,19 @@ cdef class UpstreamHead:
     cdef public bytes status_line
 
     @cython.locals(kind=long, seen=long, index=Py_ssize_t, kinds=list, pairs=list, name=bytes, value=bytes)
-    cpdef _read(self, ResponseHead head, object request)
+    cpdef _read(self, ResponseHead head, Request request)
     @cython.locals(kind=long, seen=long, name=bytes, value=bytes)
-    cpdef _drop_repeated(self, object request)
+    cpdef _drop_repeated(self, Request request)
     cpdef _first(self, long kind)
     cpdef _look_at(self, long kind, bytes name, bytes value, long seen)
-    cpdef apply_controls(self, object request, long ignored)
-    cpdef copy_for_redirect(self, object request, object conf)
+    cpdef apply_controls(self, Request request, long ignored)
+    cpdef copy_for_redirect(self, Request request, object conf)
     @cython.locals(response=Response, hidden=Hidden, names=frozenset, left_out=long, out=list, kinds=list, pairs=list,
                    kind=long, pair=tuple, index=Py_ssize_t)
-    cpdef copy(self, object request, object conf)
-    cpdef _copy_special(self, object request, object conf, long kind, bytes name, bytes value)
+    cpdef copy(self, Request request, object conf, ExchangeSettings settings)
+    cpdef _copy_special(self, Request request, object conf, long kind, bytes name, bytes value)
     @cython.locals(response=Response)
-    cpdef _place(self, object request, object conf, long kind, bytes name, bytes value)
+    cpdef _place(self, Request request, object conf, long kind, bytes name, bytes value)
 
 cpdef set_content_type(Response response, bytes value)
 @cython.locals(number=cython.longlong, digit=cython.uchar)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gateway._fast.http1_response import ResponseHead
     from gateway.http.request import Request
     from gateway.http.response import Response
+    from gateway.upstream.exchange.settings import ExchangeSettings
 
 
 class Ignore(enum.IntFlag):
@@ -221,13 +222,13 @@ class UpstreamHead:
                 else:
                     request.response.fields.append((name, value))
 
-    def copy(self, request: Request, conf: Any) -> None:
+    def copy(self, request: Request, conf: Any, settings: ExchangeSettings) -> None:
         """Make the client's response of it."""
         response = request.response
         response.status = self.status
         response.status_text = self.status_line or None
         response.content_length = self.content_length
-        hidden: Hidden = conf.hot.hidden_fields
+        hidden = settings.hidden_fields
         names = hidden.names
         left_out = hidden.kinds | _HOP
         out = response.fields
@@ -246,14 +247,14 @@ class UpstreamHead:
                 self._copy_special(request, conf, kind, pair[0], pair[1])
             else:
                 out.append(pair)
-        if conf.passes_absence:
+        if settings.passes_absence:
             # Where an upstream's own are passed on, that it sends none is passed on as well.
             if response.server is None and not hidden.kinds >> _SERVER & 1:
                 response.server = b""
             if response.date is None and not hidden.kinds >> _DATE & 1:
                 response.date = b""
         response.disable_not_modified = True
-        if conf.force_ranges:
+        if settings.force_ranges:
             response.accept_ranges = response.single_range = True
 
     def _copy_special(self, request: Request, conf: Any, kind: Kind, name: bytes, value: bytes) -> None:

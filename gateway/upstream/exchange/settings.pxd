@@ -1,4 +1,6 @@
 # The types of settings.py's compiled form.
+cdef class ExchangeSettings  # response.pxd has it too, and needs the name
+from gateway.upstream.exchange.response cimport Hidden
 
 
 cdef class ExchangeSettings:
@@ -22,4 +24,7 @@ cdef class ExchangeSettings:
     cdef public bint socket_keepalive
     cdef public bint has_socket_options
     cdef public object hidden
-    cdef public object hidden_fields
+    cdef public Hidden hidden_fields
+    cdef public bint passes_absence
+    cdef public bint intercept_404
+    cdef public object unbuffered_types

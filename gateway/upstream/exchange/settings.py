@@ -35,5 +35,8 @@ class ExchangeSettings:
         self.local: Any = conf.local
         self.socket_keepalive: bool = conf.socket_keepalive
         self.has_socket_options: bool = conf.has_socket_options
+        self.passes_absence: bool = conf.passes_absence
+        self.intercept_404: bool = conf.intercept_404
+        self.unbuffered_types: frozenset[bytes] | None = conf.unbuffered_types
         self.hidden: frozenset[bytes] = conf.hidden
         self.hidden_fields = Hidden(conf.hidden)

@@ -1,4 +1,6 @@
 # The types of peers.py's compiled form. A Peer stays a class of Python: its words are descriptors.
+cimport cython
+
 from gateway._fast.peers cimport PeerState
 from gateway.upstream.exchange.attempt cimport Attempt
 
@@ -26,6 +28,7 @@ cdef class Choice:
     cdef public long tries
 
     cpdef get(self, long now)
+    @cython.locals(group=Group, peer=PeerState, index=long, wanted=long)
     cpdef _pick(self, long now)
     cpdef long _best(self, long now, long wanted) except -2
     cpdef head_came(self, Attempt attempt)

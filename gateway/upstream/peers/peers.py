@@ -89,7 +89,10 @@ class Outcome(IntFlag):
     FAILED = 4
 
 
-_FAILED: Final = Outcome.FAILED  # bound: each request pays a look-up in an enum else
+# bound: each request pays a look-up in an enum else
+_FAILED: Final = Outcome.FAILED
+_STALE: Final = Outcome.STALE
+
 
 @dataclass(slots=True)
 class UpstreamServer:
@@ -323,7 +326,11 @@ class Choice:
     def _pick(self, now: Number) -> Peer | None:
         group = self.group
         wanted = -1 if self.hint is None else self._by_sid(self.hint, now)
-        index = self._best(now, wanted) if not group.single or wanted >= 0 else self.peers[0].usable_alone() - 1
+        if group.single and wanted < 0:
+            peer = self.peers[0]
+            index = peer.usable_alone() - 1
+        else:
+            index = self._best(now, wanted)
         if index < 0:
             if group.backup is None:
                 return None
@@ -375,7 +382,7 @@ class Choice:
         self.current = None
         single = self.group.single
         disabled = peer.give(outcome is _FAILED, single, now)
-        if outcome is Outcome.STALE:
+        if outcome is _STALE:
             pass
         elif single:
             self.tries = 0

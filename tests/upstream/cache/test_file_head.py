@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import struct
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway._fast.http1_response import parse_response_head
+from gateway.http.request import Request
 from gateway.http.status import status_line
 from gateway.upstream.cache import file_head
 from gateway.upstream.cache.file_head import FileHead
@@ -52,7 +52,7 @@ def test_the_key() -> None:
     ],
 )
 def test_heads_of_all_protocols_are_read_again(sent: bytes, form: Any) -> None:
-    request: Any = SimpleNamespace(log=None)
+    request = Request.__new__(Request)
     parsed = parse_response_head(sent, 0, form)
     assert parsed is not None
     kept = parse_response_head(file_head.render(UpstreamHead(parsed, request)))
@@ -64,4 +64,4 @@ def test_heads_of_all_protocols_are_read_again(sent: bytes, form: Any) -> None:
 def test_an_answer_without_a_head() -> None:
     parsed = parse_response_head(b"no head at all")
     assert parsed is not None
-    assert file_head.render(UpstreamHead(parsed, None)) == b""  # type: ignore[arg-type]
+    assert file_head.render(UpstreamHead(parsed, Request.__new__(Request))) == b""

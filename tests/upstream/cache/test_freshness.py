@@ -7,6 +7,7 @@ import pytest
 
 from gateway._fast.http1_response import parse_response_head
 from gateway.config.units import MAX_INTEGER
+from gateway.http.request import Request
 from gateway.upstream.cache.freshness import delta, judge
 from gateway.upstream.exchange.response import Ignore, UpstreamHead
 
@@ -15,12 +16,19 @@ LATER = b"Expires: Sun, 09 Sep 2001 01:46:50 GMT"  # ten seconds later
 BEFORE = b"Expires: Sun, 09 Sep 2001 01:46:30 GMT"
 
 
+class Silent(Request):
+    def __init__(self) -> None:
+        pass
+
+    def log(self, level: str, message: bytes | str, error: OSError | None = None) -> None:
+        pass
+
+
 def judged(*fields: bytes, ignored: int = 0) -> tuple[bool, Any]:
     parsed = parse_response_head(b"HTTP/1.1 200 OK\r\n" + b"".join(field + b"\r\n" for field in fields) + b"\r\n")
     assert parsed is not None
-    request: Any = SimpleNamespace(log=lambda *args: None)
     entry: Any = SimpleNamespace(valid=0, updating=0, error=0, vary=b"")
-    return judge(entry, UpstreamHead(parsed, request), ignored, NOW), entry
+    return judge(entry, UpstreamHead(parsed, Silent()), ignored, NOW), entry
 
 
 @pytest.mark.parametrize(

@@ -7,33 +7,36 @@ import pytest
 
 from gateway._fast.errors import HeadError
 from gateway._fast.http1_response import parse_response_head
+from gateway.http.request import Request
 from gateway.http.response import PLACED, Response
 from gateway.upstream.exchange.response import Hidden, UpstreamHead, digits, set_content_type
+from gateway.upstream.exchange.settings import ExchangeSettings
 from tests import fakes
 from tests.engine import serving
 from tests.fakes import farm
 
 
-class FakeRequest:
-    http_version = 11
-    limit_rate = None
-
+class FakeRequest(Request):
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.response = Response()
+        self.http_version = 11
+        self.limit_rate = None
 
-    def log(self, level: str, message: bytes, error: Any = None) -> None:
+    def log(self, level: str, message: bytes | str, error: OSError | None = None) -> None:
+        assert isinstance(message, bytes)
         self.lines.append(f"{level}: {message.decode()}")
 
 
-class FakeSettings:
-    hidden_fields = Hidden(frozenset({b"x-hidden", b"cache-control"}))
+def settings(hidden: frozenset[bytes] = frozenset({b"x-hidden", b"cache-control"})) -> ExchangeSettings:
+    found = ExchangeSettings.__new__(ExchangeSettings)
+    found.hidden_fields = Hidden(hidden)
+    found.force_ranges = found.passes_absence = False
+    return found
 
 
 class FakeConf:
-    hot = FakeSettings
     force_ranges = False
-    passes_absence = False
 
     @staticmethod
     def rewrite_field(request: object, lower: bytes, value: bytes) -> bytes | None:
@@ -44,7 +47,7 @@ def read(text: bytes) -> tuple[UpstreamHead, FakeRequest]:
     head = parse_response_head(text.replace(b"\n", b"\r\n") + b"\r\n\r\n", 0, "uwsgi")
     assert head is not None
     request = FakeRequest()
-    return UpstreamHead(head, request), request  # type: ignore[arg-type]
+    return UpstreamHead(head, request), request
 
 
 @pytest.mark.parametrize(
@@ -95,7 +98,7 @@ def test_what_goes_to_the_client() -> None:
         b"Last-Modified: Mon, 28 Sep 1970 06:00:00 GMT\nAccept-Ranges: bytes\nUpgrade: h2c\n"
         b"Content-Encoding: br\nLocation: http://a/"
     )
-    head.copy(request, FakeConf)  # type: ignore[arg-type]
+    head.copy(request, FakeConf, settings())
     response = request.response
     # those with an attribute keep their place, and their value is the attribute's
     assert response.fields == [
@@ -118,17 +121,19 @@ def test_forced_ranges() -> None:
     class Forced(FakeConf):
         force_ranges = True
 
-    head.copy(request, Forced)  # type: ignore[arg-type]
+    forced = settings()
+    forced.force_ranges = True
+    head.copy(request, Forced, forced)
     assert request.response.accept_ranges and request.response.fields == []
 
 
 def test_controls() -> None:
     head, request = read(b"X-Accel-Limit-Rate: 100\nX-Accel-Charset: koi8-r\nX-Accel-Buffering: NO")
-    head.apply_controls(request, 0)  # type: ignore[arg-type]
+    head.apply_controls(request, 0)
     found: Any = request.limit_rate, request.response.override_charset, head.buffering
     assert found == (100, b"koi8-r", b"no")
     head, request = read(b"X-Accel-Limit-Rate: x")
-    head.apply_controls(request, 0)  # type: ignore[arg-type]
+    head.apply_controls(request, 0)
     assert request.limit_rate is None
 
 
@@ -138,15 +143,10 @@ def test_digits() -> None:
 
 def test_hidden_by_kind_or_name() -> None:
     head, request = read(b"x-hidden: 1\nCACHE-Control: 2\nX-Hidden-Not: 3\nExpires: 4\nx-HIDDEN: 5")
-    head.copy(request, FakeConf)  # type: ignore[arg-type]
+    head.copy(request, FakeConf, settings())
     assert request.response.fields == [(b"X-Hidden-Not", b"3"), (b"Expires", b"4")]
     head, request = read(b"CACHE-Control: 2\nX-Hidden: 1")
-
-    class Nothing(FakeConf):
-        class hot:
-            hidden_fields = Hidden(frozenset())
-
-    head.copy(request, Nothing)  # type: ignore[arg-type]
+    head.copy(request, FakeConf, settings(frozenset()))
     assert request.response.fields == [(b"CACHE-Control", b"2"), (b"X-Hidden", b"1")]
 
 
