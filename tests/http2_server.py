@@ -12,8 +12,10 @@ import h2.connection
 import h2.errors
 import h2.events
 import h2.exceptions
+import h2.settings
 import trio
 
+DEFAULT_WINDOW = 65535
 Fields = list[tuple[bytes, bytes]]
 
 
@@ -70,13 +72,18 @@ Handler = Callable[[Call], Awaitable[None]]
 class Conversation:
     """One connection."""
 
-    def __init__(self, stream: trio.abc.Stream, handler: Handler, *, window: bool) -> None:
+    def __init__(self, stream: trio.abc.Stream, handler: Handler, *, window: bool, initial_window: int) -> None:
         self.stream = stream
         self.handler = handler
         self.window = window  # made wide again by itself
         config = h2.config.H2Configuration(client_side=False, header_encoding=None)
         self.connection = h2.connection.H2Connection(config)
+        if initial_window != DEFAULT_WINDOW:
+            code = h2.settings.SettingCodes.INITIAL_WINDOW_SIZE
+            self.connection.local_settings = h2.settings.Settings(client=False, initial_values={code: initial_window})
         self.connection.initiate_connection()
+        if initial_window > DEFAULT_WINDOW:
+            self.connection.increment_flow_control_window(initial_window - DEFAULT_WINDOW)
         self.calls: dict[int, Call] = {}
         self.sending = trio.Lock()
 
@@ -123,9 +130,10 @@ class Conversation:
 
 
 class Server:
-    def __init__(self, handler: Handler, *, window: bool = True) -> None:
+    def __init__(self, handler: Handler, *, window: bool, initial_window: int) -> None:
         self.handler = handler
         self.window = window
+        self.initial_window = initial_window
         self.port = 0
         self.conversations: list[Conversation] = []
 
@@ -134,7 +142,7 @@ class Server:
         return [call for conversation in self.conversations for call in conversation.calls.values()]
 
     async def serve(self, stream: trio.abc.Stream) -> None:
-        conversation = Conversation(stream, self.handler, window=self.window)
+        conversation = Conversation(stream, self.handler, window=self.window, initial_window=self.initial_window)
         self.conversations.append(conversation)
         async with stream:
             await conversation.run()
@@ -142,10 +150,14 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def http2_server(
-    handler: Handler, *, window: bool = True, tls: ssl.SSLContext | None = None
+    handler: Handler,
+    *,
+    window: bool = True,
+    initial_window: int = DEFAULT_WINDOW,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Server]:
     """A server on 127.0.0.1:port, until the block ends."""
-    server = Server(handler, window=window)
+    server = Server(handler, window=window, initial_window=initial_window)
     async with trio.open_nursery() as nursery:
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
         listening: list[trio.abc.Listener[trio.abc.Stream]] = [listener]

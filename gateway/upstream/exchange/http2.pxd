@@ -39,8 +39,10 @@ cdef class Http2Reader(Reader):
     cpdef bint is_blocked(self) except -1
     @cython.locals(body=RequestBody, took=bint, room="long long", parts=list)
     cpdef bint pass_on(self, Request request, bint streaming) except -1
-    @cython.locals(link=Link, out=FrameWriter, queue=PieceQueue, room="long long", data=bytes, size="long long")
+    @cython.locals(out=FrameWriter, size="long long")
     cpdef write(self)
+    @cython.locals(link=Link, out=FrameWriter, queue=PieceQueue, room="long long", data=bytes, size="long long")
+    cpdef _fill(self)
     @cython.locals(reader=FrameReader)
     cpdef long long head_received(self) except -1
     @cython.locals(event=int, head=ResponseHead)

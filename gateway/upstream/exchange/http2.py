@@ -128,6 +128,20 @@ class Http2Reader(Reader):
 
     def write(self) -> None:
         """Write what may be written, and send it. Errors: OSError of a file."""
+        out = self.link.out
+        stream = self.stream
+        while True:
+            self._fill()
+            size = out.waiting()
+            if not size:
+                return
+            stream.send(out.take())
+            # Where the socket took it all nothing else would call for the rest: we go on, or are called again.
+            if self.closed or not self.queue.size or stream.pending or stream.spend(size):
+                return
+
+    def _fill(self) -> None:
+        """Put frames together, as the windows and what waits already let it."""
         link = self.link
         out = link.out
         stream = self.stream
@@ -138,9 +152,9 @@ class Http2Reader(Reader):
                 if self.last:
                     self.closed = True
                     out.frame(0, _DATA, _END_STREAM, self.id)
-                break
+                return
             if room <= 0:
-                break
+                return
             data = queue.take(room)
             if data is None:
                 raise OSError(0, "a request's body became shorter while it was sent")
@@ -150,8 +164,6 @@ class Http2Reader(Reader):
             self.closed = self.last and not queue.size
             out.frame(size, _DATA, _END_STREAM if self.closed else 0, self.id)
             out.put(data)
-        if out.waiting():
-            stream.send(out.take())
 
     # -- the answer ----------------------------------------------------------------------------------------------
 

@@ -76,8 +76,9 @@ cdef class PeerTry(Watcher):
     cpdef _send(self, PeerConnection connection)
     @cython.locals(stream=Stream, body=RequestBody, reader=Http2Reader, pieces=list)
     cpdef _send_http2(self, PeerConnection connection)
-    @cython.locals(now=double, attempt=Attempt, data=bytes, settings=ExchangeSettings)
+    @cython.locals(attempt=Attempt, data=bytes, settings=ExchangeSettings)
     cpdef bint _receive_head(self, Stream stream) except -1
+    cpdef _go_on_sending(self, Stream stream)
     @cython.locals(limit=cython.longlong, size=cython.longlong, reader=Reader, head=ResponseHead)
     cpdef bint _parse(self, bytes data) except -1
     @cython.locals(took=bint, now=double, reader=Http2Reader)

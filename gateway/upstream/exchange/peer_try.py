@@ -360,24 +360,10 @@ class PeerTry(Watcher):
 
     def _receive_head(self, stream: Stream) -> bool:
         """Send what is left of the request, and read until the answer's head is whole."""
-        now = self.lane.fresh()
         attempt = self.attempt
         settings = self.settings
         if self.sending:
-            if not self.body_sent:
-                self.pass_on_body()
-            if not stream.pending:
-                if self.body_sent:
-                    self.sending = False
-                    attempt.stage = _READING_HEAD
-                    self.deadline = now + self.settings.read_timeout
-                elif not self.blocked:
-                    self.deadline = 0.0  # the client is who we wait for
-                elif not self.deadline:
-                    self.deadline = now + settings.send_timeout
-            elif not self.deadline or stream.sent != self.sent_at_last:
-                self.sent_at_last = stream.sent
-                self.deadline = now + self.settings.send_timeout
+            self._go_on_sending(stream)
         while stream.readable:
             # Also while we send: an upstream may answer, and then reset, without reading all of a body.
             try:
@@ -397,6 +383,8 @@ class PeerTry(Watcher):
             attempt.received += len(data)
             if self._parse(data):
                 return True
+            if self.sending:
+                self._go_on_sending(stream)  # what came may have widened a window: nobody else calls for the rest
         if stream.error or stream.fd < 0:
             attempt.error = OSError(stream.error or errno.EPIPE, "")
             self.log("error", b"writev() failed (%b)" % error_words(attempt.error), Stage.SENDING)
@@ -405,9 +393,26 @@ class PeerTry(Watcher):
         self.until = self.deadline
         if self.client_deadline and (not self.until or self.client_deadline < self.until):
             self.until = self.client_deadline
-        if self.deadline and now >= self.deadline:
+        if self.deadline and self.lane.fresh() >= self.deadline:
             return self._timed_out()
         return False
+
+    def _go_on_sending(self, stream: Stream) -> None:
+        """Send what is left of the request as far as that can be done, and say how long the peer may take."""
+        if not self.body_sent:
+            self.pass_on_body()
+        if not stream.pending:
+            if self.body_sent:
+                self.sending = False
+                self.attempt.stage = _READING_HEAD
+                self.deadline = self.lane.fresh() + self.settings.read_timeout
+                return
+            if not self.blocked:
+                self.deadline = 0.0  # the client is who we wait for
+                return
+        if not self.deadline or stream.sent != self.sent_at_last:
+            self.sent_at_last = stream.sent
+            self.deadline = self.lane.fresh() + self.settings.send_timeout
 
     def _parse(self, data: bytes) -> bool:
         """Give received bytes to the reader; True when the head is whole, or is none."""

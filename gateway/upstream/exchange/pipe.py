@@ -175,10 +175,12 @@ async def run_unbuffered(exchange: Exchange, rest: bytes) -> Result:
         exchange.pass_on_body()
         _check_output(exchange)
         pending = client.pending()
+        took = False
         while pending < room and source.stream.readable:
             part = source.read(room - pending)
             if part is None:
                 break
+            took = True
             if source.ended:
                 return exchange.finish([part] if part else [])
             if source.broken:
@@ -188,6 +190,8 @@ async def run_unbuffered(exchange: Exchange, rest: bytes) -> Result:
                 request.send([part], flush=True)
                 client.gave()
                 pending = client.last
+        if took and not exchange.body_sent:
+            continue  # what came may have widened a window: nobody else calls for the rest of the request
         exchange.check_client()
         source_until = source.wait_until() if pending < room else 0.0
         if await park(_first(_first(source_until, client.deadline), exchange.client_deadline)):

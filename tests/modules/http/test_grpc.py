@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from gateway.config.errors import ConfigError
 from tests import certificates
@@ -96,6 +97,80 @@ async def test_a_large_body_waits_for_the_peers_windows() -> None:
         async with serving(text) as engine, http2(engine) as client:
             answer = await client.post("/", body, TE)
     assert server.calls[0].body == body and answer.body == body.upper() and answer.trailers == OK
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_peer_with_wide_windows_has_no_need_to_speak(tls: bool) -> None:
+    body = bytes(range(256)) * 20000
+    context = certificates.server_context() if tls else None
+    if context is not None:
+        context.set_alpn_protocols(["h2"])
+
+    async def listener(call: Call) -> None:
+        assert await call.whole() == body
+        await call.head(HEAD)
+        await call.trailers(OK)
+
+    async with http2_server(listener, window=False, tls=context, initial_window=1 << 30) as server:
+        text = f"upstream u {{ server 127.0.0.1:{server.port}; }} client_max_body_size 10m;"
+        text += CONF.format("grpcs://u" if tls else "grpc://u", "")
+        async with serving(text) as engine, http2(engine) as client:
+            for _ in range(2):
+                answer = await client.post("/", body, TE)
+                assert answer.status == 200 and answer.trailers == OK
+    assert [len(call.body) for call in server.calls] == [len(body)] * 2 and len(server.conversations) == 1
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_windows_that_open_once_let_the_whole_body_through(early: bool) -> None:
+    """What waited of it is written when they open; then the client is read on, though the peer says nothing more."""
+    opened = trio.Event()
+
+    async def slow(call: Call) -> None:
+        if early:
+            await call.head(HEAD)
+        await opened.wait()
+        call.server.connection.increment_flow_control_window(1 << 20)
+        call.server.connection.increment_flow_control_window(1 << 20, call.number)
+        await call.server.flush()
+        await call.whole()
+        if not early:
+            await call.head(HEAD)
+        await call.trailers(OK)
+
+    async with http2_server(slow, window=False) as server:
+        text = CONF.format(f"127.0.0.1:{server.port}", "")
+        async with serving(text) as engine, http2(engine) as client:
+            number = await client.begin(request("/", TE, method="POST"), end=False)
+            sent = 0
+            while sent < 65535 + 16384 or client.connection.local_flow_control_window(number) > 0:
+                await client.until(lambda: client.connection.local_flow_control_window(number) > 0)
+                size = min(client.connection.local_flow_control_window(number), 10000)
+                await client.send(number, bytes(size))
+                sent += size
+            opened.set()
+            await client.until(lambda: client.connection.local_flow_control_window(number) > 0)
+            await client.send(number, b"x", end=True)
+            assert (await client.answer(number)).trailers == OK
+        assert len(server.calls[0].body) == sent + 1
+
+
+async def test_a_body_that_trickles_through_the_windows_renews_send_timeout(autojump_clock: MockClock) -> None:
+    async def slow(call: Call) -> None:
+        for _ in range(6):
+            await trio.sleep(0.2)
+            call.server.connection.increment_flow_control_window(1000)
+            call.server.connection.increment_flow_control_window(1000, call.number)
+            await call.server.flush()
+        await call.whole()
+        await call.head(HEAD)
+        await call.trailers(OK)
+
+    async with http2_server(slow, window=False) as server:
+        text = CONF.format(f"127.0.0.1:{server.port}", "grpc_send_timeout 700ms; client_body_buffer_size 256k;")
+        async with serving(text) as engine, http2(engine) as client:
+            answer = await client.post("/", bytes(65535 + 6000), TE)
+            assert answer.status == 200 and answer.trailers == OK
 
 
 async def test_a_peer_whose_window_stays_shut_times_out() -> None:

@@ -22,6 +22,11 @@ class Socket:
 
     def __init__(self) -> None:
         self.data = b""
+        self.turn = 1 << 30  # bytes that are left of it
+
+    def spend(self, cost: int) -> bool:
+        self.turn -= cost
+        return self.turn <= 0
 
     def send(self, data: bytes) -> int:
         self.data += data
@@ -122,6 +127,20 @@ def test_a_body_goes_out_as_windows_open() -> None:
     reader.receive_head(wire.window_update(0, 4000))
     assert connection.stream.data == wire.frame_head(465, wire.DATA, 1, 1) + bytes(465)
     assert reader.closed and not reader.is_blocked()
+
+
+def test_a_body_within_the_windows_goes_on_while_the_socket_takes_it() -> None:
+    _, connection = begun()
+    assert connection.link is not None
+    connection.link.hears(wire.settings([(4, 1 << 30)]) + wire.window_update(0, 1 << 30), connection.stream)
+    reader = Http2Reader()
+    connection.stream.data = b""
+    connection.stream.turn = 200_000
+    reader.begin(connection, b"\x82", [bytes(1_000_000)])  # type: ignore[arg-type]
+    assert 200_000 <= len(connection.stream.data) < 300_000 and not reader.closed  # it is the others' turn
+    connection.stream.turn = 1 << 30
+    reader.write()
+    assert reader.closed and len(connection.stream.data) > 1_000_000
 
 
 def test_pings_with_each_request_are_no_flood() -> None:
