@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,10 +101,14 @@ class Pebble:
         """A program for dns-01 that puts a record into that server."""
         path = self.folder / "hook"
         path.write_text(
-            "#!/bin/sh\n"
-            "case $1 in add) what=set-txt ;; remove) what=clear-txt ;; *) exit 3 ;; esac\n"
-            f'curl -sf -d "{{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}}" http://127.0.0.1:{self._manage}/$what\n'
-            f'echo "$1 $2" >> {self.folder}/hooked\n'
+            f"#!{sys.executable}\n"
+            "import json, sys, urllib.request\n"
+            "action, name, value = sys.argv[1:4]\n"
+            'what = {"add": "set-txt", "remove": "clear-txt"}[action]\n'
+            'data = json.dumps({"host": f"{name}.", "value": value}).encode()\n'
+            f'urllib.request.urlopen(f"http://127.0.0.1:{self._manage}/{{what}}", data, timeout=10).close()\n'
+            f'with open("{self.folder}/hooked", "a") as hooked:\n'
+            '    hooked.write(f"{action} {name}\\n")\n'
         )
         path.chmod(0o755)
         return path

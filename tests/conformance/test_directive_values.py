@@ -52,6 +52,7 @@ KNOWN_DIFFERENCES = {
     "http2_max_concurrent_pushes": "obsolete since nginx 1.25.1; the installed nginx is older",
     "http2_push": "obsolete since nginx 1.25.1; the installed nginx is older",
     "http2_push_preload": "obsolete since nginx 1.25.1; the installed nginx is older",
+    "http3_hq on": "hq-interop, HTTP/0.9 over QUIC, is not built",
     "keepalive 0": "switches the cache off since nginx 1.29.7; the installed nginx is older",
 }
 # Settings of an upstream are held against each other when blocks are merged: nginx names the line after.

@@ -53,7 +53,8 @@ def set_host_key(conf: ServerConf, command: Command) -> None:
         with open(path, "rb") as opened:
             conf.host_key = opened.read()
     except OSError as error:
-        command.fail(f'open() "{path}" failed ({error.errno}: {error.strerror})')
+        call = "pread" if isinstance(error, IsADirectoryError) else "open"
+        command.fail(f'{call}() "{path}" failed ({error.errno}: {error.strerror})')
     if not conf.host_key:
         command.fail(f'"{path}" zero key size')
 
