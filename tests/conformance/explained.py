@@ -64,7 +64,7 @@ class Recorder:
     def _serve(self, protocol: str, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             connection.settimeout(30)
-            incoming = Incoming(protocol)
+            incoming = Incoming({protocol})
             while part := connection.recv(65536):
                 packet = incoming.feed(part)
                 if packet is not None:

@@ -144,7 +144,7 @@ def _serve(command: list[str], folder: Path, recorder: Recorder, port: int, ques
             if command[0] == _BINARY:
                 with open(log, "rb") as lines:
                     lines.seek(at)
-                    add_debug_log(truth, lines.read().decode(errors="replace"))
+                    add_debug_log(truth, lines.read().decode(errors="backslashreplace"))
             truths.append(truth)
     return truths
 

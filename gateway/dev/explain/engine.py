@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import tempfile
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.lane import Lane, Stream
@@ -182,8 +183,10 @@ class Engine:
                     kind = b"TCP6" if family == socket.AF_INET6 else b"TCP4"
                     ends = (kind, client, *local)
                     await stream.send_all(b"PROXY %b %b %b 40000 %d\r\n" % ends)
-                await stream.send_all(question.head())
-                nursery.start_soon(self._send_body, stream, question)
+                # a short body comes with its head, as from most clients
+                body = question.body()
+                await stream.send_all(question.head() + next(body, b""))
+                nursery.start_soon(self._send_body, stream, question, body)
                 nursery.start_soon(self._close_when_done, stream)
                 async for part in stream:
                     if b"\r\n\r\n" not in data and len(data) < _MOST_HEAD:
@@ -191,12 +194,12 @@ class Engine:
             await self.done.wait()
         self._tell_answer(data)
 
-    async def _send_body(self, stream: trio.abc.Stream, question: Question) -> None:
+    async def _send_body(self, stream: trio.abc.Stream, question: Question, body: Iterator[bytes]) -> None:
         """What a client would send behind the head, as far as it is taken."""
         import trio
 
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            for piece in question.body():
+            for piece in body:
                 await stream.send_all(piece)
         if not question.cut:
             return

@@ -76,12 +76,13 @@ class Question:
         """What follows the head: the data, or as many zeros as the head declares, up to MOST_MADE_UP."""
         named = {name.lower(): value for name, value in self.fields}
         if "chunked" in named.get("transfer-encoding", "").lower():
-            if self.data:
-                yield b"%x\r\n%b\r\n" % (len(self.data), self.data)
-            yield b"0\r\n\r\n"
+            data = b"%x\r\n%b\r\n" % (len(self.data), self.data) if self.data else b""
+            yield data + b"0\r\n\r\n"
             return
-        yield self.data
         left = min(self.declared, MOST_MADE_UP) - len(self.data)
+        first = _PIECE[: max(0, left)]
+        yield self.data + first
+        left -= len(first)
         while left > 0:
             yield _PIECE[:left]
             left -= len(_PIECE)

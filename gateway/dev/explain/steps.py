@@ -16,7 +16,7 @@ from gateway.dev.explain.findings import Findings, show
 from gateway.dev.explain.places import name_of, tried, where_of
 from gateway.dev.explain.script import sub
 from gateway.http.locations import LocationTable
-from gateway.http.module import NOTHING, Contribution, Handler, HeadFilter, HttpModule, Phase, Result
+from gateway.http.module import NOTHING, Contribution, FilterFinalize, Handler, HeadFilter, HttpModule, Phase, Result
 
 if TYPE_CHECKING:
     from gateway.dev.explain.witness import Witness
@@ -185,7 +185,11 @@ class Teller:
 
         def run(request: Request) -> Result | Awaitable[Result]:
             before = tell.before(request, settings, self.findings) if tell is not None else None
-            result = handler(request)
+            try:
+                result = handler(request)
+            except FilterFinalize as instead:  # a filter answers in its place
+                self._after(name, request, settings, before, instead.status)
+                raise
             if result is None or isinstance(result, int):
                 self._after(name, request, settings, before, result)
                 return result
@@ -217,7 +221,7 @@ class Teller:
                 return 204
             self.findings.tell("content", f"{directive} {words}".strip(), where, subrequest=sub(request))
             if name in PASSES:
-                self.witness.expected = name
+                self.witness.expected.add(name)
                 self._tell_cache(request, name)
             return content(request)
 

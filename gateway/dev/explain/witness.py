@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import tempfile
 from collections.abc import AsyncIterator
@@ -17,16 +18,24 @@ if TYPE_CHECKING:
 
     import trio
 
+_BEGINNINGS: Final = {
+    "memcached": re.compile(rb"get "),
+    "fastcgi": re.compile(rb"\x01\x01\x00\x01\x00\x08"),  # version 1, a request begins, and 8 bytes follow
+    "scgi": re.compile(rb"\d+:CONTENT_"),
+    "grpc": re.compile(rb"PRI \*"),
+    "proxy": re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+ "),
+}
+_ENOUGH: Final = 32  # longer than any of these, but for a method that nobody uses
 # More than the head of any request.
 _MOST: Final = 4 << 20
 
 
 class Witness:
-    """A listener on a unix socket that only this user can reach; `expected` is the protocol of the latest exchange."""
+    """A listener on a unix socket that only this user can reach; `expected`: the protocols of the exchanges so far."""
 
     def __init__(self, arrived: Callable[[Packet], None]) -> None:
         self.arrived = arrived
-        self.expected = "proxy"
+        self.expected: set[str] = set()
         self.address = b""
 
     @contextlib.asynccontextmanager
@@ -71,10 +80,11 @@ class Witness:
 
 
 class Incoming:
-    """What comes on one connection to an upstream, request by request."""
+    """What comes on one connection to an upstream, request by request; it speaks one of the `expected` protocols."""
 
-    def __init__(self, expected: str) -> None:
+    def __init__(self, expected: set[str]) -> None:
         self.expected = expected
+        self.protocol = ""
         self._data = bytearray()
         self._body = 0  # of the last request: so much of it is still to come
 
@@ -91,21 +101,33 @@ class Incoming:
             passed = len(data) if self._body == ALL else min(self._body, len(data))
             del data[:passed]
             self._body -= passed if self._body != ALL else 0
-        packet = _read(self.expected, bytes(data)) if data and not self._body else None
+        packet = self._read(bytes(data)) if data and not self._body else None
         if packet is not None:
             behind = len(data) - packet.size
             self._body = ALL if packet.body == ALL else max(0, packet.body - behind)
             data.clear()
             if packet.protocol in ("grpc", "http2"):
-                self.expected = "nothing"  # what else comes on this connection is no request
+                self._body = ALL  # what else comes on this connection is no request
         return packet
 
+    def _read(self, data: bytes) -> Packet | None:
+        """A request of this connection's protocol; None as long as it is not whole."""
+        if not self.protocol:
+            self.protocol = next(iter(self.expected)) if len(self.expected) == 1 else _spoken(self.expected, data)
+        if self.protocol in ("proxy", "grpc") and is_http2(data):
+            return read_http2(data)
+        read = READERS.get(self.protocol)
+        if read is not None:
+            return read(data)
+        return Packet(self.protocol, len(data), note="not shown") if self.protocol else None
 
-def _read(expected: str, data: bytes) -> Packet | None:
-    """A request of this protocol; None as long as it is not whole."""
-    if expected in ("proxy", "grpc") and is_http2(data):
-        return read_http2(data)
-    if expected == "nothing":
-        return None
-    read = READERS.get(expected)
-    return read(data) if read is not None else Packet(expected, len(data), note="not shown")
+
+def _spoken(expected: set[str], data: bytes) -> str:
+    """Which of several protocols this is the beginning of; empty as long as too little is there."""
+    for protocol in ("memcached", "fastcgi", "scgi", "grpc", "proxy"):
+        if protocol in expected and _BEGINNINGS[protocol].match(data):
+            return protocol
+    if len(data) < _ENOUGH:
+        return ""
+    # uwsgi begins with any byte; of the others, which READERS does not know, nothing is shown
+    return "uwsgi" if "uwsgi" in expected else min(expected - READERS.keys(), default="proxy")

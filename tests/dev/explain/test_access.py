@@ -92,3 +92,11 @@ def test_methods_that_are_not_for_files(tmp_path: Path) -> None:
     assert posted.data["path"] == f"{tmp_path}/a.txt"
     deleted = one(told(tmp_path, http, "/a.txt", method="DELETE"), "file")
     assert (deleted.text, deleted.data) == ("DELETE is not for files: 405", {})
+
+
+def test_a_file_of_which_no_such_part_is(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    http = f"server {{ listen 8080; location / {{ root {tmp_path}; }} }}"
+    found = told(tmp_path, http, "/a.txt", "Range: bytes=5-")
+    assert one(found, "answer").data["status"] == 416
+    assert one(found, "file").data["path"] == f"{tmp_path}/a.txt"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ _BODY = b"GET /none HTTP/1.1\r\n\r\n"
 def test_a_body_is_no_request(declared: bytes, size: int) -> None:
     body = _BODY if declared.startswith(b"Content") else b"%x\r\n%b\r\n0\r\n\r\n" % (len(_BODY), _BODY)
     first = b"POST /a HTTP/1.1\r\n" + declared + b"\r\n\r\n" + body
-    incoming = Incoming("proxy")
+    incoming = Incoming({"proxy"})
     lines = []
     for data in (first, b"GET /b HTTP/1.1\r\n\r\n"):
         for at in range(0, len(data), size):
@@ -90,8 +91,53 @@ def test_a_body_is_no_request(declared: bytes, size: int) -> None:
 
 
 def test_what_is_no_head() -> None:
-    incoming = Incoming("proxy")
+    incoming = Incoming({"proxy"})
     assert incoming.feed(bytes(3 << 20)) is None
     assert not incoming.too_much
     assert incoming.feed(bytes(3 << 20)) is None
     assert incoming.too_much
+
+
+def _of(protocol: str) -> bytes:
+    words = b"CONTENT_LENGTH\0000\0SCGI\0001\0"
+    return {
+        "proxy": b"GET /a HTTP/1.1\r\n\r\n",
+        "memcached": b"get k\r\n",
+        "scgi": b"%d:%b," % (len(words), words),
+        "uwsgi": struct.pack("<BHB", 5, 40, 0) + _pair(b"A", b"v" * 35),
+        "fastcgi": struct.pack(">BBHHBB8x", 1, 1, 1, 8, 0, 0)
+        + struct.pack(">BBHHBB", 1, 4, 1, 0, 0, 0)
+        + struct.pack(">BBHHBB", 1, 5, 1, 0, 0, 0),
+    }[protocol]
+
+
+def _pair(name: bytes, value: bytes) -> bytes:
+    return struct.pack("<H", len(name)) + name + struct.pack("<H", len(value)) + value
+
+
+@pytest.mark.parametrize("protocol", ["proxy", "memcached", "scgi", "uwsgi", "fastcgi"])
+@pytest.mark.parametrize("size", [1, 1000])
+def test_which_of_several_protocols_it_is(protocol: str, size: int) -> None:
+    incoming = Incoming({"proxy", "memcached", "scgi", "uwsgi", "fastcgi", "grpc"})
+    data = _of(protocol)
+    packets = [incoming.feed(data[at : at + size]) for at in range(0, len(data), size)]
+    assert incoming.protocol == protocol
+    assert [packet is not None for packet in packets] == [False] * (len(packets) - 1) + [True]
+
+
+def test_copies_by_other_protocols(tmp_path: Path) -> None:
+    http = """
+    server {
+        listen 8080;
+        location / { mirror /one; mirror /two; mirror /three; proxy_pass http://192.0.2.1; }
+        location /one { internal; uwsgi_param A b; uwsgi_pass 192.0.2.1:1; }
+        location /two { internal; fastcgi_param C d; fastcgi_pass 192.0.2.1:2; }
+        location /three { internal; scgi_param E f; scgi_pass 192.0.2.1:3; }
+    }
+    """
+    found = told(tmp_path, http, "/x")
+    seen = {each.data["protocol"]: each.data["parameters"] for each in found.of("upstream")}
+    assert sorted(seen) == ["fastcgi", "http", "scgi", "uwsgi"]
+    assert ("A", "b") in seen["uwsgi"]
+    assert ("C", "d") in seen["fastcgi"]
+    assert ("E", "f") in seen["scgi"]
