@@ -15,7 +15,7 @@ cdef class PeerConnection(Watcher):
     cdef public double started
     cdef public Stream stream
     cdef public object tag
-    cdef public bint secure
+    cdef public object identity
     cdef public object tls
     cdef public Link link
 
@@ -33,7 +33,7 @@ cdef class Keepalive:
     cdef public double timeout_s
 
     @cython.locals(idle=list, index=Py_ssize_t, connection=PeerConnection, stream=Stream)
-    cpdef PeerConnection take(self, bytes sockaddr, object tag, bint secure=*, bint http2=*)
+    cpdef PeerConnection take(self, bytes sockaddr, object tag, object identity=*, bint http2=*)
     @cython.locals(stream=Stream)
     cpdef bint give(self, PeerConnection connection, object tag, double now) except -1
     cpdef drop(self, PeerConnection connection)

@@ -25,7 +25,7 @@ class PeerConnection(Watcher):
         self.requests = 0
         self.sent_before = 0  # bytes sent for earlier requests
         self.tag: Any = None
-        self.secure = False  # with TLS
+        self.identity: Any = None  # of ClientTls.identity(), with TLS
         self.tls: Any = None  # a ClientTls whose handshake has to come first
         self.link: Link | None = None  # if HTTP/2 is what is spoken on it
         self.cache: Keepalive | None = None  # where it is idle
@@ -84,14 +84,18 @@ class Keepalive:
         self.local = local
         self.idle: list[PeerConnection] = []
 
-    def take(self, sockaddr: bytes, tag: Any, secure: bool = False, http2: bool = False) -> PeerConnection | None:
-        """An idle connection to this address, with TLS or without, of this protocol; no longer idle."""
+    def take(self, sockaddr: bytes, tag: Any, identity: Any = None, http2: bool = False) -> PeerConnection | None:
+        """An idle connection to this address, without TLS or to whom this identity says; no longer idle.
+
+        nginx looks at the address alone: where `proxy_ssl_name` has a variable, or locations that verify and those that
+        do not share an upstream, a request may go over a connection that it would not have made itself.
+        """
         idle = self.idle
         for index in range(len(idle) - 1, -1, -1):
             connection = idle[index]
             if (
                 connection.sockaddr == sockaddr
-                and connection.secure == secure
+                and (connection.identity is identity or (identity is not None and connection.identity == identity))
                 and (connection.link is not None) == http2
                 and (not self.local or connection.tag is tag)
             ):

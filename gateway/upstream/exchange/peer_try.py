@@ -256,9 +256,9 @@ class PeerTry(Watcher):
         keepalive = self.upstream.keepalive
         if keepalive is None:
             return False
-        connection = self.connection = keepalive.take(
-            peer.sockaddr, self.conf, self.codec.tls is not None, self.codec.http2
-        )
+        tls: ClientTls | None = self.codec.tls
+        identity = tls.identity(self.request, self.upstream.name) if tls is not None else None
+        connection = self.connection = keepalive.take(peer.sockaddr, self.conf, identity, self.codec.http2)
         if connection is None:
             return False
         connection.stream.handler = self
@@ -299,7 +299,8 @@ class PeerTry(Watcher):
             return False
         connection = self.connection = PeerConnection(stream, sockaddr, peer.is_unix, self.lane.fresh())
         connection.tls = self.codec.tls if self.lane.detour is None else None
-        connection.secure = connection.tls is not None
+        if connection.tls is not None:
+            connection.identity = connection.tls.identity(self.request, self.upstream.name)
         if settings.has_socket_options:
             if conf.socket_rcvbuf:
                 stream.set_option(socket.SOL_SOCKET, socket.SO_RCVBUF, conf.socket_rcvbuf)

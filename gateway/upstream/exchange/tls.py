@@ -29,7 +29,7 @@ class ClientTls:
     def __init__(self, settings: ClientTlsConf, prefix: str) -> None:
         self.settings = settings
         # the latest of each peer: of an upstream, and of its address, since another upstream may have the same
-        self.sessions: dict[tuple[bytes, bytes], Session] = {}
+        self.sessions: dict[tuple[Any, ...], Session] = {}
         objects: Objects = settings.objects or Objects()
         certificate, key = settings.certificate, settings.certificate_key
         self.varying = False
@@ -52,6 +52,13 @@ class ClientTls:
                 context.revoke(objects.revoked(settings.crl))
         if settings.session_reuse:
             tls_callbacks.hand_out_sessions(context)
+        # By value: locations that say the same share connections.
+        self.key = (
+            *(settings.protocols, settings.ciphers, settings.server_name, settings.conf_commands),
+            *(settings.verify, settings.verify_depth, settings.trusted_certificate, settings.crl),
+            *(certificate and certificate.text, key and key.text),
+        )
+        self.names_peer = settings.server_name or settings.verify
         context.command(list(settings.conf_commands), lambda name: complete(name, settings.conf_prefix))
 
     # -- one connection ------------------------------------------------------------------------------------------
@@ -69,16 +76,11 @@ class ClientTls:
     def prepare(self, engine: Engine, request: Any, host: bytes, sockaddr: bytes | None) -> None:
         """What this request, or session, adds to the context's. Errors: TlsError."""
         settings = self.settings
-        if self.varying:
-            assert settings.certificate is not None and settings.certificate_key is not None
-            certificate = settings.certificate(request)
-            if certificate:
-                names = [
-                    complete(_text(value), settings.conf_prefix)
-                    for value in (certificate, settings.certificate_key(request))
-                ]
-                now = request.connection.lane.now
-                pair_for(settings.certificate_cache, (names[0], names[1]), settings.passwords, now, engine.use)
+        own = self._own_names(request) if self.varying else ()
+        if own and own[0]:
+            names = [complete(_text(value), settings.conf_prefix) for value in own]
+            now = request.connection.lane.now
+            pair_for(settings.certificate_cache, (names[0], names[1]), settings.passwords, now, engine.use)
         if settings.alpn:
             offered = [name for template in settings.alpn if (name := template(request))]
             if offered:
@@ -88,7 +90,7 @@ class ClientTls:
             if may_be_sent(name):
                 engine.set_server_name(name)
         if settings.session_reuse and sockaddr is not None:
-            peer = host, sockaddr
+            peer = host, sockaddr, *own
             session = self.sessions.get(peer)
             if session is not None:
                 engine.set_session(session)
@@ -100,6 +102,19 @@ class ClientTls:
                 sessions[peer] = given
 
             engine.on_session = save
+
+    def _own_names(self, request: Any) -> tuple[bytes, bytes]:
+        """Of our certificate and its key, where they have variables."""
+        settings = self.settings
+        assert settings.certificate is not None and settings.certificate_key is not None
+        return settings.certificate(request), settings.certificate_key(request)
+
+    def identity(self, request: Any, host: bytes) -> Any:
+        """Who a connection is made to, and as whom: requests for which it is equal may share one."""
+        if not self.names_peer and not self.varying:
+            return self.key
+        name = self.name_for(request, host) if self.names_peer else None
+        return (self.key, name, *(self._own_names(request) if self.varying else ()))
 
     def name_for(self, request: Any, host: bytes) -> bytes:
         """The peer's name, without a port; nginx's ngx_http_upstream_ssl_name."""

@@ -84,6 +84,49 @@ async def test_the_name_that_is_sent() -> None:
             assert made.names[-1] == name
 
 
+async def test_a_kept_connection_is_for_the_name_that_it_was_made_for() -> None:
+    text = "proxy_ssl_name $arg_x; proxy_ssl_server_name on;"
+    async with peer() as made, serving(site(made, text)) as engine:
+        for name in ("a.example", "b.example", "a.example", "b.example"):
+            assert (await engine.get("/?x=" + name)).body == b"ok"
+        assert made.names == ["a.example", "b.example"]
+
+
+async def test_a_kept_connection_was_verified_if_that_is_wanted(tmp_path: Path) -> None:
+    trusted = f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {certificates.write_authority(tmp_path)};"
+    async with peer("good.example") as made:
+        text = site(made).replace(
+            "server { location",
+            f"""server {{
+                location /strict/ {{ proxy_pass https://back; {trusted} proxy_ssl_name $arg_x; }}
+                location /again/ {{ proxy_pass https://back; {trusted} proxy_ssl_name good.example; }}
+                location""",
+        )
+        async with serving(text) as engine:
+            assert (await engine.get("/")).status == 200
+            assert (await engine.get("/strict/?x=good.example")).status == 200
+            assert (await engine.get("/strict/?x=bad.example")).status == 502
+            assert made.connections == 3
+            for path in ("/", "/strict/?x=good.example", "/again/", "/"):
+                assert (await engine.get(path)).status == 200
+        assert made.connections == 3  # what is said twice is the same
+
+
+async def test_a_kept_connection_and_a_session_are_those_of_our_certificate(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        certificates.write(tmp_path, f"{name}.example", stem=name)
+    context = certificates.server_context()
+    context.verify_mode = ssl.CERT_REQUIRED
+    certificates.authority().configure_trust(context)
+    text = f"proxy_ssl_certificate {tmp_path}/$arg_x.pem; proxy_ssl_certificate_key {tmp_path}/$arg_x.key;"
+    for most, connections, reused in (("4", 2, [False] * 4), ("0", 4, [False, False, True, True])):
+        async with peer(context=context) as made:
+            async with serving(site(made, text).replace("keepalive 4;", f"keepalive {most};")) as engine:
+                for name in ("one", "two", "one", "two"):
+                    assert (await engine.get("/?x=" + name)).body == b"ok"
+            assert made.connections == connections and made.reused == reused
+
+
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
 @pytest.mark.parametrize("reuse", ["on", "off"])
 async def test_sessions(version: str, reuse: str) -> None:
