@@ -90,8 +90,9 @@ def _help(words: Sequence[str]) -> int:
     if words[0] in VERBS:
         return _run(words[0], ["--help"])
     from gateway.dev import reference
+    from gateway.dev.check.command import about
 
-    text = reference.text(words[0])
+    text = reference.text(words[0]) or about(words[0])
     if text:
         print(text)
         return 0

@@ -23,7 +23,7 @@ from tests.conformance.explained import Asked, Case, Recorder, Truth, add_debug_
 from tests.conformance.explained_sites import NAMES, make_files, mixed, site
 from tests.conformance.reference import NGINX, free_port
 
-# The whole, 102 configurations, is asked for by number: EXPLAIN_SEEDS=0-39.
+# The whole, 112 configurations, is asked for by number: EXPLAIN_SEEDS=0-39.
 _FIRST, _, _LAST = os.environ.get("EXPLAIN_SEEDS", "0-2").partition("-")
 SEEDS = range(int(_FIRST), int(_LAST) + 1)
 _BINARY = os.environ.get("EXPLAIN_NGINX", NGINX)

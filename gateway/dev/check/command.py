@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,20 @@ def main(argv: Sequence[str]) -> int:
     return 1 if counted else 0
 
 
+def about(id: str) -> str:
+    """What a rule is for, and where its page is; nothing where there is none of this name."""
+    for each in RULES.values():
+        if id.upper() == each.id or id.lower() == each.name:
+            reason = textwrap.fill(each.reason, 100)
+            return f"{each.id} {each.name} ({each.severity})\n\n{reason}\n\nExamples: {page(each)} of the documentation"
+    return ""
+
+
+def page(rule: Rule) -> str:
+    """Where the documentation has its examples."""
+    return f"rules/{rule.id}.md"
+
+
 def _ids(words: str) -> list[str]:
     return [word.strip().upper() for word in words.split(",") if word.strip()]
 
@@ -173,7 +188,9 @@ def text(found: list[Found], changes: dict[str, tuple[str, str]], *, fixed: bool
     counts = {severity: sum(each.rule.severity == severity for each in found) for severity in _RANK}
     if found:
         lines.append(
-            "\n" + ", ".join(f"{count} {name}{'s' if count != 1 else ''}" for name, count in counts.items() if count)
+            "\n"
+            + ", ".join(f"{count} {name}{'s' if count != 1 else ''}" for name, count in counts.items() if count)
+            + f"; gateway help {found[0].rule.id} says more"
         )
     return "\n".join(lines) + "\n"
 
@@ -183,6 +200,7 @@ def _as_json(each: Found) -> dict[str, Any]:
     return {
         "id": each.rule.id, "name": each.rule.name, "severity": each.rule.severity, "file": where.file,
         "line": where.line, "text": each.problem.text, "reason": each.rule.reason, "fixable": bool(each.problem.edits),
+        "page": page(each.rule),
     }  # fmt: skip
 
 
@@ -199,6 +217,14 @@ def sarif(found: list[Found]) -> dict[str, Any]:
             "message": {"text": each.problem.text},
             "locations": [{"physicalLocation": place}],
         })  # fmt: skip
-    described = [{"id": each.id, "name": each.name, "fullDescription": {"text": each.reason}} for each in rules]
+    described = [
+        {
+            "id": each.id,
+            "name": each.name,
+            "fullDescription": {"text": each.reason},
+            "help": {"text": f"{each.reason} ({page(each)} of the documentation, gateway help {each.id})"},
+        }
+        for each in rules
+    ]
     driver = {"name": "gateway check", "rules": described}
     return {"version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}

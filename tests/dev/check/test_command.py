@@ -37,7 +37,7 @@ def test_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         f'{conf}:1: warn: "/a/a" becomes "/usr/sharea": end the alias in a slash as well  [GW102 alias-'
     )
     assert "+events {} http { server { listen 8080; location /a/ { alias /usr/share/; } } }" in out
-    assert out.endswith("\n1 warn\n")
+    assert out.endswith("\n1 warn; gateway help GW102 says more\n")
     assert Path(conf).read_text() == WARN
 
 

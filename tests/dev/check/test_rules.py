@@ -6,70 +6,33 @@ import functools
 import os
 import re
 import shutil
-import socket
 import subprocess
-import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from gateway.cli import main
 from gateway.config.parser import Source
 from gateway.dev.check.command import check, edited, read
 from gateway.dev.check.rule import RULES
+from tests import rule_pages
+from tests.dev.check.cases import CASES, load, make_site, names_of_cases
 
-DATA = tomllib.loads((Path(__file__).resolve().parents[2] / "data" / "check" / "rules.toml").read_text())
-CASES: dict[str, tuple[list[str], list[str]]] = {id: (case["bad"], case["good"]) for id, case in DATA.items()}
 README = " ".join((Path(__file__).resolve().parents[3] / "README.md").read_text().split())
-CONF = Path(__file__).resolve().parents[3] / "gateway" / "conf"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    (folder / "index.html").write_text("x")
-    (folder / "hidden" / ".git").mkdir(parents=True)
-    _certificate(folder, "cert.pem", "key.pem", 365)
-    _certificate(folder, "old.pem", "old-key.pem", 3)
-    _certificate(folder, "ocsp.pem", "ocsp-key.pem", 365, "authorityInfoAccess=OCSP;URI:http://127.0.0.1:1/")
-    (folder / "open-key.pem").write_bytes((folder / "key.pem").read_bytes())
-    (folder / "open-key.pem").chmod(0o644)
-    (folder / "key.pem").chmod(0o600)
-    (folder / "old-key.pem").chmod(0o600)
-    (folder / "ocsp-key.pem").chmod(0o600)
+    make_site(folder)
     return folder
 
 
-_SELF_SIGNED = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost"
-
-
-def _certificate(folder: Path, cert: str, key: str, days: int, extension: str = "") -> None:
-    command = _SELF_SIGNED.split()
-    command += ["-days", str(days), "-keyout", str(folder / key), "-out", str(folder / cert)]
-    command += ["-addext", extension] if extension else []
-    subprocess.run(command, check=True, capture_output=True)
-
-
-def _read(folder: Path, site: Path, text: str) -> Source:
-    """Load a case as the configuration of a folder that has the usual parameter files."""
-    for name in ("uwsgi_params", "fastcgi_params"):
-        (folder / name).write_bytes((CONF / name).read_bytes())
-    text = text.replace("SITE", str(site))
-    whole = text.removeprefix("main:") if text.startswith("main:") else f"events {{}}\nhttp {{\n{text}\n}}\n"
-    file = folder / "nginx.conf"
-    file.write_text(whole)
-    return read(str(file), str(folder))
-
-
 @pytest.fixture(autouse=True)
-def names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names below site.org are there, whatever network this runs in."""
-    real = socket.getaddrinfo
-
-    def look_up(host: Any, *args: Any, **more: Any) -> Any:
-        return real("127.0.0.1" if host in ("app.site.org", b"app.site.org") else host, *args, **more)
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+def names() -> Iterator[None]:
+    with names_of_cases():
+        yield
 
 
 def _ids(source: Source) -> set[str]:
@@ -88,7 +51,7 @@ GOOD = [(id, text) for id, (_, good) in CASES.items() for text in good]
 
 @pytest.mark.parametrize(("id", "text"), BAD)
 def test_it_is_found_and_mended(id: str, text: str, site: Path, tmp_path: Path) -> None:
-    source = _read(tmp_path, site, text)
+    source = load(tmp_path, site, text)
     found = [each for each in check(source) if each.rule.id == id]
     assert found
     assert all(each.problem.where.file == str(tmp_path / "nginx.conf") for each in found)
@@ -128,7 +91,7 @@ def test_most_rules_bring_an_edit(site: Path, tmp_path: Path) -> None:
     ids = set()
     for number, (id, text) in enumerate(BAD):
         (tmp_path / str(number)).mkdir()
-        found = check(_read(tmp_path / str(number), site, text))
+        found = check(load(tmp_path / str(number), site, text))
         ids |= {each.rule.id for each in found if each.rule.id == id and each.problem.edits}
     assert 2 * len(ids) > len(RULES)
     assert f"{len(RULES)} rules over a configuration that loads, each with a reason, {len(ids)} with an edit" in README
@@ -136,7 +99,7 @@ def test_most_rules_bring_an_edit(site: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("id", "text"), GOOD)
 def test_no_false_alarm(id: str, text: str, site: Path, tmp_path: Path) -> None:
-    assert id not in _ids(_read(tmp_path, site, text))
+    assert id not in _ids(load(tmp_path, site, text))
 
 
 def test_all_edits_together(site: Path, tmp_path: Path) -> None:
@@ -144,7 +107,7 @@ def test_all_edits_together(site: Path, tmp_path: Path) -> None:
     Where two edits change one line the second one is made when --fix is run again."""
     servers = [text for _, text in BAD if text.startswith("server {") and "8443" not in text and "443;" not in text]
     names = (text.replace("8080", f"127.0.0.1:{9000 + number}") for number, text in enumerate(servers))
-    source = _read(tmp_path, site, "\n".join(names))
+    source = load(tmp_path, site, "\n".join(names))
     found = [each for each in check(source) if each.problem.edits]
     assert len({each.rule.id for each in found}) > 25
     for _ in range(2):
@@ -153,3 +116,17 @@ def test_all_edits_together(site: Path, tmp_path: Path) -> None:
         _nginx_takes(tmp_path)
         found = [each for each in check(read(str(tmp_path / "nginx.conf"), str(tmp_path))) if each.problem.edits]
     assert found == []
+
+
+def test_each_rule_has_its_page() -> None:
+    """Not so: python -m tests.rule_pages"""
+    folder = rule_pages.FOLDER
+    assert {file.name: file.read_text() for file in folder.glob("*.md")} == rule_pages.pages()
+
+
+def test_help_shows_a_rule(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "gw101"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("GW101 alias-traversal (error)\n")
+    assert RULES["GW101"].reason in " ".join(shown.split())
+    assert main(["help", "GW999"]) == 2
