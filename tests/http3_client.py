@@ -21,9 +21,7 @@ class Http3Client:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.connect(("127.0.0.1", port))
         self.until = time.monotonic() + within_s
-        settings = QuicConfiguration(
-            is_client=True, alpn_protocols=["h3"], verify_mode=ssl.CERT_NONE, server_name=name
-        )
+        settings = QuicConfiguration(is_client=True, alpn_protocols=["h3"], verify_mode=ssl.CERT_NONE, server_name=name)
         self.quic: Any = QuicConnection(configuration=settings)
         self.quic.connect(("127.0.0.1", port), now=time.monotonic())
         self.http: Any = H3Connection(self.quic)
@@ -57,7 +55,16 @@ class Http3Client:
         self, path: str, method: str = "GET", body: bytes | None = None, host: str = "localhost"
     ) -> tuple[int, bytes]:
         """A status and the body of the answer."""
-        number = self.quic.get_next_available_stream_id()
+        number = self.begin(path, method, body, host)
+        while number not in self.whole:
+            assert self.closed is None, self.closed
+            self.step()
+        head, text = self.answers[number]
+        return int(head[b":status"]), bytes(text)
+
+    def begin(self, path: str, method: str = "GET", body: bytes | None = None, host: str = "localhost") -> int:
+        """Send a request; the number of its stream."""
+        number: int = self.quic.get_next_available_stream_id()
         fields = [
             (b":method", method.encode()),
             (b":scheme", b"https"),
@@ -67,11 +74,7 @@ class Http3Client:
         self.http.send_headers(number, fields, end_stream=body is None)
         if body is not None:
             self.http.send_data(number, body, True)
-        while number not in self.whole:
-            assert self.closed is None, self.closed
-            self.step()
-        head, text = self.answers[number]
-        return int(head[b":status"]), bytes(text)
+        return number
 
     def close(self) -> None:
         self.quic.close()

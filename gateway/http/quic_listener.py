@@ -30,6 +30,7 @@ from gateway._fast.datagrams import Datagrams
 from gateway._fast.host import validate_host
 from gateway._fast.lane import sockaddr_text
 from gateway.http.h3_connection import Http3Connection
+from gateway.http.quic_siblings import CID_SIZE, Siblings, owner, tagged, untagged
 
 if TYPE_CHECKING:
     from gateway.http.listening import HttpListening
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from gateway.serving.worker import Worker
 
 _SMALLEST: Final = 1200  # of a datagram that begins a connection (RFC 9000, 14.1)
-_CID: Final = 20
 _UNI: Final = 3  # control and QPACK's two
 
 
@@ -61,6 +61,7 @@ class Http3Settings:
     rejects: bool = False
     pairs: list[Pair] = field(default_factory=list)
     tokens: Any = None
+    generation: bytes = field(default_factory=lambda: os.urandom(8))  # the same in all workers of this configuration
 
 
 def load_pair(chain: bytes, key: bytes, passwords: list[bytes]) -> Pair:
@@ -183,6 +184,19 @@ class ServerConnection(QuicConnection):  # type: ignore[misc]
         self._local_max_streams_uni.value = self._local_max_streams_uni.sent = _UNI
         self._local_active_connection_id_limit = settings.id_limit
 
+        self._tag(self._host_cids[0])
+        self.host_cid = self._local_initial_source_connection_id = self._host_cids[0].cid
+
+    def _tag(self, connection_id: Any) -> None:
+        """Say in the id whose it is."""
+        connection_id.cid = tagged(connection_id.cid)
+
+    def _replenish_connection_ids(self) -> None:
+        before = len(self._host_cids)
+        super()._replenish_connection_ids()
+        for connection_id in self._host_cids[before:]:
+            self._tag(connection_id)
+
     def local_address(self) -> tuple[bytes, int]:
         return self.local
 
@@ -276,7 +290,7 @@ class QuicListener:
         self.configuration = QuicConfiguration(
             is_client=False,
             alpn_protocols=["h3"],
-            connection_id_length=_CID,
+            connection_id_length=CID_SIZE,
             idle_timeout=core.keepalive_timeout,
             max_data=settings.buffer_size * (settings.streams + _UNI),
             max_stream_data=settings.buffer_size,
@@ -288,6 +302,26 @@ class QuicListener:
         # the worker's end closes the listening socket; connections that are left go on with this one
         self.source = Datagrams(worker.lane, os.dup(fd), self.arrived, self.failed)
         self.open = True
+        self.replaced = False
+        text = listening.address.text.encode()
+        self.siblings = Siblings(worker.lane, text, settings.generation, self.passed_on, self._replaced)
+        self.siblings.announce()
+
+    def passed_on(self, data: bytes, peer: bytes, source: bytes | None) -> None:
+        """Another worker got a packet whose id says that it is for this one."""
+        try:
+            header = pull_quic_header(Buffer(data=data), host_cid_length=CID_SIZE)
+        except ValueError:
+            return
+        connection = self.connections.get(header.destination_cid)
+        if connection is not None:
+            connection.arrived(data, peer)
+
+    def _replaced(self) -> None:
+        """Workers of a new configuration read the same socket, and pass on what is for this one."""
+        self.replaced = True
+        if not self.open:
+            self.source.pause()
 
     def local_of(self, source: bytes | None) -> tuple[bytes, int]:
         """Where a datagram was sent to."""
@@ -301,7 +335,7 @@ class QuicListener:
     def arrived(self, data: bytes, peer: bytes, source: bytes | None) -> None:
         buffer = Buffer(data=data)
         try:
-            header = pull_quic_header(buffer, host_cid_length=_CID)
+            header = pull_quic_header(buffer, host_cid_length=CID_SIZE)
         except ValueError:
             return
         if header.version is not None and header.version not in self.configuration.supported_versions:
@@ -316,6 +350,10 @@ class QuicListener:
             return
         connection = self.connections.get(header.destination_cid)
         if connection is None:
+            process = owner(header.destination_cid)
+            if process and process != os.getpid():
+                self.siblings.pass_on(process, data, peer, source)
+                return
             if header.packet_type != QuicPacketType.INITIAL or len(data) < _SMALLEST or not self.open:
                 return
             connection = self._begin(header, peer, source)
@@ -338,7 +376,7 @@ class QuicListener:
                 )
                 retried = header.destination_cid
             except ValueError:
-                chosen = os.urandom(_CID)
+                chosen = untagged()
                 token = settings.tokens.create_token(
                     address=address,
                     original_destination_connection_id=header.destination_cid,
@@ -376,8 +414,11 @@ class QuicListener:
     def close(self) -> None:
         """No more connections."""
         self.open = False
+        if self.replaced:
+            self.source.pause()  # what begins is theirs
         self._settle()
 
     def _settle(self) -> None:
         if not self.open and not self.connections:
             self.source.close()
+            self.siblings.close()
