@@ -52,6 +52,7 @@ KNOWN_DIFFERENCES = {
     "http2_max_concurrent_pushes": "obsolete since nginx 1.25.1; the installed nginx is older",
     "http2_push": "obsolete since nginx 1.25.1; the installed nginx is older",
     "http2_push_preload": "obsolete since nginx 1.25.1; the installed nginx is older",
+    'quic_host_key ""': "nginx names the place of a folder since 1.31; the installed one is older",
     "http3_hq on": "hq-interop, HTTP/0.9 over QUIC, is not built",
     "keepalive 0": "switches the cache off since nginx 1.29.7; the installed nginx is older",
 }
