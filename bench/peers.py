@@ -43,7 +43,7 @@ def caddy(site: str) -> Setup:
 HELLO = """\
 async def app(scope, receive, send):
     if scope["type"] != "http":
-        raise NotImplementedError(scope["type"])
+        raise NotImplementedError(scope["type"])  # ASGI: so an application refuses lifespan
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     await send({"type": "http.response.body", "body": b"hello"})
 """

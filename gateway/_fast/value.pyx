@@ -15,7 +15,7 @@ cdef class Value:
         return self.value(request)
 
     cpdef value(self, request):
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each kind of value has its own
 
 
 cdef class Getter(Value):

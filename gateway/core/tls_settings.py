@@ -24,7 +24,8 @@ from gateway.config.directive import (
     take,
 )
 from gateway.core.template import Template
-from gateway.core.zones import ZONES, Zone, ZoneError
+from gateway.core.zone_directives import add_zone
+from gateway.core.zones import Zone
 
 if TYPE_CHECKING:
     from gateway.core.tls_objects import ObjectCache
@@ -236,10 +237,7 @@ def _zone(command: Command, word: str, what: str, owner: str) -> Zone:
         command.fail(f'invalid {what} "{word}"')
     if size < _SMALLEST_CACHE:
         command.fail(f'{what} "{word}" is too small')
-    try:
-        return command.loader.parts.get(ZONES).add(name, size, owner)
-    except ZoneError as error:
-        command.fail(str(error))
+    return add_zone(command, name, size, owner)
 
 
 def _set_session_cache(owner: str) -> Setter:

@@ -119,7 +119,7 @@ class Foreground:
 
     def text(self, folder: Path) -> str:
         """The configuration, when it is not the user's own; `folder` is private, and gone at the end."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each verb has its own
 
     def before(self, source: Source, janitor: Janitor, stack: contextlib.ExitStack) -> None:
         """Something that has to be there when the server starts."""

@@ -98,7 +98,8 @@ class Client(Output):
         request.plan = self.listening.cycle.plan_of(request.server.root)
         request.header_only = request.method == b"HEAD"
 
-    # of a connection, as its worker sees it
+    # of a connection, as its worker sees it; what raises NotImplementedError here is abstract: a protocol has its own
+    # (abc's metaclass is not to be had for a class that is compiled with C methods)
 
     @property
     def waits_since(self) -> float:

@@ -5,43 +5,29 @@ from gateway._fast.http2_head cimport Http2Head
 from gateway._fast.http2_reader cimport FrameReader
 from gateway._fast.request_head cimport RequestHead
 from gateway.core.piece_queue cimport PieceQueue
-from gateway.http.client cimport Client
 from gateway.http.h2_connection cimport Http2Connection
 from gateway.http.h2_head cimport decide_end, early_hints_block, response_block, trailers_block
 from gateway.http.h2_pace cimport Pace
 from gateway.http.h2_turns cimport Node
 from gateway.http.h2_windows cimport Windows
 from gateway.http.request cimport Request
+from gateway.http.request_stream cimport RequestStream
 from gateway.http.servers cimport AddressServers, Server
 
-cdef long CLIENT_THERE, CONNECTION_FAILED
 cdef long _DATA, _END_STREAM, _FRAME_HEAD, _MAX_WINDOW, _NO_ERROR
 
 
-cdef class Http2Stream(Client):
+cdef class Http2Stream(RequestStream):
     cdef public Http2Connection http2
-    cdef public long id
-    cdef public Request request
-    cdef public bint lost
     cdef public bint rst_sent
     cdef public double deadline
-    cdef public PieceQueue queue
-    cdef public bint ending
-    cdef public bint out_closed
     cdef public long long end_at
-    cdef public bint finishing
     cdef public bint in_turn
     cdef public bint in_moved
     cdef public long long widened
     cdef public bint held
     cdef public Node node
     cdef public long long chunk
-    cdef public long long sent_bytes
-    cdef public Pace pace
-    cdef public bint in_closed
-    cdef public bint skip_data
-    cdef public list input
-    cdef public long long received
     cdef public long long recv_window
     cdef public long long window
 
@@ -50,9 +36,6 @@ cdef class Http2Stream(Client):
     )
     cpdef begin(self, FrameReader reader)
     cpdef head_is_late(self)
-    @cython.locals(request=Request)
-    cpdef Request _make_request(self, RequestHead head, Server server)
-    cpdef tell(self)
     cpdef _moves(self)
     @cython.locals(size="long long")
     cpdef _write_block(self, bytes block, int flags)
@@ -74,6 +57,7 @@ cdef class Http2Stream(Client):
     cpdef _drop(self)
     cpdef reset(self, long code)
     cpdef canceled(self, long long code)
+    @cython.locals(request=Request)
     cpdef lose(self)
     cpdef timed_out(self)
     @cython.locals(windows=Windows, window="long long")
@@ -82,4 +66,4 @@ cdef class Http2Stream(Client):
     @cython.locals(size="long long", request=Request)
     cpdef receive(self, FrameReader reader)
     cpdef _update_window(self, long long size)
-    cpdef _check_length(self, Request request)
+    cpdef check_length(self, Request request)

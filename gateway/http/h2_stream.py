@@ -1,8 +1,4 @@
-"""One stream of an HTTP/2 connection: the output of its request, and what comes of that request's body.
-
-To its request it is the whole connection, with addresses of its own, as in nginx: a module that replaces the client's
-address for one request does not touch the others'.
-"""
+"""One stream of an HTTP/2 connection: the output of its request, and what comes of that request's body."""
 
 from __future__ import annotations
 
@@ -11,16 +7,12 @@ from typing import TYPE_CHECKING, Final
 from gateway._fast.errors import HeadError
 from gateway._fast.http2_head import Http2Head
 from gateway._fast.http2_reader import FrameReader
-from gateway._fast.request_head import RequestHead
-from gateway.core.piece_queue import PieceQueue
-from gateway.http.body import BodyError
-from gateway.http.client import Client
 from gateway.http.final_head import rate_limit
 from gateway.http.h2_head import decide_end, early_hints_block, response_block, trailers_block
 from gateway.http.h2_pace import Pace
 from gateway.http.module import Count, Status
-from gateway.http.output import CLIENT_THERE, CONNECTION_FAILED
 from gateway.http.request import Request
+from gateway.http.request_stream import RequestStream
 from gateway.protocol import http2_frames as wire
 
 if TYPE_CHECKING:
@@ -39,47 +31,22 @@ _MAX_WINDOW: Final = wire.MAX_WINDOW
 _NO_ERROR: Final = wire.NO_ERROR
 
 
-class Http2Stream(Client):
+class Http2Stream(RequestStream):
     def __init__(self, connection: Http2Connection, number: int, ended: bool) -> None:
-        # not Client's: nothing of it has to be found out again
-        self.worker = connection.worker
-        self.lane = connection.lane
-        self.stream = connection.stream
-        self.peer = connection.peer
-        self.listening = connection.listening
-        self.number = connection.number
-        self.server = connection.server
-        self.started = connection.started
-        self.scheme = connection.scheme
-        self.local = connection.local
-        self.proxy = connection.proxy
-        self.handshake = connection.handshake
-        self.requests = connection.requests
+        RequestStream.__init__(self, connection, number)
         self.http2 = connection
-        self.id = number
-        self.request: Request | None = None
-        self.lost = False  # reset by either side, or the connection is: nothing is sent any more
         self.rst_sent = False
         self.deadline = 0.0
         # the response
-        self.queue = PieceQueue()
-        self.ending = False  # the queue has all of the response
-        self.out_closed = False  # its last frame was written
-        self.end_at = 0  # where that ends, in bytes of the socket
-        self.finishing = False  # the request waits for that frame to be sent
+        self.end_at = 0  # where its last frame ends, in bytes of the socket
         self.in_turn = False
         self.in_moved = False
         self.widened = 0  # beyond the window that all streams begin with
         self.held = False  # there is data, and no window for it
         self.node: Node | None = None  # its place among the others, where the client gave priorities
         self.chunk = wire.DEFAULT_FRAME_SIZE
-        self.sent_bytes = 0
-        self.pace: Pace | None = None
         # the request's body
         self.in_closed = ended
-        self.skip_data = False
-        self.input: list[bytes] = []
-        self.received = 0  # of the body, by whoever reads it
         self.recv_window = connection.preread_size
         self.window = 0  # what recv_window is brought back to as the body is read; 0: it is as wide as can be
 
@@ -97,13 +64,7 @@ class Http2Stream(Client):
                 raise HeadError(421, _WRONG_SERVER)
             head = reading.finish(self.in_closed)
         except HeadError as error:
-            head = reading.head
-            request = self._make_request(head, head.server or default)
-            self.head_refused(request)
-            request.http_version = 20
-            request.log(error.level, str(error))
-            self.skip_data = True
-            request.drive(error.status)
+            self._refuse(reading.head, default, 20, error)
             return
         request = self._make_request(head, server)
         if head.notes is not None:
@@ -116,23 +77,7 @@ class Http2Stream(Client):
 
     def head_is_late(self) -> None:
         """Its fields have not come within client_header_timeout."""
-        request = self._make_request(RequestHead(), self.server)
-        self.head_refused(request)
-        request.http_version = 20
-        request.finalize(408)
-
-    def _make_request(self, head: RequestHead, server: Server) -> Request:
-        self.server = server
-        request = self.request = Request(self, head, server, self.listening.cycle)
-        request.started = self.lane.fresh()
-        self.worker.request_begins()
-        return request
-
-    def tell(self) -> None:
-        """Something has changed, for whoever waits for it."""
-        request = self.request
-        if request is not None:
-            request.client_event()
+        self._make_late(20).finalize(408)
 
     def _moves(self) -> None:
         """Frames that come or go together are told of together."""
@@ -271,15 +216,6 @@ class Http2Stream(Client):
             self.http2.out.frame(0, _DATA, _END_STREAM, self.id)
             self._wrote(_FRAME_HEAD, _FRAME_HEAD, _END_STREAM)
 
-    def client_state(self) -> Status:
-        return CONNECTION_FAILED if self.lost else CLIENT_THERE
-
-    def sent(self) -> Count:
-        return self.sent_bytes
-
-    def pending(self) -> Count:
-        return self.queue.size
-
     def finish(self, request: Request) -> None:
         if self.lost:
             self._end(request)
@@ -317,7 +253,6 @@ class Http2Stream(Client):
         self.http2.push()
 
     def _end(self, request: Request) -> None:
-        """Log, clean up, and leave the connection."""
         if self.request is None:
             return
         self.lost = True
@@ -360,7 +295,6 @@ class Http2Stream(Client):
         self.lose()
 
     def lose(self) -> None:
-        """Nobody listens any more: who waits for the client learns it, a complete answer ends here."""
         self.lost = True
         self.skip_data = True
         self._drop()
@@ -369,18 +303,6 @@ class Http2Stream(Client):
             self._end(request)
         else:
             self.tell()
-
-    def abort(self) -> None:
-        """worker_shutdown_timeout is over."""
-        request = self.request
-        try:
-            self.lose()
-            if self.request is not None:
-                self.request.aborted = True
-                self.tell()
-        finally:
-            if request is not None and self.request is request:
-                self._end(request)
 
     def timed_out(self) -> None:
         request = self.request
@@ -468,43 +390,18 @@ class Http2Stream(Client):
             self._update_window(self.recv_window + self.window - preread)
         self.http2.push()
 
-    def receive_body(self, request: Request) -> bytes | None:
-        if self.input:
-            data = self.input[0] if len(self.input) == 1 else b"".join(self.input)
-            self.input.clear()
-            self.received += len(data)
-            if 0 <= request.head.content_length < self.received:
-                self._bad_body(b"client intended to send body data larger than declared")
-            if self.in_closed:
-                self._check_length(request)
-            elif self.window:
-                self._update_window(self.window)
-                self.http2.push()
-            return data
-        if self.lost:
-            raise BodyError(499, b"client prematurely closed stream")
-        if self.in_closed:
-            self._check_length(request)
-            return b""
-        return None
+    def body_taken(self, size: Count) -> None:
+        if self.window and not self.in_closed:
+            self._update_window(self.window)
+            self.http2.push()
 
-    def _check_length(self, request: Request) -> None:
+    def check_length(self, request: Request) -> None:
         declared = request.head.content_length
         if declared >= 0 and declared != self.received:
-            self._bad_body(
+            self.bad_body(
                 b"client prematurely closed stream: only %d out of %d bytes of request body received"
                 % (self.received, declared)
             )
-
-    def _bad_body(self, message: bytes) -> None:
-        self.skip_data = True
-        raise BodyError(400, message)
-
-    def body_done(self) -> bool:
-        return self.in_closed and not self.input
-
-    def body_received(self) -> Count:
-        return self.received
 
     def discard_body(self, request: Request) -> Status:
         self.skip_data = True

@@ -10,7 +10,20 @@ from aioquic.quic import events
 from gateway._fast.stream import Stream
 from gateway.core.logs import LEVELS
 from gateway.http.client import Client
-from gateway.http.h3_stream import FRAME_UNEXPECTED, NO_ERROR, Http3Error, Http3Stream, read_varint, varint
+from gateway.http.h3_stream import Http3Stream
+from gateway.protocol.http3_frames import (
+    CLOSED_CRITICAL_STREAM,
+    EXCESSIVE_LOAD,
+    FRAME_UNEXPECTED,
+    MISSING_SETTINGS,
+    NO_ERROR,
+    REQUEST_REJECTED,
+    SETTINGS_ERROR,
+    STREAM_CREATION_ERROR,
+    Http3Error,
+    read_varint,
+    varint,
+)
 
 if TYPE_CHECKING:
     from gateway.http.h3_head import Fields
@@ -21,11 +34,6 @@ _BLOCKED: Final = 16
 # A block may refer to the table so often: each reference can be as large as the table.
 _MOST_REFERENCES: Final = 512
 
-_STREAM_CREATION_ERROR: Final = 0x103
-_CLOSED_CRITICAL_STREAM: Final = 0x104
-_EXCESSIVE_LOAD: Final = 0x107
-_SETTINGS_ERROR: Final = 0x109
-_MISSING_SETTINGS: Final = 0x10A
 _DECOMPRESSION_FAILED: Final = 0x200
 _ENCODER_STREAM_ERROR: Final = 0x201
 
@@ -111,7 +119,7 @@ class Http3Connection(Client):
             if stream is not None:
                 stream.canceled(event.error_code)
             elif self.kinds.get(event.stream_id, _PUSH) != _PUSH:
-                raise Http3Error(_CLOSED_CRITICAL_STREAM, "client reset a critical stream")
+                raise Http3Error(CLOSED_CRITICAL_STREAM, "client reset a critical stream")
         elif isinstance(event, events.StopSendingReceived):
             stream = self.streams.get(event.stream_id)
             if stream is not None:
@@ -144,10 +152,10 @@ class Http3Connection(Client):
             core = self.server.root.core
             count = number // 4
             if count >= 2 * core.keepalive_requests:
-                raise Http3Error(_EXCESSIVE_LOAD, "too many requests per connection")
+                raise Http3Error(EXCESSIVE_LOAD, "too many requests per connection")
             if self.goaway:
-                self.quic.reset_stream(number, 0x10B)
-                self.quic.stop(number, 0x10B)
+                self.quic.reset_stream(number, REQUEST_REJECTED)
+                self.quic.stop(number, REQUEST_REJECTED)
                 return
             if count + 1 >= core.keepalive_requests or self.lane.fresh() - self.started > core.keepalive_time:
                 self._say_goaway(number + 4)
@@ -167,12 +175,12 @@ class Http3Connection(Client):
                 return
             kind = found[0]
             if kind == _PUSH or (kind <= _DECODER and kind in self.kinds.values()):
-                raise Http3Error(_STREAM_CREATION_ERROR, "client opened a stream that it must not")
+                raise Http3Error(STREAM_CREATION_ERROR, "client opened a stream that it must not")
             self.kinds[number] = kind
             self.consumed(number, found[1])
             del buffer[: found[1]]
         if ended and kind <= _DECODER:
-            raise Http3Error(_CLOSED_CRITICAL_STREAM, "client closed a critical stream")
+            raise Http3Error(CLOSED_CRITICAL_STREAM, "client closed a critical stream")
         if kind == _CONTROL:
             self._control_frames(number, buffer)
             return
@@ -193,11 +201,11 @@ class Http3Connection(Client):
     def _control_frames(self, number: int, buffer: bytearray) -> None:
         while (kind := read_varint(buffer, 0)) is not None and (size := read_varint(buffer, kind[1])) is not None:
             if not self.settings_received and kind[0] != _SETTINGS:
-                raise Http3Error(_MISSING_SETTINGS, "client sent no settings")
+                raise Http3Error(MISSING_SETTINGS, "client sent no settings")
             if (self.settings_received and kind[0] == _SETTINGS) or kind[0] in (0, 1, 2, 5, 6, 8, 9):
                 raise Http3Error(FRAME_UNEXPECTED, "unexpected frame on the control stream")
             if size[0] > _MOST_SETTINGS:
-                raise Http3Error(_EXCESSIVE_LOAD, "client sent too large frame")
+                raise Http3Error(EXCESSIVE_LOAD, "client sent too large frame")
             if len(buffer) - size[1] < size[0]:
                 return
             payload = bytes(buffer[size[1] : size[1] + size[0]])
@@ -212,7 +220,7 @@ class Http3Connection(Client):
     def decode(self, stream: Http3Stream, block: bytes) -> Fields | None:
         """The fields of a block; None: it refers to what has not come yet, and unblocked() will be called."""
         if len(block) > _MOST_REFERENCES and references(block) > _MOST_REFERENCES:
-            raise Http3Error(_EXCESSIVE_LOAD, "client sent too many references in a header")
+            raise Http3Error(EXCESSIVE_LOAD, "client sent too many references in a header")
         return self._decoded(stream.id, block)
 
     def _decoded(self, number: int, block: bytes | None) -> Fields | None:
@@ -366,7 +374,7 @@ def _check_settings(payload: bytes) -> None:
         name = read_varint(payload, at)
         value = read_varint(payload, name[1]) if name is not None else None
         if name is None or value is None or name[0] in (2, 3, 4, 5):
-            raise Http3Error(_SETTINGS_ERROR, "client sent invalid settings")
+            raise Http3Error(SETTINGS_ERROR, "client sent invalid settings")
         at = value[1]
 
 

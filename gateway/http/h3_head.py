@@ -64,3 +64,21 @@ def response_fields(request: Request, date: bytes) -> Fields:
 def others(fields: Fields) -> Fields:
     """Of early hints and trailers."""
     return [(name.lower(), value) for name, value in fields if name.lower() not in _HTTP1_ONLY]
+
+
+def literals(fields: Fields) -> bytes:
+    """The fields as HPACK has them without any reference, which is what heads are read from."""
+    return b"".join([b"\x00" + _string(name) + _string(value) for name, value in fields])
+
+
+def _string(text: bytes) -> bytes:
+    size = len(text)
+    if size < 0x7F:
+        return bytes((size,)) + text
+    rest = bytearray(b"\x7f")
+    size -= 0x7F
+    while size >= 0x80:
+        rest.append(size & 0x7F | 0x80)
+        size >>= 7
+    rest.append(size)
+    return bytes(rest) + text

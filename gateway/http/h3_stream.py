@@ -7,98 +7,45 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway._fast.errors import HeadError, Http2Error
 from gateway._fast.hpack import Decoder
 from gateway._fast.http2_head import Http2Head
-from gateway._fast.request_head import RequestHead
-from gateway.core.piece_queue import PieceQueue
-from gateway.http.body import BodyError
-from gateway.http.client import Client
 from gateway.http.final_head import rate_limit
 from gateway.http.h2_head import decide_end
 from gateway.http.h2_pace import Pace
-from gateway.http.h3_head import others, response_fields
-from gateway.http.output import CLIENT_THERE, CONNECTION_FAILED
-from gateway.http.request import Request
+from gateway.http.h3_head import literals, others, response_fields
+from gateway.http.request_stream import RequestStream
+from gateway.protocol.http3_frames import (
+    DATA,
+    EXCESSIVE_LOAD,
+    FORBIDDEN,
+    FRAME_UNEXPECTED,
+    GENERAL_PROTOCOL_ERROR,
+    HEADERS,
+    INTERNAL_ERROR,
+    NO_ERROR,
+    REQUEST_CANCELLED,
+    REQUEST_INCOMPLETE,
+    Http3Error,
+    read_varint,
+    varint,
+)
 
 if TYPE_CHECKING:
     from gateway.core.pieces import Piece
     from gateway.http.h3_connection import Http3Connection
     from gateway.http.h3_head import Fields
+    from gateway.http.request import Request
     from gateway.http.servers import AddressServers, Server
-
-DATA: Final = 0
-HEADERS: Final = 1
-# Of the control stream, of pushes, and of HTTP/2 (RFC 9114, 7.2).
-_FORBIDDEN: Final = frozenset((2, 3, 4, 5, 6, 7, 8, 9, 13))
-
-NO_ERROR: Final = 0x100
-INTERNAL_ERROR: Final = 0x102
-FRAME_UNEXPECTED: Final = 0x105
-EXCESSIVE_LOAD: Final = 0x107
-REQUEST_INCOMPLETE: Final = 0x10D
 
 # What may wait in QUIC for the client's acknowledgement before the response has to wait itself.
 _ENOUGH: Final = 64 * 1024
 _CHUNK: Final = 16 * 1024
 
 
-class Http3Error(Exception):
-    """The connection is in error: `code` closes it."""
-
-    def __init__(self, code: int, words: str) -> None:
-        super().__init__(words)
-        self.code = code
-
-
-def varint(value: int) -> bytes:
-    """RFC 9000, 16."""
-    if value < 0x40:
-        return bytes((value,))
-    if value < 0x4000:
-        return (value | 0x4000).to_bytes(2, "big")
-    if value < 0x40000000:
-        return (value | 0x80000000).to_bytes(4, "big")
-    return (value | 0xC000000000000000).to_bytes(8, "big")
-
-
-def read_varint(data: bytes | bytearray, at: int) -> tuple[int, int] | None:
-    """The number at `at` and where it ends; None if it is not all here."""
-    if at >= len(data):
-        return None
-    size = 1 << (data[at] >> 6)
-    if at + size > len(data):
-        return None
-    return int.from_bytes(data[at : at + size], "big") & ((1 << (8 * size - 2)) - 1), at + size
-
-
-class Http3Stream(Client):
-    """To its request it is the whole connection, as a stream of HTTP/2 is."""
-
+class Http3Stream(RequestStream):
     def __init__(self, connection: Http3Connection, number: int) -> None:
-        # not Client's: nothing of it has to be found out again
-        self.worker = connection.worker
-        self.lane = connection.lane
-        self.stream = connection.stream
-        self.peer = connection.peer
-        self.listening = connection.listening
-        self.number = connection.number
-        self.server = connection.server
-        self.started = connection.started
-        self.scheme = b"https"
-        self.local = connection.local
-        self.proxy = None
-        self.handshake = None
+        RequestStream.__init__(self, connection, number)
         self.requests = number // 4 + 1
         self.http3 = connection
-        self.id = number
-        self.request: Request | None = None
-        self.lost = False
         self.timer: Any = None  # of the head that is to come, then of a client that takes nothing
-        # the response
-        self.queue = PieceQueue()
-        self.ending = False
-        self.out_closed = False
-        self.finishing = False
-        self.sent_bytes = 0
-        self.pace: Pace | None = None
         self.paused: Any = None  # the timer of a rate
         # what comes
         self.buffer = bytearray()
@@ -106,12 +53,8 @@ class Http3Stream(Client):
         self.skipping = False
         self.headed = False  # a head came: there is a request, or was
         self.blocked = 0  # the size of a head that waits for QPACK's table
-        self.fin = False  # the last byte came
-        self.in_closed = False  # and all of it was looked at
-        self.skip_data = False
-        self.input: list[bytes] = []
+        self.fin = False  # the last byte came; in_closed: and all of it was looked at
         self.unread = 0
-        self.received = 0
         self.wait_for(self.server.header_timeout)
 
     # -- what comes ----------------------------------------------------------------------------------------------
@@ -145,7 +88,7 @@ class Http3Stream(Client):
             size = read_varint(buffer, kind[1]) if kind is not None else None
             if kind is None or size is None:
                 break
-            if kind[0] in _FORBIDDEN or (kind[0] == DATA and not self.headed):
+            if kind[0] in FORBIDDEN or (kind[0] == DATA and not self.headed):
                 raise Http3Error(FRAME_UNEXPECTED, "unexpected frame")
             if kind[0] == HEADERS and not self.headed:
                 if size[0] > limits.large_buffers * limits.large_buffer_size:
@@ -184,6 +127,7 @@ class Http3Stream(Client):
         if fields is None:
             self.blocked = size
             return
+        self.headed = True
         self.wait_for(0.0)
         servers: AddressServers = self.listening.servers_for(self)
         default = self.server
@@ -193,7 +137,7 @@ class Http3Stream(Client):
         try:
             decoder = Decoder(limits.large_buffer_size, limits.large_buffers * limits.large_buffer_size, 0)
             try:
-                decoder.decode(b"".join([_literal(name, value) for name, value in fields]))
+                decoder.decode(literals(fields))
             except Http2Error as error:
                 raise HeadError(494 if error.code == 11 else 400, str(error)) from None
             reading.read(decoder)
@@ -202,13 +146,7 @@ class Http3Stream(Client):
                 raise HeadError(421, "client attempted to request the server name for which HTTP/3 is disabled")
             head = reading.finish(ended)
         except HeadError as error:
-            head = reading.head
-            request = self._make_request(head, head.server or default)
-            self.head_refused(request)
-            request.http_version = 30
-            request.log(error.level, str(error))
-            self.skip_data = True
-            request.drive(error.status)
+            self._refuse(reading.head, default, 30, error)
             return
         request = self._make_request(head, server)
         for note in head.notes or ():
@@ -225,19 +163,6 @@ class Http3Stream(Client):
                 return
         request.start()
 
-    def _make_request(self, head: RequestHead, server: Server) -> Request:
-        self.server = server
-        self.headed = True
-        request = self.request = Request(self, head, server, self.listening.cycle)
-        request.started = self.lane.fresh()
-        self.worker.request_begins()
-        return request
-
-    def tell(self) -> None:
-        """Something has changed, for whoever waits for it."""
-        if self.request is not None:
-            self.request.client_event()
-
     def canceled(self, code: int) -> None:
         """RESET_STREAM came."""
         if self.request is not None and not self.in_closed:
@@ -246,10 +171,9 @@ class Http3Stream(Client):
         self.lose()
 
     def lose(self) -> None:
-        """Nobody listens any more."""
         if self.lost:
             return
-        self.reset(0x10C)
+        self.reset(REQUEST_CANCELLED)
         self.lost = self.skip_data = True
         self._drop()
         request = self.request
@@ -268,9 +192,8 @@ class Http3Stream(Client):
         self.timer = None
         request = self.request
         if request is None:
-            request = self._make_request(RequestHead(), self.server)
-            self.head_refused(request)
-            request.http_version = 30
+            self.headed = True
+            request = self._make_late(30)
         request.log("info", b"client timed out (110: Connection timed out)")
         self.skip_data = True
         request.finalize(408)
@@ -384,15 +307,6 @@ class Http3Stream(Client):
             self.http3.give(self.id, b"", True)
             self.out_closed = True
 
-    def client_state(self) -> int:
-        return CONNECTION_FAILED if self.lost else CLIENT_THERE
-
-    def sent(self) -> int:
-        return self.sent_bytes
-
-    def pending(self) -> int:
-        return self.queue.size
-
     def finish(self, request: Request) -> None:
         if self.lost:
             self._end(request)
@@ -421,7 +335,7 @@ class Http3Stream(Client):
         if self.request is not request:
             return  # what a subrequest ended, its own handler ends once more
         if not self.lost and not self.out_closed:
-            self.reset(0x101 if request.timed_out else INTERNAL_ERROR)
+            self.reset(GENERAL_PROTOCOL_ERROR if request.timed_out else INTERNAL_ERROR)
         self._end(request)
         self.http3.push()
 
@@ -456,60 +370,23 @@ class Http3Stream(Client):
             self.http3.consumed(self.id, self.unread)
             self.unread = 0
 
-    def abort(self) -> None:
-        """worker_shutdown_timeout is over, or the connection is gone."""
-        request = self.request
-        try:
-            self.lose()
-            if self.request is not None:
-                self.request.aborted = True
-                self.tell()
-        finally:
-            if request is not None and self.request is request:
-                self._end(request)
-
     # -- the request's body --------------------------------------------------------------------------------------
 
-    def receive_body(self, request: Request) -> bytes | None:
-        if self.input:
-            data = b"".join(self.input)
-            self.input.clear()
-            self.received += len(data)
-            self.http3.consumed(self.id, len(data))
-            self.unread = 0
-            if 0 <= request.head.content_length < self.received:
-                self._bad_body(b"client intended to send body data larger than declared")
-            if self.in_closed:
-                self._check_length(request)
-            else:
-                self.http3.push()
-            return data
-        if self.lost:
-            raise BodyError(499, b"client prematurely closed stream")
-        if self.in_closed:
-            self._check_length(request)
-            return b""
-        return None
+    def body_taken(self, size: int) -> None:
+        self.http3.consumed(self.id, size)
+        self.unread = 0
+        if not self.in_closed:
+            self.http3.push()
 
-    def _check_length(self, request: Request) -> None:
+    def check_length(self, request: Request) -> None:
         declared = request.head.content_length
         if self.left:
-            self._bad_body(b"client prematurely closed stream")
+            self.bad_body(b"client prematurely closed stream")
         if declared >= 0 and declared != self.received:
-            self._bad_body(
+            self.bad_body(
                 b"client sent less body data than expected: %d out of %d bytes of request body received"
                 % (self.received, declared)
             )
-
-    def _bad_body(self, message: bytes) -> None:
-        self.skip_data = True
-        raise BodyError(400, message)
-
-    def body_done(self) -> bool:
-        return self.in_closed and not self.input
-
-    def body_received(self) -> int:
-        return self.received
 
     def discard_body(self, request: Request) -> int:
         self.skip_data = True
@@ -518,21 +395,3 @@ class Http3Stream(Client):
             self.http3.consumed(self.id, self.unread)
             self.unread = 0
         return 0
-
-
-def _literal(name: bytes, value: bytes) -> bytes:
-    """The field as HPACK has it without any reference, which is what heads are read from."""
-    return b"\x00" + _string(name) + _string(value)
-
-
-def _string(text: bytes) -> bytes:
-    size = len(text)
-    if size < 0x7F:
-        return bytes((size,)) + text
-    rest = bytearray(b"\x7f")
-    size -= 0x7F
-    while size >= 0x80:
-        rest.append(size & 0x7F | 0x80)
-        size >>= 7
-    rest.append(size)
-    return bytes(rest) + text

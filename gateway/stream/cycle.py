@@ -23,7 +23,9 @@ class StreamCycle(BlockCycle):
     listenings: list[Listening]
 
     def accept(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
-        self.take_over(worker, Stream(worker.lane, fd), b"", peer, listening, 0)
+        session = Session(worker, Stream(worker.lane, fd), peer, listening)
+        worker.connections.add(session)
+        session.begin()
 
     def take_over(
         self, worker: Worker, stream: Stream, data: bytes, peer: bytes, listening: Listening, passes: int
@@ -32,7 +34,7 @@ class StreamCycle(BlockCycle):
         session.buffer = data
         session.passes = passes
         worker.connections.add(session)
-        session.fibre = worker.lane.spawn(session.run(), session.crashed)
+        session.begin()
 
     def receive(self, worker: Worker, fd: int, listening: Listening, exclusive: bool) -> DatagramListener:
         return DatagramListener(worker, fd, listening, exclusive)

@@ -1,18 +1,21 @@
-"""UDP: sessions by the client's address, which share their listening socket."""
+"""UDP: sessions by the client's address, which share their listening socket.
+
+Compiled with the types of datagrams.pxd.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.datagrams import Datagrams
 from gateway.stream.module import SUCCESS
-from gateway.stream.session import Session
+from gateway.stream.session import Number, Session
 
 if TYPE_CHECKING:
+    from gateway._fast.watcher import Watcher
     from gateway.core.lane import Lane
     from gateway.serving.listening import Listening
     from gateway.serving.worker import Worker
@@ -26,23 +29,22 @@ Key = tuple[bytes, bytes | None]  # the client's raw address, and the local one 
 class ClientDatagrams:
     """What a session of datagrams has for a stream: sends through the socket that all of them share."""
 
-    pending = 0
-    readable = False
-    peer_closed = False
-
     def __init__(self, shared: DatagramListener, key: Key) -> None:
+        self.pending = 0
+        self.readable = False
+        self.peer_closed = False
         self.shared = shared
         self.key = key
         self.sent = 0
         self.error = 0
         self.closed = False
-        self.handler = None
+        self.handler: Any = None
 
     @property
     def fd(self) -> int:
         return -1 if self.closed else self.shared.source.fd
 
-    def send(self, data: bytes) -> int:
+    def send(self, data: bytes) -> Number:
         """One datagram; the error is kept."""
         if not self.closed:
             error = self.shared.source.send(data, *self.key)
@@ -52,7 +54,8 @@ class ClientDatagrams:
                 self.sent += len(data)
         return 0
 
-    write = send
+    def write(self, data: bytes) -> None:
+        self.send(data)
 
     def flush(self) -> int:
         return 0
@@ -71,10 +74,10 @@ class DatagramSession(Session):
 
     def __init__(self, worker: Worker, shared: DatagramListener, key: Key, data: bytes) -> None:
         self.client = ClientDatagrams(shared, key)
-        super().__init__(worker, self.client, key[0], shared.listening)  # type: ignore[arg-type]
+        Session.__init__(self, worker, self.client, key[0], shared.listening)  # type: ignore[arg-type]
         self.buffer = data
         self.inbox: deque[bytes] = deque()
-        self.take: Callable[[], None] | None = None  # of who passes on what is in the inbox
+        self.take: Watcher | None = None  # of who passes on what is in the inbox, at once
         self.expecting = True  # an answer that is still to come: the worker's end waits for it
 
     def find_local(self) -> tuple[bytes, int]:
@@ -91,18 +94,18 @@ class DatagramSession(Session):
         if len(self.inbox) < _WAITING:
             self.inbox.append(data)
             if self.take is not None:
-                self.take()
-            if self.fibre is not None:
-                self.fibre.wake()
+                self.take.happened()
 
     def let_go(self) -> None:
         """The client's next datagram begins another session."""
         self.client.shared.forget(self.client.key, self)
 
     def _end(self) -> None:
+        if self.over:
+            return
         self.let_go()
         self.lane.taken -= 1
-        super()._end()
+        Session._end(self)
 
     def retire(self) -> None:
         """The worker ends: the new ones get what the client sends from now on."""
@@ -135,7 +138,7 @@ class DatagramListener:
         worker.lane.taken += 1  # one of worker_connections, though no stream of its own
         session = self.sessions[key] = DatagramSession(worker, self, key, data)
         worker.connections.add(session)
-        session.fibre = worker.lane.spawn(session.run(), session.crashed)
+        session.begin()
 
     def failed(self, number: int) -> None:
         """Of one datagram that was sent (ICMP): nginx says it and goes on."""

@@ -30,6 +30,11 @@ class Phase(enum.IntEnum):
 
 
 OK: Final = 0  # this phase is satisfied, the next one's turn
+# What a step of a relay came to, where it is no status.
+FAILED: Final = -1  # a try that leads to the next one
+WAIT: Final = -2  # something has to happen first
+CONNECTED: Final = -3  # bytes may pass
+DONE: Final = 1  # of a content: it goes on by itself, and ends the session
 
 # nginx's statuses of a session, as $status shows them.
 SUCCESS: Final = 200
@@ -42,7 +47,7 @@ UNAVAILABLE: Final = 503
 # None: declined, the next handler's turn. An int of 200 and more ends the session with this status.
 Result = int | None
 Handler = Callable[["Session"], "Result | Awaitable[Result]"]
-Content = Callable[["Session"], Awaitable[int]]
+Content = Callable[["Session"], "int | Awaitable[int]"]
 
 
 @dataclass(slots=True)

@@ -13,11 +13,9 @@ if TYPE_CHECKING:
 
 
 class Plan:
-    """Made when the configuration is complete."""
+    """Made when the configuration is complete. Compiled with the types of plan.pxd."""
 
-    __slots__ = ("content", "log_handlers", "phases")
-
-    def __init__(self, phases: Sequence[Sequence[Handler]], content: Content | None, log: Sequence[Handler]) -> None:
+    def __init__(self, phases: list[list[Handler]], content: Content | None, log: list[Handler]) -> None:
         self.phases = phases  # those before the content, by their number
         self.content = content  # None: sessions end with status 500
         self.log_handlers = log

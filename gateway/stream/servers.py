@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """One server block."""
+    """One server block. Compiled with the types of servers.pxd."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -43,8 +43,6 @@ class Server:
 
 class AddressServer:
     """What stands for one address: its default server, and those that a client may ask for by name."""
-
-    __slots__ = ("names", "proxy_protocol", "server", "servers", "ssl")
 
     def __init__(self, server: Server, proxy_protocol: bool, ssl: bool) -> None:
         self.server = server

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +13,7 @@ from gateway.core.logs import LEVELS, Log
 from gateway.protocol.proxy_protocol import V2_MAX, ProxyHeader
 from gateway.protocol.proxy_protocol import parse as parse_proxy_protocol
 from gateway.serving.worker import crash_text
-from gateway.stream.module import BAD_REQUEST, INTERNAL_ERROR, SUCCESS, Result
+from gateway.stream.module import BAD_REQUEST, DONE, INTERNAL_ERROR, SUCCESS, Handler, Result
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 # What the client's own failures are logged at: they are the network's daily life.
 _TIMED_OUT: Final = OSError(errno.ETIMEDOUT, "")
+Number = int  # one of C's in what is compiled, see session.pxd
+_NONE: Final[list[Handler]] = []
+_UNIX: Final = struct.pack("=H", socket.AF_UNIX)  # how such a raw address begins
 
 
 def address_text(address: tuple[bytes, int]) -> bytes:
@@ -33,7 +38,10 @@ def address_text(address: tuple[bytes, int]) -> bytes:
 
 
 class Session:
-    """Runs in a fibre of its own. What evaluates variables asks it as it asks a Request."""
+    """What evaluates variables asks it as it asks a Request. Compiled with the types of session.pxd.
+
+    Its phases and its content run in place as long as nothing waits; an awaitable goes on in a fibre.
+    """
 
     protocol = b"TCP"
 
@@ -45,7 +53,7 @@ class Session:
         self.listening = listening
         self.number = worker.next_connection()
         self.started: float = worker.lane.now
-        self.peer: tuple[bytes, int] = sockaddr_text(peer)
+        self._peer: tuple[bytes, int] | None = None
         self.local: tuple[bytes, int] | None = None
         self.proxy: ProxyHeader | None = None  # what a PROXY protocol header told
         self.buffer = b""  # what came and nobody has used yet
@@ -61,15 +69,27 @@ class Session:
         self.action = b"initializing session"  # the "while …" of the error log
         self.address: AddressServer = listening.at(self)
         self.server = self.address.server
-        self.fibre: Any = None
+        self.fibre: Any = None  # what waits, waits in it
+        self.over = False
 
     @property
     def connection(self) -> Session:
         """Where a Request has its connection, for getters that serve both."""
         return self
 
+    @property
+    def peer(self) -> tuple[bytes, int]:
+        """The client's address and port; ("unix:", 0) on a unix socket. Made when it is asked for."""
+        peer = self._peer
+        if peer is None:
+            peer = self._peer = sockaddr_text(self.raw_peer)
+        return peer
+
+    @peer.setter
+    def peer(self, value: tuple[bytes, int]) -> None:
+        self._peer = value
+
     def remote(self) -> tuple[bytes, int]:
-        """The client's address and port; ("unix:", 0) on a unix socket."""
         return self.peer
 
     def local_address(self) -> tuple[bytes, int]:
@@ -94,7 +114,8 @@ class Session:
 
     def logs(self, level: str) -> bool:
         """Whether the error log takes lines of this level."""
-        return LEVELS[level] <= self.server.core.error_log.level  # type: ignore[no-any-return]
+        log: Log = self.server.core.error_log
+        return LEVELS[level] <= log.level
 
     def log(self, level: str, message: bytes | str, error: OSError | None = None, *, alone: bool = False) -> None:
         """A line with nginx's context; `alone`: without it."""
@@ -123,32 +144,103 @@ class Session:
 
     # -- its life
 
-    async def run(self) -> None:
-        """The whole session. Cancelled, it ends with what it has: connections are closed, the log has its line."""
+    def begin(self) -> None:
+        """Begin, and go on in place as far as nothing has to be waited for."""
         try:
             self._log_connected()
-            if not self.address.proxy_protocol or await self._read_proxy_header():
-                self.status = await self._phases()
+            result = self._after_header() if self.address.proxy_protocol else self.run_phases()
+        except Exception as error:
+            self.failed(error)
+            return
+        self.go_on(result)
+
+    def go_on(self, result: Result | Awaitable[int]) -> None:
+        """A content or a phase has come so far: the session's status, DONE, or what goes on in a fibre."""
+        if result is None:
+            return
+        if not isinstance(result, int):
+            self.fibre = self.lane.spawn(self._in_fibre(result), self.crashed)
+        elif result != DONE:
+            self.finish(result)
+
+    def finish(self, status: Number) -> None:
+        """The session ends with this status."""
+        self.status = status
+        self._end()
+
+    def failed(self, error: Exception) -> None:
+        """A handler raised, which is a bug: the session ends, and the log says why."""
+        try:
+            self.finish(INTERNAL_ERROR)
+        finally:
+            self.crashed(error)
+
+    async def _in_fibre(self, rest: Awaitable[int]) -> None:
+        """What has to wait. Cancelled, the session ends with what it has: all is closed, the log has its line."""
+        ended = True
+        try:
+            result = await rest
+            ended = result != DONE
+            if ended:
+                self.status = result
         except Exception:
             self.status = INTERNAL_ERROR
             raise
         finally:
-            self._end()
+            if ended:
+                self._end()
 
-    async def _phases(self) -> int:
-        for phase in range(len(self.server.plan.phases)):
-            for handler in self.server.plan.phases[phase]:  # a name may have switched to another server
-                made = handler(self)
-                result: Result = await made if isinstance(made, Awaitable) else made
-                if result is None:
+    async def _after_header(self) -> int:
+        if not await self._read_proxy_header():
+            return self.status
+        result = self.run_phases()
+        return result if isinstance(result, int) else await result
+
+    def run_phases(self) -> int | Awaitable[int]:
+        """All of them, and the content: the session's status, DONE, or what has to wait first."""
+        return self._run_phases(-1, 0, _NONE)
+
+    def _run_phases(self, phase: Number, index: Number, handlers: list[Handler]) -> int | Awaitable[int]:
+        """From this handler of the phase on."""
+        while True:
+            while index < len(handlers):
+                made = handlers[index](self)
+                index += 1
+                if made is None:
                     continue
-                if result < SUCCESS:
-                    break
+                if not isinstance(made, int):
+                    return self._wait_in_phase(made, phase, index, handlers)
+                if made >= SUCCESS:
+                    return made
+                break
+            phase += 1
+            # a name may have switched to another server
+            if phase >= len(self.server.plan.phases):
+                return self._run_content()
+            handlers = self.server.plan.phases[phase]
+            index = 0
+
+    async def _wait_in_phase(
+        self, made: Awaitable[Result], phase: int, index: int, handlers: list[Handler]
+    ) -> int:
+        result = await made
+        if result is not None:
+            if result >= SUCCESS:
                 return result
-        if self.server.core.tcp_nodelay and not self.peer[0].startswith(b"unix:"):
+            index = len(handlers)
+        rest = self._run_phases(phase, index, handlers)
+        return rest if isinstance(rest, int) else await rest
+
+    def _run_content(self) -> int | Awaitable[int]:
+        plan = self.server.plan
+        if self.server.core.tcp_nodelay and not self.on_unix():
             self.stream.nodelay()
-        content = self.server.plan.content
-        return INTERNAL_ERROR if content is None else await content(self)
+        content = plan.content
+        return INTERNAL_ERROR if content is None else content(self)
+
+    def on_unix(self) -> bool:
+        """Whether the client came over a unix socket."""
+        return self.raw_peer.startswith(_UNIX)
 
     def switch(self, server: Server | None) -> None:
         """The client has asked for this one by its name; None: nobody has that name."""
@@ -205,15 +297,20 @@ class Session:
         """Cut short, with what it has in the log."""
         if self.fibre is not None and not self.fibre.done:
             self.fibre.cancel()
+        else:
+            self._end()
 
     def abort(self) -> None:
         """worker_shutdown_timeout is over."""
-        if self.fibre is not None and not self.fibre.done:
+        if not self.over:
             self.status = SUCCESS
             self.log("info", b"shutdown timeout")
             self.close()
 
     def _end(self) -> None:
+        if self.over:
+            return
+        self.over = True
         try:
             if self.upstream is not None:
                 self.upstream.release()
@@ -233,6 +330,7 @@ class Session:
                 cleanup()
             except Exception as error:
                 self.crashed(error)
+        self.upstream = None  # it knows the session as well: nobody has to find such a pair
         self.worker.connection_closed(self)
 
     def crashed(self, error: BaseException) -> None:

@@ -1,85 +1,127 @@
 from __future__ import annotations
 
-from typing import Any
+import socket
+import struct
+from collections.abc import Iterator
 
+import pytest
+
+from gateway.core.lane import Lane, Stream
 from gateway.core.way import Way
 
 
-class Source:
-    """A stream that is read."""
-
-    def __init__(self, *pieces: bytes | OSError | None) -> None:
-        self.pieces = list(pieces)
-        self.asked: list[int] = []
-
-    @property
-    def readable(self) -> bool:
-        return bool(self.pieces)
-
-    def recv(self, limit: int) -> bytes | None:
-        self.asked.append(limit)
-        piece = self.pieces.pop(0)
-        if isinstance(piece, OSError):
-            raise piece
-        if piece is not None and len(piece) > limit:
-            self.pieces.insert(0, piece[limit:])
-            return piece[:limit]
-        return piece
-
-
-class Target:
-    """A stream that is written to; nothing leaves it."""
+class Ends:
+    """Two streams of a lane that nobody turns, and who is at their other ends: `says` is read, `hears` written to."""
 
     def __init__(self) -> None:
-        self.data = b""
-        self.gone = 0
+        self.lane = Lane()
+        self.says, source = socket.socketpair()
+        self.hears, target = socket.socketpair()
+        self.hears.setblocking(False)
+        for end in (source, target):
+            end.setblocking(False)
+        target.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        self.source = Stream(self.lane, source.detach())
+        self.target = Stream(self.lane, target.detach())
 
-    @property
-    def pending(self) -> int:
-        return len(self.data) - self.gone
+    def way(self, room: int = 10, rate: int = 0) -> Way:
+        return Way(self.source, self.target, room, rate, 100.0)
 
-    def send(self, data: bytes) -> int:
-        self.data += data
-        return self.pending
+    def move(self, way: Way, now: float, upto: int) -> None:
+        """Until so much has passed; a turn of the lane lets it go on when its share of one is used up."""
+        for _ in range(1000):
+            assert way.move(now) is None
+            if way.moved >= upto:
+                break
+            self.lane.turn()
 
-
-def way(source: Source, target: Target, room: int = 10, rate: int = 0) -> Way:
-    one: Any = source
-    other: Any = target
-    return Way(one, other, room, rate, 100.0)
-
-
-def test_no_more_than_its_room() -> None:
-    source, target = Source(b"0123456789abc"), Target()
-    made = way(source, target)
-    assert made.move(100.0) is None
-    assert target.data == b"0123456789" and not made.ended
-    target.gone = 4
-    made.move(100.0)
-    assert target.data == b"0123456789abc" and made.moved == 13
+    def heard(self) -> bytes:
+        try:
+            return self.hears.recv(1 << 20)
+        except BlockingIOError:
+            return b""
 
 
-def test_its_end() -> None:
-    source, target = Source(b"a", b""), Target()
-    made = way(source, target)
-    made.move(100.0)
-    assert made.ended and not made.drained
-    target.gone = 1
-    assert made.drained
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    made = Ends()
+    yield made
+    made.says.close()
+    made.hears.close()
+    made.lane.end()
+    made.lane.release()
+
+
+def test_what_is_there(ends: Ends) -> None:
+    way = ends.way()
+    ends.says.sendall(b"0123456789abc")
+    ends.move(way, 100.0, 13)
+    assert ends.heard() == b"0123456789abc" and way.moved == 13 and not way.ended
+
+
+def test_no_more_than_its_room(ends: Ends) -> None:
+    way = ends.way(room=20_000)
+    filler = b"x" * 4096
+    while ends.target.writable:
+        ends.target.send(filler)
+    waits = ends.target.pending
+    ends.says.sendall(b"y" * 60_000)
+    ends.move(way, 100.0, 20_000 - waits)
+    # as much as fits beside what waited already, and not a byte beyond
+    assert way.moved == 20_000 - waits and ends.target.pending == 20_000
+
+
+def test_its_end(ends: Ends) -> None:
+    way = ends.way()
+    ends.says.sendall(b"a")
+    ends.says.shutdown(socket.SHUT_WR)
+    ends.move(way, 100.0, 1)
+    ends.lane.turn()  # sees the end
+    way.move(100.0)
+    assert way.ended and way.drained() and ends.heard() == b"a"
+
+
+def test_an_end_is_drained_once_all_has_left(ends: Ends) -> None:
+    way = ends.way(room=20_000)
+    while ends.target.writable:
+        ends.target.send(b"x" * 4096)
+    ends.says.shutdown(socket.SHUT_WR)
+    way.move(100.0)
+    assert way.ended and not way.drained()
 
 
 def test_an_error_is_an_end() -> None:
-    made = way(Source(ConnectionResetError(104, "")), Target())
-    error = made.move(100.0)
-    assert error is not None and error.errno == 104 and made.ended
+    lane = Lane()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        says = socket.create_connection(listener.getsockname())
+        source, _ = listener.accept()
+    hears, target = socket.socketpair()
+    for end in (source, target):
+        end.setblocking(False)
+    way = Way(Stream(lane, source.detach()), Stream(lane, target.detach()), 10, 0, 100.0)
+    says.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    says.close()  # with a reset
+    error = way.move(100.0)
+    assert error is not None and error.errno == 104 and way.ended
+    hears.close()
+    lane.end()
+    lane.release()
 
 
-def test_rate() -> None:
-    source, target = Source(b"x" * 30), Target()
-    made = way(source, target, 100, 10)
-    made.move(100.0)
-    assert target.data == b"x" * 10 and made.delayed_until == 101.0
-    made.move(100.5)
-    assert len(target.data) == 10
-    made.move(101.0)
-    assert len(target.data) == 20
+def test_rate(ends: Ends) -> None:
+    way = ends.way(100, 10)
+    ends.says.sendall(b"x" * 30)
+    ends.move(way, 100.0, 10)
+    assert way.moved == 10 and way.delayed_until > 100
+    way.move(100.5)
+    assert way.moved == 10
+    ends.move(way, 101.5, 20)
+    assert way.moved == 20
+
+
+def test_a_rate_without_end(ends: Ends) -> None:
+    """More than any number of C's can count in a second."""
+    way = ends.way(100, 1 << 62)
+    ends.says.sendall(b"x" * 30)
+    ends.move(way, 1e9, 30)
+    assert way.moved == 30

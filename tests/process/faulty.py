@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway import cli
 from gateway.http import connection, handshake
-from gateway.stream import session
+from gateway.stream import cycle, session
 
 
 def _wrong(*_: Any) -> Any:
@@ -20,7 +20,12 @@ class FaultyHandshake(handshake.Handshake):
         return bool(_wrong())
 
 
+class FaultySession(session.Session):
+    def run_phases(self) -> int:
+        return int(_wrong())
+
+
 if __name__ == "__main__":
     connection.Handshake = FaultyHandshake  # type: ignore[misc]
-    session.Session._phases = _wrong  # type: ignore[method-assign, assignment]
+    cycle.Session = FaultySession  # type: ignore[misc]
     raise SystemExit(cli.main())

@@ -6,15 +6,13 @@ from typing import Any
 import pytest
 import trio
 
-from gateway.stream import session as session_module
+from gateway.stream.plan import Plan
 from gateway.stream.preread import preread
 from tests.stream_engine import serving
 
 
 @pytest.mark.parametrize(("data", "status"), [(b"ab", b"003"), (b"a", b"200"), (b"", b"200"), (b"x" * 20, b"400")])
-async def test_until_it_is_known(
-    monkeypatch: pytest.MonkeyPatch, data: bytes, status: bytes
-) -> None:
+async def test_until_it_is_known(data: bytes, status: bytes) -> None:
     """An answer, the time's end, the client's end, and a buffer that is full."""
     seen: list[int] = []
 
@@ -23,13 +21,14 @@ async def test_until_it_is_known(
         seen.append(result if isinstance(result, int) else -1)
         return 200
 
-    monkeypatch.setattr(session_module.Session, "_phases", phases)
     conf = "server { listen 1; preread_buffer_size 10; preread_timeout 200ms; return x; }"
-    async with serving(conf) as engine, engine.connect() as client:
-        if data:
-            await client.send_all(data)
-        else:
-            await client.send_eof()
-        with trio.fail_after(5), contextlib.suppress(trio.BrokenResourceError):
-            assert await client.receive_some() == b""
+    async with serving(conf) as engine:
+        engine.cycle.servers[0].plan = Plan([[phases]], None, [])
+        async with engine.connect() as client:
+            if data:
+                await client.send_all(data)
+            else:
+                await client.send_eof()
+            with trio.fail_after(5), contextlib.suppress(trio.BrokenResourceError):
+                assert await client.receive_some() == b""
     assert seen == [int(status)]

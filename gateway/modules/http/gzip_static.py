@@ -24,13 +24,6 @@ class LocationConf(Conf):
     enable: str = setting("off")
 
 
-def plan(settings: LocationConf, location: Location) -> Contribution:
-    if settings.enable == "off":
-        return NOTHING
-    serve = precompressed(location, settings.enable == "always", b".gz", b"gzip")
-    return Contribution(handlers={Phase.CONTENT: serve})
-
-
 def precompressed(location: Location, always: bool, suffix: bytes, coding: bytes) -> Handler:
     """What serves the file with this suffix, in this coding, to clients that take it; or to all."""
     conditions = location.confs[gzip.module]
@@ -78,11 +71,18 @@ def precompressed(location: Location, always: bool, suffix: bytes, coding: bytes
     return serve
 
 
-module = HttpModule(
-    name="gzip_static",
-    location=LocationConf,
-    directives=(
-        Directive("gzip_static", EVERYWHERE, take(1), enum_("enable", {w: w for w in ("off", "on", "always")})),
-    ),
-    plan=plan,
-)
+def static_module(name: str, suffix: bytes, coding: bytes) -> HttpModule:
+    """The module of one directive, of the same name: off, on or always."""
+
+    def plan(settings: LocationConf, location: Location) -> Contribution:
+        if settings.enable == "off":
+            return NOTHING
+        serve = precompressed(location, settings.enable == "always", suffix, coding)
+        return Contribution(handlers={Phase.CONTENT: serve})
+
+    values = {word: word for word in ("off", "on", "always")}
+    directives = (Directive(name, EVERYWHERE, take(1), enum_("enable", values)),)
+    return HttpModule(name=name, location=LocationConf, directives=directives, plan=plan)
+
+
+module = static_module("gzip_static", b".gz", b"gzip")

@@ -19,7 +19,8 @@ from gateway.config.directive import HTTP, Command, Directive, at_least, take
 from gateway.core.logs import ERROR, LOG, Log
 from gateway.core.shared_map import LONGEST, SharedMap
 from gateway.core.variables import acyclic
-from gateway.core.zones import LEAST_SIZE, ZONES, Zone, ZoneError
+from gateway.core.zone_directives import add_zone, name_and_size
+from gateway.core.zones import Zone, ZoneError
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of, template, variable_name
 
@@ -199,15 +200,7 @@ def set_zone(conf: Any, command: Command) -> None:
     for word in command.args:
         parameter, _, value = word.partition("=")
         if parameter == "zone":
-            name, _, text = value.partition(":")
-            try:
-                size = units.parse_size(text)
-            except ValueError:
-                size = 0
-            if not name or not size:
-                command.fail(f'invalid zone size "{word}"')
-            if size < LEAST_SIZE:
-                command.fail(f'zone "{word}" is too small')
+            name, size = name_and_size(command, word)
         elif parameter == "state" and value:
             state = command.loader.path(value)
         elif parameter == "timeout" and value:
@@ -227,7 +220,7 @@ def set_zone(conf: Any, command: Command) -> None:
         command.fail(f'"{command.name}" must have "zone" parameter')
     if synced and not timeout_ms:
         command.fail(f'"{command.name}" with "sync" needs "timeout"')
-    zone = _add(command, name, size)
+    zone = add_zone(command, name, size, _OWNER)
     if zone.user is not None:
         command.fail(f'{command.name} "{name}" is already there')
     zone.user = keyval = Keyval(name, kind, timeout_ms, synced, state, command.loader.parts.get(LOG))
@@ -242,7 +235,7 @@ def set_variable(conf: Any, command: Command) -> None:
     word = command.args[2]
     if not word.startswith("zone=") or len(word) == 5:
         command.fail(f'invalid parameter "{word}"')
-    zone = _add(command, word[5:], 0)
+    zone = add_zone(command, word[5:], 0, _OWNER)
 
 
     def get(request: Request) -> bytes | None:
@@ -250,13 +243,6 @@ def set_variable(conf: Any, command: Command) -> None:
         return found
 
     cycle_of(command).variables.define(name, acyclic(name, get), command.where)
-
-
-def _add(command: Command, name: str, size: int) -> Zone:
-    try:
-        return command.loader.parts.get(ZONES).add(name, size, _OWNER)
-    except ZoneError as error:
-        command.fail(str(error))
 
 
 module = HttpModule(

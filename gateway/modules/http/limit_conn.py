@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cluster.counts import Counts
 from gateway.cluster.sync import SYNCED, Synced
-from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable
-from gateway.core.zones import LEAST_SIZE, ZONES, Zone, ZoneError
+from gateway.core.zone_directives import add_zone, name_and_size
+from gateway.core.zones import Zone, ZoneError
 from gateway.http.module import NOTHING, Contribution, Count, HttpModule, Phase, Result
 from gateway.http.part import Part
 from gateway.http.setters import cycle_of, template
@@ -264,13 +264,6 @@ class LocationConf(LimitConf):
     status: int = setting(503)
 
 
-def _add(command: Command, name: str, size: int, owner: str) -> Zone:
-    try:
-        return command.loader.parts.get(ZONES).add(name, size, owner)
-    except ZoneError as error:
-        command.fail(str(error))
-
-
 def zone_setter(owner: str) -> Any:
     def set_zone(conf: Any, command: Command) -> None:
         """limit_conn_zone KEY zone=NAME:SIZE [sync]; sync is NGINX Plus's (cluster/)."""
@@ -281,18 +274,10 @@ def zone_setter(owner: str) -> Any:
             command.fail(f'invalid parameter "{command.args[2]}"')
         if not word.startswith("zone="):
             command.fail(f'invalid parameter "{word}"')
-        name, colon, text = word[5:].partition(":")
-        try:
-            size = units.parse_size(text) if colon else -1
-        except ValueError:
-            size = -1
-        if size < 0:
-            command.fail(f'invalid zone size "{word}"')
-        if size < LEAST_SIZE:
-            command.fail(f'zone "{word}" is too small')
+        name, size = name_and_size(command, word)
         if not name:
             command.fail(f'"{command.name}" must have "zone" parameter')
-        zone = _add(command, name, size, owner)
+        zone = add_zone(command, name, size, owner)
         user = zone.used_by(Connections)
         if user is not None:
             bound = user.key.text
@@ -309,7 +294,7 @@ def limit_setter(owner: str) -> Any:
     def set_limit(conf: LimitConf, command: Command) -> None:
         """limit_conn ZONE NUMBER."""
         name, text = command.args
-        zone = _add(command, name, 0, owner)
+        zone = add_zone(command, name, 0, owner)
         if conf.limits is UNSET:
             conf.limits = []
         if any(limit.zone is zone for limit in conf.limits):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cluster.rates import Rates
 from gateway.cluster.sync import SYNCED, Synced
-from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable
-from gateway.core.zones import LEAST_SIZE, ZONES, Zone, ZoneError
+from gateway.core.zone_directives import add_zone, name_and_size
+from gateway.core.zones import Zone, ZoneError
 from gateway.http.delay import wait_until
 from gateway.http.module import NOTHING, Contribution, Count, HttpModule, Phase, Result
 from gateway.http.part import Part
@@ -48,6 +48,7 @@ _MAX_KEY: Final = 65535
 # Records whose bucket ran empty this long ago may go.
 _IDLE_MS: Final = 60_000
 
+_OWNER: Final = "limit_req"
 _STATUS: Final = "limit_req_status"
 _LEVELS: Final = {"info": "info", "notice": "notice", "warn": "warn", "error": "error"}
 # A delay is logged one level below a refusal.
@@ -248,28 +249,13 @@ class LocationConf(Conf):
     dry_run: bool = setting(False)
 
 
-def _add(command: Command, name: str, size: int) -> Zone:
-    try:
-        return command.loader.parts.get(ZONES).add(name, size, "limit_req")
-    except ZoneError as error:
-        command.fail(str(error))
-
-
 def set_zone(conf: Any, command: Command) -> None:
     """limit_req_zone KEY zone=NAME:SIZE [rate=N] [sync]; sync is NGINX Plus's (cluster/)."""
     key = template(command, command.args[0])
     name, size, rate, scale, synced = "", 0, 1, 1, False
     for word in command.args[1:]:
         if word.startswith("zone="):
-            name, colon, text = word[5:].partition(":")
-            try:
-                size = units.parse_size(text) if colon else -1
-            except ValueError:
-                size = -1
-            if size < 0:
-                command.fail(f'invalid zone size "{word}"')
-            if size < LEAST_SIZE:
-                command.fail(f'zone "{word}" is too small')
+            name, size = name_and_size(command, word)
         elif word.startswith("rate="):
             text = word[5:]
             if text[-3:] in ("r/s", "r/m"):
@@ -284,7 +270,7 @@ def set_zone(conf: Any, command: Command) -> None:
             command.fail(f'invalid parameter "{word}"')
     if not name:
         command.fail(f'"{command.name}" must have "zone" parameter')
-    zone = _add(command, name, size)
+    zone = add_zone(command, name, size, _OWNER)
     user = zone.used_by(Bucket)
     if user is not None:
         bound = user.key.text
@@ -301,7 +287,7 @@ def set_limit(conf: LocationConf, command: Command) -> None:
     for word in command.args:
         name, _, text = word.partition("=")
         if name == "zone" and text:
-            zone = _add(command, text, 0)
+            zone = add_zone(command, text, 0, _OWNER)
         elif name in ("burst", "delay") and word != name:
             if not text.isascii() or not text.isdigit() or int(text) == 0:
                 command.fail(f'invalid {name} value "{word}"')

@@ -11,7 +11,8 @@ from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, at_least
 from gateway.config.text import to_bytes
 from gateway.core.variables import Getter
-from gateway.core.zones import LEAST_SIZE, ZONES, ZoneError
+from gateway.core.zone_directives import add_zone
+from gateway.core.zones import LEAST_SIZE
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of, template
 from gateway.modules.http.upstream import upstream_of
@@ -102,10 +103,7 @@ def _set_learn(command: Command, sticky: Sticky, words: list[str]) -> None:
     for found, needed in ((sticky.lookup, "lookup"), (sticky.create, "create"), (size, "zone")):
         if not found:
             command.refuse(f'"{needed}" parameter is not specified')
-    try:
-        zone = command.loader.parts.get(ZONES).add(name, size, "sticky")
-    except ZoneError as error:
-        command.fail(str(error))
+    zone = add_zone(command, name, size, "sticky")
     user = zone.used_by(Sessions)
     if user is not None:
         other = user.upstream.decode("utf-8", "surrogateescape")

@@ -11,7 +11,8 @@ from gateway.cluster.sync import SYNCED, Synced
 from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, Setter, take
 from gateway.core.logs import LOG
-from gateway.core.zones import LEAST_SIZE, ZONES, ZoneError
+from gateway.core.zone_directives import add_zone
+from gateway.core.zones import LEAST_SIZE
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of
 from gateway.modules.http.upstream import upstream_of
@@ -49,10 +50,7 @@ def _set_zone(command: Command, owner: str) -> None:
             command.fail(f'invalid zone size "{words[0]}"')
         if size < LEAST_SIZE:
             command.fail(f'zone "{name}" is too small')
-    try:
-        zone = command.loader.parts.get(ZONES).add(name, size, owner, reuse=False)
-    except ZoneError as error:
-        command.fail(str(error))
+    zone = add_zone(command, name, size, owner, reuse=False)
     peers = zone.used_by(PeersZone)
     if peers is None:
         made = peers = zone.user = PeersZone(name)

@@ -172,7 +172,7 @@ async def _pass(session: Session, conf: ServerConf, upstream: Stream, first: byt
                 session.action = b"proxying and sending to " + target
                 session.log("error" if way is up else "info", b"send() failed", OSError(way.target.error, ""))
                 return
-        if up.drained or down.drained or (up.ended and down.ended):
+        if up.drained() or down.drained() or (up.ended and down.ended):
             session.action = b""
             session.log("info", b"proxied session done")
             return

@@ -22,6 +22,7 @@ from gateway.config.directive import (
     time_s,
 )
 from gateway.http.setters import Number
+from gateway.modules.stream.relay import RelaySettings
 from gateway.modules.stream.relaying import Relaying
 from gateway.stream.module import NOTHING, Contribution, StreamModule
 from gateway.stream.setters import cycle_of, template
@@ -118,7 +119,8 @@ def plan(conf: ServerConf, server: Server) -> Contribution:
     relaying: Relaying | None = conf.relaying
     if relaying is None:
         return NOTHING
-    return Contribution(content=lambda session: relaying.run(session, conf))
+    settings = RelaySettings(conf)
+    return Contribution(content=lambda session: relaying.run(session, settings))
 
 
 def _proxy(name: str, arguments: Arguments, setter: Setter) -> Directive:

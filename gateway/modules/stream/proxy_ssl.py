@@ -9,28 +9,27 @@ from typing import TYPE_CHECKING, Final
 from gateway._fast.errors import TlsError
 from gateway.core.lane import park
 from gateway.core.proxy_header import header
-from gateway.stream.module import INTERNAL_ERROR, SUCCESS
+from gateway.stream.module import CONNECTED, FAILED, INTERNAL_ERROR
 
 if TYPE_CHECKING:
     from gateway.modules.stream.relay import Relay
     from gateway.upstream.exchange.tls import ClientTls
     from gateway.upstream.peers.peers import Peer
 
-FAILED: Final = -1  # as a try's: it leads to the next one
 _TIMED_OUT: Final = OSError(errno.ETIMEDOUT, "")
 
 
 async def secure(relay: Relay, tls: ClientTls, peer: Peer, wake: Callable[[], object]) -> int:
-    """TLS over the connection that is there: SUCCESS when it is done. A PROXY protocol header goes before it."""
+    """TLS over the connection that is there: CONNECTED when it is done. A PROXY protocol header goes before it."""
     from gateway.upstream.exchange.tls import failure_of
 
-    session, lane, conf = relay.session, relay.lane, relay.conf
+    session, lane, settings = relay.session, relay.lane, relay.settings
     plain = relay.stream
     assert plain is not None and relay.upstream is not None
-    deadline = lane.now + conf.connect_timeout
-    if conf.proxy_protocol:
+    deadline = lane.now + settings.connect_timeout
+    if settings.proxy_protocol:
         relay.header_sent = True
-        plain.send(header(conf.proxy_protocol, session))
+        plain.send(header(settings.proxy_protocol, session))
         while plain.pending and await park(deadline):
             pass
     session.action = b"SSL handshaking to upstream"
@@ -54,4 +53,4 @@ async def secure(relay: Relay, tls: ClientTls, peer: Peer, wake: Callable[[], ob
     if problem is not None:
         session.log("error", problem)
         return FAILED
-    return SUCCESS
+    return CONNECTED

@@ -1,67 +1,83 @@
-"""A session's way to its upstream: try after try until a peer has taken the connection, then bytes both ways."""
+"""A session's way to its upstream: try after try until a peer has taken the connection, then bytes both ways.
+
+It needs no fibre: any event of either stream, and the deadline that comes first, call the relay, which does what can be
+done and waits again. Only TLS to the upstream awaits. Compiled with the types of relay.pxd.
+"""
 
 from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from gateway._fast.lane import local_sockaddr, sockaddr_text
-from gateway.core.lane import NoRoom, current_fibre, park
+from gateway._fast.lane import NoRoom, local_sockaddr, open_stream, sockaddr_text
+from gateway._fast.watcher import Watcher
+from gateway.core.lane import current_fibre
 from gateway.core.proxy_header import header
-from gateway.core.transport import ORDINARY, connect
+from gateway.core.transport import ORDINARY
 from gateway.core.way import Way
 from gateway.modules.stream import proxy_ssl
-from gateway.stream.module import BAD_GATEWAY, INTERNAL_ERROR, SUCCESS
-from gateway.stream.session import address_text
+from gateway.stream.module import BAD_GATEWAY, CONNECTED, DONE, FAILED, INTERNAL_ERROR, SUCCESS, WAIT
+from gateway.stream.session import Number, address_text
 from gateway.upstream.exchange.attempt import Attempt
 from gateway.upstream.peers.peers import Outcome
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
+    from gateway.modules.stream.proxy import ServerConf
     from gateway.stream.session import Session
     from gateway.upstream.exchange.conf import Local
     from gateway.upstream.exchange.tls import ClientTls
     from gateway.upstream.peers.peers import Choice, Peer
     from gateway.upstream.peers.upstreams import Upstream
 
-_FAILED: Final = -1  # a try that leads to the next one; all else is a status
+# What a step came to, beside the module's words: the connection is there, and TLS has to come over it.
+_SECURE: Final = -4
+# What a relay is at.
+_CONNECTING: Final = 0
+_SECURING: Final = 1  # in a fibre
+_PASSING: Final = 2
+_OVER: Final = 3
 _TIMED_OUT: Final = OSError(errno.ETIMEDOUT, "")
+# Members of an enum, bound: a look-up in an enum costs more than a system call.
+_OK: Final = Outcome.OK
+_FAILURE: Final = Outcome.FAILED
 
 
-class RelayConf(Protocol):
-    """What a relay reads of the proxy_ directives."""
+class RelaySettings:
+    """What a relay reads of the proxy_ directives of its server: the compiled copy."""
 
-    connect_timeout: float
-    timeout: float
-    buffer_size: int
-    next_upstream: bool
-    next_upstream_tries: int
-    next_upstream_timeout: float
-    upload_rate: Callable[[Any], int] | None
-    download_rate: Callable[[Any], int] | None
-    proxy_protocol: int
-    half_close: bool
-    requests: int
-    responses: int | None
-    socket_rcvbuf: int
-    socket_sndbuf: int
-    socket_keepalive: bool
-    local: Local | None
-    transparent: bool
-    client_tls: ClientTls | None
+    def __init__(self, conf: ServerConf) -> None:
+        self.connect_timeout = conf.connect_timeout
+        self.timeout = conf.timeout
+        self.buffer_size = conf.buffer_size
+        self.next_upstream = conf.next_upstream
+        self.next_upstream_tries = conf.next_upstream_tries
+        self.next_upstream_timeout = conf.next_upstream_timeout
+        self.upload_rate: Callable[[Any], int] | None = conf.upload_rate
+        self.download_rate: Callable[[Any], int] | None = conf.download_rate
+        self.proxy_protocol = conf.proxy_protocol
+        self.half_close = conf.half_close
+        self.requests = conf.requests
+        self.responses: int | None = conf.responses
+        self.socket_rcvbuf = conf.socket_rcvbuf
+        self.socket_sndbuf = conf.socket_sndbuf
+        self.socket_keepalive = conf.socket_keepalive
+        self.local: Local | None = conf.local
+        self.transparent = conf.transparent
+        self.client_tls: ClientTls | None = conf.client_tls
 
 
-class Relay:
+class Relay(Watcher):
     """One for each session of a server with proxy_pass."""
 
     kind = b""  # in the log
 
-    def __init__(self, session: Session, conf: RelayConf, upstream: Upstream | None) -> None:
+    def __init__(self, session: Session, settings: RelaySettings, upstream: Upstream | None) -> None:
         self.session = session
-        self.conf = conf
+        self.settings = settings
         self.upstream = upstream
         self.lane = session.lane
         self.attempts: list[Attempt] = []
@@ -69,13 +85,21 @@ class Relay:
         self.choice: Choice | None = None
         self.peer: Peer | None = None  # the one that is taken now
         self.asked: Peer | None = None  # the present or last one, for the error log
-        self.stream: Stream | None = None
+        self.stream: Any = None  # to the peer: a Stream, or the socket of its datagrams
         self.received = 0
         self.local: bytes | None = None  # proxy_bind
         self.client_ended = False  # before there was a connection to the upstream
         self.header_sent = False  # PROXY protocol's
         self.began = 0.0
         self.upload = 0  # bytes a second from the client, 0 for no limit
+        self.at = _CONNECTING
+        self.up: Way | None = None
+        self.down: Way | None = None
+        self.timeout = 0.0
+        self.half_close = False
+        self.until = 0.0  # when it wants to go on, whatever happens
+        self.planned = 0.0  # when the lane will call late(), which looks at `until`; 0: it will not
+        self.delayed = False  # `until` is when a rate lets it go on, and not the end of its patience
         session.upstream = self
 
     def log_context(self) -> bytes:
@@ -92,65 +116,116 @@ class Relay:
             self.stream.sent if self.stream is not None else 0,
         )
 
-    async def run(self) -> int:
-        """The session's status. The upstream's connection is closed by release()."""
-        session, conf = self.session, self.conf
+    # -- the whole -----------------------------------------------------------------------------------------------
+
+    def begin(self) -> int | Awaitable[int]:
+        """The content of the session: DONE when it goes on by itself, and ends the session."""
+        session, settings = self.session, self.settings
         assert self.upstream is not None
-        if conf.local is not None:
-            address = conf.local(session)
+        if settings.local is not None:
+            address = settings.local(session)
             self.local = address.sockaddr if address is not None else None
-        self.upload = 0 if conf.upload_rate is None else conf.upload_rate(session)
-        fibre = current_fibre()
-        assert fibre is not None
-        session.stream.handler = fibre.wake
+        self.upload = 0 if settings.upload_rate is None else settings.upload_rate(session)
         session.received = len(session.buffer)
         self.choice = self.upstream.choose(session)
-        self.began = self.lane.now
-        if conf.next_upstream_tries:
-            self.choice.tries = min(self.choice.tries, conf.next_upstream_tries)
-        while True:
-            status = await self._try(fibre.wake)
-            if status != _FAILED:
-                break
+        self.began = self.lane.fresh()
+        if settings.next_upstream_tries:
+            self.choice.tries = min(self.choice.tries, settings.next_upstream_tries)
+        self.watch()
+        return self.go_on(self.begin_try())
+
+    def watch(self) -> None:
+        """From now on what the client does is told to this."""
+        self.session.stream.handler = self
+
+    def go_on(self, status: Number) -> int | Awaitable[int]:
+        """From what a step came to, as far as it goes: the session's status, DONE, or what has to be awaited."""
+        while status == FAILED:
             if not self._may_go_on():
                 return BAD_GATEWAY
-        return await self._pass() if status == SUCCESS else status
+            status = self.begin_try()
+        if status == _SECURE:
+            self.at = _SECURING
+            return self._secure()
+        if status == CONNECTED:
+            status = self.start()
+        if status == WAIT:
+            self._plan()
+            return DONE
+        return status
+
+    def happened(self) -> None:
+        """An event on either side."""
+        if self.at != _CONNECTING and self.at != _PASSING:
+            return
+        try:
+            result = self.go_on(self.connected() if self.at == _CONNECTING else self.step())
+        except Exception as error:
+            self.session.failed(error)
+            return
+        self.ended(result)
+
+    def ended(self, result: int | Awaitable[int]) -> None:
+        """It came so far by itself: the session is told."""
+        self.session.go_on(result)
+
+    def late(self) -> None:
+        """The time that was the first when it was set has come."""
+        self.planned = 0.0
+        if self.until > self.lane.fresh():
+            self._plan()
+        elif self.at == _CONNECTING or self.delayed:
+            self.happened()
+        elif self.at == _PASSING:
+            self.ended(self.timed_out())
+
+    def timed_out(self) -> Number:
+        """Nothing came from either side for so long."""
+        self.session.log("info", b"connection timed out", _TIMED_OUT)
+        return SUCCESS
+
+    def stopped(self) -> None:
+        """The worker ends."""
+        if self.at != _SECURING:
+            self.session.close()
+
+    def _plan(self) -> None:
+        """See that late() is called at `until`, or before."""
+        until = self.until
+        if until and (not self.planned or until < self.planned):
+            self.planned = until
+            self.lane.plan(self, until)
 
     # -- one try -------------------------------------------------------------------------------------------------
 
-    async def _try(self, wake: Callable[[], object]) -> int:
-        """Connect to the next peer: SUCCESS when it is there."""
+    def begin_try(self) -> Number:
+        """Begin to connect to the next peer; what connected() says."""
         session, choice = self.session, self.choice
         assert choice is not None and self.upstream is not None
         session.action = b"connecting to upstream"
-        now = self.lane.now
-        self.peer = self.asked = choice.get(int(now))
-        attempt = self.attempt = Attempt(self.peer.name if self.peer is not None else self.upstream.name, now)
+        self.at = _CONNECTING
+        now = self.lane.fresh()
+        peer = self.peer = self.asked = choice.get(int(now))
+        attempt = self.attempt = Attempt(peer.name if peer is not None else self.upstream.name, now)
         self.attempts.append(attempt)
-        if self.peer is None:
+        if peer is None:
             session.log("error", b"no live upstreams")
             return BAD_GATEWAY
         try:
-            status = await self._connect(self.peer, wake)
+            return self.connect(peer)
         except NoRoom as error:
             session.log("alert", str(error))
             return INTERNAL_ERROR
         except OSError as error:
-            return self._refused(self.peer, error)
-        if status == SUCCESS:
-            attempt.connected = self.lane.now
-            self._log_connected()
-            self._recovered(self.peer)
-            if choice.notify and choice.at_connect:
-                choice.head_came(attempt)
-        return status
+            return self._refused(peer, error)
 
     def _recovered(self, peer: Peer) -> None:
         """A peer that takes connections again is whole again, for other sessions too, while this one goes on."""
         assert self.choice is not None
-        with self.choice.group.lock or nullcontext():
-            if peer.accessed < peer.checked:
-                peer.fails = 0
+        if peer.fails:
+            with self.choice.group.lock or nullcontext():
+                if peer.accessed < peer.checked:
+                    peer.fails = 0
 
     def _refused(self, peer: Peer, error: OSError) -> int:
         session = self.session
@@ -159,37 +234,58 @@ class Relay:
             return INTERNAL_ERROR
         level = "error" if error.errno in ORDINARY else "crit"
         session.log(level, b"connect() to %b failed" % peer.name, error)
-        return _FAILED
+        return FAILED
 
-    async def _connect(self, peer: Peer, wake: Callable[[], object]) -> int:
-        """SUCCESS when the connection is there. Errors: OSError, see connect()."""
-        session, conf = self.session, self.conf
-        stream = self.stream = connect(
+    def connect(self, peer: Peer) -> Number:
+        """Begin a connection. Errors: OSError, see open_stream()."""
+        session, settings = self.session, self.settings
+        stream = open_stream(
             self.lane,
             peer.sockaddr,
-            bind=self.local,
-            keepalive=conf.socket_keepalive,
-            nodelay=session.server.core.tcp_nodelay,
-            transparent=conf.transparent,
+            self.local,
+            settings.socket_keepalive,
+            session.server.core.tcp_nodelay,
+            settings.transparent,
         )
-        for option, size in ((socket.SO_RCVBUF, conf.socket_rcvbuf), (socket.SO_SNDBUF, conf.socket_sndbuf)):
-            if size:
-                stream.set_option(socket.SOL_SOCKET, option, size)
-        stream.handler = wake
-        deadline = self.lane.now + conf.connect_timeout
-        while stream.connecting:
+        self.stream = stream
+        if settings.socket_rcvbuf:
+            stream.set_option(socket.SOL_SOCKET, socket.SO_RCVBUF, settings.socket_rcvbuf)
+        if settings.socket_sndbuf:
+            stream.set_option(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.socket_sndbuf)
+        stream.handler = self
+        self.until = self.lane.fresh() + settings.connect_timeout
+        return self.connected()
+
+    def connected(self) -> Number:
+        """Whether the connection is there: CONNECTED, WAIT, or why it is not."""
+        session = self.session
+        stream: Stream = self.stream
+        if stream.connecting:
             self._read_ahead()
-            if not await park(deadline) and stream.connecting:
-                session.log("error", b"upstream timed out", _TIMED_OUT)
-                return _FAILED
+            if self.lane.fresh() < self.until:
+                return WAIT
+            session.log("error", b"upstream timed out", _TIMED_OUT)
+            return FAILED
         if stream.error:
             failed = OSError(stream.error, "")
             session.log("error" if failed.errno in ORDINARY else "alert", b"connect() failed", failed)
-            return _FAILED
-        if conf.client_tls is not None:
+            return FAILED
+        if self.settings.client_tls is not None:
             self.header_sent = False
-            return await proxy_ssl.secure(self, conf.client_tls, peer, wake)
-        return SUCCESS
+            return _SECURE
+        return CONNECTED
+
+    async def _secure(self) -> int:
+        fibre = current_fibre()
+        tls = self.settings.client_tls
+        assert fibre is not None and self.peer is not None and tls is not None
+        self.session.stream.handler = self.stream.handler = fibre.wake
+        status = await proxy_ssl.secure(self, tls, self.peer, fibre.wake)
+        self.watch()
+        if status == CONNECTED:
+            self.stream.handler = self
+        rest = self.go_on(status)
+        return rest if isinstance(rest, int) else await rest
 
     def _log_connected(self) -> None:
         session = self.session
@@ -201,7 +297,7 @@ class Relay:
 
     def _read_ahead(self) -> None:
         """What the client sends before there is anybody to send it to: as much as a buffer holds."""
-        session, room = self.session, self.conf.buffer_size
+        session, room = self.session, self.settings.buffer_size
         if self.upload:
             room = min(room, self.upload)
         client = session.stream
@@ -219,16 +315,16 @@ class Relay:
 
     def _may_go_on(self) -> bool:
         """The present try failed: whether there is another one."""
-        conf, choice = self.conf, self.choice
+        settings, choice = self.settings, self.choice
         assert choice is not None
-        self._close(Outcome.FAILED)
+        self.close(_FAILURE)
         return bool(
             choice.tries
-            and conf.next_upstream
-            and not (conf.next_upstream_timeout and self.lane.now - self.began >= conf.next_upstream_timeout)
+            and settings.next_upstream
+            and not (settings.next_upstream_timeout and self.lane.now - self.began >= settings.next_upstream_timeout)
         )
 
-    def _close(self, outcome: Outcome) -> None:
+    def close(self, outcome: Outcome) -> None:
         attempt, stream = self.attempt, self.stream
         if attempt is not None and attempt.ended < 0:
             attempt.ended = self.lane.now
@@ -245,59 +341,100 @@ class Relay:
 
     def release(self) -> None:
         """The session ends, however it came: the records are closed, and the connection."""
-        self._close(Outcome.OK)
+        self.session.stream.handler = None
+        self.forget()
+        self.close(_OK)
+
+    def forget(self) -> None:
+        """Nothing more will happen."""
+        self.at = _OVER
+        self.until = 0.0
+        if self.planned:
+            self.planned = 0.0
+            self.lane.unplan(self)
 
     # -- bytes both ways -----------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
-        """What goes to the upstream before the client's bytes that are still to come."""
-        session, stream = self.session, self.stream
-        assert stream is not None
-        if self.conf.proxy_protocol and not self.header_sent:
-            stream.write(header(self.conf.proxy_protocol, session))
-        early, session.buffer = session.buffer, b""
+    def start(self) -> Number:
+        """The peer has taken the connection: what step() says."""
+        session, settings = self.session, self.settings
+        stream: Stream = self.stream
+        self.connected_now()
+        self.half_close = settings.half_close
+        # what goes to the upstream before the client's bytes that are still to come
+        if settings.proxy_protocol and not self.header_sent:
+            stream.write(header(settings.proxy_protocol, session))
+        early = session.buffer
         if early:
+            session.buffer = b""
             stream.write(early)
         stream.flush()
+        download = 0 if settings.download_rate is None else settings.download_rate(session)
+        room = settings.buffer_size
+        self.up = Way(session.stream, stream, room, self.upload, self.began)
+        self.down = Way(stream, session.stream, room, download, self.began)
+        self.up.ended = self.client_ended
+        self.up.moved = session.received  # what was read before there was an upstream counts
+        return self.step()
 
-    async def _pass(self) -> int:
-        session, conf, stream, lane = self.session, self.conf, self.stream, self.lane
-        assert stream is not None and self.attempt is not None
-        client = session.stream
-        self._begin()
-        download = 0 if conf.download_rate is None else conf.download_rate(session)
-        up = Way(client, stream, conf.buffer_size, self.upload, self.began)
-        down = Way(stream, client, conf.buffer_size, download, self.began)
-        up.ended = self.client_ended
-        up.moved = session.received  # what was read before there was an upstream counts
-        while True:
-            now = lane.now
-            for way in (up, down):
-                error = way.move(now)
-                session.received, self.received = up.moved, down.moved
-                if down.moved and self.attempt.head_read < 0:
-                    self._first_byte(now)
-                if error is not None:
-                    session.action = b"proxying and reading from " + (b"client" if way is up else b"upstream")
-                    session.log("info" if way is up else "error", b"recv() failed", error)
-                if way.target.error:
-                    session.action = b"proxying and sending to " + (b"upstream" if way is up else b"client")
-                    session.log("error" if way is up else "info", b"send() failed", OSError(way.target.error, ""))
-                    return SUCCESS
-            session.action = b"proxying connection"
-            if self._is_over(up, down):
-                who = b"client" if up.ended and not down.ended else b"upstream"
-                session.log("info", who + b" disconnected" + self._counts(), alone=True)
-                return SUCCESS
-            for way in (up, down):
-                if conf.half_close and way.drained and not way.half_closed:
-                    way.half_closed = True
-                    way.target.shutdown_write()
-            delays = [way.delayed_until for way in (up, down) if way.delayed_until]
-            if await park(min(delays) if delays else now + conf.timeout) or delays:
-                continue
-            session.log("info", b"connection timed out", _TIMED_OUT)
+    def connected_now(self) -> None:
+        """The peer is there, and bytes may pass."""
+        choice, attempt = self.choice, self.attempt
+        assert attempt is not None and choice is not None and self.peer is not None
+        attempt.connected = self.lane.fresh()
+        self._log_connected()
+        self._recovered(self.peer)
+        if choice.notify and choice.at_connect:
+            choice.head_came(attempt)
+        self.at = _PASSING
+        self.timeout = self.settings.timeout
+
+    def step(self) -> Number:
+        """Pass on what there is: WAIT, or the session's status."""
+        session, up, down, attempt = self.session, self.up, self.down, self.attempt
+        assert up is not None and down is not None and attempt is not None
+        now = self.lane.fresh()
+        error = up.move(now)
+        session.received = up.moved
+        if error is not None:
+            session.action = b"proxying and reading from client"
+            session.log("info", b"recv() failed", error)
+        if up.target.error:
+            session.action = b"proxying and sending to upstream"
+            session.log("error", b"send() failed", OSError(up.target.error, ""))
             return SUCCESS
+        error = down.move(now)
+        self.received = down.moved
+        if down.moved and attempt.head_read < 0:
+            self._first_byte(now)
+        if error is not None:
+            session.action = b"proxying and reading from upstream"
+            session.log("error", b"recv() failed", error)
+        if down.target.error:
+            session.action = b"proxying and sending to client"
+            session.log("info", b"send() failed", OSError(down.target.error, ""))
+            return SUCCESS
+        session.action = b"proxying connection"
+        if up.ended or down.ended:
+            if self._is_over(up, down):
+                if session.logs("info"):
+                    who = b"client" if up.ended and not down.ended else b"upstream"
+                    session.log("info", who + b" disconnected" + self._counts(), alone=True)
+                return SUCCESS
+            if self.half_close:
+                self._half_close(up)
+                self._half_close(down)
+        self.delayed = bool(up.delayed_until or down.delayed_until)
+        if self.delayed:
+            self.until = min([way.delayed_until for way in (up, down) if way.delayed_until])
+        else:
+            self.until = now + self.timeout
+        return WAIT
+
+    def _half_close(self, way: Way) -> None:
+        if way.drained() and not way.half_closed:
+            way.half_closed = True
+            way.target.shutdown_write()
 
     def _first_byte(self, now: float) -> None:
         assert self.attempt is not None and self.choice is not None
@@ -306,7 +443,7 @@ class Relay:
             self.choice.head_came(self.attempt)
 
     def _is_over(self, up: Way, down: Way) -> bool:
-        if self.conf.half_close:
-            return up.drained and down.drained
+        if self.half_close:
+            return up.drained() and down.drained()
         # what one side has sent before its end still goes to the other one
-        return up.drained or down.drained
+        return up.drained() or down.drained()

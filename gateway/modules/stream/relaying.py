@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from gateway.core.lane import current_fibre, park
@@ -15,28 +16,33 @@ from gateway.upstream.peers.upstreams import Upstream, several, single
 
 if TYPE_CHECKING:
     from gateway.core.template import Template
-    from gateway.modules.stream.relay import RelayConf
+    from gateway.modules.stream.relay import RelaySettings
     from gateway.stream.session import Session
     from gateway.upstream.peers.upstreams import Upstreams
 
 
 class Relaying:
-    """The `proxy_pass` of one server: where its sessions go."""
+    """The `proxy_pass` of one server: where its sessions go. Compiled with the types of relaying.pxd."""
 
     def __init__(self, upstreams: Upstreams, upstream: Upstream | None, template: Template | None) -> None:
         self.upstreams = upstreams
         self.upstream = upstream
         self.template = template  # with variables; then `upstream` is None
 
-    async def run(self, session: Session, conf: RelayConf) -> int:
-        """A session, from the choice of its upstream to its end."""
-        kind = DatagramRelay if isinstance(session, DatagramSession) else Relay
-        relay = kind(session, conf, self.upstream)
+    def run(self, session: Session, settings: RelaySettings) -> int | Awaitable[int]:
+        """A session's content: the choice of its upstream, and the way there."""
+        if isinstance(session, DatagramSession):
+            relay: Relay = DatagramRelay(session, settings, self.upstream)
+        else:
+            relay = Relay(session, settings, self.upstream)
+        return relay.begin() if relay.upstream is not None else self._run_found(relay)
+
+    async def _run_found(self, relay: Relay) -> int:
+        relay.upstream = await self._find(relay.session)
         if relay.upstream is None:
-            relay.upstream = await self._find(session)
-            if relay.upstream is None:
-                return INTERNAL_ERROR
-        return await relay.run()
+            return INTERNAL_ERROR
+        result = relay.begin()
+        return result if isinstance(result, int) else await result
 
     async def _find(self, session: Session) -> Upstream | None:
         """The upstream that the variables name for this session."""

@@ -26,7 +26,8 @@ from gateway.config.parts import Part
 from gateway.core.logs import LOG
 from gateway.core.shared_map import SharedMap
 from gateway.core.temp_files import TempPath
-from gateway.core.zones import ZONES, ZoneError
+from gateway.core.zone_directives import add_zone
+from gateway.core.zones import ZONES
 from gateway.http.setters import cycle_of, predicates, template, template_setting, to_be_made
 from gateway.serving.cycle import LATE_IMPORTS
 from gateway.serving.worker import Worker
@@ -95,10 +96,7 @@ def set_cache(prefix: str) -> Setter:
         if compiled.constant is None:
             conf.cache = CacheUse(None, compiled, caches, command.warn)
             return
-        try:
-            zone = command.loader.parts.get(ZONES).add(text, 0, f"{prefix}_cache")
-        except ZoneError as error:
-            command.fail(str(error))
+        zone = add_zone(command, text, 0, f"{prefix}_cache")
         conf.cache = CacheUse(zone, None, caches, command.warn)
 
     return set_use
@@ -269,10 +267,7 @@ def _add(command: Command, prefix: str, cache: FileCache, size: int) -> None:
         for other in others:
             if other.path.name == directory:
                 command.fail(f'the same path name "{directory.decode("utf-8", "surrogateescape")}" is used twice')
-    try:
-        zone = command.loader.parts.get(ZONES).add(name, size, f"{prefix}_cache")
-    except ZoneError as error:
-        command.fail(str(error))
+    zone = add_zone(command, name, size, f"{prefix}_cache")
     if zone.user is not None:
         command.fail(f'duplicate zone "{name}"')
     zone.user = cache

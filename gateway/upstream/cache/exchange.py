@@ -21,6 +21,7 @@ from gateway.upstream.cache import entry as entries
 from gateway.upstream.cache.entry import BUSY, FAILED, FRESH, MISSING, UNWANTED, Entry
 from gateway.upstream.cache.freshness import judge
 from gateway.upstream.cache.purge import purge
+from gateway.upstream.cache.ranges import begins_before
 from gateway.upstream.cache.update import CacheUpdate
 from gateway.upstream.exchange.codec import Codec
 from gateway.upstream.exchange.exchange import CLIENT_CLOSED, Exchange
@@ -246,16 +247,7 @@ class CachingExchange(Exchange):
             return True
         if not limit:
             return False
-        field = head.range or b""
-        if len(field) < 7 or field[:6].lower() != b"bytes=":
-            return True
-        text = field[6:].lstrip(b" ")
-        if text.startswith(b"-"):
-            return False
-        end = 0
-        while text[end : end + 1].isdigit():
-            end += 1
-        return not end or int(text[:end]) < limit
+        return begins_before(head.range or b"", limit)
 
     async def _wait_for_lock(self) -> Result:
         """Another request asks for this answer: look again when it is done. Cancelled: nothing is held."""

@@ -152,6 +152,7 @@ class UpstreamHead:
                     request.log(
                         "warn",
                         b'upstream sent duplicate header line: "%b: %b", previous value: "%b: %b", ignored'
+                        b" while reading response header from upstream"
                         % (name, value, *self._first(kind)),
                     )
                     continue

@@ -72,6 +72,7 @@ def test_repeats_of_single_fields_are_dropped() -> None:
     assert [name for _, name, _ in head.fields] == [b"Date", b"X", b"X", b"Set-Cookie", b"Set-Cookie"]
     assert request.lines == [
         'warn: upstream sent duplicate header line: "Date: two", previous value: "Date: one", ignored'
+        " while reading response header from upstream"
     ]
 
 
