@@ -33,6 +33,7 @@ demo: setup-demo
 
 test: setup-test
 	@.ci/system nginx php-fpm memcached redis-server pebble
+	@.ci/system chromium chromium-driver
 	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))
 	$(PY) -m pytest -rs $(TESTS)
 
