@@ -255,8 +255,8 @@ def _request(entry: dict[str, Any], base: str) -> list[str]:
     notes = entry.get("notes") or [""]
     return [
         raw(link), cell(entry.get("method", "")), cell(entry.get("uri", ""), "long"), cell(sign + status, kind),
-        number(milliseconds(entry.get("seconds"))), cell(entry.get("location", ""), "place"), cell(entry.get("upstream", "")),
-        cell(notes[-1], "long"),
+        number(milliseconds(entry.get("seconds"))), cell(entry.get("location", ""), "place"),
+        cell(entry.get("upstream", "")), cell(notes[-1], "long"),
     ]  # fmt: skip
 
 
