@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import http2
+import http3
 import stream
 import tls
 import tutorial
@@ -315,6 +316,12 @@ WORKLOADS = [
              upstream=tls.certificate),
     Workload("h2-tls-uwsgi", {"": Figure(MICROSECONDS, 1.5)}, http2.over_tls("", 0), http2.TLS + " " + UNIX,
              temp=("uwsgi",), upstream=both(tls.certificate, responder("uwsgi", "@DIR@/up.sock"))),
+    Workload("h3-1k", {"": Figure(MICROSECONDS)}, http3.requests("1k", 1024, 4, 10), http3.SERVER,
+             upstream=tls.certificate),
+    Workload("h3-handshake", {"": Figure("CPU µs/connection")}, http3.requests("1k", 1024, 4, 0), http3.SERVER,
+             upstream=tls.certificate),
+    Workload("h3-1m", {"": Figure("CPU s/GiB")}, http3.requests("1m", 1 << 20, 4, 1, per_gib=True), http3.SERVER,
+             upstream=tls.certificate),
     Workload("grpc-unary", {"": Figure(MICROSECONDS, 1.6)}, http2.unary(20), http2.GRPC, http2.GRPC_UPSTREAM,
              upstream=responder("grpc", str(http2.GRPC_PORT), 20)),
     Workload("stream-exchange", {"": Figure(MICROSECONDS, 1.15)}, stream.through(plain("/")), RETURN,
