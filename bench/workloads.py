@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -266,9 +267,35 @@ def real_uwsgi(lab: Lab) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def redis(lab: Lab) -> Iterator[None]:
+    """What nodes share their limits through."""
+    command = shutil.which("redis-server")
+    if command is None:
+        raise Refused("redis-server is missing")
+    name = lab.folder / "redis.sock"
+    name.unlink(missing_ok=True)
+    options = ("--port", "0", "--unixsocket", str(name), "--save", "", "--appendonly", "no")
+    process = Process([command, *options], LOAD_CORE, lab.folder, "redis")
+    try:
+        for _ in range(500):
+            if name.exists():
+                break
+            time.sleep(0.02)
+        yield
+    finally:
+        process.close()
+
+
 MICROSECONDS = "CPU µs/request"
+LIMITED = "location / { limit_req zone=one burst=1000000 nodelay; return 200 hello; }"
+LIMIT = "limit_req_zone $binary_remote_addr zone=one:1m rate=100000000r/s"
 WORKLOADS = [
     Workload("return", {"": Figure(MICROSECONDS, 1.2)}, plain("/"), RETURN),
+    Workload("limit-req", {"": Figure(MICROSECONDS, 1.4)}, plain("/"), LIMITED, f"{LIMIT};"),
+    Workload("limit-req-sync", {"": Figure(MICROSECONDS),
+                                " beside limit-req": Figure("times", 1.03, absolute=True, beside="limit-req")},
+             plain("/"), LIMITED, f"zone_sync_store unix://@DIR@/redis.sock; {LIMIT} sync;", upstream=redis),
     Workload("return-2000", {"": Figure(MICROSECONDS), " p99": Figure("µs")}, at_rate(2000), RETURN),
     Workload("static-1k", {"": Figure(MICROSECONDS, 1.3)}, static("1k", 1024)),
     Workload("static-1k-log", {"": Figure(MICROSECONDS, 1.4)}, static("1k", 1024), log="access.log"),
