@@ -48,8 +48,8 @@ class Solver(Protocol):
 
     kind: str  # http-01, dns-01
 
-    def show(self, host: str, token: str, authorization: str) -> None:
-        """Errors: OSError."""
+    def show(self, host: str, token: str, authorization: str) -> str:
+        """What there is to say of it where the authority then sees nothing. Errors: OSError."""
 
     def hide(self, host: str, token: str, authorization: str) -> None:
         """It has been looked at, or is not any more."""
@@ -262,10 +262,14 @@ class AcmeClient:
         if not _is_token(token):
             raise AcmeProblem(f"{host}: the token {token!r} has characters that no token has")
         authorization = f"{token}.{thumbprint(self._key)}"
-        solver.show(host, token, authorization)
+        said = solver.show(host, token, authorization)
         try:
             self._post(offered[0]["url"], {}, f"{host}: {solver.kind}")
             self._poll(url, f"{host}: {solver.kind}", ("valid",))
+        except AcmeProblem as problem:
+            if said:
+                raise AcmeProblem(f"{problem}; {said}", problem.retry_after_s) from None
+            raise
         finally:
             solver.hide(host, token, authorization)
 

@@ -100,9 +100,10 @@ class HttpSolver:
     def __init__(self, issuer: Issuer) -> None:
         self._issuer = issuer
 
-    def show(self, host: str, token: str, authorization: str) -> None:
+    def show(self, host: str, token: str, authorization: str) -> str:
         os.makedirs(self._issuer.path("challenges"), mode=0o700, exist_ok=True)
         write(self._issuer.path("challenges", token), authorization)
+        return ""
 
     def hide(self, host: str, token: str, authorization: str) -> None:
         os.unlink(self._issuer.path("challenges", token))
@@ -116,13 +117,16 @@ class HookSolver:
     def __init__(self, issuer: Issuer) -> None:
         self._issuer = issuer
 
-    def show(self, host: str, token: str, authorization: str) -> None:
-        self._call("add", host, authorization)
+    def show(self, host: str, token: str, authorization: str) -> str:
+        # A shell's script goes on behind a command that fails, and ends as its last one does.
+        said = self._call("add", host, authorization)
+        return f"{self._issuer.hook} ended well, but said: {said}" if said else ""
 
     def hide(self, host: str, token: str, authorization: str) -> None:
         self._call("remove", host, authorization)
 
-    def _call(self, what: str, host: str, authorization: str) -> None:
+    def _call(self, what: str, host: str, authorization: str) -> str:
+        """The last line of what it said of errors."""
         value = encoded(hashlib.sha256(authorization.encode()).digest())
         command = [self._issuer.hook, what, f"_acme-challenge.{host.removeprefix('*.')}", value]
         try:
@@ -134,6 +138,7 @@ class HookSolver:
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()
             raise AcmeProblem(f"{' '.join(command)} ended with {done.returncode}{f': {said[-1]}' if said else ''}")
+        return (done.stderr.strip().splitlines() or [""])[-1]
 
 
 def write(path: str, text: str) -> None:

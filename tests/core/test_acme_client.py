@@ -24,7 +24,8 @@ class _Nobody:
 
     kind = "http-01"
 
-    def show(self, host: str, token: str, authorization: str) -> None: ...
+    def show(self, host: str, token: str, authorization: str) -> str:
+        return ""
 
     def hide(self, host: str, token: str, authorization: str) -> None: ...
 

@@ -142,6 +142,17 @@ def test_a_hook_that_fails(issuer: Issuer, tmp_path: Path) -> None:
         HookSolver(issuer).show("a.example", "t", "t.p")
 
 
+def test_what_a_hook_says_that_ends_well(issuer: Issuer, tmp_path: Path) -> None:
+    hook = tmp_path / "hook"
+    hook.write_text("#!/bin/sh\nno-such-program $2\necho done\n")
+    hook.chmod(0o755)
+    issuer.hook = str(hook)
+    said = HookSolver(issuer).show("a.example", "t", "t.p")
+    assert said.startswith(f"{hook} ended well, but said: ") and "no-such-program" in said
+    hook.write_text("#!/bin/sh\necho done\n")
+    assert HookSolver(issuer).show("a.example", "t", "t.p") == ""
+
+
 def test_names_of_files() -> None:
     assert Wanted(("*.a.example",)).name.startswith("_.a.example-")
     assert "/" not in Wanted(("::1",)).name

@@ -170,6 +170,17 @@ def test_a_wildcard_by_dns(gateway: Running, authority: Pebble) -> None:
     ]  # fmt: skip
 
 
+def test_a_hook_that_does_nothing_tells_why(gateway: Running, authority: Pebble) -> None:
+    hook = authority.folder / "idle"
+    hook.write_text("#!/bin/sh\nno-such-program $2\necho done\n")
+    hook.chmod(0o755)
+    server = "acme_certificate test shop.example key=rsa;"
+    _configure(gateway, authority, free_port(), issuer=f"challenge dns-01; hook {hook};", server=server)
+    gateway.start(wait=False)
+    line = r".*acme: test: .*dns-01: .*; .*idle ended well, but said: .*no-such-program.*there is no certificate yet.*"
+    until(lambda: gateway.logged(line), "the line", 60)
+
+
 def test_nobody_finds_other_files(gateway: Running, authority: Pebble) -> None:
     _configure(gateway, authority, free_port())
     gateway.start(wait=False)
