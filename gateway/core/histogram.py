@@ -17,8 +17,8 @@ BOUNDS: Final = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
 _BUCKETS: Final = len(BOUNDS) + 1
 # of an example: its id in two words, how long it took, and when it was
 _EXAMPLE: Final = 4
-_SUM: Final = _BUCKETS
-_EXAMPLES: Final = _SUM + 1
+SUM: Final = _BUCKETS  # behind the buckets, in milliseconds
+_EXAMPLES: Final = SUM + 1
 WORDS: Final = _EXAMPLES + _BUCKETS * _EXAMPLE
 
 
@@ -38,12 +38,16 @@ class Shown:
     examples: list[Example | None]
 
 
+def bucket_of(ms: int) -> int:
+    return bisect_left(BOUNDS, ms)
+
+
 def observe(words: Words, base: int, seconds: float, id: bytes | None = None) -> None:
     """Count one that took so long; with an id of 32 hexadecimal digits it is its bucket's example from now on."""
     ms = max(0, round(seconds * 1000))
-    bucket = bisect_left(BOUNDS, ms)
+    bucket = bucket_of(ms)
     words.add(base + bucket, 1)
-    words.add(base + _SUM, ms)
+    words.add(base + SUM, ms)
     if id is not None and len(id) == 32:
         place = base + _EXAMPLES + bucket * _EXAMPLE
         # four stores and no lock: an example of two halves is found nowhere, and does no harm
@@ -68,4 +72,4 @@ def show(words: Sequence[int], base: int) -> Shown:
             mask = (1 << 64) - 1
             id = f"{words[place] & mask:016x}{words[place + 1] & mask:016x}"
             examples[bucket] = Example(id, words[place + 2] / 1000, at / 1000)
-    return Shown(list(words[base : base + _BUCKETS]), words[base + _SUM] / 1000, examples)
+    return Shown(list(words[base : base + _BUCKETS]), words[base + SUM] / 1000, examples)

@@ -18,6 +18,8 @@ cdef class _LocalTime:
 
     cpdef _LocalTime at(self, long second)
 
+@cython.locals(main=Request)
+cpdef long long request_length(Request request) except? -1
 cpdef bytes _sent_connection(Request request)
 @cython.locals(length='long long')
 cpdef bytes _sent_content_length(Request request)

@@ -224,12 +224,17 @@ def _remote_user(request: Request) -> bytes | None:
     return found[0] if found is not None else None
 
 
-def _request_length(request: Request) -> bytes | None:
+def request_length(request: Request) -> Count:
     """Head and body; what is read of a body only to be dropped does not count, nor does a line that was refused."""
     main = request.main
     if not main.method:
-        return b"0"
-    return decimal(request.head.length + (main.output.body_received() if main.body is not None else 0))
+        return 0
+    received = main.output.body_received() if main.body is not None else 0
+    return request.head.length + received
+
+
+def _request_length(request: Request) -> bytes | None:
+    return decimal(request_length(request))
 
 
 def _tcpinfo(index: int) -> Getter:

@@ -2,7 +2,7 @@
 
 A server's zone counts the requests that the server got, a location's those that ended there; `off` in a location takes
 an outer location's zone away. Servers, or locations, that name the same zone are counted together, over all workers and
-over a reload.
+over a reload. Compiled with the types of status_zone.pxd.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from gateway.config.conf import Conf, setting
 from gateway.config.directive import LIF, LOCATION, SERVER, Command, Directive, take
 from gateway.core import histogram
 from gateway.core.zones import LOCK_SIZE, ZONES, Zone
-from gateway.http.module import NOTHING, Contribution, Handler, HttpModule, Phase, Result
+from gateway.http.core_variables import request_length
+from gateway.http.module import NOTHING, Contribution, Count, Handler, HttpModule, Phase, Result
+from gateway.http.part import Part
 from gateway.upstream.peers.api_objects import responses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gateway._fast.zones import Words
     from gateway.config.loader import Loader, Scope
     from gateway.core.histogram import Shown
-    from gateway.core.variables import Getter
+    from gateway.http.client import Client
     from gateway.http.locations import Location
     from gateway.http.request import Request
 
@@ -37,6 +37,8 @@ _UPSTREAM_TIMES: Final = _TIMES + histogram.WORDS
 # a word for each status from 100 to 599 comes last
 _CODES: Final = _UPSTREAM_TIMES + histogram.WORDS
 _WORDS: Final = _CODES + 500
+_FIRST_BOUND: Final = histogram.BOUNDS[0]
+_SUM: Final = histogram.SUM
 
 
 class Counts:
@@ -47,25 +49,40 @@ class Counts:
         self.name = name
         self.words: Words
 
-    def count(self, request: Request, length: Getter) -> None:
+    def count(self, request: Request) -> None:
         """A request ends."""
         words = self.words
         words.add(_REQUESTS, 1)
-        words.add(_RECEIVED, int(length(request) or 0))
+        words.add(_RECEIVED, request_length(request))
         status = request.log_status or request.err_status or request.response.status
         if request.head_sent and 100 <= status < 600:
             words.add(_CODES + status - 100, 1)
-            words.add(_SENT, int(request.bytes_sent()))
+            words.add(_SENT, request.bytes_sent())
         else:
             words.add(_DISCARDED, 1)
         # the id of one that request_history keeps: it can be asked for
         id = request.cycle.request_id(request) if request.cycle.history is not None else None
-        histogram.observe(words, _TIMES, request.connection.lane.now - request.started, id)
-        exchange = request.upstream
-        if exchange is not None:
-            tries = [attempt.response_ms() for attempt in exchange.attempts if attempt.name is not None]
-            if tries:
-                histogram.observe(words, _UPSTREAM_TIMES, sum(tries) / 1000, id)
+        client: Client = request.connection
+        self.observe(_TIMES, client.lane.now - request.started, id)
+        if request.upstream is not None:
+            self.observe_upstream(request.upstream, id)
+
+    def observe_upstream(self, exchange: Any, id: bytes | None) -> None:
+        tries = [attempt.response_ms() for attempt in exchange.attempts if attempt.name is not None]
+        if tries:
+            self.observe(_UPSTREAM_TIMES, sum(tries) / 1000, id)
+
+    def observe(self, base: Count, seconds: float, id: bytes | None) -> None:
+        """histogram.observe, where there is no id to keep."""
+        if id is not None:
+            histogram.observe(self.words, base, seconds, id)
+            return
+        ms = int(seconds * 1000 + 0.5) if seconds > 0 else 0
+        bucket = 0
+        if ms > _FIRST_BOUND:  # most are done before it
+            bucket = histogram.bucket_of(ms)
+        self.words.add(base + bucket, 1)
+        self.words.add(base + _SUM, ms)
 
     def times(self) -> tuple[Shown, Shown]:
         """How long requests took, and their upstreams."""
@@ -118,7 +135,6 @@ class Table:
 @dataclass(slots=True)
 class MainConf(Conf):
     table: Table | None = setting(None)
-    length: Any = setting(None)  # $request_length
 
 
 @dataclass(slots=True)
@@ -146,7 +162,6 @@ def prepare(scope: Scope, loader: Loader) -> None:
     main: MainConf = scope.conf(module, "main")
     table: Table | None = main.table
     if table is not None:
-        main.length = scope.owner.variables.find("request_length").get
         size = (LOCK_SIZE + 128 + len(table.counts) * _WORDS * 8 + 4095) // 4096 * 4096
         loader.parts.get(ZONES).add(ZONE, size, "status_zone", reuse=False).user = table
 
@@ -185,31 +200,41 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
     own: Counts | None = settings.location
     if server is None and own is None:
         return NOTHING
-    length: Getter = location.scope.conf(module, "main").length
-
-    def log(request: Request) -> Result:
-        if server is not None:
-            server.count(request, length)
-        if own is not None:
-            own.count(request, length)
-        return None
-
-    handlers: dict[Phase, Handler] = {Phase.LOG: log}
+    handlers: dict[Phase, Handler] = {Phase.LOG: _End(server, own)}
     if server is not None:
-        handlers[Phase.POST_READ] = _begin(server)
+        handlers[Phase.POST_READ] = _Begin(server)
     return Contribution(handlers=handlers)
 
 
-def _begin(counts: Counts) -> Callable[[Request], Result]:
-    def end() -> None:
-        counts.words.add(_PROCESSING, -1)
+class _End(Part):
+    """The log phase: it is counted."""
 
-    def begin(request: Request) -> Result:
-        counts.words.add(_PROCESSING, 1)
-        request.cleanups.append(end)
+    def __init__(self, server: Counts | None, own: Counts | None) -> None:
+        self.server = server
+        self.own = own
+
+    def run(self, request: Request) -> Result:
+        if self.server is not None:
+            self.server.count(request)
+        if self.own is not None:
+            self.own.count(request)
         return None
 
-    return begin
+
+class _Begin(Part):
+    """A server's request is under way, until its clean-up."""
+
+    def __init__(self, counts: Counts) -> None:
+        self.counts = counts
+        self.end = self.leave
+
+    def leave(self) -> None:
+        self.counts.words.add(_PROCESSING, -1)
+
+    def run(self, request: Request) -> Result:
+        self.counts.words.add(_PROCESSING, 1)
+        request.cleanups.append(self.end)
+        return None
 
 
 module = HttpModule(

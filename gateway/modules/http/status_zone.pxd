@@ -1,0 +1,37 @@
+# The types of status_zone.py's compiled form.
+cimport cython
+
+from gateway._fast.zones cimport Words
+from gateway.http.client cimport Client
+from gateway.http.core_variables cimport request_length
+from gateway.http.part cimport Part
+from gateway.http.request cimport Request
+
+cdef long _PROCESSING, _REQUESTS, _DISCARDED, _RECEIVED, _SENT, _TIMES, _UPSTREAM_TIMES, _CODES, _WORDS
+cdef long _FIRST_BOUND, _SUM
+
+
+cdef class Counts:
+    cdef readonly str kind
+    cdef readonly str name
+    cdef public Words words
+
+    @cython.locals(words=Words, status=long, client=Client)
+    cpdef count(self, Request request)
+    cpdef observe_upstream(self, object exchange, bytes id)
+    @cython.locals(ms='long long', bucket=long)
+    cpdef observe(self, long long base, double seconds, bytes id)
+
+
+cdef class _End(Part):
+    cdef readonly Counts server
+    cdef readonly Counts own
+
+    cpdef run(self, Request request)
+
+
+cdef class _Begin(Part):
+    cdef readonly Counts counts
+    cdef readonly object end
+
+    cpdef run(self, Request request)
