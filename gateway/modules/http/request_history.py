@@ -26,7 +26,7 @@ from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.setters import cycle_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gateway.config.errors import Where
     from gateway.config.loader import Loader, Scope
@@ -44,6 +44,7 @@ _SECRET_ARGUMENT: Final = re.compile(
     r"([?&][^=&#\s]*(?:token|secret|passw|api_?key|session|signature)[^=&#\s]*=)[^&#\s]+", re.I
 )
 _COOKIE_VALUE: Final = re.compile(r"=[^;,]*")
+_COOKIE_VALUE_SET: Final = re.compile(r"=[^;]*")  # a date has a comma
 # Key in a record, and the variable whose value it is.
 _VALUES: Final = {
     "id": "request_id", "time": "msec", "client": "remote_addr", "method": "request_method", "uri": "request_uri",
@@ -129,35 +130,72 @@ def _answered(request: Request) -> Iterator[tuple[bytes, bytes]]:
 
 def masked(name: str, value: str) -> tuple[str, str]:
     """A field as it may be kept."""
-    low = name.lower()
+    how = _ways.get(name)
+    if how is None:
+        if len(_ways) >= _MOST_WAYS:  # clients make names up
+            _ways.clear()
+        how = _ways[name] = _way(name.lower())
+    return name, value if how is _as_it_is else how(value)
+
+
+def _way(low: str) -> Callable[[str], str]:
+    """How the value of a field of this name is kept."""
     if low in ("authorization", "proxy-authorization"):
-        return name, f"{value.partition(' ')[0]} {MASK}" if " " in value.strip() else MASK
+        return _scheme_alone
     if low == "cookie":
-        return name, _COOKIE_VALUE.sub(f"={MASK}", value)
+        return _names_of_cookies
     if low == "set-cookie":
-        return name, re.sub(r"=[^;]*", f"={MASK}", value, count=1)
+        return _name_of_cookie
     if _SECRET.search(low):
-        return name, MASK
-    return name, masked_uri(value) if low in ("referer", "location") else value
+        return _nothing
+    return masked_uri if low in ("referer", "location") else _as_it_is
+
+
+def _as_it_is(value: str) -> str:
+    return value
+
+
+def _nothing(value: str) -> str:
+    return MASK
+
+
+def _scheme_alone(value: str) -> str:
+    return f"{value.partition(' ')[0]} {MASK}" if " " in value.strip() else MASK
+
+
+def _names_of_cookies(value: str) -> str:
+    return _COOKIE_VALUE.sub(f"={MASK}", value)
+
+
+def _name_of_cookie(value: str) -> str:
+    return _COOKIE_VALUE_SET.sub(f"={MASK}", value, count=1)
+
+
+_MOST_WAYS: Final = 1000
+_ways: dict[str, Callable[[str], str]] = {}
 
 
 def masked_uri(uri: str) -> str:
     """A URI without the values of arguments that are named like secrets."""
-    return _SECRET_ARGUMENT.sub(rf"\1{MASK}", uri)
+    return _SECRET_ARGUMENT.sub(rf"\1{MASK}", uri) if "=" in uri else uri
+
+
+# made once: json.dumps makes one for each call that has separators
+_encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def packed(record: dict[str, Any], size: int) -> bytes:
     """As JSON that fits: what is longest goes first."""
-    data = json.dumps(record, separators=(",", ":")).encode()
+    data = _encode(record).encode()
     for key in ("answered", "asked", "notes"):
         while len(data) > size and record.get(key):
             record[key] = record[key][: len(record[key]) // 2]
             record["cut"] = True
-            data = json.dumps(record, separators=(",", ":")).encode()
+            data = _encode(record).encode()
     if len(data) > size:
         record["uri"] = record["uri"][: size // 4]
         record["host"] = record.get("host", "")[:200]
-        data = json.dumps(record, separators=(",", ":")).encode()
+        data = _encode(record).encode()
     return data if len(data) <= size else b"{}"
 
 
