@@ -8,7 +8,7 @@ cdef class Context:
     # What callbacks of connections ask: Python objects, None for what this context has not.
     cdef public object sessions     # .add(id, data, timeout_s), .find(id), .remove(id)
     cdef public object tickets      # .current(), .find(name): (name, AES key, HMAC key), the latter with "renew"
-    cdef public object staple       # .answer_for(leaf): an OCSP response, or None
+    cdef public object staple       # .answer(index): the OCSP response of that certificate, or None
 
     cdef object wrong(self, str call, about=*)
 
