@@ -275,8 +275,10 @@ async def test_records_that_are_broken() -> None:
         assert failures == [errno.EPROTO] and stream.recv() == b""
         assert stream.fault is not None and stream.fault.startswith(b"SSL_read() failed (SSL: ")
         stream.close()
-        assert isinstance(await peer.done(), (ssl.SSLError, bytes))
+        ended = await peer.done()
         twin.close()
+        # by our alert, or by the pipe that it answers into: who is first differs
+        assert isinstance(ended, (ssl.SSLError, BrokenPipeError, ConnectionResetError, bytes))
 
 
 async def test_a_stream_in_use_is_not_replaced() -> None:
