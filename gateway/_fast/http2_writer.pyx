@@ -6,7 +6,7 @@ on every connection; what a client keeps of earlier heads is not made use of, si
 a table ten times the work.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy
 
@@ -42,6 +42,11 @@ cdef inline bytes lower_case(const uint8_t *text, Py_ssize_t n):
     return lower
 
 
+cdef inline int trait(const uint8_t *name, Py_ssize_t n) noexcept:
+    """A number below 64 that few names share."""
+    return (name[0] * 5 + n * 11) & 63 if n else 0
+
+
 cdef class FieldWriter(HeadWriter):
     """Fields, one behind the other."""
 
@@ -57,14 +62,28 @@ cdef class FieldWriter(HeadWriter):
     cpdef fields_of(self, RequestHead head, frozenset hidden):
         """The fields of a client's head, but for those with these names."""
         cdef const uint8_t *base = head.base()
+        cdef const uint8_t *p
         cdef Field *field
         cdef bytes name
         cdef int i
+        if hidden is not self.hidden:
+            self.hide(hidden)
         for i in range(head.count):
             field = &head.spans[i]
             name = lower_case(base + field.name, field.name_len)
-            if name not in hidden:
-                self.field(name, PyBytes_FromStringAndSize(<char *> base + field.value, field.value_len))
+            p = <const uint8_t *> PyBytes_AS_STRING(name)
+            if self.hides >> trait(p, field.name_len) & 1 and name in hidden:
+                continue
+            self.plain(p, field.name_len, base + field.value, field.value_len)
+
+    cdef int hide(self, frozenset hidden) except -1:
+        """Note the traits of these names: most others need not be looked up then."""
+        cdef bytes name
+        self.hides = 0
+        for name in hidden:
+            self.hides |= 1ULL << trait(<const uint8_t *> PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+        self.hidden = hidden
+        return 0
 
     cpdef field(self, bytes name, bytes value):
         """Any field; its name is written in lower case (RFC 9113, 8.2)."""
@@ -72,7 +91,6 @@ cdef class FieldWriter(HeadWriter):
         cdef const uint8_t *p = <const uint8_t *> PyBytes_AS_STRING(name)
         cdef Py_ssize_t n = PyBytes_GET_SIZE(name)
         cdef Py_ssize_t i
-        cdef int index
         if n > 64:
             name = name.lower()
             p = <const uint8_t *> PyBytes_AS_STRING(name)
@@ -80,22 +98,27 @@ cdef class FieldWriter(HeadWriter):
             for i in range(n):
                 lower[i] = p[i] | 0x20 if 65 <= p[i] <= 90 else p[i]
             p = lower
-        index = static_index(p, n)
+        self.plain(p, n, <const uint8_t *> PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+
+    cdef int plain(self, const uint8_t *p, Py_ssize_t n, const uint8_t *value, Py_ssize_t size) except -1:
+        """A field whose name is in lower case."""
+        cdef int first = static_index(p, n)
+        cdef int index = first
         while index and index <= STATIC_FIELDS and static_fields[index].name_len == n:
             # one of those of this name may have the value, too
             if memcmp(static_fields[index].name, p, n) != 0:
                 break
-            if static_fields[index].value_len == PyBytes_GET_SIZE(value) and memcmp(
-                static_fields[index].value, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value)
+            if static_fields[index].value_len == <uint32_t> size and memcmp(
+                static_fields[index].value, value, size
             ) == 0:
                 self.integer(0x80, 7, index)
-                return
+                return 0
             index += 1
-        index = static_index(p, n)
-        self.integer(0, 4, index)
-        if not index:
+        self.integer(0, 4, first)
+        if not first:
             self.string(p, n)
-        self.string(<const uint8_t *> PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+        self.string(value, size)
+        return 0
 
     cdef int integer(self, int pattern, int prefix, int64_t value) except -1:
         """RFC 7541, 5.1."""

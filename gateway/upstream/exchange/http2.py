@@ -74,7 +74,10 @@ class Http2Reader(Reader):
     # -- the request ---------------------------------------------------------------------------------------------
 
     def begin(self, connection: PeerConnection, block: bytes, pieces: list[Piece] | None) -> None:
-        """Put the request on the connection; `pieces`: its body, None if that is sent as it comes."""
+        """Put the request on the connection; `pieces`: its body, None if that is sent as it comes.
+
+        Then the head waits for pass_on(), which follows: it goes out with what is here of the body.
+        """
         link = connection.link
         if link is None:
             link = connection.link = Link()
@@ -90,7 +93,8 @@ class Http2Reader(Reader):
         ends = self.last and not self.queue.size
         link.out.headers(self.id, block, _END_STREAM if ends else 0, link.frame_size)
         self.closed = ends
-        self.write()
+        if pieces is not None:
+            self.write()
 
     def add(self, parts: list[Any], last: bool) -> None:
         """More of the body has come from the client."""
