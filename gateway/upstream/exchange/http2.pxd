@@ -12,7 +12,7 @@ from gateway.upstream.exchange.http2_fields cimport head_text, trailers_of
 from gateway.upstream.exchange.http2_link cimport Link
 
 cdef int BLOCK_BEGINS, BLOCK_ENDS, DATA, GOAWAY, NOTHING, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE
-cdef long _EARLY_HINTS, _ENOUGH, _DATA, _END_STREAM, _MAX_WINDOW
+cdef long _EARLY_HINTS, _ENOUGH, _TURN, _DATA, _END_STREAM, _MAX_WINDOW
 
 
 cdef class Http2Reader(Reader):
@@ -25,6 +25,7 @@ cdef class Http2Reader(Reader):
     cdef public bint last
     cdef public bint closed
     cdef public long long send_window
+    cdef public bint alone
     cdef public long long recv_window
     cdef public bint head_done
     cdef public bint over

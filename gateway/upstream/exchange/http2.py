@@ -42,6 +42,9 @@ _WITHOUT_BODY: Final = frozenset({204, 304})
 # As much as this of a body is written before the socket has to take some of it.
 _ENOUGH: Final = 65536
 
+# All that a stream may do in a turn, and more.
+_TURN: Final = 1 << 30
+
 _DATA: Final = wire.DATA
 _END_STREAM: Final = wire.END_STREAM
 _MAX_WINDOW: Final = wire.MAX_WINDOW
@@ -63,6 +66,7 @@ class Http2Reader(Reader):
         self.last = False  # it has all that is left
         self.closed = False  # our side's end was written
         self.send_window = 0
+        self.alone = False  # the head waits for the first of the body
         # the answer
         self.recv_window = _MAX_WINDOW
         self.head_done = False
@@ -76,7 +80,8 @@ class Http2Reader(Reader):
     def begin(self, connection: PeerConnection, block: bytes, pieces: list[Piece] | None) -> None:
         """Put the request on the connection; `pieces`: its body, None if that is sent as it comes.
 
-        Then the head waits for pass_on(), which follows: it goes out with what is here of the body.
+        Then the head waits for pass_on(), which follows: most clients send the first of the body with their own head,
+        so that it is here in the next turn at the latest, and both go out in one packet.
         """
         link = connection.link
         if link is None:
@@ -93,7 +98,9 @@ class Http2Reader(Reader):
         ends = self.last and not self.queue.size
         link.out.headers(self.id, block, _END_STREAM if ends else 0, link.frame_size)
         self.closed = ends
-        if pieces is not None:
+        if pieces is None:
+            self.alone = True
+        else:
             self.write()
 
     def add(self, parts: list[Any], last: bool) -> None:
@@ -115,6 +122,12 @@ class Http2Reader(Reader):
         if not streaming or body is None:
             self.write()
             return False
+        if self.link.out.waiting():
+            read_body_part(request, 1)
+            if self.alone and not body.memory and not body.complete:
+                self.alone = False
+                if self.stream.spend(_TURN):
+                    return False
         took = False
         room = request.location.core.client_body_buffer_size
         while True:

@@ -78,6 +78,18 @@ def test_the_preface_comes_once() -> None:
     assert connection.stream.data == wire.headers(3, b"\x82", 1, 16384)
 
 
+def test_the_head_goes_out_with_the_first_of_a_body_that_comes() -> None:
+    connection = Link()
+    reader = Http2Reader()
+    reader.begin(connection, b"\x82", None)  # type: ignore[arg-type]
+    assert not connection.stream.data
+    reader.add([b"abc"], True)
+    reader.write()
+    assert reader.closed and connection.stream.data.endswith(
+        wire.headers(1, b"\x82", 0, 16384) + wire.frame_head(3, wire.DATA, 1, 1) + b"abc"
+    )
+
+
 def test_an_answer() -> None:
     reader, connection = begun()
     connection.stream.data = b""
