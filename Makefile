@@ -19,7 +19,7 @@ endif
 sources = pyproject.toml $(shell sed -n 's/.*sources = \["\([^"]*\)"\].*/\1/p' pyproject.toml) \
     $(wildcard gateway/*/*.pxd gateway/*/*/*.pxd)
 
-.PHONY: demo test ext reliability bench wheel deb clean setup-build setup-demo setup-test setup-wheel
+.PHONY: demo test system ext reliability bench wheel deb clean setup-build setup-demo setup-test setup-wheel
 
 setup-build setup-demo setup-test setup-wheel: setup-%:
 	@$(if $(own),.ci/venv $*)
@@ -31,11 +31,14 @@ demo: setup-demo
 	@$(if $(plain),echo "plain Python runs as such and is slower until 'make ext' has compiled it (some minutes)")
 	@$(if $(plain),GATEWAY_PURE=1) $(PY) -m gateway run conf/demo/app.py -c conf/demo/nginx.conf --while-parent
 
-test: setup-test
-	@.ci/system nginx php-fpm memcached redis-server pebble
-	@.ci/system chromium chromium-driver
+test: setup-test system
 	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))
 	$(PY) -m pytest -rs $(TESTS)
+
+# What the tests compare with and talk to.
+system:
+	@.ci/system nginx php-fpm memcached redis-server pebble
+	@.ci/system chromium chromium-driver
 
 reliability: setup-test
 	@.ci/system nginx libnginx-mod-stream
