@@ -1,7 +1,8 @@
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 
 from gateway._fast.file_slice cimport FileSlice
-from gateway._fast.poller cimport Poller, Source
+from gateway._fast.handled cimport Handled
+from gateway._fast.poller cimport Poller
 from gateway._fast.rate cimport Rate
 from gateway._fast.waits cimport Wait
 
@@ -11,11 +12,7 @@ cdef enum Kind:
     CONNECTED
 
 
-cdef class Stream(Source):
-    cdef public object handler
-    cdef public object on_deadline
-    cdef public object on_crash     # (error): whose stream it is, told when a handler raised
-    cdef double _deadline
+cdef class Stream(Handled):
     cdef StreamWait waiter      # the wait of a fibre, if one waits for this stream
     cdef list queue
     cdef Py_ssize_t head
@@ -27,36 +24,23 @@ cdef class Stream(Source):
     cdef Rate rate
     cdef public int error
     cdef readonly bint connecting
-    cdef readonly bint readable
     cdef readonly bint writable
     cdef readonly bint peer_closed
     cdef bint out_armed
     cdef bint raised            # recv() told the error
     cdef bint stopped           # at its chunk
-    cdef readonly bint spent    # it has taken what is its share of this turn: `readable` again in the next one
-    cdef bint posted            # in Poller.again, for one of these
-    cdef uint64_t turn          # the one that `taken` is of
-    cdef int64_t taken          # bytes read in it, and what else was counted
     cdef bint write_closed
     cdef public bint ending     # what is queued is the last: TLS says goodbye in the same packet
     cdef object __weakref__
 
-    cpdef set_deadline(self, double value)
     cpdef recv(self, Py_ssize_t limit=*)
-    cpdef bint spend(self, int64_t cost) except -1
-    cpdef renew(self)
-    cdef int took(self, int64_t cost) except -1
-    cdef int hold(self) except -1
-    cdef int post(self) except -1
     cpdef write(self, data)
     cpdef int64_t flush(self) except -1
     cpdef int64_t send(self, bytes data) except -1
-    cpdef close(self, bint reset=*)
     cpdef nodelay(self)
     cdef int begin(self, Poller lane, int fd, bint connecting, bint readable) except -1
     cdef int take_error(self) except -1
     cdef int tell(self) except -1
-    cdef int broke(self, BaseException error) except -1
     cdef int fail(self, int error) except -1
     cdef int drop_queue(self) except -1
     cdef int full(self) except -1

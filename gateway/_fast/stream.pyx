@@ -14,14 +14,14 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.errno cimport EAGAIN, EBADF, EINTR, EIO, EPIPE, errno
-from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memset
 
 from gateway._fast.fibre cimport WAITING, State
 from gateway._fast.file_slice cimport FileSlice
+from gateway._fast.handled cimport Handled
 from gateway._fast.linux cimport *
-from gateway._fast.poller cimport BUDGET, BUFFER, READ_COST, Poller, Source, os_error
+from gateway._fast.poller cimport BUFFER, READ_COST, Poller, os_error
 from gateway._fast.rate cimport Rate
 from gateway._fast.waits cimport Wait, need_fibre
 from gateway._fast.watcher cimport Watcher
@@ -42,7 +42,7 @@ cdef extern from "Python.h":
     int resize_bytes "_PyBytes_Resize"(PyObject **place, Py_ssize_t size) except -1
 
 
-cdef class Stream(Source):
+cdef class Stream(Handled):
     """A connected, non-blocking socket, TCP or unix; it owns the descriptor."""
 
     def __init__(self, Poller lane not None, int fd, *, bint connecting=False, bint readable=True, handler=None):
@@ -110,19 +110,6 @@ cdef class Stream(Source):
                 self.broke(error)
         return 0
 
-    cdef int broke(self, BaseException error) except -1:
-        """A handler raised: nobody knows what state it left, so its owner gives up, and the stream ends."""
-        cdef object on_crash = self.on_crash
-        try:
-            if on_crash is not None and isinstance(error, Exception):
-                on_crash.crashed(error)
-            else:
-                self.poller.crash(error, self)
-        except BaseException as second:
-            self.poller.crash(second, self)
-        self.close()
-        return 0
-
     cdef int go_on(self) except -1:
         """It stopped in the middle; the others had their turn."""
         self.stopped = self.posted = False
@@ -133,84 +120,9 @@ cdef class Stream(Source):
             self.tell()
         return 0
 
-    cdef int post(self) except -1:
-        """Call go_on() in the next turn."""
-        if not self.posted:
-            self.posted = True
-            self.poller.again.append(self)
-            self.poller.poke()
-        return 0
-
-    cdef double due_at(self) noexcept:
-        return self._deadline if self._deadline else INFINITY
-
-    cdef int sweep(self, double now) except -1:
-        callback = self.on_deadline
-        handler = self.handler      # held, as in tell()
-        self._deadline = 0
-        if callback is None and not isinstance(handler, Watcher):
-            self.close()
-            return 0
-        try:
-            if callback is None:
-                (<Watcher>handler).late()
-            else:
-                callback()
-        except BaseException as error:
-            self.broke(error)
-        return 0
-
-    @property
-    def deadline(self):
-        return self._deadline
-
-    @deadline.setter
-    def deadline(self, double value):
-        self.set_deadline(value)
-
-    cpdef set_deadline(self, double value):
-        """`deadline` for compiled callers."""
-        self._deadline = value
-        if value and self.fd >= 0 and value < self.poller.sweep_at:
-            self.poller.late_at(value)
-
     @property
     def closed(self):
         return self.fd < 0
-
-    # -- the share of a turn
-
-    cdef int took(self, int64_t cost) except -1:
-        """Count what was read; with the budget, or the turn's time, it is over until the next turn."""
-        if self.turn != self.poller.turns:
-            self.turn = self.poller.turns
-            self.taken = cost
-            if cost < BUDGET:
-                return 0
-        else:
-            self.taken += cost
-            if self.taken < BUDGET and not self.poller.overtime():
-                return 0
-        return self.hold()
-
-    cdef int hold(self) except -1:
-        self.spent = True
-        self.readable = False
-        return self.post()
-
-    cpdef bint spend(self, int64_t cost) except -1:
-        """Count work on what was read before, such as a request of several in one segment: `cost` is the bytes that
-        could have been passed on instead. True: leave the rest, the handler is called in the next turn."""
-        if not self.spent and self.fd >= 0:
-            self.took(cost)
-        return self.spent
-
-    cpdef renew(self):
-        """Have a budget again: whoever uses the stream from now on is not to pay for what came before."""
-        self.taken = 0
-        if self.spent:
-            self.spent = False
-            self.readable = True
 
     # -- input
 

@@ -6,7 +6,7 @@ from gateway._fast.http1 cimport parse_head
 from gateway._fast.request_head cimport RequestHead
 from gateway._fast.stream cimport Stream
 from gateway.http.body cimport BodyDecoder
-from gateway.http.client cimport Client
+from gateway.http.h1_framing cimport Http1Framing
 from gateway.http.h1_head cimport decide_framing, render_head
 from gateway.http.listening cimport HttpListening
 from gateway.http.request cimport Request
@@ -19,17 +19,13 @@ cdef long READING, BUSY, SENDING, DISCARDING, LINGERING, CLOSED, HANDSHAKING
 cdef long HEAD_READ, REQUEST_COST
 
 
-cdef class Connection(Client):
-    cdef public bytes buffer
-    cdef public BodyDecoder decoder
+cdef class Connection(Http1Framing):
     cdef public double discard_until
     cdef public bint given_up
     cdef public bint in_loop
-    cdef public bint limited
     cdef public bint nodelay
     cdef public bint pipelined
     cdef public bint reading
-    cdef public Request request
     cdef public long state
 
     @cython.locals(request=Request)
@@ -40,6 +36,5 @@ cdef class Connection(Client):
     cpdef bint _serve_next(self)
     cpdef Request _make_request(self, RequestHead head, Server server)
     cpdef _begin(self, RequestHead head, AddressServers servers)
-    cpdef _limit_rate(self, Request request)
     cpdef _complete(self, Request request)
     cpdef _end_request(self, Request request, bint keep)

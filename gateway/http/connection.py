@@ -8,11 +8,9 @@ from gateway._fast.cut import rest
 from gateway._fast.errors import HeadError
 from gateway._fast.http1 import parse_head
 from gateway._fast.request_head import RequestHead
-from gateway.core.pieces import Piece, total
 from gateway.core.transport import has_input
-from gateway.http.body import BodyDecoder, BodyError, ClientEnded
-from gateway.http.client import Client
-from gateway.http.final_head import rate_limit
+from gateway.http.body import BodyDecoder
+from gateway.http.h1_framing import Http1Framing
 from gateway.http.h1_head import decide_framing, render_head
 from gateway.http.handshake import Handshake
 from gateway.http.lingering import Lingering
@@ -56,14 +54,12 @@ def begin(connection: Connection) -> None:
         owner.crashed(error)
 
 
-class Connection(Client):
+class Connection(Http1Framing):
     """One accepted connection, and the output of its requests."""
 
     def __init__(self, worker: Worker, stream: Stream, peer: bytes, listening: HttpListening) -> None:
         super().__init__(worker, stream, peer, listening, worker.next_connection())
-        self.buffer = b""  # received and not yet used
-        self.request: Request | None = None
-        self.decoder: BodyDecoder | None = None
+        self.begin_framing()
         self.state: int = READING
         self.in_loop = False
         self.reading = False  # part of a head is here: stub_status counts it
@@ -71,7 +67,6 @@ class Connection(Client):
         self.discard_until = 0.0
         self.nodelay = False  # TCP_NODELAY is set
         self.given_up = False  # the client is taken for gone, and that was logged
-        self.limited = False  # the stream has the rate of a request that was slowed
         if listening.servers_for(self).ssl:
             self.handshake = Handshake(self)
             self.state = HANDSHAKING
@@ -279,50 +274,6 @@ class Connection(Client):
         stream.write(data)
         self._limit_rate(request)
 
-    def send_early_hints(self, request: Request, fields: list[tuple[bytes, bytes]]) -> None:
-        if request.http_version >= 11 and fields and not request.head_sent:
-            lines = b"".join([b"%b: %b\r\n" % field for field in fields])
-            self.stream.send(b"HTTP/1.1 103 Early Hints\r\n" + lines + b"\r\n")
-
-    def _limit_rate(self, request: Request) -> None:
-        if request.limit_rate is None and request.location.core.limit_rate is None:
-            rate = after = 0
-        else:
-            rate, after = rate_limit(request)
-        if rate:
-            self.stream.limit_rate(rate, after)
-            self.limited = True
-        elif self.limited:
-            self.stream.limit_rate(0, 0)
-            self.limited = False
-
-    def send(self, request: Request, pieces: list[Piece], last: bool, flush: bool) -> None:
-        stream = self.stream
-        if request.header_only:
-            if flush:
-                stream.flush()
-            return
-        if request.chunked:
-            size = total(pieces)
-            if size:
-                stream.write(b"%x\r\n" % size)
-                for piece in pieces:
-                    stream.write(piece)
-                stream.write(b"\r\n" if not last else b"\r\n0\r\n" + self._trailers(request) + b"\r\n")
-            elif last:
-                stream.write(b"0\r\n" + self._trailers(request) + b"\r\n")
-        else:
-            for piece in pieces:
-                stream.write(piece)
-        if flush and not last:
-            stream.flush()
-
-    def _trailers(self, request: Request) -> bytes:
-        trailers = request.response.trailers
-        if not trailers:
-            return b""
-        return b"".join([b"%s: %s\r\n" % field for field in trailers])
-
     def take_input(self) -> bytes:
         data, self.buffer = self.buffer, b""
         return data
@@ -446,66 +397,6 @@ class Connection(Client):
             Lingering(self, core)
             return
         self.close()
-
-    # -- bodies --------------------------------------------------------------------------------------------------
-
-    def send_continue(self) -> None:
-        stream = self.stream
-        stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        stream.flush()
-
-    def body_begins(self, whole: bool) -> None:
-        """A chunk that does not fit into what is left of the limit is refused as soon as its size is known."""
-        decoder = self.decoder
-        if decoder is not None and decoder.chunked is not None and self.request is not None:
-            decoder.chunked.limit(self.request.location.core.client_max_body_size)
-
-    def body_preread(self, request: Request) -> Count:
-        return min(len(self.buffer), request.head.room_left())
-
-    def body_done(self) -> bool:
-        decoder = self.decoder
-        return decoder is None or decoder.done
-
-    def body_received(self) -> Count:
-        decoder = self.decoder
-        return decoder.received if decoder is not None else 0
-
-    def receive_body(self, request: Request) -> bytes | None:
-        decoder = self.decoder
-        if decoder is None or decoder.done:
-            return b""
-        while True:
-            if self.buffer:
-                data, self.buffer = decoder.feed(self.buffer)
-                if data or decoder.done:
-                    return data
-            data_or_none = self.stream.recv(decoder.wanted())
-            if data_or_none is None:
-                return None
-            if not data_or_none:
-                raise ClientEnded
-            self.buffer = data_or_none
-
-    def discard_body(self, request: Request) -> Status:
-        decoder = self.decoder
-        if decoder is None or decoder.done:
-            return 0
-        try:
-            while not decoder.done:
-                if self.receive_body(request) is None:
-                    return 0
-        except ClientEnded:
-            decoder.done = True  # nobody wanted it: the answer goes out, and then the end is met
-        except BodyError as error:
-            request.keepalive = False
-            request.log(error.level, error.message)
-            decoder.done = True
-            return error.status if error.level == "error" else 0
-        except OSError:
-            request.keepalive = False
-            decoder.done = True
-        return 0
 
     def _go_on_discarding(self) -> None:
         request = self.request

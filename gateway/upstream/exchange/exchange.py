@@ -13,12 +13,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.errors import HeadError
-from gateway._fast.uri import safe_uri
 from gateway.core.lane import current_fibre
 from gateway.http.body import BodyError, ClientEnded, read_body, read_body_nowait, read_body_part
 from gateway.http.module import DONE, OK, RESTART, Result
 from gateway.http.output import CONNECTION_FAILED, GIVEN_UP
-from gateway.upstream.exchange import pipe, store, upgrade
+from gateway.upstream.exchange import instead, pipe, store, upgrade
 from gateway.upstream.exchange.attempt import Stage, error_words
 from gateway.upstream.exchange.codec import Codec, RequestRefused
 from gateway.upstream.exchange.next_upstream import BY_STATUS, NON_IDEMPOTENT_METHODS, Condition, outcome_of, status_of
@@ -371,7 +370,7 @@ class Exchange(PeerTry):
         assert head is not None and reader is not None and choice is not None
         settings = self.settings
         if head.status >= _SPECIAL and (
-            (settings.intercept_errors and self._has_error_page(head))
+            (settings.intercept_errors and instead.has_error_page(request, head))
             or (head.status == 404 and settings.intercept_404)
         ):
             self._begin_body(head)
@@ -484,32 +483,13 @@ class Exchange(PeerTry):
         request.log_status = request.log_status or request.response.status
         return request.abort()
 
-    def _has_error_page(self, head: UpstreamHead) -> bool:
-        request = self.request
-        if not any(page.status == head.status for page in request.location.core.error_pages or ()):
-            return False
-        if head.status == 401:
-            request.response.fields += head.get_all(b"www-authenticate")
-        return True
-
     def _redirect(self, head: UpstreamHead) -> Result:
         """X-Accel-Redirect: another location answers, with some of this answer's fields."""
-        request = self.request
-        target = head.redirect
-        assert target is not None
         if self.reader is not None:  # else the answer comes from a cache
             self._begin_body(head)
+        request, conf = self.request, self.conf
         self.release()
-        head.copy_for_redirect(request, self.conf)
-        if target.startswith(b"@"):
-            return request.named_location(target)
-        parsed = safe_uri(target)
-        if parsed is None:
-            request.log("error", b'unsafe URI "%b" was detected' % target)
-            return 404
-        if request.method != b"HEAD":
-            request.method = b"GET"
-        return request.internal_redirect(*parsed)
+        return instead.redirect(request, conf, head)
 
 
 __all__ = ["DONE", "ClientGone", "Codec", "Exchange", "RequestRefused"]
