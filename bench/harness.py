@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -27,10 +28,32 @@ class Refused(Exception):
     """The server does not start with this configuration; the text is what it said."""
 
 
+_fixed: set[int] = set()
+
+
 def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port: int = s.getsockname()[1]
+        return port
+
+
+def fixed_port() -> int:
+    """A port for all of a run, for what must know it before a server starts.
+
+    Below those that the kernel gives to connections: the load's own would take it sooner or later, between two servers.
+    """
+    while True:
+        port = random.randrange(10_000, 32_000)
+        if port in _fixed:
+            continue
+        try:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(type=kind) as s:
+                    s.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        _fixed.add(port)
         return port
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from typing import Any
 
 import tls
-from harness import Lab, Refused, Server, measured
+from harness import Lab, Refused, Server, fixed_port, measured
 
 Figures = dict[str, float]
 
@@ -16,7 +15,7 @@ CONNECTIONS = 16
 STREAMS = "-m10"
 SERVER = "http2 on;"
 TLS = f"http2 on; {tls.SERVER}"
-GRPC_PORT = 10000 + os.getpid() % 10000
+GRPC_PORT = fixed_port()
 GRPC = "http2 on; location / { grpc_pass grpc://rpc; }"
 GRPC_UPSTREAM = f"upstream rpc {{ server 127.0.0.1:{GRPC_PORT}; keepalive 200; }}"
 

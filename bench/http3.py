@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from harness import HERE, LOAD_CORE, Lab, Refused, Server, measured
+from harness import HERE, LOAD_CORE, Lab, Refused, Server, fixed_port, measured
 
 Figures = dict[str, float]
 
-PORT = 10000 + (os.getpid() + 5000) % 10000
+PORT = fixed_port()
 SERVER = (
     f"listen 127.0.0.1:{PORT} quic; http3_max_concurrent_streams 256; "
     "ssl_certificate @DIR@/tls.pem; ssl_certificate_key @DIR@/tls.key;"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import select
 import socket
 import sys
@@ -13,14 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness import LOAD_CORE, Lab, Process, Refused, Server, measured
+from harness import LOAD_CORE, Lab, Process, Refused, Server, fixed_port, measured
 from tls import run
 
 Figures = dict[str, float]
 
-# Below those that the kernel gives to outgoing connections.
-PORT = 10000 + os.getpid() % 10000
-ECHO_PORT = PORT + 1
+PORT, ECHO_PORT = fixed_port(), fixed_port()
 SESSIONS = 32
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from harness import LOAD_CORE, Lab, Refused, Server, measured
+from harness import LOAD_CORE, Lab, Refused, Server, fixed_port, measured
 
 Figures = dict[str, float]
 
-PORT = 30000 + os.getpid() % 10000
+PORT = fixed_port()
 SERVER = f"listen 127.0.0.1:{PORT} ssl; ssl_certificate @DIR@/tls.pem; ssl_certificate_key @DIR@/tls.key;"
 
 

@@ -18,7 +18,7 @@ import http3
 import stream
 import tls
 import tutorial
-from harness import LOAD_CORE, Lab, Process, Refused, Server, measured, memory
+from harness import LOAD_CORE, Lab, Process, Refused, Server, fixed_port, measured, memory
 
 Figures = dict[str, float]
 
@@ -104,7 +104,7 @@ UWSGI_PARAMS = "\n        ".join(
 RETURN = "location / { return 200 hello; }"
 UNIX = "location / { " + UWSGI_PARAMS + "\n uwsgi_pass unix:@DIR@/up.sock; }"
 # Written where the same port must be known to the configuration and to the responder.
-UPSTREAM_PORT = 20000 + os.getpid() % 10000
+UPSTREAM_PORT = fixed_port()
 
 
 def cpu_per_request(lab: Lab, server: Server, request: Path, *options: object) -> Figures:

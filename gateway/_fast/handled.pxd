@@ -21,4 +21,5 @@ cdef class Handled(Source):
     cdef int hold(self) except -1
     cdef int post(self) except -1
     cpdef close(self, bint reset=*)
+    cpdef nodelay(self)
     cdef int broke(self, BaseException error) except -1

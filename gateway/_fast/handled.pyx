@@ -3,12 +3,13 @@
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 
+from gateway._fast.linux cimport *
 from gateway._fast.poller cimport BUDGET, Source
 from gateway._fast.watcher cimport Watcher
 
 
 cdef class Handled(Source):
-    """A source with a handler; Stream is the only kind, and is what is meant where this says stream."""
+    """A source that a handler is called for: a Stream."""
 
     cdef int broke(self, BaseException error) except -1:
         """A handler raised: nobody knows what state it left, so its owner gives up, and the stream ends."""
@@ -64,6 +65,10 @@ cdef class Handled(Source):
         if value and self.fd >= 0 and value < self.poller.sweep_at:
             self.poller.late_at(value)
 
+    @property
+    def closed(self):
+        return self.fd < 0
+
     cpdef close(self, bint reset=False):
         raise NotImplementedError
 
@@ -100,3 +105,11 @@ cdef class Handled(Source):
         if self.spent:
             self.spent = False
             self.readable = True
+
+    # -- socket options
+
+    def set_option(self, int level, int option, int value):
+        return setsockopt(self.fd, level, option, &value, sizeof(value)) == 0
+
+    cpdef nodelay(self):
+        return self.set_option(IPPROTO_TCP, TCP_NODELAY, 1)

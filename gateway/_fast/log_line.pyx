@@ -1,10 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""Access log lines: a format's parts evaluated, escaped and joined in one pass; see log_line.pyi."""
+"""Access log lines: a format's parts evaluated, escaped and joined in one pass; see log_line.pyi.
+
+Nearly all values are written as they are: eight bytes are looked at in one go, and copied if none of them is escaped.
+"""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.list cimport PyList_GET_ITEM
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 from gateway._fast.value cimport Value, value_of
@@ -15,7 +18,8 @@ cdef enum:
     JSON = 2
 
 cdef enum:
-    ROOM = 4096     # a line that cannot become longer is made in one pass
+    ROOM = 4096     # of a line, before memory is asked for
+    LONGEST = 6     # what a byte can become
 
 ESCAPES = {"none": NONE, "default": DEFAULT, "json": JSON}
 
@@ -41,25 +45,58 @@ cdef void _fill():
 _fill()
 
 
-cdef Py_ssize_t _size(bytes value, int escape) noexcept:
-    cdef const unsigned char *p = <const unsigned char *> PyBytes_AS_STRING(value)
-    cdef Py_ssize_t length = PyBytes_GET_SIZE(value)
-    cdef Py_ssize_t i, size = 0
-    cdef const unsigned char *sizes
+cdef enum:
+    EIGHT = 8
+
+cdef uint64_t ONES = 0x0101010101010101
+cdef uint64_t HIGHS = 0x8080808080808080
+
+
+cdef inline uint64_t _has(uint64_t word, int byte) noexcept nogil:
+    """Not 0 if one of the eight bytes is this one."""
+    cdef uint64_t found = word ^ ONES * <uint64_t> byte
+    return (found - ONES) & ~found & HIGHS
+
+
+cdef inline uint64_t _escaped(const unsigned char *p, bint json) noexcept nogil:
+    """Not 0 if one of the eight bytes from here on is not written as it is."""
+    cdef uint64_t word
+    cdef uint64_t found
+    memcpy(&word, p, EIGHT)
+    found = (word - ONES * 0x20) & ~word & HIGHS | _has(word, 0x22) | _has(word, 0x5C)
+    if not json:
+        found |= word & HIGHS | _has(word, 0x7F)
+    return found
+
+
+cdef inline bint _clean(const unsigned char *p, Py_ssize_t length, int escape) noexcept nogil:
+    """Whether all of it is written as it is."""
+    cdef const unsigned char *sizes = &_json_size[0] if escape == JSON else &_default_size[0]
+    cdef Py_ssize_t i = 0
+    cdef bint json = escape == JSON
     if escape == NONE:
-        return length
-    sizes = &_default_size[0] if escape == DEFAULT else &_json_size[0]
-    for i in range(length):
-        size += sizes[p[i]]
-    return size
+        return True
+    while i + EIGHT <= length:
+        if _escaped(p + i, json):
+            return False
+        i += EIGHT
+    if i == length:
+        return True
+    if i:
+        # the last eight, some of them once more
+        return _escaped(p + length - EIGHT, json) == 0
+    while i < length:
+        if sizes[p[i]] != 1:
+            return False
+        i += 1
+    return True
 
 
-cdef char *_put(char *out, bytes value, int escape, Py_ssize_t size) noexcept:
-    cdef const unsigned char *p = <const unsigned char *> PyBytes_AS_STRING(value)
-    cdef Py_ssize_t length = PyBytes_GET_SIZE(value)
+cdef char *_put(char *out, const unsigned char *p, Py_ssize_t length, int escape) noexcept nogil:
+    """Write a value where there is room for whatever comes of it; where it ends."""
     cdef Py_ssize_t i
     cdef unsigned char c
-    if size == length:
+    if _clean(p, length, escape):
         memcpy(out, p, length)
         return out + length
     for i in range(length):
@@ -91,93 +128,70 @@ cdef char *_put(char *out, bytes value, int escape, Py_ssize_t size) noexcept:
     return out
 
 
-cdef char *_put_short(char *out, bytes value, int escape) noexcept:
-    """_put(), where there is room for whatever comes of it."""
-    cdef const unsigned char *p = <const unsigned char *> PyBytes_AS_STRING(value)
-    cdef const unsigned char *end = p + PyBytes_GET_SIZE(value)
-    cdef const unsigned char *sizes = &_json_size[0] if escape == JSON else &_default_size[0]
-    cdef char *begin = out
-    if escape == NONE:
-        memcpy(out, p, end - p)
-        return out + (end - p)
-    while p < end and sizes[p[0]] == 1:
-        out[0] = p[0]
-        out += 1
-        p += 1
-    return out if p == end else _put(begin, value, escape, -1)
-
-
 def escape(bytes value not None, int how):
-    cdef Py_ssize_t size = _size(value, how)
-    cdef bytes result
-    if size == PyBytes_GET_SIZE(value):
+    cdef const unsigned char *p = <const unsigned char *> PyBytes_AS_STRING(value)
+    cdef Py_ssize_t length = PyBytes_GET_SIZE(value)
+    cdef char *place
+    if _clean(p, length, how):
         return value
-    result = PyBytes_FromStringAndSize(NULL, size)
-    _put(PyBytes_AS_STRING(result), value, how, size)
-    return result
+    place = <char *> PyMem_Malloc(length * LONGEST)
+    if place == NULL:
+        raise MemoryError
+    try:
+        return PyBytes_FromStringAndSize(place, _put(place, p, length, how) - place)
+    finally:
+        PyMem_Free(place)
 
 
 cdef class LineFormat:
-    def __cinit__(self, *args, **kwargs):
-        self._sizes = NULL
-
     def __init__(self, parts, int escape):
         self._parts = tuple([part if type(part) is bytes else value_of(part) for part in parts])
         self._escape = escape
-        # a line is made in one go, so that one array serves all of them
-        self._sizes = <Py_ssize_t *> PyMem_Realloc(self._sizes, (len(self._parts) + 1) * sizeof(Py_ssize_t))
-        if self._sizes == NULL:
-            raise MemoryError
-
-    def __dealloc__(self):
-        PyMem_Free(self._sizes)
 
     def __call__(self, request):
         return self.make(request)
 
     cpdef bytes make(self, request):
+        # Nothing is kept between two parts but what is on this stack: a getter may make a line of its own.
         cdef tuple parts = self._parts
-        cdef Py_ssize_t count = PyTuple_GET_SIZE(parts)
-        cdef list values = [None] * count
-        cdef Py_ssize_t total = 1
-        cdef Py_ssize_t i
-        cdef object part
-        cdef object found
-        cdef bytes line
-        cdef char *out
-        cdef char room[ROOM]
-        for i in range(count):
-            part = <object> PyTuple_GET_ITEM(parts, i)
-            if type(part) is not bytes:
-                found = (<Value> part).value(request)
-                if found is None:
-                    found = b"-" if self._escape == DEFAULT else b""
-                part = <bytes?> found
-            values[i] = part
-            # at most: each byte as six
-            total += PyBytes_GET_SIZE(<bytes> part) * 6
-        if total <= ROOM:
-            out = room
-            for i in range(count):
-                part = <object> PyList_GET_ITEM(values, i)
-                if part is <object> PyTuple_GET_ITEM(parts, i):
-                    memcpy(out, PyBytes_AS_STRING(<bytes> part), PyBytes_GET_SIZE(<bytes> part))
-                    out += PyBytes_GET_SIZE(<bytes> part)
+        cdef Py_ssize_t i, need, used = 0, room = ROOM
+        cdef object part, found
+        cdef bytes value
+        cdef char stack[ROOM]
+        cdef char *line = stack
+        cdef char *heap = NULL
+        cdef char *grown
+        cdef bint constant
+        try:
+            for i in range(PyTuple_GET_SIZE(parts)):
+                part = <object> PyTuple_GET_ITEM(parts, i)
+                constant = type(part) is bytes
+                if constant:
+                    value = <bytes> part
+                    need = PyBytes_GET_SIZE(value)
                 else:
-                    out = _put_short(out, <bytes> part, self._escape)
-            out[0] = b"\n"
-            return PyBytes_FromStringAndSize(room, out + 1 - room)
-        total = 1
-        # now that no getter can come in between
-        for i in range(count):
-            if type(<object> PyTuple_GET_ITEM(parts, i)) is bytes:
-                self._sizes[i] = PyBytes_GET_SIZE(<bytes> PyList_GET_ITEM(values, i))
-            else:
-                self._sizes[i] = _size(<bytes> PyList_GET_ITEM(values, i), self._escape)
-            total += self._sizes[i]
-        line = PyBytes_FromStringAndSize(NULL, total)
-        out = PyBytes_AS_STRING(line)
-        for i in range(count):
-            out = _put(out, <bytes> PyList_GET_ITEM(values, i), self._escape, self._sizes[i])
-        out[0] = b"\n"
-        return line
+                    found = (<Value> part).value(request)
+                    if found is None:
+                        found = b"-" if self._escape == DEFAULT else b""
+                    value = <bytes?> found
+                    need = PyBytes_GET_SIZE(value) * LONGEST
+                if used + need >= room:
+                    room = (used + need + 1) * 2
+                    grown = <char *> PyMem_Malloc(room)
+                    if grown == NULL:
+                        raise MemoryError
+                    memcpy(grown, line, used)
+                    PyMem_Free(heap)
+                    line = heap = grown
+                if constant:
+                    memcpy(line + used, PyBytes_AS_STRING(value), need)
+                    used += need
+                else:
+                    used = _put(
+                        line + used, <const unsigned char *> PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value),
+                        self._escape,
+                    ) - line
+            line[used] = b"\n"
+            return PyBytes_FromStringAndSize(line, used + 1)
+        finally:
+            PyMem_Free(heap)

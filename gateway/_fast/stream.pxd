@@ -37,7 +37,6 @@ cdef class Stream(Handled):
     cpdef write(self, data)
     cpdef int64_t flush(self) except -1
     cpdef int64_t send(self, bytes data) except -1
-    cpdef nodelay(self)
     cdef int begin(self, Poller lane, int fd, bint connecting, bint readable) except -1
     cdef int take_error(self) except -1
     cdef int tell(self) except -1

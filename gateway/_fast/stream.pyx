@@ -42,6 +42,10 @@ cdef extern from "Python.h":
     int resize_bytes "_PyBytes_Resize"(PyObject **place, Py_ssize_t size) except -1
 
 
+# Room for what is received in its place, of the last time that it was not used up.
+cdef PyObject *spare = NULL
+
+
 cdef class Stream(Handled):
     """A connected, non-blocking socket, TCP or unix; it owns the descriptor."""
 
@@ -120,10 +124,6 @@ cdef class Stream(Handled):
             self.tell()
         return 0
 
-    @property
-    def closed(self):
-        return self.fd < 0
-
     # -- input
 
     cpdef recv(self, Py_ssize_t limit=0):
@@ -134,6 +134,7 @@ cdef class Stream(Handled):
         """
         cdef ssize_t count
         cdef int number
+        global spare
         cdef PyObject *place = NULL
         cdef char *buffer = self.poller.buffer
         if self.fd < 0:
@@ -144,25 +145,33 @@ cdef class Stream(Handled):
             limit = BUFFER
         elif limit >= IN_PLACE:
             limit = min(limit, BUFFER)
-            place = new_bytes(NULL, limit)
+            place = spare
+            spare = NULL
+            if place is NULL:
+                place = new_bytes(NULL, BUFFER)
             buffer = PyBytes_AS_STRING(<object>place)
         while True:
             count = c_recv(self.fd, buffer, limit, 0)
             if count > 0:
+                if place is NULL or count < IN_PLACE:
+                    data = PyBytes_FromStringAndSize(buffer, count)
+                    if place is not NULL:
+                        spare = place
+                        place = NULL
                 self.received += count
                 if count < limit and not self.peer_closed and not self.error:
                     # less than asked: the buffer is empty, and what comes later raises a new edge
                     self.readable = False
                 self.took(max(count, READ_COST))
                 if place is NULL:
-                    return PyBytes_FromStringAndSize(buffer, count)
+                    return data
                 resize_bytes(&place, count)
                 data = <object>place
                 Py_DECREF(data)                 # the reference that the variable of C's had
                 return data
             number = errno if count < 0 else 0
             if place is not NULL:
-                Py_DECREF(<object>place)
+                spare = place
                 place = NULL
                 buffer = self.poller.buffer
             if count == 0:
@@ -428,14 +437,6 @@ cdef class Stream(Handled):
         if isinstance(handler, Watcher):
             (<Watcher>handler).stopped()
         return 0
-
-    # -- socket options
-
-    def set_option(self, int level, int option, int value):
-        return setsockopt(self.fd, level, option, &value, sizeof(value)) == 0
-
-    cpdef nodelay(self):
-        return self.set_option(IPPROTO_TCP, TCP_NODELAY, 1)
 
     # -- waits of fibres
 

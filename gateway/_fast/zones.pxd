@@ -25,6 +25,19 @@ cdef class Words(_Part):
     cpdef int64_t add(self, Py_ssize_t index, int64_t value) except? -1
 
 
+cdef class WorkerCounters:
+    cdef Words _words
+    cdef int64_t *_slot
+
+    cpdef accepted(self)
+    cpdef dropped(self)
+    cpdef closed(self)
+    cpdef head_begins(self)
+    cpdef head_ends(self)
+    cpdef request_begins(self)
+    cpdef request_ends(self)
+
+
 cdef class Lock(_Part):
     cdef pthread_mutex_t *mutex
     cdef public object check

@@ -123,41 +123,38 @@ cdef enum:
 
 
 cdef class WorkerCounters:
-    cdef Words _words
-    cdef int64_t *_slot
-
     def __init__(self, Words words not None, Py_ssize_t base):
         words.at(base + WAITING)
         self._words = words
         self._slot = words.words + base
 
-    def accepted(self):
+    cpdef accepted(self):
         word_add(self._slot + ACCEPTED, 1)
         word_add(self._slot + HANDLED, 1)
         word_add(self._slot + ACTIVE, 1)
         word_add(self._slot + WAITING, 1)
 
-    def dropped(self):
+    cpdef dropped(self):
         word_add(self._slot + ACCEPTED, 1)
 
-    def closed(self):
+    cpdef closed(self):
         word_add(self._slot + ACTIVE, -1)
         word_add(self._slot + WAITING, -1)
 
-    def head_begins(self):
+    cpdef head_begins(self):
         word_add(self._slot + WAITING, -1)
         word_add(self._slot + READING, 1)
 
-    def head_ends(self):
+    cpdef head_ends(self):
         word_add(self._slot + READING, -1)
         word_add(self._slot + WAITING, 1)
 
-    def request_begins(self):
+    cpdef request_begins(self):
         word_add(self._slot + REQUESTS, 1)
         word_add(self._slot + WAITING, -1)
         word_add(self._slot + WRITING, 1)
 
-    def request_ends(self):
+    cpdef request_ends(self):
         word_add(self._slot + WRITING, -1)
         word_add(self._slot + WAITING, 1)
 

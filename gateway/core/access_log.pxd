@@ -30,4 +30,4 @@ cdef class PathLog:
     cdef _Complaints _complaints
 
 
-cdef _write(long fd, bytes block, str name, _Complaints complaints, object report)
+cdef _write(long fd, bytes block, object file, _Complaints complaints, object report)

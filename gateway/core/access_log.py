@@ -25,16 +25,20 @@ _GZIP_MEMORY = zlib.DEF_MEM_LEVEL
 
 Descriptor = int  # C's long where it is compiled
 
-# (level, message, error): a request's or a main log's way of saying what went wrong
-Report = Callable[[str, str, "OSError | None"], None]
 # (seconds, callback): the lane's timers; what it returns can be cancelled
 CallLater = Callable[[float, Callable[[], None]], Any]
+
+
+class Reporter(Protocol):
+    """Who has something to say when a line cannot be written: a request, a session, the main log's."""
+
+    def log(self, level: str, message: str, error: OSError | None = None) -> object: ...
 
 
 class LogWriter(Protocol):
     """A destination of access log lines; a line comes with its newline."""
 
-    def write(self, line: bytes, report: Report) -> None: ...
+    def write(self, line: bytes, report: Reporter) -> None: ...
 
 
 class _Complaints:
@@ -48,13 +52,13 @@ class _Complaints:
         """Whether the disk was full within this second: writing may take long then, and is left."""
         return self.full_at != 0 and self.full_at == int(time.time())
 
-    def add(self, name: str, report: Report, error: OSError | None, message: str) -> None:
+    def add(self, name: str, report: Reporter, error: OSError | None, message: str) -> None:
         now = int(time.time())
         if error is not None and error.errno == errno.ENOSPC:
             self.full_at = now
         if now - self.told_at > _COMPLAIN_EVERY_S:
             self.told_at = now
-            report("alert", f'write() to "{name}" {message}', error)
+            report.log("alert", f'write() to "{name}" {message}', error)
 
 
 class FileLog:
@@ -68,7 +72,7 @@ class FileLog:
         self._held = 0
         self._timer: Any = None
         self._call_later: CallLater | None = None
-        self._report: Report = _ignore
+        self._report: Reporter = _Nobody()
 
     def buffer(self, size: int, flush_s: float, gzip_level: int) -> bool:
         """Collect up to `size` bytes, for flush_s at most (0: no limit); False if they were others before."""
@@ -78,12 +82,12 @@ class FileLog:
             self.file.flush = self.flush
         return self.parameters == parameters
 
-    def start(self, call_later: CallLater, report: Report) -> None:
+    def start(self, call_later: CallLater, report: Reporter) -> None:
         """A worker begins: flush= has its timers from here on, and complaints of the timer go to `report`."""
         self._call_later = call_later
         self._report = report
 
-    def write(self, line: bytes, report: Report) -> None:
+    def write(self, line: bytes, report: Reporter) -> None:
         if self._complaints.full():
             return
         parameters = self.parameters
@@ -105,7 +109,7 @@ class FileLog:
         """Write out what is held: on its timer, before the file is reopened, at the worker's end."""
         self._drain(self._report)
 
-    def _drain(self, report: Report) -> None:
+    def _drain(self, report: Reporter) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -115,10 +119,10 @@ class FileLog:
             self._held = 0
             self._send(block, report)
 
-    def _send(self, block: bytes, report: Report) -> None:
+    def _send(self, block: bytes, report: Reporter) -> None:
         if self.parameters is not None and self.parameters[2]:
             block = _compressed(block, self.parameters[2])
-        _write(self.file.fd, block, self.file.name, self._complaints, report)
+        _write(self.file.fd, block, self.file, self._complaints, report)
 
 
 class PathLog:
@@ -129,19 +133,19 @@ class PathLog:
         self._options = options
         self._complaints = _Complaints()
 
-    def write_to(self, path: bytes, line: bytes, report: Report, symlinks_from: int = 0) -> None:
+    def write_to(self, path: bytes, line: bytes, report: Reporter, symlinks_from: int = 0) -> None:
         """Append a line to the file of this name, which is made if it is missing (its directory is not)."""
         if self._complaints.full():
             return
         try:
             file = self._opener.open(path, self._options, symlinks_from)
         except FileError as error:
-            report("crit", error.message, OSError(error.errno, os.strerror(error.errno)))
+            report.log("crit", error.message, OSError(error.errno, os.strerror(error.errno)))
             return
         if file.fd < 0:
-            report("crit", f'open() "{os.fsdecode(path)}" failed', OSError(errno.EISDIR, os.strerror(errno.EISDIR)))
+            report.log("crit", f'open() "{os.fsdecode(path)}" failed', OSError(errno.EISDIR, os.strerror(errno.EISDIR)))
             return
-        _write(file.fd, line, os.fsdecode(path), self._complaints, report)
+        _write(file.fd, line, path, self._complaints, report)
 
 
 class SyslogLog:
@@ -150,19 +154,23 @@ class SyslogLog:
     def __init__(self, peer: SyslogPeer) -> None:
         self.peer = peer
 
-    def write(self, line: bytes, report: Report) -> None:
+    def write(self, line: bytes, report: Reporter) -> None:
         if not self.peer.send(line[:-1]):
-            report("warn", "send() to syslog failed", None)
+            report.log("warn", "send() to syslog failed")
 
 
-def _write(fd: Descriptor, block: bytes, name: str, complaints: _Complaints, report: Report) -> None:
+def _write(fd: Descriptor, block: bytes, file: OpenFile | bytes, complaints: _Complaints, report: Reporter) -> None:
     try:
         written = write_line(fd, block)
     except OSError as error:
-        complaints.add(name, report, error, "failed")
+        complaints.add(_name(file), report, error, "failed")
         return
     if written != len(block):
-        complaints.add(name, report, None, f"was incomplete: {written} of {len(block)}")
+        complaints.add(_name(file), report, None, f"was incomplete: {written} of {len(block)}")
+
+
+def _name(file: OpenFile | bytes) -> str:
+    return os.fsdecode(file) if isinstance(file, bytes) else file.name
 
 
 def _compressed(block: bytes, level: int) -> bytes:
@@ -171,5 +179,7 @@ def _compressed(block: bytes, level: int) -> bytes:
     return gzip.compress(block) + gzip.flush()
 
 
-def _ignore(level: str, message: str, error: OSError | None) -> None:
-    """Complaints before any worker has begun."""
+class _Nobody:
+    """Hears complaints before any worker has begun."""
+
+    def log(self, level: str, message: str, error: OSError | None = None) -> None: ...

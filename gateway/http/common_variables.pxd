@@ -1,17 +1,13 @@
 # The types of common_variables.py's compiled form.
 cimport cython
 
+from gateway._fast.cut cimport decimal
 from gateway._fast.request_head cimport RequestHead
 from gateway._fast.value cimport Value
 from gateway.http.client cimport Client
 from gateway.http.paths cimport document_root as root_of
 from gateway.http.request cimport Request
 
-
-cdef dict _numbers
-
-@cython.locals(text=bytes)
-cdef bytes _number(number)
 
 cpdef bytes args(Request request)
 @cython.locals(main=Request)
@@ -24,9 +20,9 @@ cpdef bytes request_method(Request request)
 cpdef bytes scheme(Request request)
 cpdef bytes server_protocol(Request request)
 cpdef bytes host(Request request)
-@cython.locals(port=int)
+@cython.locals(port=long)
 cpdef bytes request_port(Request request)
-@cython.locals(port=int, name=bytes)
+@cython.locals(port=long, name=bytes)
 cpdef bytes host_and_port(Request request)
 cpdef bytes server_name(Request request)
 @cython.locals(client=Client)

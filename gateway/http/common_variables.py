@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway._fast.cut import decimal
 from gateway._fast.value import Value
 from gateway.http.paths import document_root as root_of
 
@@ -17,17 +18,6 @@ if TYPE_CHECKING:
     from gateway.http.request import Request
 
 _PROTOCOLS: Final = {20: b"HTTP/2.0", 30: b"HTTP/3.0"}
-_MOST_NUMBERS: Final = 4096
-_numbers: Final[dict[int, bytes]] = {}  # ports as text: those of connections that live on are asked for again and again
-
-
-def _number(number: Any) -> bytes:  # int: Cython would take it for another signature
-    text: bytes | None = _numbers.get(number)
-    if text is None:
-        if len(_numbers) >= _MOST_NUMBERS:
-            _numbers.clear()
-        text = _numbers[number] = b"%d" % number
-    return text
 
 
 def args(request: Request) -> bytes | None:
@@ -71,14 +61,14 @@ def host(request: Request) -> bytes | None:
 
 def request_port(request: Request) -> bytes | None:
     port = request.head.port
-    return _number(port) if port > 0 else b""
+    return decimal(port) if port > 0 else b""
 
 
 def host_and_port(request: Request) -> bytes | None:
     """$host$is_request_port$request_port."""
     name = request.host or request.server.server_name
     port = request.head.port
-    return name + b":" + _number(port) if port > 0 else name
+    return name + b":" + decimal(port) if port > 0 else name
 
 
 def server_name(request: Request) -> bytes | None:
@@ -88,7 +78,7 @@ def server_name(request: Request) -> bytes | None:
 def server_port(request: Request) -> bytes | None:
     client: Client = request.connection
     port = client.local_address()[1]
-    return _number(port) if port else b""
+    return decimal(port) if port else b""
 
 
 def remote_addr(request: Request) -> bytes | None:
@@ -99,7 +89,7 @@ def remote_addr(request: Request) -> bytes | None:
 def remote_port(request: Request) -> bytes | None:
     client: Client = request.connection
     port = client.remote()[1]
-    return _number(port) if port else b""
+    return decimal(port) if port else b""
 
 
 def content_length(request: Request) -> bytes | None:

@@ -9,7 +9,7 @@ from gateway.http.body cimport BodyDecoder
 from gateway.http.h1_framing cimport Http1Framing
 from gateway.http.h1_head cimport decide_framing, render_head
 from gateway.http.listening cimport HttpListening
-from gateway.http.request cimport Request
+from gateway.http.request cimport Request, new_request
 from gateway.http.servers cimport AddressServers, Server
 from gateway.http.settings cimport EngineSettings
 

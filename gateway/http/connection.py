@@ -18,7 +18,7 @@ from gateway.http.listening import HttpListening
 from gateway.http.module import Count, Status
 from gateway.http.output import CLIENT_CLOSED_ITS_SIDE, CLIENT_THERE, CONNECTION_CLOSED, CONNECTION_FAILED, GIVEN_UP
 from gateway.http.prologue import become_http2, read_proxy_header
-from gateway.http.request import Request
+from gateway.http.request import Request, new_request
 from gateway.http.status import CLIENT_CLOSED
 from gateway.protocol.http2_frames import PREFACE
 
@@ -213,7 +213,7 @@ class Connection(Http1Framing):
     def _make_request(self, head: RequestHead, server: Server) -> Request:
         self.requests += 1
         self.server = server
-        request = Request(self, head, server, self.listening.cycle)
+        request = new_request(self, head, server, self.listening.cycle)
         request.started = self.lane.fresh()
         request.sent_before = self.stream.sent
         self.request = request

@@ -25,6 +25,7 @@ cdef class Request(RequestRecord):
     cdef public Plan plan
     cdef public Request parent
 
+    cpdef begin(self, Output output, RequestHead head, Server server, object cycle)
     cpdef Request get_main(self)
     cpdef start(self)
     cpdef drive(self, object result)
@@ -53,3 +54,7 @@ cdef class Request(RequestRecord):
     cpdef finalize(self, long status)
     cpdef finish(self)
     cpdef bytes map_uri_to_path(self, bytes uri)
+
+
+@cython.locals(request=Request)
+cpdef Request new_request(Output output, RequestHead head, Server server, object cycle)

@@ -5,7 +5,7 @@ from gateway._fast.request_head cimport RequestHead
 from gateway.core.piece_queue cimport PieceQueue
 from gateway.http.client cimport Client
 from gateway.http.h2_pace cimport Pace
-from gateway.http.request cimport Request
+from gateway.http.request cimport Request, new_request
 from gateway.http.servers cimport Server
 
 cdef long CLIENT_THERE, CONNECTION_FAILED

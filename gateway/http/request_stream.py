@@ -14,7 +14,7 @@ from gateway.http.client import Client
 from gateway.http.h2_pace import Pace
 from gateway.http.module import Count, Status
 from gateway.http.output import CLIENT_THERE, CONNECTION_FAILED
-from gateway.http.request import Request
+from gateway.http.request import Request, new_request
 from gateway.http.servers import Server
 
 
@@ -64,7 +64,7 @@ class RequestStream(Client):
 
     def _make_request(self, head: RequestHead, server: Server) -> Request:
         self.server = server
-        request = self.request = Request(self, head, server, self.listening.cycle)
+        request = self.request = new_request(self, head, server, self.listening.cycle)
         request.started = self.lane.fresh()
         self.worker.request_begins()
         return request

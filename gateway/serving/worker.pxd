@@ -1,5 +1,6 @@
 # The types of worker.py's compiled form.
 from gateway._fast.lane cimport Lane
+from gateway._fast.zones cimport WorkerCounters
 
 
 cdef class Worker:
@@ -9,7 +10,7 @@ cdef class Worker:
     cdef public long number
     cdef public set connections
     cdef public bint exiting
-    cdef public object counters
+    cdef public WorkerCounters counters
     cdef long _sequence
     cdef list _listeners
     cdef dict _failed_at

@@ -13,6 +13,7 @@ from gateway.core.logs import LEVELS, Log
 from gateway.core.regex import MatchError
 
 if TYPE_CHECKING:
+    from gateway._fast.zones import WorkerCounters
     from gateway.core.listening import Listener
     from gateway.serving.cycle import BlockCycle
     from gateway.serving.listening import Listening
@@ -84,7 +85,7 @@ class Worker:
         self._in_vain = -1.0  # when there were none, so that not every refused connection looks at all others
         self.connections: set[ClientConnection] = set()
         self.exiting = False
-        self.counters: Any = None  # the worker's row of shared words, as stub_status shows them
+        self.counters: WorkerCounters | None = None  # the worker's row of shared words, as stub_status shows them
         self._sequence = 0
         self._listeners: list[Any] = []
         self._reserve: bytes | None = bytes(_RESERVE)

@@ -45,6 +45,27 @@ def test_default_keeps_to_printable_ascii(data: bytes) -> None:
     assert escaped.decode("unicode_escape").encode("latin-1") == data
 
 
+@given(st.binary(max_size=40), st.sampled_from([DEFAULT, JSON, NONE]))
+def test_each_byte_is_escaped_by_itself(data: bytes, how: int) -> None:
+    escaped = b"".join([escape(bytes([byte]), how) for byte in data])
+    assert escape(data, how) == escaped
+    assert LineFormat([lambda request: request], how)(data) == escaped + b"\n"
+    if escaped == data:
+        assert escape(data, how) is data
+
+
+@pytest.mark.parametrize("size", [0, 1, 600, 683, 5000, 100_000])
+def test_a_line_of_any_length(size: int) -> None:
+    line = LineFormat([b"<", lambda request: b"\n" * size, b">", lambda request: b"x" * size, b"!"], JSON)
+    assert line(None) == b"<" + b"\\n" * size + b">" + b"x" * size + b"!\n"
+
+
+def test_a_getter_may_make_a_line() -> None:
+    inner = LineFormat([lambda request: b"i" * 50], DEFAULT)
+    outer = LineFormat([lambda request: b"o" * 50, lambda request: inner(request)[:-1], b"."], DEFAULT)
+    assert outer(None) == b"o" * 50 + b"i" * 50 + b".\n"
+
+
 def test_a_line() -> None:
     values: dict[str, bytes | None] = {"a": b'x"y', "b": None, "c": b""}
 

@@ -20,7 +20,7 @@ LOG = FileOptions(log=True)
 
 
 class Reports(list[tuple[str, str, int]]):
-    def __call__(self, level: str, message: str, error: OSError | None) -> None:
+    def log(self, level: str, message: str, error: OSError | None = None) -> None:
         self.append((level, message, (error.errno or 0) if error is not None else 0))
 
 

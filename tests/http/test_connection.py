@@ -67,29 +67,6 @@ async def test_an_idle_connection_closes_when_worker_shutdown_timeout_is_over() 
         assert not await stream.receive_some()
 
 
-@pytest.mark.parametrize(("target", "answer"), [("/", b""), ("/return", b"HTTP/1.1 200 "), ("/none", b"HTTP/1.1 404 ")])
-@pytest.mark.parametrize(
-    ("field", "body"),
-    [
-        (b"Content-Length: 10", b"12345"),
-        (b"Content-Length: 10", b""),
-        (b"Transfer-Encoding: chunked", b"a\r\n12345"),
-        (b"Transfer-Encoding: chunked", b"5\r\n12345\r\n"),
-        (b"Transfer-Encoding: chunked", b"5"),
-    ],
-)
-async def test_a_client_that_ends_within_a_body_that_is_wanted_gets_no_answer(
-    target: str, answer: bytes, field: bytes, body: bytes, tmp_path: Path
-) -> None:
-    text = f"""client_body_temp_path {tmp_path}; server {{ listen 127.0.0.1:8080;
-        location / {{ uwsgi_pass 127.0.0.1:1; }}
-        location /return {{ return 200 x; }} location /none {{ root {tmp_path}; }} }}"""
-    async with serving(text) as engine:
-        head = b"POST %b HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % (target.encode(), field)
-        data = await engine.raw(head + body, end=True)
-        assert data.startswith(answer) and bool(data) is bool(answer)
-
-
 async def left_half_open(engine: Engine, request: bytes, *, wait: str = "") -> bytes:
     """What a client gets that closes its side at once, and reads when the log has these words."""
     client = engine.connect()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 import trio
 
+from gateway.core.counters import Counters
 from gateway.http.module import DONE, Result
 from gateway.http.plan import Plan
 from gateway.http.request import Request
@@ -56,29 +57,14 @@ def open_connections() -> Callable[[Engine], Callable[[], int]]:
     """Counts those that were accepted and not closed."""
 
     def counting(engine: Engine) -> Callable[[], int]:
-        class Counters:
-            count = 0
-            requests = 0
+        counters = Counters(1, shared=False)
+        engine.worker.counters = counters.claim()
 
-            def accepted(self) -> None:
-                self.count += 1
+        def count() -> int:
+            status = counters.read()
+            return status.active + status.writing
 
-            def closed(self) -> None:
-                self.count -= 1
-
-            def request_begins(self) -> None:
-                self.requests += 1
-
-            def request_ends(self) -> None:
-                self.requests -= 1
-
-            def head_begins(self) -> None:
-                pass
-
-            head_ends = head_begins
-
-        counters = engine.worker.counters = Counters()
-        return lambda: counters.count + counters.requests
+        return count
 
     return counting
 

@@ -17,6 +17,7 @@ cdef class Gzip(Part):
     cdef readonly object settings
     cdef readonly frozenset types
     cdef readonly bint all_types
+    cdef bytes other_type
     cdef readonly long long min_length
     cdef readonly bint vary
 

@@ -131,6 +131,7 @@ class Gzip(Part):
         self.settings = settings
         self.types: frozenset[bytes] = settings.types
         self.all_types = b"*" in settings.types
+        self.other_type: bytes | None = None  # the last that is not among them: those of files are the same objects
         self.min_length: int = settings.min_length
         self.vary: bool = settings.vary
 
@@ -144,7 +145,10 @@ class Gzip(Part):
             return None
         if not self.all_types:
             content_type = response.content_type
-            if content_type is None or (content_type not in self.types and content_type.lower() not in self.types):
+            if content_type is None or content_type is self.other_type:
+                return None
+            if content_type not in self.types and content_type.lower() not in self.types:
+                self.other_type = content_type
                 return None
         if self.vary:
             response.gzip_vary = True

@@ -365,12 +365,13 @@ class Check(Part):
                 worst = (excess - limit.delay) * 1000 // bucket.rate
         if limited is None:
             return None
-        for limit, record in reversed(held or ()):
-            bucket = limit.zone.data
-            filled = bucket.settle(record, now)
-            delay = (filled - limit.delay) * 1000 // bucket.rate
-            if filled > limit.delay and delay > worst:
-                worst, excess, limited = delay, filled, limit
+        if held is not None:
+            for limit, record in reversed(held):
+                bucket = limit.zone.data
+                filled = bucket.settle(record, now)
+                delay = (filled - limit.delay) * 1000 // bucket.rate
+                if filled > limit.delay and delay > worst:
+                    worst, excess, limited = delay, filled, limit
         slowest: Bucket | None = limited.zone.data if worst else None
         for bucket in asked:
             outcome = _PASSED if bucket is not slowest else _DELAYED_DRY_RUN if self.dry else _DELAYED

@@ -309,15 +309,22 @@ def prepare(scope: Scope, loader: Loader) -> None:
     start_buffers(scope, scope.conf(module, "main"))
 
 
+class MainReporter:
+    """Complaints of the timers of buffered logs, in the main log."""
+
+    def __init__(self, worker: Any) -> None:
+        self.worker = worker
+
+    def log(self, level: str, message: str, error: OSError | None = None) -> None:
+        self.worker.log(level, to_bytes(f"{message} ({error.errno}: {error.strerror})" if error else message))
+
+
 def start_buffers(scope: Scope, main: MainConf) -> None:
     buffered = [log for log in main.files.values() if log.parameters is not None]
 
     def start(worker: Any) -> None:
-        def report(level: str, message: str, error: OSError | None) -> None:
-            worker.log(level, to_bytes(f"{message} ({error.errno}: {error.strerror})" if error else message))
-
         for log in buffered:
-            log.start(worker.lane.call_later, report)
+            log.start(worker.lane.call_later, MainReporter(worker))
 
     if buffered:
         scope.owner.on_worker_start.append(start)
@@ -338,9 +345,9 @@ class LogLine(Part):
             return
         line = self.line.make(request)
         if self.file is not None:
-            self.file.write(line, request.log)
+            self.file.write(line, request)
         else:
-            self.writer.write(line, request.log)
+            self.writer.write(line, request)
 
 
 def plan(settings: LocationConf, location: Location) -> Contribution:
@@ -360,7 +367,7 @@ def _handler(access: Access, settings: LocationConf, location: Location) -> Call
 
     def log_by_path(request: Request) -> None:
         if (condition is None or condition(request)) and _root_exists(request):
-            log_files.write_to(path(request), line(request), request.log)
+            log_files.write_to(path(request), line(request), request)
 
     return log_by_path
 

@@ -49,9 +49,9 @@ def plan(settings: LocationConf, server: Server) -> Contribution:
                 continue
             line = access.format.line(session)
             if access.writer is not None:
-                access.writer.write(line, session.log)
+                access.writer.write(line, session)
             elif access.path is not None:
-                log_files.write_to(access.path(session), line, session.log)
+                log_files.write_to(access.path(session), line, session)
 
     return Contribution(handlers={Phase.LOG: write})
 

@@ -377,7 +377,7 @@ class Exchange(PeerTry):
             self.intercepted(head)
             request.action = _SENDING
             return head.status
-        if (head.status >= 400 or request.head.upgrade is not None) and request.cycle.diagnosis is not None:
+        if (head.status >= 400 or request.head.get_upgrade() is not None) and request.cycle.diagnosis is not None:
             request.cycle.diagnosis.answered(self)
         if choice.notify:
             choice.head_came(self.attempt)
@@ -389,7 +389,7 @@ class Exchange(PeerTry):
             return self._redirect(head)
         self.copy_head(head)
         request.action = _READING_HEAD
-        if head.status == 101 and request.head.upgrade is not None:
+        if head.status == 101 and request.head.get_upgrade() is not None:
             if request.main is not request:
                 self.request.log("error", b"connection upgrade in subrequest")
                 return request.abort()

@@ -56,6 +56,8 @@ cdef class PeerTry(Watcher):
     cdef double planned
     cdef public ExchangeSettings settings
 
+    @cython.locals(client=Client, earlier=PeerTry)
+    cpdef begin(self, Request request, object conf, Codec codec, Upstream upstream)
     cpdef log(self, str level, bytes message, object stage=*)
     @cython.locals(request=Request, state=long)
     cpdef check_client(self)

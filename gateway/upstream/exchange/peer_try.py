@@ -62,6 +62,10 @@ class PeerTry(Watcher):
     """
 
     def __init__(self, request: Request, conf: UpstreamConf, codec: Codec, upstream: Upstream | None) -> None:
+        self.begin(request, conf, codec, upstream)
+
+    def begin(self, request: Request, conf: UpstreamConf, codec: Codec, upstream: Upstream | None) -> None:
+        """What __init__ does, as a call of C's."""
         self.request = request
         self.conf = conf
         self.settings: ExchangeSettings = conf.hot

@@ -375,23 +375,6 @@ async def test_statuses_without_body(status: str, tmp_path: Path) -> None:
         assert (await engine.get("/")).status == int(status)
 
 
-async def test_redirects(tmp_path: Path) -> None:
-    async with one(
-        answer(b"Status: 200\r\nX-Accel-Redirect: /plain/%41?b\r\nSet-Cookie: c\r\nX-No: 1\r\n\r\n"), tmp_path
-    ) as engine:
-        reply = await engine.get("/")
-        assert (reply.status, reply.body) == (200, b"plain:/plain/A")
-        assert reply.header("set-cookie") == b"c" and reply.header("x-no") is None
-    async with one(answer(b"X-Accel-Redirect: @named\r\n\r\n"), tmp_path) as engine:
-        assert (await engine.get("/")).body == b"named"
-    async with one(answer(b"X-Accel-Redirect: /../x\r\n\r\n"), tmp_path) as engine:
-        assert (await engine.get("/")).status == 404
-    async with one(
-        answer(b"X-Accel-Redirect: /plain\r\n\r\nown"), tmp_path, "uwsgi_ignore_headers X-Accel-Redirect;"
-    ) as engine:
-        assert (await engine.get("/")).body == b"own"
-
-
 async def test_states_over_redirects(tmp_path: Path) -> None:
     async with farm(tmp_path) as peers:
         first = await peers.tcp(answer(b"X-Accel-Redirect: /second\r\n\r\n"))
@@ -402,18 +385,6 @@ async def test_states_over_redirects(tmp_path: Path) -> None:
         async with serving(text) as engine:
             reply = await engine.get("/")
             assert reply.header("x-states") == f"{first} : {second}|200 : 200".encode()
-
-
-async def test_intercepted_errors(tmp_path: Path) -> None:
-    conf = "uwsgi_intercept_errors on; error_page 404 /plain; error_page 401 /plain;"
-    async with one(answer(b"Status: 404 Mine\r\n\r\nmine"), tmp_path, conf) as engine:
-        reply = await engine.get("/")
-        assert (reply.status, reply.body) == (404, b"plain:/plain")
-    async with one(answer(b"Status: 401 Mine\r\nWWW-Authenticate: Basic\r\n\r\nmine"), tmp_path, conf) as engine:
-        reply = await engine.get("/")
-        assert (reply.status, reply.header("www-authenticate")) == (401, b"Basic")
-    async with one(answer(b"Status: 410 Mine\r\n\r\nmine"), tmp_path, conf) as engine:
-        assert (await engine.get("/")).body == b"mine"
 
 
 async def test_error_page_of_a_502(tmp_path: Path) -> None:
