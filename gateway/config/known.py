@@ -211,6 +211,25 @@ _FOREIGN = {
     "check": "the nginx_upstream_check_module module",
     "auth_jwt": "NGINX Plus",
     "auth_oidc": "NGINX Plus",
+    # the longer name first: the first that fits speaks
+    "zone_sync_server": 'NGINX Plus; here nodes meet at a store, no list: "zone_sync_store redis://HOST" in http',
+    "zone_sync_interval": 'NGINX Plus; here it is "interval=" of "zone_sync_store" in http',
+    "zone_sync_timeout": 'NGINX Plus; here it is "timeout=" of "zone_sync_store" in http',
+    "zone_sync_connect_timeout": 'NGINX Plus; here it is "timeout=" of "zone_sync_store" in http',
+    "zone_sync_connect_retry_interval": "NGINX Plus; here a lost store is tried again by itself: leave it out",
+    "zone_sync_buffers": "NGINX Plus; here there are no such buffers: leave it out",
+    "zone_sync_recv_buffer_size": "NGINX Plus; here there is no such buffer: leave it out",
+    "zone_sync_ssl_trusted_certificate": 'NGINX Plus; here it is "trusted_certificate=" of "zone_sync_store" in http',
+    "zone_sync_ssl_verify": 'NGINX Plus; here "zone_sync_store rediss://HOST" is always verified: leave it out',
+    "zone_sync_ssl_name": 'NGINX Plus; here it is the host in "zone_sync_store rediss://HOST" in http',
+    "zone_sync_ssl_server_name": 'NGINX Plus; here the host in "zone_sync_store rediss://HOST" is sent: leave it out',
+    "zone_sync_ssl_certificate": (
+        'NGINX Plus; here nodes show a password, no certificate: "password_file=" of "zone_sync_store" in http'
+    ),
+    "zone_sync_ssl_password_file": (
+        'NGINX Plus; here nodes show a password, no certificate: "password_file=" of "zone_sync_store" in http'
+    ),
+    "zone_sync_ssl": 'NGINX Plus; here TLS is the URL\'s: "zone_sync_store rediss://HOST" in http',
     "zone_sync": 'NGINX Plus; here "zone_sync_store" in http says where zones with "sync" meet',
     "ntlm": "NGINX Plus",
     "session_log": "NGINX Plus",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import trio
 import trio.testing
 
@@ -36,13 +37,13 @@ def lines(sync: Sync) -> list[str]:
 
 
 async def until(true: object) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         while not true():  # type: ignore[operator]
             await trio.sleep(0.01)
 
 
 async def test_the_store_goes_and_comes_back(redis: Redis) -> None:
-    sync = sync_with(redis, interval=0.01, timeout=0.3)
+    sync = sync_with(redis, interval=0.01, timeout=2.0)  # beside load a healthy store answers late too
     probe = Probe()
     sync.members.append(probe)
     async with trio.open_nursery() as nursery:
@@ -67,6 +68,38 @@ async def test_the_store_goes_and_comes_back(redis: Redis) -> None:
         await until(lambda: sync.show()["online"])
         shown = sync.show()
         assert shown["records_sent"] == 2 * probe.rounds and shown["failures"] >= 2  # type: ignore[operator]
+        nursery.cancel_scope.cancel()
+
+
+class Writer(Probe):
+    async def round(self, store: Store) -> int:
+        await store.run("return redis.call('SET', KEYS[1], ARGV[1])", ["k"], [self.rounds])
+        self.rounds += 1
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "mended", "reason"),
+    [
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "read only replica"),
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "OOM"),
+        ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0", "Not enough good replicas"),
+    ],
+)
+async def test_a_store_that_lives_and_refuses(redis: Redis, fault: str, mended: str, reason: str) -> None:
+    sync = sync_with(redis, interval=0.01, timeout=20.0)
+    writer = Writer()
+    sync.members.append(writer)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sync.run, None)  # type: ignore[arg-type]
+        await until(lambda: writer.rounds > 1)
+        assert redis.ask(*fault.split()).startswith(b"+OK")
+        await until(lambda: sync.show()["failures"] > 1)  # type: ignore[operator]
+        assert len(lines(sync)) == 1 and writer.gone == 1, "it is said once, however often it is tried"
+        assert reason in lines(sync)[0] and "each node goes by what it knows itself" in lines(sync)[0]
+        assert redis.ask(*mended.split()).startswith(b"+OK")
+        await until(lambda: sync.show()["online"])
+        assert len(lines(sync)) == 2 and "is back after" in lines(sync)[1]
         nursery.cancel_scope.cancel()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.config.known import Known, allowed_in, find, nearest, refusal, table
+from gateway.config.known import Known, allowed_in, find, foreign, nearest, refusal, table
 
 BAD_FLAG = 'invalid value "x" in "accept_mutex" directive, it must be "on" or "off"'
 
@@ -79,3 +79,34 @@ def test_nearest() -> None:
     assert nearest("uwsgi_paas", "location") == "uwsgi_pass"
     assert nearest("serve_name", "server") == "server_name"
     assert nearest("lua_package_path") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("zone_sync", '"zone_sync_store" in http says where'),
+        ("zone_sync_server", '"zone_sync_store redis://HOST"'),
+        ("zone_sync_interval", '"interval="'),
+        ("zone_sync_timeout", '"timeout="'),
+        ("zone_sync_connect_timeout", '"timeout="'),
+        ("zone_sync_connect_retry_interval", "tried again by itself"),
+        ("zone_sync_buffers", "no such buffers"),
+        ("zone_sync_recv_buffer_size", "no such buffer"),
+        ("zone_sync_ssl", "the URL's"),
+        ("zone_sync_ssl_ciphers", "the URL's"),
+        ("zone_sync_ssl_conf_command", "the URL's"),
+        ("zone_sync_ssl_crl", "the URL's"),
+        ("zone_sync_ssl_protocols", "the URL's"),
+        ("zone_sync_ssl_certificate", '"password_file="'),
+        ("zone_sync_ssl_certificate_key", '"password_file="'),
+        ("zone_sync_ssl_password_file", '"password_file="'),
+        ("zone_sync_ssl_name", "the host in"),
+        ("zone_sync_ssl_server_name", "is sent"),
+        ("zone_sync_ssl_trusted_certificate", '"trusted_certificate="'),
+        ("zone_sync_ssl_verify", "always verified"),
+        ("zone_sync_ssl_verify_depth", "always verified"),
+    ],
+)
+def test_the_words_of_zone_sync_say_what_to_write_instead(name: str, instead: str) -> None:
+    assert foreign(name).startswith(f'"{name}" belongs to NGINX Plus; here ')
+    assert instead in foreign(name)
