@@ -54,6 +54,7 @@ cdef class Relay(Watcher):
     cdef public bint header_sent
     cdef public double began
     cdef public long long upload
+    cdef public double upload_until
     cdef public long at
     cdef public Way up
     cdef public Way down

@@ -92,6 +92,7 @@ class Relay(Watcher):
         self.header_sent = False  # PROXY protocol's
         self.began = 0.0
         self.upload = 0  # bytes a second from the client, 0 for no limit
+        self.upload_until = 0.0  # nothing more is read of the client before that: the rate, of what was read ahead
         self.at = _CONNECTING
         self.up: Way | None = None
         self.down: Way | None = None
@@ -312,6 +313,8 @@ class Relay(Watcher):
             self.client_ended = not data
             session.buffer += data
             session.received += len(data)
+            if self.upload:
+                self.upload_until = self.lane.fresh() + len(data) / self.upload
 
     def _may_go_on(self) -> bool:
         """The present try failed: whether there is another one."""
@@ -375,6 +378,7 @@ class Relay(Watcher):
         self.down = Way(stream, session.stream, room, download, self.began)
         self.up.ended = self.client_ended
         self.up.moved = session.received  # what was read before there was an upstream counts
+        self.up.delayed_until = self.upload_until
         return self.step()
 
     def connected_now(self) -> None:

@@ -206,3 +206,16 @@ async def test_what_came_early_counts_for_the_rate(tmp_path: Path) -> None:
                 await client.receive_some()
             assert waited.cancelled_caught
             engine.worker.abort()
+
+
+async def test_what_is_read_while_connecting_is_paid_for(tmp_path: Path) -> None:
+    """A second of the rate passes behind it, not what is left of the clock's present second."""
+    async with farm(tmp_path) as peers:
+        server = f"listen 1; proxy_pass {await peers.tcp(echo())}; proxy_upload_rate 1000;"
+        async with serving(f"server {{ {server} }}") as engine, engine.connect() as client:
+            await client.send_all(b"x" * 1001)
+            assert await exactly(client, 1000) == b"X" * 1000
+            began = engine.worker.lane.fresh()
+            assert await exactly(client, 1) == b"X"
+            assert engine.worker.lane.fresh() - began > 0.9
+            engine.worker.abort()
