@@ -234,7 +234,8 @@ class Lexer:
 
     def _limit(self, start: int, needed: int, quote: bytes = b"", token: Token | None = None) -> None:
         """Refuse a word from start on if nginx could not get the byte at needed into its buffer as well."""
-        if needed - start < BUFFER_SIZE or needed >= len(self._data) or not self._file:
+        # At the end of the file it says that, even where no byte more had gone in.
+        if needed - start < BUFFER_SIZE or start + BUFFER_SIZE >= len(self._data) or not self._file:
             return
         where = token.where if token else self._here(start - len(quote))
         if quote:

@@ -128,3 +128,15 @@ def test_words_that_do_not_fit_into_nginxs_buffer(size: int, form: str) -> None:
     else:
         with pytest.raises(ConfigError, match="too long parameter"):
             lexer.read()
+
+
+@pytest.mark.parametrize("size", [4094, 4095, 4096, 4097, 4500])
+@pytest.mark.parametrize("tail", ["", " ", "  ", ";", ";;"])
+def test_long_words_at_the_end_of_a_file(size: int, tail: str) -> None:
+    """nginx looks whether the file has more when its buffer is full, wherever the word ends. Found by asking it."""
+    too_long = size + len(tail) > 4096 and (size > 4095 or tail == "  ")
+    with pytest.raises(ConfigError, match="too long parameter" if too_long else "unexpected") as caught:
+        reading = Lexer(b"x" * size + tail.encode(), "x.conf").read()
+        assert tail.startswith(";") and [len(token.text) for token in reading.tokens] == [size]
+        raise ConfigError("unexpected nothing", reading.where)
+    assert caught.value.message
