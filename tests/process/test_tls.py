@@ -166,10 +166,14 @@ def test_handshakes_leave_nothing(site: Site) -> None:
         return int(re.findall(r"VmRSS:\s+(\d+)", status)[0])
 
     many()
-    before, descriptors = many(), len(os.listdir(f"/proc/{worker}/fd"))
-    after = many()
-    assert after - before < 400, f"{after - before} KiB more"
-    assert len(os.listdir(f"/proc/{worker}/fd")) <= descriptors
+    sizes, descriptors = [many()], len(os.listdir(f"/proc/{worker}/fd"))
+    for _ in range(4):  # what is lost is lost each time; an allocator's new arena comes once
+        sizes.append(many())
+        if sizes[-1] - sizes[-2] < 400:
+            break
+    else:
+        pytest.fail(f"it grows: {sizes} KiB")
+    until(lambda: len(os.listdir(f"/proc/{worker}/fd")) <= descriptors, "the last connections to be closed", 30)
     site.running.end()
 
 

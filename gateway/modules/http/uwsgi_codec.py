@@ -13,7 +13,6 @@ from gateway.upstream.exchange.params import params_of
 if TYPE_CHECKING:
     from gateway.http.request import Request
     from gateway.modules.http.uwsgi import LocationConf
-    from gateway.upstream.exchange.peer_try import PeerTry
     from gateway.upstream.exchange.tls import ClientTls
 
 SECURE: Final = b"suwsgi://"
@@ -33,8 +32,7 @@ class UwsgiCodec(Codec):
         )
 
     def encode(self, exchange: Any) -> bytes:
-        asking: PeerTry = exchange
-        request = asking.request
+        request: Request = exchange.request  # of a health check, too, which is no PeerTry
         try:
             return self.encoder.encode(request, request.head)
         except OverflowError as error:
