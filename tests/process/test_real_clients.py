@@ -295,9 +295,9 @@ def test_smtplib(tmp_path: Path) -> None:
     ):
         client.login("user", "secret")
         assert client.sendmail("a@example.org", ["b@example.org"], "Subject: hello\r\n\r\nof many\r\nlines") == {}
-    assert b"Subject: hello\r\n" in backend.got and b"RCPT TO:<b@example.org>\r\n" in [
-        line.replace(b"rcpt", b"RCPT") for line in backend.got
-    ]
+    # Python 3.13 writes the verb's words in another case.
+    got = [line.lower() for line in backend.got]
+    assert b"subject: hello\r\n" in got and b"rcpt to:<b@example.org>\r\n" in got
 
 
 # -- films -------------------------------------------------------------------------------------------------------------
