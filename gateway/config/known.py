@@ -168,6 +168,7 @@ OWN: dict[str, str] = {
     **dict.fromkeys(("acme_certificate", "acme_issuer", "acme_shared_zone"), "the nginx-acme module"),
     "api": "NGINX Plus",
     "dashboard": "gateway",
+    "diagnosis_page": "gateway",
     "diagnosis_probe": "gateway",
     "metrics": "gateway",
     **dict.fromkeys((f"{name}_unbuffered_types" for name in ("proxy", "fastcgi", "uwsgi", "scgi")), "gateway"),

@@ -17,7 +17,7 @@ from typing import Final
 from gateway.dev import app_commands
 from gateway.dev.app_finder import Application
 from gateway.dev.child import Child
-from gateway.dev.failure_page import FailurePage
+from gateway.dev.failure_page import FailurePage, LastWords
 from gateway.dev.janitor import Janitor
 from gateway.dev.probe import NoAnswer, ask_http, ask_uwsgi
 
@@ -53,6 +53,7 @@ class AppServer:
         self._processes = processes
         self._janitor = janitor
         self._say = say
+        self._last_words = LastWords(janitor.folder)
         self._go_on = go_on
         self._child: Child | None = None
         self._page: FailurePage | None = None
@@ -152,6 +153,7 @@ class AppServer:
         if self._quiet:
             self._startup.append(line)
         else:
+            self._last_words.add(line)
             self._say(line)
 
 

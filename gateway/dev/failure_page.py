@@ -1,4 +1,7 @@
-"""Answers for an application that does not load: its traceback, as long as the app server is not there."""
+"""Answers for an application that does not load: its traceback, as long as the app server is not there.
+
+And what `gateway run` leaves for the server's own pages of failures (gateway.dev.diagnosis.pages).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,34 @@ import html
 import select
 import socket
 import threading
+from collections import deque
+from pathlib import Path
+from typing import Final
+
+# Names the private folder of `gateway run` to the server: its pages say causes, to this machine.
+ENVIRONMENT: Final = "GATEWAY_DEVELOPMENT"
+# There: what the application wrote of late.
+OUTPUT: Final = "application.log"
+_KEPT: Final = 100  # lines
+_LARGEST: Final = 64 << 10
+
+
+class LastWords:
+    """The last lines that the application wrote, in a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / OUTPUT
+        self._lines: deque[str] = deque(maxlen=_KEPT)
+        self._size = 0
+
+    def add(self, line: str) -> None:
+        """One more; a folder that is full or gone is no reason to stop listening to the application."""
+        self._lines.append(line)
+        whole = self._size > _LARGEST
+        text = "".join(f"{each}\n" for each in (self._lines if whole else [line]))
+        with contextlib.suppress(OSError), self._path.open("w" if whole else "a", errors="replace") as file:
+            file.write(text)
+            self._size = len(text) + (0 if whole else self._size)
 
 
 class FailurePage:

@@ -19,6 +19,7 @@ import gateway
 from gateway.config.parser import Source, load
 from gateway.dev import start_block
 from gateway.dev.child import Child
+from gateway.dev.failure_page import ENVIRONMENT
 from gateway.dev.janitor import Janitor
 from gateway.dev.keys import Keys
 from gateway.dev.probe import NoAnswer, ask_connection
@@ -215,7 +216,7 @@ class Foreground:
             words["user"] = "root"  # the private folder is for nobody else
         extra = " ".join(f"{name} {word};" for name, word in words.items() if name not in given)
         command = [sys.executable, "-P", "-m", "gateway"]
-        environment = {}
+        environment = {ENVIRONMENT: str(janitor.folder)}  # causes stand on the pages, for this machine
         if self.options.server:
             command = shlex.split(self.options.server)
         else:

@@ -19,7 +19,7 @@ from gateway.serving.worker import Worker, crash_text
 if TYPE_CHECKING:
     from gateway.core.log_forms import Fields
     from gateway.core.tls_counts import TlsCounts
-    from gateway.http.diagnosis import Diagnosis, Notes
+    from gateway.http.diagnosis import Diagnosis, FailurePages, Notes
     from gateway.http.locations import Location
     from gateway.http.module import HttpModule
     from gateway.http.part import Part
@@ -38,6 +38,7 @@ class HttpCycle(BlockCycle):
         super().__init__(modules, prefix)
         self.tls_counts: TlsCounts | None = None  # set where they are shown
         self.diagnosis: Diagnosis | None = None  # set from above, by what serves
+        self.failure_pages: FailurePages | None = None  # set from above, where there are any
         self.history: Notes | None = None  # set where requests are kept
 
     def accept(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:

@@ -24,6 +24,13 @@ class Diagnosis(Protocol):
         """An answer that has only begun is going to be buffered."""
 
 
+class FailurePages(Protocol):
+    """Who makes the page of a failure in development, in the place of nginx's."""
+
+    def page(self, request: Request, status: int) -> tuple[bytes, bytes] | None:
+        """Its type and its text; None: this client is to see nginx's."""
+
+
 class Notes(Protocol):
     """Who keeps what the error log said of a request (request_history)."""
 

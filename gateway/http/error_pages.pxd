@@ -20,7 +20,7 @@ cpdef object special_response(Request request, long status)
 @cython.locals(core=EngineSettings, agent=bytes)
 cdef bint _padding(Request request, long status) except -1
 @cython.locals(response=Response)
-cdef object _send_page(Request request, bytes body)
+cdef object _send_page(Request request, bytes body, bytes content_type)
 @cython.locals(response=Response)
 cdef object _send_refresh(Request request)
 @cython.locals(response=Response, target=bytes, uri=bytes, args=bytes)

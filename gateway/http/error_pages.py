@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _NO_KEEPALIVE: Final = frozenset({400, 413, 414, 494, 495, 496, 497, 500, 501})
 _NO_LINGERING: Final = frozenset({400, 494, 495, 496, 497})
+_HTML: Final = b"text/html"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -55,8 +56,13 @@ def special_response(request: Request, status: Status) -> Result:
         response.content_length = -1
         request.send_head()
         return OK
+    maker = request.cycle.failure_pages
+    if maker is not None and status >= 400 and request.parent is None:
+        made = maker.page(request, status)
+        if made is not None:
+            return _send_page(request, made[1], made[0])
     body = None if status == 201 else error_page(status, core.signature, _padding(request, status))
-    return _send_page(request, body)
+    return _send_page(request, body, _HTML)
 
 
 def _padding(request: Request, status: Status) -> bool:
@@ -67,7 +73,7 @@ def _padding(request: Request, status: Status) -> bool:
     return is_msie(agent) or is_chrome(agent)
 
 
-def _send_page(request: Request, body: bytes | None) -> Result:
+def _send_page(request: Request, body: bytes | None, content_type: bytes) -> Result:
     response = request.response
     response.clear_accept_ranges()
     response.clear_last_modified()
@@ -77,7 +83,7 @@ def _send_page(request: Request, body: bytes | None) -> Result:
     if body is None:
         response.content_length = 0
     else:
-        response.content_type = b"text/html"
+        response.content_type = content_type
         response.content_length = len(body)
     if not request.send_head():
         request.send([body] if body else [], last=True)
@@ -91,7 +97,7 @@ def _send_refresh(request: Request) -> Result:
     response.location = None
     request.err_status = 200
     page = b'<html><head><meta http-equiv="Refresh" content="0; URL=%b"></head><body></body></html>\r\n'
-    return _send_page(request, page % target)
+    return _send_page(request, page % target, _HTML)
 
 
 def _send_error_page(request: Request, page: ErrorPage) -> Result:
@@ -115,4 +121,4 @@ def _send_error_page(request: Request, page: ErrorPage) -> Result:
     response.location = target
     if request.location.core.msie_refresh and is_msie(request.head.user_agent or b""):
         return _send_refresh(request)
-    return _send_page(request, error_page(request.err_status, request.location.core.signature, False))
+    return _send_page(request, error_page(request.err_status, request.location.core.signature, False), _HTML)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from gateway.dev.failure_page import FailurePage
+from gateway.dev.failure_page import OUTPUT, FailurePage, LastWords
 
 
 def test_answers_with_the_traceback_until_closed(tmp_path: Path) -> None:
@@ -25,3 +25,18 @@ def test_answers_with_the_traceback_until_closed(tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(str(tmp_path / "s"))
             assert listener.accept()[0].close() is None
+
+
+def test_last_words_stay_few(tmp_path: Path) -> None:
+    words = LastWords(tmp_path)
+    for number in range(3000):
+        words.add(f"{number} {'x' * 60}")
+    kept = (tmp_path / OUTPUT).read_text().splitlines()
+    assert kept[-1].startswith("2999 ")
+    assert [int(line.split()[0]) for line in kept] == list(range(3000 - len(kept), 3000))
+    assert 100 <= len(kept) < 1200
+
+
+def test_last_words_without_a_folder(tmp_path: Path) -> None:
+    LastWords(tmp_path / "gone").add("x")
+    assert not (tmp_path / "gone").exists()

@@ -76,3 +76,24 @@ async def test_answers(tmp_path: Path, data: bytes, statuses: list[int], buffere
             engine.cycle.diagnosis = listening = Listening(engine)
             await engine.get("/")
             assert (listening.statuses, listening.buffered) == (statuses, buffered)
+
+
+async def test_a_page_in_the_place_of_nginx_s() -> None:
+    asked: list[int] = []
+
+    class Maker:
+        def page(self, request: Any, status: int) -> tuple[bytes, bytes] | None:
+            asked.append(status)
+            return (b"text/plain", b"why") if request.uri == b"/a" else None
+
+    text = "server { listen 127.0.0.1:8080; location /301 { return 301 /x; } location / { return 404; } }"
+    async with serving(text) as engine:
+        engine.cycle.failure_pages = Maker()
+        reply = await engine.get("/a")
+        assert (reply.status, reply.header("content-type"), reply.body) == (404, b"text/plain", b"why")
+        reply = await engine.get("/b")
+        assert (reply.status, reply.header("content-type")) == (404, b"text/html")
+        assert (await engine.get("/301")).status == 301
+        assert asked == [404, 404]
+        head = await engine.request("HEAD", "/a")
+        assert (head.header("content-length"), head.body) == (b"3", b"")

@@ -237,3 +237,44 @@ def test_port_in_use(start: Callable[..., Started]) -> None:
         found = re.search(r"http://127.0.0.1:(\d+)/", other.said())
         assert found is not None
         assert int(found[1]) > port
+
+
+def test_the_cause_stands_on_the_page(start: Callable[..., Started], tmp_path: Path) -> None:
+    """Of a file, and of an application that died, with what it wrote last; with one's own configuration, too."""
+    (tmp_path / "project" / "files").mkdir()
+    (tmp_path / "project" / "files" / "style.css").write_text("")
+    (tmp_path / "project" / "app.py").write_text(
+        "import os, sys\n"
+        "def application(environ, start_response):\n"
+        "    if environ['PATH_INFO'] == '/die':\n"
+        "        print('these are its last words', file=sys.stderr, flush=True)\n"
+        "        os._exit(1)\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'there']\n"
+    )
+    run = start("--static", "/static=files")
+    run.until_ready()
+    status, page = run.get("/static/styles.css")
+    assert (status, "has no styles.css, but style.css" in page) == (404, True), page
+    # The server's error log and the application's words come by different pipes: the page may be first.
+    run.until(lambda: "these are its last words" in run.get("/die")[1], 30)
+    status, page = run.get("/die")
+    assert status == 502
+    assert "upstream prematurely closed connection while reading response header from upstream" in page
+    assert "\ncause: connected in " in page
+
+
+def test_the_cause_stands_on_the_page_of_ones_own_configuration(start: Callable[..., Started], tmp_path: Path) -> None:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    (tmp_path / "project" / "nginx.conf").write_text(
+        f"events {{ }} http {{ server {{ listen 127.0.0.1:{port};\n"
+        "location / { uwsgi_pass unix:app.sock; }\nlocation /x { deny all; } } }"
+    )
+    run = start("-c", "nginx.conf")
+    run.until_ready()
+    run.port = port
+    status, page = run.get("/x")
+    assert status == 403
+    assert "cause: deny all" in page and "nginx.conf:3" in page

@@ -6,6 +6,8 @@ nothing of it runs as long as nothing fails.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any, Final
 
 from gateway.dev.diagnosis import (
@@ -16,6 +18,7 @@ from gateway.dev.diagnosis import (
     mixups,
     no_live,
     packets,
+    rules,
     static_files,
     tcp,
     timeouts,
@@ -24,6 +27,10 @@ from gateway.dev.diagnosis import (
 from gateway.dev.diagnosis.explainer import Explainer
 from gateway.dev.diagnosis.failure import Family
 from gateway.dev.diagnosis.heard import Heard
+from gateway.dev.diagnosis.pages import Pages
+from gateway.dev.failure_page import ENVIRONMENT
+from gateway.http.setters import locations_of
+from gateway.modules.http.diagnosis import module
 
 # The first that knows the line explains it.
 FAMILIES: Final[tuple[Family, ...]] = (
@@ -38,9 +45,13 @@ FAMILIES: Final[tuple[Family, ...]] = (
     no_live.FAMILY,
     body_size.FAMILY,
     static_files.FAMILY,
+    rules.FAMILY,
 )
 
 
 def install(http: Any) -> None:
-    """Let the http part of a configuration explain its failures."""
-    http.diagnosis = Explainer(FAMILIES, Heard())
+    """Let the http part of a configuration explain its failures, to clients too where it says so."""
+    explainer = http.diagnosis = Explainer(FAMILIES, Heard())
+    development = os.environ.get(ENVIRONMENT)
+    if development or any(location.confs[module].page for location in locations_of(http)):
+        explainer.pages = http.failure_pages = Pages(Path(development) if development else None)

@@ -18,6 +18,7 @@ from gateway.modules.http.diagnosis import OFF, ON
 from gateway.modules.http.diagnosis import module as probe
 
 if TYPE_CHECKING:
+    from gateway.dev.diagnosis.pages import Pages
     from gateway.dev.diagnosis.question import Speech
     from gateway.http.request import Request
     from gateway.upstream.exchange.exchange import Exchange
@@ -36,6 +37,7 @@ class Explainer:
     """What gateway.http.diagnosis asks for; one for each configuration in a process. All workers share `heard`."""
 
     def __init__(self, families: tuple[Family, ...], heard: Heard, *, ask_all: bool = False) -> None:
+        self.pages: Pages | None = None  # where causes are shown to clients
         self._families = families
         self._heard = heard
         self._ask_all = ask_all  # whatever diagnosis_probe says of peers elsewhere
@@ -45,6 +47,8 @@ class Explainer:
     def explain(self, request: Request, message: bytes, error: OSError | None) -> bytes | None:
         """The cause, once a minute for each cause."""
         family = self._family(message)
+        if self.pages is not None:
+            self.pages.note(request, message, error, lambda: self._for_page(family, Failure(request, message, error)))
         if family is None or self._heard.count("family", family.begins) >= _MOST:
             return None
         try:
@@ -62,6 +66,23 @@ class Explainer:
         if text is None or not self.is_news(key, text):
             return None
         return text.encode("utf-8", "surrogateescape")
+
+    def _for_page(self, family: Family | None, failure: Failure) -> str | None:
+        """The cause for whoever waits for it, however often it was named; with what the peer said, once it has."""
+        if family is None:
+            return None
+        try:
+            if family.doubtful(failure):
+                name = failure.attempt.name
+                speech, until = self._speech.get(name, (None, 0.0))
+                if until >= time.monotonic():
+                    certain = mixups.other_protocol(failure.family, failure.peer, speech)
+                    if certain:
+                        return f"{certain}; {failure.figures()}"
+                    failure.spoken = right(speech, failure.family)
+            return family.text(failure)
+        except Exception as bug:
+            return f"not found out ({type(bug).__name__}: {bug})"
 
     def _due(self, key: Hashable) -> bool:
         now = time.monotonic()
@@ -100,8 +121,7 @@ class Explainer:
             if until < time.monotonic():
                 speech = await question.ask(lane, address) if address is not None else None
                 self._speech[name] = speech, time.monotonic() + _SPEAKS_S
-            right = speech is not None and speech == {"uwsgi": "uwsgi", "proxy": "HTTP"}.get(family)
-            text = line(mixups.other_protocol(family, peer, speech), right)
+            text = line(mixups.other_protocol(family, peer, speech), right(speech, family))
             if text is not None:
                 log.write(ERROR, text, connection=number)
 
@@ -158,6 +178,11 @@ class _Line:
         if not self._explainer.is_news(self._key, text):
             return None
         return f"cause: {certain}; {self._figures}" if certain else f"cause: {text}"
+
+
+def right(speech: Speech | None, family: str) -> bool:
+    """Whether a peer speaks what its location does."""
+    return speech is not None and speech == {"uwsgi": "uwsgi", "proxy": "HTTP"}.get(family)
 
 
 def is_local(sockaddr: bytes) -> bool:

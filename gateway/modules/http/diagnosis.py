@@ -1,8 +1,12 @@
-"""diagnosis_probe: which upstreams may be asked, after a failure without an answer, what protocol they speak.
+"""What the diagnosis of failures may do.
 
-This is gateway's own: nginx asks nobody. The question is a connection of its own, with some bytes of uwsgi's ping, of
-HTTP, or of TLS, so by default only peers on this machine hear it (`local`: unix sockets and loopback); `on` asks all,
-`off` none.
+diagnosis_probe: which upstreams may be asked, after a failure without an answer, what protocol they speak. This is
+gateway's own: nginx asks nobody. The question is a connection of its own, with some bytes of uwsgi's ping, of HTTP, or
+of TLS, so by default only peers on this machine hear it (`local`: unix sockets and loopback); `on` asks all, `off`
+none.
+
+diagnosis_page: whether the page of a failure says its cause. `local`, which `gateway run` has: to browsers on this
+machine; `on`: to everybody; `off`, what holds anywhere else: to nobody.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ _WORDS: Final = {word: word for word in (LOCAL, ON, OFF)}
 @dataclass(slots=True)
 class LocationConf(Conf):
     probe: str = setting(LOCAL)
+    page: str = setting("")  # nobody has said: what starts the server may
 
 
 module = HttpModule(
@@ -30,5 +35,6 @@ module = HttpModule(
     location=LocationConf,
     directives=(
         Directive("diagnosis_probe", HTTP | SERVER | LOCATION, take(1), enum_("probe", _WORDS)),
+        Directive("diagnosis_page", HTTP | SERVER | LOCATION, take(1), enum_("page", _WORDS)),
     ),
 )

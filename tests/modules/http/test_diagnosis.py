@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.config.errors import ConfigError
+from gateway.http.setters import locations_of
 from gateway.modules.http.diagnosis import module
 from tests.engine import load_http
 
@@ -23,3 +24,9 @@ def test_inherits_from_the_outside_in() -> None:
 def test_other_words() -> None:
     with pytest.raises(ConfigError, match='invalid value "yes"'):
         probes("diagnosis_probe yes; server { }")
+
+
+def test_pages_are_nobody_s_until_somebody_says_so() -> None:
+    inside = "listen 127.0.0.1:80; location /a { } location /b { diagnosis_page on; }"
+    cycle = load_http(f"server {{ {inside} }} server {{ listen 127.0.0.1:81; diagnosis_page local; }}")
+    assert [each.confs[module].page for each in locations_of(cycle)] == ["", "", "on", "local"]
