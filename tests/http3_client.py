@@ -24,10 +24,14 @@ class Http3Client:
         settings = QuicConfiguration(is_client=True, alpn_protocols=["h3"], verify_mode=ssl.CERT_NONE, server_name=name)
         self.quic: Any = QuicConnection(configuration=settings)
         self.quic.connect(("127.0.0.1", port), now=time.monotonic())
-        self.http: Any = H3Connection(self.quic)
+        self.http = self.protocol()
         self.closed: Any = None
         self.answers: dict[int, tuple[dict[bytes, bytes], bytearray]] = {}
         self.whole: set[int] = set()
+
+    def protocol(self) -> Any:
+        """What is spoken over QUIC."""
+        return H3Connection(self.quic)
 
     def step(self) -> None:
         now = time.monotonic()

@@ -17,6 +17,7 @@ from gateway.protocol.http3_frames import (
     FRAME_UNEXPECTED,
     MISSING_SETTINGS,
     NO_ERROR,
+    REQUEST_CANCELLED,
     REQUEST_REJECTED,
     SETTINGS_ERROR,
     STREAM_CREATION_ERROR,
@@ -40,6 +41,7 @@ _ENCODER_STREAM_ERROR: Final = 0x201
 _SETTINGS: Final = 4
 _CONTROL, _PUSH, _ENCODER, _DECODER = range(4)
 _MOST_SETTINGS: Final = 4096
+_MOST_UNI: Final = 128  # streams of one direction: it needs three
 
 
 class QuicStream(Stream):
@@ -65,6 +67,10 @@ class Http3Connection(Client):
         self.scheme = b"https"
         self.local = listener.local_of(source)
         self.streams: dict[int, Http3Stream] = {}
+        self.ids: list[bytes] = []  # under which the listener has it
+        self.unproved: bool = not quic.proved  # whether the client may be anywhere
+        self.last_request = -4
+        self.rejected_from = 1 << 62  # what GOAWAY has said
         self.uni: dict[int, bytearray] = {}  # what came of streams of one direction, and was not used
         self.kinds: dict[int, int] = {}
         self.decoder: Any = pylsqpack.Decoder(TABLE, _BLOCKED)
@@ -88,20 +94,26 @@ class Http3Connection(Client):
 
     def arrived(self, data: bytes, peer: bytes) -> None:
         """A datagram for it came."""
-        self.quic.receive_datagram(data, peer, self.lane.fresh())
-        self._events()
-        self.push()
+        try:
+            self.quic.receive_datagram(data, peer, self.lane.fresh())
+            self._events()
+            self.push()
+        except Exception as error:
+            self.crashed(error)
 
     def _events(self) -> None:
         while (event := self.quic.next_event()) is not None:
             try:
                 self._event(event)
             except Http3Error as error:
-                self.log(str(error), "error")
-                self.quic.close(error_code=error.code, reason_phrase="stream error")
+                self._fail(error.code, str(error))
         for stream in list(self.streams.values()):
             stream.moved()
         self._close_when_done()
+
+    def _fail(self, code: int, words: str) -> None:
+        self.log(words, "error")
+        self.quic.close(error_code=code, reason_phrase="stream error")
 
     def _close_when_done(self) -> None:
         """After GOAWAY: the client has all that it asked for."""
@@ -118,17 +130,24 @@ class Http3Connection(Client):
             stream = self.streams.get(event.stream_id)
             if stream is not None:
                 stream.canceled(event.error_code)
-            elif self.kinds.get(event.stream_id, _PUSH) != _PUSH:
-                raise Http3Error(CLOSED_CRITICAL_STREAM, "client reset a critical stream")
+            elif event.stream_id & 3 == 2:
+                self._uni_ends(event.stream_id)
+            elif self.quic.begins(event.stream_id):
+                self._count(event.stream_id)
+                self.quic.reset(event.stream_id, REQUEST_CANCELLED)
         elif isinstance(event, events.StopSendingReceived):
             stream = self.streams.get(event.stream_id)
             if stream is not None:
                 stream.out_closed = True
                 stream.lose()
+            elif event.stream_id & 3 == 3:
+                raise Http3Error(CLOSED_CRITICAL_STREAM, "client refused a critical stream")
         elif isinstance(event, events.ConnectionIdIssued):
             self.listener.connections[event.connection_id] = self
+            self.ids.append(event.connection_id)
         elif isinstance(event, events.ConnectionIdRetired):
-            self.listener.connections.pop(event.connection_id, None)
+            if self.listener.connections.pop(event.connection_id, None) is not None:
+                self.ids.remove(event.connection_id)
         elif isinstance(event, events.HandshakeCompleted):
             self._secured()
         elif isinstance(event, events.ConnectionTerminated):
@@ -136,42 +155,57 @@ class Http3Connection(Client):
 
     def _secured(self) -> None:
         self.secured = True
+        self._is_proved()
         self.server = self.quic.info.server
         settings = varint(1) + varint(TABLE) + varint(7) + varint(_BLOCKED)
         self.quic.send_stream_data(3, b"\x00" + varint(_SETTINGS) + varint(len(settings)) + settings)
         self.quic.send_stream_data(7, b"\x03")
         self._set_idle()
 
+    def _is_proved(self) -> None:
+        if self.unproved:
+            self.unproved = False
+            self.listener.unproved -= 1
+
     def _request(self, number: int, data: bytes, ended: bool) -> None:
         stream = self.streams.get(number)
         if stream is None:
-            if number <= self.quic.last_request:
+            if not self.quic.begins(number):
                 self.consumed(number, len(data))  # of one that is over
                 return
-            self.quic.last_request = number
-            core = self.server.root.core
-            count = number // 4
-            if count >= 2 * core.keepalive_requests:
-                raise Http3Error(EXCESSIVE_LOAD, "too many requests per connection")
-            if self.goaway:
-                self.quic.reset_stream(number, REQUEST_REJECTED)
+            self._count(number)
+            if number >= self.rejected_from:
+                self.quic.reset(number, REQUEST_REJECTED)
                 self.quic.stop(number, REQUEST_REJECTED)
                 return
-            if count + 1 >= core.keepalive_requests or self.lane.fresh() - self.started > core.keepalive_time:
-                self._say_goaway(number + 4)
             stream = self.streams[number] = Http3Stream(self, number)
             self._set_idle()
         stream.receive(data, ended)
 
+    def _count(self, number: int) -> None:
+        """A request begins, whatever becomes of it."""
+        core = self.server.root.core
+        count = number // 4
+        self.last_request = max(self.last_request, number)
+        if count >= 2 * core.keepalive_requests:
+            raise Http3Error(EXCESSIVE_LOAD, "too many requests per connection")
+        old = self.lane.fresh() - self.started > core.keepalive_time
+        if not self.goaway and (count + 1 >= core.keepalive_requests or old):
+            self._say_goaway(number + 4)
+
     # -- control streams -----------------------------------------------------------------------------------------
 
     def _control(self, number: int, data: bytes, ended: bool) -> None:
+        if number // 4 >= _MOST_UNI:
+            raise Http3Error(EXCESSIVE_LOAD, "too many streams of one direction")
         buffer = self.uni.setdefault(number, bytearray())
         buffer += data
         kind = self.kinds.get(number)
         if kind is None:
             found = read_varint(buffer, 0)
             if found is None:
+                if ended:
+                    self._uni_ends(number)
                 return
             kind = found[0]
             if kind == _PUSH or (kind <= _DECODER and kind in self.kinds.values()):
@@ -179,8 +213,8 @@ class Http3Connection(Client):
             self.kinds[number] = kind
             self.consumed(number, found[1])
             del buffer[: found[1]]
-        if ended and kind <= _DECODER:
-            raise Http3Error(CLOSED_CRITICAL_STREAM, "client closed a critical stream")
+        if ended:
+            self._uni_ends(number)
         if kind == _CONTROL:
             self._control_frames(number, buffer)
             return
@@ -197,6 +231,12 @@ class Http3Connection(Client):
                     if fields is not None:
                         stream.unblocked(fields)
         buffer.clear()
+
+    def _uni_ends(self, number: int) -> None:
+        """Its last byte came, or RESET_STREAM."""
+        if self.kinds.pop(number, _PUSH) in (_CONTROL, _ENCODER, _DECODER):
+            raise Http3Error(CLOSED_CRITICAL_STREAM, "client closed a critical stream")
+        self.uni.pop(number, None)
 
     def _control_frames(self, number: int, buffer: bytearray) -> None:
         while (kind := read_varint(buffer, 0)) is not None and (size := read_varint(buffer, kind[1])) is not None:
@@ -232,7 +272,7 @@ class Http3Connection(Client):
         except pylsqpack.DecompressionFailed:
             raise Http3Error(_DECOMPRESSION_FAILED, "client sent invalid header") from None
         if said:
-            self.quic.send_stream_data(7, said)
+            self._say_of_table(said)
         return fields  # type: ignore[no-any-return]
 
     def encode(self, number: int, fields: Fields) -> bytes:
@@ -262,7 +302,17 @@ class Http3Connection(Client):
     def stop(self, number: int, code: int) -> None:
         if not self.over:
             self.quic.stop(number, code)
-            self.quic.send_stream_data(7, self.decoder.cancel_stream(number))
+            self.unread(number)
+
+    def unread(self, number: int) -> None:
+        """The rest of this stream will not be decoded."""
+        self._say_of_table(self.decoder.cancel_stream(number))
+
+    def _say_of_table(self, said: bytes) -> None:
+        """What QPACK's decoder tells the client's encoder."""
+        self.quic.give(7, said, False)
+        if self.waiting(7) > TABLE:
+            self._fail(EXCESSIVE_LOAD, "client does not read what is said of its table")
 
     def ended(self, stream: Http3Stream) -> None:
         if self.streams.pop(stream.id, None) is not None and not self.over:
@@ -322,6 +372,7 @@ class Http3Connection(Client):
 
     def _say_goaway(self, number: int) -> None:
         self.goaway = True
+        self.rejected_from = number
         if self.secured:
             last = varint(number)
             self.quic.send_stream_data(3, varint(7) + varint(len(last)) + last)
@@ -330,6 +381,7 @@ class Http3Connection(Client):
         if self.over:
             return
         self.over = True
+        self._is_proved()
         for stream in list(self.streams.values()):
             stream.abort()
         for timer in (self.alarm, self.idle_timer):
@@ -358,7 +410,7 @@ class Http3Connection(Client):
             self.close()
             return
         if not self.goaway:
-            self._say_goaway(self.quic.last_request + 4)
+            self._say_goaway(self.last_request + 4)
             self._transmit()  # ahead of a close
         self._close_when_done()
         self.push()

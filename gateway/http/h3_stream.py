@@ -167,6 +167,9 @@ class Http3Stream(RequestStream):
         """RESET_STREAM came."""
         if self.request is not None and not self.in_closed:
             self.request.log("info", f"client canceled stream {self.id} with error {code}")
+        if self.blocked:
+            self.blocked = 0
+            self.http3.unread(self.id)
         self.fin = self.in_closed = True
         self.lose()
 

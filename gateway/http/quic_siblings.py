@@ -7,6 +7,7 @@ own.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -23,6 +24,7 @@ CID_SIZE: Final = 20
 _TAG: Final = struct.Struct("!I")
 _MOST_PROCESSES: Final = 1 << 22  # the kernel's PID_MAX_LIMIT: a random id is hardly ever taken for one of ours
 _SIZES: Final = struct.Struct("!BB")  # of the addresses before a packet that is passed on
+_NOBODY: Final = (errno.ECONNREFUSED, errno.ENOENT)
 _FAMILY: Final = struct.pack("=H", socket.AF_UNIX)
 
 
@@ -77,9 +79,9 @@ class Siblings:
     def _name(self, process: int) -> bytes:
         return b"\0gateway-quic-%d-%s" % (process, self.text)
 
-    def pass_on(self, process: int, packet: bytes, sender: bytes, local: bytes | None) -> None:
-        """What does not arrive was lost, as packets are."""
-        self._send(process, sender, local or b"", packet)
+    def pass_on(self, process: int, packet: bytes, sender: bytes, local: bytes | None) -> bool:
+        """False: there is no such process, so the id is none of ours. What does not arrive was lost, as packets are."""
+        return self._send(process, sender, local or b"", packet) not in _NOBODY
 
     def announce(self) -> None:
         """Tell the others that this one reads the socket."""
@@ -93,11 +95,11 @@ class Siblings:
             if process != os.getpid():
                 self._send(process, b"", b"", self.generation)
 
-    def _send(self, process: int, sender: bytes, local: bytes, data: bytes) -> None:
-        if self.socket is not None:
-            self.socket.send(
-                _SIZES.pack(len(sender), len(local)) + sender + local + data, _FAMILY + self._name(process)
-            )
+    def _send(self, process: int, sender: bytes, local: bytes, data: bytes) -> int:
+        if self.socket is None:
+            return errno.ENOENT
+        text = _SIZES.pack(len(sender), len(local)) + sender + local + data
+        return self.socket.send(text, _FAMILY + self._name(process))
 
     def _arrived(self, data: bytes, sender: bytes, _local: bytes | None) -> None:
         if len(data) < _SIZES.size:

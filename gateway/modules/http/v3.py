@@ -65,20 +65,19 @@ def prepare(scope: Scope, loader: Loader) -> None:
     groups = [servers for each in cycle.listenings for servers in each.servers.values() if servers.quic]
     if not groups:
         return
-    from gateway.http import quic_listener
+    from gateway.http import quic_listener, quic_tls
 
     loader.parts.get(LATE_IMPORTS).update(("gateway.http.quic_listener", "gateway.http.server_tls"))
     for servers in groups:
         for server in servers.servers:
             if server.http3 is None:
-                server.http3 = _settings(server, loader, quic_listener)
+                server.http3 = _settings(server, loader, quic_listener.tokens, quic_tls)
 
 
-def _settings(server: Any, loader: Loader, quic: Any) -> Any:
+def _settings(server: Any, loader: Loader, tokens: Any, quic: Any) -> Any:
     conf: ServerConf = server.confs[module]
     made = quic.Http3Settings(conf.enabled, conf.streams, conf.buffer_size, conf.id_limit, conf.retry)
-    if conf.retry:
-        made.tokens = quic.tokens(conf.host_key)
+    made.tokens = tokens(conf.host_key)
     tls = server.tls.conf if server.tls is not None else None
     if tls is None:
         return made

@@ -1,0 +1,174 @@
+"""aioquic's connection as a server has it here.
+
+What aioquic lacks: an id that tells its worker, windows that widen only as requests are read, and limits of what a
+client can make it keep.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from aioquic.quic.connection import QuicConnection, QuicConnectionError
+from aioquic.quic.packet import QuicErrorCode, QuicFrameType
+
+from gateway.http.quic_receiver import Receiver
+from gateway.http.quic_siblings import tagged
+from gateway.http.quic_tls import Context, TlsInfo
+
+if TYPE_CHECKING:
+    from gateway.http.quic_listener import QuicListener
+    from gateway.http.servers import Server
+
+UNI: Final = 3  # control and QPACK's two
+_MOST_CRYPTO: Final = 65536  # bytes of TLS's messages; nginx keeps as many
+
+
+class ServerConnection(QuicConnection):  # type: ignore[misc]
+    """aioquic's connection as a server's: certificate by SNI, windows that follow who reads."""
+
+    def __init__(self, listener: QuicListener, source: bytes | None, original: bytes, retried: bytes | None) -> None:
+        super().__init__(
+            configuration=listener.configuration,
+            original_destination_connection_id=original,
+            retry_source_connection_id=retried,
+        )
+        settings = listener.settings
+        self.local = listener.local_of(source)
+        self.first_server: Server = listener.listening.servers_for(self).default
+        self.proved = retried is not None  # by a token: the client is where it says
+        self._begun: set[int] = set()
+        self.info = TlsInfo(listener.listening, self)
+        self._window = settings.buffer_size
+        self._used: dict[int, int] = {}  # by stream: how much of it was read
+        self._local_max_streams_bidi.value = self._local_max_streams_bidi.sent = settings.streams
+        self._local_max_streams_uni.value = self._local_max_streams_uni.sent = UNI
+        self._local_active_connection_id_limit = settings.id_limit
+
+        self._tag(self._host_cids[0])
+        self.host_cid = self._local_initial_source_connection_id = self._host_cids[0].cid
+
+    def _tag(self, connection_id: Any) -> None:
+        """Say in the id whose it is."""
+        connection_id.cid = tagged(connection_id.cid)
+
+    def _replenish_connection_ids(self) -> None:
+        before = len(self._host_cids)
+        super()._replenish_connection_ids()
+        for connection_id in self._host_cids[before:]:
+            self._tag(connection_id)
+
+    def local_address(self) -> tuple[bytes, int]:
+        return self.local
+
+    def _initialize(self, peer_cid: bytes) -> None:
+        super()._initialize(peer_cid)
+        # there is no hook for the class of the context
+        self.tls.__class__ = Context
+        self.tls.info = self.info
+        self.tls._max_early_data = None
+        for stream in self._crypto_streams.values():
+            stream.receiver = Receiver(None, _MOST_CRYPTO)
+
+    # -- what a client may make it keep
+
+    def _find_network_path(self, addr: Any) -> Any:
+        path = super()._find_network_path(addr)
+        if self.proved and not self._network_paths:
+            path.is_validated = True
+        return path
+
+    def _handle_crypto_frame(self, context: Any, frame_type: int, buf: Any) -> None:
+        at = buf.tell()
+        end = buf.pull_uint_var() + buf.pull_uint_var()
+        buf.seek(at)
+        if end > _MOST_CRYPTO:
+            raise QuicConnectionError(
+                error_code=QuicErrorCode.CRYPTO_BUFFER_EXCEEDED,
+                frame_type=frame_type,
+                reason_phrase="too long messages of TLS",
+            )
+        super()._handle_crypto_frame(context, frame_type, buf)
+
+    def _get_or_create_stream(self, frame_type: int, stream_id: int) -> Any:
+        stream = super()._get_or_create_stream(frame_type, stream_id)
+        if type(stream.receiver) is not Receiver and not stream.receiver.is_finished:
+            stream.receiver = Receiver(stream_id, self._window)
+        return stream
+
+    # -- windows: aioquic's own double with what was received, read or not
+
+    def consumed(self, number: int, count: int) -> None:
+        """So much of what came of this stream is done with."""
+        if number in self._streams:
+            self._used[number] = self._used.get(number, 0) + count
+            if len(self._used) > 2 * len(self._streams) + 16:  # those of streams that are gone
+                self._used = {stream: used for stream, used in self._used.items() if stream in self._streams}
+
+    def widen(self, number: int, size: int) -> None:
+        """Let all of a frame in that is larger than the window."""
+        stream = self._streams.get(number)
+        if stream is not None:
+            wanted = self._used.get(number, 0) + size
+            stream.max_stream_data_local = max(stream.max_stream_data_local, wanted)
+
+    def _write_stream_limits(self, builder: Any, space: Any, stream: Any) -> None:
+        if not stream.max_stream_data_local or stream.receiver.is_finished:
+            return
+        limit = self._used.get(stream.stream_id, 0) + self._window
+        if 2 * (limit - stream.max_stream_data_local) >= self._window:
+            stream.max_stream_data_local = limit
+        if stream.max_stream_data_local_sent != stream.max_stream_data_local:
+            buf = builder.start_frame(
+                QuicFrameType.MAX_STREAM_DATA,
+                capacity=17,
+                handler=self._on_max_stream_data_delivery,
+                handler_args=(stream,),
+            )
+            buf.push_uint_var(stream.stream_id)
+            buf.push_uint_var(stream.max_stream_data_local)
+            stream.max_stream_data_local_sent = stream.max_stream_data_local
+
+    def _write_connection_limits(self, builder: Any, space: Any) -> None:
+        limit = self._local_max_data
+        all_windows = self.configuration.max_data
+        if 2 * (limit.used + all_windows - limit.value) >= all_windows:
+            limit.value = limit.used + all_windows
+        used, limit.used = limit.used, 0  # nothing for it to double
+        try:
+            super()._write_connection_limits(builder, space)
+        finally:
+            limit.used = used
+
+    # -- streams
+
+    def begins(self, number: int) -> bool:
+        """Whether nobody has heard of this stream so far."""
+        begun, streams = self._begun, self._streams
+        if number in begun or number not in streams:
+            return False
+        begun.add(number)
+        if len(begun) > 2 * len(streams) + 16:  # those that are gone do not come back
+            begun.intersection_update(streams)
+        return True
+
+    def give(self, number: int, data: bytes, last: bool) -> None:
+        stream = self._streams.get(number)
+        if stream is not None and stream.sender._reset_error_code is None and stream.sender._buffer_fin is None:
+            self.send_stream_data(number, data, last)
+
+    def waiting(self, number: int) -> int:
+        stream = self._streams.get(number)
+        return len(stream.sender._buffer) if stream is not None else 0
+
+    def delivered(self) -> bool:
+        """Whether the client has acknowledged all of its answers."""
+        return not any(stream.sender._buffer for number, stream in self._streams.items() if number & 3 == 0)
+
+    def reset(self, number: int, code: int) -> None:
+        if number in self._streams:
+            self.reset_stream(number, code)
+
+    def stop(self, number: int, code: int) -> None:
+        stream = self._streams.get(number)
+        if stream is not None and not stream.receiver.is_finished:
+            self.stop_stream(number, code)
