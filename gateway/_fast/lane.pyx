@@ -59,6 +59,7 @@ cdef class Lane(Poller):
         cdef int count, timeout_ms
         cdef list again
         self.asleep = self.poked = False
+        self.active = False                 # whom Trio wakes together with the lane is not to wait for what lingers
         self.inside = True
         try:
             began = self.refresh()

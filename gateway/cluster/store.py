@@ -42,6 +42,7 @@ class StoreSettings:
     address: StoreAddress
     prefix: str = "gateway"
     timeout: float = 1.0
+    exact_timeout: float = 0.05  # for which a request waits
     trusted_certificate: str = ""
 
 
@@ -54,7 +55,7 @@ class Store:
 
     def __init__(self, client: Any, timeout: float) -> None:
         self._client = client
-        self._timeout = timeout
+        self.timeout = timeout
         self._scripts: dict[str, Any] = {}
         # bytes of keys, arguments and answers, for whoever counts them
         self.sent = 0
@@ -78,7 +79,7 @@ class Store:
         import trio
 
         with translated(of):
-            with trio.fail_after(self._timeout):
+            with trio.fail_after(self.timeout):
                 return await work(*arguments, **named)
 
 

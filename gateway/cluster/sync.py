@@ -32,8 +32,11 @@ _COMPLAIN_S: Final = 60.0
     _DUTY, _ONLINE, _SINCE, _ROUNDS, _FAILURES, _SENT, _NODE,
     _LAST,  # when the last round ended (wall ms)
     _TOOK,  # and how long it took (us)
-    _BYTES_SENT, _BYTES_RECEIVED, _CLEANED, _COUNT,
-) = range(13)  # fmt: skip
+    _BYTES_SENT, _BYTES_RECEIVED, _CLEANED,
+    _EXACT_ASKED, _EXACT_LOCAL,  # requests that the store decided (cluster/exact.py), and that it should have
+    _EXACT_TOLD,  # it was said that it does not
+    _COUNT,
+) = range(16)  # fmt: skip
 SIZE: Final = 4096
 
 
@@ -159,6 +162,20 @@ class Sync:
                 words = b"%b is back after %.1f s; zones are shared again"
                 self.log.write(NOTICE, words % (self.kind_and_name, _seconds_since(gone)))
 
+    @property
+    def online(self) -> bool:
+        return bool(self.words.load(_ONLINE))
+
+    def count_exact(self, asked: int, local: int) -> None:
+        if asked:
+            self.words.add(_EXACT_ASKED, asked)
+        if local:
+            self.words.add(_EXACT_LOCAL, local)
+
+    def tell_exact(self, failing: bool) -> bool:
+        """Whether this is to be said: it is news, of all workers."""
+        return self.words.fetch(_EXACT_TOLD, failing) != failing
+
     def _failed(self, error: StoreError) -> None:
         words = self.words
         words.add(_FAILURES, 1)
@@ -178,7 +195,7 @@ class Sync:
         words = self.words
         return {
             "store": str(self.settings.address),
-            "online": bool(words.load(_ONLINE)),
+            "online": self.online,
             "since": words.load(_SINCE) / 1000,
             "rounds": words.load(_ROUNDS),
             "failures": words.load(_FAILURES),
@@ -188,6 +205,8 @@ class Sync:
             "bytes_sent": words.load(_BYTES_SENT),
             "bytes_received": words.load(_BYTES_RECEIVED),
             "cleaned": words.load(_CLEANED),
+            "exact_asked": words.load(_EXACT_ASKED),
+            "exact_local": words.load(_EXACT_LOCAL),
             "zones": [member.name for member in self.members],
         }
 

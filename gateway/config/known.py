@@ -190,6 +190,7 @@ OWN: dict[str, str] = {
 OWN_PARAMETERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("ngx_http_limit_req_module", "limit_req_zone"): ("sync",),
     ("ngx_http_limit_conn_module", "limit_conn_zone"): ("sync",),
+    ("ngx_http_limit_req_module", "limit_req"): ("exact",),
     ("ngx_http_upstream_zone_module", "zone"): ("sync",),
 }
 

@@ -18,7 +18,7 @@ from gateway.core.logs import Log
 from gateway.core.shared_map import SharedMap
 from gateway.core.template import Template
 from gateway.modules.http.limit_conn import Connections
-from gateway.modules.http.limit_req import Bucket
+from gateway.modules.http.limit_req_bucket import Bucket
 from gateway.upstream.peers.sticky import Sessions
 from tests.cluster.nodes import connected, mapped, sync_with
 from tests.cluster.redis import Redis, needs_redis

@@ -8,7 +8,7 @@ import trio
 from gateway.cluster.rates import Rates
 from gateway.cluster.store import StoreError
 from gateway.core.template import Template
-from gateway.modules.http.limit_req import Bucket
+from gateway.modules.http.limit_req_bucket import Bucket
 from tests.cluster.nodes import connected, mapped, sync_with
 from tests.cluster.redis import Redis, needs_redis
 
@@ -88,3 +88,15 @@ async def test_buckets_end_by_themselves(redis: Redis) -> None:
         await rates.round(store)
     key = "gateway:{limit_req:z}:a"
     assert 0 < int(redis.ask("PTTL", key)[1:]) <= 10_000
+
+
+async def test_a_long_key_holds_over_all_nodes(redis: Redis) -> None:
+    """A key that does not fit into a record, which all nodes call by the same name."""
+    (one, rates), (other, others) = node(redis, 1000), node(redis, 1000)
+    key = b"Bearer " + b"x" * 100
+    async with connected(redis) as store:
+        assert admitted(one, key, 10, 5) == 6
+        await rates.round(store)
+        assert admitted(other, key, 1, 5) == 1
+        await others.round(store)
+        assert admitted(other, key, 10, 5) == 0

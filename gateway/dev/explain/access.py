@@ -94,7 +94,8 @@ def _tell_limit_req(request: Request, settings: Any, before: Any, result: Result
         key = bucket.key(request)
         rate = bucket.rate
         per = f"{rate // 1000}r/s" if rate >= 1000 else f"{rate * 60 // 1000}r/m"
-        text = f'zone {bucket.name}, {per}, burst {limit.burst // 1000}, key {bucket.key.text} = "{show(key)}"'
+        exact = ", exact" if limit.exact else ""
+        text = f'zone {bucket.name}, {per}, burst {limit.burst // 1000}{exact}, key {bucket.key.text} = "{show(key)}"'
         text += "; how full it is now is not known here" if key else "; an empty key is not limited"
         findings.tell("limit", text, _where(request, "limit_req"), subrequest=sub(request))
 

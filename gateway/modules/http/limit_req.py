@@ -2,51 +2,38 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.cluster.exact import EXACT, Exacted
 from gateway.cluster.rates import Rates
 from gateway.cluster.sync import SYNCED, Synced
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
+from gateway.config.errors import ConfigError
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable
 from gateway.core.zone_directives import add_zone, name_and_size
-from gateway.core.zones import Zone, ZoneError
 from gateway.http.delay import wait_until
 from gateway.http.module import NOTHING, Contribution, Count, HttpModule, Phase, Result
 from gateway.http.part import Part
 from gateway.http.setters import template
+from gateway.modules.http.limit_req_bucket import Bucket
+from gateway.modules.http.limit_req_exact import ask_store
 
 if TYPE_CHECKING:
-    from gateway._fast.zones import Lock, Table, Words
-    from gateway.core.template import Template
+    from gateway.cluster.exact import Exact
+    from gateway.config.errors import Where
+    from gateway.core.zones import Zone
     from gateway.http.client import Client
     from gateway.http.locations import Location
     from gateway.http.request import Request
 
-# A record's words. Times are the lane's, in milliseconds; excess is in thousandths of a request.
-# _ADMITTED: with `sync`, the requests let in since the last round.
-_LAST: Final = 0
-_EXCESS: Final = 1
-_COUNT: Final = 2
-_ADMITTED: Final = 3
-_WORDS: Final = 4
-# What the API shows of a zone, in a word each.
-_OUTCOMES: Final = ("passed", "delayed", "rejected", "delayed_dry_run", "rejected_dry_run")
+# Of the API's words for outcomes (limit_req_bucket.py).
 _PASSED, _DELAYED, _REJECTED, _DELAYED_DRY_RUN, _REJECTED_DRY_RUN = range(5)
-# Beside them, how often a key was asked for since the last round: as many of the newest records may have changed.
-_ASKED: Final = len(_OUTCOMES)
-# And when that was (ms); 0 after a round that did not arrive.
-_TAKEN: Final = _ASKED + 1
-# Holds an IPv6 address; of longer keys the table keeps a digest.
-_KEY_SIZE: Final = 24
 _MAX_KEY: Final = 65535
-# Records whose bucket ran empty this long ago may go.
-_IDLE_MS: Final = 60_000
 
 _OWNER: Final = "limit_req"
 _STATUS: Final = "limit_req_status"
@@ -55,190 +42,15 @@ _LEVELS: Final = {"info": "info", "notice": "notice", "warn": "warn", "error": "
 _DELAY_LEVELS: Final = {"info": "info", "notice": "info", "warn": "notice", "error": "warn"}
 
 
-class Bucket:
-    """What a zone is used for: its key, its rate, and the records in its memory."""
-
-    def __init__(self, name: str, key: Template, rate: int, synced: bool = False) -> None:
-        self.name = name
-        self.key = key
-        self.rate = rate  # thousandths of a request a second
-        self.synced = synced
-        self.longest = (1 << 62) // rate  # as many milliseconds as can be counted: any bucket is empty by then
-        self.table: Table
-        self.counts: Words
-        self.zone: Zone
-        self.lock: Lock
-
-    def attach(self, zone: Zone, old: Bucket | None) -> None:
-        """Called when the zone has its memory, which may be the old cycle's."""
-        self.zone = zone
-        self.lock = zone.lock
-        if old is None:
-            self.counts = zone.words(_TAKEN + 1)
-            self.table = zone.table(_KEY_SIZE, _WORDS)
-        elif old.key.text != self.key.text:
-            raise ZoneError(
-                f'limit_req "{self.name}" uses the "{self.key.text}" key '
-                f'while previously it used the "{old.key.text}" key'
-            )
-        else:
-            self.table, self.counts = old.table, old.counts
-        zone.data = self
-
-    def show(self) -> dict[str, int]:
-        """/http/limit_reqs/NAME of the API."""
-        return dict(zip(_OUTCOMES, self.counts.view[: len(_OUTCOMES)], strict=True))
-
-    def reset(self) -> None:
-        for index in range(len(_OUTCOMES)):
-            self.counts.store(index, 0)
-
-    def elapsed(self, record: Count, now: Count) -> Count:
-        """Milliseconds since the record's last request."""
-        elapsed = now - self.table.word(record, _LAST)
-        if elapsed < -_IDLE_MS:
-            return 1
-        return max(elapsed, 0)
-
-    def excess(self, record: Count, elapsed: Count) -> Count:
-        """What the bucket holds with one request more."""
-        return max(self.table.word(record, _EXCESS) - self.leaked(elapsed) + 1000, 0)
-
-    def leaked(self, elapsed: Count) -> Count:
-        return self.rate * min(elapsed, self.longest) // 1000
-
-    def look_locked(self, key: bytes, burst: Count, now: Count, account: bool) -> tuple[bool, int, int]:
-        lock = self.lock
-        lock.acquire()
-        try:
-            return self.look(key, burst, now, account)
-        finally:
-            lock.release()
-
-    def settle(self, record: Count, now: Count) -> Count:
-        """Account for a request in a record that look() has held."""
-        lock = self.lock
-        lock.acquire()
-        try:
-            elapsed = self.elapsed(record, now)
-            filled = self.excess(record, elapsed)
-            self.fill(record, filled, elapsed, now)
-            self.table.add_word(record, _COUNT, -1)
-        finally:
-            lock.release()
-        return filled
-
-    def look(self, key: bytes, burst: Count, now: Count, account: bool) -> tuple[bool, int, int]:
-        """(allowed, excess, record held for later or -1); the last zone accounts at once. Needs the lock."""
-        table = self.table
-        if self.synced:
-            self.counts.add(_ASKED, 1)
-        record = table.get(key)
-        if record >= 0:
-            table.touch(record)
-            elapsed = self.elapsed(record, now)
-            excess = self.excess(record, elapsed)
-            if excess > burst:
-                return False, excess, -1
-            if account:
-                self.fill(record, excess, elapsed, now)
-                return True, excess, -1
-            table.add_word(record, _COUNT, 1)
-            return True, excess, record
-        self.expire(now, 1)
-        record = table.insert(key)
-        if record < 0:
-            self.expire(now, 0)
-            record = table.insert(key)
-            if record < 0:
-                raise MemoryError
-        if account:
-            table.set_word(record, _LAST, now)
-            if self.synced:
-                table.set_word(record, _ADMITTED, 1)
-            return True, 0, -1
-        table.set_word(record, _COUNT, 1)
-        return True, 0, record
-
-    def fill(self, record: Count, excess: Count, elapsed: Count, now: Count) -> None:
-        self.table.set_word(record, _EXCESS, excess)
-        if elapsed:
-            self.table.set_word(record, _LAST, now)
-        if self.synced:
-            self.table.add_word(record, _ADMITTED, 1)
-
-    def expire(self, now: Count, begin: Count) -> None:
-        """Drop one or two empty buckets; before them, with 0, the oldest whatever it holds."""
-        table = self.table
-        for attempt in range(begin, 3):
-            record = table.oldest()
-            if record < 0 or table.word(record, _COUNT):
-                return
-            if attempt:
-                elapsed = abs(now - table.word(record, _LAST))
-                if elapsed < _IDLE_MS or table.word(record, _EXCESS) > self.leaked(elapsed):
-                    return
-            table.remove(record)
-
-    # `sync` (cluster/rates.py)
-
-    def take_admitted(self) -> list[tuple[bytes, int]]:
-        """Keys that were asked for since the last time, and how many requests each let in meanwhile."""
-        table = self.table
-        now = int(time.monotonic() * 1000)
-        found = []
-        with self.zone.lock:
-            before = self.counts.fetch(_TAKEN, now)
-            drained = self.leaked(min(max(now - before, 0), 1000)) if before else 0
-            record = table.newest()
-            for _ in range(self.counts.fetch(_ASKED, 0)):
-                if record < 0:
-                    break
-                # What has drained meanwhile counts only since the last round: after an hour without the store, which
-                # all nodes let in as much as each may, nobody is to be kept out for the next one.
-                held = table.word(record, _EXCESS) - self.leaked(max(now - table.word(record, _LAST), 0))
-                most = (max(held, 0) + drained) // 1000 + 1
-                found.append((table.key(record), min(table.word(record, _ADMITTED), most)))
-                table.set_word(record, _ADMITTED, 0)
-                record = table.older(record)
-        return found
-
-    def give_back(self, admitted: list[tuple[bytes, int]]) -> None:
-        """They did not arrive; the next round takes them again."""
-        table = self.table
-        with self.zone.lock:
-            for key, count in reversed(admitted):
-                record = table.get(key)
-                if record >= 0:
-                    table.touch(record)
-                    table.add_word(record, _ADMITTED, count)
-            self.counts.add(_ASKED, len(admitted))
-            self.counts.store(_TAKEN, 0)
-
-    def merge(self, excesses: list[tuple[bytes, int]]) -> None:
-        """How full the buckets of all nodes are: where that is more than what is known here, it counts."""
-        table = self.table
-        now = int(time.monotonic() * 1000)
-        with self.zone.lock:
-            for key, excess in excesses:
-                record = table.get(key)
-                if record < 0:
-                    continue
-                excess += table.word(record, _ADMITTED) * 1000  # let in while the store was asked
-                own = table.word(record, _EXCESS) - self.rate * max(now - table.word(record, _LAST), 0) // 1000
-                if excess > own:
-                    table.set_word(record, _EXCESS, excess)
-                    table.set_word(record, _LAST, now)
-
-
 class Limit:
     """One `limit_req` directive."""
 
-    def __init__(self, zone: Zone, burst: int, delay: int) -> None:
+    def __init__(self, zone: Zone, burst: int, delay: int, exact: bool = False) -> None:
         self.zone = zone
         self.bucket: Bucket | None = None  # the zone's, once it is asked for
         self.burst = burst  # thousandths of a request, as is the next
         self.delay = delay  # an excess up to this is not delayed
+        self.exact = exact  # the store is asked, too
 
 
 @dataclass(slots=True)
@@ -281,9 +93,10 @@ def set_zone(conf: Any, command: Command) -> None:
 
 
 def set_limit(conf: LocationConf, command: Command) -> None:
-    """limit_req zone=NAME [burst=N] [nodelay | delay=N]."""
+    """limit_req zone=NAME [burst=N] [nodelay | delay=N] [exact]."""
     zone: Zone | None = None
     burst = delay = 0
+    exact = False
     for word in command.args:
         name, _, text = word.partition("=")
         if name == "zone" and text:
@@ -297,6 +110,8 @@ def set_limit(conf: LocationConf, command: Command) -> None:
                 delay = int(text)
         elif word == "nodelay":
             delay = 1 << 40
+        elif word == "exact":
+            exact = True
         else:
             command.fail(f'invalid parameter "{word}"')
     if zone is None:
@@ -305,7 +120,17 @@ def set_limit(conf: LocationConf, command: Command) -> None:
         conf.limits = []
     if any(limit.zone is zone for limit in conf.limits):
         command.refuse("is duplicate")
-    conf.limits.append(Limit(zone, burst * 1000, delay * 1000))
+    conf.limits.append(Limit(zone, burst * 1000, delay * 1000, exact))
+    if exact:
+        command.loader.parts.get(EXACT).append(Exacted(command.where, partial(_asks, zone, command.where)))
+
+
+def _asks(zone: Zone, where: Where, exact: Exact) -> None:
+    """The configuration is read: who asks the store for this zone."""
+    bucket = zone.user
+    if not isinstance(bucket, Bucket) or not bucket.synced:
+        raise ConfigError(f'"exact" needs "sync" on "limit_req_zone" of "{zone.name}"', where)
+    bucket.exact = exact
 
 
 class Check(Part):
@@ -316,6 +141,7 @@ class Check(Part):
         self.status: int = conf.status
         self.level: str = conf.level
         self.dry: bytes = b", dry run" if conf.dry_run else b""
+        self.exact = any(limit.exact for limit in self.limits)
 
     def run(self, request: Request) -> Result | Awaitable[Result]:
         main = request.get_main()
@@ -326,6 +152,7 @@ class Check(Part):
         now = int(client.lane.fresh() * 1000)
         held: list[tuple[Limit, int]] | None = None
         asked: list[Bucket] = []
+        passed: list[tuple[Limit, bytes]] | None = [] if self.exact else None
         worst, excess, limited = 0, 0, None
         last = self.limits[-1]
         for limit in self.limits:
@@ -352,11 +179,11 @@ class Check(Part):
             if not allowed:
                 if held is not None:
                     _release(held)
-                values[_STATUS] = b"REJECTED_DRY_RUN" if self.dry else b"REJECTED"
-                bucket.counts.add(_REJECTED_DRY_RUN if self.dry else _REJECTED, 1)
-                return None if self.dry else self.status
+                return self.refuse(request, bucket)
             limited = limit
             asked.append(bucket)
+            if passed is not None:
+                passed.append((limit, key))
             if record >= 0:
                 if held is None:
                     held = []
@@ -372,6 +199,26 @@ class Check(Part):
                 delay = (filled - limit.delay) * 1000 // bucket.rate
                 if filled > limit.delay and delay > worst:
                     worst, excess, limited = delay, filled, limit
+        if passed is not None:
+            return ask_store(self, request, passed, asked, worst, excess, limited)
+        return self.let_in(request, asked, worst, excess, limited)
+
+    def refuse(self, request: Request, bucket: Bucket) -> Result:
+        request.get_main().get_values()[_STATUS] = b"REJECTED_DRY_RUN" if self.dry else b"REJECTED"
+        bucket.counts.add(_REJECTED_DRY_RUN if self.dry else _REJECTED, 1)
+        return None if self.dry else self.status
+
+    def refuse_full(self, request: Request, bucket: Bucket, excess: int) -> Result:
+        """The bucket of all nodes is full."""
+        request.log(self.level, _line(b"limiting requests%b, excess" % self.dry, excess, bucket))
+        return self.refuse(request, bucket)
+
+    def let_in(
+        self, request: Request, asked: Any, worst: Count, excess: Count, limited: Limit
+    ) -> Result | Awaitable[Result]:
+        """It goes on, at once or after `worst` milliseconds."""
+        values = request.get_main().get_values()
+        client: Client = request.connection
         slowest: Bucket | None = limited.zone.data if worst else None
         for bucket in asked:
             outcome = _PASSED if bucket is not slowest else _DELAYED_DRY_RUN if self.dry else _DELAYED
@@ -398,8 +245,7 @@ def _release(held: list[tuple[Limit, int]]) -> None:
     """The request was refused by another zone: these do not count it."""
     for limit, record in held:
         bucket: Bucket = limit.zone.data
-        with bucket.lock:
-            bucket.table.add_word(record, _COUNT, -1)
+        bucket.let_go(record)
 
 
 def status(request: Request) -> bytes | None:
@@ -411,7 +257,7 @@ module = HttpModule(
     location=LocationConf,
     directives=(
         Directive("limit_req_zone", HTTP, take(3, 4), set_zone, level="main"),
-        Directive("limit_req", EVERYWHERE, take(1, 2, 3), set_limit),
+        Directive("limit_req", EVERYWHERE, take(1, 2, 3, 4), set_limit),
         Directive("limit_req_log_level", EVERYWHERE, take(1), enum_("level", _LEVELS)),
         Directive("limit_req_status", EVERYWHERE, take(1), number("status", 400, 599)),
         Directive("limit_req_dry_run", EVERYWHERE, FLAG, flag("dry_run")),

@@ -76,6 +76,8 @@ _SYNC: Final[tuple[Figure, ...]] = (
     ("bytes_sent", "bytes_sent", "counter", "Bytes of keys and values that were sent to the store"),
     ("bytes_received", "bytes_received", "counter", "Bytes of keys and values that came from the store"),
     ("cleaned", "cleaned", "counter", "How often keys that held something else were deleted"),
+    ("exact_asked", "exact_asked", "counter", "Requests that the store decided, by limit_req with exact"),
+    ("exact_local", "exact_local", "counter", "Such requests that were decided here, since it did not answer in time"),
 )
 _LIMIT: Final = ("passed", "delayed", "rejected", "delayed_dry_run", "rejected_dry_run")
 _LE: Final = (*(str(bound / 1000) for bound in BOUNDS), "+Inf")

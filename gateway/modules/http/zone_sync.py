@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cluster.address import parse_address
+from gateway.cluster.exact import EXACT, Exact
 from gateway.cluster.maps import Map
 from gateway.cluster.purges import Purges
 from gateway.cluster.store import MISSING, NEEDED, StoreSettings, available
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _INTERVAL_MS: Final = 100
 _TIMEOUT_MS: Final = 1000
+_EXACT_TIMEOUT_MS: Final = 50
 
 
 @dataclass(slots=True)
@@ -39,15 +41,15 @@ class MainConf(Conf):
 
 
 def set_store(conf: MainConf, command: Command) -> None:
-    """zone_sync_store URL [prefix=NAME] [interval=TIME] [timeout=TIME] [trusted_certificate=FILE] [password_file=FILE]
-    [ticket_key=FILE]."""
+    """zone_sync_store URL [prefix=NAME] [interval=TIME] [timeout=TIME] [exact_timeout=TIME] [trusted_certificate=FILE]
+    [password_file=FILE] [ticket_key=FILE]."""
     if conf.sync is not UNSET:
         command.duplicate()
     if not available():
         command.fail(f'"{command.name}": {MISSING}')
     url, *parameters = command.args
     given = {"prefix": "gateway", "trusted_certificate": ""}
-    times = {"interval": _INTERVAL_MS, "timeout": _TIMEOUT_MS}
+    times = {"interval": _INTERVAL_MS, "timeout": _TIMEOUT_MS, "exact_timeout": _EXACT_TIMEOUT_MS}
     password = None
     for word in parameters:
         name, _, value = word.partition("=")
@@ -77,7 +79,8 @@ def set_store(conf: MainConf, command: Command) -> None:
         address = replace(address, password=password)
     if given["trusted_certificate"]:
         given["trusted_certificate"] = command.loader.path(given["trusted_certificate"], conf=True)
-    settings = StoreSettings(address, timeout=times["timeout"] / 1000, **given)
+    timeout, exact_timeout = times["timeout"] / 1000, times["exact_timeout"] / 1000
+    settings = StoreSettings(address, timeout=timeout, exact_timeout=exact_timeout, **given)
     conf.sync = Sync(settings, times["interval"] / 1000, command.loader.parts.get(LOG))
 
 
@@ -96,9 +99,11 @@ def prepare(scope: Scope, loader: Loader) -> None:
     synced = loader.parts.get(SYNCED) + [Synced(where, partial(Purges, cache)) for where, cache in caches]
     conf = scope.conf(module, "main")
     sync: Sync | None = conf.sync
+    exacted = loader.parts.get(EXACT)
     if sync is None:
-        if synced:
-            raise ConfigError('"sync" needs to know where: "zone_sync_store" is missing', synced[0].where)
+        for word, which in (("sync", synced), ("exact", exacted)):
+            if which:
+                raise ConfigError(f'"{word}" needs to know where: "zone_sync_store" is missing', which[0].where)
         return
     sync.members += [each.join(sync) for each in synced]
     if conf.sealer is not None:
@@ -110,6 +115,12 @@ def prepare(scope: Scope, loader: Loader) -> None:
     loader.parts.get(LATE_IMPORTS).update(NEEDED)
     duties = Duties(scope.owner, loader.parts.get(LOG))
     duties.add(sync, sync.run)
+    if exacted:
+        exact = Exact(sync)
+        for each in exacted:
+            each.use(exact)
+        duties.add(exact, exact.run)
+        scope.owner.ready.append(lambda: exact.tried)
     for member in sync.members:
         if isinstance(member, Purges):
             duties.add(member, member.run)
