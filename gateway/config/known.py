@@ -172,6 +172,8 @@ OWN: dict[str, str] = {
     "diagnosis_probe": "gateway",
     "metrics": "gateway",
     **dict.fromkeys((f"{name}_unbuffered_types" for name in ("proxy", "fastcgi", "uwsgi", "scgi")), "gateway"),
+    **dict.fromkeys((f"py_{word}" for word in ("path", "import", "set", "content", "access")), "gateway"),
+    **dict.fromkeys(("py_header_filter", "py_body_filter"), "gateway"),
     "queue": "NGINX Plus",
     "request_history": "gateway",
     "state": "NGINX Plus",

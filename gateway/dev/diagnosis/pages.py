@@ -64,7 +64,9 @@ class Pages:
             said = message.decode("utf-8", "replace")
             if error is not None and error.errno:
                 said += f" ({error.errno}: {os.strerror(error.errno)})"
-            if request.action:
+            if "Traceback (most recent call last):" in said:
+                said = said.replace("; ", "\n")
+            elif request.action:
                 said += request.action.decode("utf-8", "replace")
             lines.append((said, why() or ""))
 

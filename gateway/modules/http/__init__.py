@@ -56,6 +56,7 @@ from gateway.modules.http import (
     not_modified,
     postpone,
     proxy,
+    py,
     random_index,
     range,
     realip,
@@ -189,6 +190,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     # was said to be the length (its body filter goes first: offsets are those of the unchanged body).
     slice.module,
     not_modified.module,
+    py.module,
     headers_more.module,
     headers.module,
     userid.module,
