@@ -11,7 +11,8 @@ from typing import Any
 from aioquic.buffer import encode_uint_var
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
-from aioquic.quic.events import StreamDataReceived
+from aioquic.quic.crypto import CryptoPair
+from aioquic.quic.events import PingAcknowledged, StreamDataReceived
 from aioquic.quic.packet import QuicProtocolVersion
 from aioquic.tls import Epoch
 
@@ -71,11 +72,32 @@ def packet(client: Any, frames: bytes) -> bytes:
     return bytes(client._cryptos[Epoch.ONE_RTT].encrypt_packet(head, frames.ljust(4, b"\x00"), at))
 
 
+class SlowHello:
+    """A client whose ClientHello comes in pieces of one byte, and is to be as long as can be said."""
+
+    def __init__(self, size: int = 1) -> None:
+        self.cid = os.urandom(8)
+        self.size = size
+        self.keys = CryptoPair()
+        self.keys.setup_initial(cid=self.cid, is_client=True, version=1)
+        self.count = 0
+
+    def next(self) -> bytes:
+        """Its next datagram."""
+        at, self.count = self.count, self.count + 1
+        hello = b"\x01\xff\xff\xff"[at * self.size : at * self.size + self.size].ljust(self.size, b"\x00")
+        payload = crypto(hello, at * self.size).ljust(1170, b"\x00")
+        head = b"\xc1" + (1).to_bytes(4, "big") + bytes((len(self.cid),)) + self.cid + b"\x00\x00"
+        head += number(2 + len(payload) + 16) + at.to_bytes(2, "big")
+        return bytes(self.keys.encrypt_packet(head, payload, at))
+
+
 class Attacker(Http3Client):
     """An open connection, on which nothing was said so far."""
 
     def __init__(self, port: int, within_s: float = 60.0) -> None:
         self.seen: set[int] = set()  # streams of which something came
+        self.acknowledged = 0
         super().__init__(port, within_s=within_s)
         while not self.quic._handshake_confirmed:
             self.step()
@@ -86,6 +108,7 @@ class Attacker(Http3Client):
     def handle_event(self, event: Any) -> list[Any]:
         if isinstance(event, StreamDataReceived):
             self.seen.add(event.stream_id)
+        self.acknowledged += isinstance(event, PingAcknowledged)
         return []
 
     def frames(self, frames: bytes) -> None:
@@ -100,6 +123,13 @@ class Attacker(Http3Client):
             return None
         self.quic._get_or_create_stream_for_send(at)
         return at
+
+    def ping(self) -> None:
+        """Until the server has answered what was sent before."""
+        self.quic.send_ping(1)
+        before = self.acknowledged
+        while self.closed is None and self.acknowledged == before:
+            self.step()
 
     def read(self, seconds: float) -> None:
         """Take in what comes, and answer it."""

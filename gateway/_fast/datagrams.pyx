@@ -55,7 +55,7 @@ cdef extern from "<netinet/in.h>" nogil:
 
     enum: IPPROTO_IPV6, IP_PKTINFO, IPV6_PKTINFO, IPV6_TRANSPARENT
 
-# So many are taken in a turn: the others have theirs, and what is left is told of again.
+# So many are taken in a turn, and fewer when they take long: the others have theirs, and what is left is told of again.
 cdef enum:
     AT_ONCE = 32
     CONTROL = 128
@@ -125,6 +125,8 @@ cdef class Datagrams(Source):
                 self.arrived(data, PyBytes_FromStringAndSize(<char*>&address, message.msg_namelen), local_of(&message))
             except BaseException as error:
                 lane.crash(error, self)
+            if lane.overtime():
+                break
         return 0
 
     def send(self, bytes data not None, bytes peer=None, bytes source=None):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TABLE: Final = 4096
 _BLOCKED: Final = 16
 # A block may refer to the table so often: each reference can be as large as the table.
-_MOST_REFERENCES: Final = 512
+_MOST_REFERENCES: Final = 256
 
 _DECOMPRESSION_FAILED: Final = 0x200
 _ENCODER_STREAM_ERROR: Final = 0x201

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.errors import HeadError, Http2Error
@@ -137,6 +138,8 @@ class Http3Stream(RequestStream):
         try:
             decoder = Decoder(limits.large_buffer_size, limits.large_buffers * limits.large_buffer_size, 0)
             try:
+                if sum(map(len, chain.from_iterable(fields))) > limits.large_buffers * limits.large_buffer_size:
+                    raise HeadError(494, "client sent too large header")
                 decoder.decode(literals(fields))
             except Http2Error as error:
                 raise HeadError(494 if error.code == 11 else 400, str(error)) from None

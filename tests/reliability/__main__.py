@@ -20,7 +20,7 @@ from gateway.dev.markers import replaced
 from tests.reliability import CASES
 from tests.reliability.exhaustion import can_mount
 from tests.reliability.figures import Case, Figure, shown
-from tests.reliability.server import NGINX, nginx_has_http2
+from tests.reliability.server import NGINX, nginx_has_http2, nginx_has_http3
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 # Cases that ask nothing of a server.
@@ -50,6 +50,7 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [case for case in CASES if re.search(options.only, f"{case.area}: {case.name}")]
     http2 = NGINX is not None and nginx_has_http2()
+    http3 = NGINX is not None and nginx_has_http3()
     names = ["gateway", *(["nginx"] if NGINX else [])]
     rows: list[str] = []
     broken: list[str] = []
@@ -59,7 +60,8 @@ def main() -> int:
             print(f"{case.area}: {case.name}: needs root and mount")
             continue
         results = {}
-        for name in names[:1] if case.name in _OWN or ("HTTP2" in case.name and not http2) else names:
+        alone = case.name in _OWN or ("HTTP2" in case.name and not http2) or (case.area == "QUIC" and not http3)
+        for name in names[:1] if alone else names:
             figures, failure = figures_of(case, name, options.much)
             results[name] = {figure.what: figure for figure in figures}
             if failure:

@@ -183,6 +183,13 @@ def nginx_has_http2() -> bool:
     return found is not None and tuple(map(int, found.groups())) >= (1, 25, 1)
 
 
+@functools.cache
+def nginx_has_http3() -> bool:
+    """Whether it was built with QUIC."""
+    asked = subprocess.run([str(NGINX), "-V"], capture_output=True, text=True, check=False).stderr
+    return "http_v3_module" in asked
+
+
 def _takes(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
