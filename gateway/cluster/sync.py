@@ -20,6 +20,7 @@ from gateway.core.siblings import leave_duty, take_duty
 
 if TYPE_CHECKING:
     from gateway.cluster.store import Store, StoreSettings
+    from gateway.cluster.tickets import Sealer
     from gateway.core.zones import Words, Zone
     from gateway.serving.worker import Worker
 
@@ -74,6 +75,7 @@ class Sync:
         self.interval = interval
         self.log = log
         self.members: list[Member] = []
+        self.sealer: Sealer | None = None  # with `ticket_key`: for what the store is not to read
         self.words: Words
 
     def attach(self, zone: Zone, old: Words | None) -> None:

@@ -29,13 +29,17 @@ class Unsealed(ValueError):
 
 
 class Sealer:
-    """Seals with a secret of at least 32 bytes."""
+    """Seals with a secret of at least 32 bytes; what is for one use is no good for another."""
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, use: bytes = b"tickets") -> None:
         if len(secret) < _LEAST_SECRET:
             raise ValueError(f"must have at least {_LEAST_SECRET} bytes")
-        self._stream = hmac.digest(secret, b"gateway tickets: stream", sha256)
-        self._mac = hmac.digest(secret, b"gateway tickets: mac", sha256)
+        self._secret = secret
+        self._stream = hmac.digest(secret, b"gateway %b: stream" % use, sha256)
+        self._mac = hmac.digest(secret, b"gateway %b: mac" % use, sha256)
+
+    def for_use(self, use: bytes) -> Sealer:
+        return Sealer(self._secret, use)
 
     def seal(self, text: bytes) -> bytes:
         nonce = os.urandom(_NONCE)

@@ -35,6 +35,9 @@ _LOOK_S: Final = 3600.0
 # Without a word from the authority: when a third of the time is left.
 _LEFT: Final = 3
 _HOOK_S: Final = 300.0
+# While another node orders, or the store does not say whether one does: how often it is looked, and for how long.
+_OTHERS_S: Final = 5.0
+_PATIENCE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +95,33 @@ class Issuer:
         return context
 
 
+class Nodes:
+    """Who else may order what this node wants: nobody, unless an issuer has `sync` (cluster/certificates.py)."""
+
+    def begin(self, urgent: bool) -> bool:
+        """Whether this node orders now, or is to look again soon. `urgent`: it cannot wait for who does not answer."""
+        return True
+
+    def tell(self) -> None:
+        """The files are as they are: all others have them when it returns."""
+
+    def end(self) -> None:
+        """The order is over."""
+
+
 class HttpSolver:
     """http-01: a file that all workers see."""
 
     kind = "http-01"
 
-    def __init__(self, issuer: Issuer) -> None:
+    def __init__(self, issuer: Issuer, nodes: Nodes | None = None) -> None:
         self._issuer = issuer
+        self._nodes = nodes or Nodes()
 
     def show(self, host: str, token: str, authorization: str) -> str:
         os.makedirs(self._issuer.path("challenges"), mode=0o700, exist_ok=True)
         write(self._issuer.path("challenges", token), authorization)
+        self._nodes.tell()
         return ""
 
     def hide(self, host: str, token: str, authorization: str) -> None:
@@ -143,7 +162,7 @@ class HookSolver:
 
 def write(path: str, text: str) -> None:
     """Whole or not at all, for nobody else. Errors: OSError."""
-    new = f"{path}.new"
+    new = f"{path}.{os.getpid()}.new"
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
@@ -155,8 +174,10 @@ def write(path: str, text: str) -> None:
 class Keeper:
     """Does what an issuer's certificates need; one worker at a time, in a thread."""
 
-    def __init__(self, issuer: Issuer, log: Callable[[str, str], None]) -> None:
+    def __init__(self, issuer: Issuer, log: Callable[[str, str], None], nodes: Nodes | None = None) -> None:
         self.issuer = issuer
+        self.nodes = nodes or Nodes()
+        self._began = time.monotonic()
         self.going = True  # false: this worker ends
         self._log = log  # level, text
         self._lock = -1
@@ -202,10 +223,12 @@ class Keeper:
             due = self._due(wanted)
             if due > 0:
                 return due
-            self._issue(wanted)
-            self._failures.pop(name, None)
-            self._log("notice", f"acme: {self.issuer.name}: new certificate for {', '.join(wanted.hosts)}")
-            return self._due(wanted)
+            if not self.nodes.begin(self._is_urgent(wanted)):
+                return _OTHERS_S
+            try:
+                return self._due(wanted) or self._renew(wanted)
+            finally:
+                self.nodes.end()
         except (AcmeProblem, OSError, KeyProblem, OpenSslError, der.Malformed, KeyError, TypeError, IndexError) as why:
             if not self.going:
                 return _LOOK_S
@@ -221,6 +244,22 @@ class Keeper:
             with contextlib.suppress(OSError):
                 os.unlink(self.issuer.path(f"{name}.next"))  # what it says may be why
             return float(wait)
+
+    def _renew(self, wanted: Wanted) -> float:
+        self._issue(wanted)
+        self._failures.pop(wanted.name, None)
+        self._log("notice", f"acme: {self.issuer.name}: new certificate for {', '.join(wanted.hosts)}")
+        return self._due(wanted)
+
+    def _is_urgent(self, wanted: Wanted) -> bool:
+        """Whether half of the time for renewing it is over, or for a minute there has been none at all."""
+        try:
+            with open(self.issuer.path(f"{wanted.name}.pem")) as file:
+                leaf = certify.read(der.unpem("CERTIFICATE", file.read())[0])
+        except (OSError, der.Malformed, IndexError):
+            return time.monotonic() - self._began > _PATIENCE_S
+        left = leaf.ends - datetime.datetime.now(datetime.UTC)
+        return left < (leaf.ends - leaf.begins) / (2 * _LEFT)
 
     def _due(self, wanted: Wanted) -> float:
         """Seconds until a new certificate is asked for; 0: now."""
@@ -263,7 +302,8 @@ class Keeper:
     def _issue(self, wanted: Wanted) -> None:
         client = self._logged_in()
         key = PrivateKey.make(*wanted.key)
-        solver: Solver = HookSolver(self.issuer) if self.issuer.challenge == "dns-01" else HttpSolver(self.issuer)
+        by_dns = self.issuer.challenge == "dns-01"
+        solver: Solver = HookSolver(self.issuer) if by_dns else HttpSolver(self.issuer, self.nodes)
         chain = client.certificate(list(wanted.hosts), key, solver, self._replaced(wanted))
         if not der.unpem("CERTIFICATE", chain):
             raise AcmeProblem("what was sent is no certificate")

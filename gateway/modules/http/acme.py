@@ -6,7 +6,8 @@
 
 As there: http-01 is answered on every server of this http block, and state is kept in files. Other than there:
 `acme_shared_zone` is accepted and not needed, since workers share the files; names are asked of the system's resolver;
-`challenge dns-01` with `hook PROGRAM` is ours. Not built: tls-alpn-01.
+`challenge dns-01` with `hook PROGRAM` is ours, and `sync`, for one order of all nodes (cluster/certificates.py). Not
+built: tls-alpn-01.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.cluster.sync import SYNCED, Synced
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import HTTP, SERVER, Command, Directive, at_least, take
 from gateway.config.errors import ConfigError
+from gateway.core.logs import LOG
 from gateway.core.temp_files import TempPath
 from gateway.core.variables import Variable
 from gateway.http.module import NOTHING, OK, Contribution, HttpModule, Phase, Result
@@ -29,6 +32,8 @@ from gateway.serving.cycle import LATE_IMPORTS
 if TYPE_CHECKING:
     import trio
 
+    from gateway.cluster.certificates import OneOrder
+    from gateway.cluster.sync import Member, Sync
     from gateway.config.loader import Loader, Scope
     from gateway.config.parser import Statement
     from gateway.core.acme_store import Issuer, Keeper, Wanted
@@ -45,6 +50,7 @@ _AGAIN_S: Final = 5.0
 @dataclass(slots=True)
 class MainConf(Conf):
     issuers: dict[Any, Any] = setting(factory=dict)
+    shared: dict[Any, Any] = setting(factory=dict)  # by issuers with `sync`: a OneOrder
 
 
 @dataclass(slots=True)
@@ -83,7 +89,9 @@ def set_issuer(conf: Any, command: Command) -> None:
     if name in conf.issuers:
         command.fail(f'duplicate acme issuer "{name}"')
     issuer = Issuer(name)
-    reader = _Block(command, issuer)
+    if conf.shared is UNSET:
+        conf.shared = {}
+    reader = _Block(command, issuer, conf.shared)
     for statement in command.lines():
         reader.read(statement)
     conf.issuers[name] = reader.finish()
@@ -92,8 +100,9 @@ def set_issuer(conf: Any, command: Command) -> None:
 class _Block:
     """Reads what stands in an acme_issuer."""
 
-    def __init__(self, command: Command, issuer: Issuer) -> None:
+    def __init__(self, command: Command, issuer: Issuer, shared: dict[str, OneOrder]) -> None:
         self._command = command
+        self._shared = shared
         self._issuer = issuer
         self._seen: set[str] = set()
         self._more: dict[str, Any] = {"directory": "", "contacts": ()}
@@ -110,6 +119,7 @@ class _Block:
             "state_path": (self._state, 1, 1),
             "accept_terms_of_service": (self._agree, 0, 0),
             "hook": (self._hook, 1, 1),
+            "sync": (self._sync, 0, 0),
         }
 
     def read(self, statement: Statement) -> None:
@@ -207,6 +217,22 @@ class _Block:
     def _agree(self, statement: Statement) -> None:
         self._more["agrees"] = True
 
+    def _sync(self, statement: Statement) -> None:
+        from gateway.cluster.certificates import IssuerFiles, OneOrder
+        from gateway.cluster.maps import Map
+
+        issuer, loader = self._issuer, self._command.loader
+
+        def join(sync: Sync) -> Member:
+            if sync.sealer is None:
+                why = '"sync" of an acme issuer needs "ticket_key" in "zone_sync_store", to seal keys with'
+                raise ConfigError(why, statement.where)
+            sealer, log = sync.sealer.for_use(b"acme"), loader.parts.get(LOG)
+            self._shared[issuer.name] = OneOrder(IssuerFiles(issuer, sealer, log), sync, log)
+            return Map("acme", IssuerFiles(issuer, sealer, log), sync)
+
+        loader.parts.get(SYNCED).append(Synced(statement.where, join))
+
     def _hook(self, statement: Statement) -> None:
         path = self._command.loader.path(statement.args[0], conf=True)
         if not os.access(path, os.X_OK):
@@ -258,7 +284,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
         for issuer in used:
             if issuer.challenge == "http-01":
                 loader.warn(f'acme issuer "{issuer.name}" asks on port 80, and no server listens there')
-    keeping = _Keeping(used)
+    keeping = _Keeping(used, scope.conf(module, "main").shared)
     cycle.on_worker_start.append(keeping.start)
     cycle.on_worker_stop.append(keeping.stop)
 
@@ -298,8 +324,9 @@ def _is_host(text: str) -> bool:
 class _Keeping:
     """The task of a worker: who has the duty does what is due, in a thread."""
 
-    def __init__(self, issuers: list[Issuer]) -> None:
+    def __init__(self, issuers: list[Issuer], shared: dict[str, OneOrder]) -> None:
         self._issuers = issuers
+        self._shared = shared
         self._keepers: list[Keeper] = []
         self._scope: trio.CancelScope | None = None
 
@@ -312,7 +339,7 @@ class _Keeping:
             worker.log(level, text.encode("utf-8", "surrogateescape"))
 
         self._scope = trio.CancelScope()
-        self._keepers = [Keeper(issuer, log) for issuer in self._issuers]
+        self._keepers = [Keeper(issuer, log, self._shared.get(issuer.name)) for issuer in self._issuers]
         worker.nursery.start_soon(self._run, self._scope)
 
     def stop(self) -> None:
@@ -329,6 +356,8 @@ class _Keeping:
             async with trio.open_nursery() as nursery:
                 for keeper in self._keepers:
                     nursery.start_soon(self._keep, keeper)
+                for order in self._shared.values():
+                    nursery.start_soon(order.keep_lock)
 
     @staticmethod
     async def _keep(keeper: Keeper) -> None:

@@ -105,6 +105,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
             if which:
                 raise ConfigError(f'"{word}" needs to know where: "zone_sync_store" is missing', which[0].where)
         return
+    sync.sealer = conf.sealer
     sync.members += [each.join(sync) for each in synced]
     if conf.sealer is not None:
         for zone in loader.parts.get(ZONES):

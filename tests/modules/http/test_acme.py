@@ -57,6 +57,8 @@ def test_what_an_issuer_may_not_say(issuer: str, says: str) -> None:
         (ISSUER % "" + SERVER % "acme_certificate a *.a.example;", "wildcards need challenge dns-01"),
         (ISSUER % "" + SERVER % "acme_certificate a a_b/c;", "it is no host name"),
         (ISSUER % "" + "server { listen 80; acme_certificate a; }", "no names for the certificate"),
+        (ISSUER % "sync;" + SERVER % "acme_certificate a;", '"sync" needs to know where'),
+        ("zone_sync_store redis://a;" + ISSUER % "sync;" + SERVER % "acme_certificate a;", 'needs "ticket_key"'),
         ("acme_shared_zone nonsense;" + SERVER % "", 'invalid parameter "nonsense"'),
     ],
 )
