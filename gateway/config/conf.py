@@ -77,6 +77,10 @@ class Conf:
                 else:
                     setattr(self, name, factory() if factory is not None else default)
 
+    def check_together(self) -> None:
+        """What settings have to be together, asked of those that a server uses: nginx merges into servers only, so that
+        what stands in http alone, without a server, may be anything."""
+
     def shareable(self) -> bool:
         """Whether an inner block without directives of this module may use this very object."""
         return all(

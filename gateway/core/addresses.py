@@ -28,6 +28,8 @@ def parse_listen(text: str) -> list[ListenAddress]:
     host, ports = _split(text)
     if host == "*":
         host = "0.0.0.0"
+    if host == "[]":
+        raise AddressError("no host")
     if host.startswith("["):
         try:
             found = [(int(socket.AF_INET6), str(ipaddress.IPv6Address(host[1:-1])))]

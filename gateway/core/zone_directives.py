@@ -20,6 +20,12 @@ def add_zone(command: Command, name: str, size: int, owner: str, *, reuse: bool 
         command.fail(str(error))
 
 
+def no_more_than(command: Command, count: int) -> None:
+    """So many words as nginx takes, beside `sync`, which is ours."""
+    if len(command.args) - ("sync" in command.args) > count:
+        command.fail(f'invalid number of arguments in "{command.name}" directive')
+
+
 def name_and_size(command: Command, word: str) -> tuple[str, int]:
     """The name and the bytes of a parameter `zone=NAME:SIZE`; the name may be empty."""
     name, colon, text = word.removeprefix("zone=").partition(":")

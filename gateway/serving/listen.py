@@ -43,7 +43,6 @@ class Listen:
 class SetListen:
     """The setter of a block's `listen`; the settings are a list `listens`."""
 
-    refused: Mapping[str, str]  # parameters that are not built yet: why
     own: Mapping[str, Callable[[Listen, Command], None]] = field(default_factory=dict)  # what no other block knows
     needs_port: bool = False  # there is no port that would be meant if none is said
     unknown: frozenset[str] = frozenset()  # what other blocks know and this one does not
@@ -76,8 +75,6 @@ class SetListen:
 
     def _set(self, listen: Listen, word: str, command: Command) -> None:
         """One parameter behind the address."""
-        if word in self.refused:
-            command.fail(f'the "{word}" parameter of the "listen" directive: {self.refused[word]}')
         if word.partition("=")[0] in self.unknown:
             command.fail(f'invalid parameter "{word}"')
         if word in self.own:

@@ -39,8 +39,6 @@ LEFT_OUT = {"access_log", "error_log", "user", "include", "http", "events", "loa
 # "directive value" or the directive alone, with the reason.
 KNOWN_DIFFERENCES = {
     "disable_symlinks": "nginx speaks of duplicate parameters where we say what is wrong with the second",
-    "open_file_cache": "nginx lets off stand twice",
-    "large_client_header_buffers": "nginx finds one that is too small at the block's end, we name its own line",
     "listen 1.5": "nginx -t binds the address",
     "rewrite *": "PCRE2's releases count the place of this error differently",
     "fastcgi_split_path_info *": "PCRE2's releases count the place of this error differently",
@@ -56,10 +54,8 @@ KNOWN_DIFFERENCES = {
     "http3_hq on": "hq-interop, HTTP/0.9 over QUIC, is not built",
     "keepalive 0": "switches the cache off since nginx 1.29.7; the installed nginx is older",
 }
-# Settings of an upstream are held against each other when blocks are merged: nginx names the line after.
 for _family in ("uwsgi", "proxy", "fastcgi", "scgi"):
-    for _name in ("buffers", "buffer_size", "busy_buffers_size", "max_temp_file_size", "temp_file_write_size", "cache"):
-        KNOWN_DIFFERENCES[f"{_family}_{_name}"] = "we name the line of the directive, nginx that of its block"
+    KNOWN_DIFFERENCES[f"{_family}_cache"] = KNOWN_DIFFERENCES["zone"]
     KNOWN_DIFFERENCES[f'{_family}_store ""'] = "an empty path is refused by 1.31; the installed nginx is older"
     KNOWN_DIFFERENCES[f"{_family}_limit_rate"] = "takes variables since nginx 1.27.0; the installed nginx is older"
 

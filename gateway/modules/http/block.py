@@ -58,6 +58,9 @@ def _merge(cycle: HttpCycle, loader: Loader) -> None:
         server.limits = server.core.limits
         server.header_timeout = server.core.client_header_timeout
         merger.location(server.root, outer)
+    for module, conf in outer.items():
+        if any(server.root.confs[module] is conf for server in cycle.servers):
+            conf.check_together()  # the others were checked when they were merged
     if cycle.late:
         raise cycle.late[0]
     http_listen.settle(cycle, loader)

@@ -31,7 +31,7 @@ from gateway.config.directive import (
     take,
     time_s,
 )
-from gateway.config.errors import ConfigError, Where
+from gateway.config.errors import LateError, Note, Where
 from gateway.config.text import to_bytes
 from gateway.core.logs import LOG
 from gateway.core.template import Template
@@ -77,10 +77,11 @@ class ServerConf(Conf):
 
     def merge(self, outer: Self | None, nameless: bool = False) -> None:
         Conf.merge(self, outer, nameless)
-        if self.large_client_header_buffers[1] < self.connection_pool_size:
-            raise ConfigError(
+        if outer is not None and self.large_client_header_buffers[1] < self.connection_pool_size:
+            where = self.large_buffers_where or outer.large_buffers_where
+            raise LateError(
                 'the "large_client_header_buffers" size must be equal to or greater than "connection_pool_size"',
-                self.large_buffers_where or (outer.large_buffers_where if outer is not None else None),
+                notes=(Note("it follows from this line", where),),
             )
         self.limits = HeadLimits(
             header_buffer_size=self.client_header_buffer_size,

@@ -50,7 +50,7 @@ class LocationConf(Conf):
 
 def set_cache(conf: LocationConf, command: Command) -> None:
     """open_file_cache off | max=N [inactive=time]."""
-    maximum, inactive = 0, 60.0
+    maximum, inactive, off = 0, 60.0, False
     for word in command.args:
         name, _, value = word.partition("=")
         if name == "max" and value.isdigit() and int(value):
@@ -60,14 +60,13 @@ def set_cache(conf: LocationConf, command: Command) -> None:
                 inactive = units.parse_seconds(value)
             except ValueError:
                 command.fail(f'invalid "open_file_cache" parameter "{word}"')
-        elif word == "off" and len(command.args) == 1:
-            store(conf, "cache", None, command)
-            return
+        elif word == "off":
+            off = True  # whatever else is said
         else:
             command.fail(f'invalid "open_file_cache" parameter "{word}"')
-    if not maximum:
+    if not maximum and not off:
         command.fail('"open_file_cache" must have the "max" parameter')
-    store(conf, "cache", (maximum, inactive), command)
+    store(conf, "cache", None if off else (maximum, inactive), command)
 
 
 def set_symlinks(conf: LocationConf, command: Command) -> None:

@@ -61,7 +61,7 @@ class LocationConf(UpstreamConf):
     def protocols(self) -> tuple[bytes, ...]:
         return (b"h2",)
 
-    def _check_buffers(self) -> None:
+    def check_together(self) -> None:
         """There is one only, of any size."""
 
 

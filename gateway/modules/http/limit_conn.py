@@ -18,7 +18,7 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable
-from gateway.core.zone_directives import add_zone, name_and_size
+from gateway.core.zone_directives import add_zone, name_and_size, no_more_than
 from gateway.core.zones import Zone, ZoneError
 from gateway.http.module import NOTHING, Contribution, Count, HttpModule, Phase, Result
 from gateway.http.part import Part
@@ -267,11 +267,10 @@ class LocationConf(LimitConf):
 def zone_setter(owner: str) -> Any:
     def set_zone(conf: Any, command: Command) -> None:
         """limit_conn_zone KEY zone=NAME:SIZE [sync]; sync is NGINX Plus's (cluster/)."""
+        no_more_than(command, 2)
         key = template(command, command.args[0])
         word = command.args[1]
         synced = command.args[2:] == ["sync"]
-        if len(command.args) > 2 and not synced:
-            command.fail(f'invalid parameter "{command.args[2]}"')
         if not word.startswith("zone="):
             command.fail(f'invalid parameter "{word}"')
         name, size = name_and_size(command, word)

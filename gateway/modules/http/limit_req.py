@@ -15,7 +15,7 @@ from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive,
 from gateway.config.errors import ConfigError
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable
-from gateway.core.zone_directives import add_zone, name_and_size
+from gateway.core.zone_directives import add_zone, name_and_size, no_more_than
 from gateway.http.delay import wait_until
 from gateway.http.module import NOTHING, Contribution, Count, HttpModule, Phase, Result
 from gateway.http.part import Part
@@ -63,6 +63,7 @@ class LocationConf(Conf):
 
 def set_zone(conf: Any, command: Command) -> None:
     """limit_req_zone KEY zone=NAME:SIZE [rate=N] [sync]; sync is NGINX Plus's (cluster/)."""
+    no_more_than(command, 3)
     key = template(command, command.args[0])
     name, size, rate, scale, synced = "", 0, 1, 1, False
     for word in command.args[1:]:

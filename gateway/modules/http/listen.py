@@ -22,10 +22,6 @@ from gateway.http.setters import cycle_of
 from gateway.serving.listen import Listen, SetListen, default_of, place
 from gateway.serving.server_names import ServerName
 
-_REFUSED = {
-    "spdy": "SPDY is gone, HTTP/2 has taken its place",
-}
-
 
 @dataclass(slots=True)
 class ServerConf(Conf):
@@ -145,7 +141,7 @@ def check_quic(listen: Listen, command: Command) -> None:
             command.refuse(f'"{name}" parameter is incompatible with "quic"')
 
 
-set_listen = SetListen(refused=_REFUSED, own={"default": _default, "http2": _http2, "quic": _quic}, check=check_quic)
+set_listen = SetListen(own={"default": _default, "http2": _http2, "quic": _quic}, check=check_quic)
 
 module = HttpModule(
     name="http_listen",

@@ -43,8 +43,9 @@ def set_location(conf: Any, command: Command) -> None:
         _check_nesting(location, outer, command)
     (outer or server.root).children.append(location)
     table = outer.inner if outer is not None else server.locations
-    if not table.add(location):
-        # nginx finds it when it sorts them: whatever else is wrong comes first
+    if not table.add(location) and not location.named:
+        # Of two named alike the first is found. Of all others nginx finds it when it sorts them: whatever else is wrong
+        # comes first.
         name = command.args[-1] if len(command.args) == 2 else to_str(location.name)
         cycle_of(command).late.append(ConfigError(f'duplicate location "{name}"', command.where))
     command.loader.walk(command.block, scope)
@@ -94,6 +95,7 @@ def _check_nesting(location: Location, outer: Location, command: Command) -> Non
 
 def set_limit_except(conf: http_core.LocationConf, command: Command) -> None:
     outer: Location = command.scope.owner
+    command.once(outer.scope.conf(http_core.module, "location").limit_except)
     methods: set[bytes] = set()
     for word in command.args:
         if word.upper() not in METHODS:

@@ -69,7 +69,7 @@ class LocationConf(UpstreamConf):
         self.pass_request_body = False
         self.force_ranges = True
 
-    def _check_buffers(self) -> None:
+    def check_together(self) -> None:
         """There is one buffer, of any size."""
 
 

@@ -28,7 +28,7 @@ def set_split_clients(conf: Any, command: Command) -> None:
     name = variable_name(command, variable).lower()
     parts: list[tuple[int, bytes]] = []  # hundredths of a percent, 0 for all the rest
     for statement in command.lines():
-        if len(statement.args) != 1:
+        if not statement.args:  # a second word more nobody looks at, as in nginx
             raise ConfigError("invalid number of the split_clients parameters", statement.where)
         share = 0 if statement.name == "*" else _hundredths(statement.name)
         if share is None:

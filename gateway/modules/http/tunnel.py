@@ -61,7 +61,7 @@ class LocationConf(UpstreamConf):
 
     passing: PassTarget | None = setting(None, inherit=False)  # what tunnel_pass said
 
-    def _check_buffers(self) -> None:
+    def check_together(self) -> None:
         """There is one buffer each way, of any size."""
 
 

@@ -38,7 +38,7 @@ def set_requests(conf: None, command: Command) -> None:
     keepalive = _keepalive(command)
     text = command.args[0]
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        command.fail("invalid number")
+        command.refuse("invalid number")
     keepalive.requests = int(text)
 
 
@@ -46,7 +46,7 @@ def _seconds(command: Command) -> float:
     try:
         return units.parse_time_ms(command.args[0]) / 1000
     except ValueError:
-        command.fail("invalid value")
+        command.refuse("invalid value")
 
 
 def set_time(conf: Any, command: Command) -> None:

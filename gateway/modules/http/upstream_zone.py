@@ -42,7 +42,7 @@ def _set_zone(command: Command, owner: str) -> None:
         servers = Servers(upstream, command.loader.parts.get(LOG))
         command.loader.parts.get(SYNCED).append(Synced(command.where, partial(Map, "servers", servers)))
     if len(words) > 1:
-        command.fail(f'invalid parameter "{words[1]}"')
+        command.fail(f'invalid number of arguments in "{command.name}" directive')
     if words:
         try:
             size = units.parse_size(words[0])

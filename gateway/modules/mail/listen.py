@@ -22,7 +22,6 @@ class ServerConf(Conf):
 
 
 _SET = SetListen(
-    refused={},
     unknown=frozenset({"default_server", "reuseport", "deferred", "fastopen", "accept_filter"}),
     one_server=True,
 )

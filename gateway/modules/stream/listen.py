@@ -56,7 +56,7 @@ module = StreamModule(
             "listen",
             Context.STREAM_SERVER,
             at_least(1),
-            SetListen(refused={}, own={"udp": set_udp}, needs_port=True),
+            SetListen(own={"udp": set_udp}, needs_port=True),
             level="server",
         ),
         Directive("server_name", Context.STREAM_SERVER, at_least(1), set_server_name, level="server"),

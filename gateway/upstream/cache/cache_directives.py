@@ -139,7 +139,7 @@ def add_methods(conf: Any, command: Command) -> None:
 
 
 def _levels(word: str, text: str, command: Command) -> list[int]:
-    parts = text.split(":")
+    parts = text.split(":") if text else []
     if len(parts) > _MOST_LEVELS or any(part not in ("1", "2") for part in parts):
         command.fail(f'invalid "levels" "{word}"')
     return [int(part) for part in parts]

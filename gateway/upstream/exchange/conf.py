@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self
 
 from gateway.config.conf import UNSET, Conf, setting
-from gateway.config.errors import ConfigError, LateError, Where
+from gateway.config.errors import LateError, Note, Where
 from gateway.core.template import Template
 from gateway.upstream.cache.conf import CacheConf
 from gateway.upstream.exchange.next_upstream import Condition
@@ -144,7 +144,8 @@ class UpstreamConf(CacheConf):
         twice = 2 * max(self.buffer_size, self.buffers[1])
         self.busy = twice if self.busy_buffers_size < 0 else self.busy_buffers_size
         self.temp_file_write = twice if self.temp_file_write_size < 0 else self.temp_file_write_size
-        self._check_buffers()
+        if outer is not None:
+            self.check_together()
         self.outlives_client = self.ignore_client_abort or bool(self.store)
         self.has_socket_options = bool(self.socket_rcvbuf or self.socket_sndbuf)
         if self.next_upstream & Condition.OFF:
@@ -165,7 +166,7 @@ class UpstreamConf(CacheConf):
         """What becomes of Location, Refresh or Set-Cookie, None: it stays; proxy has rules for them."""
         return None
 
-    def _check_buffers(self) -> None:
+    def check_together(self) -> None:
         """What nginx asks of the sizes together. -1 is a size that follows from the others."""
         prefix = self.prefix
         count, each = self.buffers
@@ -195,7 +196,8 @@ class UpstreamConf(CacheConf):
             )
 
     def _refuse(self, message: str, field_name: str) -> None:
+        """nginx names the last line of http, where it merges; the note names the directive's."""
         for name in (field_name, "buffer_size", "buffers"):
             if name in self.places:
-                raise ConfigError(message, self.places[name])
-        raise ConfigError(message)
+                raise LateError(message, notes=(Note("it follows from this line", self.places[name]),))
+        raise LateError(message)

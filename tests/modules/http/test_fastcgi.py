@@ -197,7 +197,7 @@ async def test_an_answer_that_breaks_off(tmp_path: Path) -> None:
         ("fastcgi_split_path_info (;", "pcre2_compile() failed: missing closing parenthesis in"),
         ("server { location / { fastcgi_pass a:b; } }", 'invalid port in upstream "a:b"'),
         ("server { location / { fastcgi_pass a:1; fastcgi_pass b:1; } }", '"fastcgi_pass" directive is duplicate'),
-        ("fastcgi_buffers 1 4k;", 'there must be at least 2 "fastcgi_buffers"'),
+        ("fastcgi_buffers 1 4k; server { }", 'there must be at least 2 "fastcgi_buffers"'),
     ],
 )
 def test_refused(text: str, message: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from gateway.config.errors import ConfigError, Where
+from gateway.config.errors import LateError, Where
 from gateway.upstream.exchange.conf import UpstreamConf
 from gateway.upstream.exchange.next_upstream import Condition
 
@@ -50,9 +50,10 @@ def test_sizes_follow_the_buffers_of_this_block() -> None:
 )
 def test_sizes_that_do_not_fit(settings: dict[str, Any], words: str) -> None:
     (name,) = settings
-    with pytest.raises(ConfigError) as caught:
-        merged(None, **settings, places={name: Where("a.conf", 3)})
-    assert words in str(caught.value) and str(caught.value).endswith(" in a.conf:3")
+    with pytest.raises(LateError) as caught:
+        merged(merged(), **settings, places={name: Where("a.conf", 3)})
+    assert words in str(caught.value) and [str(note.where) for note in caught.value.notes] == ["a.conf:3"]
+    merged(None, **settings)  # what stands in http alone, without a server
 
 
 def test_hidden_fields() -> None:
