@@ -72,7 +72,9 @@ Handler = Callable[[Call], Awaitable[None]]
 class Conversation:
     """One connection."""
 
-    def __init__(self, stream: trio.abc.Stream, handler: Handler, *, window: bool, initial_window: int) -> None:
+    def __init__(
+        self, stream: trio.abc.Stream, handler: Handler, *, window: bool, initial_window: int, most: int
+    ) -> None:
         self.stream = stream
         self.handler = handler
         self.window = window  # made wide again by itself
@@ -81,11 +83,15 @@ class Conversation:
         if initial_window != DEFAULT_WINDOW:
             code = h2.settings.SettingCodes.INITIAL_WINDOW_SIZE
             self.connection.local_settings = h2.settings.Settings(client=False, initial_values={code: initial_window})
+        if most:
+            self.connection.local_settings[h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS] = most
+            self.connection.local_settings.acknowledge()
         self.connection.initiate_connection()
         if initial_window > DEFAULT_WINDOW:
             self.connection.increment_flow_control_window(initial_window - DEFAULT_WINDOW)
         self.calls: dict[int, Call] = {}
         self.sending = trio.Lock()
+        self.ended = False
 
     async def flush(self) -> None:
         async with self.sending:
@@ -102,6 +108,7 @@ class Conversation:
                     for event in self.connection.receive_data(data):
                         self._take(event, nursery)
                     await self.flush()
+            self.ended = True
             nursery.cancel_scope.cancel()
 
     def _take(self, event: h2.events.Event, nursery: trio.Nursery) -> None:
@@ -130,8 +137,9 @@ class Conversation:
 
 
 class Server:
-    def __init__(self, handler: Handler, *, window: bool, initial_window: int) -> None:
+    def __init__(self, handler: Handler, *, window: bool, initial_window: int, most: int) -> None:
         self.handler = handler
+        self.most = most
         self.window = window
         self.initial_window = initial_window
         self.port = 0
@@ -142,7 +150,10 @@ class Server:
         return [call for conversation in self.conversations for call in conversation.calls.values()]
 
     async def serve(self, stream: trio.abc.Stream) -> None:
-        conversation = Conversation(stream, self.handler, window=self.window, initial_window=self.initial_window)
+        window, initial_window = self.window, self.initial_window
+        conversation = Conversation(
+            stream, self.handler, window=window, initial_window=initial_window, most=self.most
+        )
         self.conversations.append(conversation)
         async with stream:
             await conversation.run()
@@ -154,10 +165,11 @@ async def http2_server(
     *,
     window: bool = True,
     initial_window: int = DEFAULT_WINDOW,
+    most: int = 0,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Server]:
-    """A server on 127.0.0.1:port, until the block ends."""
-    server = Server(handler, window=window, initial_window=initial_window)
+    """A server on 127.0.0.1:port, until the block ends; `most`: streams that it allows at once, 0: h2's number."""
+    server = Server(handler, window=window, initial_window=initial_window, most=most)
     async with trio.open_nursery() as nursery:
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
         listening: list[trio.abc.Listener[trio.abc.Stream]] = [listener]

@@ -20,6 +20,7 @@ from gateway.http.setters import cycle_of
 from gateway.upstream.cache import preconditions
 from gateway.upstream.exchange import attempt
 from gateway.upstream.exchange.attempt import Attempt
+from gateway.upstream.exchange.carrier import Carrier
 from gateway.upstream.exchange.keepalive import Keepalive, PeerConnection
 from gateway.upstream.peers.address import parse_target, resolve
 from gateway.upstream.peers.peers import DOWN, DRAINING, Group, UpstreamServer
@@ -43,11 +44,12 @@ def prepare(scope: Scope, loader: Loader) -> None:
     scope.owner.spares.append(lambda: _idle(upstreams))
 
 
-def _idle(upstreams: Upstreams) -> Iterator[PeerConnection]:
+def _idle(upstreams: Upstreams) -> Iterator[PeerConnection | Carrier]:
     """The connections that are kept for later requests."""
     for upstream in upstreams.all:
         if upstream.keepalive is not None:
             yield from upstream.keepalive.idle
+            yield from upstream.keepalive.idle_carriers()
 
 
 def upstream_of(command: Command) -> Upstream:

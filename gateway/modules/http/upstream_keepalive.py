@@ -1,14 +1,20 @@
-"""upstream_keepalive: idle connections of an upstream; 32 for each worker and location without any directive."""
+"""upstream_keepalive: idle connections of an upstream; 32 for each worker and location without any directive.
+
+nginx has no `multiplex`, and refuses it: requests over HTTP/2 share connections (upstream/exchange/carrier.py).
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, take
 from gateway.http.module import HttpModule
 from gateway.modules.http.upstream import upstream_of
 from gateway.upstream.exchange.keepalive import Keepalive
+
+# As many as most servers allow.
+_STREAMS: Final = 100
 
 
 def _keepalive(command: Command) -> Keepalive:
@@ -29,9 +35,24 @@ def set_keepalive(conf: None, command: Command) -> None:
     keepalive.size = int(text)
     keepalive.local = False
     if len(command.args) == 2:
-        if command.args[1] != "local":
-            command.fail(f'invalid parameter "{command.args[1]}"')
-        keepalive.local = True
+        parameter = command.args[1]
+        streams = _streams(parameter)
+        if streams:
+            keepalive.streams = streams
+        elif parameter == "local":
+            keepalive.local = True
+        else:
+            command.fail(f'invalid parameter "{parameter}"')
+
+
+def _streams(parameter: str) -> int:
+    """`multiplex[=M]`: how many requests may share an HTTP/2 connection; 0 if it is something else."""
+    if parameter == "multiplex":
+        return _STREAMS
+    name, _, number = parameter.partition("=")
+    if name != "multiplex" or not number.isascii() or not number.isdigit() or not 0 < len(number) < 10:
+        return 0
+    return int(number)
 
 
 def set_requests(conf: None, command: Command) -> None:

@@ -280,7 +280,7 @@ class Exchange(PeerTry):
                 or client.worker.exiting
                 or not keepalive.give(connection, self.conf, self.lane.fresh())
             ):
-                connection.stream.close()
+                connection.close(attempt)
 
     def _free(self, outcome: Outcome) -> None:
         peer = self.peer
@@ -311,6 +311,8 @@ class Exchange(PeerTry):
     # -- between tries -------------------------------------------------------------------------------------------
 
     def _may_go_on(self, condition: Condition) -> bool:
+        if self.unprocessed:
+            return not (self.sent and self.streaming)
         conf = self.conf
         if self.sent and self.request.method in NON_IDEMPOTENT_METHODS:
             condition |= Condition.NON_IDEMPOTENT
@@ -330,13 +332,12 @@ class Exchange(PeerTry):
             attempt.ended = self.lane.fresh()
         if connection is not None:
             attempt.sent = connection.sent
-        # A kept connection that had ended is no fault of the peer.
-        self._free(Outcome.STALE if attempt.cached and condition == Condition.ERROR else outcome_of(condition))
+        self._free(outcome_of(condition) if connection is None else connection.outcome(self, condition))
         if condition == Condition.TIMEOUT:
             self.log("error", b"upstream timed out (%b)" % error_words(OSError(errno.ETIMEDOUT, "")))
         if connection is not None:
             self.connection = None
-            connection.stream.close()
+            connection.close(attempt)
         self.check_client_error()
         status = attempt.status = status_of(condition)
         if not choice.tries or not self._may_go_on(condition):

@@ -85,7 +85,8 @@ class Http2Reader(Reader):
         """
         link = connection.link
         if link is None:
-            link = connection.link = Link()
+            carrier = connection.carrier
+            link = connection.link = Link() if carrier is None else Link(carrier.initial_window)
         self.link = link
         link.control_frames = 0  # a flood is one of a request: a kept connection may hear a few with each
         self.stream = connection.stream

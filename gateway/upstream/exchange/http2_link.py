@@ -17,6 +17,7 @@ from gateway._fast.http2_reader import (
     FrameReader,
 )
 from gateway._fast.http2_writer import FrameWriter
+from gateway.http.module import Count
 from gateway.protocol import http2_frames as wire
 
 # Of an answer's head: what nginx's buffer for one may be at most, its decoded text.
@@ -31,7 +32,8 @@ _DEFAULT_WINDOW: Final = wire.DEFAULT_WINDOW
 class Link:
     """What both ends of a connection know of each other. Compiled with the types of http2_link.pxd."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: Count = -1) -> None:
+        """`shared`: the window that a stream begins with, on a connection that a Carrier looks after."""
         self.reader = FrameReader(Decoder(_HEAD_LIMIT, _HEAD_LIMIT, 0), True)
         self.out = FrameWriter()
         self.send_window = _DEFAULT_WINDOW
@@ -41,6 +43,10 @@ class Link:
         self.last_id = -1  # the first stream is 1
         self.control_frames = 0
         self.goaway = False
+        if shared >= 0:
+            self.initial_window = shared
+            self.send_window = _MAX_WINDOW
+            return
         # The peer sends as fast as we read: its socket, not its windows, tells it how fast that is.
         self.out.put(wire.PREFACE)
         self.out.put(

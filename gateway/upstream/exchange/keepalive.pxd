@@ -3,6 +3,7 @@ cimport cython
 
 from gateway._fast.stream cimport Stream
 from gateway._fast.watcher cimport Watcher
+from gateway.upstream.exchange.attempt cimport Attempt
 from gateway.upstream.exchange.http2_link cimport Link
 
 
@@ -18,7 +19,10 @@ cdef class PeerConnection(Watcher):
     cdef public object identity
     cdef public object tls
     cdef public Link link
+    cdef public object carrier
 
+    cpdef bint refused(self) except -1
+    cpdef close(self, Attempt attempt)
     cpdef happened(self)
     cpdef late(self)
     cpdef stopped(self)
@@ -31,9 +35,13 @@ cdef class Keepalive:
     cdef public long size
     cdef public double time_s
     cdef public double timeout_s
+    cdef public long streams
+    cdef public list carriers
+    cdef public dict peaks
 
     @cython.locals(idle=list, index=Py_ssize_t, connection=PeerConnection, stream=Stream)
     cpdef PeerConnection take(self, bytes sockaddr, object tag, object identity=*, bint http2=*)
     @cython.locals(stream=Stream)
     cpdef bint give(self, PeerConnection connection, object tag, double now) except -1
+    cpdef carrier_for(self, bytes sockaddr, object tag, object identity, double now)
     cpdef drop(self, PeerConnection connection)

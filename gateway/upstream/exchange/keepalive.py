@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 from gateway._fast.watcher import Watcher
+from gateway.upstream.exchange.next_upstream import Condition, outcome_of
+from gateway.upstream.peers.peers import Outcome
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
+    from gateway.upstream.exchange.attempt import Attempt
+    from gateway.upstream.exchange.carrier import Carrier
     from gateway.upstream.exchange.http2_link import Link
+    from gateway.upstream.exchange.peer_try import PeerTry
 
 
 class PeerConnection(Watcher):
@@ -28,6 +34,7 @@ class PeerConnection(Watcher):
         self.identity: Any = None  # of ClientTls.identity(), with TLS
         self.tls: Any = None  # a ClientTls whose handshake has to come first
         self.link: Link | None = None  # if HTTP/2 is what is spoken on it
+        self.carrier: Carrier | None = None  # whose stream it is, where others use the same connection
         self.cache: Keepalive | None = None  # where it is idle
 
     def happened(self) -> None:
@@ -40,6 +47,28 @@ class PeerConnection(Watcher):
             return
         if data is not None and self.cache is not None:
             self.cache.drop(self)
+
+    def outcome(self, asking: PeerTry, condition: Condition) -> Outcome:
+        """What a try that failed says of the peer."""
+        if asking.unprocessed or (condition == Condition.ERROR and asking.attempt.cached):
+            return Outcome.STALE  # a kept connection that had ended is no fault of the peer
+        if condition == Condition.ERROR and self.carrier is not None:
+            # However many used it, one connection has broken.
+            if self.carrier.blamed:
+                return Outcome.NEXT
+            self.carrier.blamed = True
+        return outcome_of(condition)
+
+    def refused(self) -> bool:
+        """Whether the peer has said that it did nothing for the request."""
+        return self.carrier is not None and self.stream.refused  # type: ignore[attr-defined]
+
+    def close(self, attempt: Attempt) -> None:
+        """After a try that leaves nothing to keep."""
+        error = attempt.error
+        if self.carrier is not None and error is not None and error.errno == errno.ETIMEDOUT:
+            self.stream.doubt()  # type: ignore[attr-defined]
+        self.stream.close()
 
     def late(self) -> None:
         """keepalive_timeout is over."""
@@ -83,6 +112,9 @@ class Keepalive:
         self.timeout_s = timeout_s
         self.local = local
         self.idle: list[PeerConnection] = []
+        self.streams = 0  # how many requests may share an HTTP/2 connection; 0: none do
+        self.carriers: list[Carrier] = []  # the connections that requests share, while more may join
+        self.peaks: dict[bytes, int] = {}  # how many streams a peer said last that it allows
 
     def take(self, sockaddr: bytes, tag: Any, identity: Any = None, http2: bool = False) -> PeerConnection | None:
         """An idle connection to this address, without TLS or to whom this identity says; no longer idle.
@@ -115,7 +147,8 @@ class Keepalive:
         """
         stream = connection.stream
         if (
-            not self.size
+            connection.carrier is not None
+            or not self.size
             or connection.requests >= self.requests
             or now - connection.started > self.time_s
             or stream.error
@@ -141,7 +174,26 @@ class Keepalive:
             connection.cache = None
             connection.stream.close()
 
+    def carrier_for(self, sockaddr: bytes, tag: Any, identity: Any, now: float) -> Carrier | None:
+        """A connection that one more request may join, as take() has it."""
+        for carrier in list(self.carriers):
+            if carrier.takes(sockaddr, tag, identity, now):
+                return carrier
+        return None
+
+    def idle_count(self) -> int:
+        """How many connections wait for a request."""
+        return len(self.idle) + len(self.idle_carriers())
+
+    def idle_carriers(self) -> list[Carrier]:
+        """Those that nobody uses now, the longest idle first."""
+        return sorted(
+            [carrier for carrier in self.carriers if carrier.waits_since >= 0], key=lambda carrier: carrier.waits_since
+        )
+
     def close(self) -> None:
         """At the worker's end, or when an upstream is gone after a reload."""
         while self.idle:
             self.drop(self.idle[-1])
+        for carrier in self.idle_carriers():
+            carrier.reuse()

@@ -11,6 +11,7 @@ from gateway.http.body cimport RequestBody, read_body_part
 from gateway.http.request cimport Request
 from gateway.protocol.cgi cimport Reader
 from gateway.upstream.exchange.attempt cimport Attempt
+from gateway.upstream.exchange.carrier cimport Carrier
 from gateway.upstream.exchange.codec cimport Codec
 from gateway.upstream.exchange.http2 cimport Http2Reader
 from gateway.upstream.exchange.keepalive cimport PeerConnection, Keepalive
@@ -47,6 +48,8 @@ cdef class PeerTry(Watcher):
     cdef public Upstream upstream
     cdef public object wake
     cdef public object failure
+    cdef public bint unprocessed
+    cdef public long refusals
     cdef public bint ready
     cdef public bint sending
     cdef public long long sent_at_last
@@ -67,13 +70,15 @@ cdef class PeerTry(Watcher):
     cpdef bint begin_try(self, PeerState peer) except -1
     @cython.locals(connection=PeerConnection, stream=Stream, attempt=Attempt)
     cpdef bint ask(self) except -1
-    cpdef bint _shake_hands(self, PeerConnection connection) except -1
     cpdef bint _failed(self, object condition) except -1
-    cpdef bint _timed_out(self) except -1
-    @cython.locals(connection=PeerConnection, keepalive=Keepalive)
+    cpdef bint timed_out(self) except -1
+    @cython.locals(connection=PeerConnection, keepalive=Keepalive, carrier=Carrier)
     cpdef bint _reuse(self, PeerState peer) except -1
-    @cython.locals(stream=Stream, settings=ExchangeSettings, sockaddr=bytes, connection=PeerConnection)
+    @cython.locals(stream=Stream, settings=ExchangeSettings, connection=PeerConnection, keepalive=Keepalive)
     cpdef bint _connect(self, PeerState peer) except -1
+    @cython.locals(carrier=Carrier)
+    cpdef bint _lost(self, PeerConnection connection) except -1
+    cpdef bint _refused(self) except -1
     @cython.locals(now=double, attempt=Attempt, stream=Stream)
     cpdef _send(self, PeerConnection connection)
     @cython.locals(stream=Stream, body=RequestBody, reader=Http2Reader, pieces=list)

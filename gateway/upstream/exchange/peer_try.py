@@ -19,6 +19,7 @@ from gateway.core.transport import ORDINARY
 from gateway.http.body import BodyError, read_body_part
 from gateway.http.output import CONNECTION_CLOSED
 from gateway.upstream.exchange.attempt import Attempt, Stage, error_words
+from gateway.upstream.exchange.carrier import MOST_REFUSALS, Carrier
 from gateway.upstream.exchange.keepalive import PeerConnection
 from gateway.upstream.exchange.next_upstream import Condition
 from gateway.upstream.exchange.response import UpstreamHead
@@ -95,10 +96,12 @@ class PeerTry(Watcher):
         self.sent = False  # something of the request went to the present peer
         self.body_sent = False  # all of the request was given to the present connection
         self.blocked = False  # what is here of the body waits for the peer's windows
+        self.refusals = 0  # of streams, by peers
         self.began = 0.0
         self.wake: Any = None  # of the fibre that goes on with this exchange, if there is one
         # of the try under way
         self.failure: Condition | None = None
+        self.unprocessed = False  # which is none of the peer's: it did nothing for us
         self.ready = False  # the connection is there, and the request was begun
         self.sending = False  # not all of the request is with the kernel
         self.sent_at_last = 0
@@ -157,6 +160,7 @@ class PeerTry(Watcher):
         now = self.lane.fresh()
         attempts = self.attempts
         self.failure = None
+        self.unprocessed = False
         self.head = None
         self.ready = False
         self.peer = peer
@@ -168,10 +172,9 @@ class PeerTry(Watcher):
             return self._failed(_NO_LIVE)
         self.attempt = Attempt(peer.name, now)
         attempts.append(self.attempt)
-        if not self._reuse(peer):
-            if not self._connect(peer):
-                return True
-            self.deadline = now + self.settings.connect_timeout
+        if not self._reuse(peer) and not self._connect(peer):
+            return True
+        self.deadline = now + self.settings.connect_timeout
         return self.ask()
 
     def ask(self) -> bool:
@@ -186,9 +189,11 @@ class PeerTry(Watcher):
             if stream.connecting:
                 self.check_client()
                 if self.lane.fresh() >= self.deadline:
-                    return self._timed_out()
+                    return self.timed_out()
                 self.until = self.deadline
                 return False
+            if connection.carrier is not None and self._lost(connection):
+                return True
             if stream.error and self.attempt.stage is not _HANDSHAKING:
                 failed = OSError(stream.error, "")
                 self.attempt.error = failed
@@ -197,61 +202,19 @@ class PeerTry(Watcher):
                 self.log(level, b"connect() failed (%b)" % error_words(failed))
                 return self._failed(_ERROR)
             if connection.tls is not None:
-                if not self._shake_hands(connection):
+                from gateway.upstream.exchange.tls import shake_hands
+
+                if not shake_hands(self, connection):
                     return self.failure is not None
                 stream = connection.stream
             self._send(connection)
         return self._receive_head(stream)
 
-    def _shake_hands(self, connection: PeerConnection) -> bool:
-        """TLS on a new connection. True when it is there; else there is a `failure`, or ask() is called `until`."""
-        from gateway._fast.errors import TlsError
-        from gateway.upstream.exchange import tls as client_tls
-
-        tls: ClientTls = connection.tls
-        request = self.request
-        attempt = self.attempt
-        now = self.lane.fresh()
-        host = self.upstream.name
-        stream: Any = connection.stream
-        if attempt.stage is not _HANDSHAKING:
-            attempt.stage = _HANDSHAKING
-            self.deadline = now + self.settings.connect_timeout
-            try:
-                stream = connection.stream = tls.secure(connection.stream, request, host, connection.sockaddr)
-            except TlsError as error:
-                self.log("error", str(error).encode("utf-8", "surrogateescape"))
-                self.failure = Condition.OWN_SIDE
-                return False
-            if request.location.core.tcp_nodelay and not connection.is_unix:
-                stream.nodelay()
-        try:
-            done = stream.handshake()
-        except OSError as failed:
-            attempt.error = failed
-            level, words, error_number = client_tls.failure_of(failed)
-            self.log(level, words if error_number is None else b"%b (%b)" % (words, error_words(error_number)))
-            self.failure = _ERROR
-            return False
-        if not done:
-            self.check_client()
-            self.until = self.deadline
-            if now >= self.deadline:
-                self._timed_out()
-            return False
-        problem = tls.problem(stream.ssl, request, host)
-        if problem is not None:
-            self.log("error", problem)
-            self.failure = _ERROR
-            return False
-        connection.tls = None
-        return True
-
     def _failed(self, condition: Condition) -> bool:
         self.failure = condition
         return True
 
-    def _timed_out(self) -> bool:
+    def timed_out(self) -> bool:
         self.attempt.error = OSError(errno.ETIMEDOUT, "")
         return self._failed(_TIMEOUT)
 
@@ -262,6 +225,13 @@ class PeerTry(Watcher):
             return False
         tls: ClientTls | None = self.codec.tls
         identity = tls.identity(self.request, self.upstream.name) if tls is not None else None
+        if keepalive.streams and self.codec.http2:
+            carrier = keepalive.carrier_for(peer.sockaddr, self.conf, identity, self.lane.fresh())
+            if carrier is None:
+                return False
+            self.attempt.cached = carrier.settled
+            self.connection = carrier.join(self)
+            return True
         connection = self.connection = keepalive.take(peer.sockaddr, self.conf, identity, self.codec.http2)
         if connection is None:
             return False
@@ -311,7 +281,31 @@ class PeerTry(Watcher):
             if conf.socket_sndbuf:
                 stream.set_option(socket.SOL_SOCKET, socket.SO_SNDBUF, conf.socket_sndbuf)
         stream.handler = self
+        keepalive = self.upstream.keepalive
+        if keepalive is not None and keepalive.streams and self.codec.http2:
+            self.connection = Carrier(keepalive, connection, self.conf, self.lane).join(self)
         return True
+
+    def _lost(self, connection: PeerConnection) -> bool:
+        """Whether the connection that we wanted to share came to nothing before our turn."""
+        carrier = connection.carrier
+        assert carrier is not None
+        if carrier.failed is not None:
+            self.log(carrier.level, carrier.words, _HANDSHAKING)
+            return self._failed(carrier.failed)
+        if connection.refused():
+            return self._refused()
+        if connection.stream.peer_closed and not connection.stream.error:
+            self.log("error", b"upstream prematurely closed connection")
+            return self._failed(_ERROR)
+        return False
+
+    def _refused(self) -> bool:
+        """The peer has done nothing for us: we may ask anew, on another connection, whatever the method."""
+        self.refusals += 1
+        self.unprocessed = self.refusals <= MOST_REFUSALS
+        self.log("info", b"upstream refused the stream")
+        return self._failed(_ERROR)
 
     def _send(self, connection: PeerConnection) -> None:
         """The connection is there: put the request on it."""
@@ -399,7 +393,7 @@ class PeerTry(Watcher):
         if self.client_deadline and (not self.until or self.client_deadline < self.until):
             self.until = self.client_deadline
         if self.deadline and self.lane.fresh() >= self.deadline:
-            return self._timed_out()
+            return self.timed_out()
         return False
 
     def _go_on_sending(self, stream: Stream) -> None:
@@ -436,6 +430,9 @@ class PeerTry(Watcher):
             if self.codec.http2:
                 self.head.status_line = b""  # there is no text, and the client gets the usual one
         except HeadError as error:
+            assert self.connection is not None
+            if self.connection.refused():
+                return self._refused()
             if error.message:  # the reader may have said why before
                 self.log("error", error.message.encode("utf-8", "surrogateescape"))
             return self._failed(_INVALID_HEADER)

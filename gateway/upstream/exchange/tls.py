@@ -13,10 +13,14 @@ from gateway._fast.tls_context import Context, wire_format
 from gateway.core.tls import is_ordinary, words_of
 from gateway.core.tls_objects import Objects, pair_for
 from gateway.core.tls_settings import DEFAULT_PROTOCOLS, complete
+from gateway.upstream.exchange.attempt import Stage, error_words
+from gateway.upstream.exchange.next_upstream import Condition
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
     from gateway._fast.tls_engine import Engine, Session
+    from gateway.upstream.exchange.keepalive import PeerConnection
+    from gateway.upstream.exchange.peer_try import PeerTry
     from gateway.upstream.exchange.tls_settings import ClientTlsConf
 
 
@@ -136,6 +140,48 @@ class ClientTls:
         if certificate is None or not certificate.matches(name):
             return b'upstream SSL certificate does not match "%b"' % name
         return None
+
+
+def shake_hands(asking: PeerTry, connection: PeerConnection) -> bool:
+    """TLS on a new connection. True when it is there; else there is a `failure`, or ask() is called `until`."""
+    tls: ClientTls = connection.tls
+    request = asking.request
+    attempt = asking.attempt
+    now = asking.lane.fresh()
+    host = asking.upstream.name
+    stream: Any = connection.stream
+    if attempt.stage is not Stage.HANDSHAKING:
+        attempt.stage = Stage.HANDSHAKING
+        asking.deadline = now + asking.settings.connect_timeout
+        try:
+            stream = connection.stream = tls.secure(connection.stream, request, host, connection.sockaddr)
+        except TlsError as error:
+            asking.log("error", str(error).encode("utf-8", "surrogateescape"))
+            asking.failure = Condition.OWN_SIDE
+            return False
+        if request.location.core.tcp_nodelay and not connection.is_unix:
+            stream.nodelay()
+    try:
+        done = stream.handshake()
+    except OSError as failed:
+        attempt.error = failed
+        level, words, error_number = failure_of(failed)
+        asking.log(level, words if error_number is None else b"%b (%b)" % (words, error_words(error_number)))
+        asking.failure = Condition.ERROR
+        return False
+    if not done:
+        asking.check_client()
+        asking.until = asking.deadline
+        if now >= asking.deadline:
+            asking.timed_out()
+        return False
+    problem = tls.problem(stream.ssl, request, host)
+    if problem is not None:
+        asking.log("error", problem)
+        asking.failure = Condition.ERROR
+        return False
+    connection.tls = None
+    return True
 
 
 def failure_of(error: OSError) -> tuple[str, bytes, OSError | None]:

@@ -64,7 +64,7 @@ def describe(upstream: Upstream, now: int) -> dict[str, Any]:
     assert shared is not None
     found: dict[str, Any] = {
         "peers": [_peer(shared, peer, now) for peer in shared.members() if peer.slot == PEER],
-        "keepalive": len(upstream.keepalive.idle) if upstream.keepalive is not None else 0,
+        "keepalive": upstream.keepalive.idle_count() if upstream.keepalive is not None else 0,
         "zombies": shared.zombies,
         "zone": shared.zone.name,
     }

@@ -24,11 +24,19 @@ def test_directives() -> None:
     assert keepalive("keepalive 0;").size == 0
 
 
+def test_multiplex_is_ours() -> None:
+    assert (cache := keepalive("keepalive 5 multiplex;")).streams == 100 and not cache.local
+    assert keepalive("keepalive 5 multiplex=7;").streams == 7
+    assert keepalive("keepalive 5;").streams == keepalive("").streams == 0
+
+
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
         ("keepalive x;", 'invalid value "x" in "keepalive" directive'),
         ("keepalive 5 x;", 'invalid parameter "x"'),
+        ("keepalive 5 multiplex=0;", 'invalid parameter "multiplex=0"'),
+        ("keepalive 5 multiplex=;", 'invalid parameter "multiplex="'),
         ("keepalive 5; keepalive 6;", "is duplicate"),
         ("keepalive_requests x;", "invalid number"),
         ("keepalive_time x;", "invalid value"),

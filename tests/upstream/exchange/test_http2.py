@@ -37,6 +37,7 @@ class Link:
     """Stands in for a connection."""
 
     link: http2_link.Link | None = None
+    carrier = None
 
     def __init__(self) -> None:
         self.stream = Socket()

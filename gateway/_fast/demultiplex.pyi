@@ -1,0 +1,3 @@
+from gateway._fast.multiplex import Multiplexer
+
+class Demultiplexer(Multiplexer): ...
