@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from aioquic.h3.connection import H3Connection
 from aioquic.h3.events import DataReceived, HeadersReceived
@@ -17,11 +17,15 @@ from aioquic.quic.events import ConnectionTerminated
 class Http3Client:
     """One connection; blocking, each wait is bounded."""
 
+    alpn: ClassVar = ["h3"]
+
     def __init__(self, port: int, name: str = "localhost", within_s: float = 10.0) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.connect(("127.0.0.1", port))
         self.until = time.monotonic() + within_s
-        settings = QuicConfiguration(is_client=True, alpn_protocols=["h3"], verify_mode=ssl.CERT_NONE, server_name=name)
+        settings = QuicConfiguration(
+            is_client=True, alpn_protocols=self.alpn, verify_mode=ssl.CERT_NONE, server_name=name
+        )
         self.quic: Any = QuicConnection(configuration=settings)
         self.quic.connect(("127.0.0.1", port), now=time.monotonic())
         self.http = self.protocol()

@@ -97,6 +97,8 @@ class Attacker(Http3Client):
 
     def __init__(self, port: int, within_s: float = 60.0) -> None:
         self.seen: set[int] = set()  # streams of which something came
+        self.got: dict[int, bytearray] = {}
+        self.ended: set[int] = set()
         self.acknowledged = 0
         super().__init__(port, within_s=within_s)
         while not self.quic._handshake_confirmed:
@@ -108,6 +110,9 @@ class Attacker(Http3Client):
     def handle_event(self, event: Any) -> list[Any]:
         if isinstance(event, StreamDataReceived):
             self.seen.add(event.stream_id)
+            self.got.setdefault(event.stream_id, bytearray()).extend(event.data)
+            if event.end_stream:
+                self.ended.add(event.stream_id)
         self.acknowledged += isinstance(event, PingAcknowledged)
         return []
 

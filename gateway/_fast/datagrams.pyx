@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """Sockets of datagrams in the lane: what arrives, with its sender, and where it was sent to; replies from there."""
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.errno cimport EAGAIN, EINTR, EINVAL, errno
-from libc.stdint cimport uint32_t
+from libc.errno cimport EAGAIN, EINTR, EINVAL, EIO, errno
+from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from gateway._fast.linux cimport (
@@ -19,7 +19,11 @@ cdef extern from *:
     #endif
     #include <netinet/in.h>
     #include <sys/socket.h>
+    #ifndef UDP_SEGMENT
+    #define UDP_SEGMENT 103
+    #endif
     """
+    enum: UDP_SEGMENT
 
 cdef extern from "<sys/socket.h>" nogil:
     struct cmsghdr:
@@ -36,6 +40,11 @@ cdef extern from "<sys/socket.h>" nogil:
         size_t msg_controllen
         int msg_flags
 
+    struct mmsghdr:
+        full_msghdr msg_hdr
+        unsigned int msg_len
+
+    int c_sendmmsg "sendmmsg"(int fd, mmsghdr* messages, unsigned int count, int flags)
     cmsghdr* CMSG_FIRSTHDR(full_msghdr* message)
     cmsghdr* CMSG_NXTHDR(full_msghdr* message, cmsghdr* part)
     unsigned char* CMSG_DATA(cmsghdr* part)
@@ -53,12 +62,15 @@ cdef extern from "<netinet/in.h>" nogil:
     struct in6_pktinfo:
         in6_addr ipi6_addr
 
-    enum: IPPROTO_IPV6, IP_PKTINFO, IPV6_PKTINFO, IPV6_TRANSPARENT
+    enum: IPPROTO_UDP, IPPROTO_IPV6, IP_PKTINFO, IPV6_PKTINFO, IPV6_TRANSPARENT
 
 # So many are taken in a turn, and fewer when they take long: the others have theirs, and what is left is told of again.
 cdef enum:
     AT_ONCE = 32
     CONTROL = 128
+    # Of what leaves in one call: UDP_MAX_SEGMENTS and the longest datagram of any Linux.
+    BATCH = 64
+    LONGEST = 65000
 
 
 cdef class Datagrams(Source):
@@ -74,6 +86,8 @@ cdef class Datagrams(Source):
     cdef readonly bint paused
     cdef readonly object received
     cdef readonly object sent
+    cdef readonly size_t calls  # of the kernel, by send_all()
+    cdef bint no_segments
 
     def __init__(self, Poller lane not None, int fd, arrived, failed, *, bint shared=False, bint exclusive=False):
         self.arrived = arrived
@@ -154,6 +168,125 @@ cdef class Datagrams(Source):
                 return 0
             if errno != EINTR:
                 return errno
+
+    def send_all(self, list datagrams not None, bytes source=None, bint segments=False):
+        """Send pairs of bytes and a peer, with as few calls of the kernel as can be; what it does not take is lost.
+
+        With `segments` the kernel cuts runs of one size (UDP_SEGMENT), where it can.
+        """
+        cdef Py_ssize_t at = 0, count = len(datagrams)
+        cdef int run
+        while at < count and self.fd >= 0:
+            run = self.gathered(datagrams, at, segments and not self.no_segments)
+            if run > 1:
+                run = self.send_segments(datagrams, at, run, source)
+            else:
+                run = self.send_some(datagrams, at, source)
+            if run < 0:
+                break
+            at += run
+
+    cdef int gathered(self, list datagrams, Py_ssize_t at, bint segments) except -1:
+        """How many from here on are segments of one: of one size, but for the last."""
+        cdef tuple pair
+        cdef bytes peer, data
+        cdef Py_ssize_t size, total, own
+        cdef int run = 1
+        if not segments:
+            return 1
+        pair = datagrams[at]
+        data, peer = pair
+        size = total = PyBytes_GET_SIZE(data)
+        while run < BATCH and at + run < len(datagrams):
+            pair = datagrams[at + run]
+            data = pair[0]
+            own = PyBytes_GET_SIZE(data)
+            if own > size or total + own > LONGEST or (pair[1] is not peer and pair[1] != peer):
+                break
+            total += own
+            run += 1
+            if own < size:
+                break
+        return run
+
+    cdef int send_segments(self, list datagrams, Py_ssize_t at, int run, bytes source) except -2:
+        """How many were sent; -1: there is no room."""
+        cdef full_msghdr message
+        cdef iovec parts[BATCH]
+        cdef char control[2 * CONTROL]
+        cdef cmsghdr* part
+        cdef tuple pair
+        cdef bytes data, peer
+        cdef ssize_t count
+        cdef int i
+        memset(&message, 0, sizeof(message))
+        for i in range(run):
+            pair = datagrams[at + i]
+            data, peer = pair
+            parts[i].iov_base = PyBytes_AS_STRING(data)
+            parts[i].iov_len = PyBytes_GET_SIZE(data)
+        message.msg_iov = parts
+        message.msg_iovlen = run
+        message.msg_name = PyBytes_AS_STRING(peer)
+        message.msg_namelen = <socklen_t>PyBytes_GET_SIZE(peer)
+        if source is not None:
+            set_source(&message, control, source)
+        message.msg_control = control
+        part = <cmsghdr*>(control + message.msg_controllen)
+        memset(part, 0, CMSG_SPACE(sizeof(uint16_t)))
+        part.cmsg_level = IPPROTO_UDP
+        part.cmsg_type = UDP_SEGMENT
+        part.cmsg_len = CMSG_LEN(sizeof(uint16_t))
+        (<uint16_t*>CMSG_DATA(part))[0] = <uint16_t>parts[0].iov_len
+        message.msg_controllen += CMSG_SPACE(sizeof(uint16_t))
+        while True:
+            count = c_sendmsg(self.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT)
+            self.calls += 1
+            if count >= 0:
+                self.sent += count
+                return run
+            if errno == EAGAIN:
+                return -1
+            if errno == EIO or errno == EINVAL:
+                self.no_segments = True  # the kernel, or what is behind this route, does not know of it
+                return 0
+            if errno != EINTR:
+                return run
+
+    cdef int send_some(self, list datagrams, Py_ssize_t at, bytes source) except -2:
+        """How many were sent, each in a message of its own; -1: there is no room."""
+        cdef mmsghdr messages[BATCH]
+        cdef iovec parts[BATCH]
+        cdef char control[CONTROL]
+        cdef full_msghdr* message
+        cdef tuple pair
+        cdef bytes data, peer
+        cdef int i, done
+        cdef int run = <int>min(len(datagrams) - at, BATCH)
+        memset(messages, 0, run * sizeof(mmsghdr))
+        for i in range(run):
+            pair = datagrams[at + i]
+            data, peer = pair
+            parts[i].iov_base = PyBytes_AS_STRING(data)
+            parts[i].iov_len = PyBytes_GET_SIZE(data)
+            message = &messages[i].msg_hdr
+            message.msg_iov = &parts[i]
+            message.msg_iovlen = 1
+            message.msg_name = PyBytes_AS_STRING(peer)
+            message.msg_namelen = <socklen_t>PyBytes_GET_SIZE(peer)
+            if source is not None:
+                set_source(message, control, source)
+        while True:
+            done = c_sendmmsg(self.fd, messages, run, MSG_NOSIGNAL | MSG_DONTWAIT)
+            self.calls += 1
+            if done >= 0:
+                for i in range(done):
+                    self.sent += messages[i].msg_len
+                return done
+            if errno == EAGAIN:
+                return -1
+            if errno != EINTR:
+                return 1  # this one failed; the others may not
 
     def pause(self):
         """Take nothing until resume(): it waits in the socket."""

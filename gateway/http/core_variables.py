@@ -391,7 +391,6 @@ VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
     Variable("msec", _msec),
     Variable("time_local", _time_local),
     Variable("time_iso8601", _time_iso8601),
-    Variable("http3", lambda r: b""),  # of HTTP/3, which is not there yet
     Variable("nginx_version", lambda r: NGINX_VERSION.encode()),
     Variable("tcpinfo_rtt", _tcpinfo(15)),
     Variable("tcpinfo_rttvar", _tcpinfo(16)),
@@ -402,7 +401,6 @@ VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
     Variable("proxy_protocol_server_addr", _proxy_protocol("destination")),
     Variable("proxy_protocol_server_port", _proxy_protocol("destination_port")),
     PrefixVariable("proxy_protocol_tlv_", tlv),
-    Variable("http3", lambda request: b""),
     # of these families some are nginx's own variables: nobody may define them anew
     *(Variable(f"sent_http_{name}", _sent_http(name)) for name in _SENT_FIXED),
     *(Variable(f"http_{name}", common.http_field(name)) for name in _HTTP_FIXED),

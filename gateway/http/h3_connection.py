@@ -11,6 +11,7 @@ from gateway._fast.stream import Stream
 from gateway.core.logs import LEVELS
 from gateway.http.client import Client
 from gateway.http.h3_stream import Http3Stream
+from gateway.http.hq_stream import HqStream
 from gateway.protocol.http3_frames import (
     CLOSED_CRITICAL_STREAM,
     EXCESSIVE_LOAD,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from gateway.http.h3_head import Fields
     from gateway.http.quic_listener import QuicListener
 
+HQ: Final = "hq-interop"
 TABLE: Final = 4096
 _BLOCKED: Final = 16
 # A block may refer to the table so often: each reference can be as large as the table.
@@ -76,6 +78,7 @@ class Http3Connection(Client):
         self.decoder: Any = pylsqpack.Decoder(TABLE, _BLOCKED)
         self.encoder: Any = pylsqpack.Encoder()
         self.settings_received = False
+        self.hq = False  # HTTP/0.9 on each stream, and no others
         self.goaway = False
         self.over = False
         self.secured = False
@@ -157,10 +160,13 @@ class Http3Connection(Client):
         self.secured = True
         self._is_proved()
         self.server = self.quic.info.server
+        self._set_idle()
+        self.hq = self.quic.tls.alpn_negotiated == HQ
+        if self.hq:
+            return
         settings = varint(1) + varint(TABLE) + varint(7) + varint(_BLOCKED)
         self.quic.send_stream_data(3, b"\x00" + varint(_SETTINGS) + varint(len(settings)) + settings)
         self.quic.send_stream_data(7, b"\x03")
-        self._set_idle()
 
     def _is_proved(self) -> None:
         if self.unproved:
@@ -178,7 +184,7 @@ class Http3Connection(Client):
                 self.quic.reset(number, REQUEST_REJECTED)
                 self.quic.stop(number, REQUEST_REJECTED)
                 return
-            stream = self.streams[number] = Http3Stream(self, number)
+            stream = self.streams[number] = (HqStream if self.hq else Http3Stream)(self, number)
             self._set_idle()
         stream.receive(data, ended)
 
@@ -196,6 +202,8 @@ class Http3Connection(Client):
     # -- control streams -----------------------------------------------------------------------------------------
 
     def _control(self, number: int, data: bytes, ended: bool) -> None:
+        if self.hq:
+            raise Http3Error(STREAM_CREATION_ERROR, "uni stream in hq mode")
         if number // 4 >= _MOST_UNI:
             raise Http3Error(EXCESSIVE_LOAD, "too many streams of one direction")
         buffer = self.uni.setdefault(number, bytearray())
@@ -306,6 +314,8 @@ class Http3Connection(Client):
 
     def unread(self, number: int) -> None:
         """The rest of this stream will not be decoded."""
+        if self.hq:
+            return
         self._say_of_table(self.decoder.cancel_stream(number))
 
     def _say_of_table(self, said: bytes) -> None:
@@ -330,9 +340,9 @@ class Http3Connection(Client):
         if self.over:
             return
         now = self.lane.fresh()
-        send = self.listener.source.send
-        for data, peer in self.quic.datagrams_to_send(now):
-            send(data, peer, self.source)
+        ready = self.quic.datagrams_to_send(now)
+        if ready:
+            self.listener.source.send_all(ready, self.source, self.listener.settings.gso)
         at = self.quic.get_timer()
         if at is None:
             self._events()
@@ -373,7 +383,7 @@ class Http3Connection(Client):
     def _say_goaway(self, number: int) -> None:
         self.goaway = True
         self.rejected_from = number
-        if self.secured:
+        if self.secured and not self.hq:
             last = varint(number)
             self.quic.send_stream_data(3, varint(7) + varint(len(last)) + last)
 

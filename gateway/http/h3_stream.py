@@ -42,6 +42,9 @@ _CHUNK: Final = 16 * 1024
 
 
 class Http3Stream(RequestStream):
+    http3_name = b"h3"  # $http3
+    version = 30
+
     def __init__(self, connection: Http3Connection, number: int) -> None:
         RequestStream.__init__(self, connection, number)
         self.requests = number // 4 + 1
@@ -199,7 +202,7 @@ class Http3Stream(RequestStream):
         request = self.request
         if request is None:
             self.headed = True
-            request = self._make_late(30)
+            request = self._make_late(self.version)
         request.log("info", b"client timed out (110: Connection timed out)")
         self.skip_data = True
         request.finalize(408)
@@ -225,7 +228,12 @@ class Http3Stream(RequestStream):
         if self.lost:
             return
         self._write(HEADERS, self.http3.encode(self.id, response_fields(request, self.lane.date_text())), ends, True)
-        if not ends and (request.limit_rate is not None or request.location.core.limit_rate is not None):
+        if not ends:
+            self._set_pace(request)
+
+    def _set_pace(self, request: Request) -> None:
+        """limit_rate."""
+        if request.limit_rate is not None or request.location.core.limit_rate is not None:
             rate, free = rate_limit(request)
             if rate:
                 self.pace = Pace(rate, free, request.started)

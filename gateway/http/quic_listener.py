@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway._fast.datagrams import Datagrams
 from gateway._fast.lane import sockaddr_text
-from gateway.http.h3_connection import Http3Connection
+from gateway.http.h3_connection import HQ, Http3Connection
 from gateway.http.quic_connection import UNI, ServerConnection
 from gateway.http.quic_siblings import CID_SIZE, Siblings, owner, untagged
 
@@ -92,7 +92,7 @@ class QuicListener:
         core = servers.default.root.core
         self.configuration = QuicConfiguration(
             is_client=False,
-            alpn_protocols=["h3"],
+            alpn_protocols=["h3"] * settings.enabled + [HQ] * settings.hq,
             connection_id_length=CID_SIZE,
             idle_timeout=core.keepalive_timeout,
             max_data=settings.buffer_size * (settings.streams + UNI),

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from gateway._fast.datagrams import Datagrams
-from gateway.core.siblings import is_sibling
+from gateway.core.siblings import is_relative, relatives
 
 if TYPE_CHECKING:
     from gateway._fast.poller import Poller
@@ -85,15 +85,8 @@ class Siblings:
 
     def announce(self) -> None:
         """Tell the others that this one reads the socket."""
-        parent = os.getppid()
-        try:
-            with open(f"/proc/{parent}/task/{parent}/children") as file:
-                others = [int(word) for word in file.read().split()]
-        except OSError:
-            return
-        for process in others:
-            if process != os.getpid():
-                self._send(process, b"", b"", self.generation)
+        for process in relatives():
+            self._send(process, b"", b"", self.generation)
 
     def _send(self, process: int, sender: bytes, local: bytes, data: bytes) -> int:
         if self.socket is None:
@@ -115,9 +108,9 @@ class Siblings:
             self.replaced()
 
     def _is_worker(self, sender: bytes) -> bool:
-        """Whether one of the same master has said that."""
+        """Whether one of ours has said that."""
         parts = sender[len(_FAMILY) :].split(b"-", 3)
-        return len(parts) == 4 and parts[2].isdigit() and is_sibling(int(parts[2]))
+        return len(parts) == 4 and parts[2].isdigit() and is_relative(int(parts[2]))
 
     def close(self) -> None:
         if self.socket is not None:

@@ -32,6 +32,8 @@ class Http3Settings:
     buffer_size: int = 65536
     id_limit: int = 2
     retry: bool = False
+    gso: bool = False
+    hq: bool = False
     rejects: bool = False
     pairs: list[Pair] = field(default_factory=list)
     tokens: Any = None

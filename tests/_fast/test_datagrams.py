@@ -104,8 +104,47 @@ async def test_nobody_there() -> None:
 def test_own_side_fails() -> None:
     lane = Lane()
     with pytest.raises(OSError, match="Cannot assign") as caught:
-        open_datagrams(
-            lane, pack_tcp("127.0.0.1", 1), lambda *found: None, print, local=pack_tcp("192.0.2.1", 0)
-        )
+        open_datagrams(lane, pack_tcp("127.0.0.1", 1), lambda *found: None, print, local=pack_tcp("192.0.2.1", 0))
     assert caught.value.filename == b"bind()"
     lane.release()
+
+
+SIZES = [1200] * 70 + [900] + [1200, 1300, 1300, 5] + [40] * 3
+
+
+@pytest.mark.parametrize("segments", [False, True])
+@pytest.mark.parametrize("local", [None, socket.inet_aton("127.0.0.1")])
+async def test_many_at_once_for_several_peers(segments: bool, local: bytes | None) -> None:
+    """In order for each, whole, and with few calls."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    server.bind(("127.0.0.1", 0))
+    peers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) for _ in range(2)]
+    for peer in peers:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        peer.bind(("127.0.0.1", 0))
+    try:
+        async with running() as lane:
+            ours = Datagrams(lane, server.fileno(), lambda *_: None, lambda number: None, shared=True)
+            packets = [[bytes((who, at)) + bytes(size - 2) for at, size in enumerate(SIZES)] for who in range(2)]
+            raw = [pack_tcp("127.0.0.1", peer.getsockname()[1]) for peer in peers]
+            for who in range(2):
+                ours.send_all([(packet, raw[who]) for packet in packets[who][:40]], local, segments)
+            ours.send_all([(packet, raw[0]) for packet in packets[0][40:]], local, segments)
+            ours.send_all([(packet, raw[1]) for packet in packets[1][40:]], local, segments)
+            for who, peer in enumerate(peers):
+                assert [peer.recv(2000) for _ in SIZES] == packets[who]
+            assert ours.sent == 2 * sum(SIZES)
+            calls = ours.calls
+            assert calls <= 2 * (6 if segments else 3)
+            both = [(packets[at % 2][0], raw[at % 2]) for at in range(10)]
+            ours.send_all(both, local, segments)
+            assert [peer.recv(2000)[0] for peer in peers for _ in range(5)] == [0] * 5 + [1] * 5
+            nowhere = pack_tcp("127.0.0.1", 0)  # which is refused
+            ours.send_all([(b"lost", nowhere), (b"kept", raw[0])], local, segments)
+            assert peers[0].recv(2000) == b"kept"
+            ours.send_all([], local, segments)
+            ours.close()
+            ours.send_all(both, local, segments)
+    finally:
+        for opened in (server, *peers):
+            opened.close()

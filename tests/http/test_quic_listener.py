@@ -89,6 +89,17 @@ def test_no_more_than_keepalive_requests(port: int) -> None:
         client.close()
 
 
+@pytest.mark.parametrize("port", ["quic_gso on;"], indirect=True)
+def test_datagrams_that_the_kernel_cuts(port: int) -> None:
+    client = Http3Client(port)
+    try:
+        for _ in range(3):
+            assert client.ask("/big") == (200, bytes(300_000))
+        assert client.ask("/") == (200, b"h3 HTTP/3.0 localhost TLSv1.3")
+    finally:
+        client.close()
+
+
 def test_garbage_gets_nothing_and_an_unknown_version_gets_those_we_know(port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.connect(("127.0.0.1", port))

@@ -48,7 +48,7 @@ async def test_a_packet_goes_to_its_worker() -> None:
 async def test_workers_of_another_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     replaced: list[bool] = []
     siblings: set[int] = set()
-    monkeypatch.setattr(quic_siblings, "is_sibling", siblings.__contains__)
+    monkeypatch.setattr(quic_siblings, "is_relative", siblings.__contains__)
     async with running() as lane:
         ours = Siblings(lane, b"127.0.0.1:2", b"one", unexpected, lambda: replaced.append(True))
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:

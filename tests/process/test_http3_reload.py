@@ -22,15 +22,16 @@ SIZE = 1_500_000
 
 
 @pytest.fixture
-def serving(tmp_path: Path) -> Iterator[tuple[Running, int]]:
-    """Two workers; a file takes about three seconds."""
+def serving(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Running, int]]:
+    """Two workers; a file takes about three seconds. A daemon, if that is its parameter."""
+    daemon = getattr(request, "param", "off")
     number = free_port()
     chain, key = write(tmp_path, "localhost")
     (tmp_path / "big").write_bytes(bytes(SIZE))
     names = "\n".join(f"{name}_temp_path {name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (tmp_path / "nginx.conf").write_text(f"""
         {"user root;" * (os.geteuid() == 0)}
-        worker_processes 2; error_log error.log info; pid nginx.pid; daemon off;
+        worker_processes 2; error_log error.log info; pid nginx.pid; daemon {daemon};
         events {{ }}
         http {{
             {names} access_log off;
@@ -43,7 +44,11 @@ def serving(tmp_path: Path) -> Iterator[tuple[Running, int]]:
         }}
     """)
     with Running(tmp_path, GATEWAY) as gateway:
-        gateway.start()
+        if daemon == "on":
+            assert gateway.start(wait=False).wait(60) == 0
+            until(lambda: len(gateway.workers) == 2, "the workers", 60)
+        else:
+            gateway.start()
         yield gateway, number
 
 
@@ -99,3 +104,43 @@ def test_a_client_moves(serving: tuple[Running, int]) -> None:
         left.close()
         assert client.ask("/who") == (200, first)
     client.close()
+
+
+def _who(port: int) -> int:
+    """The worker that a new connection gets to."""
+    client = Http3Client(port, within_s=60)
+    status, who = client.ask("/who")
+    client.close()
+    assert status == 200
+    return int(who)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("serving", ["on"], indirect=True)
+def test_connections_outlive_a_binary_upgrade(serving: tuple[Running, int]) -> None:
+    """Old workers end when their clients do, and leave what begins meanwhile to the new ones."""
+    gateway, port = serving
+    gateway.remember()
+    old, workers = gateway.pid, set(gateway.workers)
+    kept = [Http3Client(port, within_s=200) for _ in range(4)]
+    of_old = [int(client.ask("/who")[1]) for client in kept]
+    assert set(of_old) <= workers
+    os.kill(old, signal.SIGUSR2)
+    file = gateway.folder / "nginx.pid"
+    until(lambda: file.exists() and file.read_text().strip() not in ("", str(old)), "the new master", 60)
+    until(lambda: len(gateway.workers) == 2, "its workers", 60)
+    gateway.remember()
+    numbers = [client.begin("/big") for client in kept]
+    for client, number in zip(kept, numbers, strict=True):
+        while number not in client.answers:
+            client.step()
+    os.kill(old, signal.SIGWINCH)
+    until(lambda: all(_who(port) in gateway.workers for _ in range(8)), "new connections to be the new workers'", 60)
+    for client, number in zip(kept, numbers, strict=True):
+        while number not in client.whole:
+            assert client.closed is None, client.closed
+            client.step()
+        assert len(client.answers[number][1]) == SIZE
+        client.close()
+    os.kill(old, signal.SIGQUIT)
+    until(lambda: not alive(old), "the old master's end", 60)

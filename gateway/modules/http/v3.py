@@ -36,15 +36,6 @@ class ServerConf(Conf):
     id_limit: int = setting(2)
 
 
-_set_hq = flag("hq")
-
-
-def set_hq(conf: ServerConf, command: Command) -> None:
-    _set_hq(conf, command)
-    if conf.hq:
-        command.refuse("hq-interop, HTTP/0.9 over QUIC, is not supported yet")
-
-
 def set_host_key(conf: ServerConf, command: Command) -> None:
     """The key of tokens: the same on all machines that share an address."""
     command.once(conf.host_key)
@@ -76,7 +67,9 @@ def prepare(scope: Scope, loader: Loader) -> None:
 
 def _settings(server: Any, loader: Loader, tokens: Any, quic: Any) -> Any:
     conf: ServerConf = server.confs[module]
-    made = quic.Http3Settings(conf.enabled, conf.streams, conf.buffer_size, conf.id_limit, conf.retry)
+    made = quic.Http3Settings(
+        conf.enabled, conf.streams, conf.buffer_size, conf.id_limit, conf.retry, conf.gso, conf.hq
+    )
     made.tokens = tokens(conf.host_key)
     tls = server.tls.conf if server.tls is not None else None
     if tls is None:
@@ -104,8 +97,8 @@ def _pem(name: str) -> bytes:
 
 
 def http3(request: Request) -> bytes | None:
-    """h3, or empty."""
-    return b"h3" if request.http_version == 30 else b""
+    """h3, hq, or empty."""
+    return getattr(request.connection, "http3_name", b"")
 
 
 _BOTH = HTTP | SERVER
@@ -115,7 +108,7 @@ module = HttpModule(
     server=ServerConf,
     directives=(
         Directive("http3", _BOTH, FLAG, flag("enabled"), level="server"),
-        Directive("http3_hq", _BOTH, FLAG, set_hq, level="server"),
+        Directive("http3_hq", _BOTH, FLAG, flag("hq"), level="server"),
         Directive("http3_max_concurrent_streams", _BOTH, take(1), number("streams"), level="server"),
         Directive("http3_stream_buffer_size", _BOTH, take(1), size("buffer_size"), level="server"),
         Directive("quic_retry", _BOTH, FLAG, flag("retry"), level="server"),

@@ -23,7 +23,6 @@ def test_without_quic_nothing_of_it_is_needed() -> None:
         ("http3_max_concurrent_streams x;", '"http3_max_concurrent_streams" directive invalid number'),
         ("quic_host_key /nowhere/key;", r'open\(\) "/nowhere/key" failed \(2: No such file or directory\)'),
         ("quic_host_key /;", r"pread\(\) \"/\" failed \(21: Is a directory\)"),
-        ("http3_hq on;", "not supported yet"),
     ],
 )
 def test_wrong_values(directive: str, words: str) -> None:
