@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from tests.reliability import attacks, damage, exhaustion, fairness, fuzz, reloads, soak
+from tests.reliability import attacks, damage, exhaustion, fairness, fuzz, reloads, soak, tls
 from tests.reliability.figures import Case
 
 # Without the extra there is no QUIC.
@@ -19,6 +19,7 @@ CASES: tuple[Case, ...] = (
     *attacks.cases,
     *QUIC,
     *soak.cases,
+    *tls.cases,
     *reloads.cases,
     *damage.cases,
     *exhaustion.cases,

@@ -120,7 +120,7 @@ class Server:
 
 @contextlib.contextmanager
 def serving(
-    name: str, folder: Path, http: str, *, main: str = "", events: str = "", tail: str = ""
+    name: str, folder: Path, http: str, *, main: str = "", events: str = "", tail: str = "", connections: int = 2000
 ) -> Iterator[Server]:
     """One worker with this http block until the block is left; then it must end, and its log have no defect."""
     home = folder / name
@@ -131,7 +131,7 @@ def serving(
     if name == "nginx" and "stream {" in tail and _STREAM.exists():
         main = f"load_module {_STREAM}; {main}"
     text = f"""daemon off; pid @HOME@/pid; error_log @HOME@/error.log info; {main}
-        events {{ worker_connections 2000; {events} }}
+        events {{ worker_connections {connections}; {events} }}
         http {{ access_log off; {paths} {http} }}
         {tail}"""
     if name == "nginx" and not nginx_has_http2():
