@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests import certificates
-from tests.process.running import Running, free_port, until
+from tests.process.running import Running, alive, free_port, until
 
 WAIT_S = 60
 COUNT = 100
@@ -27,11 +28,13 @@ http {{
     log_format own '$connection $server_protocol $uri $status';
     access_log access.log own; client_max_body_size 0;
     types {{ text/html html; text/javascript js; }}
+    upstream own {{ server 127.0.0.1:{upstream}; }}
+    upstream shared {{ server 127.0.0.1:{upstream}; keepalive 4 multiplex; }}
     server {{
         listen 127.0.0.1:{port} ssl; http2 on; root .;
         ssl_certificate server.pem; ssl_certificate_key server.key; ssl_session_cache shared:s:1m;
         location /t.Echo/ {{
-            grpc_pass grpcs://127.0.0.1:{upstream};
+            grpc_pass grpcs://{name};
             grpc_ssl_verify on; grpc_ssl_trusted_certificate ca.pem; grpc_ssl_name localhost;
         }}
     }}
@@ -40,13 +43,23 @@ http {{
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> tuple[int, int]:
+def name() -> str:
+    """The upstream of the site."""
+    return "own"
+
+
+# requests with a connection each, and on one that all share
+BOTH = pytest.mark.parametrize("name", ["own", "shared"])
+
+
+@pytest.fixture
+def site(tmp_path: Path, name: str) -> tuple[int, int]:
     """A folder to serve from, with a certificate; the port of the server, and that of its upstream."""
     certificates.write(tmp_path, "localhost")
     certificates.write_authority(tmp_path)
     port, upstream = free_port(), free_port()
     user = "user root;" if os.geteuid() == 0 else ""  # the tests' folders are theirs alone
-    (tmp_path / "nginx.conf").write_text(user + CONF.format(port=port, upstream=upstream))
+    (tmp_path / "nginx.conf").write_text(user + CONF.format(port=port, upstream=upstream, name=name))
     return port, upstream
 
 
@@ -55,11 +68,15 @@ class Echo:
 
     def __init__(self, grpc: Any) -> None:
         self.gone = threading.Event()
+        self.together = threading.Barrier(COUNT)
+        self.peers: set[str] = set()
+        self.gateway: Running
         kinds = {
             "Unary": grpc.unary_unary_rpc_method_handler(self.unary),
             "Collect": grpc.stream_unary_rpc_method_handler(lambda words, _: b" ".join(words)),
             "Count": grpc.unary_stream_rpc_method_handler(lambda size, _: (b"%d" % i for i in range(int(size)))),
             "Chat": grpc.stream_stream_rpc_method_handler(lambda words, _: (word.upper() for word in words)),
+            "Together": grpc.unary_unary_rpc_method_handler(self.all_together),
             "Wait": grpc.unary_stream_rpc_method_handler(self.wait),
         }
         self.handlers = (grpc.method_handlers_generic_handler("t.Echo", kinds),)
@@ -70,6 +87,11 @@ class Echo:
             context.abort(self.status, "no: 100 %")
         context.set_trailing_metadata((("x-length", str(len(word))), ("x-raw-bin", b"\0\1")))
         return word[::-1]
+
+    def all_together(self, word: bytes, context: Any) -> bytes:
+        self.peers.add(context.peer())
+        self.together.wait(WAIT_S)
+        return word
 
     def wait(self, word: bytes, context: Any) -> Iterator[bytes]:
         context.add_callback(self.gone.set)
@@ -82,7 +104,7 @@ def calls(tmp_path: Path, site: tuple[int, int]) -> Iterator[tuple[Any, Echo]]:
     grpc: Any = pytest.importorskip("grpc")
     port, upstream = site
     echo = Echo(grpc)
-    server = grpc.server(ThreadPoolExecutor(8), handlers=echo.handlers)
+    server = grpc.server(ThreadPoolExecutor(COUNT + 8), handlers=echo.handlers)
     pair = [(tmp_path / name).read_bytes() for name in ("server.key", "server.pem")]
     assert server.add_secure_port(f"127.0.0.1:{upstream}", grpc.ssl_server_credentials([tuple(pair)])) == upstream
     server.start()
@@ -91,6 +113,7 @@ def calls(tmp_path: Path, site: tuple[int, int]) -> Iterator[tuple[Any, Echo]]:
     try:
         with Running(tmp_path, (sys.executable, "-m", "gateway")) as running:
             running.start()
+            echo.gateway = running
             with grpc.secure_channel(f"127.0.0.1:{port}", credentials, options) as channel:
                 grpc.channel_ready_future(channel).result(WAIT_S)
                 yield channel, echo
@@ -99,6 +122,7 @@ def calls(tmp_path: Path, site: tuple[int, int]) -> Iterator[tuple[Any, Echo]]:
         server.stop(0).wait(WAIT_S)
 
 
+@BOTH
 def test_calls_of_all_four_kinds(calls: tuple[Any, Echo]) -> None:
     channel, _ = calls
     for _ in range(3):
@@ -114,12 +138,14 @@ def test_calls_of_all_four_kinds(calls: tuple[Any, Echo]) -> None:
     assert sum(map(len, chat((big for _ in range(20)), timeout=WAIT_S))) == 20 * len(big)
 
 
+@BOTH
 def test_a_status_comes_with_its_words(calls: tuple[Any, Echo]) -> None:
     channel, echo = calls
     failure = channel.unary_unary("/t.Echo/Unary").future(b"bad", timeout=WAIT_S).exception(WAIT_S)
     assert failure.code() is echo.status and failure.details() == "no: 100 %"
 
 
+@BOTH
 def test_a_deadline_ends_the_call_on_both_sides(calls: tuple[Any, Echo]) -> None:
     channel, echo = calls
     call = channel.unary_stream("/t.Echo/Wait")(b"", timeout=3)
@@ -128,6 +154,7 @@ def test_a_deadline_ends_the_call_on_both_sides(calls: tuple[Any, Echo]) -> None
     assert channel.unary_unary("/t.Echo/Unary")(b"ab", timeout=WAIT_S) == b"ba"
 
 
+@BOTH
 def test_a_cancelled_call_ends_at_the_server(calls: tuple[Any, Echo]) -> None:
     channel, echo = calls
     call = channel.unary_stream("/t.Echo/Wait")(b"", timeout=WAIT_S)
@@ -135,6 +162,37 @@ def test_a_cancelled_call_ends_at_the_server(calls: tuple[Any, Echo]) -> None:
     call.cancel()
     assert echo.gone.wait(WAIT_S)
     assert channel.unary_unary("/t.Echo/Unary")(b"ab", timeout=WAIT_S) == b"ba"
+
+
+@pytest.mark.parametrize("name", ["shared"])
+def test_a_hundred_calls_at_once_share_a_connection(calls: tuple[Any, Echo]) -> None:
+    channel, echo = calls
+    futures = [channel.unary_unary("/t.Echo/Together").future(b"%d" % i, timeout=WAIT_S) for i in range(COUNT)]
+    assert [future.result(WAIT_S) for future in futures] == [b"%d" % i for i in range(COUNT)]
+    assert len(echo.peers) == 1
+    # what one of them waits for, or breaks off, is not the others'
+    waits = channel.unary_stream("/t.Echo/Wait")(b"", timeout=WAIT_S)
+    assert next(waits) == b"begun"
+    assert channel.unary_unary("/t.Echo/Unary")(b"ab", timeout=WAIT_S) == b"ba"
+    waits.cancel()
+    assert echo.gone.wait(WAIT_S)
+    assert channel.unary_unary("/t.Echo/Unary")(b"ab", timeout=WAIT_S) == b"ba"
+
+
+@pytest.mark.parametrize("name", ["shared"])
+def test_a_call_outlives_a_reload(calls: tuple[Any, Echo]) -> None:
+    channel, echo = calls
+    waits = channel.unary_stream("/t.Echo/Wait")(b"", timeout=WAIT_S)
+    assert next(waits) == b"begun"
+    [old] = echo.gateway.workers
+    echo.gateway.send(signal.SIGHUP)
+    until(lambda: [pid for pid in echo.gateway.workers if pid != old], "a new worker", WAIT_S)
+    for _ in range(10):
+        assert channel.unary_unary("/t.Echo/Unary")(b"ab", timeout=WAIT_S, wait_for_ready=True) == b"ba"
+    assert alive(old)
+    echo.gone.set()
+    assert list(waits) == []
+    until(lambda: not alive(old), "the end of the old worker", WAIT_S)
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is wanted")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import trio
 
+from tests import certificates
 from tests import http2_frames as wire
 from tests.engine import serving
 from tests.http2_server import Call, Server, http2_server
@@ -335,3 +338,88 @@ async def test_nobody_is_there() -> None:
         replies = await all_at_once(lambda i: engine.get(f"/{i}"), 10)
         assert {reply.status for reply in replies} == {502}
         assert any("connect() failed (111: Connection refused)" in line for line in engine.log.lines)
+
+
+TLS = """
+upstream u {{ server 127.0.0.1:{port}; keepalive 4 multiplex; {more} }}
+server {{
+    listen 127.0.0.1:8080;
+    location / {{
+        proxy_pass https://u; proxy_http_version 2; proxy_ssl_name $arg_name; proxy_ssl_server_name on;
+        proxy_ssl_verify on; proxy_ssl_trusted_certificate ca.pem;
+    }}
+}}
+"""
+
+
+def http2_context(*names: str) -> ssl.SSLContext:
+    context = certificates.server_context(*names)
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+async def test_one_handshake_is_for_all_of_a_name(tmp_path: Path) -> None:
+    certificates.write_authority(tmp_path)
+    async with http2_server(Together(20), tls=http2_context("one", "two")) as server:
+        text = TLS.format(port=server.port, more="")
+        async with serving(text, f"{tmp_path}/") as engine:
+            replies = await all_at_once(lambda i: engine.get(f"/{i}?name={('one', 'two')[i % 2]}"), 20)
+            assert {reply.status for reply in replies} == {200}
+    assert connections(server) == [10, 10]
+    for one in server.conversations:
+        assert len({(call.get(b":path") or b"")[-3:] for call in one.calls.values()}) == 1
+
+
+async def test_a_handshake_that_fails_fails_for_all(tmp_path: Path) -> None:
+    certificates.write_authority(tmp_path)
+    async with (
+        http2_server(Together(1), tls=http2_context("other")) as server,
+        serving(TLS.format(port=server.port, more=""), f"{tmp_path}/") as engine,
+    ):
+        replies = await all_at_once(lambda i: engine.get(f"/{i}?name=one"), 10)
+        assert {reply.status for reply in replies} == {502} and not server.calls
+        words = 'upstream SSL certificate does not match "one" while SSL handshaking to upstream'
+        assert sum(words in line for line in engine.log.lines) == 10
+
+
+async def test_who_is_connected_to_may_go_before_it_answers() -> None:
+    """The first request's client gives up while the connection is being made; the others have it all the same."""
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    text = CONF.format(port=port, keepalive="4 multiplex", more="", location="")
+    async with serving(text) as engine, trio.open_nursery() as nursery:
+        replies: list[Any] = []
+
+        async def ask() -> None:
+            replies.append(await engine.get("/"))
+
+        async with engine.connect() as first:
+            await first.send_all(b"GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
+            stream = await listener.accept()
+            nursery.start_soon(ask)
+            # it has its first stream, and the second waits for SETTINGS
+            data = b""
+            while b"\0\0\0\1" not in data:
+                data += await stream.receive_some()
+        while wire.rst_stream(1, 8) not in data:
+            data += await stream.receive_some()
+        await stream.send_all(wire.settings(()))
+        while wire.frame_head(0, wire.SETTINGS, wire.ACK, 0) not in data:
+            data += await stream.receive_some()
+        while b"\0\0\0\3" not in data:
+            data += await stream.receive_some()
+        await stream.send_all(wire.headers(3, NO_CONTENT, wire.END_STREAM, 16384))
+        await until(lambda: replies)
+        await stream.aclose()
+    assert [reply.status for reply in replies] == [204]
+    await listener.aclose()
+
+
+async def test_silence_before_settings_is_a_timeout_for_each() -> None:
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    location = "proxy_connect_timeout 300ms; proxy_read_timeout 300ms; proxy_next_upstream off;"
+    async with serving(CONF.format(port=port, keepalive="4 multiplex", more="", location=location)) as engine:
+        replies = await all_at_once(lambda i: engine.get(f"/{i}"), 5)
+        assert {reply.status for reply in replies} == {504}
+    await listener.aclose()
