@@ -12,7 +12,9 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport malloc, realloc
 from libc.string cimport memcmp, memcpy
 
-from gateway._fast.header_line cimport LINE_AGAIN, LINE_END, LINE_OK, HeaderLine, quoted, same_name, scan_header_line
+from gateway._fast.header_line cimport (
+    LINE_AGAIN, LINE_END, LINE_OK, HeaderLine, fold_hash, quoted, same_name, scan_header_line,
+)
 from gateway._fast.host cimport clean_host
 from gateway._fast.known_fields cimport *
 from gateway._fast.request_head cimport Field, HeadLimits, RequestHead
@@ -346,6 +348,40 @@ cdef inline RequestHead new_head(bytes data, Py_ssize_t offset, HeadLimits limit
     head.limits = limits
     head.buffer_end = limits.header_buffer_size
     return head
+
+
+cpdef RequestHead with_fields(RequestHead head, list fields):
+    """The same head with these fields, (name, value) in order, in place of its own.
+
+    The line, how long the body is and how the connection goes on stay as the client said them. HeadError for what
+    nginx would refuse, as a Host with a slash.
+    """
+    cdef RequestHead changed = RequestHead.__new__(RequestHead)
+    cdef HeaderLine *line = &changed.field_line
+    cdef Py_ssize_t at = head.pos
+    cdef bytes name, value
+    cdef list pieces = [head.data[head.origin:head.origin + at]]
+    for name, value in fields:
+        pieces.append(name)
+        pieces.append(value)
+    changed.data = b"".join(pieces)
+    changed.line = head.line
+    changed.limits, changed.server, changed.notes, changed.method = head.limits, head.server, head.notes, head.method
+    changed.version, changed.pos, changed.line_complete = head.version, head.pos, head.line_complete
+    changed.buffer_end, changed.buffers_used = head.buffer_end, head.buffers_used
+    changed._uri, changed._args, changed._exten, changed._line = head._uri, head._args, head._exten, head._line
+    for name, value in fields:
+        line.name, line.name_end = at, at + PyBytes_GET_SIZE(name)
+        line.value, line.value_end = line.name_end, line.name_end + PyBytes_GET_SIZE(value)
+        line.hash = fold_hash(changed.base() + at, PyBytes_GET_SIZE(name))
+        at = line.value_end
+        keep_field(changed, changed.base(), None)
+    if not changed.hostname:
+        changed.hostname, changed.port = head.hostname, head.port
+    changed.content_length, changed.chunked = head.content_length, head.chunked
+    changed.keep_alive, changed.connection_close = head.keep_alive, head.connection_close
+    changed.complete = True
+    return changed
 
 
 cpdef RequestHead parse_head(bytes data, Py_ssize_t offset=0, HeadLimits limits=None, object on_host=None):

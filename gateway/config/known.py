@@ -180,7 +180,10 @@ OWN: dict[str, str] = {
     "status_zone": "NGINX Plus",
     "zone_sync_store": "gateway",
     **dict.fromkeys(("keyval", "keyval_zone"), "NGINX Plus"),
-    **dict.fromkeys(("more_set_headers", "more_clear_headers"), "the headers-more module"),
+    **dict.fromkeys(
+        (f"more_{verb}_{word}headers" for verb in ("set", "clear") for word in ("", "input_")),
+        "the headers-more module",
+    ),
     **{f"brotli{word}": "the ngx_brotli module" for word in _CODING_WORDS},
     **{f"zstd{word}": "the zstd module" for word in _CODING_WORDS if word != "_window"},
     **dict.fromkeys(("health_check", "match", "status", "header", "body", "require"), "NGINX Plus"),

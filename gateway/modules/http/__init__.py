@@ -39,6 +39,7 @@ from gateway.modules.http import (
     gzip_static,
     headers,
     headers_more,
+    headers_more_input,
     health_check,
     image_filter,
     index,
@@ -123,6 +124,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     # Each is alone in its first phase. realip stands before all that looks at the client's address, here and in
     # PREACCESS, where it looks again for a location that says otherwise.
     rewrite.module,
+    headers_more_input.module,  # what the others see of the request is what it was changed to
     realip.module,
     # PREACCESS: a request that limit_req rejects or delays is not counted by limit_conn meanwhile.
     limit_req.module,

@@ -1,7 +1,7 @@
 """headers_more: `more_set_headers` and `more_clear_headers`, of the headers-more module: any field, any status.
 
-They work before add_header. Those of outer blocks are done first, then the block's own. The fields of requests
-(`more_set_input_headers`) are not changed: proxy_set_header is for that.
+They work before add_header. Those of outer blocks are done first, then the block's own. The fields of requests are
+changed by headers_more_input.
 """
 
 from __future__ import annotations
