@@ -19,14 +19,27 @@ class Http3Client:
 
     alpn: ClassVar = ["h3"]
 
-    def __init__(self, port: int, name: str = "localhost", within_s: float = 10.0) -> None:
+    def __init__(
+        self, port: int, name: str = "localhost", within_s: float = 10.0, ticket: Any = None, token: bytes = b""
+    ) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.connect(("127.0.0.1", port))
         self.until = time.monotonic() + within_s
         settings = QuicConfiguration(
-            is_client=True, alpn_protocols=self.alpn, verify_mode=ssl.CERT_NONE, server_name=name
+            is_client=True,
+            alpn_protocols=self.alpn,
+            verify_mode=ssl.CERT_NONE,
+            server_name=name,
+            session_ticket=ticket,
+            token=token,
         )
-        self.quic: Any = QuicConnection(configuration=settings)
+        self.tickets: list[Any] = []
+        self.tokens: list[bytes] = []
+        self.quic: Any = QuicConnection(
+            configuration=settings,
+            session_ticket_handler=self.tickets.append,
+            token_handler=self.tokens.append,
+        )
         self.quic.connect(("127.0.0.1", port), now=time.monotonic())
         self.http = self.protocol()
         self.closed: Any = None

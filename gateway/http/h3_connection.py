@@ -70,6 +70,7 @@ class Http3Connection(Client):
         self.local = listener.local_of(source)
         self.streams: dict[int, Http3Stream] = {}
         self.ids: list[bytes] = []  # under which the listener has it
+        self.place = peer
         self.unproved: bool = not quic.proved  # whether the client may be anywhere
         self.last_request = -4
         self.rejected_from = 1 << 62  # what GOAWAY has said
@@ -82,6 +83,7 @@ class Http3Connection(Client):
         self.goaway = False
         self.over = False
         self.secured = False
+        self.greeted = False
         self.alarm: Any = None
         self.alarm_at = 0.0
         self.dirty = False
@@ -99,6 +101,9 @@ class Http3Connection(Client):
         """A datagram for it came."""
         try:
             self.quic.receive_datagram(data, peer, self.lane.fresh())
+            place = self.quic.place
+            if place is not self.place and place is not None:
+                self.place = self.peer = place  # for the requests that begin now
             self._events()
             self.push()
         except Exception as error:
@@ -151,6 +156,9 @@ class Http3Connection(Client):
         elif isinstance(event, events.ConnectionIdRetired):
             if self.listener.connections.pop(event.connection_id, None) is not None:
                 self.ids.remove(event.connection_id)
+        elif isinstance(event, events.ProtocolNegotiated):
+            if self.quic.tls.early_data_accepted:
+                self._greet()  # requests come before the handshake is over
         elif isinstance(event, events.HandshakeCompleted):
             self._secured()
         elif isinstance(event, events.ConnectionTerminated):
@@ -159,8 +167,15 @@ class Http3Connection(Client):
     def _secured(self) -> None:
         self.secured = True
         self._is_proved()
-        self.server = self.quic.info.server
         self._set_idle()
+        self._greet()
+
+    def _greet(self) -> None:
+        """Say how HTTP/3 is spoken here."""
+        if self.greeted:
+            return
+        self.greeted = True
+        self.server = self.quic.info.server
         self.hq = self.quic.tls.alpn_negotiated == HQ
         if self.hq:
             return
@@ -383,7 +398,7 @@ class Http3Connection(Client):
     def _say_goaway(self, number: int) -> None:
         self.goaway = True
         self.rejected_from = number
-        if self.secured and not self.hq:
+        if self.greeted and not self.hq:
             last = varint(number)
             self.quic.send_stream_data(3, varint(7) + varint(len(last)) + last)
 

@@ -6,6 +6,7 @@ client can make it keep.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aioquic.quic.connection import QuicConnection, QuicConnectionError
@@ -23,19 +24,32 @@ UNI: Final = 3  # control and QPACK's two
 _MOST_CRYPTO: Final = 65536  # bytes of TLS's messages; nginx keeps as many
 
 
+@dataclass(slots=True)
+class Begin:
+    """How a client begins: with which id, or which other one from Retry; whether a token proves where it is."""
+
+    original: bytes
+    retried: bytes | None = None
+    proved: bool = False
+
+
 class ServerConnection(QuicConnection):  # type: ignore[misc]
     """aioquic's connection as a server's: certificate by SNI, windows that follow who reads."""
 
-    def __init__(self, listener: QuicListener, source: bytes | None, original: bytes, retried: bytes | None) -> None:
+    def __init__(self, listener: QuicListener, peer: bytes, source: bytes | None, begin: Begin) -> None:
         super().__init__(
             configuration=listener.configuration,
-            original_destination_connection_id=original,
-            retry_source_connection_id=retried,
+            original_destination_connection_id=begin.original,
+            retry_source_connection_id=begin.retried,
         )
         settings = listener.settings
         self.local = listener.local_of(source)
         self.first_server: Server = listener.listening.servers_for(self).default
-        self.proved = retried is not None  # by a token: the client is where it says
+        self.proved = begin.proved
+        self.seen = listener.seen
+        self._tokens = listener.settings.tokens
+        # what the client shows when it comes back (as nginx, only where it has to)
+        self._new_token: bytes = self._tokens.for_later(peer) if settings.retry else b""
         self._begun: set[int] = set()
         self.info = TlsInfo(listener.listening, self)
         self._window = settings.buffer_size
@@ -50,12 +64,19 @@ class ServerConnection(QuicConnection):  # type: ignore[misc]
     def _tag(self, connection_id: Any) -> None:
         """Say in the id whose it is."""
         connection_id.cid = tagged(connection_id.cid)
+        connection_id.stateless_reset_token = self._tokens.for_reset(connection_id.cid)
 
     def _replenish_connection_ids(self) -> None:
         before = len(self._host_cids)
         super()._replenish_connection_ids()
         for connection_id in self._host_cids[before:]:
             self._tag(connection_id)
+
+    @property
+    def place(self) -> Any:
+        """Where the client is known to be; None as long as it may be elsewhere (RFC 9000, 9.3)."""
+        paths = self._network_paths
+        return paths[0].addr if paths and paths[0].is_validated else None
 
     def local_address(self) -> tuple[bytes, int]:
         return self.local
@@ -65,7 +86,7 @@ class ServerConnection(QuicConnection):  # type: ignore[misc]
         # there is no hook for the class of the context
         self.tls.__class__ = Context
         self.tls.info = self.info
-        self.tls._max_early_data = None
+        self.tls.update_traffic_key_cb = self.tls.keys_of_traffic
         for stream in self._crypto_streams.values():
             stream.receiver = Receiver(None, _MOST_CRYPTO)
 
@@ -76,6 +97,14 @@ class ServerConnection(QuicConnection):  # type: ignore[misc]
         if self.proved and not self._network_paths:
             path.is_validated = True
         return path
+
+    def _write_handshake_done_frame(self, builder: Any) -> None:
+        super()._write_handshake_done_frame(builder)
+        if self._new_token:
+            token, self._new_token = self._new_token, b""
+            buf = builder.start_frame(QuicFrameType.NEW_TOKEN, capacity=2 + len(token))
+            buf.push_uint_var(len(token))
+            buf.push_bytes(token)
 
     def _handle_crypto_frame(self, context: Any, frame_type: int, buf: Any) -> None:
         at = buf.tell()

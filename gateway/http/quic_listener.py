@@ -5,7 +5,6 @@ Loaded where a `listen … quic` is.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
@@ -14,20 +13,21 @@ from aioquic.buffer import Buffer
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.crypto import CryptoError, CryptoPair
 from aioquic.quic.packet import (
+    QuicErrorCode,
     QuicPacketType,
     QuicProtocolVersion,
     encode_quic_retry,
     encode_quic_version_negotiation,
     pull_quic_header,
 )
-from aioquic.quic.retry import QuicRetryTokenHandler
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway._fast.datagrams import Datagrams
-from gateway._fast.lane import sockaddr_text
 from gateway.http.h3_connection import HQ, Http3Connection
-from gateway.http.quic_connection import UNI, ServerConnection
+from gateway.http.quic_connection import UNI, Begin, ServerConnection
+from gateway.http.quic_sessions import Seen
 from gateway.http.quic_siblings import CID_SIZE, Siblings, owner, untagged
+from gateway.http.quic_tokens import WrongToken
+from gateway.protocol.http3_frames import varint
 
 if TYPE_CHECKING:
     from gateway.http.listening import HttpListening
@@ -38,18 +38,11 @@ _SMALLEST: Final = 1200  # of a datagram that begins a connection (RFC 9000, 14.
 _VERSION: Final = int(QuicProtocolVersion.VERSION_1).to_bytes(4, "big")
 _NEGOTIATION: Final = bytes(4)
 _LONGEST_ID: Final = 20
+_ASKS_RESET, _RESET = 43, 41  # bytes: of what is answered (nginx's), and of the answer
 _SHORTEST_CHOSEN: Final = 8  # of an id that a client begins with (RFC 9000, 7.2)
 # While more than this share of worker_connections have not shown that they are where they say, new ones have to
 # (quic_retry on): what anybody can begin with a sender's address of his choice takes nothing from the others.
 _HALF_OPEN_SHARE: Final = 8
-
-
-def tokens(host_key: bytes) -> Any:
-    """Makes and reads what Retry gives to clients: made before the fork, so that all workers know it."""
-    made = QuicRetryTokenHandler()
-    if host_key:
-        made._aead = AESGCM(hashlib.sha256(b"av_token_key" + host_key).digest()[:16])
-    return made
 
 
 def _destination(data: bytes) -> bytes:
@@ -79,6 +72,17 @@ def _authentic(data: bytes, header: Any, start: int) -> bool:
     return True
 
 
+def _refusal(header: Any, words: str) -> bytes:
+    """A packet that closes a connection which has not begun, for its token."""
+    text = words.encode()
+    frame = b"\x1c" + varint(QuicErrorCode.INVALID_TOKEN) + b"\x00" + varint(len(text)) + text
+    ids = [bytes((len(each),)) + each for each in (header.source_cid, header.destination_cid)]
+    head = b"\xc1" + _VERSION + b"".join(ids) + b"\x00" + varint(2 + len(frame) + 16) + b"\x00\x00"
+    crypto = CryptoPair()
+    crypto.setup_initial(cid=header.destination_cid, is_client=False, version=header.version)
+    return bytes(crypto.encrypt_packet(head, frame, 0))
+
+
 class QuicListener:
     """A listening socket of datagrams; each worker has one of its own, where the kernel leads a client's packets."""
 
@@ -103,6 +107,7 @@ class QuicListener:
             supported_versions=[QuicProtocolVersion.VERSION_1],
         )
         self.connections: dict[bytes, Http3Connection] = {}
+        self.seen = Seen()
         self.unproved = 0  # connections whose client may be anywhere
         self.most_unproved = max(worker.lane.worker_connections // _HALF_OPEN_SHARE, 1)
         # the worker's end closes the listening socket; connections that are left go on with this one
@@ -118,6 +123,8 @@ class QuicListener:
         connection = self.connections.get(_destination(data))
         if connection is not None:
             connection.arrived(data, peer)
+        elif data[:1] < b"\x80":
+            self._tell_end(data, peer, source)
 
     def _replaced(self) -> None:
         """Workers of a new configuration read the same socket, and pass on what is for this one."""
@@ -141,8 +148,11 @@ class QuicListener:
             process = owner(destination)
             if process and process != os.getpid() and self.siblings.pass_on(process, data, peer, source):
                 return
-            # what is left to do with it begins a connection, or is answered with the versions that there are
-            if len(data) < _SMALLEST or data[0] < 0x80:
+            if data[:1] < b"\x80":
+                self._tell_end(data, peer, source)
+                return
+            # what is left begins a connection, or is answered with the versions that there are
+            if len(data) < _SMALLEST:
                 return
             if data[1:5] != _VERSION:
                 self._tell_versions(data, peer, source)
@@ -162,24 +172,23 @@ class QuicListener:
             )
             self.source.send(told, peer, source)
 
-    def _tell_to_retry(
-        self, header: Any, address: tuple[str, int], now: float, peer: bytes, source: bytes | None
-    ) -> None:
+    def _tell_to_retry(self, header: Any, peer: bytes, source: bytes | None) -> None:
         chosen = untagged()
-        token = self.settings.tokens.create_token(
-            address=address,
-            original_destination_connection_id=header.destination_cid,
-            retry_source_connection_id=chosen,
-            now=now,
-        )
         told = encode_quic_retry(
             version=header.version,
             source_cid=chosen,
             destination_cid=header.source_cid,
             original_destination_cid=header.destination_cid,
-            retry_token=token,
+            retry_token=self.settings.tokens.for_retry(peer, header.destination_cid, chosen),
         )
         self.source.send(told, peer, source)
+
+    def _tell_end(self, data: bytes, peer: bytes, source: bytes | None) -> None:
+        """Of a connection that nobody knows: a stateless reset, shorter than what came (RFC 9000, 10.3)."""
+        if len(data) >= _ASKS_RESET:
+            noise = os.urandom(_RESET - 16)
+            told = bytes((0x40 | noise[0] & 0x3F,)) + noise[1:] + self.settings.tokens.for_reset(_destination(data))
+            self.source.send(told, peer, source)
 
     def _begin(self, data: bytes, peer: bytes, source: bytes | None) -> Http3Connection | None:
         buffer = Buffer(data=data)
@@ -189,26 +198,24 @@ class QuicListener:
             return None
         if header.packet_type != QuicPacketType.INITIAL or len(header.destination_cid) < _SHORTEST_CHOSEN:
             return None
-        original, retried = header.destination_cid, None
-        settings = self.settings
-        if settings.retry or self.unproved >= self.most_unproved:
-            host, port = sockaddr_text(peer)
-            address = host.decode(), port
-            now = self.worker.lane.fresh()
+        begin = Begin(header.destination_cid)
+        if header.token:
             try:
-                if not header.token:
-                    raise ValueError
-                original = settings.tokens.validate_token(
-                    address=address, destination_cid=header.destination_cid, token=header.token, now=now
-                )
-                retried = header.destination_cid
-            except ValueError:
-                self._tell_to_retry(header, address, now, peer, source)
+                shown = self.settings.tokens.read(header.token, peer, header.destination_cid)
+            except WrongToken as error:
+                self.source.send(_refusal(header, str(error)), peer, source)
                 return None
+            if shown is not None:
+                begin.proved = True
+                if shown.original is not None:
+                    begin.original, begin.retried = shown.original, header.destination_cid
+        if not begin.proved and (self.settings.retry or self.unproved >= self.most_unproved):
+            self._tell_to_retry(header, peer, source)
+            return None
         if not _authentic(data, header, buffer.tell()) or not self.worker.admit():
             return None
         self.worker.lane.taken += 1  # one of worker_connections, though no stream of its own
-        quic = ServerConnection(self, source, original, retried)
+        quic = ServerConnection(self, peer, source, begin)
         connection = Http3Connection(self, quic, peer, source)
         self.unproved += connection.unproved
         connection.ids.append(header.destination_cid)

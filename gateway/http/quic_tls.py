@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import struct
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from aioquic import tls
+from aioquic.tls import utcnow
 
 from gateway._fast.host import validate_host
+from gateway.http.quic_sessions import AGE_TOLERANCE_S, Session, Sessions
 
 if TYPE_CHECKING:
     from gateway.http.listening import HttpListening
     from gateway.http.servers import Server
+
+_ANY: Final = 0xFFFFFFFF  # of 0-RTT: QUIC's windows are the limit (RFC 9001, 4.6.1)
 
 
 @dataclass(slots=True)
@@ -35,9 +43,15 @@ class Http3Settings:
     gso: bool = False
     hq: bool = False
     rejects: bool = False
+    sessions: Sessions | None = None
     pairs: list[Pair] = field(default_factory=list)
     tokens: Any = None
     generation: bytes = field(default_factory=lambda: os.urandom(8))  # the same in all workers of this configuration
+
+    @property
+    def limits(self) -> bytes:
+        """What was promised to who comes with 0-RTT."""
+        return b"%d %d" % (self.streams, self.buffer_size)
 
 
 def load_pair(chain: bytes, key: bytes, passwords: list[bytes]) -> Pair:
@@ -57,13 +71,16 @@ class TlsInfo:
     """What is known of a connection's TLS, for $ssl_…; it has no certificate of the client."""
 
     ocsp_problem = ""
-    handshaking = False
 
     def __init__(self, listening: HttpListening, connection: Any) -> None:
         self.listening = listening
         self.connection = connection
         self.server: Server = connection.first_server
         self.name: bytes | None = None
+
+    @property
+    def handshaking(self) -> bool:
+        return not self.connection._handshake_complete
 
     def _tls(self) -> Any:
         return self.connection.tls
@@ -109,6 +126,7 @@ class Context(tls.Context):  # type: ignore[misc]
     """aioquic's TLS with the server that the client asks for."""
 
     info: TlsInfo
+    takes_early: bool
 
     def _server_handle_hello(self, input_buf: Any, initial_buf: Any, handshake_buf: Any) -> None:
         at = input_buf.tell()
@@ -129,4 +147,77 @@ class Context(tls.Context):  # type: ignore[misc]
             self.certificate_private_key = pair.key
             if set(self._signature_algorithms_for_private_key()) & set(hello.signature_algorithms or ()):
                 break
+        self.takes_early = False
+        if settings.sessions is not None:
+            self.get_session_ticket_cb = partial(self._session_of, settings, hello)
         super()._server_handle_hello(input_buf, initial_buf, handshake_buf)
+
+    # -- sessions: aioquic's own tickets are those of one process
+
+    def _session_of(self, settings: Http3Settings, hello: Any, identity: bytes) -> Any:
+        assert settings.sessions is not None
+        try:
+            session = settings.sessions.open(identity)
+            if session is None or session.name != (self.info.name or b""):
+                return None
+            suite = tls.CipherSuite(session.suite)
+        except (ValueError, struct.error):
+            return None
+        if hello.early_data and session.early and settings.sessions.early:
+            age_ms = (hello.pre_shared_key.identities[0][1] - session.age_add) & 0xFFFFFFFF
+            self.takes_early = (
+                session.alpn == (self.alpn_negotiated or "").encode()
+                and session.limits == settings.limits
+                and abs(age_ms / 1e3 - (time.time() - session.made)) <= AGE_TOLERANCE_S
+                and self.info.connection.seen.first(identity)
+            )
+        now = utcnow()
+        return tls.SessionTicket(
+            age_add=session.age_add,
+            cipher_suite=suite,
+            not_valid_after=now + timedelta(seconds=1),
+            not_valid_before=now - timedelta(seconds=1),
+            resumption_secret=session.secret,
+            server_name="",
+            ticket=identity,
+        )
+
+    # aioquic takes 0-RTT whenever a ticket holds
+
+    @property
+    def early_data_accepted(self) -> bool:
+        return bool(self.__dict__.get("_early_data_accepted"))
+
+    @early_data_accepted.setter
+    def early_data_accepted(self, value: bool) -> None:
+        self.__dict__["_early_data_accepted"] = value and self.takes_early
+
+    def keys_of_traffic(self, direction: Any, epoch: Any, suite: Any, secret: bytes) -> None:
+        if epoch != tls.Epoch.ZERO_RTT or self.takes_early:
+            self.info.connection._update_traffic_key(direction, epoch, suite, secret)
+
+    def _server_handle_finished(self, input_buf: Any, output_buf: Any) -> None:
+        super()._server_handle_finished(input_buf, output_buf)
+        settings: Http3Settings = self.info.server.http3
+        sessions = settings.sessions
+        if sessions is None or self._psk_key_exchange_mode is None:
+            return
+        new = tls.NewSessionTicket(
+            ticket_lifetime=sessions.timeout_s,
+            ticket_age_add=int.from_bytes(os.urandom(4), "big"),
+            max_early_data_size=_ANY if sessions.early else None,
+        )
+        state = self._build_session_ticket(new, [])
+        new.ticket = sessions.seal(
+            Session(
+                made=time.time(),
+                age_add=new.ticket_age_add,
+                suite=int(state.cipher_suite),
+                early=sessions.early,
+                secret=state.resumption_secret,
+                name=self.info.name or b"",
+                alpn=(self.alpn_negotiated or "").encode(),
+                limits=settings.limits,
+            )
+        )
+        tls.push_new_session_ticket(output_buf, new)

@@ -14,9 +14,11 @@ from aioquic.quic import events
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
-from gateway.http.quic_connection import ServerConnection
+from gateway.http.quic_connection import Begin, ServerConnection
+from gateway.http.quic_sessions import Seen
 from gateway.http.quic_siblings import CID_SIZE
 from gateway.http.quic_tls import Http3Settings, load_pair
+from gateway.http.quic_tokens import Tokens
 from tests import quic_attacker
 from tests.certificates import write
 
@@ -28,7 +30,7 @@ class Pair:
 
     def __init__(self, folder: Path, *, finish: bool = True) -> None:
         chain, key = (Path(name).read_bytes() for name in write(folder, "localhost"))
-        settings = Http3Settings(pairs=[load_pair(chain, key, [])])
+        settings = Http3Settings(pairs=[load_pair(chain, key, [])], tokens=Tokens(b""))
         server: Any = SimpleNamespace(http3=settings)
         servers: Any = SimpleNamespace(default=server, find=lambda name, default: server)
         pair = settings.pairs[0]
@@ -44,6 +46,7 @@ class Pair:
                 certificate_chain=pair.chain[1:] * 8,
             ),
             settings=settings,
+            seen=Seen(),
             local_of=lambda source: (b"127.0.0.1", 443),
             listening=SimpleNamespace(servers_for=lambda connection: servers),
         )
@@ -51,7 +54,7 @@ class Pair:
         self.client: Any = QuicConnection(configuration=quic_attacker.SETTINGS)
         self.client.connect(quic_attacker.ADDRESS, now=0.0)
         self.first = self.client.datagrams_to_send(0.0)
-        self.server: Any = ServerConnection(listener, None, self.client._peer_cid.cid, None)
+        self.server: Any = ServerConnection(listener, CLIENT, None, Begin(self.client._peer_cid.cid))
         if finish:
             self.feed(self.first)
             self.exchange()

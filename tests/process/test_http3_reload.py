@@ -39,6 +39,7 @@ def serving(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Ru
             server {{
                 listen 127.0.0.1:{number} quic reuseport; server_name localhost; root {tmp_path};
                 location = /who {{ return 200 $pid; }}
+                location = /where {{ return 200 $remote_addr:$remote_port; }}
                 location = /big {{ limit_rate 500k; }}
             }}
         }}
@@ -103,6 +104,8 @@ def test_a_client_moves(serving: tuple[Running, int]) -> None:
         client.socket.connect(("127.0.0.1", port))
         left.close()
         assert client.ask("/who") == (200, first)
+        where = client.socket.getsockname()
+        assert client.ask("/where") == (200, f"{where[0]}:{where[1]}".encode())
     client.close()
 
 

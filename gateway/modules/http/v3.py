@@ -56,16 +56,16 @@ def prepare(scope: Scope, loader: Loader) -> None:
     groups = [servers for each in cycle.listenings for servers in each.servers.values() if servers.quic]
     if not groups:
         return
-    from gateway.http import quic_listener, quic_tls
+    from gateway.http import quic_sessions, quic_tls, quic_tokens
 
     loader.parts.get(LATE_IMPORTS).update(("gateway.http.quic_listener", "gateway.http.server_tls"))
     for servers in groups:
         for server in servers.servers:
             if server.http3 is None:
-                server.http3 = _settings(server, loader, quic_listener.tokens, quic_tls)
+                server.http3 = _settings(server, loader, quic_tokens.Tokens, quic_sessions.Sessions, quic_tls)
 
 
-def _settings(server: Any, loader: Loader, tokens: Any, quic: Any) -> Any:
+def _settings(server: Any, loader: Loader, tokens: Any, sessions: Any, quic: Any) -> Any:
     conf: ServerConf = server.confs[module]
     made = quic.Http3Settings(
         conf.enabled, conf.streams, conf.buffer_size, conf.id_limit, conf.retry, conf.gso, conf.hq
@@ -76,6 +76,8 @@ def _settings(server: Any, loader: Loader, tokens: Any, quic: Any) -> Any:
         return made
     if tls.protocols and not tls.protocols & _TLS13:
         raise ConfigError('"ssl_protocols" must enable TLSv1.3 for the "listen ... quic" directive', server.where)
+    kept = sessions(tls)
+    made.sessions = kept if kept.kept else None
     made.rejects = tls.reject_handshake
     for chain, key in zip(tls.certificates, tls.keys, strict=False):
         if not isinstance(chain, str) or not isinstance(key, str):
