@@ -24,6 +24,10 @@ needs_pebble = pytest.mark.skipif(
 )
 
 
+# It has this name, too, which its own DNS server alone knows.
+NAME = "pebble.example"
+
+
 class Pebble:
     """Names all lead to 127.0.0.1, and are asked on `http_port`."""
 
@@ -43,8 +47,17 @@ class Pebble:
     def directory(self) -> str:
         return f"https://localhost:{self.port}/dir"
 
+    @property
+    def named_directory(self) -> str:
+        return f"https://{NAME}:{self.port}/dir"
+
+    @property
+    def resolver(self) -> str:
+        """Its DNS server, which says 127.0.0.1 of all names."""
+        return f"127.0.0.1:{self._dns}"
+
     def start(self) -> None:
-        issued = certificate("localhost")
+        issued = certificate("localhost", NAME)
         chain, key = self.folder / "pebble.pem", self.folder / "pebble.key"
         chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
         key.write_bytes(issued.private_key_pem.bytes())

@@ -5,7 +5,7 @@ Each function here puts one answerer into a Context. An exception of one ends th
 that OpenSSL was in.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memchr, memcpy
+from libc.string cimport memchr, memcmp, memcpy
 from libc.time cimport time
 
 from gateway._fast.openssl cimport *
@@ -15,6 +15,7 @@ from gateway._fast.x509 cimport Chain
 
 cdef enum:
     TLSEXT_TYPE_server_name = 0
+    TLSEXT_TYPE_alpn = 16
     MOST_NAME = 255
     MOST_SESSION = 4096         # with the client's chain it may be larger: not kept, as by nginx
     MOST_SESSION_ID = 32
@@ -29,6 +30,15 @@ cdef int context_index = -1
 
 
 # -- the server
+
+
+cdef bint asks_for_proof(SSL* ssl) noexcept:
+    """Whether an authority of ACME asks whose name this is: it offers acme-tls/1 and nothing else (RFC 8737)."""
+    cdef octets data
+    cdef size_t size
+    if not lib.SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_alpn, &data, &size):
+        return False
+    return size == 13 and memcmp(data, b"\x00\x0b\x0aacme-tls/1", 13) == 0
 
 
 cdef int on_hello(SSL* ssl, int* alert, void* unused) noexcept:
@@ -56,6 +66,8 @@ cdef int on_hello(SSL* ssl, int* alert, void* unused) noexcept:
         name = data[:size]
     try:
         answer = engine.chooser.choose(engine, name)
+        if answer == 0 and name is not None and asks_for_proof(ssl):
+            engine.chooser.prove(engine, name)
     except BaseException as error:
         engine.raised = error
         answer = SSL_AD_INTERNAL_ERROR

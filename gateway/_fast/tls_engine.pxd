@@ -17,7 +17,8 @@ cdef class Engine:
     cdef Wire wire
     cdef readonly Context context           # the server's that the client asked for
     cdef readonly Context first_context     # the one that the handshake began with: sessions and tickets are its
-    cdef public object chooser      # .choose(name): 0 or an alert; .certify(): whether there is a certificate
+    # .choose(name): 0 or an alert; .prove(name): ACME's tls-alpn-01; .certify(): whether there is a certificate
+    cdef public object chooser
     cdef public bytes alpn          # what a server speaks, in ALPN's format; None: it has no say
     cdef public object on_session   # a client's: called with each Session that the server gives
     cdef public str ocsp_problem    # what OCSP has against the peer's certificate

@@ -134,7 +134,9 @@ class IssuerFiles:
     def _is_ours(self, name: str) -> bool:
         folder, slash, token = name.partition("/")
         if slash:
-            return folder == _CHALLENGES and token.replace("-", "").replace("_", "").isalnum() and len(token) < 256
+            if folder != _CHALLENGES or token.startswith(".") or token.endswith(".new") or len(token) > 255:
+                return False
+            return token.encode("ascii", "replace").translate(None, b"-_.").isalnum()
         return name in self._certificates() or (name == _ACCOUNT and not isinstance(self._issuer.account_key, str))
 
     def _folders(self) -> tuple[int, int]:
@@ -178,7 +180,7 @@ class IssuerFiles:
             with contextlib.suppress(OSError, der.Malformed, IndexError):
                 if _rank(_content(path)) >= offered:
                     return  # ours is newer, which the others hear in the next round, or the same
-            write(path, text)
+            self._issuer.keep(name, text)
             hosts = self._certificates()[name]
             self._say(NOTICE, f"acme: {self.name}: certificate for {hosts} came from another node")
 

@@ -7,12 +7,14 @@ step and has the authority's own words.
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import hashlib
 import hmac
 import http.client
 import json
 import random
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -28,9 +30,12 @@ from gateway.protocol import der
 _TIMEOUT_S: Final = 30.0
 # An answer with more than this is no answer.
 _MOST: Final = 1 << 20
-_TRIES: Final = 5  # with a nonce that the authority does not take any more
+_TRIES: Final = 20  # with a nonce that the authority does not take any more: each refusal brings a new one
 _POLL_S: Final = 1.0
 _LONGEST_POLL_S: Final = 15.0
+# Names of hosts to addresses, by the `resolver` of the configuration.
+LookUp = Callable[[str], list[str]]
+
 # How long an authority may take over challenges, and over the certificate.
 _PATIENCE_S: Final = 180.0
 
@@ -46,7 +51,7 @@ class AcmeProblem(Exception):
 class Solver(Protocol):
     """Shows what an authority looks at; gateway.core.acme_store has them."""
 
-    kind: str  # http-01, dns-01
+    kind: str  # http-01, tls-alpn-01, dns-01
 
     def show(self, host: str, token: str, authorization: str) -> str:
         """What there is to say of it where the authority then sees nothing. Errors: OSError."""
@@ -64,6 +69,8 @@ class Wish:
     agrees: bool = False  # to the terms of service
     external: tuple[str, bytes] | None = None  # key identifier and MAC key
     profile: str = ""
+    profile_required: bool = False
+    common_name: bool = False  # in requests for certificates
     preferred_chain: str = ""
 
 
@@ -104,7 +111,7 @@ def jwk(key: PrivateKey) -> dict[str, str]:
     """The public key, with its members in the order of RFC 7638."""
     if key.is_ec:
         x, y = key.point()
-        return {"crv": "P-256", "kty": "EC", "x": encoded(x), "y": encoded(y)}
+        return {"crv": key.curve, "kty": "EC", "x": encoded(x), "y": encoded(y)}
     modulus, exponent = key.numbers()
     return {"e": encoded(exponent), "kty": "RSA", "n": encoded(modulus)}
 
@@ -113,17 +120,47 @@ def thumbprint(key: PrivateKey) -> str:
     return encoded(hashlib.sha256(_json(jwk(key))).digest())
 
 
+class _Connection(http.client.HTTPConnection):
+    """To the authority, whose name is asked of `look_up`, if there is one."""
+
+    def __init__(self, netloc: str, tls: ssl.SSLContext | None, look_up: LookUp | None) -> None:
+        self.default_port = http.client.HTTP_PORT if tls is None else http.client.HTTPS_PORT
+        super().__init__(netloc, timeout=_TIMEOUT_S)
+        self._tls = tls
+        self._look_up = look_up
+
+    def connect(self) -> None:
+        plain = self._reach()
+        self.sock = plain if self._tls is None else self._tls.wrap_socket(plain, server_hostname=self.host)
+
+    def _reach(self) -> socket.socket:
+        hosts = [self.host] if self._look_up is None else self._look_up(self.host)
+        if not hosts:
+            raise OSError(f"{self.host} could not be resolved")
+        for host in hosts[:-1]:
+            with contextlib.suppress(OSError):
+                return socket.create_connection((host, self.port), _TIMEOUT_S)
+        return socket.create_connection((hosts[-1], self.port), _TIMEOUT_S)
+
+
 class AcmeClient:
     """One account at one authority. All methods: AcmeProblem, OSError."""
 
     def __init__(
-        self, wish: Wish, key: PrivateKey, tls: ssl.SSLContext | None, *, go_on: Callable[[], bool] = lambda: True
+        self,
+        wish: Wish,
+        key: PrivateKey,
+        tls: ssl.SSLContext | None,
+        *,
+        go_on: Callable[[], bool] = lambda: True,
+        look_up: LookUp | None = None,
     ) -> None:
         self.wish = wish
         self.account = ""  # its URL
         self._key = key
         self._tls = tls
         self._go_on = go_on
+        self._look_up = look_up
         self._urls: dict[str, Any] = {}
         self._nonce = ""
 
@@ -141,11 +178,8 @@ class AcmeClient:
         parts = urlsplit(url)
         if parts.scheme not in ("https", "http") or not parts.hostname:
             raise AcmeProblem(f"{url!r} is no URL")
-        connection: http.client.HTTPConnection
-        if parts.scheme == "https":
-            connection = http.client.HTTPSConnection(parts.netloc, timeout=_TIMEOUT_S, context=self._tls)
-        else:
-            connection = http.client.HTTPConnection(parts.netloc, timeout=_TIMEOUT_S)
+        tls = (self._tls or ssl.create_default_context()) if parts.scheme == "https" else None
+        connection = _Connection(parts.netloc, tls, self._look_up)
         headers = {"User-Agent": f"gateway/{gateway.__version__}"}
         if body is not None:
             headers["Content-Type"] = "application/jose+json"
@@ -173,12 +207,11 @@ class AcmeClient:
             if not self._nonce:
                 self._exchange("HEAD", self._directory("newNonce"))
             nonce, self._nonce = self._nonce, ""
-            protected: dict[str, object] = {"alg": "ES256" if self._key.is_ec else "RS256", "nonce": nonce, "url": url}
+            protected: dict[str, object] = {"alg": self._key.signature_name, "nonce": nonce, "url": url}
             protected |= {"jwk": jwk(self._key)} if first else {"kid": self.account}
             head = encoded(_json(protected))
             body = "" if payload is None else encoded(_json(payload))
-            text = f"{head}.{body}".encode()
-            signature = self._key.sign_raw(text) if self._key.is_ec else self._key.sign(text)
+            signature = self._key.sign_raw(f"{head}.{body}".encode())
             signed = _json({"protected": head, "payload": body, "signature": encoded(signature)})
             answer = self._exchange("POST", url, signed)
             if answer.status != 400 or b"badNonce" not in answer.body:
@@ -233,7 +266,7 @@ class AcmeClient:
         """The chain in PEM."""
         self.log_in()
         payload: dict[str, object] = {"identifiers": [_identifier(host) for host in hosts]}
-        if self.wish.profile:
+        if self.wish.profile and self._has_profile(self.wish.profile):
             payload["profile"] = self.wish.profile
         if replaces:
             payload["replaces"] = replaces
@@ -244,10 +277,21 @@ class AcmeClient:
             self._authorize(url, solver)
         if order.get("status") != "ready":
             order = self._poll(order_url, "the order", ("ready", "valid"))
-        request = encoded(certify.request(hosts, key))
+        request = encoded(certify.request(hosts, key, common_name=self.wish.common_name))
         self._post(order["finalize"], {"csr": request}, "the request for the certificate")
         order = self._poll(order_url, "the certificate", ("valid",))
         return self._download(order["certificate"])
+
+    def _has_profile(self, name: str) -> bool:
+        """Whether the authority has it; AcmeProblem where it must."""
+        meta = self._urls.get("meta")
+        known = meta.get("profiles") if isinstance(meta, dict) else None
+        if isinstance(known, dict) and name in known:
+            return True
+        if self.wish.profile_required:
+            has = f"it has {', '.join(known)}" if isinstance(known, dict) and known else "it has none"
+            raise AcmeProblem(f'the authority has no profile "{name}": {has}')
+        return False
 
     def _authorize(self, url: str, solver: Solver) -> None:
         found = self._post(url, None, "the authorization").json()

@@ -3,8 +3,9 @@
 account.key     the account
 NAME.pem        a certificate: its key, then its chain, written whole or not at all
 NAME.next       when it is looked at again, if the authority said so
-challenges/     what http-01 shows, for all workers
-lock            held by the worker that has the duty
+NAME.crt, .key  the same apart, for other programs
+challenges/     what http-01 and tls-alpn-01 show, for all workers
+ISSUER.lock     held by the worker that has the duty; several issuers may have one folder
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ import contextlib
 import datetime
 import fcntl
 import hashlib
+import ipaddress
 import os
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway._fast.openssl import OpenSslError
 from gateway.core import certify
-from gateway.core.acme_client import AcmeClient, AcmeProblem, Solver, Wish, certificate_id, encoded
-from gateway.core.keys import KeyProblem, PrivateKey
+from gateway.core.acme_client import AcmeClient, AcmeProblem, LookUp, Solver, Wish, certificate_id, encoded
+from gateway.core.keys import PrivateKey
 from gateway.protocol import der
 
 # After a failure: twice as long each time.
@@ -76,6 +78,13 @@ class Issuer:
         path = self.path(f"{wanted.name}.pem")
         return path if os.path.exists(path) else ""
 
+    def keep(self, name: str, text: str) -> None:
+        """A new key with its chain, in the file of this name, and apart for other programs. Errors: OSError."""
+        key, begin, chain = text.partition("-----BEGIN CERTIFICATE-----")
+        write(self.path(name), text)
+        write(self.path(f"{name.removesuffix('.pem')}.key"), key)
+        write(self.path(f"{name.removesuffix('.pem')}.crt"), begin + chain)
+
     def shown(self, token: bytes) -> bytes | None:
         """What http-01 shows for a token."""
         if not token or not token.replace(b"-", b"").replace(b"_", b"").isalnum():
@@ -83,6 +92,16 @@ class Issuer:
         try:
             with open(os.fsencode(self.path("challenges/")) + token, "rb") as file:
                 return file.read()
+        except OSError:
+            return None
+
+    def proof(self, name: bytes) -> str | None:
+        """What tls-alpn-01 shows for a name: a certificate and its key."""
+        if not name or name[:1] == b"." or not name.translate(None, b".-_").isalnum():
+            return None
+        try:
+            with open(os.fsencode(self.path("challenges/")) + name.lower() + b".pem") as file:
+                return f"data:{file.read()}"
         except OSError:
             return None
 
@@ -128,13 +147,40 @@ class HttpSolver:
         os.unlink(self._issuer.path("challenges", token))
 
 
+class AlpnSolver:
+    """tls-alpn-01 (RFC 8737): a certificate signed by itself, by the name that the authority asks for."""
+
+    kind = "tls-alpn-01"
+
+    def __init__(self, issuer: Issuer, nodes: Nodes | None = None) -> None:
+        self._issuer = issuer
+        self._nodes = nodes or Nodes()
+
+    def show(self, host: str, token: str, authorization: str) -> str:
+        os.makedirs(self._issuer.path("challenges"), mode=0o700, exist_ok=True)
+        key = PrivateKey.make()
+        digest = hashlib.sha256(authorization.encode()).digest()
+        write(self._file(host), key.pem() + der.pem("CERTIFICATE", certify.challenge(host, digest, key)))
+        self._nodes.tell()
+        return ""
+
+    def hide(self, host: str, token: str, authorization: str) -> None:
+        os.unlink(self._file(host))
+
+    def _file(self, host: str) -> str:
+        """Of an address the authority asks by its name in the reverse tree (RFC 8738)."""
+        with contextlib.suppress(ValueError):
+            host = ipaddress.ip_address(host).reverse_pointer
+        return self._issuer.path("challenges", f"{host.lower()}.pem")
+
+
 class HookSolver:
     """dns-01: a program that puts a TXT record into the zone: PROGRAM add|remove NAME VALUE."""
 
     kind = "dns-01"
 
-    def __init__(self, issuer: Issuer) -> None:
-        self._issuer = issuer
+    def __init__(self, issuer: Issuer, nodes: Nodes | None = None) -> None:
+        self._issuer = issuer  # the other nodes see the zone as it is
 
     def show(self, host: str, token: str, authorization: str) -> str:
         # A shell's script goes on behind a command that fails, and ends as its last one does.
@@ -160,9 +206,14 @@ class HookSolver:
         return (done.stderr.strip().splitlines() or [""])[-1]
 
 
+SOLVERS: Final[dict[str, Callable[[Issuer, Nodes], Solver]]] = {
+    solver.kind: solver for solver in (HttpSolver, AlpnSolver, HookSolver)
+}
+
+
 def write(path: str, text: str) -> None:
     """Whole or not at all, for nobody else. Errors: OSError."""
-    new = f"{path}.{os.getpid()}.new"
+    new = f"{path}.{os.getpid()}-{threading.get_native_id()}.new"  # issuers with one folder have a thread each
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
@@ -171,15 +222,29 @@ def write(path: str, text: str) -> None:
     os.rename(new, path)
 
 
+def _words(why: Exception) -> str:
+    """What failed; of the authority's certificate as nginx says it of an upstream's."""
+    if isinstance(why, ssl.SSLCertVerificationError):
+        return f"upstream SSL certificate verify error: ({why.verify_code}:{why.verify_message})"
+    return str(why) if isinstance(why, (AcmeProblem, OSError)) else f"{type(why).__name__} {why}"
+
+
 class Keeper:
     """Does what an issuer's certificates need; one worker at a time, in a thread."""
 
-    def __init__(self, issuer: Issuer, log: Callable[[str, str], None], nodes: Nodes | None = None) -> None:
+    def __init__(
+        self,
+        issuer: Issuer,
+        log: Callable[[str, str], None],
+        nodes: Nodes | None = None,
+        look_up: LookUp | None = None,
+    ) -> None:
         self.issuer = issuer
         self.nodes = nodes or Nodes()
         self._began = time.monotonic()
         self.going = True  # false: this worker ends
         self._log = log  # level, text
+        self._look_up = look_up
         self._lock = -1
         self._client: AcmeClient | None = None
         self._failures: dict[str, int] = {}
@@ -189,7 +254,8 @@ class Keeper:
         """Whether this worker is the one that does it. The kernel gives the lock back when it ends."""
         if self._lock < 0:
             try:
-                self._lock = os.open(self.issuer.path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                path = self.issuer.path(f"{self.issuer.name}.lock")
+                self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except OSError as error:
                 self._log("error", f"acme: {self.issuer.folder} cannot be used ({error.errno}: {error.strerror})")
                 return False
@@ -229,14 +295,14 @@ class Keeper:
                 return self._due(wanted) or self._renew(wanted)
             finally:
                 self.nodes.end()
-        except (AcmeProblem, OSError, KeyProblem, OpenSslError, der.Malformed, KeyError, TypeError, IndexError) as why:
+        except Exception as why:  # also of an answer that has another form: the worker serves, whatever is wrong here
             if not self.going:
                 return _LOOK_S
             count = self._failures[name] = self._failures.get(name, 0) + 1
             asked = why.retry_after_s if isinstance(why, AcmeProblem) else 0.0
             wait = max(min(_FIRST_WAIT_S * 2 ** (count - 1), _LONGEST_WAIT_S), asked)
             self._not_before[name] = time.monotonic() + wait
-            words = str(why) if isinstance(why, (AcmeProblem, OSError)) else f"{type(why).__name__} {why}"
+            words = _words(why)
             kept = "the old certificate goes on" if self.issuer.certificate(wanted) else "there is no certificate yet"
             hosts = ", ".join(wanted.hosts)
             self._log("error", f"acme: {self.issuer.name}: {hosts}: {words}; {kept}, next try in {wait:.0f} s")
@@ -302,12 +368,11 @@ class Keeper:
     def _issue(self, wanted: Wanted) -> None:
         client = self._logged_in()
         key = PrivateKey.make(*wanted.key)
-        by_dns = self.issuer.challenge == "dns-01"
-        solver: Solver = HookSolver(self.issuer) if by_dns else HttpSolver(self.issuer, self.nodes)
+        solver = SOLVERS[self.issuer.challenge](self.issuer, self.nodes)
         chain = client.certificate(list(wanted.hosts), key, solver, self._replaced(wanted))
         if not der.unpem("CERTIFICATE", chain):
             raise AcmeProblem("what was sent is no certificate")
-        write(self.issuer.path(f"{wanted.name}.pem"), key.pem() + chain)
+        self.issuer.keep(f"{wanted.name}.pem", key.pem() + chain)
 
     def _replaced(self, wanted: Wanted) -> str:
         """The certificate that a new one takes the place of, if the authority keeps account of that."""
@@ -321,8 +386,9 @@ class Keeper:
     def _logged_in(self) -> AcmeClient:
         if self._client is None:
             issuer = self.issuer
-            client = AcmeClient(issuer.wish, self._account_key(), issuer.tls(), go_on=lambda: self.going)
-            self._client = client
+            self._client = AcmeClient(
+                issuer.wish, self._account_key(), issuer.tls(), go_on=lambda: self.going, look_up=self._look_up
+            )
         return self._client
 
     def _account_key(self) -> PrivateKey:

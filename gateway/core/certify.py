@@ -116,11 +116,12 @@ def challenge(host: str, digest: bytes, key: PrivateKey) -> bytes:
     return _certificate(subject, key, Issuer(subject, key), 7, extensions, _now(None))
 
 
-def request(hosts: list[str], key: PrivateKey) -> bytes:
-    """A certification request for these names."""
+def request(hosts: list[str], key: PrivateKey, *, common_name: bool = False) -> bytes:
+    """A certification request for these names; `common_name`: the first is the subject's, too."""
     wanted = der.sequence(_extension(_NAMES, alternative_names(hosts)))
     attribute = der.sequence(der.oid(_EXTENSION_REQUEST), der.set_of(wanted))
-    body = der.sequence(der.integer(0), der.sequence(), key.public, der.tagged(0, attribute))
+    subject = name(hosts[0]) if common_name else der.sequence()
+    body = der.sequence(der.integer(0), subject, key.public, der.tagged(0, attribute))
     return _signed(body, key)
 
 

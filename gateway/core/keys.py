@@ -20,7 +20,12 @@ _EC: Final = "1.2.840.10045.2.1"
 # What may be asked for, and what OpenSSL takes for it.
 CURVES: Final = {256: "P-256", 384: "P-384", 521: "P-521"}
 RSA_SIZES: Final = (2048, 3072, 4096)
-_COORDINATE: Final = 32  # bytes, of P-256
+# Of a curve, by the bytes of a coordinate: JSON Web Signatures' name, the curve's, and the digest (RFC 7518, 3.4).
+_SIGNATURES: Final = {
+    32: ("ES256", "P-256", "EVP_sha256"),
+    48: ("ES384", "P-384", "EVP_sha384"),
+    66: ("ES512", "P-521", "EVP_sha512"),
+}
 
 
 class KeyProblem(Exception):
@@ -42,6 +47,8 @@ def _library() -> Any:
         ("EVP_MD_CTX_new", pointer, []),
         ("EVP_MD_CTX_free", None, [pointer]),
         ("EVP_sha256", pointer, []),
+        ("EVP_sha384", pointer, []),
+        ("EVP_sha512", pointer, []),
         ("EVP_DigestSignInit", ctypes.c_int, [pointer, pointer, pointer, pointer, pointer]),
         ("EVP_DigestSign", ctypes.c_int, [pointer, text, ctypes.POINTER(size), text, size]),
     ):
@@ -119,14 +126,14 @@ class PrivateKey:
             else der.sequence(der.oid(_RSA_SHA256), der.element(der.NULL))
         )
 
-    def sign(self, data: bytes) -> bytes:
-        """With SHA-256, in the form that certificates have. Errors: KeyProblem."""
+    def sign(self, data: bytes, digest: str = "EVP_sha256") -> bytes:
+        """In the form that certificates have, with SHA-256 there. Errors: KeyProblem."""
         lib = _library()
         context = lib.EVP_MD_CTX_new()
         try:
             size = ctypes.c_size_t(0)
             if (
-                lib.EVP_DigestSignInit(context, None, lib.EVP_sha256(), None, self._pointer) != 1
+                lib.EVP_DigestSignInit(context, None, getattr(lib, digest)(), None, self._pointer) != 1
                 or lib.EVP_DigestSign(context, None, ctypes.byref(size), data, len(data)) != 1
             ):
                 raise KeyProblem("EVP_DigestSign() failed")
@@ -137,15 +144,28 @@ class PrivateKey:
         finally:
             lib.EVP_MD_CTX_free(context)
 
+    @property
+    def signature_name(self) -> str:
+        """The algorithm of sign_raw(), as JSON Web Signatures name it."""
+        return _SIGNATURES[len(self.point()[0])][0] if self.is_ec else "RS256"
+
+    @property
+    def curve(self) -> str:
+        return _SIGNATURES[len(self.point()[0])][1]
+
     def sign_raw(self, data: bytes) -> bytes:
-        """The same of a P-256 key as r and s one behind the other, which JSON Web Signatures want (RFC 7518, 3.4)."""
-        r, s = der.parts(der.read(self.sign(data))[0].body)
-        return b"".join(int.from_bytes(each.body, "big").to_bytes(_COORDINATE, "big") for each in (r, s))
+        """As JSON Web Signatures want it: of a curve's key r and s one behind the other."""
+        if not self.is_ec:
+            return self.sign(data)
+        size = len(self.point()[0])
+        r, s = der.parts(der.read(self.sign(data, _SIGNATURES[size][2]))[0].body)
+        return b"".join(int.from_bytes(each.body, "big").to_bytes(size, "big") for each in (r, s))
 
     def point(self) -> tuple[bytes, bytes]:
-        """x and y of a P-256 key."""
+        """x and y of a curve's key."""
         _, key = der.parts(der.read(self.public)[0].body)
-        return key.body[2 : 2 + _COORDINATE], key.body[2 + _COORDINATE :]
+        size = (len(key.body) - 2) // 2  # behind what says that no bits are unused, and that both are there
+        return key.body[2 : 2 + size], key.body[2 + size :]
 
     def numbers(self) -> tuple[bytes, bytes]:
         """Modulus and exponent of an RSA key."""

@@ -41,6 +41,9 @@ class Chooser(Protocol):
     def choose(self, engine: Engine, name: bytes | None) -> int:
         """The client asks for this server: the engine is switched to it. 0, or an alert that ends the handshake."""
 
+    def prove(self, engine: Engine, name: bytes) -> None:
+        """An authority of ACME asks whether this name is ours (tls-alpn-01)."""
+
     def certify(self, engine: Engine) -> bool:
         """Give the engine a certificate that variables name."""
 

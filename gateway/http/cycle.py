@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gateway._fast.stream import Stream
@@ -38,6 +38,8 @@ class HttpCycle(BlockCycle):
         super().__init__(modules, prefix)
         self.tls_counts: TlsCounts | None = None  # set where they are shown
         self.diagnosis: Diagnosis | None = None  # set from above, by what serves
+        # What proves to an authority that a name is ours: chain and key (ACME's tls-alpn-01), set where that is done.
+        self.name_proof: Callable[[bytes], str | None] | None = None
         self.failure_pages: FailurePages | None = None  # set from above, where there are any
         self.history: Notes | None = None  # set where requests are kept
 

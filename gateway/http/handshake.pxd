@@ -8,6 +8,7 @@ cdef bytes _ALPN_HTTP1, _ALPN_HTTP2, _WHILE
 cdef class Handshake:
     cdef public Client connection
     cdef public bytes name
+    cdef public bint proving
     cdef public bint secured
     cdef public Server server
     cdef public bint validated

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway._fast.host import validate_host
 from gateway._fast.request_head import RequestHead
 from gateway.core.logs import CRIT, ERROR, INFO
+from gateway.core.tls_objects import pair_for
 from gateway.http.prologue import read_proxy_header
 from gateway.http.request import Request
 
@@ -24,6 +25,7 @@ _WHILE: Final = b" while SSL handshaking"
 # Protocols by ALPN, as nginx offers them: with HTTP/2, and without.
 _ALPN_HTTP1: Final = b"\x08http/1.1\x08http/1.0\x08http/0.9"
 _ALPN_HTTP2: Final = b"\x02h2" + _ALPN_HTTP1
+_ALPN_PROOF: Final = b"\x0aacme-tls/1"
 
 
 class Handshake:
@@ -37,6 +39,7 @@ class Handshake:
         self.secured = False  # the stream is a TlsStream
         self.validating = False  # a responder was asked for the client's certificate
         self.validated = False
+        self.proving = False  # it is an authority's, which looks at the certificate and no more (tls-alpn-01)
         self.server: Server = connection.server  # by the name that the client asked for
         self.name: bytes | None = None  # of the server, as the client gave it, if a server has it
 
@@ -53,6 +56,9 @@ class Handshake:
                 return False
             stream: Any = connection.stream
             if not stream.handshake():
+                return False
+            if self.proving:
+                connection.close()
                 return False
             if not self.validated and self._validates(stream):
                 return False
@@ -179,7 +185,17 @@ class Handshake:
         tls = self.server.tls
         return 0 if tls is None else tls.accept(engine)
 
+    def prove(self, engine: Engine, name: bytes) -> None:
+        find = self.connection.cycle.name_proof
+        proof = find(name) if find is not None else None
+        if proof is not None:  # without one there is no protocol that both speak
+            pair_for(None, (proof, proof), (), self.connection.lane.now, engine.use)
+            engine.alpn = _ALPN_PROOF
+            self.proving = True
+
     def certify(self, engine: Engine) -> bool:
+        if self.proving:
+            return True
         connection = self.connection
         server = self.server if self.server.tls is not None and self.server.tls.context else connection.server
         request = Request(connection, RequestHead(), server, connection.cycle)

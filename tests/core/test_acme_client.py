@@ -108,6 +108,72 @@ def test_an_authority_that_does_not_do_it(authority: Callable[[Answers], str], a
     assert problem.value.retry_after_s == (7 if "503" in says else 0)
 
 
+@pytest.mark.parametrize(
+    ("has", "required", "says"),
+    [
+        ({"profiles": {"short": "x"}}, False, "profile is short"),
+        ({"profiles": {"long": "x"}}, False, "no profile"),
+        ({}, False, "no profile"),
+        ({"profiles": {"long": "x"}}, True, 'the authority has no profile "short": it has long'),
+        ({}, True, 'the authority has no profile "short": it has none'),
+    ],
+)
+def test_profiles(
+    authority: Callable[[Answers], str], has: object, required: bool, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = authority({"/dir": (200, {}, {**DIRECTORY, "meta": has}), "/newAccount": ACCOUNT})
+    client = AcmeClient(Wish(f"{url}/dir", profile="short", profile_required=required), PrivateKey.make(), None)
+    sent = client._post
+
+    def post(url: str, payload: Any, what: str, **more: Any) -> Any:
+        if what == "the order":
+            raise AcmeProblem(f"profile is {payload['profile']}" if "profile" in payload else "no profile")
+        return sent(url, payload, what, **more)
+
+    monkeypatch.setattr(client, "_post", post)
+    with pytest.raises(AcmeProblem) as problem:
+        client.certificate(["a.example"], PrivateKey.make(), _Nobody())
+    assert str(problem.value) == says
+
+
+def test_a_nonce_that_is_refused_is_followed_by_another(
+    authority: Callable[[Answers], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = _client(authority({"/dir": (200, {}, DIRECTORY), "/newAccount": ACCOUNT}))
+    sent = client._exchange
+    refused: list[str] = []
+
+    def exchange(method: str, url: str, body: bytes | None = None) -> Any:
+        answer = sent(method, url, body)
+        if method == "POST" and len(refused) < 12:
+            refused.append(url)
+            answer.status, answer.body = 400, b'{"type": "urn:ietf:params:acme:error:badNonce"}'
+        return answer
+
+    monkeypatch.setattr(client, "_exchange", exchange)
+    client.log_in()
+    assert len(refused) == 12
+    assert client.account.endswith("/account")
+
+
+def test_names_by_the_configuration_s_resolver(authority: Callable[[Answers], str]) -> None:
+    url = authority({"/dir": (200, {}, DIRECTORY), "/newAccount": ACCOUNT})
+    port = url.rpartition(":")[2]
+    asked: list[str] = []
+    found = [["127.0.0.2", "127.0.0.1"], []]
+
+    def look_up(host: str) -> list[str]:
+        asked.append(host)
+        return found[len(asked) > 3]
+
+    client = AcmeClient(Wish(f"http://ca.example:{port}/dir"), PrivateKey.make(), None, look_up=look_up)
+    assert client._get(f"http://ca.example:{port}/dir", "x").status == 200
+    assert asked == ["ca.example"]
+    asked += [""] * 3
+    with pytest.raises(OSError, match=r"ca\.example could not be resolved"):
+        client._get(f"http://ca.example:{port}/dir", "x")
+
+
 def test_a_worker_that_ends(authority: Callable[[Answers], str]) -> None:
     client = _client(authority({"/dir": (200, {}, DIRECTORY)}), go_on=lambda: False)
     with pytest.raises(AcmeProblem, match="this worker ends"):

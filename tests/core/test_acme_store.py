@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import os
+import ssl
 import time
 from pathlib import Path
 
 import pytest
 
-from gateway.core import certify
+from gateway.core import acme_store, certify
 from gateway.core.acme_client import AcmeProblem, Wish, certificate_id
 from gateway.core.acme_store import HookSolver, HttpSolver, Issuer, Keeper, Wanted, write
 from gateway.core.keys import PrivateKey
@@ -90,6 +91,32 @@ def test_the_authority_says_when(issuer: Issuer, keeper: Keeper, monkeypatch: py
     _put(issuer, 90)
     keeper._due(WANTED)
     assert len(asked) == 2  # of another certificate it is asked anew
+
+
+def test_what_nobody_thought_of_is_said_and_tried_again(
+    issuer: Issuer, keeper: Keeper, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(wanted: Wanted) -> float:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(keeper, "_due", breaks)
+    assert keeper.turn() == 60
+    assert said == ["[error] acme: test: a.example, b.example: ZeroDivisionError a bug; there is no certificate yet, "
+                    "next try in 60 s"]  # fmt: skip
+
+
+def test_the_authority_s_own_certificate_in_nginx_s_words() -> None:
+    error = ssl.SSLCertVerificationError(1, "x")
+    error.verify_code, error.verify_message = 18, "self-signed certificate"
+    assert acme_store._words(error) == "upstream SSL certificate verify error: (18:self-signed certificate)"
+
+
+def test_issuers_with_one_folder_have_a_duty_each(issuer: Issuer, keeper: Keeper) -> None:
+    other = Keeper(Issuer("other", issuer.folder), lambda level, text: None)
+    assert keeper.take_duty()
+    assert other.take_duty()
+    keeper.drop_duty()
+    other.drop_duty()
 
 
 def test_one_worker_has_the_duty(issuer: Issuer, keeper: Keeper) -> None:

@@ -29,17 +29,22 @@ def test_the_witness_reads_it_and_believes_what_it_signs(kind: tuple[str, int]) 
     assert PrivateKey.from_pem(key.pem()).public == key.public
 
 
-def test_raw_signatures() -> None:
-    key = PrivateKey.make()
+@pytest.mark.parametrize(
+    ("bits", "size", "digest", "name"),
+    [(256, 32, hashes.SHA256(), "ES256"), (384, 48, hashes.SHA384(), "ES384"), (521, 66, hashes.SHA512(), "ES512")],
+)
+def test_raw_signatures(bits: int, size: int, digest: hashes.HashAlgorithm, name: str) -> None:
+    key = PrivateKey.make("ecdsa", bits)
+    assert (key.signature_name, key.curve) == (name, f"P-{bits}")
     public = serialization.load_der_public_key(key.public)
     assert isinstance(public, ec.EllipticCurvePublicKey)
     for number in range(20):  # a short r or s is filled up
         raw = key.sign_raw(b"%d" % number)
-        assert len(raw) == 64
-        r, s = (int.from_bytes(raw[at : at + 32], "big") for at in (0, 32))
-        public.verify(encode_dss_signature(r, s), b"%d" % number, ec.ECDSA(hashes.SHA256()))
+        assert len(raw) == 2 * size
+        r, s = (int.from_bytes(raw[at : at + size], "big") for at in (0, size))
+        public.verify(encode_dss_signature(r, s), b"%d" % number, ec.ECDSA(digest))
     numbers = public.public_numbers()
-    assert key.point() == (numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big"))
+    assert key.point() == (numbers.x.to_bytes(size, "big"), numbers.y.to_bytes(size, "big"))
 
 
 def test_a_key_of_another_form_is_read() -> None:

@@ -15,6 +15,7 @@ from cryptography import x509
 
 from tests.acme_authority import Pebble, needs_pebble, pebble
 from tests.process.running import GATEWAY, Running, fetch, free_port, until
+from tests.process.test_late_imports import IMPORTING
 
 pytestmark = needs_pebble
 
@@ -98,7 +99,9 @@ def test_a_certificate_comes_by_itself(gateway: Running, authority: Pebble) -> N
     state = gateway.folder / "acme_test"
     assert state.stat().st_mode & 0o777 == 0o700
     assert list((state / "challenges").iterdir()) == []
-    assert all(file.stat().st_mode & 0o777 == 0o600 for file in state.glob("*.pem"))
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in state.iterdir() if file.is_file())
+    for other in (".crt", ".key"):
+        assert next(state.glob(f"shop*{other}")).read_text() in next(state.glob("*.pem")).read_text()
 
     # A reload and a new start use what is there.
     assert gateway.process is not None
@@ -154,6 +157,84 @@ def test_who_cannot_be_reached_from_outside(gateway: Running, authority: Pebble)
     gateway.start(wait=False)
     line = r".*acme: test: .*shop.example: http-01: .*there is no certificate yet.*"
     until(lambda: gateway.logged(line), "the line", 40)
+
+
+def test_tls_alpn_01(gateway: Running, authority: Pebble) -> None:
+    """The authority looks at the port for TLS; its name is asked of the configuration's resolver.
+
+    Nothing is imported for it in a worker, whose user may not be able to read it.
+    """
+    gateway.command = IMPORTING
+    gateway.environment["IMPORTED"] = str(gateway.folder / "imported")
+    _configure(gateway, authority, authority.tls_port, issuer="challenge tls-alpn-01; account_key ecdsa:384;")
+    conf = gateway.folder / "nginx.conf"
+    text = conf.read_text().replace(authority.directory, authority.named_directory)
+    conf.write_text(text.replace("access_log off;", f"access_log off; resolver {authority.resolver} ipv6=off;"))
+    gateway.start(wait=False)
+    shown = until(lambda: _shown(authority.tls_port), "a certificate", 60)
+    assert _names(shown) == ["shop.example", "www.shop.example"]
+    assert list((gateway.folder / "acme_test" / "challenges").iterdir()) == []
+    until(lambda: gateway.logged(r".*acme: test: new certificate for .*"), "the line")
+    gateway.end()
+    assert (gateway.folder / "imported").read_text() == ""
+
+
+def test_a_name_that_the_resolver_does_not_know(gateway: Running, authority: Pebble) -> None:
+    _configure(gateway, authority, free_port())
+    conf = gateway.folder / "nginx.conf"
+    text = conf.read_text().replace(authority.directory, authority.named_directory)
+    conf.write_text(text.replace("access_log off;", "access_log off; resolver 127.0.0.1:1; resolver_timeout 1s;"))
+    gateway.start(wait=False)
+    line = r".*acme: test: .*pebble.example could not be resolved; there is no certificate yet, next try in 60 s.*"
+    until(lambda: gateway.logged(line), "the line", 60)
+
+
+def test_two_issuers_with_one_folder(gateway: Running, authority: Pebble) -> None:
+    port = free_port()
+    shared = f"state_path {gateway.folder}/state;"
+    other = f"""acme_issuer other {{ uri {authority.directory}; ssl_trusted_certificate {authority.trusted};
+        accept_terms_of_service; {shared} }}
+    server {{ listen 127.0.0.1:{port} ssl; server_name other.example; acme_certificate other; return 204;
+        ssl_certificate $acme_certificate; ssl_certificate_key $acme_certificate_key; }}"""
+    _configure(gateway, authority, port, issuer=shared, more=other)
+    gateway.start(wait=False)
+    for name in ("shop.example", "other.example"):
+        shown = until(lambda name=name: _shown(port, name), f"a certificate for {name}", 60)
+        assert name in _names(shown)
+
+
+def test_a_wrong_challenge_is_tried_again(gateway: Running, authority: Pebble) -> None:
+    """What is shown at first is another account's; a reload tries again at once, and the right one is believed."""
+    port = free_port()
+    _configure(gateway, authority, port)
+    conf = gateway.folder / "nginx.conf"
+    right = conf.read_text()
+    wrong = 'if ($uri ~ "^/.well-known/acme-challenge/(.*)$") { return 200 "$1.wrong"; }'
+    conf.write_text(right.replace(f"listen 127.0.0.1:{authority.http_port};", f"listen 127.0.0.1:{free_port()};"))
+    # Another server answers the authority, with what is not ours.
+    site = f"server {{ listen 127.0.0.1:{authority.http_port}; location / {{ {wrong} return 404; }} }}"
+    with Running(_folder(gateway, "liar"), GATEWAY) as liar:
+        (liar.folder / "nginx.conf").write_text(
+            f"{'user root;' if os.geteuid() == 0 else ''} daemon off; pid nginx.pid; error_log error.log; events {{}}\n"
+            f"http {{ access_log off; {site} }}"
+        )
+        liar.start()
+        gateway.start(wait=False)
+        line = r".*acme: test: .*shop.example: http-01: .*; there is no certificate yet, next try in 60 s.*"
+        until(lambda: gateway.logged(line), "the line", 60)
+        assert liar.process is not None
+        liar.process.send_signal(signal.SIGTERM)
+        assert liar.process.wait(30) == 0
+    conf.write_text(right)
+    assert gateway.process is not None
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: _shown(port), "a certificate", 60)
+
+
+def _folder(running: Running, name: str) -> Path:
+    folder = running.folder.parent / name
+    folder.mkdir()
+    return folder
 
 
 def test_a_wildcard_by_dns(gateway: Running, authority: Pebble) -> None:

@@ -42,8 +42,10 @@ def test_times() -> None:
         each, _ = der.read(der.time(moment))
         assert der.read_time(each) == moment
         assert each.tag == (der.UTC_TIME if year < 2050 else der.GENERAL_TIME)
-    with pytest.raises(der.Malformed):
-        der.read_time(der.read(der.octets(b"x"))[0])
+    for tag, text in ((0x04, b"x"), (0x17, b"2611271200Z"), (0x17, b"261327120000Z"), (0x18, b"20261127120000")):
+        with pytest.raises(der.Malformed):
+            der.read_time(der.read(der.element(tag, text))[0])
+    assert der.read_time(der.read(der.element(0x17, b"500101000000Z"))[0]).year == 1950
 
 
 @pytest.mark.parametrize("text", ["-----BEGIN X-----\nAA", "-----BEGIN X-----\n*\n-----END X-----"])

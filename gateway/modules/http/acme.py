@@ -4,14 +4,15 @@
     acme_certificate NAME [identifier …] [key=…];       in a server; the names are those of server_name
     ssl_certificate $acme_certificate;  ssl_certificate_key $acme_certificate_key;
 
-As there: http-01 is answered on every server of this http block, and state is kept in files. Other than there:
-`acme_shared_zone` is accepted and not needed, since workers share the files; names are asked of the system's resolver;
-`challenge dns-01` with `hook PROGRAM` is ours, and `sync`, for one order of all nodes (cluster/certificates.py). Not
-built: tls-alpn-01.
+As there: http-01 is answered on every server of this http block, tls-alpn-01 on every `listen … ssl`, and state is kept
+in files. Other than there: `acme_shared_zone` is accepted and not needed, since workers share the files, hence no
+`state_path off`; without a `resolver` the system is asked for the authority's address; `challenge dns-01` with `hook
+PROGRAM` is ours, and `sync`, for one order of all nodes (cluster/certificates.py).
 """
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cluster.sync import SYNCED, Synced
+from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import HTTP, SERVER, Command, Directive, at_least, take
 from gateway.config.errors import ConfigError
@@ -27,6 +29,7 @@ from gateway.core.temp_files import TempPath
 from gateway.core.variables import Variable
 from gateway.http.module import NOTHING, OK, Contribution, HttpModule, Phase, Result
 from gateway.http.setters import PATHS
+from gateway.modules.http import core
 from gateway.serving.cycle import LATE_IMPORTS
 
 if TYPE_CHECKING:
@@ -37,12 +40,16 @@ if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
     from gateway.config.parser import Statement
     from gateway.core.acme_store import Issuer, Keeper, Wanted
+    from gateway.core.resolver import Resolver
     from gateway.http.locations import Location
     from gateway.http.request import Request
     from gateway.serving.worker import Worker
 
 _PREFIX: Final = b"/.well-known/acme-challenge/"
-_CHALLENGES: Final = {"http-01": "http-01", "http": "http-01", "dns-01": "dns-01", "dns": "dns-01"}
+_CHALLENGES: Final = {name: kind for kind in ("http-01", "tls-alpn-01", "dns-01") for name in (kind, kind[:-3])}
+# Where authorities ask.
+_PORTS: Final = {"http-01": 80, "tls-alpn-01": 443}
+_SMALLEST_ZONE: Final = 8 * 4096
 # How soon a worker without the duty looks whether it is free.
 _AGAIN_S: Final = 5.0
 
@@ -70,14 +77,22 @@ class _Asked:
 # -- directives
 
 
-def _key(text: str) -> tuple[str, int] | None:
-    kind, _, bits = text.partition(":")
-    default = {"ecdsa": 256, "rsa": 2048}.get(kind)
-    if default is None or (bits and not bits.isdigit()):
-        return None
-    found = kind, int(bits) if bits else default
-    known = {"ecdsa": (256, 384, 521), "rsa": (2048, 3072, 4096)}
-    return found if found[1] in known[kind] else None
+# The first is what is meant without a number.
+_SIZES: Final = {"ecdsa": (256, 384, 521), "rsa": (2048, 3072, 4096)}
+
+
+def _key(text: str) -> tuple[str, int]:
+    """Errors: ValueError with the words."""
+    kind, colon, bits = text.partition(":")
+    sizes = _SIZES.get(kind)
+    if sizes is None:
+        raise ValueError(f'unsupported key algorithm "{kind}": ecdsa and rsa are known')
+    if not colon:
+        return kind, sizes[0]
+    if not bits.isdigit() or int(bits) not in sizes:
+        what = "curve" if kind == "ecdsa" else "key size"
+        raise ValueError(f'unsupported {what} "{bits}": {", ".join(map(str, sizes))} are known')
+    return kind, int(bits)
 
 
 def set_issuer(conf: Any, command: Command) -> None:
@@ -114,6 +129,7 @@ class _Block:
             "external_account_key": (self._external, 2, 2),
             "preferred_chain": (self._chain, 1, 1),
             "profile": (self._profile, 1, 2),
+            "common_name_in_csr": (self._common_name, 1, 1),
             "ssl_trusted_certificate": (self._trusted, 1, 1),
             "ssl_verify": (self._verify, 1, 1),
             "state_path": (self._state, 1, 1),
@@ -153,21 +169,29 @@ class _Block:
         self._more["directory"] = statement.args[0]
 
     def _account_key(self, statement: Statement) -> None:
+        from gateway.core.keys import KeyProblem, PrivateKey
+
         text = statement.args[0]
-        key = _key(text)
-        if key is None and not text.startswith(("ecdsa", "rsa")):
-            self._issuer.account_key = self._command.loader.path(text, conf=True)
-        elif key is None or (key[0] == "ecdsa" and key[1] != 256):  # ES256 is what all take
-            raise ConfigError(f'invalid value "{text}": ecdsa, rsa, rsa:3072, rsa:4096 or a file', statement.where)
-        else:
-            self._issuer.account_key = key
+        if text.partition(":")[0] in _SIZES:
+            try:
+                self._issuer.account_key = _key(text)
+            except ValueError as why:
+                raise ConfigError(str(why), statement.where) from None
+            return
+        path = self._command.loader.path(text, conf=True)
+        try:
+            with open(path) as file:
+                PrivateKey.from_pem(file.read())
+        except (OSError, KeyProblem) as error:
+            words = f"{error.errno}: {error.strerror}" if isinstance(error, OSError) else error
+            raise ConfigError(f'cannot load account key "{path}" ({words})', statement.where) from None
+        self._issuer.account_key = path
 
     def _challenge(self, statement: Statement) -> None:
         kind = statement.args[0]
-        if kind in ("tls-alpn-01", "tls-alpn"):
-            raise ConfigError(f'"challenge {kind}" is not supported yet; http-01 is, and dns-01', statement.where)
         if kind not in _CHALLENGES:
-            raise ConfigError(f'invalid value "{kind}"', statement.where)
+            words = ", ".join(dict.fromkeys(_CHALLENGES.values()))
+            raise ConfigError(f'unsupported challenge "{kind}": {words} are known', statement.where)
         self._issuer.challenge = _CHALLENGES[kind]
 
     def _contact(self, statement: Statement) -> None:
@@ -196,18 +220,16 @@ class _Block:
         if statement.args[1:] not in ([], ["require"]):
             raise ConfigError(f'invalid parameter "{statement.args[1]}"', statement.where)
         self._more["profile"] = statement.args[0]
+        self._more["profile_required"] = len(statement.args) == 2
 
     def _trusted(self, statement: Statement) -> None:
         self._issuer.trusted = self._command.loader.path(statement.args[0], conf=True)
 
     def _verify(self, statement: Statement) -> None:
-        word = statement.args[0].lower()
-        if word not in ("on", "off"):
-            raise ConfigError(
-                f'invalid value "{statement.args[0]}" in "ssl_verify" directive, it must be "on" or "off"',
-                statement.where,
-            )
-        self._issuer.verify = word == "on"
+        self._issuer.verify = _flag(statement)
+
+    def _common_name(self, statement: Statement) -> None:
+        self._more["common_name"] = _flag(statement)
 
     def _state(self, statement: Statement) -> None:
         if statement.args[0] == "off":
@@ -240,6 +262,16 @@ class _Block:
         self._issuer.hook = path
 
 
+def _flag(statement: Statement) -> bool:
+    word = statement.args[0].lower()
+    if word not in ("on", "off"):
+        raise ConfigError(
+            f'invalid value "{statement.args[0]}" in "{statement.name}" directive, it must be "on" or "off"',
+            statement.where,
+        )
+    return word == "on"
+
+
 def set_certificate(conf: ServerConf, command: Command) -> None:
     if conf.asked is not UNSET:
         command.duplicate()
@@ -247,10 +279,10 @@ def set_certificate(conf: ServerConf, command: Command) -> None:
     asked = _Asked(command, name, [], ("ecdsa", 256))
     for word in words:
         if word.startswith("key="):
-            key = _key(word[4:])
-            if key is None:
-                command.fail(f'invalid parameter "{word}"')
-            asked.key = key
+            try:
+                asked.key = _key(word[4:])
+            except ValueError as why:
+                command.fail(f'invalid parameter "{word}": {why}')
         else:
             asked.hosts.append(word)
     conf.asked = asked
@@ -259,9 +291,14 @@ def set_certificate(conf: ServerConf, command: Command) -> None:
 def set_zone(conf: MainConf, command: Command) -> None:
     """zone=name:size: nginx's workers share certificates in it, ours the files."""
     word = command.args[0]
+    if not word.startswith("zone="):
+        command.refuse('must have "zone" parameter')
     name, colon, size = word.removeprefix("zone=").partition(":")
-    if not word.startswith("zone=") or not name or not colon or not size:
-        command.fail(f'invalid parameter "{word}"')
+    try:
+        if not name or not colon or units.parse_size(size) < _SMALLEST_ZONE:
+            raise ValueError(size)
+    except ValueError:
+        command.fail(f'invalid zone size "{word}"')
 
 
 # -- what is made of them
@@ -280,11 +317,15 @@ def prepare(scope: Scope, loader: Loader) -> None:
     for issuer in used:
         loader.parts.get(PATHS).append(TempPath(issuer.folder))
     loader.parts.get(LATE_IMPORTS).update(("gateway.core.acme_store", "encodings.idna", "ssl", "trio._threads"))
-    if not any(listening.address.text.endswith(":80") for listening in cycle.listenings):
-        for issuer in used:
-            if issuer.challenge == "http-01":
-                loader.warn(f'acme issuer "{issuer.name}" asks on port 80, and no server listens there')
-    keeping = _Keeping(used, scope.conf(module, "main").shared)
+    for issuer in used:
+        port = _PORTS.get(issuer.challenge)
+        if port and not any(listening.address.text.endswith(f":{port}") for listening in cycle.listenings):
+            loader.warn(f'acme issuer "{issuer.name}" asks on port {port}, and no server listens there')
+    proving = [issuer for issuer in used if issuer.challenge == "tls-alpn-01"]
+    if proving:
+        cycle.name_proof = lambda name: next(filter(None, (issuer.proof(name) for issuer in proving)), None)
+    main = scope.conf(core.module, "location")
+    keeping = _Keeping(used, scope.conf(module, "main").shared, main.resolver, main.resolver_timeout)
     cycle.on_worker_start.append(keeping.start)
     cycle.on_worker_stop.append(keeping.stop)
 
@@ -295,18 +336,23 @@ def _want(asked: _Asked, server: Any, issuers: dict[str, Issuer]) -> None:
     command = asked.command
     issuer = issuers.get(asked.issuer)
     if issuer is None:
-        command.fail(f'acme issuer "{asked.issuer}" is not defined')
-    hosts = asked.hosts or [
+        command.fail(f'acme issuer "{asked.issuer}" is missing')
+    names = asked.hosts or [
         name.name.decode("utf-8", "surrogateescape") for name in server.names if name.regex is None and name.name
     ]
-    hosts = [host for host in hosts if host != "_"]
-    if not hosts:
-        command.fail("no names for the certificate: give the server a server_name, or name them here")
-    for host in hosts:
-        if (host.startswith("*.") and issuer.challenge == "dns-01" and "*" not in host[2:]) or _is_host(host):
+    hosts: list[str] = []
+    for name in names:
+        if name == "_":
             continue
-        why = "wildcards need challenge dns-01" if "*" in host or host.startswith(".") else "it is no host name"
-        command.fail(f'no certificate can be had for "{host}": {why}')
+        # ".example.org" is two names, as in nginx's module: certificates have no such form
+        hosts += [f"www{name}", name[1:]] if name.startswith(".") else [name]
+    if not hosts:
+        command.fail("no identifiers for the certificate: give the server a server_name, or name them here")
+    for host in hosts:
+        if (host.startswith("*.") and issuer.challenge == "dns-01" and _is_host(host[2:])) or _is_host(host):
+            continue
+        why = "wildcards need challenge dns-01" if "*" in host else "it is no host name"
+        command.fail(f'invalid server name "{host}" for a certificate: {why}')
     wanted = Wanted(tuple(dict.fromkeys(hosts)), asked.key)
     if wanted not in issuer.wanted:
         issuer.wanted.append(wanted)
@@ -324,9 +370,13 @@ def _is_host(text: str) -> bool:
 class _Keeping:
     """The task of a worker: who has the duty does what is due, in a thread."""
 
-    def __init__(self, issuers: list[Issuer], shared: dict[str, OneOrder]) -> None:
+    def __init__(
+        self, issuers: list[Issuer], shared: dict[str, OneOrder], resolver: Resolver | None, timeout_s: float
+    ) -> None:
         self._issuers = issuers
         self._shared = shared
+        self._resolver = resolver
+        self._timeout_s = timeout_s
         self._keepers: list[Keeper] = []
         self._scope: trio.CancelScope | None = None
 
@@ -339,8 +389,19 @@ class _Keeping:
             worker.log(level, text.encode("utf-8", "surrogateescape"))
 
         self._scope = trio.CancelScope()
-        self._keepers = [Keeper(issuer, log, self._shared.get(issuer.name)) for issuer in self._issuers]
+        look_up = self._look_up if self._resolver is not None else None
+        self._keepers = [Keeper(issuer, log, self._shared.get(issuer.name), look_up) for issuer in self._issuers]
         worker.nursery.start_soon(self._run, self._scope)
+
+    def _look_up(self, host: str) -> list[str]:
+        """The addresses of a name, for the thread; none where it has none."""
+        import trio
+
+        with contextlib.suppress(ValueError):
+            return [str(ipaddress.ip_address(host))]
+        assert self._resolver is not None
+        lookup = trio.from_thread.run(self._resolver.wait, host.encode(), self._timeout_s)
+        return lookup.hosts
 
     def stop(self) -> None:
         """The worker ends: another one may have the duty."""

@@ -38,6 +38,8 @@ def prepare(scope: Scope, loader: Loader) -> None:
         if key not in made:
             made[key] = _make(conf, server, cycle, loader) if conf.wanted else None
         server.tls = made[key]
+        if server.tls is not None:
+            loader.parts.get(LATE_IMPORTS).add("gateway.core.tls")  # what a handshake that fails is said by
         if conf.verify:
             loader.parts.get(LATE_IMPORTS).add("gateway.http.server_tls")
     objects = loader.parts.find(TLS_OBJECTS)
