@@ -103,6 +103,7 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     # The ground of the others: prepare gives each location its root and its error log, which later ones use.
     core.module,
     listen.module,
+    upstream.module,  # what an upstream lacks is said before what a certificate does
     v2.module,
     ssl.module,
     v3.module,
@@ -157,7 +158,6 @@ HTTP_MODULES: Final[tuple[HttpModule, ...]] = (
     static.module,
     # Directives of upstream{}, each with its own; upstream.prepare makes the groups that prepare of queue, state and
     # resolve find. state is read before resolve asks for the names that stand in it.
-    upstream.module,
     upstream_hash.module,
     upstream_ip_hash.module,
     upstream_least_conn.module,

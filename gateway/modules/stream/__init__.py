@@ -37,6 +37,7 @@ STREAM_MODULES: Final[tuple[StreamModule, ...]] = (
     # The ground of the others: prepare gives each server its error log.
     core.module,
     listen.module,
+    upstream.module,  # what an upstream lacks is said before what a certificate does
     # Variables alone: any order.
     geo.module,
     geoip.module,
@@ -52,7 +53,6 @@ STREAM_MODULES: Final[tuple[StreamModule, ...]] = (
     ssl.module,
     ssl_preread.module,
     # Directives of upstream{}; upstream.prepare makes the groups that resolve finds.
-    upstream.module,
     upstream_hash.module,
     upstream_least_conn.module,
     upstream_least_time.module,

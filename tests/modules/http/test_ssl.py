@@ -119,6 +119,8 @@ def test_what_is_missing(tmp_path: Path) -> None:
             load_http(text)
     load_http(server(f"ssl_certificate_key {key};", http=f"ssl_certificate {chain};"))
     load_http("server { ssl_certificate_key nowhere; }")
+    with pytest.raises(ConfigError, match='no servers in upstream "u"'):  # of two mistakes nginx finds this one first
+        load_http("upstream u { server 127.0.0.1:1 backup; } server { listen 1 ssl; }")
 
 
 def test_what_is_wrong(tmp_path: Path) -> None:

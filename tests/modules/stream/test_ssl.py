@@ -118,3 +118,5 @@ def test_what_is_wrong(tmp_path: Path) -> None:
             load_stream(server(tmp_path, more + "return x;"))
     with pytest.raises(ConfigError, match=r'no "ssl_certificate" is defined for the "listen \.\.\. ssl" directive'):
         load_stream("server { listen 1 ssl; return x; }")
+    with pytest.raises(ConfigError, match='no servers in upstream "u"'):  # of two mistakes nginx finds this one first
+        load_stream("upstream u { server 127.0.0.1:1 backup; } server { listen 1 ssl; proxy_pass u; }")
