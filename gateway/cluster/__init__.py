@@ -5,7 +5,7 @@
     counts   limit_conn: how many each node has                 maps       entries that every node knows
     servers  what the API changed of an upstream             tickets    keys of TLS tickets
     purges   what is to be dropped from a cache             exact    limit_req that asks for each request
-    certificates  by ACME: one order for all
+    causes   what is wrong with the store                   certificates  by ACME: one order for all
 
 Nothing on a request's way but `exact` waits for the store. A zone decides by what is in its memory; one worker of the
 machine takes what changed to the store, every 100 ms, and brings back what the others did. While the store is gone,

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cluster.address import StoreAddress
+from gateway.cluster.causes import said
 
 if TYPE_CHECKING:
     import coredis
@@ -43,7 +44,7 @@ class StoreSettings:
     prefix: str = "gateway"
     timeout: float = 1.0
     exact_timeout: float = 0.05  # for which a request waits
-    trusted_certificate: str = ""
+    trusted: str | None = None  # certificates in PEM; None: the system's
 
 
 def available() -> bool:
@@ -114,11 +115,11 @@ class translated:
         ):
             raise WrongKeysError(self._keys) from None
         if isinstance(error, (RedisError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)):
-            raise StoreError(str(error) or type(error).__name__) from None
+            raise StoreError(said(error)) from None
         if isinstance(error, ExceptionGroup):
             known = (StoreError, RedisError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)
             if error.split(known)[1] is None:
-                raise StoreError("; ".join(sorted({str(each) for each in error.exceptions}))) from None
+                raise StoreError("; ".join(sorted({said(each) for each in error.exceptions}))) from None
 
 
 @asynccontextmanager
@@ -147,7 +148,7 @@ def _client(settings: StoreSettings) -> tuple[coredis.Redis[bytes] | coredis.Red
         "stream_timeout": settings.timeout,
     }
     if address.tls:
-        common["ssl_context"] = ssl.create_default_context(cafile=settings.trusted_certificate or None)
+        common["ssl_context"] = ssl.create_default_context(cadata=settings.trusted)
     nothing = AsyncExitStack()
     if address.kind == "unix":
         return coredis.Redis(unix_socket_path=address.path, db=address.database, **common), nothing

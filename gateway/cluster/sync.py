@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gateway.cluster.causes import explained
 from gateway.cluster.store import StoreError, WrongKeysError, opened
 from gateway.config.errors import Where
 from gateway.config.parts import Part
@@ -185,10 +186,11 @@ class Sync:
             words.store(_SINCE, _now_ms())
             for member in self.members:
                 member.offline()
+            why = explained(str(error), self.settings.address)
             self.log.write(
                 ERROR,
                 b"%b: %b; until it answers, each node goes by what it knows itself"
-                % (self.kind_and_name, str(error).encode("utf-8", "surrogateescape")),
+                % (self.kind_and_name, why.encode("utf-8", "surrogateescape")),
             )
 
     def show(self) -> dict[str, object]:

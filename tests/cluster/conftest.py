@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.redis import Redis
+from tests.cluster.redis import REDIS, SERVERS, Redis
 
 
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Redis]:
-    server = Redis(tmp_path)
+@pytest.fixture(params=SERVERS or ["none"], ids=lambda server: "redis" if server == REDIS else "valkey")
+def redis(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Redis]:
+    """A store of each kind that is installed here."""
+    server = Redis(tmp_path, server=request.param)
     server.start()
     yield server
     server.kill()

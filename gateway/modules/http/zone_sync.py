@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _INTERVAL_MS: Final = 100
 _TIMEOUT_MS: Final = 1000
 _EXACT_TIMEOUT_MS: Final = 50
+_MOST_CERTIFICATES: Final = 1 << 20
 
 
 @dataclass(slots=True)
@@ -48,13 +49,15 @@ def set_store(conf: MainConf, command: Command) -> None:
     if not available():
         command.fail(f'"{command.name}": {MISSING}')
     url, *parameters = command.args
-    given = {"prefix": "gateway", "trusted_certificate": ""}
+    prefix, trusted = "gateway", None
     times = {"interval": _INTERVAL_MS, "timeout": _TIMEOUT_MS, "exact_timeout": _EXACT_TIMEOUT_MS}
     password = None
     for word in parameters:
         name, _, value = word.partition("=")
-        if name in given and value:
-            given[name] = value
+        if name == "prefix" and value:
+            prefix = value
+        elif name == "trusted_certificate" and value:
+            trusted = _trusted(command, value)
         elif name in times and value:
             try:
                 times[name] = units.parse_time_ms(value)
@@ -77,18 +80,28 @@ def set_store(conf: MainConf, command: Command) -> None:
         command.fail(f'invalid URL in "{command.name}": {error}')
     if password is not None:
         address = replace(address, password=password)
-    if given["trusted_certificate"]:
-        given["trusted_certificate"] = command.loader.path(given["trusted_certificate"], conf=True)
     timeout, exact_timeout = times["timeout"] / 1000, times["exact_timeout"] / 1000
-    settings = StoreSettings(address, timeout=timeout, exact_timeout=exact_timeout, **given)
+    settings = StoreSettings(address, prefix, timeout, exact_timeout, trusted)
     conf.sync = Sync(settings, times["interval"] / 1000, command.loader.parts.get(LOG))
 
 
-def _read(command: Command, name: str) -> bytes:
+def _trusted(command: Command, name: str) -> str:
+    """Certificates in PEM, as they are now: a worker may not be allowed to read the file."""
+    import ssl
+
+    text = _read(command, name, _MOST_CERTIFICATES).decode("ascii", "replace")
+    try:
+        ssl.create_default_context(cadata=text)
+    except (ssl.SSLError, ValueError):
+        command.fail(f'no certificates in "{name}"')
+    return text
+
+
+def _read(command: Command, name: str, most: int = 4096) -> bytes:
     path = command.loader.path(name, conf=True)
     try:
         with open(path, "rb") as file:
-            return file.read(4096)
+            return file.read(most)
     except OSError as error:
         command.fail(f'cannot read "{path}": {error}')
 

@@ -55,6 +55,8 @@ def test_a_password_from_a_file(tmp_path: Path) -> None:
         ("zone_sync_store redis://a interval=0;", 'invalid interval "0"'),
         ("zone_sync_store redis://a else=1;", 'invalid parameter "else=1"'),
         ("zone_sync_store redis://a password_file=/nowhere;", 'cannot read "/nowhere"'),
+        ("zone_sync_store rediss://a trusted_certificate=/nowhere;", 'cannot read "/nowhere"'),
+        ("zone_sync_store rediss://a trusted_certificate=/etc/hostname;", 'no certificates in "/etc/hostname"'),
         ("limit_conn_zone $arg_k zone=two:64k else;", 'invalid number of arguments in "limit_conn_zone"'),
         ("upstream up { zone four 64k else; server 127.0.0.1:1; }", 'invalid number of arguments in "zone"'),
     ],
