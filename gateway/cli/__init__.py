@@ -41,7 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _misuse(unknown(word))
     elif first_word_is_wanted(argv[1:]):
         return _misuse(*FIRST_WORD)
-    return serve(argv, _load)
+    watched = "--watch" in argv
+    if watched:
+        argv.remove("--watch")
+    return serve(argv, _load, watched=watched)
 
 
 def nginx(arguments: Sequence[str] | None = None) -> int:
@@ -134,8 +137,9 @@ def _advise(configuration: Loaded, log: Log) -> None:
         log.warn(str(warning))
 
 
-def serve(argv: list[str], load: Load, *, as_nginx: bool = False) -> int:
-    """nginx's options; `load` reads the configuration. `as_nginx`: the system's, whatever stands in this folder."""
+def serve(argv: list[str], load: Load, *, as_nginx: bool = False, watched: bool = False) -> int:
+    """nginx's options; `load` reads the configuration. `as_nginx`: the system's, whatever stands in this folder.
+    `watched`: in the foreground, and read again when it changes."""
     from gateway.cli.options import UsageError, parse
     from gateway.core.logs import say
 
@@ -172,6 +176,14 @@ def serve(argv: list[str], load: Load, *, as_nginx: bool = False) -> int:
         say("with your own file:        gateway -c /path/to/nginx.conf")
         say("for a Python application:  gateway run app:app")
         return 1
+
+    if watched and not (options.test or options.signal):
+        from gateway.dev.watch import CannotWatch, begin
+
+        try:
+            options.globals_text = begin(options.conf_file, argv[1:], options.globals_text)
+        except CannotWatch as why:
+            return _misuse(str(why))
 
     from gateway.process.start import main as start
 
