@@ -60,6 +60,7 @@ class _Conversation:
 
     def __init__(self) -> None:
         self.link: Any = None
+        self.carrier = None  # nobody else has streams on it
         self.stream = self
         self.pending = 0
         self.data = b""

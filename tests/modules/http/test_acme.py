@@ -137,8 +137,13 @@ async def test_tls_alpn_01(tmp_path: Path, version: ssl.TLSVersion) -> None:
 
     async def shake(engine: Engine, *protocols: str) -> tuple[str | None, bytes, bytes]:
         client.set_alpn_protocols(list(protocols))
-        stream = trio.SSLStream(engine.connect(1), client, server_hostname="a.example", https_compatible=True)
-        await stream.do_handshake()
+        wire = engine.connect(1)
+        stream = trio.SSLStream(wire, client, server_hostname="a.example", https_compatible=True)
+        try:
+            await stream.do_handshake()
+        except trio.BrokenResourceError:
+            await wire.aclose()
+            raise
         seen = stream.getpeercert(binary_form=True)
         received = b""
         with contextlib.suppress(trio.BrokenResourceError):
