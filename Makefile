@@ -5,6 +5,7 @@
 #             tests/reliability/RESULTS.md)
 # make wheel  manylinux wheels for x86_64 and aarch64 into dist/, tried without a compiler (some minutes; WHEEL="--arch x86_64")
 # make deb    a package for the Debian or Ubuntu that this is, into dist/ (made of a wheel in dist/, or of a new one)
+# make docs   the documentation as a site, into build/site
 # make bench  CPU per request, gateway and nginx in turn (BENCH="--only static" …)
 #
 # All of it runs in .venv, which is made on the first call. With PY=/some/python that interpreter is used as it is
@@ -19,9 +20,9 @@ endif
 sources = pyproject.toml $(shell sed -n 's/.*sources = \["\([^"]*\)"\].*/\1/p' pyproject.toml) \
     $(wildcard gateway/*/*.pxd gateway/*/*/*.pxd)
 
-.PHONY: demo test system ext reliability bench wheel deb clean setup-build setup-demo setup-test setup-wheel
+.PHONY: demo test system ext reliability bench wheel deb docs clean setup-build setup-demo setup-test setup-wheel setup-docs
 
-setup-build setup-demo setup-test setup-wheel: setup-%:
+setup-build setup-demo setup-test setup-wheel setup-docs: setup-%:
 	@$(if $(own),.ci/venv $*)
 
 # Nobody waits minutes for a first page: as long as nothing is compiled, what is plain Python runs as that.
@@ -54,6 +55,10 @@ wheel: setup-wheel
 
 deb: setup-wheel
 	@$(PY) .ci/make_deb.py
+
+docs: setup-docs
+	@$(MAKE) --no-print-directory -s $(if $(plain),.venv/.pyx,ext) $(if $(own),,PY=$(PY))
+	@$(if $(plain),GATEWAY_PURE=1) .ci/docs $(PY)
 
 # The compiled parts, in place (setuptools reads pyproject.toml; there is no setup.py).
 ifdef own

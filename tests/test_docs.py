@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.parser import parse
-from gateway.dev import reference
+from gateway.dev import reference, reference_pages
 from gateway.dev.manual import parser
 from gateway.dev.verbs import VERBS
 
@@ -33,6 +33,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 
 # What a page may name besides gateway: not run, since it installs, needs root, or is somebody else's.
 FOREIGN = {"pip", "python3", "sudo", "docker", "make", ".venv/bin/pip"}
+DIRECTIVES = set(reference_pages.pages())  # of the site, beside docs/
 SERVING = {"run", "serve", "proxy"}
 
 
@@ -209,6 +210,9 @@ def test_links(page: Path) -> None:
     for target, anchor in LINK.findall(text):
         if "://" in target or target.startswith("mailto:"):
             continue
+        if target.startswith("directives/"):
+            assert target.removeprefix("directives/") in DIRECTIVES, f"{page.name}: {target}"
+            continue
         there = page.parent / target
         assert there.exists(), f"{page.name}: {target}"
         if anchor and there.suffix == ".md":
@@ -224,7 +228,7 @@ def test_python_is_python() -> None:
 
 def test_the_site_has_all_pages() -> None:
     listed = re.findall(r"- (\S+\.md)", (ROOT / "mkdocs.yml").read_text())
-    assert sorted(listed) == [page.name for page in PAGES]
+    assert sorted(listed) == sorted(["directives/index.md", *(page.name for page in PAGES)])
 
 
 def test_directives_that_pages_name_are_known() -> None:

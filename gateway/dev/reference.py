@@ -1,23 +1,49 @@
-"""What is known of a directive: `gateway help DIRECTIVE`, and the pages of the documentation.
+"""What is known of a directive: for `gateway help DIRECTIVE`, and for the pages of the documentation.
 
-python -m gateway.dev.reference FOLDER      writes one page for each of nginx's modules, and an index
+nginx's table says where it may stand (known), nginx's documentation how it is written and since when (facts), the
+modules whether it is built, and gateway's own notes what it is for.
 """
 
 from __future__ import annotations
 
 import difflib
-import sys
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.config import known
 from gateway.config.directive import Arguments, Directive
 from gateway.config.known import Known
 from gateway.config.loader import CONTEXT_NAMES
+from gateway.dev import facts, notes
 from gateway.dev.supported import plain
 from gateway.modules import MODULES
 
 _COUNTS: Final = {"noargs": "nothing", "any": "any number of arguments", "flag": "on or off"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A directive, as one module has it."""
+
+    name: str
+    module: str  # nginx's plain name of it, or whose it is
+    whose: str
+    area: str
+    takes: str
+    block: bool
+    contexts: tuple[str, ...]
+    state: str
+    syntax: tuple[str, ...]
+    default: tuple[str, ...]
+    since: str
+    note: notes.Note
+    more: tuple[str, ...] = ()  # parameters of NGINX Plus or gateway's own
+
+    def usages(self) -> list[str]:
+        """The forms with the directive's name, as they are written."""
+        end = " { … }" if self.block else ";"
+        return [" ".join(f"{self.name} {form}".split()) + end for form in self.syntax]
 
 
 def declared(name: str) -> list[Directive]:
@@ -25,41 +51,86 @@ def declared(name: str) -> list[Directive]:
     return [each for module in MODULES for each in module.directives if each.name == name]  # type: ignore[attr-defined]
 
 
-def text(name: str) -> str:
-    """All that is known of a directive, as paragraphs; nothing where it is not known."""
-    parts = [_of_nginx(entry) for entry in known.table().get(name, ())]
+def entries(name: str) -> list[Entry]:
+    """A directive, as each module that has it has it."""
+    found = [_of_nginx(entry) for entry in known.table().get(name, ())]
     if name in known.OWN:
-        owner = known.OWN[name]
-        whose = "gateway's own, nginx does not have it" if owner == "gateway" else f"of {owner}, in its syntax"
-        parts += [_own(each, whose) for each in declared(name)]
-    return "\n\n".join(dict.fromkeys(parts))
+        found += [_own(each, known.OWN[name]) for each in declared(name)]
+    return list(dict.fromkeys(found))
 
 
-def _of_nginx(entry: Known) -> str:
+def _of_nginx(entry: Known) -> Entry:
     state = "built"
     if entry.no_effect:
         state = f"accepted, without effect: {entry.no_effect}"
     elif entry.name != "include" and not any(_names(each) & entry.contexts for each in declared(entry.name)):
         state = "not built yet: refused, with file and line"
-    return "\n".join(
-        [
-            f"{entry.name}  (nginx's {plain(entry.module)})",
-            f"  takes    {_takes(entry.arguments)}{', and a block' if entry.block else ''}",
-            f"  context  {', '.join(sorted(entry.contexts, key=_order))}",
-            f"  here     {state}",
-        ]
+    fact = facts.table().get((entry.name, entry.module))
+    area = facts.area_of(entry.module)
+    note = notes.note(entry.name, area)
+    return Entry(
+        name=entry.name,
+        module=plain(entry.module),
+        whose=f"nginx's {plain(entry.module)}",
+        area=area,
+        takes=_takes(entry.arguments),
+        block=entry.block,
+        contexts=tuple(sorted(entry.contexts, key=_order)),
+        state=state,
+        syntax=fact.syntax if fact else _one(note.syntax),
+        default=fact.default if fact else _one(note.default),
+        since=fact.since if fact else "",
+        note=note,
+        more=known.OWN_PARAMETERS.get((entry.module, entry.name), ()),
     )
 
 
-def _own(directive: Directive, whose: str) -> str:
-    return "\n".join(
-        [
-            f"{directive.name}  ({whose})",
-            f"  takes    {_counts(directive.arguments)}{', and a block' if directive.block else ''}",
-            f"  context  {', '.join(sorted(_names(directive), key=_order))}",
-            "  here     built",
-        ]
+def _own(directive: Directive, owner: str) -> Entry:
+    contexts = _names(directive)
+    area = "stream" if any(context.startswith("stream") for context in contexts) else "http"
+    note = notes.note(directive.name, area)
+    return Entry(
+        name=directive.name,
+        module=f"of {owner}",
+        whose="gateway's own, nginx does not have it" if owner == "gateway" else f"of {owner}, in its syntax",
+        area=area,
+        takes=_counts(directive.arguments),
+        block=directive.block,
+        contexts=tuple(sorted(contexts, key=_order)),
+        state="built",
+        syntax=_one(note.syntax),
+        default=_one(note.default),
+        since="",
+        note=note,
     )
+
+
+def _one(text: str) -> tuple[str, ...]:
+    return tuple("" if each == "-" else each for each in text.split(facts.NEXT)) if text else ()
+
+
+def text(name: str) -> str:
+    """All that is known of a directive, as paragraphs; nothing where it is not known."""
+    return "\n\n".join(dict.fromkeys("\n".join(_lines(entry)) for entry in entries(name)))
+
+
+def _lines(entry: Entry) -> Iterator[str]:
+    yield f"{entry.name}  ({entry.whose})"
+    if entry.note.purpose:
+        yield f"  {entry.note.purpose}"
+    for usage in entry.usages():
+        yield f"  syntax   {usage}"
+    yield f"  takes    {entry.takes}{', and a block' if entry.block else ''}"
+    for default in entry.default:
+        yield f"  default  {entry.name} {default};"
+    yield f"  context  {', '.join(entry.contexts)}"
+    if entry.since:
+        yield f"  since    nginx {entry.since}"
+    yield f"  here     {entry.state}"
+    if entry.more:
+        yield f"           and takes {', '.join(entry.more)}, which open nginx does not"
+    if entry.note.example:
+        yield f"  example  {entry.note.example}"
 
 
 def _names(directive: Directive) -> set[str]:
@@ -101,37 +172,3 @@ def nearest(name: str) -> str:
 
 def names() -> list[str]:
     return sorted({*known.table(), *known.OWN})
-
-
-def pages() -> dict[str, str]:
-    """The pages by their names: one for each module, and an index of all directives."""
-    by_module: dict[str, list[str]] = {}
-    for name in names():
-        for entry in known.table().get(name, ()):
-            by_module.setdefault(plain(entry.module), []).append(name)
-        if name in known.OWN:
-            by_module.setdefault(f"of {known.OWN[name]}", []).append(name)
-    found: dict[str, str] = {}
-    index = ["# All directives", ""]
-    for module, of_module in sorted(by_module.items()):
-        page = f"{module.replace(' ', '-')}.md"
-        parts = [f"# {module}", ""]
-        for name in dict.fromkeys(of_module):
-            parts += [f"## {name}", "", "```text", text(name), "```", ""]
-            index.append(f"* [`{name}`]({page}#{name})")
-        found[page] = "\n".join(parts)
-    found["index.md"] = "\n".join([*index[:2], *sorted(set(index[2:])), ""])
-    return found
-
-
-def main(arguments: list[str]) -> int:
-    """Write the pages into a folder."""
-    folder = Path(arguments[0])
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, page in pages().items():
-        (folder / name).write_text(page, "utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from gateway.cli import main
@@ -42,11 +40,3 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nginx's http_uwsgi" in capsys.readouterr().out
     assert main(["help", "uwsgi_paas"]) == 2
     assert reference.nearest("uwsgi_paas") == "uwsgi_pass"
-
-
-def test_pages(tmp_path: Path) -> None:
-    assert reference.main([str(tmp_path)]) == 0
-    index = (tmp_path / "index.md").read_text()
-    for name in reference.names():
-        assert f"[`{name}`]" in index
-    assert "## proxy_pass" in (tmp_path / "http_proxy.md").read_text()

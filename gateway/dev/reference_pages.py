@@ -1,0 +1,109 @@
+"""The directives as pages of the documentation: one for each directive, one for each module, and an index.
+
+python -m gateway.dev.reference_pages FOLDER
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from gateway.dev import reference
+from gateway.dev.fmt import formatted
+from gateway.dev.reference import Entry
+
+
+def pages() -> dict[str, str]:
+    """The pages by the names of their files."""
+    found = {page(name): _page(name) for name in reference.names()}
+    modules: dict[str, list[Entry]] = {}
+    for name in reference.names():
+        for entry in reference.entries(name):
+            modules.setdefault(entry.module, []).append(entry)
+    index = ["# Directives", "", "Each directive has a page of its own; here they are by module and by name.", ""]
+    index += ["## By module", ""]
+    for module, of_module in sorted(modules.items()):
+        found[module_page(module)] = _module(module, of_module)
+        index.append(f"* [{module}]({module_page(module)}) ({len({each.name for each in of_module})})")
+    index += ["", "## By name", ""]
+    for name in reference.names():
+        purpose = next((each.note.purpose for each in reference.entries(name)), "")
+        index.append(f"* [`{name}`]({page(name)}){': ' if purpose else ''}{purpose}")
+    found["index.md"] = "\n".join([*index, ""])
+    return found
+
+
+def page(name: str) -> str:
+    """The name of a directive's page; `index.md` is the index, not the directive `index`."""
+    return "index-directive.md" if name == "index" else f"{name}.md"
+
+
+def module_page(module: str) -> str:
+    """The name of a module's page; no directive is called so."""
+    return f"module-{module.replace(' ', '-')}.md"
+
+
+def _page(name: str) -> str:
+    lines = [f"# {name}", ""]
+    all_entries = reference.entries(name)
+    for entry in all_entries:
+        if len(all_entries) > 1:
+            lines += [f"## {entry.whose}", ""]
+        lines += _entry(entry)
+    return "\n".join([*lines, ""])
+
+
+def _entry(entry: Entry) -> list[str]:
+    lines = [entry.note.purpose, ""] if entry.note.purpose else []
+    if entry.syntax:
+        lines += ["```text", *entry.usages(), "```", ""]
+    state = entry.state + (f"; also takes {_codes(entry.more)}, which open nginx does not" if entry.more else "")
+    default = ", ".join(_code(f"{entry.name} {each};") for each in entry.default)
+    rows = [
+        ("Takes", entry.takes + (", and a block" if entry.block else "")),
+        ("Default", default or "none"),
+        ("Context", ", ".join(entry.contexts)),
+        ("Since", _since(entry)),
+        ("Module", f"[{entry.whose}]({module_page(entry.module)})"),
+        ("State here", state),
+    ]
+    lines += ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows), ""]
+    if entry.note.example:
+        lines += ["```nginx", formatted(entry.note.example).rstrip(), "```", ""]
+    return lines
+
+
+def _since(entry: Entry) -> str:
+    if entry.since:
+        return f"nginx {entry.since}"
+    return "the first release of nginx that documents it" if entry.whose.startswith("nginx's") else "not in open nginx"
+
+
+def _codes(words: tuple[str, ...]) -> str:
+    return ", ".join(_code(word) for word in words)
+
+
+def _code(text: str) -> str:
+    """Code in a cell of a table, where a bar would end the cell."""
+    return f"`{text}`" if "|" not in text else " or ".join(f"`{part.strip()}`" for part in text.split("|"))
+
+
+def _module(module: str, entries: list[Entry]) -> str:
+    lines = [f"# {module}", "", "| directive | where it may stand | here |", "| --- | --- | --- |"]
+    for entry in entries:
+        state = entry.state.partition(":")[0]
+        lines.append(f"| [`{entry.name}`]({page(entry.name)}) | {', '.join(entry.contexts)} | {state} |")
+    return "\n".join([*lines, ""])
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages into a folder."""
+    folder = Path(arguments[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
