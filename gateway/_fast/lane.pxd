@@ -9,6 +9,9 @@ cdef class Lane(Poller):
     cdef bint active            # the last batch was not empty
     cdef object trio_queue      # Trio's queue of runnable tasks, or None
     cdef object trio_count      # else a function that counts them
+    cdef int trio_epoll         # what Trio waits for, or -1
+    cdef object trio_pause      # how many seconds it would wait there now; 0: it cannot be said
+    cdef bint asked             # it could not, a round ago
     # worker_connections (negative: no limit), and how many of them are not streams: listening sockets
     cdef public Py_ssize_t worker_connections
     cdef public Py_ssize_t taken
@@ -18,6 +21,8 @@ cdef class Lane(Poller):
     cdef public bytes detour    # where all connections that begin lead instead; None: where they want to
 
     cdef bint trio_waits(self) except -1
+    cdef bint trio_wants(self) except -1
+    cdef double rest(self, double next_s) except -2
     cpdef bint has_room(self) except -1
     cdef bytes date_text(self)
 

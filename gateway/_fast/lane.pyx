@@ -9,8 +9,11 @@ from gateway._fast.linux cimport *
 from gateway._fast.poller cimport Poller, Source, os_error
 from gateway._fast.stream cimport Stream, connected
 
-# After this long the tasks of Trio get their turn, however much there is to do.
+# After this long the tasks of Trio get their turn, if one wants it, however much there is to do.
 cdef double TURN_S = 0.005
+# And after this long in any case: Python may have something to do between two of its own instructions.
+cdef double HELD_S = 0.1
+cdef double LONGEST_S = 86400
 cdef enum:
     PASSES = 8              # rounds of ready fibres before the sockets are looked at again
     SOCKADDR_MAX = 128
@@ -29,6 +32,7 @@ cdef class Lane(Poller):
         self.on_crash = on_crash
         self.worker_connections = -1
         self.date_second = -1
+        self.trio_epoll = -1
         self.refresh()
 
     cpdef bint has_room(self) except -1:
@@ -40,9 +44,12 @@ cdef class Lane(Poller):
             self.make_room()
         return most - self.taken - self.streams > 0
 
-    def _watch_trio(self, queue, count):
+    def _watch_trio(self, queue, count, int epoll, pause):
+        """What is to be known of Trio: its queue, else a count; its epoll, and how long it would wait there."""
         self.trio_queue = queue
         self.trio_count = count
+        self.trio_epoll = epoll
+        self.trio_pause = pause
 
     cdef bint trio_waits(self) except -1:
         if self.trio_due:
@@ -51,9 +58,49 @@ cdef class Lane(Poller):
             return len(self.trio_queue) > 0
         return self.trio_count is not None and self.trio_count() > 0
 
+    cdef bint trio_wants(self) except -1:
+        """Whether a round of Trio's would do anything; without its epoll one has to be made to find out."""
+        cdef pollfd descriptor
+        if self.trio_epoll < 0 or self.trio_waits():
+            return True
+        descriptor.fd = self.trio_epoll
+        descriptor.events = POLLIN
+        return c_poll(&descriptor, 1, 0) != 0 or <double>self.trio_pause() <= 0
+
+    cdef double rest(self, double next_s) except -2:
+        """There is nothing to do for so long: wait for the lane's epoll and for Trio's; negative when to go on.
+
+        Else what turn() answers. To wait in Trio, by rounds of its own, takes as many instructions as some requests.
+        """
+        cdef pollfd descriptors[2]
+        cdef int count, timeout_ms
+        cdef double seconds = 0
+        if self.trio_epoll >= 0:
+            seconds = min(next_s, <double>self.trio_pause(), LONGEST_S)
+            if seconds <= 0 and not self.asked:
+                self.asked = True       # in the next round it may be known
+                return 0
+        self.asked = False
+        self.asleep = True
+        self.wake_at = self._now + next_s
+        if seconds <= 0:
+            return next_s
+        descriptors[0].fd = self.epoll
+        descriptors[1].fd = self.trio_epoll
+        descriptors[0].events = descriptors[1].events = POLLIN
+        descriptors[1].revents = 0
+        timeout_ms = <int>(seconds * 1000 + 0.999)
+        self.inside = False             # other threads run meanwhile: they have to poke
+        with nogil:
+            count = c_poll(descriptors, 2, timeout_ms)
+        self.inside = True
+        self.asleep = self.poked = False
+        # interrupted: a signal's handler is to run, in Python
+        return 0 if count < 0 or descriptors[1].revents else -1
+
     def turn(self):
         """Do what there is to do; seconds until there may be more, 0 when Trio's tasks want to run, infinity."""
-        cdef double began
+        cdef double began, looked
         cdef double now
         cdef double next_s
         cdef int count, timeout_ms
@@ -62,7 +109,7 @@ cdef class Lane(Poller):
         self.active = False                 # whom Trio wakes together with the lane is not to wait for what lingers
         self.inside = True
         try:
-            began = self.refresh()
+            began = looked = self.refresh()
             while True:
                 timeout_ms = 0
                 if self.active and self.linger_s > 0 and not self.ready and not self.again and not self.trio_waits():
@@ -93,20 +140,19 @@ cdef class Lane(Poller):
                     raise fatal
                 if self.trio_waits():
                     return 0.0
-                if self.ready or self.again:
-                    if now - began >= TURN_S:
-                        return 0.0
-                    continue
-                if self.active:
-                    if now - began >= TURN_S:
-                        return 0.0
+                if self.ready or self.again or self.active:
+                    if now - looked >= TURN_S:
+                        if now - began >= HELD_S or self.trio_wants():
+                            return 0.0
+                        looked = now
                     continue
                 next_s = min(self.timers.first(), self.sweep_at) - now
                 if next_s <= 0:
                     continue
-                self.asleep = True
-                self.wake_at = now + next_s
-                return next_s
+                next_s = self.rest(next_s)
+                if next_s >= 0:
+                    return next_s
+                began = looked = self.refresh()
         finally:
             self.inside = False
 

@@ -22,6 +22,15 @@ cdef extern from "<sys/epoll.h>" nogil:
     uint32_t EPOLLET
     uint32_t EPOLLEXCLUSIVE
 
+cdef extern from "<poll.h>" nogil:
+    struct pollfd:
+        int fd
+        short events
+        short revents
+
+    int c_poll "poll"(pollfd* descriptors, unsigned long count, int timeout_ms)
+    enum: POLLIN
+
 cdef extern from "<sys/eventfd.h>" nogil:
     int eventfd(unsigned int start, int flags)
     int eventfd_write(int fd, uint64_t value)

@@ -64,7 +64,10 @@ class Lane(_lane.Lane):
         import trio
 
         use_trio()
-        self._watch_trio(*_runnable_tasks())
+        rounds = _TrioRounds()
+        self._watch_trio(*_runnable_tasks(), rounds.epoll, rounds.pause)
+        if rounds.epoll >= 0:
+            trio.lowlevel.add_instrument(rounds)  # type: ignore[arg-type]
         try:
             async with trio.open_nursery() as self.nursery:
                 if task_status is not None:
@@ -72,6 +75,8 @@ class Lane(_lane.Lane):
                 try:
                     await self._turn_for_ever()
                 finally:
+                    if rounds.epoll >= 0:
+                        trio.lowlevel.remove_instrument(rounds)  # type: ignore[arg-type]
                     self.end()
                     self.nursery.cancel_scope.cancel()
         finally:
@@ -157,3 +162,39 @@ def _runnable_tasks() -> tuple[Any, Callable[[], int] | None]:
     except (ImportError, AttributeError, TypeError):
         return None, lambda: trio.lowlevel.current_statistics().tasks_runnable
     return queue, None
+
+
+class _TrioRounds:
+    """What Trio's rounds leave to be done: an instrument of Trio's.
+
+    The tasks of a round are in no queue any more: whether there are others is known at its beginning only.
+    """
+
+    epoll = -1  # Trio's; or not to be known: an old Trio, a clock of tests, a guest
+
+    def __init__(self) -> None:
+        self.alone = False  # the lane's task is the only one of this round, if no deadline has passed meanwhile
+        self.first = math.inf  # the first deadline at its beginning
+        try:
+            from trio._core._run import GLOBAL_RUN_CONTEXT, SystemClock
+
+            runner: Any = GLOBAL_RUN_CONTEXT.runner
+            self.runner, self.clock, self.deadlines, self.queue = runner, runner.clock, runner.deadlines, runner.runq
+            if type(self.clock) is SystemClock and not runner.is_guest and runner.clock_autojump_threshold == math.inf:
+                self.after_io_wait(0)
+                self.pause()
+                self.epoll = runner.io_manager._epoll.fileno()
+        except (ImportError, AttributeError, TypeError):
+            pass
+
+    def after_io_wait(self, timeout: float) -> None:
+        self.alone = len(self.queue) == 1
+        self.first = self.deadlines.next_deadline()
+
+    def pause(self) -> float:
+        """How many seconds Trio would wait now, if nothing came; 0 where others are to run first, or may have to."""
+        deadline: float = self.deadlines.next_deadline()
+        if not self.alone or deadline != self.first or self.runner.waiting_for_idle:
+            return 0.0
+        left: float = self.clock.deadline_to_sleep_time(deadline)
+        return left
