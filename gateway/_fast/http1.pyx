@@ -321,12 +321,13 @@ cdef int finish(RequestHead head, object on_host) except -1:
 
 cdef int read_length(RequestHead head, const uint8_t *p) except -1:
     cdef Field *field = &head.spans[head.first[K_CONTENT_LENGTH] - 1]
+    cdef int64_t most = 0x7fffffffffffffff
     cdef int64_t length = 0
-    cdef int digit
+    cdef int64_t digit
     cdef uint32_t i
     for i in range(field.value_len):
         digit = p[field.value + i] - 48
-        if not 0 <= digit <= 9 or length > (0x7fffffffffffffff - digit) // 10:
+        if not 0 <= digit <= 9 or (length >= most // 10 and (length > most // 10 or digit > 7)):
             length = -1
             break
         length = length * 10 + digit

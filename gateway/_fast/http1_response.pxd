@@ -1,3 +1,6 @@
+from libc.stdint cimport uint8_t, uint32_t
+
+
 cdef class ResponseHead:
     cdef readonly int status
     cdef readonly int version           # 10, 11; 0 when there was no status line (CGI)
@@ -7,4 +10,5 @@ cdef class ResponseHead:
     cdef readonly list kinds            # the kind of each field, see KINDS
 
 
+cdef int kind_of(const uint8_t *name, Py_ssize_t length, uint32_t hash) noexcept
 cpdef ResponseHead parse_response_head(bytes data, Py_ssize_t offset=*, str form=*)

@@ -90,6 +90,15 @@ cdef bint is_scheme(const uint8_t *p, Py_ssize_t n) noexcept:
 
 
 @cython.final
+cdef bint repeated(RequestHead head, int which) noexcept:
+    """Whether there is more than one field of this known name."""
+    cdef int i
+    for i in range(head.first[which], head.count):
+        if head.spans[i].known == <uint32_t> which:
+            return True
+    return False
+
+
 cdef class Http2Head:
     """The fields of one request on their way into a head; `head` is what there is so far, whatever is refused."""
 
@@ -291,7 +300,7 @@ cdef class Http2Head:
             raise refuse(head, 400, 'client sent "Upgrade" header')
         if head.first[K_TE]:
             field = &head.spans[head.first[K_TE] - 1]
-            if field.value_len != 8 or not same_name(p + field.value, b"trailers", 8) or len(head.get_all(b"te")) > 1:
+            if field.value_len != 8 or not same_name(p + field.value, b"trailers", 8) or repeated(head, K_TE):
                 raise refuse(head, 400, 'client sent invalid "TE" header')
         if not head.hostname:
             raise refuse(head, 400, 'client sent neither ":authority" nor "Host" header')

@@ -7,10 +7,11 @@ a table ten times the work.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from libc.stdlib cimport free
+from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy
 
 from gateway._fast.head_writer cimport HeadWriter
+from gateway._fast.header_line cimport fold_hash, same_name
 from gateway._fast.hpack cimport STATIC_FIELDS, static_fields, static_index
 from gateway._fast.huffman cimport coded, coded_size
 from gateway._fast.request_head cimport Field, RequestHead
@@ -42,13 +43,11 @@ cdef inline bytes lower_case(const uint8_t *text, Py_ssize_t n):
     return lower
 
 
-cdef inline int trait(const uint8_t *name, Py_ssize_t n) noexcept:
-    """A number below 64 that few names share."""
-    return (name[0] * 5 + n * 11) & 63 if n else 0
-
-
 cdef class FieldWriter(HeadWriter):
     """Fields, one behind the other."""
+
+    def __dealloc__(self):
+        free(self.hashes)
 
     cpdef indexed(self, int index):
         """A field of the static table."""
@@ -64,26 +63,69 @@ cdef class FieldWriter(HeadWriter):
         cdef const uint8_t *base = head.base()
         cdef const uint8_t *p
         cdef Field *field
+        cdef uint8_t lower[64]
         cdef bytes name
         cdef int i
+        cdef uint32_t j
         if hidden is not self.hidden:
             self.hide(hidden)
         for i in range(head.count):
             field = &head.spans[i]
-            name = lower_case(base + field.name, field.name_len)
-            p = <const uint8_t *> PyBytes_AS_STRING(name)
-            if self.hides >> trait(p, field.name_len) & 1 and name in hidden:
+            p = base + field.name
+            if self.hides(p, field.name_len, field.hash):
                 continue
+            if field.name_len > 64:
+                name = lower_case(p, field.name_len)
+                p = <const uint8_t *> PyBytes_AS_STRING(name)
+            else:
+                for j in range(field.name_len):
+                    lower[j] = p[j] | 0x20 if 65 <= p[j] <= 90 else p[j]
+                p = lower
             self.plain(p, field.name_len, base + field.value, field.value_len)
 
+    cdef bint hides(self, const uint8_t *name, Py_ssize_t n, uint32_t hash) except -1:
+        """Whether a name that was sent is one of those that hide() noted."""
+        cdef Py_ssize_t i
+        cdef bytes known
+        for i in range(self.hidden_count):
+            if self.hashes[i] == hash:
+                known = <bytes> self.names[i]
+                if PyBytes_GET_SIZE(known) == n and same_name(name, <const uint8_t *> PyBytes_AS_STRING(known), n):
+                    return True
+        return False
+
     cdef int hide(self, frozenset hidden) except -1:
-        """Note the traits of these names: most others need not be looked up then."""
-        cdef bytes name
-        self.hides = 0
-        for name in hidden:
-            self.hides |= 1ULL << trait(<const uint8_t *> PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+        """Note the hashes of these names, which are in lower case."""
+        cdef list names = list(hidden)
+        cdef Py_ssize_t count = len(names)
+        cdef Py_ssize_t i
+        cdef bytes known
+        cdef uint32_t *hashes = <uint32_t *> realloc(self.hashes, max(count, 1) * sizeof(uint32_t))
+        if hashes == NULL:
+            raise MemoryError
+        self.hashes = hashes
+        for i in range(count):
+            known = <bytes> names[i]
+            hashes[i] = fold_hash(<const uint8_t *> PyBytes_AS_STRING(known), PyBytes_GET_SIZE(known))
+        self.names = names
+        self.hidden_count = count
         self.hidden = hidden
         return 0
+
+    cpdef known_number(self, int index, long long number):
+        """known(), with a number that is not negative, in decimal."""
+        cdef uint8_t digits[20]
+        cdef int at = 20
+        if number < 0:
+            raise ValueError(number)
+        while True:
+            at -= 1
+            digits[at] = <uint8_t> (48 + number % 10)
+            number //= 10
+            if not number:
+                break
+        self.integer(0, 4, index)
+        self.string(digits + at, 20 - at)
 
     cpdef field(self, bytes name, bytes value):
         """Any field; its name is written in lower case (RFC 9113, 8.2)."""

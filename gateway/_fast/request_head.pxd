@@ -64,6 +64,7 @@ cdef class RequestHead:
     cpdef bytes get_request_line(self)
     cpdef bytes get_target(self)
     cpdef bytes get_protocol(self)
+    cpdef bytes get_te(self)
     cpdef bytes get_upgrade(self)
     cpdef bytes get_authorization(self)
     cpdef bytes get_uri(self)

@@ -347,6 +347,9 @@ cdef class RequestHead:
     def upgrade(self):
         return self.known(K_UPGRADE)
 
+    cpdef bytes get_te(self):
+        return self.known(K_TE)
+
     cpdef bytes get_upgrade(self):
         return self.known(K_UPGRADE)
 

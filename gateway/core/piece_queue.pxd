@@ -7,8 +7,13 @@ cdef class PieceQueue:
     cdef public long long offset
     cdef public long long size
 
+    cpdef begin(self)
     @cython.locals(size="long long")
     cpdef add(self, object piece)
     cpdef clear(self)
     @cython.locals(pieces=list, whole=bytes, parts=list, size="long long")
     cpdef bytes take(self, long long room)
+
+
+@cython.locals(queue=PieceQueue)
+cpdef PieceQueue new_queue()

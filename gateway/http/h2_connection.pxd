@@ -12,7 +12,7 @@ from gateway.http.h2_windows cimport Windows
 from gateway.http.settings cimport EngineSettings
 
 cdef int BLOCK_BEGINS, BLOCK_ENDS, DATA, NOTHING, PING, PRIORITY, RST_STREAM, SETTINGS, SETTINGS_ACK, WINDOW_UPDATE
-cdef long _ENOUGH, _COPIED, _MAX_WINDOW, _DEFAULT_WINDOW
+cdef long _ENOUGH, _FRAME_HEAD, _COPIED, _MAX_WINDOW, _DEFAULT_WINDOW
 cdef long _NO_ERROR, _PROTOCOL_ERROR, _REFUSED_STREAM
 
 

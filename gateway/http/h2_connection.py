@@ -46,6 +46,7 @@ _ENOUGH: Final = 64 * 1024
 # More is put on the socket's queue as it is, instead of being copied among the frames.
 _COPIED: Final = 4096
 
+_FRAME_HEAD: Final = wire.FRAME_HEAD
 _NO_ERROR: Final = wire.NO_ERROR
 _PROTOCOL_ERROR: Final = wire.PROTOCOL_ERROR
 _REFUSED_STREAM: Final = wire.REFUSED_STREAM
@@ -259,7 +260,7 @@ class Http2Connection(Client):
         before = out.waiting()
         out.headers(number, block, flags, self.frame_size)
         size = out.waiting() - before
-        self.floods.payload_bytes += size - wire.FRAME_HEAD
+        self.floods.payload_bytes += size - _FRAME_HEAD
         return size
 
     def ends(self, stream: Http2Stream) -> None:
@@ -467,7 +468,8 @@ class Http2Connection(Client):
         self.floods.stream_begins()
         self.idle_until = 0.0
         self.requests += 1
-        stream = self.block = Http2Stream(self, number, reader.ends)
+        stream = self.block = Http2Stream.__new__(Http2Stream)  # what is called by name costs much more
+        stream.open_on(self, number, reader.ends)
         self.turns.begins(stream, reader.depends_on, reader.exclusive, reader.weight if reader.prioritized else 0)
         core = self.core
         if (

@@ -14,7 +14,7 @@ from gateway.http.request cimport Request
 from gateway.http.request_stream cimport RequestStream
 from gateway.http.servers cimport AddressServers, Server
 
-cdef long _DATA, _END_STREAM, _FRAME_HEAD, _MAX_WINDOW, _NO_ERROR
+cdef long _DATA, _DEFAULT_FRAME_SIZE, _END_STREAM, _FRAME_HEAD, _MAX_WINDOW, _NO_ERROR
 
 
 cdef class Http2Stream(RequestStream):
@@ -35,6 +35,7 @@ cdef class Http2Stream(RequestStream):
         servers=AddressServers, default=Server, server=Server, reading=Http2Head, head=RequestHead, request=Request
     )
     cpdef begin(self, FrameReader reader)
+    cpdef open_on(self, Http2Connection connection, long number, bint ended)
     cpdef head_is_late(self)
     cpdef _moves(self)
     @cython.locals(size="long long")
@@ -66,4 +67,6 @@ cdef class Http2Stream(RequestStream):
     @cython.locals(size="long long", request=Request)
     cpdef receive(self, FrameReader reader)
     cpdef _update_window(self, long long size)
+    @cython.locals(size="long long", declared="long long", preread="long long", request=Request)
+    cpdef body_begins(self, bint whole)
     cpdef check_length(self, Request request)

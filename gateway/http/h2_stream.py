@@ -27,13 +27,18 @@ _WRONG_SERVER: Final = "client attempted to request the server name for which th
 _DATA: Final = wire.DATA
 _END_STREAM: Final = wire.END_STREAM
 _FRAME_HEAD: Final = wire.FRAME_HEAD
+_DEFAULT_FRAME_SIZE: Final = wire.DEFAULT_FRAME_SIZE
 _MAX_WINDOW: Final = wire.MAX_WINDOW
 _NO_ERROR: Final = wire.NO_ERROR
 
 
 class Http2Stream(RequestStream):
     def __init__(self, connection: Http2Connection, number: int, ended: bool) -> None:
-        RequestStream.__init__(self, connection, number)
+        self.open_on(connection, number, ended)
+
+    def open_on(self, connection: Http2Connection, number: Count, ended: bool) -> None:
+        """What __init__ does, as a call of C's."""
+        self.open(connection, number)
         self.http2 = connection
         self.rst_sent = False
         self.deadline = 0.0
@@ -44,7 +49,7 @@ class Http2Stream(RequestStream):
         self.widened = 0  # beyond the window that all streams begin with
         self.held = False  # there is data, and no window for it
         self.node: Node | None = None  # its place among the others, where the client gave priorities
-        self.chunk = wire.DEFAULT_FRAME_SIZE
+        self.chunk = _DEFAULT_FRAME_SIZE
         # the request's body
         self.in_closed = ended
         self.recv_window = connection.preread_size

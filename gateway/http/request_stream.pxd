@@ -2,7 +2,7 @@
 cimport cython
 
 from gateway._fast.request_head cimport RequestHead
-from gateway.core.piece_queue cimport PieceQueue
+from gateway.core.piece_queue cimport PieceQueue, new_queue
 from gateway.http.client cimport Client
 from gateway.http.h2_pace cimport Pace
 from gateway.http.request cimport Request, new_request
@@ -26,6 +26,7 @@ cdef class RequestStream(Client):
     cdef public list input
     cdef public long long received
 
+    cpdef open(self, Client connection, long number)
     cpdef lose(self)
     cpdef _end(self, Request request)
     @cython.locals(request=Request)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gateway._fast.errors import HeadError
 from gateway._fast.request_head import RequestHead
-from gateway.core.piece_queue import PieceQueue
+from gateway.core.piece_queue import new_queue
 from gateway.http.body import BodyError
 from gateway.http.client import Client
 from gateway.http.h2_pace import Pace
@@ -22,6 +22,10 @@ class RequestStream(Client):
     """What raises NotImplementedError here is abstract: each protocol's stream has its own."""
 
     def __init__(self, connection: Client, number: int) -> None:
+        self.open(connection, number)
+
+    def open(self, connection: Client, number: Count) -> None:
+        """What __init__ does, as a call of C's."""
         # not Client's: nothing of it has to be found out again
         self.worker = connection.worker
         self.lane = connection.lane
@@ -40,7 +44,7 @@ class RequestStream(Client):
         self.request: Request | None = None
         self.lost = False  # reset by either side, or the connection is: nothing is sent any more
         # the response
-        self.queue = PieceQueue()
+        self.queue = new_queue()
         self.ending = False  # the queue has all of the response
         self.out_closed = False  # its last frame was written
         self.finishing = False  # the request waits for that frame to be sent

@@ -5,8 +5,14 @@ from gateway._fast.request_head cimport RequestHead
 from gateway.http.request cimport Request
 from gateway.protocol.cgi cimport Reader
 from gateway.upstream.exchange.codec cimport Codec
+from gateway.upstream.exchange.http2 cimport new_reader
 from gateway.upstream.exchange.http2_fields cimport request_block
 from gateway.upstream.exchange.peer_try cimport PeerTry
+
+
+@cython.locals(te=bytes)
+cdef bint asks_for_trailers(RequestHead head) except -1
+cdef bytes _target(Request request)
 
 
 cdef class GrpcCodec(Codec):
@@ -19,7 +25,8 @@ cdef class GrpcCodec(Codec):
     cdef public bytes constant
 
     @cython.locals(
-        asking=PeerTry, request=Request, head=RequestHead, authority=bytes, fields=list, te=bytes
+        asking=PeerTry, request=Request, head=RequestHead, authority=bytes, fields=list, target=bytes, hidden=frozenset,
+        length="long long", trailers=bint, secure=bint
     )
     cpdef bytes encode(self, object exchange)
     @cython.locals(authority=bytes, fields=list, lower=bytes, name=bytes, text=bytes)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway._fast import uri as uri_grammar
 from gateway.upstream.exchange.codec import Codec
 from gateway.upstream.exchange.hints import on_hints_of
-from gateway.upstream.exchange.http2 import Http2Reader
+from gateway.upstream.exchange.http2 import new_reader
 from gateway.upstream.exchange.http2_fields import Fields, request_block
 from gateway.upstream.exchange.pass_target import strip_scheme
 from gateway.upstream.peers.address import parse_target
 
 if TYPE_CHECKING:
+    from gateway._fast.request_head import RequestHead
     from gateway.http.request import Request
     from gateway.modules.http.grpc import LocationConf
     from gateway.protocol.cgi import Reader
@@ -63,14 +64,12 @@ class GrpcCodec(Codec):
         request = asking.request
         head = request.head
         authority, fields = self.own_fields(request)
-        if head.content_length >= 0 and not self.sets_length:
-            fields.append((b"content-length", b"%d" % head.content_length))
-        if not self.sets_te:
-            te = head.te
-            if te is not None and b"trailers" in te.lower():
-                fields.append((b"te", b"trailers"))
+        length = -1 if self.sets_length else head.content_length
+        trailers = not self.sets_te and asks_for_trailers(head)
         secure = self.tls is not None
-        return request_block(request.method, secure, _target(request), authority, fields, head, self.hidden)
+        target = _target(request)
+        hidden = self.hidden
+        return request_block(request.method, secure, target, authority, fields, head, hidden, length, trailers)
 
     def own_fields(self, request: Request) -> tuple[bytes, Fields]:
         """The authority, and what `grpc_set_header` adds."""
@@ -89,10 +88,16 @@ class GrpcCodec(Codec):
     def reader(self, exchange: Exchange) -> Reader:
         asking: PeerTry = exchange
         request = asking.request
-        return Http2Reader(request.method == b"HEAD", on_hints_of(request, self.conf))
+        hints = on_hints_of(request, self.conf) if request.location.core.early_hints else None
+        return new_reader(request.method == b"HEAD", hints)
 
     def streams_body(self, request: Request) -> bool:
         return True
+
+
+def asks_for_trailers(head: RequestHead) -> bool:
+    te = head.get_te()
+    return te is not None and (te == b"trailers" or b"trailers" in te.lower())
 
 
 def authority_of(text: bytes) -> bytes:
@@ -109,6 +114,6 @@ def authority_of(text: bytes) -> bytes:
 
 def _target(request: Request) -> bytes:
     if request.valid_unparsed_uri and request.parent is None:
-        return request.head.target
+        return request.head.get_target()
     path = uri_grammar.escape(request.uri, "uri")
     return path + b"?" + request.args if request.args else path

@@ -4,6 +4,7 @@ cimport cython
 from gateway.http.request cimport Request
 from gateway.modules.http.proxy_codec cimport ProxyCodec, body_length
 from gateway.protocol.cgi cimport Reader
+from gateway.upstream.exchange.http2 cimport new_reader
 from gateway.upstream.exchange.http2_fields cimport request_block
 from gateway.upstream.exchange.http_target cimport request_target
 from gateway.upstream.exchange.peer_try cimport PeerTry

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.modules.http.proxy_codec import CachedProxyCodec, ProxyCodec, body_length
 from gateway.upstream.exchange.codec import RequestRefused
 from gateway.upstream.exchange.hints import on_hints_of
-from gateway.upstream.exchange.http2 import Http2Reader
+from gateway.upstream.exchange.http2 import new_reader
 from gateway.upstream.exchange.http2_fields import Fields, request_block
 from gateway.upstream.exchange.http_target import request_target
 
@@ -43,19 +43,21 @@ def _encode(codec: ProxyCodec, exchange: Exchange) -> bytes:
             authority = text
         elif text and lower not in _HTTP1_ONLY:
             fields.append((name, text))
-    if length >= 0 and not codec.sets_length:
-        fields.append((b"content-length", b"%d" % length))
+    if codec.sets_length:
+        length = -1
     secure = codec.destination.scheme == b"https://"
     passed = request.head if codec.conf.pass_request_headers else None
+    authority = authority or codec.destination.host
     return request_block(
-        codec.method(request), secure, target, authority or codec.destination.host, fields, passed, codec.hidden
+        codec.method(request), secure, target, authority, fields, passed, codec.hidden, length
     )
 
 
 def _reader(codec: ProxyCodec, exchange: Exchange) -> Reader:
     asking: PeerTry = exchange
     request = asking.request
-    return Http2Reader(codec.method(request) == b"HEAD", on_hints_of(request, codec.conf))
+    hints = on_hints_of(request, codec.conf) if request.location.core.early_hints else None
+    return new_reader(codec.method(request) == b"HEAD", hints)
 
 
 class Http2ProxyCodec(ProxyCodec):

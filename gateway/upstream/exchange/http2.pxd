@@ -1,14 +1,14 @@
 # The types of http2.py's compiled form.
 cimport cython
 
-from gateway._fast.http1_response cimport ResponseHead, parse_response_head
+from gateway._fast.http1_response cimport ResponseHead
+from gateway._fast.http2_answer cimport answer_head, answer_trailers
 from gateway._fast.http2_reader cimport FrameReader
 from gateway._fast.http2_writer cimport FrameWriter
-from gateway.core.piece_queue cimport PieceQueue
+from gateway.core.piece_queue cimport PieceQueue, new_queue
 from gateway.http.body cimport RequestBody, read_body_part
 from gateway.http.request cimport Request
 from gateway.protocol.cgi cimport Reader
-from gateway.upstream.exchange.http2_fields cimport head_text, trailers_of
 from gateway.upstream.exchange.http2_link cimport Link
 
 cdef int BLOCK_BEGINS, BLOCK_ENDS, DATA, GOAWAY, NOTHING, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE
@@ -33,6 +33,7 @@ cdef class Http2Reader(Reader):
     cdef public long long left
     cdef public list trailers
 
+    cpdef start(self, bint head_only, object on_hints)
     @cython.locals(link=Link, ends=bint)
     cpdef begin(self, object connection, bytes block, list pieces)
     @cython.locals(part=bytes)
@@ -65,3 +66,7 @@ cdef class Http2Reader(Reader):
     cpdef _settle(self)
     cpdef _control(self, str what)
     cpdef _reset(self, long long code)
+
+
+@cython.locals(reader=Http2Reader)
+cpdef Http2Reader new_reader(bint head_only, object on_hints)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.errors import Http2Error
-from gateway._fast.http1_response import ResponseHead, parse_response_head
+from gateway._fast.http1_response import ResponseHead
+from gateway._fast.http2_answer import answer_head, answer_trailers
 from gateway._fast.http2_reader import (
     BLOCK_BEGINS,
     BLOCK_ENDS,
@@ -22,12 +23,12 @@ from gateway._fast.http2_reader import (
     SETTINGS,
     WINDOW_UPDATE,
 )
-from gateway.core.piece_queue import PieceQueue
+from gateway.core.piece_queue import new_queue
 from gateway.http.body import read_body_part
 from gateway.http.module import Count
 from gateway.protocol import http2_frames as wire
 from gateway.protocol.cgi import Number, Reader
-from gateway.upstream.exchange.http2_fields import Fields, head_text, refused, trailers_of
+from gateway.upstream.exchange.http2_fields import Fields, refused
 from gateway.upstream.exchange.http2_link import MOST_CONTROL_FRAMES, Link
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class Http2Reader(Reader):
 
     def __init__(self, head_only: bool = False, on_hints: Callable[[ResponseHead], object] | None = None) -> None:
         """`head_only`: the request was HEAD. `on_hints` is told of 103."""
+        self.start(head_only, on_hints)
+
+    def start(self, head_only: bool, on_hints: Callable[[ResponseHead], object] | None) -> None:
+        """What __init__ does, as a call of C's."""
         self.done = self.excess = self.keepalive = False
         self.head_only = head_only
         self.on_hints = on_hints
@@ -62,7 +67,7 @@ class Http2Reader(Reader):
         self.stream: Any = None
         self.id = 0
         # the request
-        self.queue = PieceQueue()
+        self.queue = new_queue()
         self.last = False  # it has all that is left
         self.closed = False  # our side's end was written
         self.send_window = 0
@@ -214,9 +219,7 @@ class Http2Reader(Reader):
 
     def _head(self) -> ResponseHead | None:
         """The head of the fields that were read; None for one that another follows."""
-        head = parse_response_head(head_text(self.link.reader.decoder, self.over), 0, "http")
-        if head is None:
-            raise refused("upstream sent invalid header")
+        head = answer_head(self.link.reader.decoder, self.over)
         if head.status != _EARLY_HINTS:
             return head
         if self.on_hints is not None:
@@ -270,7 +273,7 @@ class Http2Reader(Reader):
             raise refused("upstream prematurely closed stream")
 
     def _take_trailers(self) -> None:
-        self.trailers += trailers_of(self.link.reader.decoder)
+        self.trailers += answer_trailers(self.link.reader.decoder)
         if not self.over:
             raise refused("upstream sent trailer without end stream flag")
         self._check_end()
@@ -374,3 +377,10 @@ class Http2Reader(Reader):
         if self.reset:
             raise refused(f"upstream sent frame for closed stream {self.id}")
         self.reset = True
+
+
+def new_reader(head_only: bool, on_hints: Callable[[ResponseHead], object] | None) -> Http2Reader:
+    """Http2Reader(…), without what a call by name costs."""
+    reader = Http2Reader.__new__(Http2Reader)
+    reader.start(head_only, on_hints)
+    return reader

@@ -1,0 +1,6 @@
+from gateway._fast.hpack cimport Decoder
+from gateway._fast.http1_response cimport ResponseHead
+
+
+cpdef ResponseHead answer_head(Decoder decoder, bint over)
+cpdef list answer_trailers(Decoder decoder)
