@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from aioquic import tls
 from aioquic.quic.connection import QuicConnection, QuicConnectionError
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
+from aioquic.quic.packet_builder import QuicDeliveryState
 
 from gateway.http.quic_receiver import Receiver
 from gateway.http.quic_siblings import tagged
@@ -105,6 +107,16 @@ class ServerConnection(QuicConnection):  # type: ignore[misc]
             buf = builder.start_frame(QuicFrameType.NEW_TOKEN, capacity=2 + len(token))
             buf.push_uint_var(len(token))
             buf.push_bytes(token)
+
+    def _write_crypto_frame(self, builder: Any, space: Any, stream: Any) -> bool:
+        """After the handshake it is a ticket, which is not sent again: who does not get it begins anew the next time."""
+        done = bool(super()._write_crypto_frame(builder, space, stream))
+        if done and stream is self._crypto_streams[tls.Epoch.ONE_RTT]:
+            packet = builder._packet
+            packet.is_crypto_packet = False
+            _, (start, stop, last) = packet.delivery_handlers.pop()
+            stream.sender.on_data_delivery(QuicDeliveryState.ACKED, start, stop, last)
+        return done
 
     def _handle_crypto_frame(self, context: Any, frame_type: int, buf: Any) -> None:
         at = buf.tell()
