@@ -45,6 +45,14 @@ class Http2Error(Exception):
         self.code = code
 
 
+class QpackError(Exception):
+    """Fields of an HTTP/3 client are refused: the connection's error, or 0 if the request alone is too large."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class TlsError(ValueError):
     """A value that TLS cannot use; str() has nginx's words, `about` the directives that it is about."""
 

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pylsqpack
 from aioquic.quic import events
 
+from gateway._fast.errors import QpackError
+from gateway._fast.qpack import QpackDecoder
 from gateway._fast.stream import Stream
 from gateway.core.logs import LEVELS
 from gateway.http.client import Client
+from gateway.http.h3_head import TOO_LARGE
 from gateway.http.h3_stream import Http3Stream
 from gateway.http.hq_stream import HqStream
 from gateway.protocol.http3_frames import (
@@ -34,11 +37,6 @@ if TYPE_CHECKING:
 HQ: Final = "hq-interop"
 TABLE: Final = 4096
 _BLOCKED: Final = 16
-# A block may refer to the table so often: each reference can be as large as the table.
-_MOST_REFERENCES: Final = 256
-
-_DECOMPRESSION_FAILED: Final = 0x200
-_ENCODER_STREAM_ERROR: Final = 0x201
 
 _SETTINGS: Final = 4
 _CONTROL, _PUSH, _ENCODER, _DECODER = range(4)
@@ -76,7 +74,10 @@ class Http3Connection(Client):
         self.rejected_from = 1 << 62  # what GOAWAY has said
         self.uni: dict[int, bytearray] = {}  # what came of streams of one direction, and was not used
         self.kinds: dict[int, int] = {}
-        self.decoder: Any = pylsqpack.Decoder(TABLE, _BLOCKED)
+        limits = self.server.limits
+        self.decoder = QpackDecoder(
+            limits.large_buffer_size, limits.large_buffers * limits.large_buffer_size, TABLE, _BLOCKED
+        )
         self.encoder: Any = pylsqpack.Encoder()
         self.settings_received = False
         self.hq = False  # HTTP/0.9 on each stream, and no others
@@ -121,6 +122,7 @@ class Http3Connection(Client):
 
     def _fail(self, code: int, words: str) -> None:
         self.log(words, "error")
+        self._transmit()  # what was said before: a close stands alone
         self.quic.close(error_code=code, reason_phrase="stream error")
 
     def _close_when_done(self) -> None:
@@ -176,6 +178,9 @@ class Http3Connection(Client):
             return
         self.greeted = True
         self.server = self.quic.info.server
+        limits = self.server.limits
+        self.decoder.field_limit = limits.large_buffer_size
+        self.decoder.head_limit = limits.large_buffers * limits.large_buffer_size
         self.hq = self.quic.tls.alpn_negotiated == HQ
         if self.hq:
             return
@@ -245,8 +250,9 @@ class Http3Connection(Client):
         if kind == _ENCODER and buffer:
             try:
                 ready = self.decoder.feed_encoder(bytes(buffer))
-            except pylsqpack.EncoderStreamError:
-                raise Http3Error(_ENCODER_STREAM_ERROR, "client sent invalid encoder instruction") from None
+            except QpackError as error:
+                raise Http3Error(error.code, str(error)) from None
+            self._say_of_table()
             for waiting in ready:
                 stream = self.streams.get(waiting)
                 if stream is not None:
@@ -282,21 +288,19 @@ class Http3Connection(Client):
 
     def decode(self, stream: Http3Stream, block: bytes) -> Fields | None:
         """The fields of a block; None: it refers to what has not come yet, and unblocked() will be called."""
-        if len(block) > _MOST_REFERENCES and references(block) > _MOST_REFERENCES:
-            raise Http3Error(EXCESSIVE_LOAD, "client sent too many references in a header")
         return self._decoded(stream.id, block)
 
     def _decoded(self, number: int, block: bytes | None) -> Fields | None:
         decoder = self.decoder
         try:
-            said, fields = decoder.resume_header(number) if block is None else decoder.feed_header(number, block)
-        except pylsqpack.StreamBlocked:
-            return None
-        except pylsqpack.DecompressionFailed:
-            raise Http3Error(_DECOMPRESSION_FAILED, "client sent invalid header") from None
-        if said:
-            self._say_of_table(said)
-        return fields  # type: ignore[no-any-return]
+            fields = decoder.resume_header(number) if block is None else decoder.feed_header(number, block)
+        except QpackError as error:
+            if error.code:
+                self.unread(number)
+                raise Http3Error(error.code, str(error)) from None
+            fields = TOO_LARGE
+        self._say_of_table()
+        return fields
 
     def encode(self, number: int, fields: Fields) -> bytes:
         """A block that refers to the static table alone."""
@@ -331,10 +335,14 @@ class Http3Connection(Client):
         """The rest of this stream will not be decoded."""
         if self.hq:
             return
-        self._say_of_table(self.decoder.cancel_stream(number))
+        self.decoder.cancel_stream(number)
+        self._say_of_table()
 
-    def _say_of_table(self, said: bytes) -> None:
+    def _say_of_table(self) -> None:
         """What QPACK's decoder tells the client's encoder."""
+        said = self.decoder.take_said()
+        if not said:
+            return
         self.quic.give(7, said, False)
         if self.waiting(7) > TABLE:
             self._fail(EXCESSIVE_LOAD, "client does not read what is said of its table")
@@ -453,51 +461,3 @@ def _check_settings(payload: bytes) -> None:
         if name is None or value is None or name[0] in (2, 3, 4, 5):
             raise Http3Error(SETTINGS_ERROR, "client sent invalid settings")
         at = value[1]
-
-
-def references(block: bytes) -> int:
-    """How often a block refers to QPACK's dynamic table (RFC 9204, 4.5)."""
-    count, at = 0, 0
-
-    def number(prefix: int) -> int:
-        nonlocal at
-        value = block[at] & prefix
-        at += 1
-        shift = 0
-        while value >= prefix and at <= len(block):
-            value += (block[at] & 0x7F) << shift
-            shift += 7
-            at += 1
-            if block[at - 1] < 0x80:
-                break
-        return value
-
-    def skip(size: int) -> None:
-        nonlocal at
-        at += size
-
-    try:
-        number(0xFF)
-        number(0x7F)
-        while at < len(block):
-            first = block[at]
-            if first & 0x80:
-                count += not first & 0x40
-                number(0x3F)
-            elif first & 0x40:
-                count += not first & 0x10
-                number(0x0F)
-                skip(number(0x7F))
-            elif first & 0x20:
-                skip(number(0x07))
-                skip(number(0x7F))
-            elif first & 0x10:
-                count += 1
-                number(0x0F)
-            else:
-                count += 1
-                number(0x07)
-                skip(number(0x7F))
-    except IndexError:
-        pass  # whoever decodes it refuses it
-    return count

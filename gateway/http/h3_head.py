@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 Fields = list[tuple[bytes, bytes]]
 
+TOO_LARGE: Final[Fields] = []  # what stands for a head that is
+
 # Of a connection, and so of HTTP/1 alone (RFC 9114, 4.2).
 _HTTP1_ONLY: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
 _SERVER_AT: Final = len(b"\r\nServer: ")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.errors import HeadError, Http2Error
 from gateway._fast.hpack import Decoder
 from gateway._fast.http2_head import Http2Head
+from gateway._fast.request_head import RequestHead
 from gateway.http.final_head import rate_limit
 from gateway.http.h2_head import decide_end
 from gateway.http.h2_pace import Pace
-from gateway.http.h3_head import literals, others, response_fields
+from gateway.http.h3_head import TOO_LARGE, literals, others, response_fields
 from gateway.http.request_stream import RequestStream
 from gateway.protocol.http3_frames import (
     DATA,
@@ -139,9 +139,10 @@ class Http3Stream(RequestStream):
         reading = Http2Head(limits, size, None if servers.single else servers.limits_of, 30)
         ended = self.in_closed = self.fin and not self.buffer
         try:
-            decoder = Decoder(limits.large_buffer_size, limits.large_buffers * limits.large_buffer_size, 0)
+            most = limits.large_buffers * limits.large_buffer_size
+            decoder = Decoder(most, most, 0)
             try:
-                if sum(map(len, chain.from_iterable(fields))) > limits.large_buffers * limits.large_buffer_size:
+                if fields is TOO_LARGE:
                     raise HeadError(494, "client sent too large header")
                 decoder.decode(literals(fields))
             except Http2Error as error:
@@ -174,8 +175,16 @@ class Http3Stream(RequestStream):
         if self.request is not None and not self.in_closed:
             self.request.log("info", f"client canceled stream {self.id} with error {code}")
         if self.blocked:
+            # what it waits for does not matter any more, and its half of the stream is still open
             self.blocked = 0
             self.http3.unread(self.id)
+            self.headed = self.fin = self.in_closed = True
+            self.wait_for(0.0)
+            error = HeadError(400, "client prematurely closed stream")
+            self._refuse(RequestHead(), self.server, self.version, error)
+            return
+        if self.fin:
+            return  # all of it is here
         self.fin = self.in_closed = True
         self.lose()
 

@@ -109,7 +109,7 @@ class ServerConnection(QuicConnection):  # type: ignore[misc]
             buf.push_bytes(token)
 
     def _write_crypto_frame(self, builder: Any, space: Any, stream: Any) -> bool:
-        """After the handshake it is a ticket, which is not sent again: who does not get it begins anew the next time."""
+        """After the handshake it is a ticket, which is not sent again: who does not get it begins anew."""
         done = bool(super()._write_crypto_frame(builder, space, stream))
         if done and stream is self._crypto_streams[tls.Epoch.ONE_RTT]:
             packet = builder._packet

@@ -100,7 +100,8 @@ class Receiver(QuicStreamReceiver):  # type: ignore[misc]
         return b"".join(parts)
 
     def handle_reset(self, *, final_size: int, error_code: int = QuicErrorCode.NO_ERROR) -> events.StreamReset | None:
+        """Told of also when all had come: what was not looked at yet is not wanted any more."""
         event = super().handle_reset(final_size=final_size, error_code=error_code)
         self.starts.clear()
         self.waiting.clear()
-        return event
+        return event or events.StreamReset(error_code=error_code, stream_id=self._stream_id)
