@@ -4,6 +4,8 @@
 # make reliability  what holds when clients, upstreams or the machine misbehave, beside nginx (some 10 minutes; writes
 #             tests/reliability/RESULTS.md)
 # make wheel  manylinux wheels for x86_64 and aarch64 into dist/, tried without a compiler (some minutes; WHEEL="--arch x86_64")
+# make first-page  from a wheel in dist/ to https://localhost for a FastAPI and a Flask application, each command with its
+#             seconds; more than 30 is a failure (it needs PyPI)
 # make deb    a package for the Debian or Ubuntu that this is, into dist/ (made of a wheel in dist/, or of a new one)
 # make docs   the documentation as a site, into build/site
 # make bench  CPU per request, gateway and nginx in turn (BENCH="--only static" …)
@@ -20,7 +22,7 @@ endif
 sources = pyproject.toml $(shell sed -n 's/.*sources = \["\([^"]*\)"\].*/\1/p' pyproject.toml) \
     $(wildcard gateway/*/*.pxd gateway/*/*/*.pxd)
 
-.PHONY: demo test system ext reliability bench wheel deb docs clean setup-build setup-demo setup-test setup-wheel setup-docs
+.PHONY: demo test system ext reliability bench wheel first-page deb docs clean setup-build setup-demo setup-test setup-wheel setup-docs
 
 setup-build setup-demo setup-test setup-wheel setup-docs: setup-%:
 	@$(if $(own),.ci/venv $*)
@@ -52,6 +54,9 @@ bench: setup-demo
 
 wheel: setup-wheel
 	@$(PY) .ci/make_wheel.py $(WHEEL)
+
+first-page: setup-wheel
+	@$(PY) .ci/first_page.py
 
 deb: setup-wheel
 	@$(PY) .ci/make_deb.py

@@ -16,10 +16,11 @@ ROOT = Path(__file__).parents[1]
 
 
 def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / ".ci" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"ci_{name}", ROOT / ".ci" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there for what their annotations name
     spec.loader.exec_module(module)
     return module
 
@@ -103,3 +104,22 @@ def test_the_dockerfile_copies_what_is_there() -> None:
         if line.startswith("COPY ") and "--from" not in line and "." not in line.split()[1:2]:
             for source in line.split()[1:-1]:
                 assert (ROOT / source).exists(), source
+
+
+def test_the_first_page_has_its_wheel_and_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_page = _load("first_page")
+    with pytest.raises(SystemExit, match="make wheel"):
+        first_page.newest(tmp_path)
+    tag, machine = f"cp{sys.version_info.major}{sys.version_info.minor}", os.uname().machine
+    names = f"gateway-1-{tag}-{tag}-linux_{machine}.whl", f"gateway-2-cp30-cp30-linux_{machine}.whl"
+    for number, name in enumerate(names):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (number, number))
+    assert first_page.newest(tmp_path).name.startswith("gateway-1-")
+    monkeypatch.setenv("CC", "gcc")
+    environment = first_page.Trial(tmp_path, tmp_path / "w").environment
+    assert environment["PATH"] == str(tmp_path / ".venv" / "bin")
+    assert environment["HOME"] == str(tmp_path / "home")
+    assert not {"CC", "PYTHONPATH", "VIRTUAL_ENV"} & set(environment)
+    for kind in first_page.KINDS:
+        compile(kind.code, kind.file, "exec")

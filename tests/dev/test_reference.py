@@ -28,7 +28,8 @@ def test_what_no_module_declares(monkeypatch: pytest.MonkeyPatch) -> None:
         ("acme_issuer", ["the nginx-acme module", "and a block", "context  http"]),
         ("diagnosis_probe", ["gateway's own"]),
         ("http3", ["here     built", "http, server"]),
-        ("gzip", ["on or off"]),
+        ("gzip", ["on or off", "example  gzip on;"]),
+        ("limit_except", ["example  limit_except GET { deny all; }"]),
     ],
 )
 def test_what_it_says(name: str, parts: list[str]) -> None:
