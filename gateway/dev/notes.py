@@ -42,15 +42,17 @@ def table() -> dict[tuple[str, str], Note]:
         for name in names.split(","):
             if name.startswith("{f}"):
                 for family in FAMILIES:
-                    of_families[name.format(f=family), area] = Note(*(_of(family, each) for each in (purpose, *rest)))
+                    of_family = name.replace("{f}", family)
+                    of_families[of_family, area] = _note(of_family, family, purpose, *rest)
             else:
-                exact[name, area] = Note(*(each.replace("{name}", name) for each in (purpose, *rest)))
+                exact[name, area] = _note(name, "", purpose, *rest)
     wanted = {*known.table(), *known.OWN}
     return {key: note for key, note in {**of_families, **exact}.items() if key[0] in wanted}
 
 
-def _of(family: str, text: str) -> str:
-    return text.replace("{f}", family).replace("{to}", _TO[family])
+def _note(name: str, family: str, *parts: str) -> Note:
+    to = _TO.get(family, "")
+    return Note(*(part.replace("{name}", name).replace("{f}", family).replace("{to}", to) for part in parts))
 
 
 # How each family names the server behind.
