@@ -33,7 +33,9 @@ _PRIVILEGED: Final = 1024
 # How far a free port is looked for.
 _FURTHER: Final = 20
 
-KEYS: Final = "keys: r start again, o open in the browser, i where it listens, ? this, q quit"
+KEYS: Final = (
+    "keys: r start again, o open in the browser, i where it listens, l what went wrong last, c clear, ? this, q quit"
+)
 
 
 class Stopped(Exception):
@@ -265,6 +267,10 @@ class Foreground:
             self._open()
         elif key == "i":
             self.terminal.say(self._block())
+        elif key == "l":
+            self.terminal.say(self.terminal.last_complaint or "nothing has gone wrong so far")
+        elif key == "c":
+            self.terminal.clear()
         elif key in ("?", "h"):
             self.terminal.say(KEYS)
 

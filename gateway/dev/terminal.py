@@ -27,6 +27,7 @@ class Terminal:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.last_complaint = ""
         self.style = Style(wants_color(sys.stdout))
         self.unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
@@ -36,7 +37,13 @@ class Terminal:
 
     def complain(self, text: str) -> None:
         """Something that went wrong, and what the application prints."""
+        self.last_complaint = text
         self._write(sys.stderr, text)
+
+    def clear(self) -> None:
+        """An empty screen, and nothing to scroll back to."""
+        if sys.stdout.isatty():
+            self._write(sys.stdout, "\x1b[2J\x1b[3J\x1b[H")
 
     def server_line(self, line: str) -> None:
         """A line from the server: a request, or its error log."""

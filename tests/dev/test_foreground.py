@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.dev.foreground import CannotRun, Foreground, add_options, free_port, place, reachable
+from gateway.dev import foreground
+from gateway.dev.foreground import CannotRun, Foreground, Stopped, add_options, free_port, place, reachable
+from gateway.dev.terminal import Terminal
 
 
 @pytest.fixture
@@ -28,6 +30,35 @@ def test_a_taken_port(taken: int) -> None:
         free_port("127.0.0.1", 70000)
     with pytest.raises(CannotRun, match="--host nonsense"):
         free_port("nonsense.invalid", 8080)
+
+
+def test_a_port_that_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refuses(socket.socket):
+        def bind(self, address: object) -> None:
+            raise PermissionError
+
+    monkeypatch.setattr(foreground.socket, "socket", Refuses)
+    with pytest.raises(CannotRun, match=r"port 80 needs root \(ports below 1024 do\); try --port 8080"):
+        free_port("127.0.0.1", 80)
+
+
+def test_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+    run = Foreground(_options(), terminal)
+    run._block = lambda: "the block"
+    run._key("i")
+    run._key("l")
+    terminal.complain("it broke")
+    run._key("l")
+    run._key("c")  # nothing where there is no screen
+    run._key("?")
+    run._key("x")
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["the block", "nothing has gone wrong so far", "it broke", foreground.KEYS]
+    run._key("r")
+    assert run._again
+    with pytest.raises(Stopped):
+        run._key("q")
 
 
 def _options(*words: str) -> argparse.Namespace:

@@ -31,3 +31,10 @@ def test_access_line_is_shown_shorter(capsys: pytest.CaptureFixture[str]) -> Non
     out, err = capsys.readouterr()
     assert out == "16:58:44 GET /a?b=1 200 42 ms\n"
     assert err == "2026/11/22 16:58:44 [error] 1#1: *1 something\n"
+
+
+def test_a_screen_is_cleared_and_a_file_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    for screen, wanted in ((Screen(), "\x1b[2J\x1b[3J\x1b[H\n"), (io.StringIO(), "")):
+        monkeypatch.setattr("sys.stdout", screen)
+        Terminal().clear()
+        assert screen.getvalue() == wanted
