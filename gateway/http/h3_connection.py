@@ -116,8 +116,6 @@ class Http3Connection(Client):
                 self._event(event)
             except Http3Error as error:
                 self._fail(error.code, str(error))
-        for stream in list(self.streams.values()):
-            stream.moved()
         self._close_when_done()
 
     def _fail(self, code: int, words: str) -> None:
@@ -359,6 +357,9 @@ class Http3Connection(Client):
             self.lane.call_later(0, self._transmit)
 
     def _transmit(self) -> None:
+        # once for all that came in this turn
+        for stream in list(self.streams.values()):
+            stream.moved()
         self.dirty = False
         if self.over:
             return
@@ -390,16 +391,24 @@ class Http3Connection(Client):
     # -- the end -------------------------------------------------------------------------------------------------
 
     def _set_idle(self) -> None:
+        if not self.secured:
+            return  # the handshake's deadline holds, whatever came with 0-RTT
         if self.idle_timer is not None:
             self.idle_timer.cancel()
             self.idle_timer = None
         if not self.streams and not self.over:
-            self.idle_timer = self.lane.call_later(self.server.root.core.keepalive_timeout, self._idle)
+            seconds = self.server.root.core.keepalive_timeout
+            if not seconds and self.last_request < 0:
+                seconds = self.server.header_timeout  # no connection is kept, but it may ask once
+            self.idle_timer = self.lane.call_later(seconds, self._idle)
 
     def _idle(self) -> None:
         self.idle_timer = None
         if not self.secured:
             self.log("client timed out (110: Connection timed out) while SSL handshaking")
+        elif not self.goaway:
+            self._say_goaway(self.last_request + 4)
+            self._transmit()  # ahead of a close
         self.quic.close(error_code=NO_ERROR, reason_phrase="keepalive timeout")
         self.push()
 

@@ -26,6 +26,18 @@ UNI: Final = 3  # control and QPACK's two
 _MOST_CRYPTO: Final = 65536  # bytes of TLS's messages; nginx keeps as many
 
 
+class NoLog:
+    """aioquic's words are for who develops it: a call of logging costs, also when nobody listens."""
+
+    def debug(self, *words: object) -> None:
+        pass
+
+    info = warning = debug
+
+
+_NO_LOG: Final = NoLog()
+
+
 @dataclass(slots=True)
 class Begin:
     """How a client begins: with which id, or which other one from Retry; whether a token proves where it is."""
@@ -60,6 +72,7 @@ class ServerConnection(QuicConnection):  # type: ignore[misc]
         self._local_max_streams_uni.value = self._local_max_streams_uni.sent = UNI
         self._local_active_connection_id_limit = settings.id_limit
 
+        self._logger = self._loss._logger = _NO_LOG
         self._tag(self._host_cids[0])
         self.host_cid = self._local_initial_source_connection_id = self._host_cids[0].cid
 

@@ -137,8 +137,9 @@ class Context(tls.Context):  # type: ignore[misc]
             checked = validate_host(hello.server_name.encode())
             servers = info.listening.servers_for(info.connection)
             found = servers.find(checked[0], None) if checked is not None else None
-            if found is not None and checked is not None:
-                info.server, info.name = found, checked[0]
+            info.name = hello.server_name.encode()  # whether or not there is such a server
+            if found is not None:
+                info.server = found
         settings: Http3Settings = info.server.http3
         if settings.rejects:
             raise _UnrecognizedName("the server rejects the handshake")

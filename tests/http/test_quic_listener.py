@@ -67,6 +67,29 @@ def test_a_body_larger_than_the_window(port: int) -> None:
         client.close()
 
 
+@pytest.mark.parametrize("port", ["keepalive_timeout 0;"], indirect=True)
+def test_no_connection_is_kept(port: int) -> None:
+    client = Http3Client(port, within_s=30)
+    try:
+        while not client.quic._handshake_confirmed:
+            client.step()
+        assert client.ask("/")[0] == 200
+        while client.closed is None:
+            client.step()
+        assert client.closed.error_code == 0x100
+    finally:
+        client.close()
+
+
+def test_the_name_that_a_client_asks_for(port: int) -> None:
+    """$ssl_server_name is what it said, whether or not there is such a server."""
+    client = Http3Client(port, name="Nobody.example")
+    try:
+        assert client.ask("/")[1] == b"h3 HTTP/3.0 Nobody.example TLSv1.3"
+    finally:
+        client.close()
+
+
 @pytest.mark.parametrize("port", ["quic_retry on;"], indirect=True)
 def test_retry(port: int) -> None:
     client = Http3Client(port)

@@ -16,6 +16,7 @@ import pylsqpack
 
 from tests import quic_attacker as quic
 from tests.certificates import write
+from tests.http3_client import Http3Client
 from tests.quic_attacker import Attacker
 from tests.reliability.clients import Probe, beside
 from tests.reliability.figures import Cases, Figure, between
@@ -33,6 +34,7 @@ CONF = """
         listen 127.0.0.1:@0@; listen 127.0.0.1:@0@ quic; root @HOME@;
         location = /small { return 200 small; }
         location = /status { stub_status; }
+        location = /early { access_log @HOME@/early.log; return 200 early; }
     }
 """
 
@@ -345,3 +347,29 @@ def a_ClientHello_that_never_ends(name: str, folder: Path, much: float) -> Itera
             yield from costs.figures(probe, "packets", sent, 5000)
         server.settle(60)
         yield Figure("open after client_header_timeout", server.active() - 1, most=0)
+
+
+@cases
+def early_data_that_is_sent_again(name: str, folder: Path, much: float) -> Iterator[Figure]:
+    """The first datagrams of a client that comes back, recorded, once each connection that they begin is over."""
+    with site(name, folder, "ssl_early_data on;") as server:
+        first = Http3Client(server.port, within_s=60)
+        while not first.tickets:
+            first.step()
+        first.close()
+        again = Http3Client(server.port, within_s=60, ticket=first.tickets[0])
+        again.begin("/early")
+        flight = [data for data, _ in again.quic.datagrams_to_send(time.monotonic())]
+        count = int(between(much, 3, 5))
+        for _ in range(count):
+            with contextlib.closing(udp(server.port)) as client:
+                for data in flight:
+                    client.send(data)
+                time.sleep(0.2)
+                server.settle(60)  # client_header_timeout
+        again.socket.close()
+        log = server.folder / "early.log"
+        served = len(log.read_text().splitlines()) if log.exists() else 0
+        yield Figure("times that it was sent", count, least=3)
+        yield Figure("times that it was served", served, most=1)
+        yield Figure("an answer beside", server.get("/small")[0], least=200, most=200)
