@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--nginx", default="nginx", help="its command (%(default)s)")
     parser.add_argument("--peers", default="", metavar="NAME,…", help=f"beside them: {', '.join(PEERS)}")
     parser.add_argument("--list", action="store_true", help="name the workloads and end")
-    parser.add_argument("--readme", action="store_true", help="put the table into README.md as well")
+    parser.add_argument("--readme", action="store_true", help="write docs/figures.md, and draw README.md's chart")
     parser.add_argument("--no-write", action="store_true", help="leave bench/results/ alone")
     options = parser.parse_args()
     if options.list:

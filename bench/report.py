@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import chart
 from harness import HERE, ROOT, Subject
 from peers import Peer
 from workloads import Figure, Workload
@@ -104,7 +105,7 @@ class Report:
         )  # fmt: skip
 
     def write_readme(self, workloads: Iterable[Workload], results: Path) -> None:
-        """The table, and where it is from, between README.md's markers."""
+        """The table, and where it is from, between the markers of docs/figures.md; the chart is drawn of the same."""
         about = json.loads(results.read_text())
         machine, versions = about["machine"], about["versions"]
         loads = about["load_average"]
@@ -114,13 +115,14 @@ class Report:
             f"Linux {machine['kernel']}; {versions['nginx']}; Python {versions['python']}; median of {self.rounds} "
             f"rounds of {self.seconds:g} s; load average of the machine {loads['least']:.1f} to {loads['most']:.1f}. "
             f"A goal in times is for gateway / nginx. All values: "
-            f"[{results.name}](bench/results/{results.name})."
+            f"`bench/results/{results.name}`."
         )
         # The rest of the bench also runs where gateway is not installed, as with nginx against itself.
         sys.path.append(str(ROOT))
         from gateway.dev import markers
 
-        markers.write(ROOT / "README.md", "measurements", text)
+        markers.write(ROOT / "docs" / "figures.md", "measurements", text)
+        chart.write()
 
     def write(self, workloads: Iterable[Workload]) -> Path:
         commit = output("git", "rev-parse", "--short", "HEAD") or "no-commit"

@@ -1,4 +1,4 @@
-"""Parts of README.md that programs write: between two comments that bear the part's name."""
+"""Parts of a page that programs write: between two comments that bear the part's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of nginx's configuration is built: `python -m gateway.dev.supported` prints it, with --write into README.md.
+"""What of nginx's configuration is built: `python -m gateway.dev.supported` prints it, --write into docs/supported.md.
 
 Counted from the directives that the modules declare, against the table of all that nginx has.
 """
@@ -17,7 +17,7 @@ from gateway.config.loader import CONTEXT_NAMES
 from gateway.dev import markers
 from gateway.modules import MODULES
 
-README: Final = Path(__file__).parents[2] / "README.md"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "supported.md"
 
 # More names than this in one cell help nobody.
 _SHOWN: Final = 40
@@ -57,7 +57,7 @@ def _same(entry: Known, directive: Directive) -> bool:
 
 
 def table() -> str:
-    """The part of README.md."""
+    """The part of the page."""
     found = counts()
     built, idle, missing = (
         sum(map(len, part))
@@ -101,7 +101,7 @@ def _names(names: list[str]) -> str:
 def main(arguments: list[str]) -> int:
     """Print the table, or write it."""
     if arguments == ["--write"]:
-        markers.write(README, "supported directives", table())
+        markers.write(PAGE, "supported directives", table())
     else:
         print(table())
     return 0

@@ -7,7 +7,7 @@ import pytest
 from gateway.config import known
 from gateway.dev import supported
 from gateway.dev.markers import replaced
-from gateway.dev.supported import README, counts, table
+from gateway.dev.supported import PAGE, counts, table
 from gateway.modules import MODULES
 from gateway.modules.http.v3 import module as v3
 
@@ -31,17 +31,18 @@ def test_what_nginx_does_not_have_is_listed() -> None:
     assert [name for name in known.OWN if f"`{name}`" not in "".join(lines)] == []
 
 
-def test_readme_claims_nothing_that_is_not_built() -> None:
+def test_the_page_claims_nothing_that_is_not_built() -> None:
     """It may claim less, until somebody runs `python -m gateway.dev.supported --write`."""
-    claimed = re.search(r"directives (\d+) are built", README.read_text("utf-8"))
-    assert claimed, "README.md has no table of what is supported"
+    claimed = re.search(r"directives (\d+) are built", PAGE.read_text("utf-8"))
+    assert claimed, "docs/supported.md has no table of what is supported"
     assert int(claimed[1]) <= sum(len(count.built) for count in counts())
 
 
-def test_readme_has_a_place_for_the_table() -> None:
-    text = README.read_text("utf-8")
+def test_the_page_has_a_place_for_the_table() -> None:
+    text = PAGE.read_text("utf-8")
     assert table() in replaced(text, "supported directives", table())
-    assert replaced(text, "measurements", "x").count("## ") == text.count("## ")
+    figures = PAGE.with_name("figures.md").read_text("utf-8")
+    assert replaced(figures, "measurements", "x").count("# ") == figures.count("# ")
 
 
 def test_no_place() -> None:
