@@ -15,7 +15,7 @@ from gateway.config import known
 from gateway.config.directive import Arguments, Directive
 from gateway.config.known import Known
 from gateway.config.loader import CONTEXT_NAMES
-from gateway.dev import examples, facts, notes
+from gateway.dev import facts, notes
 from gateway.dev.supported import plain
 from gateway.modules import MODULES
 
@@ -39,14 +39,6 @@ class Entry:
     since: str
     note: notes.Note
     more: tuple[str, ...] = ()  # parameters of NGINX Plus or gateway's own
-
-    @property
-    def example(self) -> str:
-        """A line of a configuration. Where the notes have none: what is written in http, if it may stand there."""
-        if self.note.example:
-            return self.note.example
-        areas = {facts.area_of(entry.module) for entry in known.table().get(self.name, ())}
-        return examples.example(self.name) if len(areas) < 2 or self.area in ("core", "http") else ""
 
     def usages(self) -> list[str]:
         """The forms with the directive's name, as they are written."""
@@ -137,8 +129,8 @@ def _lines(entry: Entry) -> Iterator[str]:
     yield f"  here     {entry.state}"
     if entry.more:
         yield f"           and takes {', '.join(entry.more)}, which open nginx does not"
-    if entry.example:
-        yield f"  example  {entry.example}"
+    if entry.note.example:
+        yield f"  example  {entry.note.example}"
 
 
 def _names(directive: Directive) -> set[str]:

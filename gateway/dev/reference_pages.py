@@ -68,8 +68,8 @@ def _entry(entry: Entry) -> list[str]:
         ("State here", state),
     ]
     lines += ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows), ""]
-    if entry.example:
-        lines += ["```nginx", formatted(entry.example).rstrip(), "```", ""]
+    if entry.note.example:
+        lines += ["```nginx", formatted(entry.note.example).rstrip(), "```", ""]
     return lines
 
 

@@ -29,7 +29,7 @@ def test_what_no_module_declares(monkeypatch: pytest.MonkeyPatch) -> None:
         ("diagnosis_probe", ["gateway's own"]),
         ("http3", ["here     built", "http, server"]),
         ("gzip", ["on or off", "example  gzip on;"]),
-        ("limit_except", ["example  limit_except GET { deny all; }"]),
+        ("limit_except", ["example  location /api/ { limit_except GET { deny all; } }"]),
     ],
 )
 def test_what_it_says(name: str, parts: list[str]) -> None:
