@@ -70,6 +70,14 @@ def _tell_password(request: Request, settings: Any, before: Any, result: Result,
     findings.tell("auth", text, where, subrequest=sub(request))
 
 
+def _tell_python(request: Request, settings: Any, before: Any, result: Result, findings: Findings) -> None:
+    name = settings.access.name
+    if result is None or isinstance(result, int):  # what it waits for is not told
+        findings.tell(
+            "access", f"py_access {name}: {_verdict(result)}", _where(request, "py_access"), subrequest=sub(request)
+        )
+
+
 def _tell_auth_request(request: Request, settings: Any, before: Any, result: Result, findings: Findings) -> None:
     text = f"auth_request {settings.uri}: {_verdict(result)}, if it is answered as here"
     findings.tell("auth", text, _where(request, "auth_request"), subrequest=sub(request))
@@ -212,6 +220,7 @@ TELLERS: Final[dict[str, Tell]] = {
     "access": Tell(_tell_access),
     "auth_basic": Tell(_tell_password),
     "auth_request": Tell(_tell_auth_request),
+    "py": Tell(_tell_python),
     "realip": Tell(_tell_realip, _client),
     "limit_req": Tell(_tell_limit_req),
     "limit_conn": Tell(_tell_limit_conn),

@@ -34,8 +34,10 @@ PASSES: Final = {
     "grpc": "grpc_pass",
     "tunnel": "tunnel_pass",
 }
+# Others whose directive has another name than the module.
+_CONTENTS: Final = {**PASSES, "py": "py_content"}
 # Modules that change something when they run: for these it is told what they would do.
-_CHANGES: Final = frozenset({"dav", "post_action"})
+_CHANGES: Final = frozenset({"dav", "post_action", "py"})
 
 
 def keep_apart(settings: Any, folder: str) -> None:
@@ -210,16 +212,16 @@ class Teller:
             tell.after(request, settings, before, result, self.findings)
 
     def _content(self, name: str, content: Handler, location: Location) -> Handler:
-        directive = PASSES.get(name, name)
+        directive = _CONTENTS.get(name, name)
 
         def run(request: Request) -> Result | Awaitable[Result]:
             statement = request.location.scope.set_by(directive)
-            words = " ".join(statement.args) if statement is not None else ""
+            words = " ".join([directive, *(statement.args if statement is not None else [])])
             where = statement.where if statement is not None else None
             if name in _CHANGES and request.method not in (b"GET", b"HEAD", b"OPTIONS"):
-                self.findings.tell("content", f"{name} would carry out {show(request.method)}", where)
+                self.findings.tell("content", f"{words} would carry out {show(request.method)}", where)
                 return 204
-            self.findings.tell("content", f"{directive} {words}".strip(), where, subrequest=sub(request))
+            self.findings.tell("content", words, where, subrequest=sub(request))
             if name in PASSES:
                 self.witness.expected.add(name)
                 self._tell_cache(request, name)

@@ -100,3 +100,25 @@ def test_a_file_of_which_no_such_part_is(tmp_path: Path) -> None:
     found = told(tmp_path, http, "/a.txt", "Range: bytes=5-")
     assert one(found, "answer").data["status"] == 416
     assert one(found, "file").data["path"] == f"{tmp_path}/a.txt"
+
+
+def test_handlers_in_python(tmp_path: Path) -> None:
+    """Who only asks runs them; what may change something is told, and not done."""
+    (tmp_path / "hello.py").write_text(
+        "import pathlib\ndef yes(r): return True\ndef no(r): return False\n"
+        "def content(r):\n    pathlib.Path(__file__).with_name('ran').touch()\n    return 'hello'\n"
+    )
+    http = """py_import hello; server { listen 8080;
+    location / { py_access hello.yes; py_content hello.content; }
+    location /no { py_access hello.no; py_content hello.content; } }"""
+    posted = told(tmp_path, http, "/", method="POST")
+    assert one(posted, "content").text == "py_content hello.content would carry out POST"
+    assert not (tmp_path / "ran").exists()
+    found = told(tmp_path, http, "/")
+    assert one(found, "access").text == "py_access hello.yes: allowed"
+    assert one(found, "content").text == "py_content hello.content"
+    assert str(one(found, "content").where).endswith("nginx.conf:4")
+    assert (tmp_path / "ran").exists()
+    denied = told(tmp_path, http, "/no")
+    assert one(denied, "access").text == "py_access hello.no: answered with 403"
+    assert one(denied, "answer").data["status"] == 403
