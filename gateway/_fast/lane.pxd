@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from gateway._fast.poller cimport Poller, Source
 from gateway._fast.stream cimport Stream
@@ -33,7 +33,8 @@ cdef class Listener(Source):
     cdef bint exclusive
     cdef readonly bint paused
     cdef object retry
-    cdef int batch
+    cdef int batch              # how many are taken at once now
+    cdef uint64_t last          # the round in which that many were taken
 
     cdef int tell(self, int number) except -1
 

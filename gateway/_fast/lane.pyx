@@ -16,6 +16,7 @@ cdef double HELD_S = 0.1
 cdef double LONGEST_S = 86400
 cdef enum:
     PASSES = 8              # rounds of ready fibres before the sockets are looked at again
+    MANY = 16               # connections taken at once
     SOCKADDR_MAX = 128
 
 cdef const char* DAYS = "SunMonTueWedThuFriSat"
@@ -193,25 +194,31 @@ cdef class Lane(Poller):
             self.date = text
         return self.date
 
-    def listen(self, int fd, accepted, *, bint exclusive=True, int batch=16):
+    def listen(self, int fd, accepted, *, bint exclusive=True):
         """Accept from `fd`, which stays the caller's; accepted(fd, raw sockaddr) gets each connection."""
-        return Listener(self, fd, accepted, exclusive, batch)
+        return Listener(self, fd, accepted, exclusive)
 
 
 cdef class Listener(Source):
-    """A listening socket in the lane; level-triggered, so that what one batch leaves is not lost."""
+    """A listening socket in the lane; level-triggered, so that what is not accepted at once is not lost.
 
-    def __init__(self, Lane lane, int fd, accepted, bint exclusive, int batch):
+    To ask for one more is in vain mostly: it takes as many as there were last time, and more where some were left.
+    """
+
+    def __init__(self, Lane lane, int fd, accepted, bint exclusive):
         self.accepted = accepted
         self.exclusive = exclusive
-        self.batch = batch
+        self.batch = 1
         lane.register(self, fd, EPOLLIN | (EPOLLEXCLUSIVE if exclusive else 0))
 
     cdef int event(self, uint32_t events) except -1:
         cdef sockaddr_storage address
         cdef socklen_t size
         cdef int fd, number
+        cdef int taken = 0
         cdef Lane lane = <Lane>self.poller
+        if lane.turns == self.last + 1:
+            self.batch = min(2 * self.batch, MANY)
         for _ in range(self.batch):
             if self.fd < 0 or self.paused:
                 break
@@ -220,7 +227,8 @@ cdef class Listener(Source):
             if fd < 0:
                 number = errno
                 if number == EAGAIN:
-                    break
+                    self.batch = max(taken, 1)
+                    return 0
                 if number == EINTR:
                     continue
                 if number in (ECONNABORTED, EPROTO, EPERM):
@@ -230,6 +238,7 @@ cdef class Listener(Source):
                 self.trouble(number)
                 break
             lane.accepted += 1
+            taken += 1
             try:
                 self.accepted(fd, PyBytes_FromStringAndSize(<char*>&address, min(size, sizeof(address))))
                 lane.handled += 1
@@ -239,6 +248,7 @@ cdef class Listener(Source):
                 else:
                     c_close(fd)
                 lane.crash(error, self)
+        self.last = lane.turns
         return 0
 
     def trouble(self, int number):

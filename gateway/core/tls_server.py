@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from gateway._fast import tls_callbacks
 from gateway._fast.errors import TlsError
 from gateway._fast.openssl import OpenSslError, version
-from gateway._fast.tls import TlsStream
 from gateway._fast.tls_context import Context, wire_format
 from gateway.config.errors import ConfigError, Where
 from gateway.core.tls_objects import Objects, objects_of, pair_for
@@ -24,7 +23,6 @@ from gateway.core.tls_settings import (
 )
 
 if TYPE_CHECKING:
-    from gateway._fast.stream import Stream
     from gateway._fast.tls_engine import Engine
     from gateway.config.loader import Loader
     from gateway.core.client_ocsp import ClientOcsp
@@ -62,11 +60,6 @@ class ServerTls:
         self.record: int = getattr(conf, "buffer_size", 16384)  # ssl_buffer_size, of http alone
         self.staples: Staples | None = None
         self.ocsp: ClientOcsp | None = None
-
-    def secure(self, plain: Stream, data: bytes) -> TlsStream:
-        """TLS over a connection that begins as this server's; `data` was received of it already."""
-        assert self.context is not None
-        return TlsStream(plain, self.context, data, self.record)
 
     def certify(self, engine: Engine, request: Any, now: float) -> None:
         """The certificates that variables name for this request, or session. Errors: TlsError."""

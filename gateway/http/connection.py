@@ -8,6 +8,7 @@ from gateway._fast.cut import rest
 from gateway._fast.errors import HeadError
 from gateway._fast.http1 import parse_head
 from gateway._fast.request_head import RequestHead
+from gateway._fast.stream import Stream
 from gateway.core.transport import has_input
 from gateway.http.body import BodyDecoder
 from gateway.http.h1_framing import Http1Framing
@@ -23,9 +24,9 @@ from gateway.http.status import CLIENT_CLOSED
 from gateway.protocol.http2_frames import PREFACE
 
 if TYPE_CHECKING:
-    from gateway._fast.stream import Stream
     from gateway.http.servers import AddressServers, Server
     from gateway.http.settings import EngineSettings
+    from gateway.serving.listening import Listening
     from gateway.serving.worker import Worker
 
 
@@ -42,6 +43,11 @@ HANDSHAKING: Final = 6  # TLS, before the first request
 HEAD_READ: Final = 4096
 # What a request takes of its connection's share of a turn, where several came in one segment.
 REQUEST_COST: Final = 4096
+
+
+def accept(cycle: object, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
+    """HttpCycle's."""
+    begin(Connection(worker, Stream(worker.lane, fd), peer, listening))  # type: ignore[arg-type]
 
 
 def begin(connection: Connection) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway._fast.stream import Stream
 from gateway.core.logs import ERROR, LEVELS, Log
-from gateway.http.connection import Connection, begin
+from gateway.http.connection import Connection, accept, begin
 from gateway.http.listening import HttpListening
 from gateway.http.paths import NoPath
 from gateway.http.plan import Plan, make_plan, server_handlers
@@ -43,9 +43,7 @@ class HttpCycle(BlockCycle):
         self.failure_pages: FailurePages | None = None  # set from above, where there are any
         self.history: Notes | None = None  # set where requests are kept
 
-    def accept(self, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
-        assert isinstance(listening, HttpListening)
-        begin(Connection(worker, Stream(worker.lane, fd), peer, listening))
+    accept = accept
 
     def take_over(
         self, worker: Worker, stream: Stream, data: bytes, peer: bytes, listening: Listening, passes: int

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.host import validate_host
 from gateway._fast.request_head import RequestHead
+from gateway._fast.tls import TlsStream
 from gateway.core.logs import CRIT, ERROR, INFO
 from gateway.core.tls_objects import pair_for
 from gateway.http.prologue import read_proxy_header
@@ -138,7 +139,7 @@ class Handshake:
         if connection.server.root.core.tcp_nodelay:
             connection.nodelay = True
             connection.stream.nodelay()
-        connection.stream = stream = tls.secure(connection.stream, connection.buffer)
+        connection.stream = stream = TlsStream(connection.stream, tls.context, connection.buffer, tls.record)
         connection.buffer = b""
         self.secured = True
         engine = stream.ssl

@@ -251,6 +251,23 @@ async def test_accepting() -> None:
         server.socket.close()
 
 
+async def test_all_that_wait_are_accepted_however_many() -> None:
+    async with running() as lane:
+        with socket.create_server(("127.0.0.1", 0), backlog=64) as waiting:
+            waiting.setblocking(False)
+            taken: list[int] = []
+            clients = [socket.create_connection(waiting.getsockname(), timeout=5) for _ in range(40)]
+            listener = lane.listen(waiting.fileno(), lambda fd, peer: taken.append(socket.close(fd) or fd))
+            await until(lambda: len(taken) == 40)
+            for number in (41, 42):
+                clients.append(socket.create_connection(waiting.getsockname(), timeout=5))
+                await until(lambda number=number: len(taken) == number)
+            for client in clients:
+                assert client.recv(1) == b""
+                client.close()
+            listener.close()
+
+
 async def test_a_crash_while_accepting_closes_that_connection_only() -> None:
     crashes = Crashes()
     async with running(Lane(on_crash=crashes)) as lane:
