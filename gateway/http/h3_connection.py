@@ -143,6 +143,7 @@ class Http3Connection(Client):
             elif self.quic.begins(event.stream_id):
                 self._count(event.stream_id)
                 self.quic.reset(event.stream_id, REQUEST_CANCELLED)
+                self.unread(event.stream_id)
         elif isinstance(event, events.StopSendingReceived):
             stream = self.streams.get(event.stream_id)
             if stream is not None:

@@ -185,6 +185,7 @@ class Http3Stream(RequestStream):
             return
         if self.fin:
             return  # all of it is here
+        self.http3.unread(self.id)
         self.fin = self.in_closed = True
         self.lose()
 

@@ -212,6 +212,24 @@ def test_requests_that_are_reset_without_end(port: int, head: bytes) -> None:
     still_serves(port)
 
 
+def test_what_is_reset_is_given_up_in_the_table_too(port: int) -> None:
+    """QPACK's Stream Cancellation (RFC 9204, 4.4.2): unopened, or in a head; not of one that is whole."""
+    client = Attacker(port)
+    for begin, last in ((b"", False), (b"\x01", False), (HEAD, True)):
+        at = client.open()
+        assert at is not None
+        if begin:
+            client.frames(stream(at, begin, last=last))
+        client.frames(reset(at, len(begin)))
+    while 8 not in client.ended or len(client.got.get(7, b"")) < 3:
+        assert client.closed is None, client.closed
+        client.step()
+    client.ping()
+    assert sorted(client.got[7]) == [3, 0x40, 0x44]  # the kind of the stream, and streams 0 and 4
+    client.close()
+    still_serves(port)
+
+
 def test_heads_that_wait_for_the_table_and_are_reset(port: int) -> None:
     client = Attacker(port)
     for _ in range(40):
