@@ -65,7 +65,6 @@ cdef struct Functions:
     void* (*SSL_CTX_get_client_CA_list)(const SSL_CTX*) noexcept nogil
     void* (*SSL_CTX_get_cert_store)(const SSL_CTX*) noexcept nogil
     void (*SSL_CTX_set_alpn_select_cb)(SSL_CTX*, AlpnCallback, void*) noexcept nogil
-    int (*SSL_CTX_set_alpn_protos)(SSL_CTX*, octets, unsigned int) noexcept nogil
     void (*SSL_CTX_set_client_hello_cb)(SSL_CTX*, HelloCallback, void*) noexcept nogil
     void (*SSL_CTX_set_cert_cb)(SSL_CTX*, CertCallback, void*) noexcept nogil
     void (*SSL_CTX_set_info_callback)(SSL_CTX*, InfoCallback) noexcept nogil
@@ -93,7 +92,6 @@ cdef struct Functions:
     SSL* (*SSL_new)(SSL_CTX*) noexcept nogil
     void (*SSL_free)(SSL*) noexcept nogil
     void (*SSL_set_bio)(SSL*, BIO*, BIO*) noexcept nogil
-    int (*SSL_set_fd)(SSL*, int) noexcept nogil
     BIO* (*SSL_get_rbio)(const SSL*) noexcept nogil
     BIO* (*SSL_get_wbio)(const SSL*) noexcept nogil
     void (*SSL_set_accept_state)(SSL*) noexcept nogil
@@ -111,13 +109,9 @@ cdef struct Functions:
     int (*SSL_read_early_data)(SSL*, void*, size_t, size_t*) noexcept nogil
     int (*SSL_write_early_data)(SSL*, const void*, size_t, size_t*) noexcept nogil
     int (*SSL_shutdown)(SSL*) noexcept nogil
-    int (*SSL_get_shutdown)(const SSL*) noexcept nogil
     void (*SSL_set_shutdown)(SSL*, int) noexcept nogil
-    void (*SSL_set_quiet_shutdown)(SSL*, int) noexcept nogil
     int (*SSL_get_error)(const SSL*, int) noexcept nogil
-    int (*SSL_pending)(const SSL*) noexcept nogil
     int (*SSL_has_pending)(const SSL*) noexcept nogil
-    int (*SSL_in_init)(const SSL*) noexcept nogil
     int (*SSL_is_init_finished)(const SSL*) noexcept nogil
     int (*SSL_version)(const SSL*) noexcept nogil
     text (*SSL_get_version)(const SSL*) noexcept nogil
@@ -128,14 +122,11 @@ cdef struct Functions:
     text (*SSL_get_servername)(const SSL*, int) noexcept nogil
     int (*SSL_session_reused)(const SSL*) noexcept nogil
     SSL_SESSION* (*SSL_get_session)(const SSL*) noexcept nogil
-    SSL_SESSION* (*SSL_get1_session)(SSL*) noexcept nogil
     int (*SSL_set_session)(SSL*, SSL_SESSION*) noexcept nogil
     long (*SSL_get_verify_result)(const SSL*) noexcept nogil
     X509* (*SSL_get1_peer_certificate)(const SSL*) noexcept nogil
     void* (*SSL_get0_verified_chain)(const SSL*) noexcept nogil
-    void* (*SSL_get_peer_cert_chain)(const SSL*) noexcept nogil
     SSL_CTX* (*SSL_set_SSL_CTX)(SSL*, SSL_CTX*) noexcept nogil
-    SSL_CTX* (*SSL_get_SSL_CTX)(const SSL*) noexcept nogil
     X509* (*SSL_get_certificate)(const SSL*) noexcept nogil
     void (*SSL_set_verify)(SSL*, int, VerifyCallback) noexcept nogil
     void (*SSL_set_verify_depth)(SSL*, int) noexcept nogil
@@ -145,7 +136,6 @@ cdef struct Functions:
     int (*SSL_get_sigalgs)(SSL*, int, int*, int*, int*, unsigned char*, unsigned char*) noexcept nogil
     int (*SSL_select_next_proto)(unsigned char**, unsigned char*, octets, unsigned int, octets, unsigned int) \
         noexcept nogil
-    ssize_t (*SSL_sendfile)(SSL*, int, long, size_t, int) noexcept nogil
     text (*SSL_group_to_name)(SSL*, int) noexcept nogil
     # sessions
     void (*SSL_SESSION_free)(SSL_SESSION*) noexcept nogil
@@ -176,7 +166,6 @@ cdef struct Functions:
     BIO* (*BIO_new_file)(text, text) noexcept nogil
     const void* (*BIO_s_mem)() noexcept nogil
     # errors
-    unsigned long (*ERR_peek_error)() noexcept nogil
     unsigned long (*ERR_peek_last_error)() noexcept nogil
     unsigned long (*ERR_peek_error_data)(text*, int*) noexcept nogil
     unsigned long (*ERR_get_error)() noexcept nogil
@@ -189,7 +178,6 @@ cdef struct Functions:
     void* (*PEM_read_bio_X509_CRL)(BIO*, void**, PasswordCallback, void*) noexcept nogil
     EVP_PKEY* (*PEM_read_bio_Parameters)(BIO*, EVP_PKEY**) noexcept nogil
     int (*PEM_write_bio_X509)(BIO*, const X509*) noexcept nogil
-    X509* (*d2i_X509)(X509**, octets*, long) noexcept nogil
     int (*i2d_X509)(const X509*, unsigned char**) noexcept nogil
     void (*X509_free)(X509*) noexcept nogil
     int (*X509_up_ref)(X509*) noexcept nogil
@@ -202,7 +190,6 @@ cdef struct Functions:
     void* (*X509_get_subject_name)(const X509*) noexcept nogil
     void* (*X509_get_issuer_name)(const X509*) noexcept nogil
     void* (*X509_NAME_dup)(const void*) noexcept nogil
-    void (*X509_NAME_free)(void*) noexcept nogil
     int (*X509_NAME_cmp)(const void*, const void*) noexcept nogil
     int (*X509_NAME_print_ex)(BIO*, const void*, int, unsigned long) noexcept nogil
     char* (*X509_NAME_oneline)(const void*, char*, int) noexcept nogil
@@ -273,7 +260,6 @@ cdef struct Functions:
     void (*UI_destroy_method)(void*) noexcept nogil
     # of newer versions: NULL in older ones
     int (*SSL_CTX_compress_certs)(SSL_CTX*, int) noexcept nogil                  # 3.2
-    int (*SSL_CTX_set1_cert_comp_preference)(SSL_CTX*, int*, size_t) noexcept nogil  # 3.2
     int (*SSL_get0_sigalg)(SSL*, int, unsigned int*, text*) noexcept nogil       # 4.0
 
 cdef enum:

@@ -40,24 +40,6 @@ cdef class Session:
         if self.session is not NULL:
             lib.SSL_SESSION_free(self.session)
 
-    def dump(self):
-        """As bytes, for other processes: it holds secrets."""
-        cdef int size = lib.i2d_SSL_SESSION(self.session, NULL)
-        cdef bytes data = PyBytes_FromStringAndSize(NULL, max(size, 0))
-        cdef unsigned char* place = <unsigned char*>PyBytes_AS_STRING(data)
-        lib.i2d_SSL_SESSION(self.session, &place)
-        return data
-
-
-def load_session(bytes data not None):
-    """Of dump(); None for what is none."""
-    cdef octets place = <octets>PyBytes_AS_STRING(data)
-    cdef Session made = Session.__new__(Session)
-    need()
-    made.session = lib.d2i_SSL_SESSION(NULL, &place, PyBytes_GET_SIZE(data))
-    lib.ERR_clear_error()
-    return made if made.session is not NULL else None
-
 
 def alive():
     """How many engines there are in this process, for tests that nothing is left."""
