@@ -30,6 +30,10 @@ local function level(key)
   local had = redis.call('HMGET', key, 'excess', 'at')
   local excess, at = tonumber(had[1] or ''), tonumber(had[2] or '')
   if not (excess and at) or excess ~= excess or at ~= at then return nil end
+  if at > now then  -- the clock is another one now: what is full drains from here on
+    redis.call('HSET', key, 'at', now)
+    at = now
+  end
   return math.min(excess, most) - rate * math.max(now - at, 0) / 1000
 end
 local function keep(key, excess)

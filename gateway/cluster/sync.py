@@ -29,6 +29,7 @@ _LOOK_S: Final = 1.0
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 5.0
 _COMPLAIN_S: Final = 60.0
+_OFTEN: Final = 5  # a store that comes and goes is told so often in that time
 
 (
     _DUTY, _ONLINE, _SINCE, _ROUNDS, _FAILURES, _SENT, _NODE,
@@ -37,8 +38,10 @@ _COMPLAIN_S: Final = 60.0
     _BYTES_SENT, _BYTES_RECEIVED, _CLEANED,
     _EXACT_ASKED, _EXACT_LOCAL,  # requests that the store decided (cluster/exact.py), and that it should have
     _EXACT_TOLD,  # it was said that it does not
+    _GONE_TOLD,  # it was said that the store is gone
+    _TOLD_FROM, _TOLD,  # how often, since when (wall ms)
     _COUNT,
-) = range(16)  # fmt: skip
+) = range(19)  # fmt: skip
 SIZE: Final = 4096
 
 
@@ -161,7 +164,7 @@ class Sync:
         self.words.store(_TOOK, int(took_s * 1e6))
         if not self.words.fetch(_ONLINE, 1):
             gone = self.words.fetch(_SINCE, _now_ms())
-            if gone:
+            if gone and self.words.fetch(_GONE_TOLD, 0):
                 words = b"%b is back after %.1f s; zones are shared again"
                 self.log.write(NOTICE, words % (self.kind_and_name, _seconds_since(gone)))
 
@@ -186,12 +189,22 @@ class Sync:
             words.store(_SINCE, _now_ms())
             for member in self.members:
                 member.offline()
+            often = self._how_often()
+            if often > _OFTEN:
+                return
+            words.store(_GONE_TOLD, 1)
             why = explained(str(error), self.settings.address)
-            self.log.write(
-                ERROR,
-                b"%b: %b; until it answers, each node goes by what it knows itself"
-                % (self.kind_and_name, why.encode("utf-8", "surrogateescape")),
-            )
+            more = b" (it comes and goes; no more is said of that for a minute)" if often == _OFTEN else b""
+            line = b"%b: %b; until it answers, each node goes by what it knows itself%b"
+            self.log.write(ERROR, line % (self.kind_and_name, why.encode("utf-8", "surrogateescape"), more))
+
+    def _how_often(self) -> int:
+        """Times that it went lately, with this one."""
+        words, now = self.words, _now_ms()
+        if abs(now - words.load(_TOLD_FROM)) > _COMPLAIN_S * 1000:
+            words.store(_TOLD_FROM, now)
+            words.store(_TOLD, 0)
+        return words.add(_TOLD, 1)
 
     def show(self) -> dict[str, object]:
         """/http/zone_sync of the API. `since` is when it came or went, in seconds since the epoch; `lag` is for how

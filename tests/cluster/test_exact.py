@@ -135,3 +135,27 @@ async def test_what_is_slow_is_said_once(redis: Redis, monkeypatch: pytest.Monke
         shown = sync.show()
         assert (shown["exact_asked"], shown["exact_local"]) == (0, 1)
         nursery.cancel_scope.cancel()
+
+
+async def answered(exact: Exact, zone: Zone) -> bool | None:
+    question = ask(exact, zone, b"a", 10)
+    await until(lambda: not question.waiting)
+    return question.allowed
+
+
+@pytest.mark.parametrize("ahead_ms", [3_600_000, -3_600_000])
+async def test_a_bucket_of_another_clock(redis: Redis, ahead_ms: int) -> None:
+    """What a store has kept from before, or from one whose clock was an hour ahead, drains nevertheless."""
+    exact, zone = Exact(sync_with(redis, timeout=20.0)), Zone()
+    zone.rate = 100_000
+    exact.bound = 20.0
+    now_ms = int(redis.ask("TIME").split(b"\r\n")[2]) * 1000
+    redis.ask("HSET", "gateway:{limit_req:z}:a", "excess", "20000000", "at", str(now_ms + ahead_ms))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(exact.run, None)  # type: ignore[arg-type]
+        await until(lambda: exact.answers)
+        assert await answered(exact, zone) is (ahead_ms < 0)
+        redis.ask("HSET", "gateway:{limit_req:z}:a", "excess", "20000")
+        await trio.sleep(0.3)  # 30 of 20 have drained
+        assert await answered(exact, zone) is True
+        nursery.cancel_scope.cancel()

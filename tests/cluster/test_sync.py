@@ -113,3 +113,32 @@ async def test_one_worker_does_it(redis: Redis, monkeypatch: object) -> None:
     one.off_duty()
     assert one.words.load(0) == 0
     assert one.node == other.node > 0
+
+
+class Fickle(Probe):
+    """Every other round fails."""
+
+    async def round(self, store: Store) -> int:
+        self.rounds += 1
+        if self.rounds % 2:
+            raise StoreError("it does not feel like it")
+        return 1
+
+
+async def test_a_store_that_comes_and_goes_fills_no_log(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.cluster.sync._FIRST_PAUSE_S", 0.001)
+    sync = sync_with(redis, interval=0.001, timeout=20.0)
+    fickle = Fickle()
+    sync.members.append(fickle)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sync.run, None)  # type: ignore[arg-type]
+        await until(lambda: fickle.rounds > 40)
+        nursery.cancel_scope.cancel()
+    told = lines(sync)
+    assert len(told) == 10, "gone and back, five times"
+    assert [line.endswith("no more is said of that for a minute)") for line in told[::2]] == [False] * 4 + [True]
+    sync.words.store(17, 1)  # a minute is over
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sync.run, None)  # type: ignore[arg-type]
+        await until(lambda: len(lines(sync)) > 10)
+        nursery.cancel_scope.cancel()

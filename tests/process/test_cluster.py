@@ -38,7 +38,7 @@ class Node(Running):
             access_log off; keepalive_requests 100000;
             limit_req_zone $arg_k zone=one:1m rate={RATE}r/s sync;
             keyval_zone zone=pairs:1m timeout=1h sync; keyval $arg_k $pair zone=pairs;
-            zone_sync_store {redis.url} timeout=300ms;
+            zone_sync_store {redis.url} timeout=2s;
             server {{ listen 127.0.0.1:{self.port};
                 location / {{ limit_req zone=one burst=10 nodelay; empty_gif; }}
                 location /pair {{ return 200 "[$pair]"; }}

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import shutil
 import ssl
 import subprocess
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.cluster.namespaces import BACK, FRONT, Network, why_not, within
-from tests.cluster.redis import SERVER, Redis, needs_redis
-from tests.process.running import GATEWAY, Running, until
+from tests.cluster.faults import SECONDS, faults, measure
+from tests.cluster.machines import EXACT_BURST, EXACT_RATE, RATE, Load, Node, Store
+from tests.cluster.namespaces import FRONT, Network, why_not, within
+from tests.cluster.redis import needs_redis
+from tests.process.running import until
 
 pytestmark = needs_redis
-RATE, LOAD, NODES = 100, 600, 3
-STORE = 9
+LOAD, NODES = 600, 3
 
 
 @pytest.fixture
@@ -33,116 +30,7 @@ def network() -> Iterator[Network]:
         yield made
 
 
-class Store(Redis):
-    """On the back wire alone."""
-
-    def __init__(self, network: Network, folder: Path) -> None:
-        super().__init__(folder)
-        self.network = network
-        self.namespace = network.machine("store", STORE, "back")
-
-    def start(self) -> None:
-        assert SERVER is not None
-        with within(self.namespace):
-            self.process = subprocess.Popen(
-                [SERVER, "--port", "6379", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", ""],
-                cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-
-    def flush(self) -> None:
-        with within(self.namespace):
-            subprocess.run(["redis-cli", "flushall"], stdout=subprocess.DEVNULL, timeout=10, check=True)
-
-
-class Node(Running):
-    def __init__(
-        self, network: Network, number: int, folder: Path, locations: str = "", main: str = "", more: str = ""
-    ) -> None:
-        folder.mkdir()
-        super().__init__(folder, GATEWAY)
-        self.network = network
-        self.name = f"n{number}"
-        self.host = f"{FRONT}.{number}"
-        self.namespace = network.machine(self.name, number)
-        (folder / "nginx.conf").write_text(
-            f"""user root; pid nginx.pid; error_log error.log notice; worker_processes 2; daemon off;
-            events {{ }} http {{ access_log off; keepalive_requests 1000000;
-            limit_req_zone $arg_k zone=one:1m rate={RATE}r/s sync;
-            zone_sync_store redis://{BACK}.{STORE}:6379 timeout=300ms {more};
-            {main}
-            server {{ listen 80; {"listen 443 ssl;" if "ssl_certificate" in main else ""}
-                location / {{ limit_req zone=one burst=20 nodelay; empty_gif; }}
-                location /api/ {{ api write=on; }} {locations} }} }}"""
-        )
-
-    def start(self, *more: str, wait: bool = True, **options: Any) -> subprocess.Popen[bytes]:
-        with within(self.namespace):
-            return super().start(*more, wait=wait, **options)
-
-    def ask(
-        self, path: str, method: str = "GET", body: bytes | None = None, **fields: str
-    ) -> tuple[int, dict[str, str], bytes]:
-        wire = http.client.HTTPConnection(self.host, timeout=15)
-        wire.sock = self.network.connect(self.host, 80)
-        wire.request(method, path, body, fields)
-        answer = wire.getresponse()
-        found = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-        wire.close()
-        return found
-
-    @property
-    def online(self) -> bool:
-        return bool(json.loads(self.ask("/api/9/http/zone_sync")[2])["online"])
-
-
-class Load:
-    """So many requests a second over all nodes, each on a kept connection, until it is asked to stop."""
-
-    def __init__(self, nodes: list[Node], rate: int) -> None:
-        self.every = len(nodes) / rate
-        self.admitted: list[float] = []
-        self.statuses: Counter[int] = Counter()
-        self.errors: list[Exception] = []
-        self.stopped = threading.Event()
-        self.began = time.monotonic()
-        self.threads = [threading.Thread(target=self._run, args=(node,)) for node in nodes]
-        for thread in self.threads:
-            thread.start()
-
-    def _run(self, node: Node) -> None:
-        wire = http.client.HTTPConnection(node.host, timeout=15)
-        wire.sock = node.network.connect(node.host, 80)
-        following = time.monotonic()
-        try:
-            while not self.stopped.is_set():
-                following += self.every
-                time.sleep(max(following - time.monotonic(), 0))
-                wire.request("GET", "/?k=a")
-                answer = wire.getresponse()
-                answer.read()
-                self.statuses[answer.status] += 1
-                if answer.status == 200:
-                    self.admitted.append(time.monotonic() - self.began)
-        except Exception as error:
-            self.errors.append(error)
-        finally:
-            wire.close()
-
-    def stop(self) -> float:
-        seconds = time.monotonic() - self.began
-        self.stopped.set()
-        for thread in self.threads:
-            thread.join()
-        assert not self.errors, self.errors
-        assert set(self.statuses) <= {200, 503}, self.statuses
-        return seconds
-
-    def worst_second(self) -> int:
-        times = sorted(self.admitted)
-        return max(sum(begin <= each < begin + 1 for each in times) for begin in times)
-
-
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_a_limit_over_machines_and_a_store_that_fails(network: Network, tmp_path: Path) -> None:
     store = Store(network, tmp_path)
     store.start()
@@ -152,42 +40,25 @@ def test_a_limit_over_machines_and_a_store_that_fails(network: Network, tmp_path
             for node in nodes:
                 node.start()
             until(lambda: all(node.online for node in nodes), "all to be online")
-            load = Load(nodes, LOAD)
+            load = Load(nodes, {"/": LOAD})
             time.sleep(20)
             seconds = load.stop()
-            rate, worst = len(load.admitted) / seconds, load.worst_second()
-            print(f"\n{sum(load.statuses.values()) / seconds:.0f} asked, {rate:.1f} admitted a second, worst {worst}")
+            rate, worst = load.admitted("/", 0, seconds), load.worst_second("/")
+            print(f"\n{len(load.asked) / seconds:.0f} asked, {rate:.1f} admitted a second, worst {worst}")
+            assert not load.failed()
             assert 0.95 * RATE <= rate <= 1.05 * RATE + 20 / seconds, rate
             assert worst <= 1.4 * RATE, worst
 
-            load = Load(nodes, LOAD // 2)
-            figures = {}
-            for what, begin, end in (
-                ("killed", store.kill, store.start),
-                ("paused", store.pause, store.go_on),
-                ("cut off", lambda: network.cut("store", "back"), lambda: network.mend("store", "back")),
-                ("one cut off", lambda: network.cut("n1", "back"), lambda: network.mend("n1", "back")),
-            ):
-                lonely = nodes[:1] if what == "one cut off" else nodes
-                begin()
-                until(lambda lonely=lonely: not any(node.online for node in lonely), f"offline: {what}", 20)
-                before, began = len(load.admitted), time.monotonic()
-                time.sleep(2)
-                alone = (len(load.admitted) - before) / (time.monotonic() - began)
-                assert alone > (1.3 if what == "one cut off" else 2.0) * RATE, (what, alone)
-                end()
-                until(lambda: all(node.online for node in nodes), f"online: {what}", 30)
-                time.sleep(1)
-                before, began = len(load.admitted), time.monotonic()
-                time.sleep(3)
-                merged = (len(load.admitted) - before) / (time.monotonic() - began)
-                figures[what] = f"{alone:.0f}/s alone, {merged:.0f}/s after"
-                assert 0.5 * RATE < merged < 1.3 * RATE, (what, merged)
-            store.flush()
-            time.sleep(2)
-            assert all(node.online for node in nodes)
+            load = Load(nodes, {"/": LOAD // 2, "/login": 3 * EXACT_RATE})
+            measured = [measure(fault, nodes, load) for fault in faults(network, store, nodes)]
             load.stop()
-            print(figures, dict(load.statuses), "0 failed")
+            print("\n".join(row.text for row in measured))
+            assert not load.failed()
+            for row in measured:
+                assert row.alone > row.fault.alone * RATE, row.text
+                assert 0.5 * RATE < row.after < 1.3 * RATE, row.text
+                assert 0.5 * EXACT_RATE < row.exact_after <= EXACT_RATE * 1.1 + EXACT_BURST / SECONDS, row.text
+                assert all(row.lines[node] >= 2 for node in row.fault.lonely), row.text
     finally:
         store.kill()
 
