@@ -228,7 +228,7 @@ def test_python_is_python() -> None:
 
 def test_the_site_has_all_pages() -> None:
     listed = re.findall(r"- (\S+\.md)", (ROOT / "mkdocs.yml").read_text())
-    assert sorted(listed) == sorted(["directives/index.md", *(page.name for page in PAGES)])
+    assert sorted(listed) == sorted(["directives/index.md", "rules/index.md", *(page.name for page in PAGES)])
 
 
 def test_directives_that_pages_name_are_known() -> None:

@@ -76,7 +76,9 @@ def _entry(entry: Entry) -> list[str]:
 def _since(entry: Entry) -> str:
     if entry.since:
         return f"nginx {entry.since}"
-    return "the first release of nginx that documents it" if entry.whose.startswith("nginx's") else "not in open nginx"
+    if entry.whose.startswith("nginx's"):
+        return "an early release of nginx (its documentation names none)"
+    return "not in open nginx"
 
 
 def _codes(words: tuple[str, ...]) -> str:

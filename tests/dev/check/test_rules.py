@@ -19,7 +19,7 @@ from gateway.dev.check.rule import RULES
 from tests import rule_pages
 from tests.dev.check.cases import CASES, load, make_site, names_of_cases
 
-README = " ".join((Path(__file__).resolve().parents[3] / "README.md").read_text().split())
+PAGE = " ".join((Path(__file__).resolve().parents[3] / "docs" / "tools.md").read_text().split())
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +87,14 @@ def _nginx_takes(folder: Path) -> None:
 
 
 def test_most_rules_bring_an_edit(site: Path, tmp_path: Path) -> None:
-    """README says how many there are, and of how many an edit is proposed in some case."""
+    """docs/tools.md says how many there are, and of how many an edit is proposed in some case."""
     ids = set()
     for number, (id, text) in enumerate(BAD):
         (tmp_path / str(number)).mkdir()
         found = check(load(tmp_path / str(number), site, text))
         ids |= {each.rule.id for each in found if each.rule.id == id and each.problem.edits}
     assert 2 * len(ids) > len(RULES)
-    assert f"{len(RULES)} rules over a configuration that loads, each with a reason, {len(ids)} with an edit" in README
+    assert f"{len(RULES)} rules over a configuration that loads, each with a reason, {len(ids)} with an edit" in PAGE
 
 
 @pytest.mark.parametrize(("id", "text"), GOOD)
