@@ -148,7 +148,8 @@ def _causes(cause: str) -> list[str]:
 
 def _html(title: str, lines: list[Line], places: list[Line], output: str) -> bytes:
     parts = [
-        f"<!doctype html>\n<meta charset=utf-8>\n<title>{html.escape(title)}</title>\n"
+        "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content='width=device-width'>\n"
+        f"<title>{html.escape(title)}</title>\n"
         f"<style>{_STYLE}</style>\n<h1>{html.escape(title)}</h1>\n"
     ]
     for said, cause in lines:
