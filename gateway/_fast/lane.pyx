@@ -76,14 +76,15 @@ cdef class Lane(Poller):
         cdef pollfd descriptors[2]
         cdef int count, timeout_ms
         cdef double seconds = 0
+        # from here on another thread may run, and has to poke
+        self.asleep = True
+        self.wake_at = self._now + next_s
         if self.trio_epoll >= 0:
             seconds = min(next_s, <double>self.trio_pause(), LONGEST_S)
             if seconds <= 0 and not self.asked:
                 self.asked = True       # in the next round it may be known
                 return 0
         self.asked = False
-        self.asleep = True
-        self.wake_at = self._now + next_s
         if seconds <= 0:
             return next_s
         descriptors[0].fd = self.epoll
@@ -91,7 +92,7 @@ cdef class Lane(Poller):
         descriptors[0].events = descriptors[1].events = POLLIN
         descriptors[1].revents = 0
         timeout_ms = <int>(seconds * 1000 + 0.999)
-        self.inside = False             # other threads run meanwhile: they have to poke
+        self.inside = False
         with nogil:
             count = c_poll(descriptors, 2, timeout_ms)
         self.inside = True
