@@ -111,3 +111,38 @@ def test_workers_follow_dns(tmp_path: Path) -> None:
             until(lambda number=number: answers() == {f"127.0.0.{number}"}, "the change after a worker's death")
         running.end()
     assert not [line for line in running.logged(r".*\[(?:alert|crit|emerg)\].*") if "signal 9" not in line]
+
+
+def test_services_as_consul_names_them(tmp_path: Path) -> None:
+    """SRV with a port, a weight and a priority for each instance, whose target is `HEX.addr.dc1.consul`."""
+    port = free_port()
+    user = "user root;" * (os.geteuid() == 0)
+    with naming() as dns, echoing() as to, Running(tmp_path, GATEWAY) as running:
+        dns.ttl = 1
+        service = "_http._tcp.app.service.consul"
+        for number in (1, 2, 3):
+            dns.records[f"7f00000{number}.addr.dc1.consul", "A"] = [f"127.0.0.{number}"]
+        one, two, backup = (
+            f"{priority} {weight} {to} 7f00000{number}.addr.dc1.consul."
+            for number, priority, weight in ((1, 1, 3), (2, 1, 1), (3, 2, 1))
+        )
+        dns.records[service, "SRV"] = [one, two, backup]
+        text = CONF.replace("server app.test:{to} resolve;", "server app.service.consul service=http resolve;")
+        (tmp_path / "nginx.conf").write_text(text.format(user=user, dns=dns.address, to=to, port=port))
+        running.start()
+        until(lambda: len(running.workers) == 2, "two workers")
+        found = [fetch(("127.0.0.1", port)) for _ in range(80)]
+        assert set(found) == {"127.0.0.1", "127.0.0.2"}, "a higher priority is a backup"
+        assert found.count("127.0.0.1") > 1.5 * found.count("127.0.0.2"), "three to one"
+
+        def answers() -> set[str]:
+            return {fetch(("127.0.0.1", port)) for _ in range(40)}
+
+        dns.records[service, "SRV"] = [two, backup]  # an instance is unhealthy, and leaves Consul's answer
+        until(lambda: answers() == {"127.0.0.2"}, "the instance to be gone", 30)
+        dns.records[service, "SRV"] = [backup]
+        until(lambda: answers() == {"127.0.0.3"}, "the backup", 30)
+        dns.records[service, "SRV"] = [one, two, backup]
+        until(lambda: answers() == {"127.0.0.1", "127.0.0.2"}, "all to be back", 30)
+        running.end()
+    assert not running.logged(r".*\[(?:alert|crit|emerg)\].*")
