@@ -99,12 +99,20 @@ def _read(request: Request, path: bytes) -> bytes | int:
 
 
 def _find(text: bytes, user: bytes) -> bytes | None:
-    """What stands behind the user's name, up to the next colon."""
+    """What stands behind the user's name, up to the next colon; a file of many users is searched, not taken apart."""
+    if user.startswith(b"#") or b"\n" in user:
+        return None  # a comment; and a name is within one line
     wanted = user + b":"
-    for line in text.split(b"\n"):
-        if line.startswith(wanted) and not line.startswith(b"#"):
-            return line[len(wanted) :].partition(b"\r")[0].partition(b":")[0]
-    return None
+    if text.startswith(wanted):
+        start = len(wanted)
+    else:
+        line = text.find(b"\n" + wanted)
+        if line < 0:
+            return None
+        start = line + 1 + len(wanted)
+    end = text.find(b"\n", start)
+    stored = text[start:] if end < 0 else text[start:end]
+    return stored.partition(b"\r")[0].partition(b":")[0]
 
 
 def _challenge(request: Request, realm: bytes) -> int:

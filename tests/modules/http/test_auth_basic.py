@@ -16,7 +16,10 @@ def basic(user: str, password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
 
 
-FILE = "# comment:{PLAIN}x\n\nme:{PLAIN}secret:other fields\r\nyou:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\nlast:{PLAIN}end"
+FILE = (
+    "first:{PLAIN}of all\n# comment:{PLAIN}x\n\nword\nme:{PLAIN}secret:other fields\r\n"
+    "you:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\nlast:{PLAIN}end"
+)
 
 
 def conf(folder: Path, inside: str = "") -> str:
@@ -29,6 +32,7 @@ def conf(folder: Path, inside: str = "") -> str:
 @pytest.mark.parametrize(
     ("user", "password", "message"),
     [
+        ("first", "of all", ""),
         ("me", "secret", ""),
         ("you", "password", ""),
         ("last", "end", ""),
@@ -37,6 +41,8 @@ def conf(folder: Path, inside: str = "") -> str:
         ("nobody", "x", 'user "nobody" was not found in "'),
         ("# comment", "x", 'user "# comment" was not found in "'),
         ("m", "e", 'user "m" was not found in "'),
+        ("e", "secret", 'user "e" was not found in "'),
+        ("word\nme", "secret", " was not found in "),
     ],
 )
 async def test_users(tmp_path: Path, user: str, password: str, message: str) -> None:
