@@ -27,8 +27,16 @@ class Step:
     path: str = "/1k"
     fields: tuple[str, ...] = ()
     status: int = 200
+    own: bool = False  # nginx has not got it
+    kept: bool = False  # by request_history
 
 
+BROWSER = (
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Accept-Language: en-GB,en;q=0.5",
+    "Accept-Encoding: gzip, deflate, br, zstd", "Cookie: theme=dark; sessionid=0123456789abcdef",
+    "Sec-Fetch-Dest: document", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Site: none", "Upgrade-Insecure-Requests: 1",
+)  # fmt: skip
 STEPS = (
     Step("nothing", ""),
     Step("access_log", "access_log access.log;"),
@@ -61,6 +69,14 @@ STEPS = (
     Step("split_clients", "add_header X-Part $part;", "split_clients $request_uri $part { 50% a; * b; }"),
     Step("If-None-Match", "", fields=('If-None-Match: "none"',)),
     Step("Range", "", fields=("Range: bytes=0-99",), status=206),
+    Step("return", "location / { return 200 hello; }"),
+    Step("return, status_zone", "status_zone site; location / { return 200 hello; }", own=True),
+    Step("return, request_history", "location / { return 200 hello; }", own=True, kept=True),
+    Step("return, status_zone and request_history", "status_zone site; location / { return 200 hello; }", own=True,
+         kept=True),
+    Step("return to a browser", "location / { return 200 hello; }", fields=BROWSER),
+    Step("return to a browser, request_history", "location / { return 200 hello; }", fields=BROWSER, own=True,
+         kept=True),
 )  # fmt: skip
 
 
@@ -68,8 +84,10 @@ def host(step: Step) -> str:
     return f"step{STEPS.index(step)}.test"
 
 
-def block(step: Step) -> str:
-    return f"server {{ listen 127.0.0.1:@PORT@; server_name {host(step)}; root @DIR@/files;\n{step.server} }}"
+def block(step: Step, kept: bool) -> str:
+    # http's directive is every server's
+    off = "request_history off;" if kept and not step.kept else ""
+    return f"server {{ listen 127.0.0.1:@PORT@; server_name {host(step)}; root @DIR@/files;\n{off}\n{step.server} }}"
 
 
 def warm(lab: Lab, server: Server) -> Figures:
@@ -81,14 +99,19 @@ def warm(lab: Lab, server: Server) -> Figures:
     return {"": 0.0}
 
 
-SITE = Workload("steps", {}, warm, "location / { return 200; }", "\n".join(step.http for step in STEPS),
-                servers="\n".join(map(block, STEPS)))  # fmt: skip
+def site(steps: list[Step]) -> Workload:
+    kept = any(step.kept for step in steps)
+    http = "\n".join(step.http for step in steps) + ("\nrequest_history @DIR@/history;" if kept else "")
+    servers = "\n".join(block(step, kept) for step in steps)
+    return Workload("steps", {}, warm, "location / { return 200; }", http, servers=servers)
 
 
 def counts(lab: Counting, subject: Subject, steps: list[Step], requests: int) -> dict[str, float]:
     """Instructions a request, by step."""
     found: dict[str, float] = {}
-    with running(lab, SITE, under_valgrind(subject)) as (server, pid):
+    if subject.name == "nginx":
+        steps = [step for step in steps if not step.own]
+    with running(lab, site(steps), under_valgrind(subject)) as (server, pid):
         for number, step in enumerate(steps, 1):
             request = lab.request(step.path, host=host(step), fields=step.fields)
             lab.asked = request, ["-s", step.status]
@@ -126,7 +149,10 @@ def main() -> int:
     print("| step | " + " | ".join(f"{name} | above nothing" for name in found) + " |")
     print("| --- |" + " ---: | ---: |" * len(found))
     for step in steps:
-        cells = [f"{by[step.name]:,.0f} | {by[step.name] - by[STEPS[0].name]:+,.0f}" for by in found.values()]
+        cells = [
+            f"{by[step.name]:,.0f} | {by[step.name] - by[STEPS[0].name]:+,.0f}" if step.name in by else "| "
+            for by in found.values()
+        ]
         print(f"| {step.name} | " + " | ".join(cells) + " |")
     return 0
 

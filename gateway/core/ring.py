@@ -9,9 +9,10 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
+from gateway._fast.ring_writer import RingWriter
 from gateway.core.zones import Words
 
 _MAGIC: Final = 0x474E_4952_5457_4731  # the file's first word: its form
@@ -71,17 +72,9 @@ class Ring:
         """The number of the newest record; 0 when there is none."""
         return self._head.load(_LAST)
 
-    def put(self, data: bytes) -> int:
-        """Write a record, cut to the size of a slot; its number."""
-        number = self._head.add(_LAST, 1)
-        begin = _HEAD + (number - 1) % self.slots * (self.size + _BEFORE)
-        words = Words(self._memory, begin, 2)
-        words.store(_NUMBER, 0)
-        data = data[: self.size]
-        words.store(_LENGTH, len(data))
-        self._memory[begin + _BEFORE : begin + _BEFORE + len(data)] = data
-        words.store(_NUMBER, number)
-        return number
+    def writer(self, mask: Callable[[bytes, bytes], bytes] | None = None) -> RingWriter:
+        """For one process at a time; several processes may share what one of them has made before it forked."""
+        return RingWriter(self._memory, _HEAD, self._head, _LAST, _BEFORE, self.slots, self.size, os.urandom(16), mask)
 
     def get(self, number: int) -> bytes | None:
         """The record of this number, if it is still there, whole."""

@@ -13,18 +13,18 @@ from gateway.core.ring import Ring
 def test_the_oldest_makes_way(tmp_path: Path) -> None:
     ring = Ring.make(str(tmp_path / "r"), 3, 16)
     for number in range(1, 6):
-        assert ring.put(b"record %d" % number) == number
+        assert ring.writer().put(b"record %d" % number) == number
     assert list(ring.newest()) == [(5, b"record 5"), (4, b"record 4"), (3, b"record 3")]
     assert list(ring.newest(after=4)) == [(5, b"record 5")]
     assert ring.get(2) is None
-    ring.put(b"x" * 100)
+    ring.writer().put(b"x" * 100)
     assert ring.get(6) == b"x" * 16
 
 
 def test_another_program_reads_it(tmp_path: Path) -> None:
     path = str(tmp_path / "r")
     ring = Ring.make(path, 4, 32)
-    ring.put(b"one")
+    ring.writer().put(b"one")
     assert os.stat(path).st_mode & 0o777 == 0o600
     other = Ring.read_from(path)
     assert list(other.newest()) == [(1, b"one")]
@@ -32,9 +32,9 @@ def test_another_program_reads_it(tmp_path: Path) -> None:
 
 def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
     path = str(tmp_path / "r")
-    Ring.make(path, 4, 32).put(b"one")
+    Ring.make(path, 4, 32).writer().put(b"one")
     again = Ring.make(path, 4, 32)
-    assert again.put(b"two") == 2
+    assert again.writer().put(b"two") == 2
     assert [data for _, data in again.newest()] == [b"two", b"one"]
 
 
@@ -43,10 +43,10 @@ def test_another_size_is_another_file(tmp_path: Path, slots: int) -> None:
     """Old workers go on writing into theirs."""
     path = str(tmp_path / "r")
     old = Ring.make(path, 4, 32)
-    old.put(b"one")
+    old.writer().put(b"one")
     new = Ring.make(path, slots, 32)
     assert new.last == 0
-    old.put(b"two")
+    old.writer().put(b"two")
     assert list(new.newest()) == []
     assert os.listdir(tmp_path) == ["r"]
 
@@ -57,7 +57,7 @@ def test_what_is_none(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"another form|is empty"):
         Ring.read_from(str(path))
-    assert Ring.make(str(path), 2, 16).put(b"x") == 1
+    assert Ring.make(str(path), 2, 16).writer().put(b"x") == 1
 
 
 def test_several_processes_write(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_several_processes_write(tmp_path: Path) -> None:
         pid = os.fork()
         if pid == 0:
             for count in range(200):
-                ring.put(b"%d %d" % (number, count))
+                ring.writer().put(b"%d %d" % (number, count))
             os._exit(0)
         children.append(pid)
     for pid in children:
@@ -78,8 +78,8 @@ def test_several_processes_write(tmp_path: Path) -> None:
 
 def test_one_that_is_being_written_is_passed_by(tmp_path: Path) -> None:
     ring = Ring.make(str(tmp_path / "r"), 4, 32)
-    ring.put(b"one")
-    ring.put(b"two")
+    ring.writer().put(b"one")
+    ring.writer().put(b"two")
     words = ring._memory
     begin = 64 + 48  # the second slot
     words[begin : begin + 8] = bytes(8)

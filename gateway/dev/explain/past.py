@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from gateway.core.ring import Ring
 from gateway.dev.explain.question import Question, ask
 from gateway.modules.http import request_history
 from gateway.modules.http.dashboard_page import clock, milliseconds
+from gateway.modules.http.request_history_record import unpacked
 
 if TYPE_CHECKING:
     from gateway.dev.explain.findings import Findings
@@ -79,7 +79,7 @@ def find(cycle: HttpCycle, id: str) -> Past:
         raise NotKept(f"nothing can be read from {history.path}: {why}") from None
     for _, data in ring.newest():
         try:
-            entry = json.loads(data)
+            entry = unpacked(data)
         except ValueError:
             continue
         if entry.get("id") == id:

@@ -32,7 +32,7 @@ from gateway.modules.http import dashboard_filters as filters
 from gateway.modules.http import dashboard_page as page
 from gateway.modules.http import request_history
 from gateway.modules.http.api import RESOURCES, Call
-from gateway.modules.http.request_history import MASK
+from gateway.modules.http.request_history_record import MASK, unpacked
 from gateway.serving.cycle import LATE_IMPORTS
 from gateway.upstream.peers import api_objects
 from gateway.upstream.peers.api_objects import ApiError
@@ -236,9 +236,7 @@ class Dashboard:
         if self.ring is not None:
             for _, data in self.ring.newest():
                 with contextlib.suppress(ValueError):
-                    entry = json.loads(data)
-                    if entry:
-                        yield entry
+                    yield unpacked(data)
 
     def _entry(self, id: str) -> dict[str, Any] | None:
         return next((entry for entry in self._entries() if entry.get("id") == id), None)

@@ -6,53 +6,45 @@
 This is gateway's own. `gateway explain --id REQUEST_ID` and the dashboard read it. Bodies are never kept; of
 Authorization the scheme, of cookies the names, and of fields and arguments that are named like secrets nothing. A file
 that cannot be opened is a warning: what looks on must not stop what works.
+
+A request pays for bytes copied into the file (compiled with the types of request_history.pxd); what they say is found
+by whoever reads them, request_history_record.py.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway._fast.cut import decimal
+from gateway._fast.ring_writer import perhaps_secret
 from gateway.config import units
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import HTTP, LOCATION, SERVER, Command, Directive, take
-from gateway.config.text import to_str
+from gateway.config.text import to_bytes, to_str
 from gateway.core.logs import LOG, WARN, Log
 from gateway.core.ring import Ring
 from gateway.core.zones import ZONES
+from gateway.http.common_variables import server_protocol
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
+from gateway.http.part import Part
 from gateway.http.setters import cycle_of
+from gateway.modules.http.request_history_record import TAG_CUT, TAG_NOTES, TAG_UPSTREAM, UPSTREAM, mask, mask_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
+    from gateway._fast.ring_writer import RingWriter
     from gateway.config.errors import Where
     from gateway.config.loader import Loader, Scope
     from gateway.core.variables import Getter
     from gateway.core.zones import Zone
+    from gateway.http.client import Client
     from gateway.http.locations import Location
     from gateway.http.request import Request
+    from gateway.http.response import Response
 
 _REQUESTS: Final = 1000
 _SIZE: Final = 4096
 _ZONE: Final = " request_history"
-MASK: Final = "****"
-_SECRET: Final = re.compile(r"token|secret|passw|api-?key|session|signature|credential", re.I)
-_SECRET_ARGUMENT: Final = re.compile(
-    r"([?&][^=&#\s]*(?:token|secret|passw|api_?key|session|signature)[^=&#\s]*=)[^&#\s]+", re.I
-)
-_COOKIE_VALUE: Final = re.compile(r"=[^;,]*")
-_COOKIE_VALUE_SET: Final = re.compile(r"=[^;]*")  # a date has a comma
-# Key in a record, and the variable whose value it is.
-_VALUES: Final = {
-    "id": "request_id", "time": "msec", "client": "remote_addr", "method": "request_method", "uri": "request_uri",
-    "scheme": "scheme", "host": "host", "port": "server_port", "protocol": "server_protocol", "status": "status",
-    "bytes": "body_bytes_sent", "seconds": "request_time", "server": "server_name", "upstream": "upstream_addr",
-    "upstream_status": "upstream_status", "connect": "upstream_connect_time", "header": "upstream_header_time",
-    "response": "upstream_response_time", "cache": "upstream_cache_status", "completion": "request_completion",
-}  # fmt: skip
 _NOTES: Final = " history"  # among a request's values; no variable has a name like this
 _FORGOTTEN: Final = b"\0"
 _MOST_NOTES: Final = 1500
@@ -66,8 +58,9 @@ class History:
         self.requests = requests
         self.size = size
         self.ring: Ring | None = None
+        self.writer: RingWriter | None = None
         self.closed = False  # for one that only asks: the file is left alone
-        self.getters: dict[str, Getter] = {}
+        self.upstream: tuple[Getter, ...] = ()
         self._log = log
 
     def attach(self, zone: Zone, old: Any) -> None:
@@ -77,6 +70,7 @@ class History:
             return
         try:
             self.ring = Ring.make(self.path, self.requests, self.size)
+            self.writer = self.ring.writer(mask)
         except OSError as error:
             self._log.write(WARN, f'request_history: open() "{self.path}" failed', errno=error.errno or 0)
 
@@ -88,115 +82,10 @@ class History:
             line = b"[%b] %b" % (level.encode(), text) + (b" (cause: %b)" % cause if cause is not None else b"")
             values[_NOTES] = (before + b"\n" if before else b"") + line.replace(b"\n", b" ")
 
-    def keep(self, request: Request, place: str) -> None:
-        """A request has ended."""
-        if self.ring is not None and request.values.get(_NOTES) != _FORGOTTEN:
-            self.ring.put(packed(self.record(request, place), self.ring.size))
-
-    def record(self, request: Request, place: str) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, getter in self.getters.items():
-            value = getter(request)
-            if value:
-                found[key] = to_str(value)
-        found["uri"] = masked_uri(found.get("uri", ""))
-        found["location"] = place
-        found["asked"] = [masked(to_str(name), to_str(value)) for name, value in request.head.fields()]
-        found["answered"] = [masked(to_str(name), to_str(value)) for name, value in _answered(request)]
-        notes = request.values.get(_NOTES)
-        if notes:
-            found["notes"] = [masked_uri(note) for note in to_str(notes).split("\n")]
-        return found
-
 
 def forget(request: Request) -> None:
     """Do not keep this one."""
     request.values[_NOTES] = _FORGOTTEN
-
-
-def _answered(request: Request) -> Iterator[tuple[bytes, bytes]]:
-    """The response's fields; the usual ones stand apart from the others."""
-    response = request.response
-    if response.content_type is not None:
-        yield b"Content-Type", response.content_type
-    if response.content_length >= 0:
-        yield b"Content-Length", b"%d" % response.content_length
-    if response.location is not None:
-        yield b"Location", response.location
-    if response.content_encoding is not None:
-        yield b"Content-Encoding", response.content_encoding
-    yield from response.fields
-
-
-def masked(name: str, value: str) -> tuple[str, str]:
-    """A field as it may be kept."""
-    how = _ways.get(name)
-    if how is None:
-        if len(_ways) >= _MOST_WAYS:  # clients make names up
-            _ways.clear()
-        how = _ways[name] = _way(name.lower())
-    return name, value if how is _as_it_is else how(value)
-
-
-def _way(low: str) -> Callable[[str], str]:
-    """How the value of a field of this name is kept."""
-    if low in ("authorization", "proxy-authorization"):
-        return _scheme_alone
-    if low == "cookie":
-        return _names_of_cookies
-    if low == "set-cookie":
-        return _name_of_cookie
-    if _SECRET.search(low):
-        return _nothing
-    return masked_uri if low in ("referer", "location") else _as_it_is
-
-
-def _as_it_is(value: str) -> str:
-    return value
-
-
-def _nothing(value: str) -> str:
-    return MASK
-
-
-def _scheme_alone(value: str) -> str:
-    return f"{value.partition(' ')[0]} {MASK}" if " " in value.strip() else MASK
-
-
-def _names_of_cookies(value: str) -> str:
-    return _COOKIE_VALUE.sub(f"={MASK}", value)
-
-
-def _name_of_cookie(value: str) -> str:
-    return _COOKIE_VALUE_SET.sub(f"={MASK}", value, count=1)
-
-
-_MOST_WAYS: Final = 1000
-_ways: dict[str, Callable[[str], str]] = {}
-
-
-def masked_uri(uri: str) -> str:
-    """A URI without the values of arguments that are named like secrets."""
-    return _SECRET_ARGUMENT.sub(rf"\1{MASK}", uri) if "=" in uri else uri
-
-
-# made once: json.dumps makes one for each call that has separators
-_encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-
-
-def packed(record: dict[str, Any], size: int) -> bytes:
-    """As JSON that fits: what is longest goes first."""
-    data = _encode(record).encode()
-    for key in ("answered", "asked", "notes"):
-        while len(data) > size and record.get(key):
-            record[key] = record[key][: len(record[key]) // 2]
-            record["cut"] = True
-            data = _encode(record).encode()
-    if len(data) > size:
-        record["uri"] = record["uri"][: size // 4]
-        record["host"] = record.get("host", "")[:200]
-        data = _encode(record).encode()
-    return data if len(data) <= size else b"{}"
 
 
 @dataclass(slots=True)
@@ -238,7 +127,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
     main: MainConf = scope.conf(module, "main")
     history: History | None = main.history
     if history is not None:
-        history.getters = {key: scope.owner.variables.find(name).get for key, name in _VALUES.items()}
+        history.upstream = tuple([scope.owner.variables.find(name).get for name in UPSTREAM.values()])
         zones = loader.parts.get(ZONES)
         zones.add(_ZONE, 4096, "request_history", reuse=False).user = history
 
@@ -248,14 +137,88 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
     history: History | None = main.history
     if history is None or settings.off:
         return NOTHING
-    place = place_of(location)
+    return Contribution(handlers={Phase.LOG: Keep(history, to_bytes(place_of(location)))})
 
-    def log(request: Request) -> Result:
-        if request.parent is None:
-            history.keep(request, place)
+
+class Keep(Part):
+    """The log phase, behind the logs: who has made an id for a request has done it by now."""
+
+    def __init__(self, history: History, place: bytes) -> None:
+        self.history = history
+        self.place = place
+
+    def run(self, request: Request) -> Result:
+        writer = self.history.writer
+        if writer is None or request.parent is not None:
+            return None
+        id: bytes | None = None
+        notes: bytes | None = None
+        values = request._values
+        if values is not None:
+            id = values.get("request_id")
+            notes = values.get(_NOTES)
+            if notes is not None and notes == _FORGOTTEN:
+                return None
+        client: Client = request.connection
+        head = request.head
+        took = client.lane.fresh() - request.started
+        sent = request.bytes_sent() - request.head_size
+        status = request.log_status or request.err_status or request.response.status
+        if status == 0 and request.http_version == 9:
+            status = 9  # as in $status
+        writer.begin()
+        writer.figures(
+            client.lane.wall_time(),
+            took if took > 0 else 0.0,
+            sent if sent > 0 else 0,
+            status,
+            client.local_address()[1],
+            request.complete,
+            id,
+        )
+        target = head.get_target()
+        if perhaps_secret(target):
+            target = mask_uri(target)
+        server = request.server.server_name
+        writer.line(
+            self.place,
+            server,
+            request.method,
+            server_protocol(request),
+            client.scheme,
+            client.remote()[0],
+            request.host or server,
+            target,
+        )
+        if request.upstream is not None:
+            self.keep_upstream(writer, request)
+        if notes is not None:
+            writer.tag(TAG_NOTES)
+            writer.text(mask_uri(notes), writer.size // 4)
+        writer.asked(head)
+        self.keep_answer(writer, request.response)
+        if writer.cut:
+            writer.tag(TAG_CUT)
+        writer.end()
         return None
 
-    return Contribution(handlers={Phase.LOG: log})
+    def keep_upstream(self, writer: RingWriter, request: Request) -> None:
+        writer.tag(TAG_UPSTREAM)
+        for getter in self.history.upstream:
+            writer.text(getter(request), 512)
+
+    def keep_answer(self, writer: RingWriter, response: Response) -> None:
+        """The response's fields; the usual ones stand apart from the others."""
+        if response.content_type is not None:
+            writer.plain(b"Content-Type", response.content_type)
+        if response.content_length >= 0:
+            writer.plain(b"Content-Length", decimal(response.content_length))
+        if response.location is not None:
+            writer.answered(b"Location", response.location)
+        if response.content_encoding is not None:
+            writer.plain(b"Content-Encoding", response.content_encoding)
+        for pair in response.fields:
+            writer.answered(pair[0], pair[1])
 
 
 def place_of(location: Location) -> str:

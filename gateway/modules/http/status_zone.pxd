@@ -1,7 +1,7 @@
 # The types of status_zone.py's compiled form.
 cimport cython
 
-from gateway._fast.zones cimport Words
+from gateway._fast.zones cimport Words, ZoneCounts
 from gateway.http.client cimport Client
 from gateway.http.core_variables cimport request_length
 from gateway.http.part cimport Part
@@ -9,15 +9,18 @@ from gateway.http.request cimport Request
 
 cdef long _PROCESSING, _REQUESTS, _DISCARDED, _RECEIVED, _SENT, _TIMES, _UPSTREAM_TIMES, _CODES, _WORDS
 cdef long _FIRST_BOUND, _SUM
+cdef double _EXAMPLE_EVERY_S
 
 
 cdef class Counts:
     cdef readonly str kind
     cdef readonly str name
     cdef public Words words
+    cdef public ZoneCounts zone
+    cdef double example_due
 
-    @cython.locals(words=Words, status=long, client=Client)
-    cpdef count(self, Request request)
+    @cython.locals(zone=ZoneCounts, status=long, client=Client, now=double, seconds=double, ms='long long')
+    cpdef count(self, Request request, bint ids)
     cpdef observe_upstream(self, object exchange, bytes id)
     @cython.locals(ms='long long', bucket=long)
     cpdef observe(self, long long base, double seconds, bytes id)
@@ -26,6 +29,7 @@ cdef class Counts:
 cdef class _End(Part):
     cdef readonly Counts server
     cdef readonly Counts own
+    cdef readonly bint ids
 
     cpdef run(self, Request request)
 

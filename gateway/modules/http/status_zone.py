@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway._fast.zones import ZoneCounts
 from gateway.config.conf import Conf, setting
-from gateway.config.directive import LIF, LOCATION, SERVER, Command, Directive, take
+from gateway.config.directive import HTTP, LIF, LOCATION, SERVER, Command, Directive, take
 from gateway.core import histogram
 from gateway.core.zones import LOCK_SIZE, ZONES, Zone
 from gateway.http.core_variables import request_length
@@ -39,6 +40,8 @@ _CODES: Final = _UPSTREAM_TIMES + histogram.WORDS
 _WORDS: Final = _CODES + 500
 _FIRST_BOUND: Final = histogram.BOUNDS[0]
 _SUM: Final = histogram.SUM
+# Of the quick ones, which are nearly all, a worker makes an id for one a second: an example is the last one anyway.
+_EXAMPLE_EVERY_S: Final = 1.0
 
 
 class Counts:
@@ -48,24 +51,35 @@ class Counts:
         self.kind = kind
         self.name = name
         self.words: Words
+        self.zone: ZoneCounts
+        self.example_due = 0.0
 
-    def count(self, request: Request) -> None:
-        """A request ends."""
-        words = self.words
-        words.add(_REQUESTS, 1)
-        words.add(_RECEIVED, request_length(request))
-        status = request.log_status or request.err_status or request.response.status
-        if request.head_sent and 100 <= status < 600:
-            words.add(_CODES + status - 100, 1)
-            words.add(_SENT, request.bytes_sent())
+    def attach(self, words: Words) -> None:
+        self.words = words
+        self.zone = ZoneCounts(words, _CODES)
+
+    def count(self, request: Request, ids: bool) -> None:
+        """A request ends; `ids`: request_history keeps it, it can be asked for."""
+        zone = self.zone
+        if request.head_sent:
+            status = request.log_status or request.err_status or request.response.status
+            zone.ended(status, request_length(request), request.bytes_sent())
         else:
-            words.add(_DISCARDED, 1)
-        # the id of one that request_history keeps: it can be asked for
-        id = request.cycle.request_id(request) if request.cycle.history is not None else None
+            zone.ended(0, request_length(request), 0)
         client: Client = request.connection
-        self.observe(_TIMES, client.lane.now - request.started, id)
+        now = client.lane.fresh()
+        seconds = now - request.started
+        ms = int(seconds * 1000 + 0.5) if seconds > 0 else 0
         if request.upstream is not None:
-            self.observe_upstream(request.upstream, id)
+            self.observe_upstream(request.upstream, request.cycle.request_id(request) if ids else None)
+        if ms > _FIRST_BOUND:
+            self.observe(_TIMES, seconds, request.cycle.request_id(request) if ids else None)
+        elif ids and now >= self.example_due:
+            self.example_due = now + _EXAMPLE_EVERY_S
+            self.observe(_TIMES, seconds, request.cycle.request_id(request))
+        else:
+            # most are done this early
+            zone.took(_TIMES, _TIMES + _SUM, ms)
 
     def observe_upstream(self, exchange: Any, id: bytes | None) -> None:
         tries = [attempt.response_ms() for attempt in exchange.attempts if attempt.name is not None]
@@ -79,10 +93,9 @@ class Counts:
             return
         ms = int(seconds * 1000 + 0.5) if seconds > 0 else 0
         bucket = 0
-        if ms > _FIRST_BOUND:  # most are done before it
+        if ms > _FIRST_BOUND:
             bucket = histogram.bucket_of(ms)
-        self.words.add(base + bucket, 1)
-        self.words.add(base + _SUM, ms)
+        self.zone.took(base + bucket, base + _SUM, ms)
 
     def times(self) -> tuple[Shown, Shown]:
         """How long requests took, and their upstreams."""
@@ -117,7 +130,7 @@ class Table:
         """The zone has its memory: go on from what the old cycle had counted."""
         zone.data = self
         for key, counts in self.counts.items():
-            counts.words = zone.words(_WORDS)
+            counts.attach(zone.words(_WORDS))
             if old is not None and key in old.counts:
                 # what is under way is the old workers'
                 counts.words.view[_REQUESTS:] = old.counts[key].words.view[_REQUESTS:]
@@ -200,7 +213,10 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
     own: Counts | None = settings.location
     if server is None and own is None:
         return NOTHING
-    handlers: dict[Phase, Handler] = {Phase.LOG: _End(server, own)}
+    http = location.scope.enclosing(HTTP)
+    assert http is not None
+    ids = http.owner.history is not None
+    handlers: dict[Phase, Handler] = {Phase.LOG: _End(server, own, ids)}
     if server is not None:
         handlers[Phase.POST_READ] = _Begin(server)
     return Contribution(handlers=handlers)
@@ -209,15 +225,16 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
 class _End(Part):
     """The log phase: it is counted."""
 
-    def __init__(self, server: Counts | None, own: Counts | None) -> None:
+    def __init__(self, server: Counts | None, own: Counts | None, ids: bool) -> None:
         self.server = server
         self.own = own
+        self.ids = ids
 
     def run(self, request: Request) -> Result:
         if self.server is not None:
-            self.server.count(request)
+            self.server.count(request, self.ids)
         if self.own is not None:
-            self.own.count(request)
+            self.own.count(request, self.ids)
         return None
 
 
@@ -229,10 +246,10 @@ class _Begin(Part):
         self.end = self.leave
 
     def leave(self) -> None:
-        self.counts.words.add(_PROCESSING, -1)
+        self.counts.zone.leaves()
 
     def run(self, request: Request) -> Result:
-        self.counts.words.add(_PROCESSING, 1)
+        self.counts.zone.begins()
         request.cleanups.append(self.end)
         return None
 

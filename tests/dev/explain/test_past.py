@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway._fast.http1 import parse_head
 from gateway.cli import main
 from gateway.core.ring import Ring
 from gateway.dev.explain.command import explain_past
 from gateway.dev.explain.past import NotKept, Past
-from gateway.modules.http.request_history import packed
+from gateway.modules.http.request_history_record import TAG_NOTES, TAG_UPSTREAM, UPSTREAM
 from tests.dev.explain.told import one, texts
 
 ENTRY = {
@@ -22,6 +24,31 @@ ENTRY = {
 }  # fmt: skip
 
 
+def _put(ring: Ring, entry: dict[str, Any]) -> None:
+    """Write what a worker would have."""
+    writer = ring.writer()
+    writer.begin()
+    seconds = float(entry["seconds"])
+    writer.figures(
+        float(entry["time"]), seconds, 0, int(entry["status"]), int(entry["port"]), True, entry["id"].encode()
+    )
+    writer.line(
+        entry["location"].encode(), b"", entry["method"].encode(), b"HTTP/1.1", entry["scheme"].encode(),
+        entry["client"].encode(), entry["host"].encode(), entry["uri"].encode(),
+    )  # fmt: skip
+    writer.tag(TAG_UPSTREAM)
+    for key in UPSTREAM:
+        writer.text(entry.get(key, "").encode(), 100)
+    writer.tag(TAG_NOTES)
+    writer.text("\n".join(entry["notes"]).encode(), 1000)
+    head = parse_head(
+        b"GET / HTTP/1.1\r\n" + b"".join(f"{name}: {value}\r\n".encode() for name, value in entry["asked"]) + b"\r\n"
+    )
+    assert head is not None
+    writer.asked(head)
+    writer.end()
+
+
 def _conf(folder: Path, location: str = "/api") -> str:
     conf = folder / "nginx.conf"
     conf.write_text(
@@ -29,8 +56,8 @@ def _conf(folder: Path, location: str = "/api") -> str:
         f"location {location} {{ proxy_pass http://127.0.0.1:9; }} location / {{ return 204; }} }} }}"
     )
     ring = Ring.make(f"{folder}/ring", 5, 4096)
-    ring.put(packed(dict(ENTRY), 4096))
-    ring.put(b"not whole {")
+    _put(ring, ENTRY)
+    ring.writer().put(b"not whole {")
     return str(conf)
 
 
@@ -53,7 +80,7 @@ def test_a_body_that_is_not_kept_is_made_up(tmp_path: Path, declared: list[str])
     conf = _conf(tmp_path)
     entry = dict(ENTRY) | {"id": "ab" * 16, "asked": [["Host", "a.example:8080"], declared, ["Expect", "100-continue"]]}
     ring = Ring.make(f"{tmp_path}/ring", 5, 4096)
-    ring.put(packed(entry, 4096))
+    _put(ring, entry)
     _, findings = explain_past("ab" * 16, conf)
     sent = one(findings, "upstream").data["parameters"]
     assert ("Content-Length", declared[1] if declared[0] == "Content-Length" else "0") in sent

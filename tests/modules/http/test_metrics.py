@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.config.errors import ConfigError
 from gateway.core.ring import Ring
+from gateway.modules.http.request_history_record import unpacked
 from tests.engine import Engine, load_http, serving
 from tests.fakes import answer, farm
 from tests.speeches import HTTP
@@ -122,7 +122,7 @@ async def test_times(tmp_path: Path) -> None:
             parsed = openmetrics.text_string_to_metric_families(reply.body.decode())  # type: ignore[no-untyped-call]
             families = list(parsed)
             examples = [s.exemplar.labels for family in families for s in family.samples if s.exemplar is not None]
-            kept = {json.loads(data)["id"] for _, data in Ring.read_from(f"{tmp_path}/ring").newest()}
+            kept = {unpacked(data)["id"] for _, data in Ring.read_from(f"{tmp_path}/ring").newest()}
             assert examples and {labels["request_id"] for labels in examples} <= kept
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from gateway.config.errors import ConfigError
 from gateway.core.ring import Ring
-from gateway.modules.http.request_history import masked, masked_uri, packed
+from gateway.modules.http.request_history_record import unpacked
 from tests.engine import load_http, serving
 from tests.fakes import answer, farm
 from tests.speeches import HTTP
@@ -30,7 +29,7 @@ def _conf(folder: Path, more: str = "", inside: str = "") -> str:
 
 
 def _kept(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(data) for _, data in Ring.read_from(f"{folder}/ring").newest()]
+    return [unpacked(data) for _, data in Ring.read_from(f"{folder}/ring").newest()]
 
 
 async def test_what_is_kept(tmp_path: Path) -> None:
@@ -51,7 +50,7 @@ async def test_what_is_kept(tmp_path: Path) -> None:
     asked = dict(entry["asked"])
     assert (asked["Authorization"], asked["Cookie"]) == ("Basic ****", "sid=****; theme=****")
     assert (asked["X-Api-Key"], asked["Referer"]) == ("****", "/a?token=****")
-    assert ["Set-Cookie", "sid=****; Path=/"] in entry["answered"]
+    assert ("Set-Cookie", "sid=****; Path=/") in entry["answered"]
     everything = (tmp_path / "ring").read_bytes()
     assert not [secret for secret in (b"YTpi", b"dark", b"body", b"abc") if secret in everything]
 
@@ -83,18 +82,21 @@ async def test_long_ones_are_cut(tmp_path: Path) -> None:
     assert entry["cut"] and entry["status"] == "200" and entry["uri"].startswith("/uuu")
 
 
+async def test_an_id_that_nobody_asked_for(tmp_path: Path) -> None:
+    """It is not made for each request, and yet each has one of its own."""
+    conf = _conf(tmp_path).replace("add_header I $request_id always;", "")
+    async with serving(conf) as engine:
+        for _ in range(3):
+            await engine.get("/")
+    ids = [entry["id"] for entry in _kept(tmp_path)]
+    assert len(set(ids)) == 3
+    assert all(len(id) == 32 and not id.strip("0123456789abcdef") for id in ids)
+
+
 async def test_a_file_that_cannot_be(tmp_path: Path) -> None:
     """What looks on does not stop what works."""
     async with serving(_conf(tmp_path).replace(f"{tmp_path}/ring", "/nonexistent/ring")) as engine:
         assert (await engine.get("/")).status == 200
-
-
-def test_masks() -> None:
-    assert masked("Proxy-Authorization", "token") == ("Proxy-Authorization", "****")
-    assert masked("X-CSRF-Token", "a") == ("X-CSRF-Token", "****")
-    assert masked("Accept", "*/*") == ("Accept", "*/*")
-    assert masked_uri("/a?access_token=x&b=1&Api_Key=2#f") == "/a?access_token=****&b=1&Api_Key=****#f"
-    assert len(packed({"uri": "\U0001f600" * 5000, "asked": [["a", "b" * 9000]]}, 1024)) <= 1024
 
 
 @pytest.mark.parametrize(

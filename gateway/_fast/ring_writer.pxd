@@ -1,0 +1,42 @@
+from libc.stdint cimport int64_t, uint64_t
+
+from gateway._fast.request_head cimport RequestHead
+from gateway._fast.zones cimport Words, _Part
+
+
+cdef class RingWriter(_Part):
+    cdef readonly Py_ssize_t slots
+    cdef readonly Py_ssize_t size
+    cdef Words _head
+    cdef Py_ssize_t _last
+    cdef Py_ssize_t _before
+    cdef int64_t *_words        # of the slot that is written
+    cdef int64_t _number
+    cdef char *_begin
+    cdef char *_to
+    cdef char *_end
+    cdef readonly bint cut
+    cdef uint64_t _seed
+    cdef uint64_t _other_seed
+    cdef object _mask
+
+    cpdef int64_t begin(self) except -1
+    cpdef end(self)
+    cpdef put(self, bytes data)
+    cpdef figures(self, double at, double seconds, int64_t sent, long status, long port, bint complete, bytes id)
+    cdef void write(self, bytes text, Py_ssize_t most) noexcept
+    cpdef text(self, bytes text, Py_ssize_t most)
+    cpdef line(self, bytes place, bytes server, bytes method, bytes protocol, bytes scheme, bytes client, bytes host,
+               bytes target)
+    cpdef tag(self, char letter)
+    cpdef asked(self, RequestHead head)
+    cpdef answered(self, bytes name, bytes value)
+    cpdef plain(self, bytes name, bytes value)
+    cdef int field(self, char letter, const char *name, Py_ssize_t n, Py_ssize_t gap, Py_ssize_t size) except -1
+    cdef int hidden(
+        self, const char *name, Py_ssize_t n, const char *value, Py_ssize_t size, bint cookies
+    ) except -1
+    cdef int masked(self, char letter, bytes name, bytes value) except -1
+
+
+cpdef bint perhaps_secret(bytes text) except -1

@@ -1,0 +1,34 @@
+# The types of request_history.py's compiled form.
+cimport cython
+
+from gateway._fast.cut cimport decimal
+from gateway._fast.request_head cimport RequestHead
+from gateway._fast.ring_writer cimport RingWriter, perhaps_secret
+from gateway.http.client cimport Client
+from gateway.http.common_variables cimport server_protocol
+from gateway.http.part cimport Part
+from gateway.http.request cimport Request
+from gateway.http.response cimport Response
+
+
+cdef class History:
+    cdef readonly str path
+    cdef readonly long requests
+    cdef readonly long size
+    cdef public object ring
+    cdef public RingWriter writer
+    cdef public bint closed
+    cdef public tuple upstream
+    cdef object _log
+
+
+cdef class Keep(Part):
+    cdef readonly History history
+    cdef readonly bytes place
+
+    @cython.locals(writer=RingWriter, id=bytes, notes=bytes, values=dict, client=Client, head=RequestHead,
+                   took=double, sent='long long', status=long, target=bytes, server=bytes)
+    cpdef run(self, Request request)
+    cpdef keep_upstream(self, RingWriter writer, Request request)
+    @cython.locals(pair=tuple)
+    cpdef keep_answer(self, RingWriter writer, Response response)

@@ -1,0 +1,169 @@
+"""What request_history keeps of a request: what is masked in it, and what a record's bytes say.
+
+A worker writes a record as bytes (_fast/ring_writer); here they are read, by the dashboard and `gateway explain --id`.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway._fast.ring_writer import FIGURES
+from gateway.config.text import to_bytes, to_str
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MASK: Final = "****"
+_SECRET: Final = re.compile(r"token|secret|passw|api-?key|session|signature|credential", re.I)
+_SECRET_ARGUMENT: Final = re.compile(
+    r"([?&][^=&#\s]*(?:token|secret|passw|api_?key|session|signature)[^=&#\s]*=)[^&#\s]+", re.I
+)
+_COOKIE_VALUE: Final = re.compile(r"=[^;,]*")
+_COOKIE_VALUE_SET: Final = re.compile(r"=[^;]*")  # a date has a comma
+# A record: the figures; these texts, each behind its length; then what has a letter before it, in any order.
+_FIGURES: Final = struct.Struct("=ddqQQiHBB")
+_TEXTS: Final = ("location", "server", "method", "protocol", "scheme", "client", "host", "uri")
+# what the others are called that ask of an upstream: one text each behind the letter U
+UPSTREAM: Final = {
+    "upstream": "upstream_addr", "upstream_status": "upstream_status", "connect": "upstream_connect_time",
+    "header": "upstream_header_time", "response": "upstream_response_time", "cache": "upstream_cache_status",
+}  # fmt: skip
+TAG_UPSTREAM: Final = ord("U")
+TAG_NOTES: Final = ord("N")
+TAG_CUT: Final = ord("C")
+_ASKED: Final = ord("A")
+_ANSWERED: Final = ord("R")
+_LENGTH: Final = struct.Struct("=I")
+_LENGTHS: Final = struct.Struct("=BBHI")
+assert _FIGURES.size == FIGURES
+
+
+class _Reader:
+    """A record's bytes, from the front."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = FIGURES
+
+    def left(self) -> bool:
+        return self.at < len(self.data)
+
+    def text(self) -> str:
+        if len(self.data) - self.at < _LENGTH.size:  # what had no room
+            self.at = len(self.data)
+            return ""
+        (length,) = _LENGTH.unpack_from(self.data, self.at)
+        begin = self.at + _LENGTH.size
+        self.at = begin + length
+        return to_str(self.data[begin : self.at])
+
+    def field(self) -> tuple[str, str]:
+        _, gap, name, value = _LENGTHS.unpack_from(self.data, self.at)
+        begin = self.at + _LENGTHS.size
+        behind = begin + name + gap
+        self.at = behind + value
+        return to_str(self.data[begin : begin + name]), to_str(self.data[behind : self.at])
+
+
+def unpacked(data: bytes) -> dict[str, Any]:
+    """What a record says. Errors: ValueError, for bytes that are none."""
+    try:
+        at, seconds, sent, id, more_of_id, status, port, complete, named = _FIGURES.unpack_from(data)
+        reader = _Reader(data)
+        found: dict[str, Any] = {"id": reader.text() if named else f"{id:016x}{more_of_id:016x}"}
+        found |= {"time": f"{at:.3f}", "status": f"{status:03d}", "bytes": str(sent), "seconds": f"{seconds:.3f}"}
+        if port:
+            found["port"] = str(port)
+        if complete:
+            found["completion"] = "OK"
+        for key in _TEXTS:
+            found[key] = reader.text()
+        asked: list[tuple[str, str]] = []
+        answered: list[tuple[str, str]] = []
+        while reader.left():
+            tag = data[reader.at]
+            if tag == _ASKED:
+                asked.append(reader.field())
+            elif tag == _ANSWERED:
+                answered.append(reader.field())
+            else:
+                reader.at += 1
+                if tag == TAG_UPSTREAM:
+                    found |= {key: reader.text() for key in UPSTREAM}
+                elif tag == TAG_NOTES:
+                    found["notes"] = reader.text().split("\n")
+                elif tag == TAG_CUT:
+                    found["cut"] = True
+                else:
+                    raise ValueError("not a record")
+    except struct.error:
+        raise ValueError("not a record") from None
+    needed = ("location", "uri")
+    return {key: value for key, value in found.items() if value or key in needed} | {
+        "asked": asked,
+        "answered": answered,
+    }
+
+
+def mask_uri(text: bytes) -> bytes:
+    """A URI, or lines with some, without the values of arguments that are named like secrets."""
+    return to_bytes(masked_uri(to_str(text)))
+
+
+def mask(name: bytes, value: bytes) -> bytes:
+    """A field's value as it may be kept."""
+    return to_bytes(masked(to_str(name), to_str(value))[1])
+
+
+def masked(name: str, value: str) -> tuple[str, str]:
+    """A field as it may be kept."""
+    how = _ways.get(name)
+    if how is None:
+        if len(_ways) >= _MOST_WAYS:  # clients make names up
+            _ways.clear()
+        how = _ways[name] = _way(name.lower())
+    return name, value if how is _as_it_is else how(value)
+
+
+def _way(low: str) -> Callable[[str], str]:
+    """How the value of a field of this name is kept."""
+    if low in ("authorization", "proxy-authorization"):
+        return _scheme_alone
+    if low == "cookie":
+        return _names_of_cookies
+    if low == "set-cookie":
+        return _name_of_cookie
+    if _SECRET.search(low):
+        return _nothing
+    return masked_uri if low in ("referer", "location") else _as_it_is
+
+
+def _as_it_is(value: str) -> str:
+    return value
+
+
+def _nothing(value: str) -> str:
+    return MASK
+
+
+def _scheme_alone(value: str) -> str:
+    return f"{value.partition(' ')[0]} {MASK}" if " " in value.strip() else MASK
+
+
+def _names_of_cookies(value: str) -> str:
+    return _COOKIE_VALUE.sub(f"={MASK}", value)
+
+
+def _name_of_cookie(value: str) -> str:
+    return _COOKIE_VALUE_SET.sub(f"={MASK}", value, count=1)
+
+
+_MOST_WAYS: Final = 1000
+_ways: dict[str, Callable[[str], str]] = {}
+
+
+def masked_uri(uri: str) -> str:
+    """A URI without the values of arguments that are named like secrets."""
+    return _SECRET_ARGUMENT.sub(rf"\1{MASK}", uri) if "=" in uri else uri
