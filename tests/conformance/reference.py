@@ -12,16 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.engine import Reply, read_reply
+from tests.ports import free_port as free_port
 
 NGINX = shutil.which("nginx")
 
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -14,16 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port as free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 TRIVIAL = (sys.executable, str(Path(__file__).with_name("trivial.py")))
 GATEWAY = (sys.executable, "-m", "gateway")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def until(condition: Callable[..., Any], what: str, limit_s: float = 15.0) -> Any:

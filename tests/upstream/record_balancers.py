@@ -86,11 +86,6 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
 def main() -> None:
     nginx = sys.argv[1]
     front, back = 18171, 18170  # fixed: the names of the peers go into the consistent hash
