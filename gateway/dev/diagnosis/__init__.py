@@ -45,13 +45,16 @@ FAMILIES: Final[tuple[Family, ...]] = (
     no_live.FAMILY,
     body_size.FAMILY,
     static_files.FAMILY,
-    rules.FAMILY,
 )
+# What a configuration refuses on purpose is no failure: a second line for each would fill the log of a site under
+# attack. Where failures are shown on their page, somebody wonders why.
+ON_PAGES: Final[tuple[Family, ...]] = (*FAMILIES, rules.FAMILY)
 
 
 def install(http: Any) -> None:
     """Let the http part of a configuration explain its failures, to clients too where it says so."""
-    explainer = http.diagnosis = Explainer(FAMILIES, Heard())
     development = os.environ.get(ENVIRONMENT)
-    if development or any(location.confs[module].page for location in locations_of(http)):
+    pages = bool(development) or any(location.confs[module].page for location in locations_of(http))
+    explainer = http.diagnosis = Explainer(ON_PAGES if pages else FAMILIES, Heard())
+    if pages:
         explainer.pages = http.failure_pages = Pages(Path(development) if development else None)
