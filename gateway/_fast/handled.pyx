@@ -70,7 +70,7 @@ cdef class Handled(Source):
         return self.fd < 0
 
     cpdef close(self, bint reset=False):
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each kind of what the poller watches has its own
 
     # -- the share of a turn
 

@@ -480,4 +480,4 @@ cdef class Multiplexer(Watcher):
 
     cdef int read(self) except -1:
         """Take what has come; 0 when the connection has ended."""
-        raise NotImplementedError      # demultiplex.pyx
+        raise NotImplementedError  # abstract: demultiplex.pyx has it

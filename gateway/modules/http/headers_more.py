@@ -6,8 +6,9 @@ changed by headers_more_input.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, LIF, Command, Directive, at_least
@@ -39,50 +40,73 @@ class Change:
 
 
 @dataclass(slots=True)
-class LocationConf(Conf):
-    changes: tuple[Change, ...] = setting(())
+class Words:
+    """What stands behind one directive: options, and each field with its text ("": it goes)."""
 
-    def merge(self, outer: LocationConf | None, nameless: bool = False) -> None:
+    statuses: set[int]
+    types: set[bytes]
+    option: bool  # the one without a value was given
+    fields: list[tuple[bytes, str]]
+
+
+class Changing(Conf):
+    """Settings whose `changes` are done from the outside in."""
+
+    changes: Any
+
+    def merge(self, outer: Any, nameless: bool = False) -> None:
         own = self.changes is not UNSET
         Conf.merge(self, outer, nameless)
         if own and outer is not None:
             self.changes = (*outer.changes, *self.changes)
 
+    def add(self, changes: Iterable[Any]) -> None:
+        self.changes = (*(() if self.changes is UNSET else self.changes), *changes)
 
-def set_headers(conf: LocationConf, command: Command) -> None:
-    """more_set_headers [-s "404 500"] [-t "text/html"] [-a] 'Name: value' …"""
-    clear = command.name == "more_clear_headers"
-    statuses: set[int] = set()
-    types: set[bytes] = set()
-    append = False
-    fields: list[tuple[bytes, str]] = []
+
+@dataclass(slots=True)
+class LocationConf(Changing):
+    changes: tuple[Change, ...] = setting(())
+
+
+def words_of(command: Command, lists: str, option: str) -> Words:
+    """Read a directive of this module; `lists` are the options with a value ("-s -t"), `option` is one without."""
+    clear = command.name.startswith("more_clear_")
+    found = Words(set(), set(), False, [])
     words = iter(command.args)
     for word in words:
-        if word in ("-s", "-t"):
+        if word in lists.split():
             given = next(words, "").split()
             if not given:
                 command.fail(f'{command.name}: option "{word}" has no value')
             if word == "-t":
-                types |= {to_bytes(text.lower()) for text in given}
+                found.types |= {to_bytes(text.lower()) for text in given}
             elif all(text.isascii() and text.isdigit() for text in given):
-                statuses |= set(map(int, given))
+                found.statuses |= set(map(int, given))
             else:
                 command.fail(f'{command.name}: invalid status in "{" ".join(given)}"')
-        elif word == "-a" and not clear:
-            append = True
+        elif word == option and not clear:
+            found.option = True
         elif word.startswith("-"):
             command.fail(f'{command.name}: unknown option name: "{word}"')
         else:
             name, _, value = word.partition(":")
             if not name.strip():
                 command.fail(f'{command.name}: no name in "{word}"')
-            fields.append((to_bytes(name.strip()), "" if clear else value.strip()))
-    if not fields:
+            found.fields.append((to_bytes(name.strip()), "" if clear else value.strip()))
+    if not found.fields:
         command.fail(f"{command.name}: no header is named")
-    conf.changes = () if conf.changes is UNSET else conf.changes
-    for field_name, text in fields:
-        made = template(command, text) if text else None
-        conf.changes = (*conf.changes, Change(field_name, made, frozenset(statuses), frozenset(types), append))
+    return found
+
+
+def set_headers(conf: LocationConf, command: Command) -> None:
+    """more_set_headers [-s "404 500"] [-t "text/html"] [-a] 'Name: value' …"""
+    words = words_of(command, "-s -t", "-a")
+    statuses, types = frozenset(words.statuses), frozenset(words.types)
+    conf.add(
+        Change(name, template(command, text) if text else None, statuses, types, words.option)
+        for name, text in words.fields
+    )
 
 
 def put(response: Response, name: bytes, value: bytes) -> None:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from gateway._fast.errors import HeadError
 from gateway._fast.http1 import with_fields
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import setting
 from gateway.config.directive import EVERYWHERE, LIF, Command, Directive, at_least
 from gateway.config.text import to_bytes
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.setters import template
+from gateway.modules.http.headers_more import Changing, words_of
 
 if TYPE_CHECKING:
     from gateway.core.template import Template
@@ -55,45 +56,21 @@ class Change:
 
 
 @dataclass(slots=True)
-class LocationConf(Conf):
+class LocationConf(Changing):
     changes: tuple[Change, ...] = setting(())
-
-    def merge(self, outer: LocationConf | None, nameless: bool = False) -> None:
-        own = self.changes is not UNSET
-        Conf.merge(self, outer, nameless)
-        if own and outer is not None:
-            self.changes = (*outer.changes, *self.changes)
 
 
 def set_headers(conf: LocationConf, command: Command) -> None:
     """more_set_input_headers [-r] [-t "text/plain"] 'Name: value' … and more_clear_input_headers [-t …] Name …"""
-    clear = command.name == "more_clear_input_headers"
-    types: set[bytes] = set()
-    replace = False
-    fields: list[tuple[bytes, str]] = []
-    words = iter(command.args)
-    for word in words:
-        if word == "-t":
-            given = next(words, "").split()
-            if not given:
-                command.fail(f'{command.name}: option "{word}" has no value')
-            types |= {to_bytes(text.lower()) for text in given}
-        elif word == "-r" and not clear:
-            replace = True
-        elif word.startswith("-"):
-            command.fail(f'{command.name}: unknown option name: "{word}"')
-        else:
-            name, _, value = word.partition(":")
-            if not name.strip():
-                command.fail(f'{command.name}: no name in "{word}"')
-            if to_bytes(name.strip().lower()) in _FRAMING:
-                command.warn(f'"{name.strip()}" of a request is not changed: its body is as long as the client said')
-                continue
-            fields.append((to_bytes(name.strip()), "" if clear else value.strip()))
-    changes = [
-        Change(name, template(command, text) if text else None, frozenset(types), replace) for name, text in fields
-    ]
-    conf.changes = (*(() if conf.changes is UNSET else conf.changes), *changes)
+    words = words_of(command, "-t", "-r")
+    changes = []
+    for name, text in words.fields:
+        if name.lower() in _FRAMING:
+            said = name.decode("latin-1")
+            command.warn(f'"{said}" of a request is not changed: its body is as long as the client said')
+            continue
+        changes.append(Change(name, template(command, text) if text else None, frozenset(words.types), words.option))
+    conf.add(changes)
 
 
 def plan(settings: LocationConf, location: Location) -> Contribution:
