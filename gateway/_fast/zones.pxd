@@ -38,17 +38,6 @@ cdef class WorkerCounters:
     cpdef request_ends(self)
 
 
-cdef class ZoneCounts:
-    cdef Words _words
-    cdef int64_t *_first
-    cdef Py_ssize_t _codes
-
-    cpdef begins(self)
-    cpdef leaves(self)
-    cpdef ended(self, long status, int64_t received, int64_t sent)
-    cpdef took(self, Py_ssize_t bucket, Py_ssize_t sum_, int64_t ms)
-
-
 cdef class Lock(_Part):
     cdef pthread_mutex_t *mutex
     cdef public object check

@@ -159,42 +159,6 @@ cdef class WorkerCounters:
         word_add(self._slot + WAITING, 1)
 
 
-cdef enum:
-    # words of a status_zone before its histograms
-    ZONE_PROCESSING = 0
-    ZONE_REQUESTS = 1
-    ZONE_DISCARDED = 2
-    ZONE_RECEIVED = 3
-    ZONE_SENT = 4
-
-
-cdef class ZoneCounts:
-    def __init__(self, Words words not None, Py_ssize_t codes):
-        words.at(codes + 499)
-        self._words = words
-        self._first = words.words
-        self._codes = codes
-
-    cpdef begins(self):
-        word_add(self._first + ZONE_PROCESSING, 1)
-
-    cpdef leaves(self):
-        word_add(self._first + ZONE_PROCESSING, -1)
-
-    cpdef ended(self, long status, int64_t received, int64_t sent):
-        word_add(self._first + ZONE_REQUESTS, 1)
-        word_add(self._first + ZONE_RECEIVED, received)
-        if 100 <= status < 600:
-            word_add(self._first + self._codes + status - 100, 1)
-            word_add(self._first + ZONE_SENT, sent)
-        else:
-            word_add(self._first + ZONE_DISCARDED, 1)
-
-    cpdef took(self, Py_ssize_t bucket, Py_ssize_t sum_, int64_t ms):
-        word_add(self._words.at(bucket), 1)
-        word_add(self._words.at(sum_), ms)
-
-
 cdef class Lock(_Part):
     def __init__(self, memory, Py_ssize_t offset, bint fresh, check=None):
         self.need(sizeof(pthread_mutex_t))

@@ -1,7 +1,8 @@
 # The types of status_zone.py's compiled form.
 cimport cython
 
-from gateway._fast.zones cimport Words, ZoneCounts
+from gateway._fast.zone_counts cimport ZoneCounts
+from gateway._fast.zones cimport Words
 from gateway.http.client cimport Client
 from gateway.http.core_variables cimport request_length
 from gateway.http.part cimport Part

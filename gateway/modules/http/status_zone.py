@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway._fast.zones import ZoneCounts
+from gateway._fast.zone_counts import ZoneCounts
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import HTTP, LIF, LOCATION, SERVER, Command, Directive, take
 from gateway.core import histogram
