@@ -1,7 +1,8 @@
 """Who compresses for gzip: ISA-L where its package is installed (`pip install 'gateway[isal]'`), else zlib.
 
-ISA-L takes a quarter of the time, and less memory. `gzip_comp_level` keeps its meaning by size: its three levels stand
-for nginx's nine, the first two a little smaller than zlib's, the third as zlib's third, up to 5 % above the sixth.
+ISA-L takes about half the time (32 KiB of a list in HTML: 29 µs beside 67 at level 1, 103 beside 191 at 6), and less
+memory. `gzip_comp_level` keeps its meaning by size: its three levels stand for nginx's nine, the first two a little
+smaller than zlib's, the third as zlib's third, up to 5 % above the sixth.
 """
 
 from __future__ import annotations
