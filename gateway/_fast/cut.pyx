@@ -3,6 +3,8 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memcpy
 
+from gateway._fast.digits cimport write_digits
+
 
 cpdef bytes first(bytes data, Py_ssize_t count):
     """data[:count], for 0 <= count <= len(data)."""
@@ -26,7 +28,7 @@ cpdef bytes joined(bytes one, bytes other):
 cpdef bytes decimal(long long number):
     """b"%d" % number."""
     cdef char text[24]
-    cdef int at = _digits(text, 24, number)
+    cdef int at = write_digits(text, 24, number)
     return PyBytes_FromStringAndSize(text + at, 24 - at)
 
 
@@ -34,25 +36,10 @@ cpdef bytes thousandths(double seconds):
     """b"%d.%03d": seconds that are not negative, with what is below a millisecond cut off."""
     cdef char text[28]
     cdef long long whole = <long long> (seconds * 1000)
-    cdef int at = _digits(text, 24, whole // 1000)
+    cdef int at = write_digits(text, 24, whole // 1000)
     cdef int rest = <int> (whole % 1000)
     text[24] = b"."
     text[25] = 48 + rest // 100
     text[26] = 48 + rest // 10 % 10
     text[27] = 48 + rest % 10
     return PyBytes_FromStringAndSize(text + at, 28 - at)
-
-
-cdef int _digits(char *text, int end, long long number) noexcept:
-    """Write the number so that it ends before text[end]; where it begins."""
-    cdef unsigned long long left = <unsigned long long> number if number >= 0 else 0 - <unsigned long long> number
-    while True:
-        end -= 1
-        text[end] = 48 + <int> (left % 10)
-        left //= 10
-        if left == 0:
-            break
-    if number < 0:
-        end -= 1
-        text[end] = b"-"
-    return end

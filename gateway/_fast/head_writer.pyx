@@ -4,6 +4,8 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
+from gateway._fast.digits cimport write_digits
+
 
 cdef class HeadWriter:
     def __dealloc__(self):
@@ -34,15 +36,10 @@ cdef class HeadWriter:
     cpdef put_number(self, long long number):
         """A number that is not negative, in decimal."""
         cdef char digits[20]
-        cdef int at = 20
+        cdef int at
         if number < 0:
             raise ValueError(number)
-        while True:
-            at -= 1
-            digits[at] = <char> (48 + number % 10)
-            number //= 10
-            if number == 0:
-                break
+        at = write_digits(digits, 20, number)
         if self.size + 20 > self.room:
             self.grow(20)
         memcpy(self.data + self.size, digits + at, 20 - at)

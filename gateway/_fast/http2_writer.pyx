@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy
 
+from gateway._fast.digits cimport write_digits
 from gateway._fast.head_writer cimport HeadWriter
 from gateway._fast.header_line cimport fold_hash, same_name
 from gateway._fast.hpack cimport STATIC_FIELDS, static_fields, static_index
@@ -114,18 +115,13 @@ cdef class FieldWriter(HeadWriter):
 
     cpdef known_number(self, int index, long long number):
         """known(), with a number that is not negative, in decimal."""
-        cdef uint8_t digits[20]
-        cdef int at = 20
+        cdef char digits[20]
+        cdef int at
         if number < 0:
             raise ValueError(number)
-        while True:
-            at -= 1
-            digits[at] = <uint8_t> (48 + number % 10)
-            number //= 10
-            if not number:
-                break
+        at = write_digits(digits, 20, number)
         self.integer(0, 4, index)
-        self.string(digits + at, 20 - at)
+        self.string(<const uint8_t *> digits + at, 20 - at)
 
     cpdef field(self, bytes name, bytes value):
         """Any field; its name is written in lower case (RFC 9113, 8.2)."""
