@@ -29,6 +29,8 @@ cdef class Stream(Handled):
     cdef bint out_armed
     cdef bint raised            # recv() told the error
     cdef bint stopped           # at its chunk
+    cdef bint nodelay_due       # TCP_NODELAY is to be set before a second send
+    cdef bint corked            # what was sent last waits in the kernel for what follows
     cdef bint write_closed
     cdef public bint ending     # what is queued is the last: TLS says goodbye in the same packet
     cdef object __weakref__
@@ -36,6 +38,8 @@ cdef class Stream(Handled):
     cpdef recv(self, Py_ssize_t limit=*)
     cpdef write(self, data)
     cpdef int64_t flush(self) except -1
+    cpdef nodelay_later(self)
+    cdef int hurry(self) except -1
     cpdef int64_t send(self, bytes data) except -1
     cdef int begin(self, Poller lane, int fd, bint connecting, bint readable) except -1
     cdef int take_error(self) except -1
@@ -56,3 +60,4 @@ cdef class StreamWait(Wait):
 
 
 cdef Stream connected(Poller lane, int fd, bint connecting)
+cpdef Stream accepted(Poller lane, int fd)

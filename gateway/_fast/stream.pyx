@@ -218,6 +218,8 @@ cdef class Stream(Handled):
         cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
         cdef ssize_t count
         if self.queue is None and self.writable and self.rate is None and size and not self.error and self.fd >= 0:
+            if self.nodelay_due:
+                self.hurry()
             count = c_send(self.fd, PyBytes_AS_STRING(data), size, MSG_NOSIGNAL)
             if count == size:
                 self.sent += count
@@ -239,6 +241,21 @@ cdef class Stream(Handled):
     cpdef int64_t flush(self) except -1:
         """Send what the socket takes now; what is still queued. A failure drops the queue and sets `error`."""
         return self.drain()
+
+    cpdef nodelay_later(self):
+        """Set TCP_NODELAY before a second send: the first never waits for an acknowledgement, and is often the only
+        one of its connection."""
+        if self.sent:
+            self.nodelay()
+        else:
+            self.nodelay_due = True
+
+    cdef int hurry(self) except -1:
+        # not between a head and its file, which the option would send in two packets
+        if self.sent and not self.corked:
+            self.nodelay_due = False
+            self.nodelay()
+        return 0
 
     cdef int full(self) except -1:
         """The socket takes no more: from now on its edges for output are wanted."""
@@ -302,8 +319,11 @@ cdef class Stream(Handled):
         cdef Py_ssize_t i = self.head
         cdef Py_ssize_t length = len(self.queue)
         cdef ssize_t result
+        if self.nodelay_due:
+            self.hurry()
         item = self.queue[i]
         if type(item) is FileSlice:
+            self.corked = False
             return self.send_file(<FileSlice>item, limit)
         while i < length and count < VECTORS and wanted < limit:
             item = self.queue[i]
@@ -330,6 +350,7 @@ cdef class Stream(Handled):
             if errno != EINTR:
                 self.fail(errno)
                 return -1
+        self.corked = flags & MSG_MORE != 0
         self.consume(result)
         if result < wanted:
             self.full()
@@ -457,6 +478,13 @@ cdef Stream connected(Poller lane, int fd, bint connecting):
     """The stream of a connection that this side began; nothing has come on it."""
     cdef Stream stream = Stream.__new__(Stream)
     stream.begin(lane, fd, connecting, False)
+    return stream
+
+
+cpdef Stream accepted(Poller lane, int fd):
+    """Stream(lane, fd), without what a call by name costs."""
+    cdef Stream stream = Stream.__new__(Stream)
+    stream.begin(lane, fd, False, True)
     return stream
 
 

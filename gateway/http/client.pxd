@@ -27,6 +27,7 @@ cdef class Client(Output):
     cdef public Stream stream
     cdef public Worker worker
 
+    cpdef begin_client(self, Worker worker, Stream stream, object peer, HttpListening listening, long number)
     cpdef remote(self)
     cpdef local_address(self)
     cpdef head_read(self, Request request, RequestHead head, AddressServers servers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gateway._fast.lane import local_sockaddr, sockaddr_text
+from gateway.http.module import Count
 from gateway.http.output import Output
 from gateway.http.post_action import PostAction
 from gateway.http.status import TO_HTTPS
@@ -24,6 +25,12 @@ class Client(Output):
     """What HTTP/1 and HTTP/2 share of a client's connection; compiled with the types of client.pxd."""
 
     def __init__(self, worker: Worker, stream: Stream, peer: Any, listening: HttpListening, number: int) -> None:
+        self.begin_client(worker, stream, peer, listening, number)
+
+    def begin_client(
+        self, worker: Worker, stream: Stream, peer: Any, listening: HttpListening, number: Count
+    ) -> None:
+        """What __init__ does, as a call of C's."""
         self.worker = worker
         self.lane = worker.lane
         self.stream = stream

@@ -8,7 +8,7 @@ from gateway._fast.cut import rest
 from gateway._fast.errors import HeadError
 from gateway._fast.http1 import parse_head
 from gateway._fast.request_head import RequestHead
-from gateway._fast.stream import Stream
+from gateway._fast.stream import Stream, accepted
 from gateway.core.transport import has_input
 from gateway.http.body import BodyDecoder
 from gateway.http.h1_framing import Http1Framing
@@ -47,7 +47,9 @@ REQUEST_COST: Final = 4096
 
 def accept(cycle: object, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
     """HttpCycle's."""
-    begin(Connection(worker, Stream(worker.lane, fd), peer, listening))  # type: ignore[arg-type]
+    connection = Connection.__new__(Connection)
+    connection.open(worker, accepted(worker.lane, fd), peer, listening)  # type: ignore[arg-type]
+    begin(connection)
 
 
 def begin(connection: Connection) -> None:
@@ -64,14 +66,18 @@ class Connection(Http1Framing):
     """One accepted connection, and the output of its requests."""
 
     def __init__(self, worker: Worker, stream: Stream, peer: bytes, listening: HttpListening) -> None:
-        super().__init__(worker, stream, peer, listening, worker.next_connection())
+        self.open(worker, stream, peer, listening)
+
+    def open(self, worker: Worker, stream: Stream, peer: bytes, listening: HttpListening) -> None:
+        """What __init__ does, as a call of C's."""
+        self.begin_client(worker, stream, peer, listening, worker.next_connection())
         self.begin_framing()
         self.state: int = READING
         self.in_loop = False
         self.reading = False  # part of a head is here: stub_status counts it
         self.pipelined = False  # the next request was here before the last one ended
         self.discard_until = 0.0
-        self.nodelay = False  # TCP_NODELAY is set
+        self.nodelay = False  # TCP_NODELAY is set, or will be
         self.given_up = False  # the client is taken for gone, and that was logged
         if listening.servers_for(self).ssl:
             self.handshake = Handshake(self)
@@ -275,7 +281,7 @@ class Connection(Http1Framing):
         core = request.location.core
         if core.tcp_nodelay and not self.nodelay:
             self.nodelay = True
-            stream.nodelay()
+            stream.nodelay_later()
         stream.chunk = core.sendfile_max_chunk
         stream.write(data)
         self._limit_rate(request)

@@ -21,7 +21,8 @@ cdef class Worker:
     cdef double _in_vain
     cdef public object nursery
 
-    cpdef next_connection(self)
+    cpdef bint admit(self) except -1
+    cpdef long next_connection(self) except -1
     cpdef head_begins(self)
     cpdef head_ends(self)
     cpdef request_begins(self)

@@ -434,6 +434,39 @@ async def test_head_and_file_leave_in_one_segment(tmp_path: Path) -> None:
     os.close(fd)
 
 
+async def test_nodelay_later_is_set_before_a_second_send(tmp_path: Path) -> None:
+    fd = a_file(tmp_path, b"body")
+    async with running() as lane:
+        for first in ((b"head",), (b"head", FileSlice(fd, 0, 4))):
+            for way in ("write", "send"):
+                stream, peer = pair(lane, socket.AF_INET)
+                stream.nodelay_later()
+                for piece in first:
+                    stream.write(piece)
+                stream.flush()
+                assert segments(stream) == 1  # a head and its file in one
+                assert not has_nodelay(stream)
+                if way == "send":
+                    stream.send(b"more")
+                else:
+                    stream.write(b"more")
+                    stream.flush()
+                assert has_nodelay(stream)
+                stream.close()
+                peer.close()
+        stream, peer = pair(lane, socket.AF_INET)
+        stream.send(b"something")
+        stream.nodelay_later()
+        assert has_nodelay(stream)
+        peer.close()
+    os.close(fd)
+
+
+def has_nodelay(stream: Stream) -> bool:
+    with socket.socket(fileno=os.dup(stream.fd)) as twin:
+        return bool(twin.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+
 def segments(stream: Stream) -> int:
     """tcpi_data_segs_out of TCP_INFO."""
     with socket.socket(fileno=os.dup(stream.fd)) as twin:
