@@ -342,3 +342,42 @@ def php_without_file_check(config: Block) -> Iterator[Problem]:
         if not guarded and location.opener is not None:
             fix = added_behind(location.opener, "try_files $uri =404;")
             yield Problem(location.where, "a file that is no PHP may be run: try_files $uri =404;", (fix,))
+
+
+@rule("GW321", "body-announced", "warn")
+def body_announced(config: Block) -> Iterator[Problem]:
+    """`auth_request`, and `mirror` with `mirror_request_body off`, ask without the client's body, but with its
+    Content-Length: an upstream that reads bodies waits for one that does not come, until a timeout answers 500."""
+    seen = set()
+    for block, statement in config.everywhere("auth_request", "mirror"):
+        server = block.around("server")
+        if server is None or (statement.name == "mirror" and block.value("mirror_request_body", "on") == "on"):
+            continue
+        location = _location_of(server, statement.args[0])
+        passed = location.one("proxy_pass") if location is not None else None
+        if location is None or passed is None or id(passed) in seen or location.effective("proxy_set_body"):
+            continue
+        seen.add(id(passed))
+        fields = location.effective("proxy_set_header")
+        if any(each.args[0].lower() == "content-length" for each in fields):
+            continue
+        better = ["proxy_pass_request_body off;"] if location.value("proxy_pass_request_body", "on") == "on" else []
+        better.append('proxy_set_header Content-Length "";')
+        fixes = (added_behind(passed, *better),) if not fields or location.all("proxy_set_header") else ()
+        text = f"{statement.name} asks this without the body that the client's Content-Length announces: "
+        yield Problem(passed.where, text + " ".join(better), fixes)
+
+
+def _location_of(server: Block, path: str) -> Block | None:
+    """Where a path leads to without its arguments; what patterns say is not asked."""
+    path = path.partition("?")[0]
+    found: Block | None = None
+    for location in server.walk("location"):
+        if location.is_regex or location.path.startswith("@") or not path.startswith(location.path):
+            continue
+        if location.modifier == "=" and location.path != path:
+            continue
+        longer = found is None or len(location.path) > len(found.path)
+        if longer or (location.modifier == "=" and location.path == path):
+            found = location
+    return found

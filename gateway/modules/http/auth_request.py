@@ -1,7 +1,7 @@
 """auth_request: access by what a subrequest answers; ngx_http_auth_request_module.
 
 2xx allows, 401 and 403 refuse as they are, anything else is a failure. The subrequest is asked without the request's
-body, whose length is not announced either; nginx does so unless `proxy_set_header Content-Length ""` stands there.
+body, whose length is announced unless `proxy_set_header Content-Length ""` stands there (GW321 of gateway check).
 """
 
 from __future__ import annotations

@@ -106,6 +106,8 @@ class ProxyCodec(Codec):
                 length = -1
         elif self.sets_length:
             length = -1
+        elif length > 0 and body is None and not asking.streaming:
+            asking.owes_body = _comes(asking) < length
         return self.encoder.encode(request, request.head, method, target, length, body or b"")
 
     def reader(self, exchange: Exchange) -> ResponseReader:
@@ -148,8 +150,27 @@ def body_length(exchange: PeerTry) -> Number:
         return head.content_length
     if request.discarding:
         return 0 if head.chunked or head.content_length >= 0 else -1
-    if request.parent is not None and head.content_length > 0:
-        return request.body.size if request.body is not None else 0  # the main request may not have read its body
+    if request.parent is not None:
+        return _of_subrequest(exchange)
     if head.chunked:
         return request.body.size if request.body is not None else 0
     return head.content_length
+
+
+def _of_subrequest(exchange: PeerTry) -> Number:
+    """What its main request was told of, as nginx has it, whether that was read or not (auth_request, mirror).
+
+    With HTTP/2 a length that is not kept to is an error (RFC 9113, 8.1.1): there it is what is sent.
+    """
+    request = exchange.request
+    head = request.head
+    if head.chunked:
+        body = request.main.body
+        return body.size if body is not None and body is request.body else -1
+    return _comes(exchange) if exchange.codec.http2 and head.content_length > 0 else head.content_length
+
+
+def _comes(exchange: PeerTry) -> Number:
+    """How much of a body that was read will be sent."""
+    body = exchange.request.body
+    return body.size if exchange.pass_body and body is not None else 0

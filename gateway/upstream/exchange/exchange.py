@@ -277,6 +277,7 @@ class Exchange(PeerTry):
                 keepalive is None
                 or reader is None
                 or not (reader.done and reader.keepalive and self.body_sent)
+                or self.owes_body
                 or client.worker.exiting
                 or not keepalive.give(connection, self.conf, self.lane.fresh())
             ):

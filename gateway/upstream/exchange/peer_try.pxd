@@ -27,6 +27,7 @@ cdef class PeerTry(Watcher):
     cdef public double began
     cdef public list body
     cdef public bint body_sent
+    cdef public bint owes_body
     cdef public bint blocked
     cdef public Choice choice
     cdef public Codec codec

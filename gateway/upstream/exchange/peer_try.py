@@ -95,6 +95,7 @@ class PeerTry(Watcher):
         self.frame: Callable[[bytes], bytes] | None = None  # the codec's framing of a body sent as it comes
         self.sent = False  # something of the request went to the present peer
         self.body_sent = False  # all of the request was given to the present connection
+        self.owes_body = False  # more was announced than is sent: what came next would be taken for it
         self.blocked = False  # what is here of the body waits for the peer's windows
         self.refusals = 0  # of streams, by peers
         self.began = 0.0

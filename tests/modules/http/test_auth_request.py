@@ -9,8 +9,8 @@ import trio
 
 from gateway.config.errors import ConfigError
 from tests.engine import load_http, serving
-from tests.fakes import farm, silent
-from tests.http_peers import Heard, answering, proxied
+from tests.fakes import Peer, farm, silent
+from tests.http_peers import Heard, Hearing, proxied, talking
 
 ANSWERS = """
     location = /open { return 204; }
@@ -66,21 +66,55 @@ async def test_auth_request_set(tmp_path: Path) -> None:
         assert (await engine.get("/unset")).header("x-who") == b"[]"
 
 
+def hasty(answer: bytes, connections: list[list[Heard]]) -> Peer:
+    """Answers each head, and waits for no body."""
+
+    async def talk(stream: trio.SocketStream, hearing: Hearing, heard: Heard) -> None:
+        here = [heard]
+        connections.append(here)
+        await stream.send_all(answer)
+        while (more := await hearing.head()) is not None:
+            here.append(more)
+            await stream.send_all(answer)
+
+    return talking(talk)
+
+
 async def test_an_upstream_s_challenges(tmp_path: Path) -> None:
     answer = b"HTTP/1.1 401 No\r\nWWW-Authenticate: a\r\nContent-Length: 0\r\nWWW-Authenticate: b\r\n\r\n"
-    heard: list[Heard] = []
+    connections: list[list[Heard]] = []
     outside = """location = /page { auth_request /up; } location = /intercepted { auth_request /up/intercept; }
         location /up/intercept { proxy_intercept_errors on; error_page 401 /x401; proxy_pass http://back; }
         location = /x401 { return 401; }"""
-    async with proxied(answering(answer, heard), tmp_path, outside=outside, kept=True) as engine:
+    async with proxied(hasty(answer, connections), tmp_path, outside=outside, kept=True) as engine:
         for target in ("/page", "/intercepted"):
             reply = await engine.request("POST", target, body=b"12345")
             assert reply.status == 401
             assert [value for name, value in reply.headers if name == b"www-authenticate"] == [b"a", b"b"]
-    # asked without the body, and without a length that would make the upstream wait for it
-    assert [(request.line, request.fields[b"content-length"]) for request in heard] == [
-        (b"GET /up HTTP/1.1", b"0"),
-        (b"GET /up/intercept HTTP/1.1", b"0"),
+
+
+async def test_a_body_that_is_announced_and_not_sent(tmp_path: Path) -> None:
+    """As nginx: the Content-Length goes on. What came next on such a connection would be taken for the body."""
+    connections: list[list[Heard]] = []
+    answer = b"HTTP/1.1 204 Yes\r\n\r\n"
+    outside = """location /page/ { auth_request /up; try_files /no =418; }
+        location /told/ { auth_request /none; try_files /no =418; }
+        location = /none { proxy_pass_request_body off; proxy_set_header Content-Length ""; proxy_pass http://back; }
+        location /off/ { proxy_pass_request_body off; proxy_pass http://back; }"""
+    async with proxied(hasty(answer, connections), tmp_path, outside=outside, kept=True) as engine:
+        for target in ("/told/1", "/told/2", "/page/1", "/page/2", "/off/1", "/told/3"):
+            reply = await engine.request("POST", target, body=b"12345")
+            assert reply.status == (204 if target == "/off/1" else 418)
+        client = b"POST /page/3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        assert (await engine.raw(client + b"2\r\nab\r\n0\r\n\r\n")).startswith(b"HTTP/1.1 418")
+        assert (await engine.get("/page/4")).status == 418
+    found = [[(each.line, each.fields.get(b"content-length")) for each in heard] for heard in connections]
+    assert found == [
+        [(b"GET /none HTTP/1.1", None)] * 3,  # a location has connections of its own
+        [(b"GET /up HTTP/1.1", b"5")],
+        [(b"GET /up HTTP/1.1", b"5")],
+        [(b"POST /off/1 HTTP/1.1", b"5")],
+        [(b"GET /up HTTP/1.1", None)] * 2,
     ]
 
 
