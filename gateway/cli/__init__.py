@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from gateway.cli.help import FIRST_WORD, HELP, first_word_is_wanted, unknown
 from gateway.dev.verbs import VERBS
@@ -187,11 +188,35 @@ def serve(argv: list[str], load: Load, *, as_nginx: bool = False, watched: bool 
 
     from gateway.process.start import main as start
 
-    return start(options, load, _show_block if sys.stderr.isatty() and not options.quiet else None)
+    return start(options, load, _block_for(_terminal()) if sys.stderr.isatty() and not options.quiet else None)
 
 
-def _show_block(configuration: Any, options: Options, seconds: float) -> None:
-    """Somebody sits at the terminal: where it listens, and which upstreams answer."""
+def _terminal() -> str:
+    """The terminal by its name: what stands in stderr's place later is the error log."""
+    try:
+        return os.ttyname(sys.stderr.fileno())
+    except OSError:  # it is another container's
+        return ""
+
+
+def _block_for(terminal: str) -> Callable[[Any, Options, float], None]:
+    """Somebody sits at the terminal: shown is where it listens, and which upstreams answer."""
+
+    def show(configuration: Any, options: Options, seconds: float) -> None:
+        with contextlib.ExitStack() as stack:
+            out = sys.stdout
+            if terminal:
+                try:
+                    out = stack.enter_context(open(os.open(terminal, os.O_WRONLY | os.O_NOCTTY), "w"))
+                except OSError:  # it is gone
+                    return
+            if out.isatty():
+                _show_block(configuration, options, seconds, out)
+
+    return show
+
+
+def _show_block(configuration: Any, options: Options, seconds: float, out: TextIO) -> None:
     from pathlib import Path
 
     import gateway
@@ -205,7 +230,8 @@ def _show_block(configuration: Any, options: Options, seconds: float) -> None:
             file=os.path.normpath(options.conf_file),
             folder=Path(options.prefix),
             stop=f"Ctrl-C stops it; gateway -c {os.path.normpath(options.conf_file)} -s reload takes changes",
-            style=start_block.Style(terminal.wants_color(sys.stderr)),
+            style=start_block.Style(terminal.wants_color(out)),
         ),
-        file=sys.stderr,
+        file=out,
+        flush=True,
     )

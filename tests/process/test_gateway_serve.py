@@ -195,8 +195,9 @@ def test_the_start_block_of_a_server_in_the_foreground(folder: Path) -> None:
     site = "listen unix:s; server_name a.example; location / { proxy_pass http://unix:none; }"
     text = f"events {{}} http {{ server {{ {site} }} }}"
     (folder / "nginx.conf").write_text(text)
-    terminal = _Terminal(folder, "-p", ".", "-g", "daemon off;")
-    terminal.until(b"Ctrl-C stops it")
+    terminal = _Terminal(folder, "-p", ".", "-g", "daemon off; error_log error.log;")
+    terminal.until(b"Ctrl-C stops it")  # stderr is the error log by then
+    assert "ready in" not in (folder / "error.log").read_text()
     assert b"a.example (default)" in terminal.text
     assert b"proxy  unix:none  " in terminal.text
     os.kill(terminal.pid, signal.SIGINT)
