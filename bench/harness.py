@@ -201,13 +201,16 @@ class Lab:
     def close(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def file(self, name: str, size: int, *, text: bool = False) -> Path:
+    def file(self, name: str, size: int, *, text: str = "") -> Path:
+        """A file of zeros, of a `list` in HTML (zlib's level 1 makes a sixth of it) or of `prose` (two fifths)."""
         path = self.files / name
         if not path.exists():
             with path.open("wb") as f:
-                if text:  # compresses about as well as HTML
+                if text == "list":
                     words = [f"<li class=item{i * 7919 % 89}>{i * i % 977:x}</li>\n" for i in range(size // 16)]
                     f.write("".join(words).encode()[:size])
+                elif text == "prose":
+                    f.write((ROOT / "gateway" / "DESIGN.md").read_bytes()[:size])
                 f.truncate(size)
         return path
 

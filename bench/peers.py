@@ -83,6 +83,7 @@ PEERS: Mapping[str, Peer] = {
             "static-1g": caddy(STATIC),
             "slow-clients": caddy(STATIC),
             "gzip-32k": caddy("encode gzip\n " + STATIC),
+            "gzip-32k-prose": caddy("encode gzip\n " + STATIC),
             "proxy-keepalive": caddy(PROXY),
             "idle-10000": caddy("respond hello"),
         }),

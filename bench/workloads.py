@@ -124,7 +124,7 @@ def plain(path: str, *options: object, **how: object) -> Callable[[Lab, Server],
 Measure = Callable[[Lab, Server], Figures]
 
 
-def static(name: str, size: int, *, text: bool = False, fields: tuple[str, ...] = ()) -> Measure:
+def static(name: str, size: int, *, text: str = "", fields: tuple[str, ...] = ()) -> Measure:
     def measure(lab: Lab, server: Server) -> Figures:
         lab.file(name, size, text=text)
         return cpu_per_request(lab, server, lab.request("/" + name, fields=fields))
@@ -361,7 +361,10 @@ WORKLOADS = [
     Workload("busy-2000", {"": Figure(MICROSECONDS, 1.15)}, plain("/", "-c", 2000), RETURN),
     Workload("two-workers", {"": Figure(MICROSECONDS, 1.1)}, plain("/"), RETURN, workers=2),
     Workload("gzip-32k", {"": Figure(MICROSECONDS, 1.1)},
-             static("32k.html", 32768, text=True, fields=("Accept-Encoding: gzip",)), "gzip on;",
+             static("32k.html", 32768, text="list", fields=("Accept-Encoding: gzip",)), "gzip on;",
+             "types { text/html html; }"),
+    Workload("gzip-32k-prose", {"": Figure(MICROSECONDS, 1.1)},
+             static("prose.html", 32768, text="prose", fields=("Accept-Encoding: gzip",)), "gzip on;",
              "types { text/html html; }"),
     Workload("static-1g", {"": Figure("CPU s/GiB", 1.1), " with client": Figure("CPU s/GiB", 1.1)},
              large("1g", 1 << 30, 3, 1)),

@@ -8,6 +8,7 @@ smaller than zlib's, the third as zlib's third, up to 5 % above the sixth.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import Any, Final
 
 try:
@@ -21,11 +22,15 @@ _LEVELS: Final = {1: 1, 2: 2}
 _BEST: Final = 3
 
 
-def compressor(level: int, window: int, memory: int) -> Any:
-    """An object with zlib's verbs, which makes gzip's format."""
+def compressor(level: int) -> tuple[Callable[[int, int, int, int], Any], int]:
+    """What makes a stream of this gzip_comp_level, and its name for that level.
+
+    It is called with that, zlib.DEFLATED, the window's bits + 16 (gzip's format) and the memory level, for an object
+    with zlib's verbs.
+    """
     if _isal is None:
-        return zlib.compressobj(level, zlib.DEFLATED, window + 16, memory)
-    return _isal.compressobj(_LEVELS.get(level, _BEST), zlib.DEFLATED, window + 16, memory)
+        return zlib.compressobj, level
+    return _isal.compressobj, _LEVELS.get(level, _BEST)
 
 
 def words() -> str:

@@ -27,8 +27,9 @@ from gateway.core.regex import Regex, RegexError
 from gateway.core.variables import Variable
 from gateway.http import accept_encoding as conditions
 from gateway.http import deflate
+from gateway.http.accept_encoding import gzip_ok
 from gateway.http.media_types import HTML, set_types
-from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
+from gateway.http.module import NOTHING, BodyFilter, Contribution, Count, HttpModule
 from gateway.http.part import Part
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 
 # gzip_disable "msie6": Internet Explorer up to 6 without its service pack, unless it is Opera that says so
 _MSIE6: Final = r"\A(?!.*Opera)(?:(?!MSIE ).)*MSIE (?:[45]\.|6\.(?!.*SV1))"
+
+_DEFLATED: Final = zlib.DEFLATED
+_FINISH: Final = zlib.Z_FINISH
+_SYNC_FLUSH: Final = zlib.Z_SYNC_FLUSH
 
 
 @dataclass(slots=True)
@@ -91,20 +96,11 @@ class Compressor:
     first = False
     passes_files = False
 
-    def __init__(self, settings: LocationConf, length: int) -> None:
-        window: int = settings.window
-        memory: int = settings.memory
-        if length >= 0:
-            # nginx: no larger a window than the body needs
-            while length < (1 << (window - 1)) and window > 9:
-                window -= 1
-                memory -= 1
-        memory = max(memory, 1)
-        self.stream: Any = deflate.compressor(settings.level, window, memory)
+    def __init__(self, stream: Any, room: int) -> None:
+        self.stream = stream
         self.taken = 0
         self.sent = 0
-        count, each = settings.buffers
-        self.room: int = count * each  # what it makes may fill these
+        self.room = room  # what it makes may fill these
 
     def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
         stream = self.stream
@@ -115,10 +111,10 @@ class Compressor:
             self.taken += len(part)
             found.append(stream.compress(part))
         if last:
-            found.append(stream.flush(zlib.Z_FINISH))
+            found.append(stream.flush(_FINISH))
             self.stream = None
         elif flush:
-            found.append(stream.flush(zlib.Z_SYNC_FLUSH))
+            found.append(stream.flush(_SYNC_FLUSH))
         data = b"".join(found)
         self.sent += len(data)
         return [data] if data else []
@@ -134,6 +130,11 @@ class Gzip(Part):
         self.other_type: bytes | None = None  # the last that is not among them: those of files are the same objects
         self.min_length: int = settings.min_length
         self.vary: bool = settings.vary
+        self.compressor, self.level = deflate.compressor(settings.level)
+        self.window: int = settings.window
+        self.memory: int = settings.memory
+        count, each = settings.buffers
+        self.room: int = count * each
 
     def run(self, request: Request) -> BodyFilter | None:
         response = request.response
@@ -152,15 +153,26 @@ class Gzip(Part):
                 return None
         if self.vary:
             response.gzip_vary = True
-        if not conditions.gzip_ok(request, self.settings):
+        if not gzip_ok(request, self.settings):
             return None
         response.content_encoding = b"gzip"
         response.place(b"Content-Encoding", b"content-encoding")
         response.clear_content_length()
         response.clear_accept_ranges()
         response.weaken_etag()
-        compressor = request.state[module] = Compressor(self.settings, length)
+        compressor = request.state[module] = Compressor(self.open(length), self.room)
         return compressor
+
+    def open(self, length: Count) -> Any:
+        """A stream for a body of so many bytes, -1 where that is not known."""
+        window = self.window
+        memory = self.memory
+        if length >= 0:
+            # nginx: no larger a window than the body needs
+            while length < (1 << (window - 1)) and window > 9:
+                window -= 1
+                memory -= 1
+        return self.compressor(self.level, _DEFLATED, window + 16, max(memory, 1))
 
 
 def plan(settings: LocationConf, location: Location) -> Contribution:
