@@ -153,11 +153,13 @@ def without_compiler(desk: Desk) -> None:
 @habit(5)
 def a_wrong_word(desk: Desk) -> None:
     said = desk.run("gateway -t -c wrong.conf", terminal=True)
-    first, source, caret, guess, places = said.lines[:5]
+    first, source, caret, guess, places, code = said.lines[:6]
     # The error log is the terminal here, so nginx's line has its date.
     assert re.fullmatch(rf'.* \[emerg\] .*unknown directive "lisen" in {desk.folder}/wrong\.conf:4', first)
     assert source.endswith("|         lisen 80;") and caret.strip().endswith("^^^^^")
     assert guess == '  did you mean "listen"?' and places.startswith("  allowed in: server")
+    assert code == "  GW001: gateway help GW001 says more"
+    assert desk.run("gateway help GW001").lines[0] == "GW001 unknown-directive"
 
 
 @habit(6)

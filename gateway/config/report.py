@@ -1,4 +1,4 @@
-"""An error of the configuration as a person wants to read it: nginx's line, the source, a caret, advice."""
+"""An error of the configuration as a person wants to read it: nginx's line, the source, a caret, advice, a code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from gateway.config import known
+from gateway.config import codes, known
 from gateway.config.errors import ConfigError, Note, Where
 from gateway.config.lexer import Ending, Token
 from gateway.config.outline import Outline, Place, context_of
@@ -55,6 +55,8 @@ class Report:
                 file = note.where.file
             else:
                 lines.append(f"  {note.text}")
+        kind = codes.kind_of(error.message)
+        lines.append(f"  {kind.code}: gateway help {kind.code} says more")
         return "\n".join(lines)
 
     def _end(self, file: str) -> Where:

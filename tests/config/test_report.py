@@ -37,14 +37,16 @@ def test_color_is_only_added() -> None:
     assert plain == format_for_terminal(error)
 
 
-def test_without_a_place_there_is_one_line() -> None:
+def test_without_a_place_there_is_a_code_alone() -> None:
     error = ConfigError('no "events" section in configuration')
-    assert format_for_terminal(error) == 'gateway: [emerg] no "events" section in configuration'
+    first = 'gateway: [emerg] no "events" section in configuration'
+    assert format_for_terminal(error).splitlines() == [first, "  GW019: gateway help GW019 says more"]
 
 
 def test_a_file_that_cannot_be_read_again() -> None:
     error = ConfigError('unknown directive "x"', Where("/nonexistent/nginx.conf", 3))
-    assert format_for_terminal(error) == 'gateway: [emerg] unknown directive "x" in /nonexistent/nginx.conf:3'
+    first = 'gateway: [emerg] unknown directive "x" in /nonexistent/nginx.conf:3'
+    assert format_for_terminal(error).splitlines() == [first, "  GW001: gateway help GW001 says more"]
 
 
 def test_error_of_an_argument_points_at_it() -> None:
@@ -61,7 +63,7 @@ def test_stream_has_its_own_contexts() -> None:
     [server] = stream.block or []
     error = ConfigError('unknown directive "proxy_pas"', (server.block or [])[0].where)
     error.source = source
-    assert format_for_terminal(error).splitlines()[-1] == "  allowed in: stream server"
+    assert format_for_terminal(error).splitlines()[-2] == "  allowed in: stream server"
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:

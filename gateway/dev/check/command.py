@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.config.errors import ConfigError, format_for_terminal
+from gateway.config import codes
+from gateway.config.errors import ConfigError, Where, format_for_terminal
 from gateway.config.text import to_str
 from gateway.core.logs import Log, console
 from gateway.dev.check import (  # each brings its rules
@@ -90,7 +91,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         source = read(options.conf, options.prefix, options.globals)
     except ConfigError as error:
-        print(format_for_terminal(error), file=sys.stderr)
+        _mistakes([error, *error.further], options.form)
         return 1
     except process_options.NoConfiguration as error:
         print(f"gateway check: there is neither {' nor '.join(error.places)}; name one with -c", file=sys.stderr)
@@ -114,18 +115,35 @@ def main(argv: Sequence[str]) -> int:
     return 1 if counted else 0
 
 
+def _mistakes(errors: list[ConfigError], form: str) -> None:
+    """It does not load; all that is known to be wrong."""
+    if form == "text":
+        for each in errors:
+            print(format_for_terminal(each), file=sys.stderr)
+        return
+    found = [Found(_rule_of(each), Problem(each.where or Where("", 0), each.message)) for each in errors]
+    json.dump([_as_json(each) for each in found] if form == "json" else sarif(found), sys.stdout, indent=2)
+    print()
+
+
+def _rule_of(error: ConfigError) -> Rule:
+    """A kind of mistake in the form of a rule, whose look never runs."""
+    kind = codes.kind_of(error.message)
+    return Rule(kind.code, kind.name, "error", kind.what, lambda _: iter(()))
+
+
 def about(id: str) -> str:
-    """What a rule is for, and where its page is; nothing where there is none of this name."""
+    """What a rule or the code of a mistake says, and where its page is; nothing where there is none of this name."""
     for each in RULES.values():
         if id.upper() == each.id or id.lower() == each.name:
             reason = textwrap.fill(each.reason, 100)
             return f"{each.id} {each.name} ({each.severity})\n\n{reason}\n\nExamples: {page(each)} of the documentation"
-    return ""
+    return codes.about(id)
 
 
 def page(rule: Rule) -> str:
     """Where the documentation has its examples."""
-    return f"rules/{rule.id}.md"
+    return f"rules/{rule.id}.md" if rule.id in RULES else codes.page(rule.id, rule.name)
 
 
 def _ids(words: str) -> list[str]:

@@ -61,6 +61,22 @@ def test_json_and_sarif(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert [each["id"] for each in run["tool"]["driver"]["rules"]] == ["GW102"]
 
 
+def test_what_does_not_load_has_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    conf = _conf(tmp_path, "events {} http {\nservr { }\nroot /a /b;\n}")
+    assert main(["check", "--json", "-c", conf]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [(each["id"], each["name"], each["severity"]) for each in found] == [
+        ("GW001", "unknown-directive", "error"), ("GW003", "number-of-arguments", "error"),
+    ]  # fmt: skip
+    assert found[0]["file"] == conf and found[0]["page"] == "mistakes.md#gw001-unknown-directive"
+    assert main(["check", "--sarif", "-c", conf]) == 1
+    run = json.loads(capsys.readouterr().out)["runs"][0]
+    assert [each["ruleId"] for each in run["results"]] == ["GW001", "GW003"]
+    assert main(["check", "-c", conf]) == 1
+    said = capsys.readouterr().err
+    assert "GW001: gateway help GW001 says more" in said and "GW003" in said
+
+
 def test_rules(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--rules"]) == 0
     assert "GW101  error  alias-traversal" in capsys.readouterr().out
