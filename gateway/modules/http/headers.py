@@ -45,10 +45,10 @@ class LocationConf(Conf):
 
 
 def _inherit(own: Any, outer: Any, mode: str) -> Any:
-    """add_header_inherit: `on` takes the outer block's where there are none here, `merge` both, `off` none."""
+    """add_header_inherit: `on` takes the outer block's where there are none here, `merge` both, its own first, `off` none."""
     mine = () if own is UNSET else tuple(own)
     if mode == "merge":
-        return (*outer, *mine)
+        return (*mine, *outer)
     return mine or (outer if mode == "on" else ())
 
 
