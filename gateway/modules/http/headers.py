@@ -45,7 +45,7 @@ class LocationConf(Conf):
 
 
 def _inherit(own: Any, outer: Any, mode: str) -> Any:
-    """add_header_inherit: `on` takes the outer block's where there are none here, `merge` both, its own first, `off` none."""
+    """add_header_inherit: `on` takes the outer block's where it has none, `merge` both, its own first, `off` none."""
     mine = () if own is UNSET else tuple(own)
     if mode == "merge":
         return (*mine, *outer)
