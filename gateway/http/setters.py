@@ -119,11 +119,16 @@ def default_temp_path(scope: Scope, loader: Loader, module: Any, field_name: str
     """Give the http block a folder for temporary files where the configuration names none."""
     conf = scope.conf(module, "location")
     if getattr(conf, field_name) is UNSET:
-        if loader.state == DEBIANS_STATE:
-            name = "body" if name == "client_body_temp" else name.removesuffix("_temp")
-        value = TempPath(loader.state + name)
+        value = default_folder(loader, name)
         setattr(conf, field_name, value)
         to_be_made(loader, value)
+
+
+def default_folder(loader: Loader, name: str) -> TempPath:
+    """Where temporary files are that the configuration does not say anything about."""
+    if loader.state == DEBIANS_STATE:
+        name = "body" if name == "client_body_temp" else name.removesuffix("_temp")
+    return TempPath(loader.state + name)
 
 
 PATHS: Part[list[TempPath]] = Part("folders of temporary files", list)

@@ -1,53 +1,64 @@
-"""All modules: those of the main context, and the tables of the blocks."""
+"""All modules: those of the main context, and the tables of the blocks.
+
+`MODULES` is all of them, imported when somebody asks for it; what serves has the choice of `gateway.modules.choice`.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING
 
 from gateway.modules import core, events, load_module
-from gateway.modules.http import HTTP_MODULES
-from gateway.modules.http import block as http
-from gateway.modules.mail import MAIL_MODULES
-from gateway.modules.mail import block as mail
-from gateway.modules.stream import STREAM_MODULES
-from gateway.modules.stream import block as stream
 
-__all__ = ["HTTP_MODULES", "MAIL_MODULES", "MODULES", "STREAM_MODULES"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.config.directive import Directive
+    from gateway.http.module import HttpModule
+    from gateway.mail.module import MailModule
+    from gateway.stream.module import StreamModule
+
+    MODULES: tuple[object, ...]
 
 
-class HttpBlock:
-    """The `http` directive, in the form of a module of the main context."""
+class BlockDirective:
+    """A block's own directives, in the form of a module of the main context."""
 
-    name = "http"
     main = server = location = None
-    directives = http.directives(HTTP_MODULES)
+
+    def __init__(self, name: str, directives: tuple[Directive, ...]) -> None:
+        self.name = name
+        self.directives = directives
 
 
-class StreamBlock:
-    """The `stream` directive, in the same form."""
+def table(
+    http: Sequence[HttpModule], stream: Sequence[StreamModule], mail: Sequence[MailModule]
+) -> tuple[object, ...]:
+    """All that have directives; the modules of the main context come first. A block without modules is unknown."""
+    modules: list[object] = [core.module, load_module.module, events.module]
+    if http:
+        from gateway.modules.http import block as http_block
 
-    name = "stream"
-    main = server = location = None
-    directives = stream.directives(STREAM_MODULES)
+        modules += (BlockDirective("http", http_block.directives(http)), *http)
+    if stream:
+        from gateway.modules.stream import block as stream_block
+
+        modules += (BlockDirective("stream", stream_block.directives(stream)), *stream)
+    if mail:
+        from gateway.modules.mail import block as mail_block
+
+        modules += (BlockDirective("mail", mail_block.directives(mail)), *mail)
+    return tuple(modules)
 
 
-class MailBlock:
-    """The `mail` directive, in the same form."""
+if not TYPE_CHECKING:
 
-    name = "mail"
-    main = server = location = None
-    directives = mail.directives(MAIL_MODULES)
+    def __getattr__(name):
+        """MODULES, all of them: for who asks."""
+        if name != "MODULES":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from gateway.modules.http import HTTP_MODULES
+        from gateway.modules.mail import MAIL_MODULES
+        from gateway.modules.stream import STREAM_MODULES
 
-
-# All that have directives; the modules of the main context come first.
-MODULES: Final[tuple[object, ...]] = (
-    core.module,
-    load_module.module,
-    events.module,
-    HttpBlock,
-    *HTTP_MODULES,
-    StreamBlock,
-    *STREAM_MODULES,
-    MailBlock,
-    *MAIL_MODULES,
-)
+        globals()[name] = found = table(HTTP_MODULES, STREAM_MODULES, MAIL_MODULES)
+        return found

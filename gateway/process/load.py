@@ -18,7 +18,8 @@ from gateway.core.logs import LOG, Log
 from gateway.core.open_files import FILES
 from gateway.core.zones import ZONES, ZoneError
 from gateway.http.setters import PATHS
-from gateway.modules import MODULES, core
+from gateway.modules import core
+from gateway.modules.choice import chosen
 from gateway.modules.core import CoreConf
 from gateway.modules.events import THE_EVENTS
 from gateway.process.configuration import Serving
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
 class Loaded:
     """A configuration in force: see gateway.process.configuration.Configuration."""
 
-    def __init__(self, options: Options, source: parser.Source) -> None:
+    def __init__(self, options: Options, source: parser.Source, modules: Sequence[object]) -> None:
         self.counters = _the_counters()
         self.source = source
-        loader = Loader(MODULES, prefix=options.prefix, conf_prefix=options.conf_prefix, testing=options.test)
+        loader = Loader(modules, prefix=options.prefix, conf_prefix=options.conf_prefix, testing=options.test)
         loader.state = options.state or options.prefix
         self._parts = parts = loader.parts
         parts.put(COUNTERS, self.counters)
@@ -164,8 +165,10 @@ def _the_counters() -> Counters:
 
 def _further(options: Options, first: ConfigError) -> list[ConfigError]:
     """What else is wrong, found by a second reading that goes on after errors; nginx itself ends at the first."""
+    from gateway.modules import MODULES
+
     source = parser.load(options.conf_file, globals_text=options.globals_text, mend=True)
-    loaded = Loaded(options, source)
+    loaded = Loaded(options, source, MODULES)
     found = loaded.gather()
     files = [name for name, _ in source.files]
     seen = {str(first)}
@@ -205,7 +208,21 @@ def _place(error: ConfigError, files: list[str]) -> tuple[int, int, int]:
 
 def load(options: Options, log: Log) -> Loaded:
     """Read the configuration that the options name; ConfigError when nginx would not start with it."""
-    loaded = Loaded(options, parser.load(options.conf_file, globals_text=options.globals_text))
+    source = parser.load(options.conf_file, globals_text=options.globals_text)
+    loaded = Loaded(options, source, chosen(source))
+    try:
+        loaded.read()
+    except ConfigError:
+        return _load_with_all(options, log)
+    _warn(loaded, log)
+    return loaded
+
+
+def _load_with_all(options: Options, log: Log) -> Loaded:
+    """With all modules: one may be missing that was not chosen, and what is wrong is for all of them to say."""
+    from gateway.modules import MODULES
+
+    loaded = Loaded(options, parser.load(options.conf_file, globals_text=options.globals_text), MODULES)
     try:
         loaded.read()
     except ConfigError as error:
@@ -213,6 +230,10 @@ def load(options: Options, log: Log) -> Loaded:
         error.further = _further(options, error)
         raise
     finally:
-        for warning in loaded.warnings:
-            log.warn(str(warning))
+        _warn(loaded, log)
     return loaded
+
+
+def _warn(loaded: Loaded, log: Log) -> None:
+    for warning in loaded.warnings:
+        log.warn(str(warning))

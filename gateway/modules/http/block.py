@@ -11,6 +11,7 @@ from gateway.http.cycle import HttpCycle
 from gateway.http.locations import Location
 from gateway.http.module import HttpModule
 from gateway.http.servers import Server
+from gateway.http.setters import default_folder, to_be_made
 from gateway.http.settings import EngineSettings
 from gateway.modules.http import core as http_core
 from gateway.modules.http import file_access, types
@@ -20,6 +21,9 @@ from gateway.serving.block import read_block
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# They have a folder for temporary files, which is made at the start even where nothing uses them.
+_WITH_FOLDERS = ("proxy", "fastcgi", "uwsgi", "scgi")
+
 
 def http_block(modules: Sequence[HttpModule]) -> Any:
     """The setter of `http { }` for these modules."""
@@ -28,6 +32,10 @@ def http_block(modules: Sequence[HttpModule]) -> Any:
         loader = command.loader
         cycle = HttpCycle(modules, loader.prefix)
         read_block(cycle, command, HTTP, lambda: _merge(cycle, loader))
+        names = {module.name for module in modules}
+        for name in _WITH_FOLDERS:
+            if name not in names:
+                to_be_made(loader, default_folder(loader, f"{name}_temp"))
 
     return set_http
 
