@@ -265,6 +265,18 @@ def the_way(desk: Desk) -> None:
     assert said.code == 0 and "location /static" in said.text and "nginx.conf:10" in said.text
 
 
+@habit(17)
+def top(desk: Desk) -> None:
+    desk.write("nginx.conf", site(free_port()).replace("location /slow", "location /gw/ { dashboard; } location /slow"))
+    with desk.serving("gateway -c nginx.conf -g 'daemon off;'"):
+        said = desk.run("gateway top -c nginx.conf --once")
+        assert said.code == 0 and re.search(r"requests \d+\.\d/s, \d+ in all", said.text)
+        with desk.going("gateway top -c nginx.conf") as screen:
+            screen.until("q quit, p pause")
+            screen.press("q")
+            assert screen.ended() == 0
+
+
 @habit(18)
 def keys(desk: Desk) -> None:
     with desk.serving("gateway serve static") as server:

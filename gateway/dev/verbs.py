@@ -42,6 +42,7 @@ VERBS: Final = {
         "gateway.dev.check.command", "Understand", "", "what -t accepts and what will still hurt, with ways out"
     ),
     "compat": Verb("gateway.dev.compat", "Understand", "", "which directives run, have no effect here, are refused"),
+    "top": Verb("gateway.dev.top", "Understand", "[URL]", "what goes on in a running server, second by second"),
     "fmt": Verb("gateway.dev.fmt", "Understand", "FILE", "one form for configuration files"),
     "completion": Verb(
         "gateway.dev.manual",
