@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.uri import set_cookie_get
 from gateway.config import units
+from gateway.config.conf import UNSET
 from gateway.config.directive import HTTP, UPSTREAM, Command, Directive, at_least, take
 from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
@@ -17,6 +18,7 @@ from gateway.config.text import to_bytes
 from gateway.core.variables import Getter, PrefixVariable, Variable
 from gateway.http.module import HttpModule
 from gateway.http.setters import cycle_of
+from gateway.modules.http import core as http_core
 from gateway.upstream.cache import preconditions
 from gateway.upstream.exchange import attempt
 from gateway.upstream.exchange.attempt import Attempt
@@ -24,7 +26,7 @@ from gateway.upstream.exchange.carrier import Carrier
 from gateway.upstream.exchange.keepalive import Keepalive, PeerConnection
 from gateway.upstream.peers.address import parse_target, resolve
 from gateway.upstream.peers.peers import DOWN, DRAINING, Group, UpstreamServer
-from gateway.upstream.peers.upstreams import Balancer, Upstream, Upstreams
+from gateway.upstream.peers.upstreams import RESOLVER_TIMEOUT_S, Balancer, Upstream, Upstreams
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -38,9 +40,18 @@ def preconfigure(scope: Scope, loader: Loader) -> None:
     scope.owner.upstreams = Upstreams()
 
 
+def finish(upstreams: Upstreams, outer: Any) -> None:
+    """What upstreams lack is said before the settings of servers are looked at; `outer` are the block's, not merged."""
+    resolver = None if outer.resolver is UNSET else outer.resolver
+    upstreams.finish(resolver, RESOLVER_TIMEOUT_S if outer.resolver_timeout is UNSET else outer.resolver_timeout)
+
+
+def settle(scope: Scope, loader: Loader) -> None:
+    finish(scope.owner.upstreams, scope.conf(http_core.module, "location"))
+
+
 def prepare(scope: Scope, loader: Loader) -> None:
     upstreams: Upstreams = scope.owner.upstreams
-    upstreams.finish()
     scope.owner.spares.append(lambda: _idle(upstreams))
 
 
@@ -215,6 +226,7 @@ module = HttpModule(
         Directive("server", UPSTREAM, at_least(1), set_server),
     ),
     preconfigure=preconfigure,
+    settle=settle,
     prepare=prepare,
     variables=(
         Variable("upstream_addr", over_attempts(attempt.addr)),

@@ -7,16 +7,14 @@ Where nginx answers a client that comes before the first answer of DNS with 502,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.config import units
 from gateway.config.directive import UPSTREAM, Command, Directive, at_least, take
-from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
 from gateway.core.logs import LOG
 from gateway.http.module import HttpModule
 from gateway.http.resolver_directive import make_resolver
-from gateway.modules.http import core as http_core
 from gateway.modules.http.upstream import upstream_of
 from gateway.serving.cycle import LATE_IMPORTS
 from gateway.upstream.duties import Duties, Task
@@ -44,32 +42,9 @@ def set_timeout(conf: None, command: Command) -> None:
         command.refuse("invalid value")
 
 
-def preparing(outer_of: Callable[[Scope], Any]) -> Callable[[Scope, Loader], None]:
-    """`prepare` of a block whose own resolver is in the settings that `outer_of` finds."""
-
-    def prepare(scope: Scope, loader: Loader) -> None:
-        _prepare(scope, loader, outer_of(scope))
-
-    return prepare
-
-
-def _prepare(scope: Scope, loader: Loader, outer: Any) -> None:
+def prepare(scope: Scope, loader: Loader) -> None:
     """The configuration is read: each upstream with a zone can resolve names, if a resolver is there."""
-    able: list[Upstream] = []
-    for upstream in scope.owner.upstreams.all:
-        upstream.resolver = upstream.resolver or outer.resolver
-        if upstream.resolver_timeout < 0:
-            upstream.resolver_timeout = outer.resolver_timeout
-        if upstream.zoned and upstream.resolver is not None:
-            able.append(upstream)
-        elif any(server.resolve for server in upstream.servers):
-            name = upstream.name.decode("utf-8", "surrogateescape")
-            if upstream.zoned:
-                problem = f'no resolver defined to resolve names at run time in upstream "{name}"'
-                raise ConfigError(problem, upstream.where)
-            raise ConfigError(
-                f'resolving names at run time requires upstream "{name}" in {upstream.where} to be in shared memory'
-            )
+    able = [upstream for upstream in scope.owner.upstreams.all if upstream.zoned and upstream.resolver is not None]
     if able:
         duties = Duties(scope.owner, loader.parts.get(LOG))
         loader.parts.get(LATE_IMPORTS).add("gateway.upstream.peers.resolve")
@@ -98,5 +73,5 @@ module = HttpModule(
         Directive("resolver", UPSTREAM, at_least(1), set_resolver),
         Directive("resolver_timeout", UPSTREAM, take(1), set_timeout),
     ),
-    prepare=preparing(lambda scope: scope.conf(http_core.module, "location")),
+    prepare=prepare,
 )

@@ -9,7 +9,8 @@ from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
 from gateway.config.text import to_bytes
 from gateway.core.variables import Variable
-from gateway.modules.http.upstream import add_server, over_attempts
+from gateway.modules.http.upstream import add_server, finish, over_attempts
+from gateway.modules.stream import core as stream_core
 from gateway.stream.module import StreamModule
 from gateway.stream.setters import cycle_of
 from gateway.upstream.exchange import attempt
@@ -25,8 +26,8 @@ def preconfigure(scope: Scope, loader: Loader) -> None:
     scope.owner.upstreams = Upstreams()
 
 
-def prepare(scope: Scope, loader: Loader) -> None:
-    scope.owner.upstreams.finish()
+def settle(scope: Scope, loader: Loader) -> None:
+    finish(scope.owner.upstreams, scope.conf(stream_core.module, "server"))
 
 
 def set_upstream(conf: None, command: Command) -> None:
@@ -48,7 +49,7 @@ module = StreamModule(
         Directive("server", Context.STREAM_UPSTREAM, at_least(1), set_server),
     ),
     preconfigure=preconfigure,
-    prepare=prepare,
+    settle=settle,
     variables=(
         Variable("upstream_addr", over_attempts(attempt.addr)),
         Variable("upstream_bytes_sent", over_attempts(attempt.bytes_sent)),

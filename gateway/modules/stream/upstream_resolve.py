@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gateway.config.directive import Context, Directive, at_least, take
-from gateway.modules.http.upstream_resolve import preparing, set_resolver, set_timeout
-from gateway.modules.stream import core as stream_core
+from gateway.modules.http.upstream_resolve import prepare, set_resolver, set_timeout
 from gateway.stream.module import StreamModule
 
 module = StreamModule(
@@ -13,5 +12,5 @@ module = StreamModule(
         Directive("resolver", Context.STREAM_UPSTREAM, at_least(1), set_resolver),
         Directive("resolver_timeout", Context.STREAM_UPSTREAM, take(1), set_timeout),
     ),
-    prepare=preparing(lambda scope: scope.conf(stream_core.module, "server")),
+    prepare=prepare,
 )

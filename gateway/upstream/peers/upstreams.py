@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.errors import ConfigError, Where
 from gateway.upstream.exchange.keepalive import Keepalive
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gateway.upstream.peers.queue import Queue
     from gateway.upstream.peers.sticky import Sticky
     from gateway.upstream.peers.zone import SharedPeers
+
+RESOLVER_TIMEOUT_S: Final = 30.0  # resolver_timeout's default
 
 # Gets a Request, or a Session of stream.
 Balancer = Callable[[Any, Group], Choice]
@@ -62,8 +64,13 @@ class Upstream:
         if self.shared is not None:
             self.shared.off_duty()
 
-    def finish(self) -> None:
-        """All `server` lines are read: make the peers. Errors: ConfigError."""
+    def finish(self, resolver: Resolver | None = None, resolver_timeout: float = RESOLVER_TIMEOUT_S) -> None:
+        """All `server` lines are read: make the peers; the resolver is that of the block. Errors: ConfigError."""
+        self.resolver = self.resolver or resolver
+        if self.resolver_timeout < 0:
+            self.resolver_timeout = resolver_timeout
+        if any(server.resolve for server in self.servers):
+            self._check_resolve()
         if not self.servers and not self.state:
             if not self.port:
                 raise ConfigError(f'no port in upstream "{_text(self.name)}"', self.where)
@@ -77,6 +84,15 @@ class Upstream:
         self.group = make_groups(self.name, self.servers)
         if self.make_balancer is not None:
             self.balancer = self.make_balancer(self.group)
+
+    def _check_resolve(self) -> None:
+        name = _text(self.name)
+        if not self.zoned:
+            raise ConfigError(
+                f'resolving names at run time requires upstream "{name}" in {self.where} to be in shared memory'
+            )
+        if self.resolver is None:
+            raise ConfigError(f'no resolver defined to resolve names at run time in upstream "{name}"', self.where)
 
     def choose(self, request: Any) -> Choice:
         balancer = self.balancer
@@ -147,12 +163,12 @@ class Upstreams:
             self.all.append(upstream)
         return upstream
 
-    def finish(self) -> None:
-        """The http block is read. Errors: ConfigError."""
+    def finish(self, resolver: Resolver | None = None, resolver_timeout: float = RESOLVER_TIMEOUT_S) -> None:
+        """The block is read, and these are its own. Errors: ConfigError, nginx's first one."""
         if not self.finished:
             self.finished = True
             for upstream in self.all:
-                upstream.finish()
+                upstream.finish(resolver, resolver_timeout)
 
     def find(self, target: Target) -> Upstream | None:
         """What a `*_pass` with variables came to at run time: an upstream of this configuration, or None."""
@@ -168,4 +184,4 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
 
 
-__all__ = ["Balancer", "Upstream", "Upstreams", "parse_target", "several", "single"]
+__all__ = ["RESOLVER_TIMEOUT_S", "Balancer", "Upstream", "Upstreams", "parse_target", "several", "single"]

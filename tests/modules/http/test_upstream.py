@@ -91,6 +91,18 @@ def test_a_group_may_be_named_like_an_address(line: str) -> None:
         ("upstream u {\n\n}", "no servers are inside upstream in nginx.conf:4"),
         ("server { location /a { } location /a { } }\nfoo;", 'unknown directive "foo"'),
         ("server { location /a { }\n location /a { } }", 'duplicate location "/a" in nginx.conf:3'),
+        (
+            "upstream u { server 127.0.0.1 backup; } server { location /a { } location /a { } }",
+            'no servers in upstream "u"',
+        ),
+        (
+            "upstream u { server a.b resolve; } server { proxy_cache z; }",
+            'requires upstream "u" in nginx.conf:2 to be in',
+        ),
+        (
+            "upstream u { zone z 64k; server a.b resolve; }\n upstream v { server 127.0.0.1 backup; }",
+            'no resolver defined .* upstream "u" in nginx.conf:2',
+        ),
         ("server { listen 1 default_server; } server { listen 1 default_server; }\nfoo;", "a duplicate default server"),
         ("server { listen 1 bind; } server { listen 1 bind; }\nfoo;", "duplicate listen options for 0.0.0.0:1"),
         ("server { secure_link $uri; secure_link_secret a;\n}\n", "cannot be mixed with .* in nginx.conf:5"),
