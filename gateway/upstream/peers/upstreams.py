@@ -64,13 +64,8 @@ class Upstream:
         if self.shared is not None:
             self.shared.off_duty()
 
-    def finish(self, resolver: Resolver | None = None, resolver_timeout: float = RESOLVER_TIMEOUT_S) -> None:
-        """All `server` lines are read: make the peers; the resolver is that of the block. Errors: ConfigError."""
-        self.resolver = self.resolver or resolver
-        if self.resolver_timeout < 0:
-            self.resolver_timeout = resolver_timeout
-        if any(server.resolve for server in self.servers):
-            self._check_resolve()
+    def finish(self) -> None:
+        """All `server` lines are read: make the peers. Errors: ConfigError."""
         if not self.servers and not self.state:
             if not self.port:
                 raise ConfigError(f'no port in upstream "{_text(self.name)}"', self.where)
@@ -85,7 +80,13 @@ class Upstream:
         if self.make_balancer is not None:
             self.balancer = self.make_balancer(self.group)
 
-    def _check_resolve(self) -> None:
+    def resolve_by(self, resolver: Resolver | None, timeout_s: float) -> None:
+        """With these of the block outside, where it has none of its own. Errors: ConfigError, names without a way."""
+        self.resolver = self.resolver or resolver
+        if self.resolver_timeout < 0:
+            self.resolver_timeout = timeout_s
+        if not any(server.resolve for server in self.servers):
+            return
         name = _text(self.name)
         if not self.zoned:
             raise ConfigError(
@@ -163,12 +164,13 @@ class Upstreams:
             self.all.append(upstream)
         return upstream
 
-    def finish(self, resolver: Resolver | None = None, resolver_timeout: float = RESOLVER_TIMEOUT_S) -> None:
+    def finish(self, resolver: Resolver | None = None, timeout_s: float = RESOLVER_TIMEOUT_S) -> None:
         """The block is read, and these are its own. Errors: ConfigError, nginx's first one."""
         if not self.finished:
             self.finished = True
             for upstream in self.all:
-                upstream.finish(resolver, resolver_timeout)
+                upstream.resolve_by(resolver, timeout_s)
+                upstream.finish()
 
     def find(self, target: Target) -> Upstream | None:
         """What a `*_pass` with variables came to at run time: an upstream of this configuration, or None."""
