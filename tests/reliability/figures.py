@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+_TIMED: Final = frozenset({"s", "ms", "µs", "/s", "MB/s"})
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,11 @@ class Figure:
     @property
     def holds(self) -> bool:
         return (self.most is None or self.value <= self.most) and (self.least is None or self.value >= self.least)
+
+    @property
+    def timed(self) -> bool:
+        """Whether a machine that has other work breaks its bound, too."""
+        return self.unit in _TIMED
 
     @property
     def bound(self) -> str:
