@@ -291,6 +291,8 @@ cdef class Stream(Handled):
         if rate is not None:
             limit = rate.allow(before, limit, self.poller.fresh())
         while limit > 0 and self.pending:
+            if self.nodelay_due:
+                self.hurry()
             count = self.send_some(limit)
             if count <= 0:
                 break
@@ -319,8 +321,6 @@ cdef class Stream(Handled):
         cdef Py_ssize_t i = self.head
         cdef Py_ssize_t length = len(self.queue)
         cdef ssize_t result
-        if self.nodelay_due:
-            self.hurry()
         item = self.queue[i]
         if type(item) is FileSlice:
             self.corked = False

@@ -144,6 +144,21 @@ async def test_a_queue_of_bytes_and_files(kind: int, tmp_path: Path) -> None:
     os.close(fd)
 
 
+async def test_nodelay_later_is_set_before_a_second_send() -> None:
+    async with running() as lane:
+        stream, plain = serving(lane, socket.AF_INET)
+        peer = Peer(plain, lambda wrapped: wrapped.recv(6) + wrapped.recv(6))
+        await established(stream)
+        stream.nodelay_later()
+        for expected in (False, True):
+            stream.write(b"answer")
+            stream.flush()
+            with socket.socket(fileno=os.dup(stream.fd)) as twin:
+                assert bool(twin.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) is expected
+        assert await peer.done() == b"answeranswer"
+        stream.close()
+
+
 async def test_records_of_the_size_that_is_asked_for() -> None:
     async with running() as lane:
         stream, plain = serving(lane)
