@@ -186,6 +186,9 @@ def serve(argv: list[str], load: Load, *, as_nginx: bool = False, watched: bool 
         except CannotWatch as why:
             return _misuse(str(why))
 
+    from gateway._fast import openssl_memory
+
+    openssl_memory.use()  # before anything imports hashlib or ssl
     from gateway.process.start import main as start
 
     return start(options, load, _block_for(_terminal()) if sys.stderr.isatty() and not options.quiet else None)
