@@ -6,7 +6,10 @@
 # make wheel  manylinux wheels for x86_64 and aarch64 into dist/, tried without a compiler (some minutes; WHEEL="--arch x86_64")
 # make first-page  from a wheel in dist/ to https://localhost for a FastAPI and a Flask application, each command with its
 #             seconds; more than 30 is a failure (it needs PyPI)
-# make deb    a package for the Debian or Ubuntu that this is, into dist/ (made of a wheel in dist/, or of a new one)
+# make deb    a package for the Debian or Ubuntu that this is, into dist/ (made of a wheel in dist/, or of a new one);
+#             DEB="--for 3.13" for the Python of another release
+# make deb-trial  those packages in a fresh Debian 12 and 13, booted with systemd: installed, served, reloaded, purged, each
+#             step with its seconds (as root; some minutes; TRIAL="--release trixie")
 # make docs   the documentation as a site, into build/site
 # make bench  CPU per request, gateway and nginx in turn (BENCH="--only static" …)
 #
@@ -22,7 +25,7 @@ endif
 sources = pyproject.toml $(shell sed -n 's/.*sources = \["\([^"]*\)"\].*/\1/p' pyproject.toml) \
     $(wildcard gateway/*/*.pxd gateway/*/*/*.pxd)
 
-.PHONY: demo test system ext reliability bench wheel first-page deb docs clean setup-build setup-demo setup-test setup-wheel setup-docs
+.PHONY: demo test system ext reliability bench wheel first-page deb deb-trial docs clean setup-build setup-demo setup-test setup-wheel setup-docs
 
 setup-build setup-demo setup-test setup-wheel setup-docs: setup-%:
 	@$(if $(own),.ci/venv $*)
@@ -59,7 +62,11 @@ first-page: setup-wheel
 	@$(PY) .ci/first_page.py
 
 deb: setup-wheel
-	@$(PY) .ci/make_deb.py
+	@$(PY) .ci/make_deb.py $(DEB)
+
+deb-trial: setup-wheel
+	@.ci/system debootstrap systemd-container
+	@$(PY) .ci/deb_trial.py $(TRIAL)
 
 docs: setup-docs
 	@$(MAKE) --no-print-directory -s $(if $(plain),.venv/.pyx,ext) $(if $(own),,PY=$(PY))

@@ -1,8 +1,11 @@
 """make deb: a package for the Debian or Ubuntu that this runs on, into dist/. dpkg-deb and pip are all it needs.
 
+    .ci/make_deb.py [--for 3.13]        for the system's Python, or for that of another release
+
 Everything of Python stands in /usr/lib/gateway, with what gateway depends on, so that it is in nobody's way; the
-command is `/usr/bin/python3` with that folder in front. It is made for that Python's version: another release of Debian
-needs its own package.
+command is `/usr/bin/python3` with that folder in front. It is made for one version of Python, which is a part of the
+package's version: that of a younger release is an upgrade. Debian 12 has 3.11, Debian 13 has 3.13, Ubuntu 24.04 3.12.
+Beside it comes nginx-is-gateway, for programs that call nginx by its name.
 """
 
 from __future__ import annotations
@@ -23,6 +26,9 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 DIST: Final = ROOT / "dist"
 _DEBIAN: Final = ROOT / "packaging" / "debian"
 _MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
+
+# glibc of Debian 12 is 2.36, of Ubuntu 24.04 2.39.
+_PLATFORMS: Final = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
 
 _COMMAND: Final = """\
 #!/usr/bin/python3 -I
@@ -63,16 +69,22 @@ def version() -> str:
     return found
 
 
+def system_python() -> str:
+    """The version of /usr/bin/python3, as 3.11."""
+    said = subprocess.run(["/usr/bin/python3", "-V"], capture_output=True, text=True, check=True).stdout
+    return ".".join(said.split()[1].split(".")[:2])
+
+
 def wheel(python: str) -> Path:
-    """The newest wheel in dist/ for this Python and machine; made if there is none."""
-    tag = subprocess.run(
-        [python, "-c", "import sys; print('cp%d%d' % sys.version_info[:2])"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    """The newest wheel in dist/ for this version of Python and this machine; made if there is none."""
+    tag = f"cp{python.replace('.', '')}"
     pattern = f"gateway-{version()}-{tag}-{tag}-*{platform.machine()}.whl"
     found = sorted(DIST.glob(pattern), key=os.path.getmtime)
     if not found:
-        print("no wheel for this Python in dist/: making one", file=sys.stderr)
+        print(f"no wheel for Python {python} in dist/: making one", file=sys.stderr)
         make = [sys.executable, str(ROOT / ".ci" / "make_wheel.py"), "--arch", platform.machine()]
+        if python != platform.python_version().rpartition(".")[0]:
+            make += ["--python", f"python{python}"]
         subprocess.run(make, check=True, stdout=sys.stderr)
         found = list(DIST.glob(pattern))
     return found[-1]
@@ -81,8 +93,11 @@ def wheel(python: str) -> Path:
 def place(tree: Path, python: str) -> None:
     """All files of the package, as they will stand below /."""
     library = tree / "usr/lib/gateway"
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
-    install = [*pip, "install", "-q", "--no-compile", "--target", str(library)]
+    # as pip of that Python would choose them, which need not be here
+    kinds = [f"--platform={kind}_{platform.machine()}" for kind in _PLATFORMS]
+    chosen = ["--python-version", python, "--implementation", "cp", "--only-binary", ":all:", *kinds]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    install = [*pip, "install", "-q", "--no-compile", *chosen, "--target", str(library)]
     env = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
     subprocess.run([*install, str(wheel(python))], check=True, env=env, stdout=sys.stderr)
     for beside in ("bin", "share"):
@@ -103,15 +118,14 @@ def place(tree: Path, python: str) -> None:
 
 
 def control(python: str, kilobytes: int) -> str:
-    text = "import sys; print('%d.%d %d.%d' % (*sys.version_info[:2], sys.version_info[0], sys.version_info[1] + 1))"
-    done = subprocess.run([python, "-c", text], capture_output=True, text=True, check=True)
-    own, after = done.stdout.split()
+    major, minor = python.split(".")
+    after = f"{major}.{int(minor) + 1}"
     return f"""\
 Package: gateway
-Version: {version()}
+Version: {version()}+py{python}
 Architecture: {_MACHINES[platform.machine()]}
 Maintainer: the gateway project <gateway@localhost>
-Depends: python3 (>= {own}), python3 (<< {after}), libssl3 | libssl3t64, init-system-helpers
+Depends: python3 (>= {python}), python3 (<< {after}), libssl3 | libssl3t64, init-system-helpers
 Suggests: uwsgi, logrotate
 Section: httpd
 Priority: optional
@@ -121,6 +135,34 @@ Description: nginx for Python people
  files, speaks uwsgi, HTTP, FastCGI and SCGI to app servers, balances load over
  them, and explains itself when something is wrong.
 """
+
+
+_STAND_IN: Final = """\
+Package: nginx-is-gateway
+Version: {version}
+Architecture: all
+Maintainer: the gateway project <gateway@localhost>
+Depends: gateway
+Provides: nginx
+Conflicts: nginx, nginx-core, nginx-light, nginx-full, nginx-extras
+Replaces: nginx, nginx-core, nginx-light, nginx-full, nginx-extras
+Section: httpd
+Priority: optional
+Description: gateway as /usr/sbin/nginx
+ For programs that call nginx by its name, certbot's plugin for example, and for
+ packages that depend on it. nginx itself gives way; its configuration stays.
+"""
+
+
+def make_stand_in() -> Path:
+    """The package that is called nginx: a link, and nothing of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        tree = Path(name) / "nginx-is-gateway"
+        (tree / "usr/sbin").mkdir(parents=True)
+        (tree / "usr/sbin/nginx").symlink_to("gateway-nginx")
+        (tree / "DEBIAN").mkdir()
+        (tree / "DEBIAN" / "control").write_text(_STAND_IN.format(version=version()))
+        return _build(tree, f"nginx-is-gateway_{version()}_all.deb")
 
 
 def make(python: str) -> Path:
@@ -137,21 +179,24 @@ def make(python: str) -> Path:
         for script in ("postinst", "prerm", "postrm"):
             shutil.copy(_DEBIAN / script, meta / script)
             (meta / script).chmod(0o755)
-        for folder in [tree, *(each for each in tree.rglob("*") if each.is_dir())]:
-            folder.chmod(0o755)
-        DIST.mkdir(exist_ok=True)
-        target = DIST / f"gateway_{version()}_{_MACHINES[platform.machine()]}.deb"
-        subprocess.run(
-            ["dpkg-deb", "--build", "--root-owner-group", str(tree), str(target)], check=True, stdout=sys.stderr
-        )
-    return target
+        return _build(tree, f"gateway_{version()}+py{python}_{_MACHINES[platform.machine()]}.deb")
+
+
+def _build(tree: Path, name: str) -> Path:
+    for folder in [tree, *(each for each in tree.rglob("*") if each.is_dir() and not each.is_symlink())]:
+        folder.chmod(0o755)
+    DIST.mkdir(exist_ok=True)
+    command = ["dpkg-deb", "--build", "--root-owner-group", str(tree), str(DIST / name)]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    return DIST / name
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Make a package for Debian or Ubuntu.")
-    parser.add_argument("--python", default="/usr/bin/python3", help="the system's (%(default)s)")
-    made = make(parser.parse_args(argv).python)
-    print(f"dist/{made.name}  {made.stat().st_size / 1e6:.1f} MB")
+    parser.add_argument("--for", dest="python", metavar="VERSION", help="of Python (the system's)")
+    python = parser.parse_args(argv).python or system_python()
+    for made in (make(python), make_stand_in()):
+        print(f"dist/{made.name}  {made.stat().st_size / 1e6:.1f} MB")
     return 0
 
 

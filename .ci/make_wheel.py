@@ -1,6 +1,8 @@
 """make wheel: manylinux wheels for x86_64 and aarch64, without Docker: zig is the compiler, auditwheel the judge.
 
-    .ci/make_wheel.py [--arch x86_64] [--arch aarch64]      into dist/; each is tried as far as this machine can run it
+    .ci/make_wheel.py [--arch x86_64] [--arch aarch64] [--python python3.13]
+
+into dist/; each is tried as far as this machine can run it. Another Python than this one gets a venv in build/.
 
 zig brings the headers and the link-time names of each glibc, so that a wheel made here runs on any that is as old as
 the policy says. Nothing is linked but libc: OpenSSL is found at run time.
@@ -16,6 +18,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -109,10 +112,34 @@ def try_it(wheel: Path) -> None:
             raise SystemExit(f"{wheel.name} does not run: {said.stderr}")
 
 
+def other(python: str) -> Path:
+    """That Python with what a wheel needs: `python` of a venv that is made once for each version."""
+    found = shutil.which(python)
+    if found is None:
+        raise SystemExit(f"{python} is not here: a wheel is made by the Python that it is for")
+    print_tag = "import sys; print('cp%d%d' % sys.version_info[:2])"
+    tag = subprocess.run([found, "-c", print_tag], capture_output=True, text=True, check=True).stdout.strip()
+    venv = ROOT / "build" / f"wheel-{tag}"
+    inside = venv / "bin" / "python"
+    if not (venv / "bin" / "auditwheel").exists():
+        subprocess.run([found, "-m", "venv", str(venv)], check=True)
+        with (ROOT / "pyproject.toml").open("rb") as file:
+            project = tomllib.load(file)["project"]
+        wanted = [*project["dependencies"], *project["optional-dependencies"]["wheel"]]
+        quiet = ["-m", "pip", "--disable-pip-version-check", "install", "-q"]
+        subprocess.run([str(inside), *quiet, *wanted], check=True, stdout=sys.stderr)
+    return inside
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Make wheels that install without a compiler.")
     parser.add_argument("--arch", action="append", choices=ARCHITECTURES, help="(all)")
-    for architecture in parser.parse_args(argv).arch or ARCHITECTURES:
+    parser.add_argument("--python", help="for this one (that which runs this)")
+    options = parser.parse_args(argv)
+    if options.python:
+        command = [str(other(options.python)), __file__]
+        return subprocess.call([*command, *(f"--arch={each}" for each in options.arch or ())], cwd=ROOT)
+    for architecture in options.arch or ARCHITECTURES:
         wheel = make(architecture)
         weight = wheel.stat().st_size
         tried = architecture == platform.machine()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -77,12 +78,66 @@ def test_the_package_for_debian_has_its_files() -> None:
     made = _load("make_deb")
     for source, target, _ in made.FILES:
         assert source.is_file(), target
-    text = made.control(sys.executable, 1)
-    assert f"python3 (>= {sys.version_info.major}.{sys.version_info.minor})" in text
+    text = made.control("3.9", 1)
+    assert "python3 (>= 3.9), python3 (<< 3.10)" in text
+    # that of a younger release is an upgrade
+    assert f"Version: {made.version()}+py3.9\n" in text
     unit = (ROOT / "packaging/debian/gateway.service").read_text()
     assert "Type=notify" in unit
     for script in ("postinst", "prerm", "postrm"):
         subprocess.run(["sh", "-n", str(ROOT / "packaging/debian" / script)], check=True)
+
+
+def test_a_package_is_made_of_the_wheel_for_its_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = _load("make_deb")
+    monkeypatch.setattr(made, "DIST", tmp_path)
+    names = {tag: f"gateway-{made.version()}-{tag}-{tag}-linux_{os.uname().machine}.whl" for tag in ("cp39", "cp310")}
+    for name in names.values():
+        (tmp_path / name).touch()
+    assert made.wheel("3.10").name == names["cp310"]
+    assert made.wheel("3.9").name == names["cp39"]
+
+
+def test_a_wheel_for_another_python_needs_that_python() -> None:
+    with pytest.raises(SystemExit, match="python2.9 is not here"):
+        _load("make_wheel").other("python2.9")
+
+
+def test_the_trial_of_the_package_takes_the_one_for_its_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / ".ci")
+    trial = _load("deb_trial")
+    monkeypatch.setattr(trial, "ROOT", tmp_path)
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "gateway_1+py3.13_amd64.deb").touch()
+    assert trial.package("trixie").name == "gateway_1+py3.13_amd64.deb"
+    with pytest.raises(SystemExit, match=re.escape('make deb DEB="--for 3.11"')):
+        trial.package("bookworm")
+
+
+def test_a_trial_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    userland = _load("userland")
+    monkeypatch.setattr(userland.os, "geteuid", lambda: 1000)
+    with pytest.raises(SystemExit):
+        userland.releases(None)
+    assert "by root only" in capsys.readouterr().err
+    monkeypatch.setattr(userland.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(userland.shutil, "which", lambda name: None if name == "systemd-nspawn" else name)
+    with pytest.raises(SystemExit):
+        userland.releases(None)
+    assert "apt-get install systemd-container" in capsys.readouterr().err
+
+
+def test_a_step_of_a_trial_is_a_line_and_a_failed_one_too(capsys: pytest.CaptureFixture[str]) -> None:
+    userland = _load("userland")
+    steps = userland.Steps()
+    with steps.step("true"):
+        pass
+    with pytest.raises(userland.Failed, match="no"), steps.step("false"):
+        raise userland.Failed("no")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].endswith(" s  true")
+    assert said[1].split() == ["failed", "false"]
+    assert [shown for shown, _ in steps.times] == ["true"]
 
 
 def test_the_configurations_of_packages_load(tmp_path: Path) -> None:
