@@ -5,11 +5,13 @@
 #             tests/reliability/RESULTS.md)
 # make wheel  manylinux wheels for x86_64 and aarch64 into dist/, tried without a compiler (some minutes; WHEEL="--arch x86_64")
 # make first-page  from a wheel in dist/ to https://localhost for a FastAPI and a Flask application, each command with its
-#             seconds; more than 30 is a failure (it needs PyPI)
+#             seconds; more than 30 is a failure (it needs PyPI; FIRST_PAGE="--release trixie" in a fresh Debian 13, as root)
 # make deb    a package for the Debian or Ubuntu that this is, into dist/ (made of a wheel in dist/, or of a new one);
 #             DEB="--for 3.13" for the Python of another release
 # make deb-trial  those packages in a fresh Debian 12 and 13, booted with systemd: installed, served, reloaded, purged, each
 #             step with its seconds (as root; some minutes; TRIAL="--release trixie")
+# make certbot-trial  Debian's own `certbot --nginx` with gateway as nginx, against pebble, there
+# make docs-trial  what docs/flask.md and docs/from-nginx.md tell an admin to type, typed there
 # make docs   the documentation as a site, into build/site
 # make bench  CPU per request, gateway and nginx in turn (BENCH="--only static" …)
 #
@@ -25,7 +27,7 @@ endif
 sources = pyproject.toml $(shell sed -n 's/.*sources = \["\([^"]*\)"\].*/\1/p' pyproject.toml) \
     $(wildcard gateway/*/*.pxd gateway/*/*/*.pxd)
 
-.PHONY: demo test system ext reliability bench wheel first-page deb deb-trial docs clean setup-build setup-demo setup-test setup-wheel setup-docs
+.PHONY: demo test system ext reliability bench wheel first-page deb deb-trial certbot-trial docs-trial docs clean setup-build setup-demo setup-test setup-wheel setup-docs
 
 setup-build setup-demo setup-test setup-wheel setup-docs: setup-%:
 	@$(if $(own),.ci/venv $*)
@@ -59,14 +61,14 @@ wheel: setup-wheel
 	@$(PY) .ci/make_wheel.py $(WHEEL)
 
 first-page: setup-wheel
-	@$(PY) .ci/first_page.py
+	@$(PY) .ci/first_page.py $(FIRST_PAGE)
 
 deb: setup-wheel
 	@$(PY) .ci/make_deb.py $(DEB)
 
-deb-trial: setup-wheel
+deb-trial certbot-trial docs-trial: %-trial: setup-wheel
 	@.ci/system debootstrap systemd-container
-	@$(PY) .ci/deb_trial.py $(TRIAL)
+	@$(PY) .ci/$*_trial.py $(TRIAL)
 
 docs: setup-docs
 	@$(MAKE) --no-print-directory -s $(if $(plain),.venv/.pyx,ext) $(if $(own),,PY=$(PY))

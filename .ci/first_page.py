@@ -1,6 +1,9 @@
 """make first-page: from a wheel to https://localhost in a clean folder, each command with its seconds.
 
-    .ci/first_page.py [WHEEL] [--most 30]      a FastAPI and a Flask application; WHEEL is the newest of dist/
+    .ci/first_page.py [WHEEL] [--most 30] [--release trixie]
+
+A FastAPI and a Flask application; WHEEL is the newest of dist/. With --release it is tried in a fresh Debian of that
+name (userland.py), which has python3-venv and nothing else.
 
 As a newcomer has it: an empty HOME, a new venv for each, no compiler on the PATH. The page is fetched over HTTPS, and
 its certificate is believed because of the local authority that `gateway run --https` has made. More seconds than
@@ -144,7 +147,10 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description="From a wheel to https://localhost, in seconds.")
     parser.add_argument("wheel", nargs="?", type=Path, help="(the newest of this machine's in dist/)")
     parser.add_argument("--most", type=float, default=30.0, metavar="SECONDS", help="for one application (%(default)s)")
+    parser.add_argument("--release", help="of Debian, in which it is tried (as root; this system)")
     options = parser.parse_args(argv)
+    if options.release:
+        return _elsewhere(options.release, options.wheel, options.most)
     wheel = options.wheel or newest(ROOT / "dist")
     late = False
     for kind in KINDS:
@@ -159,12 +165,26 @@ def main(argv: list[str]) -> int:
     return int(late)
 
 
-def newest(folder: Path) -> Path:
-    """The wheel that was made last for this Python and this machine."""
-    tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
+def _elsewhere(release: str, wheel: Path | None, most: float) -> int:
+    """This program in a fresh Debian, with the index that this machine has."""
+    import userland
+
+    userland.releases([release])
+    wheel = wheel or newest(ROOT / "dist", userland.RELEASES[release])
+    with userland.overlaid(release, userland.Steps()) as debian:
+        debian.fetch("python3-venv")
+        debian.step("apt-get -qq -y install --no-install-recommends python3-venv", shown="apt-get install python3-venv")
+        for file in (wheel, Path(__file__)):
+            (debian.root / "root" / file.name).write_bytes(file.read_bytes())
+        return debian.aside(["python3", "/root/first_page.py", f"/root/{wheel.name}", f"--most={most}"])
+
+
+def newest(folder: Path, tag: str = "") -> Path:
+    """The wheel that was made last for this Python, or that which the tag names, and this machine."""
+    tag = tag or f"cp{sys.version_info.major}{sys.version_info.minor}"
     found = sorted(folder.glob(f"gateway-*{tag}*{os.uname().machine}*.whl"), key=lambda wheel: wheel.stat().st_mtime)
     if not found:
-        raise SystemExit("there is no wheel for this Python in dist/: make wheel")
+        raise SystemExit(f"there is no wheel for this Python ({tag}) in dist/: make wheel")
     return found[-1]
 
 

@@ -116,6 +116,18 @@ class Userland:
             self.run("apt-get -qq update")
             self.run(f"apt-get -qq -y --download-only install --no-install-recommends {packages}")
 
+    def aside(self, command: list[str]) -> int:
+        """A program in it, not booted, with this machine's network and its way to the index of Python's packages."""
+        certificates = Path("/etc/ssl/certs/ca-certificates.crt")
+        if certificates.exists():
+            shutil.copy(certificates, self.root / certificates.relative_to("/"))
+        own = Path.home() / ".config" / "pip" / "pip.conf"
+        if own.exists():
+            shutil.copy(own, self.root / "etc/pip.conf")
+        enter = ["systemd-nspawn", "--quiet", f"--directory={self.root}", "--as-pid2", "--pipe", "--register=no"]
+        kept = [f"--setenv={name}={value}" for name, value in os.environ.items() if name.startswith("PIP_")]
+        return subprocess.call([*enter, "--keep-unit", *kept, *command], stdin=subprocess.DEVNULL)
+
     @contextlib.contextmanager
     def booted(self) -> Iterator[None]:
         """With systemd as its process 1, on a loopback of its own."""

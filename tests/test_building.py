@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -99,12 +100,19 @@ def test_a_package_is_made_of_the_wheel_for_its_python(tmp_path: Path, monkeypat
 
 
 def test_a_wheel_for_another_python_needs_that_python() -> None:
-    with pytest.raises(SystemExit, match="python2.9 is not here"):
+    with pytest.raises(SystemExit, match="is not here: a wheel is made by"):
         _load("make_wheel").other("python2.9")
 
 
-def test_the_trial_of_the_package_takes_the_one_for_its_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The programs of .ci find each other, as where they are run."""
     monkeypatch.syspath_prepend(ROOT / ".ci")
+
+
+def test_a_trial_takes_the_package_of_its_release(
+    beside: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trial = _load("deb_trial")
     monkeypatch.setattr(trial, "ROOT", tmp_path)
     (tmp_path / "dist").mkdir()
@@ -112,6 +120,33 @@ def test_the_trial_of_the_package_takes_the_one_for_its_release(tmp_path: Path, 
     assert trial.package("trixie").name == "gateway_1+py3.13_amd64.deb"
     with pytest.raises(SystemExit, match=re.escape('make deb DEB="--for 3.11"')):
         trial.package("bookworm")
+
+
+def test_the_stand_in_for_nginx_is_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("dpkg-deb") is None:
+        pytest.skip("dpkg-deb is missing")
+    made = _load("make_deb")
+    monkeypatch.setattr(made, "DIST", tmp_path)
+    package = str(made.make_stand_in())
+    told = subprocess.run(["dpkg-deb", "-f", package, "Provides"], capture_output=True, text=True, check=True).stdout
+    assert told == "nginx\n"
+    files = subprocess.run(["dpkg-deb", "-c", package], capture_output=True, text=True, check=True).stdout
+    assert "./usr/sbin/nginx -> gateway-nginx" in files
+
+
+def test_the_trial_of_the_docs_types_what_stands_there(beside: None) -> None:
+    trial = _load("docs_trial")
+    assert list(trial.commands("a\n```sh\nsudo x   # why\n\ny && z\n```\n```text\nno\n```\n")) == ["sudo x", "y && z"]
+    typed = list(trial.commands(trial.section("flask.md", "On the server")))
+    assert typed[0] == "sudo apt-get install python3-venv"
+    assert any(line.startswith("gateway init") and line.endswith(" --print") for line in typed)
+    assert "sudo systemctl disable --now nginx" in list(trial.commands(trial.section("from-nginx.md", "In its place")))
+
+
+def test_the_first_page_in_another_debian_takes_its_wheel(tmp_path: Path) -> None:
+    first_page = _load("first_page")
+    (tmp_path / f"gateway-1-cp30-cp30-linux_{os.uname().machine}.whl").touch()
+    assert "cp30" in first_page.newest(tmp_path, "cp30").name
 
 
 def test_a_trial_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,6 +91,7 @@ def _local(text: str, folder: Path, listens: bool = True) -> str:
     text = re.sub(
         r"(state_path|alias) (/\S+);", lambda found: f"{found[1]} {folder}{found[2].replace('/', '_')}/;", text
     )
+    text = re.sub(r"^(pid|error_log) .*\n", "", text, flags=re.M)
     return f"pid {folder}/pid;\nerror_log {folder}/error.log;\n{text}"
 
 

@@ -21,14 +21,41 @@ _ASGI: Final = ("uvicorn", "hypercorn", "granian", "gunicorn")
 _DEBIANS_UWSGI: Final = "/usr/bin/"
 
 
+def interpreter(application: Application) -> str:
+    """The Python that the application is for: this one, where gateway is in an environment.
+
+    Where it is the system's (Debian's package), that of the environment which is active or lies beside the application,
+    if an app server is in it.
+    """
+    if sys.prefix == sys.base_prefix:
+        active = os.environ.get("VIRTUAL_ENV", "")
+        places = [Path(active)] if active else []
+        for place in (*places, application.folder / ".venv", application.folder / "venv"):
+            python = place / "bin" / "python"
+            if os.access(python, os.X_OK) and _first(application, str(python)):
+                return str(python)
+    return sys.executable
+
+
 def available(application: Application) -> str:
-    """The name of the app server that is installed beside this Python, or nothing."""
+    """The name of the app server that is installed beside the application's Python, or nothing."""
+    return _first(application, interpreter(application))
+
+
+def _first(application: Application, python: str) -> str:
     for kind in _ASGI if application.asgi else _WSGI:
-        if kind == "uWSGI" and uwsgi() is not None:
+        if kind == "uWSGI" and uwsgi(python) is not None:
             return kind
-        if kind != "uWSGI" and importlib.util.find_spec(kind):
+        if kind != "uWSGI" and _has(python, kind):
             return kind
     return ""
+
+
+def _has(python: str, module: str) -> bool:
+    """Whether it is installed there; another Python than this one is not asked, its commands are looked at."""
+    if python == sys.executable:
+        return importlib.util.find_spec(module) is not None
+    return Path(python).with_name(module).exists()
 
 
 def wanted(application: Application) -> str:
@@ -39,20 +66,22 @@ def wanted(application: Application) -> str:
     return "neither uWSGI nor gunicorn is installed beside this Python: pip install pyuwsgi"
 
 
-def uwsgi() -> list[str] | None:
+def uwsgi(python: str = "") -> list[str] | None:
     """How uWSGI is called: pyuwsgi, or uwsgi in the environment, or the system's."""
-    folder = Path(sys.executable).parent
-    if importlib.util.find_spec("pyuwsgi"):
+    python = python or sys.executable
+    folder = Path(python).parent
+    if _has(python, "pyuwsgi"):
         script = folder / "pyuwsgi"
-        return [str(script)] if script.exists() else [sys.executable, "-c", "import pyuwsgi; pyuwsgi.run()"]
+        return [str(script)] if script.exists() else [python, "-c", "import pyuwsgi; pyuwsgi.run()"]
     found = shutil.which("uwsgi", path=os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)]))
     if found is None:
         return None
     command = [found]
     if found.startswith(_DEBIANS_UWSGI):
         command += ["--plugin", "python3"]  # Debian's has its languages in packages of their own
-    if sys.prefix != sys.base_prefix and not found.startswith(str(folder)):
-        command += ["--virtualenv", sys.prefix]
+    environment = sys.prefix if python == sys.executable else str(folder.parent)
+    if environment != sys.base_prefix and not found.startswith(str(folder)):
+        command += ["--virtualenv", environment]
     return command
 
 
@@ -63,12 +92,13 @@ def owns_socket(kind: str) -> bool:
 
 def command(kind: str, application: Application, descriptor: int, path: Path, processes: int) -> list[str]:
     spec, folder = application.spec, str(application.folder)
-    python = [sys.executable, "-m"]
+    own = interpreter(application)
+    python = [own, "-m"]
     factory = spec.endswith("()")
     bare = spec.removesuffix("()")
     if kind == "uWSGI":
         return [
-            *(uwsgi() or ["uwsgi"]), "--socket", f"fd://{descriptor}", "--wsgi", spec,
+            *(uwsgi(own) or ["uwsgi"]), "--socket", f"fd://{descriptor}", "--wsgi", spec,
             "--need-app", "--master", "--no-orphans", "--die-on-term",
             "--processes", str(processes), "--threads", str(_THREADS), "--single-interpreter",
             # The packet's greatest size: a long cookie is no reason to fail in development.
@@ -100,10 +130,10 @@ def command(kind: str, application: Application, descriptor: int, path: Path, pr
 
 def for_unit(kind: str, application: Application, path: str, processes: int) -> str:
     """The command line for a service manager: the app server makes the socket itself."""
-    spec, python = application.spec, sys.executable
+    spec, python = application.spec, interpreter(application)
     bare, factory = spec.removesuffix("()"), " --factory" if spec.endswith("()") else ""
     if kind == "uWSGI":
-        program = " ".join(uwsgi() or [str(Path(python).with_name("pyuwsgi"))])
+        program = " ".join(uwsgi(python) or [str(Path(python).with_name("pyuwsgi"))])
         return (
             f"{program} --socket {path} --chmod-socket=660 --wsgi {spec} --need-app --master --die-on-term "
             f"--processes {processes} --threads {_THREADS} --buffer-size 65535 --harakiri 60"

@@ -166,7 +166,11 @@ def configuration(wanted: Wanted) -> str:
     return f"""\
 # Made by: gateway init {wanted.application.spec}
 
+# Its group is that of the application's socket.
+user www-data;
 worker_processes auto;
+pid /run/gateway.pid;
+error_log /var/log/gateway/error.log;
 
 events {{
     worker_connections 4096;

@@ -52,6 +52,27 @@ def test_uwsgi_of_the_system(monkeypatch: pytest.MonkeyPatch, there: set[str]) -
     assert app_commands.uwsgi() == ["/nowhere/bin/uwsgi"]
 
 
+def test_the_environment_of_an_application(there: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    asgi = _application(tmp_path, "async def app(scope, receive, send): ...")
+    active = tmp_path / "elsewhere"
+    for place, kind in ((tmp_path / ".venv", "hypercorn"), (active, "uvicorn")):
+        (place / "bin").mkdir(parents=True)
+        for name in ("python", kind):
+            (place / "bin" / name).touch(0o755)
+    assert app_commands.interpreter(asgi) == f"{tmp_path}/.venv/bin/python"
+    assert app_commands.available(asgi) == "hypercorn"
+    monkeypatch.setenv("VIRTUAL_ENV", str(active))
+    assert app_commands.available(asgi) == "uvicorn"
+    assert app_commands.for_unit("uvicorn", asgi, "/run/s", 1).startswith(f"{active}/bin/python -m uvicorn ")
+    # one without an app server for it is not taken, and neither is any where gateway is in an environment itself
+    (active / "bin" / "uvicorn").unlink()
+    assert app_commands.available(asgi) == "hypercorn"
+    monkeypatch.setattr(sys, "prefix", "/venv")
+    assert app_commands.interpreter(asgi) == sys.executable
+
+
 @pytest.mark.parametrize("kind", ["uWSGI", "gunicorn", "uvicorn", "hypercorn", "granian"])
 def test_a_factory_is_called(kind: str, tmp_path: Path) -> None:
     factory = Application("app", "make()", tmp_path, None)

@@ -45,6 +45,25 @@ def test_writes_two_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "nginx.conf is here already" in capsys.readouterr().err
 
 
+def test_workers_reach_the_socket(folder: Path) -> None:
+    assert main([]) == 0
+    (user,) = _directives((folder / "nginx.conf").read_text())["user"]
+    assert f"Group={user}" in (folder / "my-shop.service").read_text()
+
+
+def test_an_environment_beside_the_application(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gateway is the system's, the application has a .venv."""
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    programs = folder / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("python", "pyuwsgi"):
+        (programs / name).write_text("#!/bin/sh\n")
+        (programs / name).chmod(0o755)
+    assert main([]) == 0
+    assert f"ExecStart={programs}/pyuwsgi --socket" in (folder / "my-shop.service").read_text()
+
+
 def test_an_asgi_application(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "app.py").write_text("async def app(scope, receive, send): ...")
     assert main(["--print"]) == 0
@@ -65,6 +84,7 @@ def test_nginx_takes_it(folder: Path, tmp_path: Path) -> None:
     assert NGINX is not None
     assert main(["--static", "/static=static"]) == 0
     text = (folder / "nginx.conf").read_text().replace("/var/log/gateway", str(tmp_path)).replace("80;", "8099;")
+    text = text.replace("pid /run/gateway.pid;\n", "")
     (tmp_path / "tried.conf").write_text(text)
     where = ["-p", f"{tmp_path}/", "-e", "stderr", "-g", f"pid {tmp_path}/pid;"]
     done = subprocess.run([NGINX, "-t", *where, "-c", f"{tmp_path}/tried.conf"], capture_output=True, text=True)
@@ -76,7 +96,9 @@ def test_gateway_takes_it(folder: Path, tmp_path: Path) -> None:
         main(["--static", "/static=static", "--domain", "a.example", "--domain", "b.example", "--email", "x@a.example"])
         == 0
     )
-    text = (folder / "nginx.conf").read_text().replace("/var/log/gateway", str(tmp_path))
+    text = (
+        (folder / "nginx.conf").read_text().replace("/var/log/gateway", str(tmp_path)).replace("/run/", f"{tmp_path}/")
+    )
     text = text.replace("/var/lib/gateway", str(tmp_path)).replace("listen 80;", "listen 127.0.0.1:8098;")
     (tmp_path / "tried.conf").write_text(text.replace("listen 443 ssl;", "listen 127.0.0.1:8099 ssl;"))
     command = [sys.executable, "-m", "gateway", "-t", "-p", f"{tmp_path}/", "-c", f"{tmp_path}/tried.conf"]
