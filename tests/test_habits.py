@@ -5,6 +5,7 @@ The commands of the column "how to see it" are typed here, in a folder with a sm
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -233,6 +234,8 @@ def tables_as_json(desk: Desk) -> None:
     assert "steps" in steps
     assert isinstance(desk.run("gateway check -c nginx.conf --json").json, list)
     assert {"name", "state", "places"} <= set(desk.run("gateway compat -c nginx.conf --json").json[0])
+    with desk.going("gateway serve static --json") as server:
+        assert json.loads(server.until(r"\{.*\}\n")[0])["listens"][0]["servers"] == ["localhost"]
 
 
 @habit(14)
@@ -256,6 +259,8 @@ def without_javascript(desk: Desk) -> None:
             return re.search(r"<tr.*/hello.*</tr>", page, re.S) is not None
 
         until(rows_without_scripts, "the request in a table", 30)
+        assert server.get("/__gateway/data.csv")[1].startswith("table,name,figure,value\n")
+    assert desk.run("gateway check -c nginx.conf --csv").lines[0] == "id,name,severity,file,line,text"
 
 
 @habit(16)
@@ -319,6 +324,10 @@ def dump(desk: Desk) -> None:
     assert [name.rpartition("/")[2] for name in re.findall(r"# configuration file (\S+):", said.text)] == [
         "nginx.conf", "uwsgi_params",
     ]  # fmt: skip
+    desk.write("nginx.conf", site(free_port()).replace("location /slow", "set $token hunter2; location /slow"))
+    for command in ("gateway -T -p . -c nginx.conf --anonymize", "gateway compat -c nginx.conf --anonymize names"):
+        disguised = desk.run(command).text
+        assert "set $token ****;" in disguised and "hunter2" not in disguised
 
 
 @habit(23)

@@ -45,6 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     watched = "--watch" in argv
     if watched:
         argv.remove("--watch")
+    disguised = next((each for each in argv if each in ("--anonymize", "--anonymize=names")), "")
+    if disguised:
+        argv.remove(disguised)
+        if "-T" not in argv:
+            return _misuse(f"{disguised} goes with -T: gateway -T {disguised}")
+        return serve(argv, _disguised_load(names=disguised.endswith("=names")))
     return serve(argv, _load, watched=watched)
 
 
@@ -111,7 +117,7 @@ def _misuse(*lines: str) -> int:
     return _WRONG_USE
 
 
-def _load(options: Options, log: Log) -> Configuration:
+def _load(options: Options, log: Log) -> Loaded:
     # Late, so that what needs no configuration does not wait for all the modules.
     from gateway.dev import diagnosis
     from gateway.process.load import load
@@ -122,6 +128,19 @@ def _load(options: Options, log: Log) -> Configuration:
     if options.test and not options.quiet:
         _advise(configuration, log)
     return configuration
+
+
+def _disguised_load(*, names: bool) -> Load:
+    """What -T writes is for other people's eyes."""
+
+    def load(options: Options, log: Log) -> Configuration:
+        from gateway.dev.anonymize import anonymize
+
+        configuration = _load(options, log)
+        anonymize(configuration.source, names=names)
+        return configuration
+
+    return load
 
 
 def _advise(configuration: Loaded, log: Log) -> None:

@@ -24,6 +24,7 @@ Examples:
   gateway explain http://localhost:8080/static/app.css
 
 --watch before them serves in the foreground, and reads the configuration again when it changes.
+-T --anonymize dumps for a bug report without secrets; --anonymize=names without names too.
 --color auto|always|never, in front of all, says what NO_COLOR and FORCE_COLOR do.
 Environment: NOTIFY_SOCKET, LISTEN_FDS (systemd). Files: ./nginx.conf, /etc/nginx/nginx.conf.
 """

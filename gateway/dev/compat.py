@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import json
+import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import gateway
 from gateway.config import known, parser
+from gateway.config.codes import kind_of
 from gateway.config.loader import CONTEXT_NAMES, Loader
 from gateway.config.outline import context_of
+from gateway.config.text import to_str
+from gateway.dev.anonymize import anonymize
 from gateway.modules import MODULES
 from gateway.process import options as process_options
 
 if TYPE_CHECKING:
     from gateway.config.errors import Where
-    from gateway.config.parser import Statement
+    from gateway.config.parser import Source, Statement
 
 State = Literal["done", "no effect", "refused"]
 
@@ -64,7 +71,13 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument("-p", dest="prefix", metavar="DIR", help="the prefix of relative paths")
     made.add_argument("--from", dest="system", choices=["debian"], help="the configuration of Debian's nginx")
     made.add_argument("--all", action="store_true", help="name those that are done, too")
-    made.add_argument("--json", action="store_true", help="as JSON")
+    form = made.add_mutually_exclusive_group()
+    form.add_argument("--json", dest="form", action="store_const", const="json", default="text", help="as JSON")
+    form.add_argument("--csv", dest="form", action="store_const", const="csv", help="as CSV, a line for each place")
+    form.add_argument(
+        "--anonymize", nargs="?", const="secrets", choices=("secrets", "names"),
+        help="for a bug report: the files too, without secrets, or without names as well",
+    )  # fmt: skip
     return made
 
 
@@ -80,9 +93,13 @@ def main(argv: Sequence[str]) -> int:
         return 1
     source = parser.load(where.conf_file, mend=True)
     found = uses(source.statements.readable())
-    if options.json:
+    if options.form == "json":
         json.dump([each.as_json() for each in found], sys.stdout, indent=2)
         print()
+    elif options.form == "csv":
+        print(as_csv(found), end="")
+    elif options.anonymize:
+        print(report(source, names=options.anonymize == "names"), end="")
     else:
         print(text(found, everything=options.all))
     if source.error is not None:
@@ -130,6 +147,24 @@ def _instead(name: str) -> str:
         if name.startswith(prefixes):
             return words
     return "no directive of nginx's own"
+
+
+def as_csv(found: list[Used]) -> str:
+    """A line for each place."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("state", "name", "module", "why", "place"))
+    writer.writerows((one.state, one.name, one.module, one.why, str(where)) for one in found for where in one.places)
+    return out.getvalue()
+
+
+def report(source: Source, *, names: bool) -> str:
+    """What a bug report needs, also of what does not load: the versions and all files, without secrets."""
+    mistakes = [*(source.mistakes or ()), *filter(None, [source.error])]
+    wrong = "".join(f"# {kind_of(each.message).code} in line {each.where.line}\n" for each in mistakes if each.where)
+    anonymize(source, names=names)
+    head = f"# gateway {gateway.__version__} (nginx {gateway.NGINX_VERSION}), Python {platform.python_version()}, "
+    return f"{head}{platform.system()} {platform.release()}\n{wrong}{to_str(source.dump())}"
 
 
 def text(found: list[Used], *, everything: bool) -> str:

@@ -54,6 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--https", action="store_true", help="HTTPS with a certificate of your own local authority")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     parser.add_argument("--print-conf", action="store_true", help="print the configuration and end")
+    parser.add_argument("--json", action="store_true", help="the start block as one line of JSON")
     parser.add_argument("--server", metavar="COMMAND", help="what serves instead of gateway, for example nginx")
     parser.add_argument("--while-parent", action="store_true", help="end when the process that started this one ends")
 
@@ -174,6 +175,10 @@ class Foreground:
         self._keys = keys
 
         def block() -> str:
+            if self.options.json:
+                return start_block.as_json(
+                    source, title=self.title, ready_ms=ready_ms, file=str(file), folder=janitor.folder
+                )
             return start_block.start_block(
                 source,
                 title=self.title,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import textwrap
@@ -155,6 +156,28 @@ def start_block(
         if cause:
             lines += [f"      {line}" for line in textwrap.wrap(cause, _WIDTH, break_long_words=False)]
     return "\n".join([*lines, "", stop])
+
+
+def as_json(source: Source, *, title: str, ready_ms: float, file: str, folder: Path) -> str:
+    """The same for a program, in one line."""
+    found = peers(source)
+    return json.dumps({
+        "title": title,
+        "ready_ms": round(ready_ms),
+        "configuration": file,
+        "files": len(source.files),
+        "listens": [
+            {"url": url(each), "servers": each.servers, "default": each.servers[each.default or 0]}
+            for each in listens(source)
+        ],
+        "upstreams": [
+            {
+                "name": peer.name, "protocol": peer.protocol, "upstream": peer.upstream, "answers": fine, "state": word,
+                "cause": cause,
+            }
+            for peer, (fine, word, cause) in zip(found, states(found, folder), strict=True)
+        ],
+    })  # fmt: skip
 
 
 def url(listen: Listen) -> str:

@@ -93,3 +93,13 @@ def test_a_mistake_is_one_line(tmp_path: Path) -> None:
     said = _gateway(tmp_path, "run", "--nonsense")
     assert said.returncode == 2
     assert said.stderr == "gateway run: unrecognized arguments: --nonsense (try gateway run --help)\n"
+
+
+def test_anonymize_goes_with_a_dump(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--anonymize", "-t"]) == 2
+    assert "--anonymize goes with -T" in capfd.readouterr().err
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{ map $uri $token {{ /a hunter2; }} }}\n")
+    assert main(["-T", "--anonymize", "-p", str(tmp_path), "-c", str(conf)]) == 0
+    said = capfd.readouterr().out
+    assert f"# configuration file {conf}:" in said and "map $uri $token { /a ****; }" in said

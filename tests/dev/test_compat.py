@@ -61,3 +61,21 @@ def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text("events {} http {")
     assert main(["compat", "-c", str(file)]) == 1
     assert "read up to here: unexpected end of file" in capsys.readouterr().err
+
+
+def test_csv_and_a_bug_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    conf = tmp_path / "nginx.conf"
+    conf.write_text("events {}\nhttp { server { listen 8080; set $token hunter2; server_name shop.acme.de; } }\n")
+    assert main(["compat", "-c", str(conf), "--csv"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[0] == "state,name,module,why,place"
+    assert f"done,listen,ngx_http_core_module,,{conf}:2" in rows
+    assert main(["compat", "-c", str(conf), "--anonymize"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("# gateway ") and "hunter2" not in said and "shop.acme.de" in said
+    assert main(["compat", "-c", str(conf), "--anonymize", "names"]) == 0
+    assert "server_name host1.example;" in capsys.readouterr().out
+    conf.write_text("events {}\nhttp { set $token hunter2 }\n")
+    assert main(["compat", "-c", str(conf), "--anonymize"]) in (0, 1)
+    said = capsys.readouterr().out
+    assert "# GW005 in line 2\n" in said and "hunter2" not in said

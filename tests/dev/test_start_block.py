@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from gateway.config.parser import Source, parse
 from gateway.dev.peer_state import Peer
-from gateway.dev.start_block import Style, listens, peers, start_block
+from gateway.dev.start_block import Style, as_json, listens, peers, start_block
 
 
 def source(http: str) -> Source:
@@ -79,6 +80,22 @@ def test_block(tmp_path: Path) -> None:
     ]
     cause = " ".join(line.strip() for line in text.splitlines() if line.startswith("      "))
     assert cause.startswith(f"nobody listens on {tmp_path}/s: the file does not exist")
+
+
+def test_as_json(tmp_path: Path) -> None:
+    found = json.loads(
+        as_json(
+            source("server { listen 127.0.0.1:8080; server_name a; location / { uwsgi_pass unix:s; } }"),
+            title="gateway 1", ready_ms=12.3, file="/x/nginx.conf", folder=tmp_path,
+        )
+    )  # fmt: skip
+    assert (found["title"], found["ready_ms"], found["configuration"], found["files"]) == (
+        "gateway 1", 12, "/x/nginx.conf", 1,
+    )  # fmt: skip
+    assert found["listens"] == [{"url": "http://127.0.0.1:8080/", "servers": ["a"], "default": "a"}]
+    (peer,) = found["upstreams"]
+    assert (peer["name"], peer["protocol"], peer["answers"]) == ("unix:s", "uwsgi", False)
+    assert peer["cause"].startswith("nobody listens on")
 
 
 def test_colour_only_when_wanted() -> None:

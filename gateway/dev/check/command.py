@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 import textwrap
@@ -74,6 +75,7 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument("--rules", action="store_true", help="list the rules and end")
     form = made.add_mutually_exclusive_group()
     form.add_argument("--json", dest="form", action="store_const", const="json", default="text", help="as JSON")
+    form.add_argument("--csv", dest="form", action="store_const", const="csv", help="as CSV")
     form.add_argument("--sarif", dest="form", action="store_const", const="sarif", help="as SARIF 2.1.0")
     return made
 
@@ -98,14 +100,10 @@ def main(argv: Sequence[str]) -> int:
         return 1
     found = check(source, _ids(options.only), _ids(options.skip))
     changes = edited(found)
-    if options.form == "json":
-        json.dump([_as_json(each) for each in found], sys.stdout, indent=2)
-        print()
-    elif options.form == "sarif":
-        json.dump(sarif(found), sys.stdout, indent=2)
-        print()
-    else:
+    if options.form == "text":
         print(text(found, changes, fixed=options.fix), end="")
+    else:
+        _for_a_program(found, options.form)
     if options.fix:
         for file, (_, after) in changes.items():
             Path(file).write_text(after, "utf-8", "surrogateescape")
@@ -122,6 +120,16 @@ def _mistakes(errors: list[ConfigError], form: str) -> None:
             print(format_for_terminal(each), file=sys.stderr)
         return
     found = [Found(_rule_of(each), Problem(each.where or Where("", 0), each.message)) for each in errors]
+    _for_a_program(found, form)
+
+
+def _for_a_program(found: list[Found], form: str) -> None:
+    if form == "csv":
+        columns = ("id", "name", "severity", "file", "line", "text")
+        writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(_as_json(each) for each in found)
+        return
     json.dump([_as_json(each) for each in found] if form == "json" else sarif(found), sys.stdout, indent=2)
     print()
 

@@ -138,6 +138,9 @@ class Dashboard:
             return self._answer("overview", self._overview(applications), live=self.base)
         if self.path == "data.json":
             return self._json(self.data())
+        if self.path == "data.csv":
+            self.request.response.fields.append((b"Cache-Control", b"no-store"))
+            return self.request.respond(200, page.as_csv(self.data()).encode("utf-8", "replace"), b"text/csv")
         if self.ring is not None and self.path == "requests":
             asked = parse_qs(to_str(self.request.args))
             wanted = asked.get("q", [""])[0]

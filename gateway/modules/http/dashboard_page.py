@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
@@ -218,6 +220,32 @@ def application(name: str, found: dict[str, Any] | str) -> str:
     columns = ["#worker", "#pid", "state", "#requests", "#exceptions", "#harakiri", "#rss", "#average ms"]
     caption = f"uWSGI {found.get('version', '')}, listen queue {found.get('listen_queue', '?')}"
     return part(f"app-{name}", f"application {name}", table(caption, columns, rows))
+
+
+def as_csv(data: dict[str, Any]) -> str:
+    """The overview's figures, a line for each: table, name of the row, figure, value."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("table", "name", "figure", "value"))
+    for table, found in data.items():
+        rows: list[tuple[str, dict[str, Any]]] = [("", found)]
+        if table == "upstreams":
+            rows = [(f"{name} {peer['name']}", peer) for name, each in found.items() for peer in each["peers"]]
+        elif table == "workers":
+            rows = [(str(worker["id"]), worker) for worker in found]
+        elif table not in ("nginx", "connections", "requests"):
+            rows = list(found.items())
+        for name, row in rows:
+            writer.writerows((table, name, figure, value) for figure, value in _flat(row))
+    return out.getvalue()
+
+
+def _flat(row: dict[str, Any], inside: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in row.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{inside}{name}.")
+        else:
+            yield f"{inside}{name}", value
 
 
 def _milliseconds(value: object) -> str:

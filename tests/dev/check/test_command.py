@@ -61,6 +61,14 @@ def test_json_and_sarif(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert [each["id"] for each in run["tool"]["driver"]["rules"]] == ["GW102"]
 
 
+def test_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    conf = _conf(tmp_path, WARN)
+    main(["check", "--csv", "-c", conf])
+    head, row = capsys.readouterr().out.splitlines()
+    assert head == "id,name,severity,file,line,text"
+    assert row.startswith("GW102,") and f",warn,{conf},1," in row
+
+
 def test_what_does_not_load_has_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     conf = _conf(tmp_path, "events {} http {\nservr { }\nroot /a /b;\n}")
     assert main(["check", "--json", "-c", conf]) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -86,6 +88,12 @@ async def test_the_part_that_is_looked_at_anew(tmp_path: Path) -> None:
         whole = await engine.get("/gw/")
         part = await engine.get("/gw/", {"X-Part": "1"})
         data = json.loads((await engine.get("/gw/data.json")).body)
+        table = (await engine.get("/gw/data.csv")).body.decode()
+    rows = list(csv.reader(io.StringIO(table)))
+    assert rows[0] == ["table", "name", "figure", "value"] and {len(row) for row in rows} == {4}
+    peer = data["upstreams"]["app"]["peers"][0]
+    assert ["upstreams", f"app {peer['name']}", "responses.5xx", "0"] in rows
+    assert {row[0] for row in rows[1:]} <= set(data)
     assert part.body.startswith(b'<div id="overview" data-part>')
     assert len(part.body) < len(whole.body)
     assert set(data["upstreams"]) == {"app", HOSTILE}
