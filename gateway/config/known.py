@@ -16,7 +16,7 @@ from importlib.resources import files
 from gateway.config import units
 
 # The blocks whose lines are data in their own format, read by the directive itself.
-DATA_BLOCKS = frozenset({"types", "map", "geo", "split_clients", "charset_map", "acme_issuer"})
+DATA_BLOCKS = frozenset({"types", "map", "geo", "split_clients", "charset_map", "acme_issuer", "otel_exporter"})
 
 _FLAG_WORDS = frozenset({"on", "off"})
 
@@ -166,6 +166,8 @@ _CODING_WORDS = ("", "_static", "_types", "_comp_level", "_window", "_min_length
 # Directives that gateway has and open nginx does not, each with whose it is.
 OWN: dict[str, str] = {
     **dict.fromkeys(("acme_certificate", "acme_issuer", "acme_shared_zone"), "the nginx-acme module"),
+    **dict.fromkeys(("otel_exporter", "otel_service_name", "otel_resource_attr"), "the nginx-otel module"),
+    **dict.fromkeys(("otel_trace", "otel_trace_context", "otel_span_name", "otel_span_attr"), "the nginx-otel module"),
     "api": "NGINX Plus",
     "dashboard": "gateway",
     "diagnosis_page": "gateway",

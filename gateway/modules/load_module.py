@@ -17,6 +17,7 @@ _HERE: Final = frozenset(
     for name in (
         "mail", "stream", "stream_geoip", "http_geoip", "http_image_filter", "http_xslt_filter",
         "http_headers_more_filter", "http_brotli_filter", "http_brotli_static", "http_zstd_filter", "http_zstd_static",
+        "otel",
     )
 )  # fmt: skip
 _INSTEAD: Final = {

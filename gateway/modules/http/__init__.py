@@ -41,6 +41,7 @@ ORDER: Final = (
     "secure_link",
     # Each is alone in its first phase. realip stands before all that looks at the client's address, here and in
     # PREACCESS, where it looks again for a location that says otherwise.
+    "otel",  # what is traced is decided before the URI and the address change
     "rewrite",
     "headers_more_input",  # what the others see of the request is what it was changed to
     "realip",
