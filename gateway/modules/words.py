@@ -39,6 +39,10 @@ WORDS: Final[dict[str, str]] = {
     "referer": "invalid_referer valid_referers",
     "browser": "ancient_browser ancient_browser_value modern_browser modern_browser_value msie",
     "secure_link": "secure_link secure_link_expires secure_link_md5 secure_link_secret",
+    "otel": (
+        "otel_exporter otel_parent_id otel_parent_sampled otel_resource_attr otel_service_name otel_span_attr "
+        "otel_span_id otel_span_name otel_trace otel_trace_context otel_trace_id"
+    ),
     "headers_more_input": "more_clear_input_headers more_set_input_headers",
     "realip": "real_ip_header real_ip_recursive realip_remote_addr realip_remote_port set_real_ip_from",
     "limit_req": "limit_req limit_req_dry_run limit_req_log_level limit_req_status limit_req_zone",
