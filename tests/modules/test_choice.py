@@ -85,7 +85,7 @@ def test_the_others_have_no_part_in_any_location(name: str) -> None:
 def test_hooks_of_the_others_are_known() -> None:
     """What these do when the block is read, they do for their own directives alone, or block.py does it (folders)."""
     known = {
-        *("acme", "api", "charset", "health_check", "py", "referer", "request_history", "ssl", "status_zone"),
+        *("acme", "api", "charset", "health_check", "otel", "py", "referer", "request_history", "ssl", "status_zone"),
         *("stub_status", "upstream_queue", "upstream_resolve", "upstream_state", "v3", "zone_sync"),
         *("proxy", "fastcgi", "scgi", "uwsgi"),
     }
