@@ -1,4 +1,7 @@
-"""Walking a parsed configuration: each statement to its directive's setter, in the scope it stands in."""
+"""Walking a parsed configuration: each statement to its directive's setter, in the scope it stands in.
+
+Compiled with the types of loader.pxd.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,6 @@ CONTEXT_NAMES: dict[Context, str] = {
 
 class Scope:
     """One block of the configuration: its settings by module, and the block around it."""
-
-    __slots__ = ("confs", "context", "level", "owner", "parent", "statements")
 
     def __init__(self, context: Context, parent: Scope | None = None, owner: Any = None, level: str = "main") -> None:
         self.context = context

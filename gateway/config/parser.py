@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gateway.config.errors import ConfigError, Note, Where
-from gateway.config.lexer import Ending, Lexer, Words
+from gateway.config.lexer import Ending, Lexer
 from gateway.config.text import to_bytes, to_str
 from gateway.config.whole_file import read_whole
 
+Depth = int  # C's long where it is compiled
 # Far beyond any real file; keeps whoever walks the tree from running out of stack.
 MAX_DEPTH = 100
 
@@ -161,7 +162,7 @@ class _Reader:
 
 
 class _File:
-    """The reading of one file, whose braces must match within it."""
+    """The reading of one file, whose braces must match within it; compiled with the types of parser.pxd."""
 
     def __init__(self, reader: _Reader, name: str, data: bytes, trail: tuple[str, ...]) -> None:
         self._reader = reader
@@ -171,45 +172,49 @@ class _File:
         self._lines = data.split(b"\n")
         self._suspects: tuple[Note, ...] = ()
 
-    def read(self, into: Block, owner: Statement | None, depth: int, *, inside: bool = False) -> Where:
+    def read(self, into: Block, owner: Statement | None, depth: Depth, inside: bool = False) -> Where:
         """Read up to the end of the file, or of the owner's block when inside of it."""
+        lexer = self._lexer
         while True:
-            reading = self._lexer.next()
-            if reading.ending is Ending.END:
+            ending = lexer.next()
+            if ending is Ending.END:
                 if inside and owner:
                     notes = self._suspects or (Note(f'this "{owner.name}" block is not closed', owner.where),)
-                    raise ConfigError('unexpected end of file, expecting "}"', reading.where, notes=notes)
-                return reading.where
-            if reading.ending is Ending.CLOSE:
+                    raise ConfigError('unexpected end of file, expecting "}"', lexer.where, notes=notes)
+                return lexer.where
+            if ending is Ending.CLOSE:
                 if not inside:
-                    error = ConfigError('unexpected "}"', reading.where, notes=self._suspects)
+                    error = ConfigError('unexpected "}"', lexer.where, notes=self._suspects)
                     if self._reader.mistakes is None:
                         raise error
                     self._reader.mistakes.append(error)
                     continue
-                return reading.where
-            self._take(reading, into, owner, depth)
+                return lexer.where
+            self._take(ending is Ending.OPEN, into, owner, depth)
 
-    def _take(self, reading: Words, into: Block, owner: Statement | None, depth: int) -> None:
-        name, *args = reading.words
-        opens = reading.ending is Ending.OPEN
+    def _take(self, opens: bool, into: Block, owner: Statement | None, depth: Depth) -> None:
+        """What the lexer has read; `opens`: a block begins."""
+        name, *args = self._lexer.words
+        where = self._lexer.where
         if opens and not self._name:
-            raise ConfigError("block directives are not supported in -g option", reading.where)
-        if name == "include" and self._includes(args, opens, owner, reading.where):
+            raise ConfigError("block directives are not supported in -g option", where)
+        if name == "include" and self._includes(args, opens, owner, where):
             if depth >= MAX_DEPTH:
-                raise ConfigError(f"more than {MAX_DEPTH} blocks and includes inside each other", reading.where)
-            self._reader.include(args[0], into, owner, self._trail, reading.where, depth + 1)
+                raise ConfigError(f"more than {MAX_DEPTH} blocks and includes inside each other", where)
+            self._reader.include(args[0], into, owner, self._trail, where, depth + 1)
             return
-        statement = Statement(name, args, Block() if opens else None, reading.where)
+        if not opens:
+            into.append(Statement(name, args, None, where))
+            return
+        block = Block()
+        statement = Statement(name, args, block, where)
         into.append(statement)
-        if statement.block is None:
-            return
         try:
             if depth >= MAX_DEPTH:
-                raise ConfigError(f"more than {MAX_DEPTH} blocks and includes inside each other", reading.where)
-            statement.end = self.read(statement.block, statement, depth + 1, inside=True)
+                raise ConfigError(f"more than {MAX_DEPTH} blocks and includes inside each other", where)
+            statement.end = self.read(block, statement, depth + 1, True)
         except ConfigError as error:
-            statement.block.error = error
+            block.error = error
             raise
         self._compare_indent(statement, statement.end)
 

@@ -72,9 +72,12 @@ def everything(text: str, file: str, step: str) -> list[tuple[object, ...]]:
     found: list[tuple[object, ...]] = []
     try:
         while not found or found[-1][1] is not Ending.END:
-            reading = getattr(lexer, step)()
-            texts = [token.text for token in reading.tokens] if step == "read" else reading.words
-            found.append((texts, reading.ending, reading.where))
+            if step == "next":
+                ending = lexer.next()
+                found.append((lexer.words, ending, lexer.where))
+            else:
+                reading = lexer.read()
+                found.append(([token.text for token in reading.tokens], reading.ending, reading.where))
     except ConfigError as error:
         found.append((str(error), error.where, error.notes))
     return found
