@@ -12,10 +12,17 @@ if TYPE_CHECKING:
 
 def credentials(request: Request) -> tuple[bytes, bytes] | None:
     """Of Authorization, or Proxy-Authorization where a tunnel is asked for; None if there are none."""
+    return parse_credentials(given_credentials(request))
+
+
+def given_credentials(request: Request) -> bytes | None:
+    """The field that they stand in."""
     if request.method == b"CONNECT":
-        value: bytes | None = request.head.get(b"proxy-authorization")
-    else:
-        value = request.head.authorization
+        return request.head.get(b"proxy-authorization")
+    return request.head.get_authorization()
+
+
+def parse_credentials(value: bytes | None) -> tuple[bytes, bytes] | None:
     if value is None or value[:6].lower() != b"basic ":
         return None
     decoded = decode_base64(value[6:].lstrip(b" "))

@@ -105,9 +105,9 @@ def _send_error_page(request: Request, page: ErrorPage) -> Result:
         request.expect_tested = True
     if page.overwrite >= 0:
         request.err_status = page.overwrite
-    target = page.target(request)
+    target: bytes = page.target.value(request)
     if target[:1] == b"/":
-        uri, args = request.split_uri(target)
+        uri, _, args = target.partition(b"?")
         if request.method != b"HEAD":
             request.method = b"GET"
         return request.internal_redirect(uri, args)

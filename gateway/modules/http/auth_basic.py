@@ -12,8 +12,9 @@ from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, LIMIT_EXCEPT, Command, Directive, take
 from gateway.config.text import to_bytes
 from gateway.core.passwords import CryptError, matches
-from gateway.http.credentials import credentials
+from gateway.http.credentials import given_credentials, parse_credentials
 from gateway.http.module import NOTHING, OK, Contribution, HttpModule, Phase, Result
+from gateway.http.part import Part
 from gateway.http.setters import template, template_setting
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 _FORBIDDEN: Final = 403
 _FAILED: Final = 500
+
+# What is remembered of those who were let in: so many files, and of each so many fields.
+_MOST_FILES: Final = 64
+_MOST: Final = 256
+_LONGEST: Final = 256
+_LARGEST: Final = 1 << 20
 
 
 @dataclass(slots=True)
@@ -37,26 +44,64 @@ def set_user_file(conf: LocationConf, command: Command) -> None:
     conf.user_file = (template(command, command.args[0]), to_bytes(command.loader.conf_prefix))
 
 
-def plan(settings: LocationConf, location: Location) -> Contribution:
-    if settings.realm is None or settings.user_file is None:
-        return NOTHING
-    realm_of = settings.realm
-    if realm_of.constant == b"off":
-        return NOTHING
-    path_of, folder = settings.user_file
+class UserFile:
+    """A file as it was when somebody was let in, and the fields of those who were: they ask again and again.
 
-    def check(request: Request) -> Result:
-        realm = realm_of(request)
+    It is read each time, as nginx does, so that a change of it holds at once; while it is the same, so is the answer.
+    """
+
+    def __init__(self) -> None:
+        self.text = b""
+        self.let_in: set[bytes] = set()
+
+    def remember(self, text: bytes, given: bytes) -> None:
+        if len(given) > _LONGEST or len(text) > _LARGEST:
+            return
+        if text != self.text or len(self.let_in) >= _MOST:
+            self.text = text
+            self.let_in.clear()
+        self.let_in.add(given)
+
+
+_FILES: Final[dict[bytes, UserFile]] = {}
+
+
+class Authenticate(Part):
+    """The handler of one location."""
+
+    def __init__(self, realm: Template, path: Template, folder: bytes) -> None:
+        self.realm = realm
+        self.path = path
+        self.folder = folder
+        self.files = _FILES  # the same for all locations
+        constant = path.constant
+        self.absolute: bytes | None = None if constant is None else os.path.join(folder, constant)
+
+    def run(self, request: Request) -> Result:
+        realm: bytes = self.realm.value(request)
         if realm == b"off":
             return None
-        found = credentials(request)
+        given = request.head.get_authorization()
+        if request.method == b"CONNECT":
+            given = given_credentials(request)
+        path = self.absolute
+        if path is None:
+            path = os.path.join(self.folder, self.path.value(request))
+        file = self.files.get(path)
+        if given is not None and file is not None and given in file.let_in:
+            text = _read(request, path)
+            if isinstance(text, int):
+                return text
+            if text == file.text:
+                return OK
+        return self._decide(request, realm, given, path)
+
+    def _decide(self, request: Request, realm: bytes, given: bytes | None, path: bytes) -> Result:
+        found = parse_credentials(given)
         if found is None:
             request.log("info", b"no user/password was provided for basic authentication")
             return _challenge(request, realm)
         user, password = found
-        path = path_of(request)
-        if not path.startswith(b"/"):
-            path = os.path.join(folder, path)
         text = _read(request, path)
         if isinstance(text, int):
             return text
@@ -66,6 +111,8 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
             return _challenge(request, realm)
         try:
             if matches(password, stored):
+                assert given is not None
+                _let_in(path, text, given)
                 return OK
         except CryptError as error:
             request.log("crit", str(error))
@@ -73,7 +120,20 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
         request.log("error", b'user "%b": password mismatch' % user)
         return _challenge(request, realm)
 
-    return Contribution(handlers={Phase.ACCESS: check})
+
+def _let_in(path: bytes, text: bytes, given: bytes) -> None:
+    file = _FILES.get(path)
+    if file is None:
+        if len(_FILES) >= _MOST_FILES:
+            _FILES.clear()
+        file = _FILES[path] = UserFile()
+    file.remember(text, given)
+
+
+def plan(settings: LocationConf, location: Location) -> Contribution:
+    if settings.realm is None or settings.user_file is None or settings.realm.constant == b"off":
+        return NOTHING
+    return Contribution(handlers={Phase.ACCESS: Authenticate(settings.realm, *settings.user_file)})
 
 
 def _read(request: Request, path: bytes) -> bytes | int:
@@ -85,12 +145,13 @@ def _read(request: Request, path: bytes) -> bytes | int:
         request.log("error" if missing else "crit", b'open() "%b" failed' % path, error)
         return _FORBIDDEN if missing else _FAILED
     try:
-        if opened.is_file:
-            return opened.content()
-        if opened.is_dir:
+        file = opened
+        if file.is_file:
+            return file.content()
+        if file.is_dir:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         parts: list[bytes] = []
-        while part := os.read(opened.fd, 65536):
+        while part := os.read(file.fd, 65536):
             parts.append(part)
         return b"".join(parts)
     except OSError as error:

@@ -13,8 +13,9 @@ from gateway.config.errors import ConfigError
 from gateway.config.text import to_bytes, to_str
 from gateway.core.pieces import Inserted, Piece, loaded
 from gateway.core.template import Template
-from gateway.http.media_types import is_of, set_types
+from gateway.http.media_types import set_types
 from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
+from gateway.http.part import Part
 from gateway.http.setters import template
 
 if TYPE_CHECKING:
@@ -204,39 +205,74 @@ class Recode(BodyFilter):
         return out
 
 
-def plan(settings: LocationConf, location: Location) -> Contribution:
-    main: MainConf | None = settings.main
-    if main is None or (settings.charset is None and not main.names):
-        return NOTHING
-    known = main
-    wanted = is_of(settings.types)
+class SetCharset(Part):
+    """The head filter of one location."""
 
-    def destination(request: Request) -> tuple[bytes, bytes | None] | None:
+    def __init__(self, settings: LocationConf, known: MainConf) -> None:
+        self.known = known
+        self.charset: bytes | None = None  # in answers; where it has a variable:
+        self.charset_value: Template | None = None
+        self.source: bytes | None = None
+        self.source_value: Template | None = None
+        if isinstance(settings.charset, Template):
+            self.charset_value = settings.charset
+        else:
+            self.charset = settings.charset
+        if isinstance(settings.source, Template):
+            self.source_value = settings.source
+        else:
+            self.source = settings.source
+        self.override: bool = settings.override
+        self.types = settings.types
+        self.all_types: bool = b"*" in settings.types
+        self.type = b""  # the last one that was among them
+        # neither a table nor a variable: an answer is named, or left as it is
+        self.names: bool = self.charset is not None and self.source is None and self.source_value is None
+
+    def run(self, request: Request) -> BodyFilter | None:
+        response = request.response
+        if self.names and request.parent is None and response.override_charset is None and not response.charset:
+            if response.content_type and self._is_wanted(response.content_type):
+                _set(request, self.charset)
+            return None
+        return self._recode(request)
+
+    def _is_wanted(self, content_type: bytes) -> bool:
+        if content_type == self.type or self.all_types:
+            return True
+        if content_type.lower() in self.types:
+            self.type = content_type
+            return True
+        return False
+
+    def _destination(self, request: Request) -> tuple[bytes, bytes | None] | None:
         """The charset to answer in, and its name as a directive has it, if one has; None to leave it."""
         response = request.response
         if not response.content_type:
             return None
         override = response.override_charset
         if override:
-            found = known.find(override)
+            found = self.known.find(override)
             if found is None:
                 request.log("error", b'unknown charset "%s" to override' % override)
                 return None
             return override, found
-        if settings.charset is None:
+        if self.charset is None and self.charset_value is None:
             return None
         if response.charset:
-            if not settings.override:
+            if not self.override:
                 return None
-        elif not wanted(response):
+        elif not self._is_wanted(response.content_type):
             return None
-        target = settings.charset if isinstance(settings.charset, bytes) else settings.charset(request)
-        return target, known.find(target)
+        target = self.charset if self.charset_value is None else self.charset_value(request)
+        assert target is not None
+        return target, self.known.find(target)
 
-    def filter_head(request: Request) -> BodyFilter | None:
+    def _recode(self, request: Request) -> BodyFilter | None:
         response = request.response
+        known = self.known
         if request.parent is None:
-            decided = destination(request)
+            decided = self._destination(request)
             if decided is None:
                 return None
             target, found = decided
@@ -246,10 +282,7 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
             if not main_charset:
                 return None
             target, found = main_charset, known.find(main_charset)
-        if response.charset:
-            source: bytes | None = response.charset
-        else:
-            source = settings.source if isinstance(settings.source, bytes | None) else settings.source(request)
+        source = response.charset or (self.source if self.source_value is None else self.source_value(request))
         if source is None:
             _set(request, target)
             return None
@@ -271,10 +304,15 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
             response.clear_content_length()
         return Recode(table.recoder(backward=backward))
 
-    return Contribution(head_filter=filter_head)
+
+def plan(settings: LocationConf, location: Location) -> Contribution:
+    main: MainConf | None = settings.main
+    if main is None or (settings.charset is None and not main.names):
+        return NOTHING
+    return Contribution(head_filter=SetCharset(settings, main))
 
 
-def _set(request: Request, charset: bytes) -> None:
+def _set(request: Request, charset: bytes | None) -> None:
     response = request.response
     # old browsers took a redirect's charset for that of the next page
     response.charset = None if response.status in (301, 302) else charset

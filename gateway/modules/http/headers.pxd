@@ -2,11 +2,14 @@
 cimport cython
 
 from gateway.core.template cimport Template
+from gateway.http.client cimport Client
 from gateway.http.part cimport Part
 from gateway.http.request cimport Request
 from gateway.http.response cimport Response
+from gateway.http.response_fields cimport set_line
 
 cdef long _PLAIN, _LAST_MODIFIED, _ETAG
+cdef long _OFF, _NEVER, _EVER, _DAILY, _MODIFIED, _ACCESS
 
 
 cdef class Field:
@@ -20,10 +23,28 @@ cdef class Field:
     cpdef add(self, Request request)
 
 
+cdef class Lifetime:
+    cdef readonly long kind
+    cdef readonly long long seconds
+    cdef long long now
+    cdef long long last_modified
+    cdef tuple expires
+    cdef tuple control
+
+    @cython.locals(client=Client, response=Response, now='long long', expires_line=tuple, control_line=tuple)
+    cpdef put(self, Request request)
+    cpdef tuple _texts(self, long long now, long long last_modified)
+
+
 cdef class AddFields(Part):
     cdef readonly tuple fields
     cdef readonly tuple trailers
-    cdef readonly object expires
+    cdef readonly Lifetime lifetime
+    cdef readonly Template expires
+    cdef readonly bint modified
+    cdef readonly dict lifetimes
 
-    @cython.locals(response=Response, status=long, safe=bint, field=Field)
+    @cython.locals(response=Response, status=long, safe=bint, field=Field, lifetime=Lifetime)
     cpdef run(self, Request request)
+    @cython.locals(text=bytes, found=Lifetime)
+    cpdef Lifetime _lifetime_for(self, Request request)

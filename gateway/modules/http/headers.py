@@ -12,14 +12,26 @@ from gateway.config.directive import EVERYWHERE, LIF, Command, Directive, enum_,
 from gateway.config.text import to_bytes
 from gateway.core.pieces import Piece
 from gateway.core.template import Template
-from gateway.http.module import NOTHING, BodyFilter, Contribution, HttpModule
+from gateway.http.module import NOTHING, BodyFilter, Contribution, Count, HttpModule
 from gateway.http.part import Part
 from gateway.http.response import http_date, parse_http_date
+from gateway.http.response_fields import set_line
 from gateway.http.setters import template
 
 if TYPE_CHECKING:
+    from gateway.http.client import Client
     from gateway.http.locations import Location
     from gateway.http.request import Request
+
+# Kinds of Lifetime, and how Expires calls them.
+_OFF: Final = 0
+_NEVER: Final = 1  # epoch
+_EVER: Final = 2  # max
+_DAILY: Final = 3
+_MODIFIED: Final = 4
+_ACCESS: Final = 5
+_KINDS: Final = ("off", "epoch", "max", "daily", "modified", "access")
+_MOST_LIFETIMES: Final = 64
 
 # Without `always` a field is added to these alone.
 _SAFE: Final = frozenset({200, 201, 204, 206, 301, 302, 303, 304, 307, 308})
@@ -149,13 +161,68 @@ def set_expires(conf: LocationConf, command: Command) -> None:
         command.refuse(str(error) if "daily" in str(error) else "invalid value")
 
 
+class Lifetime:
+    """What one `expires` says of responses. Its two lines are kept for a second: all answers in it have the same."""
+
+    def __init__(self, expires: Expires) -> None:
+        self.kind: int = _KINDS.index(expires.kind)
+        self.seconds: int = expires.seconds
+        self.now: int = -1  # of the lines
+        self.last_modified: int = -1
+        self.expires: tuple[bytes, bytes] | None = None
+        self.control: tuple[bytes, bytes] | None = None
+
+    def put(self, request: Request) -> None:
+        """Expires and Cache-Control, in place of those that an upstream sent."""
+        if self.kind == _OFF:
+            return
+        client: Client = request.connection
+        response = request.response
+        now = int(client.lane.wall_time())
+        if now != self.now or (self.kind == _MODIFIED and response.last_modified != self.last_modified):
+            self.now = now
+            self.last_modified = response.last_modified
+            date, control = self._texts(now, response.last_modified)
+            self.expires = (b"Expires", date)
+            self.control = (b"Cache-Control", control)
+        expires_line, control_line = self.expires, self.control
+        assert expires_line is not None and control_line is not None
+        set_line(response, expires_line, b"expires")
+        set_line(response, control_line, b"cache-control")
+
+    def _texts(self, now: Count, last_modified: Count) -> tuple[bytes, bytes]:
+        if self.kind == _NEVER:
+            return _EPOCH, b"no-cache"
+        if self.kind == _EVER:
+            return _MAX, b"max-age=315360000"
+        if not self.seconds and self.kind != _DAILY:
+            return http_date(now), b"max-age=0"
+        at = now + self.seconds
+        age = self.seconds
+        if self.kind == _DAILY:
+            at = _next_time_of_day(now, self.seconds)
+            age = at - now
+        elif self.kind == _MODIFIED and last_modified >= 0:
+            at = last_modified + self.seconds
+            age = at - now
+        return http_date(at), b"no-cache" if age < 0 else b"max-age=%d" % age
+
+
 class AddFields(Part):
     """The head filter of one location."""
 
     def __init__(self, settings: LocationConf) -> None:
         self.fields: tuple[Field, ...] = tuple(settings.headers)
         self.trailers: tuple[Field, ...] = tuple(settings.trailers)
-        self.expires: Any = settings.expires  # Expires, or (its template, whether it is counted from Last-Modified)
+        self.lifetime: Lifetime | None = None
+        self.expires: Template | None = None  # where it has variables
+        self.modified: bool = False  # it is counted from Last-Modified
+        self.lifetimes: dict[bytes, Lifetime] = {}  # by its text
+        expires = settings.expires
+        if isinstance(expires, Expires):
+            self.lifetime = Lifetime(expires)
+        elif expires is not None:
+            self.expires, self.modified = expires
 
     def run(self, request: Request) -> BodyFilter | None:
         if request.parent is not None:
@@ -163,11 +230,10 @@ class AddFields(Part):
         response = request.response
         status = response.status
         safe = status == 200 or status in _SAFE
-        expires = self.expires
-        if expires is not None and safe:
-            found = expires if isinstance(expires, Expires) else _evaluate(expires, request)
-            if found.kind != "off":
-                _set_expires(request, found)
+        if safe:
+            lifetime = self.lifetime if self.expires is None else self._lifetime_for(request)
+            if lifetime is not None:
+                lifetime.put(request)
         for field in self.fields:
             if safe or field.always:
                 if field.line is not None:
@@ -180,6 +246,18 @@ class AddFields(Part):
                 response.trailers = response.trailers or []
                 return _Trailers(request, wanted)
         return None
+
+    def _lifetime_for(self, request: Request) -> Lifetime | None:
+        assert self.expires is not None
+        text: bytes = self.expires.value(request)
+        if not text:
+            return None
+        found = self.lifetimes.get(text)
+        if found is None:
+            if len(self.lifetimes) >= _MOST_LIFETIMES:
+                self.lifetimes.clear()
+            found = self.lifetimes[text] = Lifetime(_parsed(text, self.modified))
+        return found
 
 
 def plan(settings: LocationConf, location: Location) -> Contribution:
@@ -210,38 +288,12 @@ class _Trailers(BodyFilter):
         return pieces
 
 
-def _evaluate(expires: tuple[Template, bool], request: Request) -> Expires:
-    text = expires[0](request).decode("latin-1")
-    if not text:
-        return Expires("off")
+def _parsed(value: bytes, modified: bool) -> Expires:
+    text = value.decode("latin-1")
     try:
-        return parse_expires(["modified", text] if expires[1] else [text])
+        return parse_expires(["modified", text] if modified else [text])
     except ValueError:
         return Expires("off")
-
-
-def _set_expires(request: Request, expires: Expires) -> None:
-    """Expires and Cache-Control, in place of those that an upstream sent."""
-    response = request.response
-    now = int(request.connection.lane.wall)
-    if expires.kind == "epoch":
-        date, control = _EPOCH, b"no-cache"
-    elif expires.kind == "max":
-        date, control = _MAX, b"max-age=315360000"
-    elif not expires.seconds and expires.kind != "daily":
-        date, control = http_date(now), b"max-age=0"
-    else:
-        at, age = now + expires.seconds, expires.seconds
-        if expires.kind == "daily":
-            at = _next_time_of_day(now, expires.seconds)
-            age = at - now
-        elif expires.kind == "modified" and response.last_modified >= 0:
-            at = response.last_modified + expires.seconds
-            age = at - now
-        date = http_date(at)
-        control = b"no-cache" if age < 0 else b"max-age=%d" % age
-    response.set(b"Expires", date)
-    response.set(b"Cache-Control", control)
 
 
 def _next_time_of_day(now: int, seconds: int) -> int:

@@ -12,6 +12,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway._fast.cut import joined
 from gateway.cluster.counts import Counts
 from gateway.cluster.sync import SYNCED, Synced
 from gateway.config.conf import UNSET, Conf, setting
@@ -44,13 +45,13 @@ _MAX_LIMIT: Final = 65535
 
 # What the API shows of a zone, in a word each.
 _OUTCOMES: Final = ("passed", "rejected", "rejected_dry_run")
-PASSED: Final = 0
-REJECTED: Final = 1
-REJECTED_DRY_RUN: Final = 2
+_PASSED: Final = 0
+_REJECTED: Final = 1
+_REJECTED_DRY_RUN: Final = 2
 # Beside them, how many of the newest records may have changed since the last round of `sync`.
 _CHANGES: Final = len(_OUTCOMES)
 STATUS: Final = "limit_conn_status"
-STATUS_TEXTS: Final = (b"PASSED", b"REJECTED", b"REJECTED_DRY_RUN")
+REJECTED: Final = b"REJECTED"
 LEVELS: Final = {"info": "info", "notice": "notice", "warn": "warn", "error": "error"}
 
 
@@ -69,6 +70,8 @@ class Connections:
         self.name = name
         self.key = key
         self.synced = synced
+        self.pid: int = -1  # of this worker, and as it begins its keys, once it has counted something
+        self.pid_bytes = b""
         self.table: Table
         self.counts: Words
         self.zone: Zone
@@ -90,27 +93,33 @@ class Connections:
             self.table, self.counts = old.table, old.counts
         zone.data = self
 
+    def become(self, pid: Count) -> None:
+        """What is counted from now on is this process's. The master counts nothing, so that no worker inherits one."""
+        self.pid_bytes = int(pid).to_bytes(4, "big")
+        self.pid = pid
+
     def enter(self, key: bytes, limit: Count) -> Count:
         """Count one more; the record to leave() with. Errors: Full."""
         table = self.table
-        pid = os.getpid()
+        if self.pid < 0:
+            self.become(os.getpid())
         lock = self.lock
         if self.synced:
             key = _fitted(key)
             self.counts.add(_CHANGES, 2)
         lock.acquire()
         try:
-            total = table.insert(_SUM_PID + key)
+            total = table.insert(joined(_SUM_PID, key))
             if total < 0:
                 raise Full(True)
             if table.word(total, _COUNT) >= limit:
                 raise Full(False)
-            own = table.insert(pid.to_bytes(4, "big") + key)
+            own = table.insert(joined(self.pid_bytes, key))
             if own < 0:
                 if not table.word(total, _COUNT):
                     table.remove(total)
                 raise Full(True)
-            table.set_word(own, _PID, pid)
+            table.set_word(own, _PID, self.pid)
             table.set_word(own, _SUM, total)
             table.add_word(own, _COUNT, 1)
             table.add_word(total, _COUNT, 1)
@@ -248,6 +257,7 @@ class Limit:
     def __init__(self, zone: Zone, most: int) -> None:
         self.zone = zone
         self.most = most
+        self.connections: Connections | None = None  # the zone's, once it has its memory
 
 
 @dataclass(slots=True)
@@ -307,59 +317,70 @@ def limit_setter(owner: str) -> Any:
     return set_limit
 
 
-def check(subject: Any, settings: LimitConf) -> tuple[int, list[Any]] | None:
-    """Count a request or a session in all zones of its limits: the outcome, and what takes it off again.
+class Limits:
+    """All `limit_conn` of a location or a server."""
 
-    None where no key had a value.
-    """
-    held: list[Any] = []
-    outcome = None
-    for limit in settings.limits:
-        connections: Connections = limit.zone.data
-        key: bytes = connections.key.value(subject)
-        if not key:
-            continue
-        if len(key) > _MAX_KEY:
-            words = b'the value of the "%b" key is more than 255 bytes: "%b"' % (to_bytes(connections.key.text), key)
-            subject.log("error", words)
-            continue
-        outcome = PASSED
-        try:
-            own = connections.enter(key, limit.most)
-        except Full as full:
-            if not full.no_memory:
-                dry = b", dry run," if settings.dry_run else b""
-                words = b'limiting connections%b by zone "%b"' % (dry, to_bytes(connections.name))
-                subject.log(settings.level, words)
-            for leave in held:
-                leave()
-            outcome = REJECTED_DRY_RUN if settings.dry_run else REJECTED
-            connections.counts.add(outcome, 1)
-            return outcome, []
-        connections.counts.add(PASSED, 1)
-        held.append(Held(connections, own))
-    return None if outcome is None else (outcome, held)
+    def __init__(self, settings: LimitConf) -> None:
+        self.limits: tuple[Limit, ...] = tuple(settings.limits)
+        self.level = settings.level
+        self.dry: bool = settings.dry_run
+
+    def enter(self, subject: Any, held: list[Any]) -> bytes | None:
+        """Count a request or a session in all zones: what became of it; None where no key had a value.
+
+        What takes it off again is added to `held`.
+        """
+        before = len(held)
+        outcome: bytes | None = None
+        for limit in self.limits:
+            connections = limit.connections
+            if connections is None:
+                connections = limit.connections = limit.zone.data
+            key: bytes = connections.key.value(subject)
+            if not key:
+                continue
+            if len(key) > _MAX_KEY:
+                name = to_bytes(connections.key.text)
+                subject.log("error", b'the value of the "%b" key is more than 255 bytes: "%b"' % (name, key))
+                continue
+            try:
+                own = connections.enter(key, limit.most)
+            except Full as full:
+                for leave in held[before:]:
+                    leave()
+                del held[before:]
+                return self._rejected(subject, connections, full)
+            connections.counts.add(_PASSED, 1)
+            held.append(Held(connections, own))
+            outcome = b"PASSED"
+        return outcome
+
+    def _rejected(self, subject: Any, connections: Connections, full: Full) -> bytes:
+        if not full.no_memory:
+            dry = b", dry run," if self.dry else b""
+            subject.log(self.level, b'limiting connections%b by zone "%b"' % (dry, to_bytes(connections.name)))
+        connections.counts.add(_REJECTED_DRY_RUN if self.dry else _REJECTED, 1)
+        return b"REJECTED_DRY_RUN" if self.dry else REJECTED
 
 
 class Check(Part):
     """The handler of one location."""
 
     def __init__(self, settings: LocationConf) -> None:
-        self.settings = settings
+        self.limits = Limits(settings)
+        self.status: int = settings.status
 
     def run(self, request: Request) -> Result:
-        main = request.main
-        values = main.values
+        main = request.get_main()
+        values = main.get_values()
         if STATUS in values:
             return None
-        found = check(request, self.settings)
-        if found is None:
-            return None
-        outcome, held = found
-        values[STATUS] = STATUS_TEXTS[outcome]
-        if held:
-            main.cleanups.extend(held)
-        return int(self.settings.status) if outcome == REJECTED else None
+        outcome = self.limits.enter(request, main.cleanups)
+        if outcome is not None:
+            values[STATUS] = outcome
+            if outcome == REJECTED:
+                return self.status
+        return None
 
 
 def plan(settings: LocationConf, location: Location) -> Contribution:

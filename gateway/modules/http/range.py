@@ -5,9 +5,13 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway._fast.cut import first, rest
+from gateway._fast.head_writer import HeadWriter
 from gateway.core.pieces import FileSlice, Piece, length
-from gateway.http.module import BodyFilter, Contribution, FilterFinalize, HttpModule
+from gateway.core.pieces import total as summed
+from gateway.http.module import BodyFilter, Contribution, Count, FilterFinalize, HttpModule
 from gateway.http.response import parse_http_date
+from gateway.http.response_fields import set_line
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
 
 UNLIMITED: Final = (1 << 31) - 1  # max_ranges by default
 _MOST: Final = (1 << 63) - 1
+
+_OUT: Final = HeadWriter()
 
 # In a request's state: where in the whole its body begins.
 CONTENT_OFFSET: Final = "content offset"
@@ -34,13 +40,18 @@ def filter_head(request: Request) -> BodyFilter | None:
     total = response.content_length
     if total < 0 or request.parent is not None:
         return None
-    field = request.head.range if request.head.has_range else None
-    limit = request.location.core.max_ranges
+    head = request.head
+    field = head.range if head.has_range else None
+    core = request.location.core
+    limit = core.max_ranges
     if limit == 0:
         return None
-    if field is None or len(field) < 7 or field[:6].lower() != b"bytes=" or not _if_range(request):
+    if field is None or len(field) < 7 or not _in_bytes(field) or not _if_range(request):
         response.fields.append((b"Accept-Ranges", b"bytes"))
         return None
+    part = only_part(field, 6, total)
+    if part is not None:
+        return _single(request, part, total)
     try:
         parts = parse(field[6:], total, 1 if response.single_range else limit)
     except NotSatisfiable:
@@ -50,14 +61,33 @@ def filter_head(request: Request) -> BodyFilter | None:
     if parts is None:
         response.fields.append((b"Accept-Ranges", b"bytes"))
         return None
+    if len(parts) == 1:
+        return _single(request, SinglePart(*parts[0]), total)
     response.status = 206
     response.status_text = None
-    if len(parts) == 1:
-        start, end = parts[0]
-        response.set(b"Content-Range", b"bytes %d-%d/%d" % (start, end - 1, total))
-        response.content_length = end - start
-        return SinglePart(start, end, request.state.get(CONTENT_OFFSET, 0))
     return _multipart(request, parts, total)
+
+
+def _single(request: Request, part: SinglePart, total: Count) -> BodyFilter:
+    response = request.response
+    response.status = 206
+    response.status_text = None
+    _OUT.begin()
+    _OUT.put(b"bytes ")
+    _OUT.put_number(part.start)
+    _OUT.put(b"-")
+    _OUT.put_number(part.end - 1)
+    _OUT.put(b"/")
+    _OUT.put_number(total)
+    set_line(response, (b"Content-Range", _OUT.end()), b"content-range")
+    response.content_length = part.end - part.start
+    if response.single_range:  # of slices
+        part.offset = request.state.get(CONTENT_OFFSET, 0)
+    return part
+
+
+def _in_bytes(field: bytes) -> bool:
+    return field.startswith(b"bytes=") or field[:6].lower() == b"bytes="
 
 
 def _if_range(request: Request) -> bool:
@@ -71,6 +101,42 @@ def _if_range(request: Request) -> bool:
     if response.last_modified < 0:
         return False
     return parse_http_date(field) == response.last_modified
+
+
+def only_part(field: bytes, at: Count, total: Count) -> SinglePart | None:
+    """The part of one specifier as most write it, from this place of the field on; of all else parse() judges."""
+    begin = -1
+    number = 0
+    digits = 0
+    dash = False
+    size = len(field)
+    while at < size:
+        byte = field[at]
+        at += 1
+        if 48 <= byte <= 57:
+            digits += 1
+            if digits > 18:
+                return None
+            number = number * 10 + byte - 48
+        elif byte == 45 and not dash:
+            dash = True
+            if digits:
+                begin = number
+            number = 0
+            digits = 0
+        else:
+            return None
+    if not dash:
+        return None
+    start, end = begin, total
+    if begin >= 0:
+        if digits and number + 1 < total:
+            end = number + 1
+    elif digits:
+        start = total - number if number < total else 0
+    else:
+        return None
+    return SinglePart(start, end) if start < end else None
 
 
 def parse(text: bytes, total: int, limit: int) -> list[Part] | None:
@@ -111,28 +177,33 @@ def parse(text: bytes, total: int, limit: int) -> list[Part] | None:
     return parts
 
 
-def cut(pieces: list[Piece], offset: int, start: int, end: int) -> list[Piece]:
+def cut(pieces: list[Piece], offset: Count, start: Count, end: Count) -> list[Piece]:
     """What of these pieces, the first of which is at `offset`, lies between start and end."""
     found: list[Piece] = []
     for piece in pieces:
         size = length(piece)
-        low, high = max(start - offset, 0), min(end - offset, size)
+        low = start - offset if start > offset else 0
+        high = end - offset if end - offset < size else size
         if low < high:
             if isinstance(piece, FileSlice):
                 found.append(FileSlice(piece.fd, piece.offset + low, high - low, piece.owner))
             else:
-                found.append(piece if low == 0 and high == size else piece[low:high])
+                data: bytes = piece
+                if high < size:
+                    data = first(data, high)
+                found.append(rest(data, low) if low else data)
         offset += size
     return found
 
 
-class SinglePart(BodyFilter):
-    """Lets one part through as the body goes by."""
+class SinglePart:
+    """The body filter: lets one part through as the body goes by."""
 
-    __slots__ = ("end", "offset", "start")
     first = True
+    passes_files = False
+    room = 0
 
-    def __init__(self, start: int, end: int, offset: int = 0) -> None:
+    def __init__(self, start: Count, end: Count, offset: Count = 0) -> None:
         """`offset`: where in the whole the body begins that goes by."""
         self.start = start
         self.end = end
@@ -140,8 +211,7 @@ class SinglePart(BodyFilter):
 
     def __call__(self, pieces: list[Piece], last: bool, flush: bool) -> list[Piece]:
         found = cut(pieces, self.offset, self.start, self.end)
-        for piece in pieces:
-            self.offset += length(piece)
+        self.offset += summed(pieces)
         return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import FLAG, HTTP, LOCATION, SERVER, Command, Directive, flag, take
@@ -19,16 +19,19 @@ from gateway.core.networks import (
     find_forwarded,
     parse_address,
     parse_network,
-    remembered,
 )
 from gateway.core.variables import Variable
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
+from gateway.http.part import Part
 
 if TYPE_CHECKING:
+    from gateway.http.client import Client
     from gateway.http.locations import Location
     from gateway.http.request import Request
 
 _PROXY_PROTOCOL: Final = "proxy_protocol"
+_REMEMBERED: Final = 1024
+_LONGEST: Final = 256  # of the values that are remembered, so that nobody fills the memory with them
 
 
 @dataclass(slots=True)
@@ -71,51 +74,83 @@ def set_header(conf: LocationConf, command: Command) -> None:
     conf.header = text if text == _PROXY_PROTOCOL else text.lower()
 
 
-def plan(settings: LocationConf, location: Location) -> Contribution:
-    proxies: tuple[Network, ...] = tuple(settings.proxies)
-    if not proxies:
-        return NOTHING
-    recursive: bool = settings.recursive
-    by_proxy_protocol = settings.header == _PROXY_PROTOCOL
-    header = settings.header.encode("utf-8", "surrogateescape")
+class Replace(Part):
+    """The handler of a server or a location. It remembers what was found: clients ask again and again."""
 
-    def find(peer: bytes | None, fields: tuple[bytes, ...]) -> tuple[bytes, int] | None:
-        address = parse_address(peer) if peer is not None else None
-        found = find_forwarded(address, fields, proxies, recursive) if address is not None else None
-        return None if found is None else (address_text(found[0]), found[1])
+    def __init__(self, settings: LocationConf) -> None:
+        self.proxies: tuple[Network, ...] = tuple(settings.proxies)
+        self.recursive: bool = settings.recursive
+        self.by_proxy_protocol: bool = settings.header == _PROXY_PROTOCOL
+        self.header = settings.header.encode("utf-8", "surrogateescape")
+        self.all_fields: bool = self.header == b"x-forwarded-for"
+        self.peers: dict[bytes, bool] = {}  # whether they are proxies that are trusted
+        self.known: dict[bytes, tuple[bytes, int]] = {}  # what one of these means by its field's value
 
-    remembering = remembered(find)
-
-    def replace(request: Request) -> Result:
-        if _replaced(request) is not None:
+    def run(self, request: Request) -> Result:
+        main = request.get_main()
+        if _replaced(main) is not None:
             return None
-        connection = request.connection
-        port = -1
-        if by_proxy_protocol:
-            if connection.proxy is None:
-                return None
-            fields = [connection.proxy.source]
-            port = connection.proxy.source_port
+        client: Client = request.connection
+        before: tuple[bytes, int] = client.remote()
+        peer = before[0]
+        trusted = self.peers.get(peer)
+        if trusted is None:
+            trusted = self._trusts(peer)
+        if not trusted:
+            return None
+        value: bytes | None
+        if self.by_proxy_protocol:
+            value = client.proxy.source if client.proxy is not None else None
+        elif self.all_fields:
+            value = request.head.combined(self.header)
         else:
-            fields = request.head.get_all(header)
-            if header != b"x-forwarded-for":
-                fields = fields[:1]
-        if not fields:
+            value = request.head.get(self.header)
+        if value is None:
             return None
-        before: tuple[bytes, int] = connection.remote()
-        found = remembering(before[0], tuple(fields))
-        if found is not None:
-            request.main.cleanups.append(Replaced(connection, before))
-            connection.peer = found if port < 0 else (found[0], port)
+        found = self.known.get(value)
+        if found is None:
+            found = self._find(peer, value)
+            if found is None:
+                return None
+        if self.by_proxy_protocol:
+            found = found[0], client.proxy.source_port
+        main.cleanups.append(Replaced(client, before))
+        client.peer = found
         return None
 
+    def _trusts(self, peer: bytes) -> bool:
+        address = parse_address(peer)
+        trusted = address is not None and any([network.holds(address.plain) for network in self.proxies])
+        if len(self.peers) >= _REMEMBERED:
+            self.peers.clear()
+        self.peers[peer] = trusted
+        return trusted
+
+    def _find(self, peer: bytes, value: bytes) -> tuple[bytes, int] | None:
+        address = parse_address(peer)
+        assert address is not None
+        last = find_forwarded(address, (value,), self.proxies, self.recursive)
+        if last is None:
+            return None
+        found = address_text(last[0]), last[1]
+        if len(value) <= _LONGEST:
+            if len(self.known) >= _REMEMBERED:
+                self.known.clear()
+            self.known[value] = found
+        return found
+
+
+def plan(settings: LocationConf, location: Location) -> Contribution:
+    if not settings.proxies:
+        return NOTHING
+    replace = Replace(settings)
     return Contribution(handlers={Phase.POST_READ: replace, Phase.PREACCESS: replace})
 
 
 class Replaced:
     """The address that the connection has; a clean-up of the request, where internal redirects do not lose it."""
 
-    def __init__(self, connection: Any, before: tuple[bytes, int]) -> None:
+    def __init__(self, connection: Client, before: tuple[bytes, int]) -> None:
         self.connection = connection
         self.before = before
 
@@ -123,8 +158,9 @@ class Replaced:
         self.connection.peer = self.before
 
 
-def _replaced(request: Request) -> Replaced | None:
-    for cleanup in request.main.cleanups:
+def _replaced(main: Request) -> Replaced | None:
+    cleanups = main.cleanups
+    for cleanup in cleanups:
         if isinstance(cleanup, Replaced):
             return cleanup
     return None
@@ -137,8 +173,15 @@ def address_text(address: IpAddress) -> bytes:
 
 
 def _original(request: Request) -> tuple[bytes, int]:
-    replaced = _replaced(request)
-    return request.connection.remote() if replaced is None else replaced.before
+    replaced = _replaced(request.get_main())
+    if replaced is not None:
+        return replaced.before
+    client: Client = request.connection
+    return client.remote()
+
+
+def _original_address(request: Request) -> bytes | None:
+    return _original(request)[0]
 
 
 def _original_port(request: Request) -> bytes | None:
@@ -157,7 +200,7 @@ module = HttpModule(
         Directive("real_ip_recursive", _EVERYWHERE, FLAG, flag("recursive")),
     ),
     variables=(
-        Variable("realip_remote_addr", lambda request: _original(request)[0]),
+        Variable("realip_remote_addr", _original_address),
         Variable("realip_remote_port", _original_port),
     ),
     plan=plan,

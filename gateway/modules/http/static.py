@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast import uri as uri_grammar
+from gateway._fast.files import READ, open_path
 from gateway.core.files import FileError
 from gateway.core.pieces import FileSlice
 from gateway.http.module import OK, Contribution, HttpModule, Phase, Result
@@ -47,10 +49,19 @@ def serve(request: Request) -> Result:
     if uri.endswith(b"/"):
         return None
     path = map_uri_to_path(request, uri)
-    try:
-        file = open_file(request, path)
-    except FileError as error:
-        return refuse(request, error)
+    core = request.location.core
+    if core.plain_files:
+        opened = open_path(path, READ)
+        if type(opened) is int:
+            if opened == errno.ENOENT and not core.log_not_found:
+                return 404  # an exception would cost as much as the page
+            return refuse(request, FileError(opened, "open()", path))
+        file: OpenedFile = opened  # type: ignore[assignment]
+    else:
+        try:
+            file = open_file(request, path)
+        except FileError as error:
+            return refuse(request, error)
     if file.is_dir:
         location = uri_grammar.escape(uri, "uri") + b"/"
         request.response.location = location + b"?" + request.args if request.args else location

@@ -11,9 +11,8 @@ from gateway.modules.http.limit_conn import (
     LEVELS,
     REJECTED,
     STATUS,
-    STATUS_TEXTS,
     LimitConf,
-    check,
+    Limits,
     limit_setter,
     zone_setter,
 )
@@ -36,13 +35,13 @@ def plan(conf: ServerConf, server: Server) -> Contribution:
     if not conf.limits:
         return NOTHING
 
+    limits = Limits(conf)
+
     def handler(session: Session) -> Result:
-        found = check(session, conf)
-        if found is None:
+        outcome = limits.enter(session, session.cleanups)
+        if outcome is None:
             return None
-        outcome, held = found
-        session.values[STATUS] = STATUS_TEXTS[outcome]
-        session.cleanups.extend(held)
+        session.values[STATUS] = outcome
         return UNAVAILABLE if outcome == REJECTED else None
 
     return Contribution(handlers={Phase.PREACCESS: handler})

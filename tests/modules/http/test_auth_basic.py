@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
 from gateway.config.errors import ConfigError
+from gateway.modules.http import auth_basic
 from tests.engine import load_http, serving
 from tests.fakes import close_at_once, farm
 
@@ -97,3 +99,56 @@ async def test_a_tunnel_is_asked_for_with_fields_of_its_own(tmp_path: Path) -> N
             assert b"407" in (await engine.raw(ask % (b"Authorization: %b\r\nConnection: close\r\n" % field), 1))[:12]
             data = await engine.raw(ask % (b"Proxy-Authorization: %b\r\n" % field), 1)
             assert data.startswith(b"HTTP/1.1 200 ") and b"Authenticate" not in data
+
+
+async def test_who_was_let_in_is_let_in_by_the_present_file_alone(tmp_path: Path) -> None:
+    """Also where neither size nor time tell of the change."""
+    users = tmp_path / "users"
+    async with serving(conf(tmp_path)) as engine:
+        for _ in range(3):
+            assert (await engine.get("/page", basic("me", "secret"))).status == 200
+            assert (await engine.get("/page", basic("me", "Secret"))).status == 401
+            assert (await engine.get("/page", basic("first", "of all"))).status == 200
+            assert (await engine.get("/page")).status == 401
+        before = users.stat()
+        users.write_text(FILE.replace("me:{PLAIN}secret", "me:{PLAIN}SECRET"))
+        os.utime(users, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert users.stat().st_size == before.st_size
+        for _ in range(2):
+            assert (await engine.get("/page", basic("me", "secret"))).status == 401
+            assert (await engine.get("/page", basic("me", "SECRET"))).status == 200
+            assert (await engine.get("/page", basic("first", "of all"))).status == 200
+        users.write_text("")
+        assert (await engine.get("/page", basic("me", "SECRET"))).status == 401
+        users.write_text(FILE)
+        assert (await engine.get("/page", basic("me", "secret"))).status == 200
+        assert (await engine.get("/page", basic("me", "SECRET"))).status == 401
+        users.unlink()
+        assert (await engine.get("/page", basic("me", "secret"))).status == 403
+
+
+async def test_each_file_lets_in_its_own_users(tmp_path: Path) -> None:
+    (tmp_path / "others").write_text("me:{PLAIN}other\n")
+    inside = f"location = /var {{ auth_basic_user_file {tmp_path}/$arg_f; alias {tmp_path}/page; }}"
+    async with serving(conf(tmp_path, inside)) as engine:
+        for _ in range(2):
+            for name, password, status in (
+                ("users", "secret", 200), ("others", "secret", 401), ("others", "other", 200), ("users", "other", 401),
+            ):  # fmt: skip
+                assert (await engine.get(f"/var?f={name}", basic("me", password))).status == status
+
+
+async def test_what_is_remembered_has_bounds(tmp_path: Path) -> None:
+    lines = [f"u{number}:{{PLAIN}}x\n" for number in range(300)]
+    (tmp_path / "many").write_text("".join(lines) + f"long:{{PLAIN}}{'x' * 300}\n")
+    inside = f"location = /var {{ auth_basic_user_file {tmp_path}/$arg_f; alias {tmp_path}/page; }}"
+    async with serving(conf(tmp_path, inside)) as engine:
+        for number in range(300):
+            assert (await engine.get("/var?f=many", basic(f"u{number}", "x"))).status == 200
+        assert (await engine.get("/var?f=many", basic("long", "x" * 300))).status == 200
+        for number in range(70):
+            (tmp_path / f"file{number}").write_text(FILE)
+            assert (await engine.get(f"/var?f=file{number}", basic("me", "secret"))).status == 200
+    assert len(auth_basic._FILES) <= 64
+    assert all(len(file.let_in) <= 256 for file in auth_basic._FILES.values())
+    assert not any(len(given) > 256 for file in auth_basic._FILES.values() for given in file.let_in)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from gateway.http.response import http_date
 from gateway.modules.http.headers import Expires, parse_expires
 from tests.engine import serving
+from tests.fakes import farm
+from tests.http_peers import answering
 
 
 def test_parse_expires() -> None:
@@ -49,3 +53,49 @@ async def test_expires_and_trailers(tmp_path: Path) -> None:
         assert reply.header("x-sum") == b"-/t"
         assert reply.header("transfer-encoding") == b"chunked"
         assert (reply.body, reply.header("content-length")) == (b"x", None)
+
+
+async def test_expires_by_a_variable_and_from_each_files_own_time(tmp_path: Path) -> None:
+    """What is kept for a second is kept for one text, and one Last-Modified."""
+    for name, moment in (("a", 1_000_000_000), ("b", 1_100_000_000)):
+        (tmp_path / name).write_text(name)
+        os.utime(tmp_path / name, (moment, moment))
+    conf = f"""server {{ listen 127.0.0.1:80; root {tmp_path};
+        location / {{ expires modified 1h; }}
+        location = /by {{ expires $arg_e; return 200 x; }}
+        location = /mod {{ expires modified $arg_e; return 200 x; }} }}"""
+    async with serving(conf) as engine:
+        for _ in range(2):
+            for path, moment in (("/a", 1_000_003_600), ("/b", 1_100_003_600)):
+                reply = await engine.get(path)
+                assert reply.header("expires") == http_date(moment)
+                assert reply.header("cache-control") == b"no-cache"
+            for text, control in (
+                ("1h", b"max-age=3600"),
+                ("-1", b"no-cache"),
+                ("epoch", b"no-cache"),
+                ("max", b"max-age=315360000"),
+                ("0", b"max-age=0"),
+                ("off", None),
+                ("what", None),
+                ("", None),
+            ):
+                reply = await engine.get(f"/by?e={text}")
+                assert reply.header("cache-control") == control, text
+                assert (reply.header("expires") is None) == (control is None)
+            assert (await engine.get("/mod?e=2h")).header("cache-control") == b"max-age=7200"
+        for number in range(100):  # more than are remembered
+            assert (await engine.get(f"/by?e={number + 1}")).header("cache-control") == b"max-age=%d" % (number + 1)
+
+
+async def test_expires_takes_the_place_of_what_an_upstream_said(tmp_path: Path) -> None:
+    lines = b"Cache-Control: private\r\nX-Last: 1\r\nEXPIRES: 0\r\nCache-Control: no-store\r\n"
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n" + lines + b"\r\nx"))
+        async with serving(
+            f"server {{ listen 127.0.0.1:80; expires 1m; location / {{ proxy_pass http://{address}; }} }}"
+        ) as engine:
+            data = await engine.raw(b"GET / HTTP/1.0\r\n\r\n")
+            names = [line.partition(b":")[0] for line in data.split(b"\r\n")]
+            assert names.count(b"Cache-Control") == 1 and names.count(b"EXPIRES") == 1 and b"Expires" not in names
+            assert b"\r\nCache-Control: max-age=60\r\n" in data and b"EXPIRES: 0" not in data

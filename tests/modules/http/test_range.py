@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.modules.http.range import UNLIMITED, NotSatisfiable, cut, parse
+from gateway.modules.http.range import UNLIMITED, NotSatisfiable, cut, only_part, parse
 from tests.engine import serving
 from tests.fakes import farm
 from tests.http_peers import answering
@@ -81,3 +85,36 @@ async def test_head_tells_the_range_without_a_body(tmp_path: Path) -> None:
     async with serving(f"server {{ listen 127.0.0.1:80; root {tmp_path}; }}") as engine:
         reply = await engine.request("HEAD", "/t", {"Range": "bytes=1-3"})
         assert (reply.status, reply.body, reply.header("content-length")) == (206, b"", b"3")
+
+
+NUMBERS = st.one_of(
+    st.sampled_from([b"", b"0", b"1", b"9", b"10", b"11", b"007", b"9" * 18, b"9" * 19, b"9223372036854775807", b" 1"]),
+    st.integers(0, 30).map(lambda number: b"%d" % number),
+)
+
+
+@given(st.one_of(st.builds(lambda *parts: b"".join(parts), NUMBERS, st.sampled_from([b"-", b"--", b""]), NUMBERS),
+                 st.binary(max_size=6)), st.integers(0, 20))  # fmt: skip
+def test_the_usual_forms_are_what_parse_says_of_them(text: bytes, total: int) -> None:
+    part = only_part(b"bytes=" + text, 6, total)
+    if part is not None:
+        assert parse(text, total, UNLIMITED) == [(part.start, part.end)]
+    elif re.fullmatch(rb"\d{1,18}-\d{0,18}|-\d{1,18}", text):
+        with contextlib.suppress(NotSatisfiable):
+            assert parse(text, total, UNLIMITED) is None
+
+
+async def test_a_part_of_what_lies_in_a_file(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 400
+    (tmp_path / "big").write_bytes(data)
+    async with serving(f"server {{ listen 127.0.0.1:80; root {tmp_path}; }}") as engine:
+        for text, start, end in (("0-0", 0, 1), ("-5", 102395, 102400), ("9999-", 9999, 102400), ("7-70000", 7, 70001)):
+            reply = await engine.get("/big", {"Range": f"bytes={text}"})
+            assert (reply.status, reply.body) == (206, data[start:end])
+            assert reply.header("content-range") == b"bytes %d-%d/102400" % (start, end - 1)
+            assert reply.header("content-length") == b"%d" % (end - start)
+        assert (await engine.get("/big", {"Range": "bytes=102400-"})).status == 416
+        modified = (await engine.get("/big")).header("last-modified") or b""
+        for validator, status in ((modified, 206), (b"Thu, 01 Jan 1970 00:00:01 GMT", 200), (b'"x"', 200), (b"x", 200)):
+            fields = {"Range": "bytes=0-1", "If-Range": validator.decode()}
+            assert (await engine.get("/big", fields)).status == status

@@ -115,3 +115,27 @@ async def test_a_port_behind_the_address(field: str, address: bytes) -> None:
 )
 def test_bits_behind_the_mask_are_a_warning(text: str, words: str) -> None:
     assert warnings_of(text) == [f"{words} in nginx.conf:2"]
+
+
+async def test_what_was_found_is_found_again_for_the_same_field_alone() -> None:
+    lines = "set_real_ip_from 127.0.0.1; set_real_ip_from 198.51.100.0/24; real_ip_header X-Forwarded-For;"
+    text = CONF % (lines + "real_ip_recursive on;" + SHOW % "")
+    async with serving(text) as engine:
+        for _ in range(2):
+            for field, address in (
+                ("192.0.2.1", b"192.0.2.1|"),
+                ("192.0.2.2:80", b"192.0.2.2|80"),
+                ("192.0.2.3, 198.51.100.1", b"192.0.2.3|"),
+                ("192.0.2.3 198.51.100.2", b"192.0.2.3|"),
+                ("what", b"127.0.0.1|"),
+                ("1.2.3.4, " + "198.51.100.1, " * 40 + "198.51.100.2", b"1.2.3.4|"),
+            ):
+                reply = await engine.get("/", {"X-Forwarded-For": field})
+                assert (reply.header("a") or b"").startswith(address)
+        # several fields are one
+        head = b"GET / HTTP/1.0\r\nX-Forwarded-For: 192.0.2.9\r\nx-forwarded-for: 198.51.100.7\r\n\r\n"
+        assert b"\r\nA: 192.0.2.9||127.0.0.1\r\n" in await engine.raw(head)
+        for number in range(1100):  # more than are remembered
+            client = f"10.1.{number // 256}.{number % 256}"
+            reply = await engine.get("/", {"X-Forwarded-For": client})
+            assert reply.header("a") == f"{client}||127.0.0.1".encode()
