@@ -288,10 +288,15 @@ def redis(lab: Lab) -> Iterator[None]:
 
 
 MICROSECONDS = "CPU µs/request"
+# What looks on: the counts and times of a zone, which the API, `metrics` and the dashboard read, and the last requests.
+WATCHED = "status_zone site; " + RETURN
 LIMITED = "location / { limit_req zone=one burst=1000000 nodelay; return 200 hello; }"
 LIMIT = "limit_req_zone $binary_remote_addr zone=one:1m rate=100000000r/s"
 WORKLOADS = [
     Workload("return", {"": Figure(MICROSECONDS, 1.2)}, plain("/"), RETURN),
+    Workload("return-watched", {"": Figure(MICROSECONDS),
+                                " beside return": Figure("times", 1.02, absolute=True, beside="return")},
+             plain("/"), WATCHED, "request_history @DIR@/history;"),
     Workload("limit-req", {"": Figure(MICROSECONDS, 1.4)}, plain("/"), LIMITED, f"{LIMIT};"),
     Workload("limit-req-sync", {"": Figure(MICROSECONDS),
                                 " beside limit-req": Figure("times", 1.03, absolute=True, beside="limit-req")},

@@ -30,7 +30,7 @@ cdef class Loop:
 
     cdef double refresh(self)
     cdef double fresh(self)
-    cpdef double wall_time(self)
+    cdef double wall_time(self)
     cdef int poke(self) except -1
     cdef int plan(self, Due due, double when) except -1
     cdef int unplan(self, Due due) except -1

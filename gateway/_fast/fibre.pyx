@@ -96,9 +96,10 @@ cdef class Loop:
     def wall(self):
         return self.wall_time()
 
-    cpdef double wall_time(self):
-        """`wall`, for compiled callers."""
-        self.fresh()
+    cdef double wall_time(self):
+        # `wall`, as a call of C's
+        if not self.inside:
+            self.refresh()
         return self._wall
 
     # -- waking up

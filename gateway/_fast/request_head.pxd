@@ -71,5 +71,6 @@ cdef class RequestHead:
     cpdef bytes get_args(self)
     cpdef bint has_path(self) noexcept
     cpdef Py_ssize_t room_left(self) noexcept
+    cpdef Py_ssize_t get_length(self) noexcept
     cpdef bytes get(self, bytes name)
     cpdef bytes variable(self, bytes name)

@@ -200,6 +200,9 @@ cdef class RequestHead:
     @property
     def length(self):
         """The head's part of $request_length: of one that was refused, its whole lines."""
+        return self.get_length()
+
+    cpdef Py_ssize_t get_length(self) noexcept:
         if self.complete:
             return self.pos - self.line.start
         if not self.line_complete:

@@ -5,11 +5,12 @@ A request pays for copies of bytes that are there already, and of the names that
 looked at: what a record means is found by whoever reads it.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memchr, memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
-from gateway._fast.known_fields cimport K_AUTHORIZATION, K_COOKIE, K_PROXY_AUTHORIZATION, K_REFERER
+from gateway._fast.known_fields cimport K_AUTHORIZATION, K_COOKIE, K_END, K_PROXY_AUTHORIZATION, K_REFERER
 from gateway._fast.request_head cimport Field, RequestHead
 
 cdef extern from *:
@@ -19,14 +20,41 @@ cdef extern from *:
         __atomic_store_n(p, 0, __ATOMIC_SEQ_CST);
     }
     static void slot_closes(int64_t *p, int64_t number) { __atomic_store_n(p, number, __ATOMIC_RELEASE); }
+    static int64_t next_number(int64_t *p) { return __atomic_add_fetch(p, 1, __ATOMIC_SEQ_CST); }
+    /* memcpy() of a few bytes without a call; returns where the next ones go */
+    static inline char *copied(char *to, const char *from, size_t n) {
+        uint64_t first, last;
+        uint32_t front, back;
+        if (n > 16)
+            memcpy(to, from, n);
+        else if (n >= 8) {
+            memcpy(&first, from, 8); memcpy(&last, from + n - 8, 8);
+            memcpy(to, &first, 8); memcpy(to + n - 8, &last, 8);
+        } else if (n >= 4) {
+            memcpy(&front, from, 4); memcpy(&back, from + n - 4, 4);
+            memcpy(to, &front, 4); memcpy(to + n - 4, &back, 4);
+        } else if (n) {
+            /* one to three: the first, the middle one, the last */
+            to[0] = from[0]; to[n >> 1] = from[n >> 1]; to[n - 1] = from[n - 1];
+        }
+        return to + n;
+    }
+    static inline char *text_copied(char *to, const char *from, uint32_t n) {
+        memcpy(to, &n, 4);
+        return copied(to + 4, from, n);
+    }
     """
     void slot_opens(int64_t *p) nogil
     void slot_closes(int64_t *p, int64_t number) nogil
+    int64_t next_number(int64_t *p) nogil
+    char *copied(char *to, const char *from_, size_t n) nogil
+    char *text_copied(char *to, const char *from_, uint32_t n) nogil
 
 cdef packed struct Figures:
     double at
     double seconds
     int64_t sent
+    int64_t length      # the answer's, as declared; -1: not
     uint64_t id
     uint64_t more_of_id
     int32_t status
@@ -36,10 +64,10 @@ cdef packed struct Figures:
 
 FIGURES = sizeof(Figures)
 
-# Of a field: its letter, the lengths of the name, of what stands between (": ") and of the value.
+# Of a field that does not stand as it came: its letter, the lengths of the name and of the value.
 cdef packed struct Lengths:
     uint8_t letter
-    uint8_t gap
+    uint8_t none
     uint16_t name
     uint32_t value
 
@@ -99,9 +127,52 @@ cdef bint _perhaps_secret(const char *text, Py_ssize_t length) noexcept nogil:
     return False
 
 
+# Names of fields come again and again: what was found of those that nginx does not know, by a hash of theirs.
+cdef struct Verdict:
+    uint32_t hash
+    uint8_t length
+    bint secret
+    char name[40]
+
+cdef Verdict _verdicts[64]
+
+
+cdef bint _secret_name(const char *name, Py_ssize_t n, uint32_t hash) noexcept:
+    cdef Verdict *verdict = &_verdicts[hash & 63]
+    if verdict.hash == hash and verdict.length == n and memcmp(verdict.name, name, n) == 0:
+        return verdict.secret
+    cdef bint secret = _perhaps_secret(name, n)
+    if 0 < n <= <Py_ssize_t> sizeof(verdict.name):
+        verdict.hash = hash
+        verdict.length = <uint8_t> n
+        verdict.secret = secret
+        memcpy(verdict.name, name, n)
+    return secret
+
+
+# The known fields that are not always kept as they came.
+cdef bint _masked[K_END]
+_masked[K_COOKIE] = _masked[K_AUTHORIZATION] = _masked[K_PROXY_AUTHORIZATION] = _masked[K_REFERER] = True
+
+
+cdef inline Py_ssize_t _length(bytes text) noexcept:
+    return 0 if text is None else PyBytes_GET_SIZE(text)
+
+
+cdef inline const char *_text(bytes text) noexcept:
+    return NULL if text is None else PyBytes_AS_STRING(text)
+
+
 cdef inline char *_mask(char *to) noexcept nogil:
     memcpy(to, b"****", 4)
     return to + 4
+
+
+cpdef bytes front_of(bytes place, bytes server):
+    """The beginning that all records of a location have, ready to be copied."""
+    cdef uint32_t first = <uint32_t> PyBytes_GET_SIZE(place)
+    cdef uint32_t second = <uint32_t> PyBytes_GET_SIZE(server)
+    return (<char *> &first)[:4] + place + (<char *> &second)[:4] + server
 
 
 cpdef bint perhaps_secret(bytes text) except -1:
@@ -110,6 +181,7 @@ cpdef bint perhaps_secret(bytes text) except -1:
     return _perhaps_secret(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
 
 
+@cython.final
 cdef class RingWriter(_Part):
     def __init__(self, memory, Py_ssize_t offset, Words head not None, Py_ssize_t last, Py_ssize_t before,
                  Py_ssize_t slots, Py_ssize_t size, bytes seed not None, mask=None):
@@ -118,19 +190,19 @@ cdef class RingWriter(_Part):
         if PyBytes_GET_SIZE(seed) != 16:
             raise ValueError("a seed has 16 bytes")
         self.need(slots * (before + size))
-        head.at(last)
         self.slots = slots
         self.size = size
         self._head = head
-        self._last = last
+        self._last = head.at(last)
         self._before = before
         self._mask = mask
         memcpy(&self._seed, PyBytes_AS_STRING(seed), 8)
         memcpy(&self._other_seed, PyBytes_AS_STRING(seed) + 8, 8)
 
     cpdef int64_t begin(self) except -1:
-        self._number = self._head.add(self._last, 1)
-        self._words = <int64_t *> (self.start + (self._number - 1) % self.slots * (self._before + self.size))
+        self._number = next_number(self._last)
+        cdef uint64_t slot = <uint64_t> (self._number - 1) % <uint64_t> self.slots
+        self._words = <int64_t *> (self.start + slot * (self._before + self.size))
         slot_opens(self._words)
         self._begin = self._to = <char *> self._words + self._before
         self._end = self._begin + self.size
@@ -154,13 +226,15 @@ cdef class RingWriter(_Part):
         self.end()
         return self._number
 
-    cpdef figures(self, double at, double seconds, int64_t sent, long status, long port, bint complete, bytes id):
+    cpdef figures(self, double at, double seconds, int64_t sent, int64_t length, long status, long port,
+                  bint complete, bytes id):
         cdef Figures *figures = <Figures *> self._to
         if self._to == NULL or self._end - self._to < <Py_ssize_t> sizeof(Figures):
             raise RuntimeError("no record was begun")
         figures.at = at
         figures.seconds = seconds
         figures.sent = sent
+        figures.length = length
         figures.status = <int32_t> status
         figures.port = <uint16_t> port
         figures.complete = complete
@@ -173,10 +247,9 @@ cdef class RingWriter(_Part):
             figures.id = _mixed(self._seed ^ <uint64_t> self._number)
             figures.more_of_id = _mixed(self._other_seed + <uint64_t> self._number * 0x9E3779B97F4A7C15ULL)
 
-    cdef void write(self, bytes text, Py_ssize_t most) noexcept:
+    cdef void write(self, const char *text, Py_ssize_t length, Py_ssize_t most) noexcept:
         # without a record there is no room: both ends are NULL
         cdef Py_ssize_t room = self._end - self._to - 4
-        cdef Py_ssize_t length = 0 if text is None else PyBytes_GET_SIZE(text)
         if most > room:
             most = room
         if length > most:
@@ -186,26 +259,63 @@ cdef class RingWriter(_Part):
             length = most
         elif room < 0:
             return
-        (<uint32_t *> self._to)[0] = <uint32_t> length
-        if length:
-            memcpy(self._to + 4, PyBytes_AS_STRING(text), length)
-        self._to += 4 + length
+        self._to = text_copied(self._to, text, <uint32_t> length)
 
     cpdef text(self, bytes text, Py_ssize_t most):
-        self.write(text, most)
+        self.write(_text(text), _length(text), most)
 
-    cpdef line(self, bytes place, bytes server, bytes method, bytes protocol, bytes scheme, bytes client, bytes host,
-               bytes target):
+    cpdef asked(self, bytes front, bytes method, bytes protocol, bytes scheme, bytes client, bytes host, bytes kind,
+                RequestHead head):
         """What was asked, in the order that request_history_record reads it in."""
+        cdef const char *base = <const char *> head.base()
+        cdef const char *version = _text(protocol)
+        cdef const char *target = base + head.line.uri_start
+        cdef Py_ssize_t target_size = head.line.uri_end - head.line.uri_start
+        cdef Py_ssize_t version_size = _length(protocol)
+        cdef Py_ssize_t all_of_them
+        cdef bytes masked
+        cdef char *to = self._to
+        if protocol is None and head.line.proto_start and head.line.end > head.line.proto_start:
+            version = base + head.line.proto_start
+            version_size = head.line.end - head.line.proto_start
+        if target_size < 0:
+            target_size = 0  # of a line that was refused half-way
+        elif target_size > 5 and _perhaps_secret(target, target_size) and self._mask is not None:
+            masked = self._mask(b"Referer", head.get_target())
+            target = PyBytes_AS_STRING(masked)
+            target_size = PyBytes_GET_SIZE(masked)
+        all_of_them = PyBytes_GET_SIZE(front) + 7 * 4 + PyBytes_GET_SIZE(method) + version_size + \
+            PyBytes_GET_SIZE(scheme) + PyBytes_GET_SIZE(client) + _length(host) + _length(kind) + target_size
+        if to == NULL:
+            raise RuntimeError("no record was begun")
+        if all_of_them > self.size // 2 or all_of_them > self._end - to:
+            self.asked_much(front, method, version, version_size, scheme, client, host, kind, target, target_size)
+        else:
+            to = copied(to, PyBytes_AS_STRING(front), PyBytes_GET_SIZE(front))
+            to = text_copied(to, PyBytes_AS_STRING(method), <uint32_t> PyBytes_GET_SIZE(method))
+            to = text_copied(to, version, <uint32_t> version_size)
+            to = text_copied(to, PyBytes_AS_STRING(scheme), <uint32_t> PyBytes_GET_SIZE(scheme))
+            to = text_copied(to, PyBytes_AS_STRING(client), <uint32_t> PyBytes_GET_SIZE(client))
+            to = text_copied(to, _text(host), <uint32_t> _length(host))
+            to = text_copied(to, target, <uint32_t> target_size)
+            to = text_copied(to, _text(kind), <uint32_t> _length(kind))
+            self._to = to
+
+    cdef void asked_much(
+        self, bytes front, bytes method, const char *version, Py_ssize_t version_size, bytes scheme, bytes client,
+        bytes host, bytes kind, const char *target, Py_ssize_t target_size,
+    ) noexcept:
+        """Where something may have to be cut."""
         cdef Py_ssize_t quarter = self.size // 4
-        self.write(place, quarter)
-        self.write(server, 256)
-        self.write(method, 64)
-        self.write(protocol, 64)
-        self.write(scheme, 64)
-        self.write(client, 64)
-        self.write(host, 256)
-        self.write(target, quarter)
+        if PyBytes_GET_SIZE(front) <= self._end - self._to:
+            self._to = copied(self._to, PyBytes_AS_STRING(front), PyBytes_GET_SIZE(front))
+        self.write(PyBytes_AS_STRING(method), PyBytes_GET_SIZE(method), 64)
+        self.write(version, version_size, 64)
+        self.write(PyBytes_AS_STRING(scheme), PyBytes_GET_SIZE(scheme), 64)
+        self.write(PyBytes_AS_STRING(client), PyBytes_GET_SIZE(client), 64)
+        self.write(_text(host), _length(host), 256)
+        self.write(target, target_size, quarter)
+        self.write(_text(kind), _length(kind), 64)
 
     cpdef tag(self, char letter):
         """What comes behind is of this kind."""
@@ -215,36 +325,58 @@ cdef class RingWriter(_Part):
         else:
             self.cut = True
 
-    cpdef asked(self, RequestHead head):
-        """The client's fields."""
+    cpdef fields(self, RequestHead head):
+        """The client's fields: in runs of lines as they came, around those of which something is left out."""
         cdef const char *base = <const char *> head.base()
         cdef Field *field
-        cdef const char *name
-        cdef const char *value
-        cdef Py_ssize_t gap
-        cdef bint plain
-        cdef int i
-        for i in range(head.count):
-            field = &head.spans[i]
-            name = base + field.name
-            value = base + field.value
-            plain = True
+        cdef Py_ssize_t begin = 0
+        cdef Py_ssize_t end = 0
+        cdef Py_ssize_t behind
+        cdef Py_ssize_t room = self._end - self._to - 4
+        cdef Field *last = head.spans + head.count
+        cdef bint secret
+        field = head.spans
+        while field < last:
+            behind = <Py_ssize_t> field.value + field.value_len
             if field.known:
-                if field.known == K_COOKIE or field.known == K_AUTHORIZATION or field.known == K_PROXY_AUTHORIZATION:
-                    self.hidden(name, field.name_len, value, field.value_len, field.known == K_COOKIE)
-                    continue
-                if field.known == K_REFERER:
-                    plain = memchr(value, 61, field.value_len) == NULL
+                secret = _masked[field.known] and (
+                    field.known != K_REFERER or memchr(base + field.value, 61, field.value_len) != NULL)
             else:
-                plain = not _perhaps_secret(name, field.name_len)
-            gap = <Py_ssize_t> field.value - field.name - field.name_len
-            if plain and 0 <= gap < 256 and field.name_len < 65536:
-                self.field(65, name, field.name_len, gap, field.value_len)
+                secret = _secret_name(base + field.name, field.name_len, field.hash)
+            if not secret and end and field.name == <uint32_t> end + 2 and base[end] == 13 \
+                    and behind - begin < room:
+                end = behind
+                field += 1
+                continue
+            if end:
+                self.run(base + begin, end - begin)
+                room = self._end - self._to - 4
+                end = 0
+            if secret:
+                self.secret(head, field, base)
+                room = self._end - self._to - 4
+            elif behind - <Py_ssize_t> field.name < room:
+                begin = field.name
+                end = behind
             else:
-                self.masked(
-                    65, head.span(field.name, field.name + field.name_len),
-                    head.span(field.value, field.value + field.value_len),
-                )
+                self.cut = True
+            field += 1
+        if end:
+            self.run(base + begin, end - begin)
+
+    cdef void run(self, const char *lines, Py_ssize_t size) noexcept:
+        # fields() has seen that there is room
+        self._to[0] = 70
+        self._to = text_copied(self._to + 1, lines, <uint32_t> size)
+
+    cdef int secret(self, RequestHead head, Field *field, const char *base) except -1:
+        if field.known != K_REFERER and field.known:
+            self.hidden(base + field.name, field.name_len, base + field.value, field.value_len,
+                        field.known == K_COOKIE)
+        else:
+            self.masked(65, head.span(field.name, field.name + field.name_len),
+                        head.span(field.value, field.value + field.value_len))
+        return 0
 
     cdef int hidden(
         self, const char *name, Py_ssize_t n, const char *value, Py_ssize_t size, bint cookies
@@ -278,7 +410,7 @@ cdef class RingWriter(_Part):
                 to += space + 1 - value
             to = _mask(to)
         lengths.letter = 65
-        lengths.gap = 0
+        lengths.none = 0
         lengths.name = <uint16_t> n
         lengths.value = <uint32_t> (to - begin)
         self._to = to
@@ -300,26 +432,24 @@ cdef class RingWriter(_Part):
             self.cut = True
             return
         lengths.letter = 82
-        lengths.gap = 0
+        lengths.none = 0
         lengths.name = <uint16_t> n
         lengths.value = <uint32_t> size
-        self._to += sizeof(Lengths)
-        memcpy(self._to, PyBytes_AS_STRING(name), n)
-        memcpy(self._to + n, PyBytes_AS_STRING(value), size)
-        self._to += n + size
+        cdef char *to = copied(self._to + sizeof(Lengths), PyBytes_AS_STRING(name), n)
+        self._to = copied(to, PyBytes_AS_STRING(value), size)
 
-    cdef int field(self, char letter, const char *name, Py_ssize_t n, Py_ssize_t gap, Py_ssize_t size) except -1:
+    cdef int field(self, char letter, const char *both, Py_ssize_t n, Py_ssize_t size) except -1:
         """A field whose value stands behind its name."""
         cdef Lengths *lengths = <Lengths *> self._to
-        if self._end - self._to < n + gap + size + <Py_ssize_t> sizeof(Lengths):
+        if self._end - self._to < n + size + <Py_ssize_t> sizeof(Lengths):
             self.cut = True
             return 0
         lengths.letter = letter
-        lengths.gap = <uint8_t> gap
+        lengths.none = 0
         lengths.name = <uint16_t> n
         lengths.value = <uint32_t> size
-        memcpy(self._to + sizeof(Lengths), name, n + gap + size)
-        self._to += <Py_ssize_t> sizeof(Lengths) + n + gap + size
+        memcpy(self._to + sizeof(Lengths), both, n + size)
+        self._to += <Py_ssize_t> sizeof(Lengths) + n + size
         return 0
 
     cdef int masked(self, char letter, bytes name, bytes value) except -1:
@@ -327,6 +457,4 @@ cdef class RingWriter(_Part):
         if self._mask is not None:
             value = self._mask(name, value)
         both = name[:65535] + value
-        return self.field(
-            letter, PyBytes_AS_STRING(both), min(PyBytes_GET_SIZE(name), 65535), 0, PyBytes_GET_SIZE(value)
-        )
+        return self.field(letter, PyBytes_AS_STRING(both), min(PyBytes_GET_SIZE(name), 65535), PyBytes_GET_SIZE(value))

@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 """What a status_zone counts, in words that the workers share; see zone_counts.pyi."""
 
+cimport cython
 from libc.stdint cimport int64_t
 
 from gateway._fast.zones cimport Words
@@ -21,12 +22,17 @@ cdef enum:
     ZONE_SENT = 4
 
 
+@cython.final
 cdef class ZoneCounts:
-    def __init__(self, Words words not None, Py_ssize_t codes):
+    def __init__(self, Words words not None, Py_ssize_t codes, Py_ssize_t times, Py_ssize_t sum_):
         words.at(codes + 499)
+        words.at(times)
+        words.at(times + sum_)
         self._words = words
         self._first = words.words  # 330 instructions a request less than Words.add() of each
         self._codes = codes
+        self._times = times
+        self._sum = times + sum_
 
     cpdef begins(self):
         word_add(self._first + ZONE_PROCESSING, 1)
@@ -34,7 +40,10 @@ cdef class ZoneCounts:
     cpdef leaves(self):
         word_add(self._first + ZONE_PROCESSING, -1)
 
-    cpdef ended(self, long status, int64_t received, int64_t sent):
+    cpdef ended(self, long status, int64_t received, int64_t sent, int64_t ms):
+        if ms >= 0:
+            word_add(self._first + self._times, 1)
+            word_add(self._first + self._sum, ms)
         word_add(self._first + ZONE_REQUESTS, 1)
         word_add(self._first + ZONE_RECEIVED, received)
         if 100 <= status < 600:

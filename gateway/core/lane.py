@@ -48,6 +48,10 @@ class Lane(_lane.Lane):
         """`now`."""
         return self.now
 
+    def wall_time(self) -> float:
+        """`wall`."""
+        return self.wall
+
     def date_text(self) -> bytes:
         """The time as in the Date field."""
         return self.http_date

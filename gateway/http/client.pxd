@@ -32,5 +32,5 @@ cdef class Client(Output):
     cpdef local_address(self)
     cpdef head_read(self, Request request, RequestHead head, AddressServers servers)
     cpdef request_ends(self, Request request)
-    @cython.locals(handler=Part)
+    @cython.locals(handlers=tuple, handler=Part, i=Py_ssize_t)
     cpdef log_end(self, Request request)

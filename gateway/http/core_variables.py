@@ -226,11 +226,11 @@ def _remote_user(request: Request) -> bytes | None:
 
 def request_length(request: Request) -> Count:
     """Head and body; what is read of a body only to be dropped does not count, nor does a line that was refused."""
-    main = request.main
+    main = request.get_main()
     if not main.method:
         return 0
     received = main.output.body_received() if main.body is not None else 0
-    return request.head.length + received
+    return request.head.get_length() + received
 
 
 def _request_length(request: Request) -> bytes | None:

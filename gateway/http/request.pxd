@@ -3,6 +3,7 @@ cimport cython
 
 cdef class Request  # part.pxd has it too, and needs the name
 from gateway._fast.request_head cimport RequestHead
+from gateway._fast.zone_counts cimport ZoneCounts
 from gateway.http.locations cimport Location
 from gateway.http.output cimport Output
 from gateway.http.part cimport Part
@@ -27,6 +28,7 @@ cdef class Request(RequestRecord):
 
     cpdef begin(self, Output output, RequestHead head, Server server, object cycle)
     cpdef Request get_main(self)
+    @cython.locals(counts=ZoneCounts)
     cpdef start(self)
     cpdef drive(self, object result)
     cpdef run(self, object result)
@@ -47,6 +49,7 @@ cdef class Request(RequestRecord):
     cpdef long long under_way(self) except? -1
     cpdef wake(self)
     cpdef client_event(self)
+    @cython.locals(counted=ZoneCounts)
     cpdef clean_up(self)
     cpdef long long bytes_sent(self) except? -1
     cpdef long discard_body(self) except -1

@@ -60,6 +60,10 @@ class Request(RequestRecord):
 
     def start(self) -> None:
         """Begin: the server's own phases, then the location; goes on without a task as long as nothing waits."""
+        counts = self.server.counts
+        if counts is not None and self._main is None:
+            counts.begins()
+            self.counted = counts
         try:
             result = self.enter_server(first=self._main is None)
         except Exception as error:
@@ -433,6 +437,10 @@ class Request(RequestRecord):
             feed.close()
         if self.body is not None and self._main is None:
             self.body.leave()
+        counted = self.counted
+        if counted is not None:
+            self.counted = None
+            counted.leaves()
         cleanups = self._cleanups
         if cleanups is None:
             return

@@ -1,5 +1,6 @@
 # The types of request_record.py's compiled form.
 from gateway._fast.request_head cimport RequestHead
+from gateway._fast.zone_counts cimport ZoneCounts
 from gateway.http.response cimport Response
 
 
@@ -10,6 +11,7 @@ cdef class RequestRecord:
     cdef list _filters
     cdef public object feed
     cdef list _cleanups
+    cdef public ZoneCounts counted
     cdef public Response response
     cdef public bytes method
     cdef public bytes uri

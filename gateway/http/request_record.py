@@ -13,6 +13,7 @@ from gateway.http.response import Response
 
 if TYPE_CHECKING:
     from gateway._fast.request_head import RequestHead
+    from gateway._fast.zone_counts import ZoneCounts
     from gateway.core.regex import Captures
     from gateway.http.body import RequestBody
     from gateway.http.feed import Feed
@@ -34,6 +35,7 @@ class RequestRecord:
         self._filters: list[BodyFilter] | None = None
         self.feed: Feed | None = None  # what waits to go through them
         self._cleanups: list[Callable[[], None]] | None = None
+        self.counted: ZoneCounts | None = None  # by a status_zone, as under way
         # asked by the client, or changed by a rewrite
         self.method: bytes = b""
         self.uri: bytes = b""  # normalised path

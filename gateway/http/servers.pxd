@@ -1,5 +1,6 @@
 # The types of servers.py's compiled form.
 from gateway._fast.request_head cimport HeadLimits
+from gateway._fast.zone_counts cimport ZoneCounts
 from gateway.http.locations cimport Location, LocationTable
 from gateway.serving.server_names cimport ServerNames
 
@@ -18,6 +19,7 @@ cdef class Server:
     cdef public object http2_settings
     cdef public object http3
     cdef public tuple handlers
+    cdef public ZoneCounts counts
     cdef public object tls
     cdef public object where
 

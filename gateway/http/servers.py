@@ -9,6 +9,7 @@ from gateway.serving.server_names import ServerNames
 
 if TYPE_CHECKING:
     from gateway._fast.request_head import HeadLimits, RequestHead
+    from gateway._fast.zone_counts import ZoneCounts
     from gateway.config.loader import Scope
     from gateway.http.part import Part
 
@@ -32,6 +33,7 @@ class Server:
         self.http3: Any = None  # quic_listener.Http3Settings, where a `listen … quic` is
         # POST_READ and SERVER_REWRITE; made on first use
         self.handlers: tuple[tuple[Part, ...], ...] | None = None
+        self.counts: ZoneCounts | None = None  # of its status_zone
         self.tls: Any = None  # a ServerTls, if it has certificates
         self.where: Any = None
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway._fast.http1 import parse_head
-from gateway._fast.ring_writer import RingWriter, perhaps_secret
+from gateway._fast.ring_writer import RingWriter, front_of, perhaps_secret
 from gateway.core.zones import Words
 from gateway.modules.http.request_history_record import mask, masked, unpacked
 
@@ -25,9 +25,9 @@ def _kept(fields: bytes, size: int = 4096) -> tuple[dict[str, Any], bytes]:
     head = parse_head(b"GET / HTTP/1.1\r\n" + fields + b"\r\n")
     assert head is not None
     writer.begin()
-    writer.figures(0, 0, 0, 200, 0, False, None)
-    writer.line(b"p", b"s", b"GET", None, b"http", b"c", b"h", b"/")
-    writer.asked(head)
+    writer.figures(0, 0, 0, -1, 200, 0, False, None)
+    writer.asked(front_of(b"p", b"s"), b"GET", None, b"http", b"c", b"h", None, head)
+    writer.fields(head)
     cut = writer.cut
     writer.end()
     words = Words(memory, 8, 2)
@@ -69,6 +69,69 @@ def test_what_is_left_out_is_written_nowhere() -> None:
     assert b"SECRET" not in memory
 
 
+@pytest.mark.parametrize("name", ["X-Token", "X-Plain", "X-tOKEN", "X-" + "n" * 60, "X-Token-" + "n" * 60])
+def test_a_name_is_found_again(name: str) -> None:
+    """What was found of a name is remembered, under its own spelling."""
+    for _ in range(2):
+        entry, _ = _kept(f"{name}: v\r\n{name.lower()}: w\r\nHost: a\r\n".encode())
+        assert entry["asked"] == [masked(name, "v"), masked(name.lower(), "w"), ("Host", "a")]
+
+
+def test_names_that_share_a_place() -> None:
+    """More of them than there are places: the later one is looked at again."""
+    names = [f"X-{'Token' if number % 3 == 0 else 'Plain'}-{number}" for number in range(300)]
+    for _ in range(2):
+        for start in range(0, len(names), 50):
+            some = names[start : start + 50]
+            lines = "".join(f"{name}: v\r\n" for name in ["Host", *some])
+            entry, _ = _kept(lines.encode(), 16384)
+            assert entry["asked"][1:] == [masked(name, "v") for name in some]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["X-B", "Accept", "Cookie", "X-A", "X-Token", "Via"]),
+            st.text(st.sampled_from("ab=; ?&:"), max_size=20),
+            st.sampled_from(["", " ", "    "]),
+            st.sampled_from(["", " "]),
+            st.sampled_from(["\r\n", "\n"]),
+        ),
+        max_size=12,
+    )
+)
+def test_lines_are_kept_as_they_are_parsed(lines: list[tuple[str, str, str, str, str]]) -> None:
+    text = "".join(f"{name}:{before}{value.strip()}{after}{end}" for name, value, before, after, end in lines)
+    text = f"Host: h\r\n{text}"
+    head = parse_head(b"GET / HTTP/1.1\r\n" + text.encode() + b"\r\n")
+    assert head is not None
+    entry, _ = _kept(text.encode())
+    assert entry["asked"] == [masked(name.decode(), value.decode()) for name, value in head.fields()]
+
+
+@pytest.mark.parametrize(
+    ("line", "protocol", "found"),
+    [
+        (b"GET /a?b HTTP/1.1", None, ("/a?b", "HTTP/1.1")),
+        (b"GET /a HTTP/1.0", b"HTTP/2.0", ("/a", "HTTP/2.0")),
+        (b"GET http://h/a?token=1&b=2 HTTP/1.1", None, ("/a?token=****&b=2", "HTTP/1.1")),
+        (b"GET /a?session HTTP/1.1", None, ("/a?session", "HTTP/1.1")),
+    ],
+)
+def test_the_line(line: bytes, protocol: bytes | None, found: tuple[str, str]) -> None:
+    writer, memory = _writer(1024)
+    head = parse_head(line + b"\r\nHost: a\r\n\r\n")
+    assert head is not None
+    writer.begin()
+    writer.figures(0, 0, 0, 12, 200, 0, False, None)
+    writer.asked(front_of(b"p", b"s"), b"GET", protocol, b"http", b"c", b"", b"text/html", head)
+    writer.end()
+    entry = unpacked(bytes(memory[24 : 24 + Words(memory, 8, 2).load(1)]))
+    assert (entry["uri"], entry["protocol"]) == found
+    assert (entry["location"], entry["server"], entry["host"]) == ("p", "s", "s")
+    assert entry["answered"] == [("Content-Type", "text/html"), ("Content-Length", "12")]
+
+
 def test_what_has_no_room() -> None:
     entry, _ = _kept(b"Host: a\r\nX-Long: " + b"x" * 500 + b"\r\nX-Last: 1\r\n", 256)
     assert entry["asked"] == [("Host", "a"), ("X-Last", "1")]
@@ -80,7 +143,7 @@ def test_nothing_is_written_behind_a_slot() -> None:
     writer, memory = _writer(128)
     memory[8 + 16 + 128 :] = b"#" * (16 + 128)
     writer.begin()
-    writer.figures(0, 0, 0, 200, 0, False, b"i" * 32)
+    writer.figures(0, 0, 0, -1, 200, 0, False, b"i" * 32)
     for _ in range(40):
         writer.text(b"t" * 30, 30)
         writer.tag(ord("N"))
@@ -104,7 +167,12 @@ def test_without_a_record() -> None:
     with pytest.raises(RuntimeError):
         writer.end()
     with pytest.raises(RuntimeError):
-        writer.figures(0, 0, 0, 200, 0, False, None)
+        writer.figures(0, 0, 0, -1, 200, 0, False, None)
+    head = parse_head(b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=b\r\nX-Token: a\r\n\r\n")
+    assert head is not None
+    with pytest.raises(RuntimeError):
+        writer.asked(b"", b"GET", None, b"http", b"c", b"h", None, head)
+    writer.fields(head)
     writer.text(b"text", 10)
     writer.tag(ord("N"))
     writer.plain(b"a", b"b")

@@ -7,13 +7,14 @@ import pytest
 from gateway._fast.zone_counts import ZoneCounts
 from gateway._fast.zones import Words
 
+TIMES, SUM = 5, 2
 CODES = 8
 COUNT = CODES + 500
 
 
 def made() -> tuple[Words, ZoneCounts]:
     words = Words(bytearray(8 * COUNT), 0, COUNT)
-    return words, ZoneCounts(words, CODES)
+    return words, ZoneCounts(words, CODES, TIMES, SUM)
 
 
 def test_requests() -> None:
@@ -21,17 +22,18 @@ def test_requests() -> None:
     counts.begins()
     counts.begins()
     counts.leaves()
-    counts.ended(200, 10, 100)
-    counts.ended(404, 1, 2)
-    counts.ended(599, 1, 2)
+    counts.ended(200, 10, 100, 3)
+    counts.ended(404, 1, 2, 4)
+    counts.ended(599, 1, 2, -1)
     assert [words.load(index) for index in range(5)] == [1, 3, 0, 12, 104]
     assert [words.load(CODES + status - 100) for status in (200, 404, 599, 201)] == [1, 1, 1, 0]
+    assert (words.load(TIMES), words.load(TIMES + SUM)) == (2, 7)
 
 
 @pytest.mark.parametrize("status", [0, 99, 600, -1])
 def test_a_status_that_is_none(status: int) -> None:
     words, counts = made()
-    counts.ended(status, 5, 7)
+    counts.ended(status, 5, 7, 0)
     assert [words.load(index) for index in range(5)] == [0, 1, 1, 5, 0]
     assert sum(words.load(index) for index in range(CODES, COUNT)) == 0
 
@@ -47,4 +49,4 @@ def test_histograms() -> None:
 
 def test_too_few_words() -> None:
     with pytest.raises(IndexError):
-        ZoneCounts(Words(bytearray(8 * 20), 0, 20), CODES)
+        ZoneCounts(Words(bytearray(8 * 20), 0, 20), CODES, TIMES, SUM)

@@ -1,9 +1,7 @@
 # The types of request_history.py's compiled form.
 cimport cython
 
-from gateway._fast.cut cimport decimal
-from gateway._fast.request_head cimport RequestHead
-from gateway._fast.ring_writer cimport RingWriter, perhaps_secret
+from gateway._fast.ring_writer cimport RingWriter, front_of
 from gateway.http.client cimport Client
 from gateway.http.common_variables cimport server_protocol
 from gateway.http.part cimport Part
@@ -24,10 +22,10 @@ cdef class History:
 
 cdef class Keep(Part):
     cdef readonly History history
-    cdef readonly bytes place
+    cdef readonly bytes front
 
-    @cython.locals(writer=RingWriter, id=bytes, notes=bytes, values=dict, client=Client, head=RequestHead,
-                   took=double, sent='long long', status=long, target=bytes, server=bytes)
+    @cython.locals(writer=RingWriter, id=bytes, notes=bytes, values=dict, client=Client, response=Response,
+                   took=double, sent='long long', status=long, local=tuple, remote=tuple)
     cpdef run(self, Request request)
     cpdef keep_upstream(self, RingWriter writer, Request request)
     @cython.locals(pair=tuple)

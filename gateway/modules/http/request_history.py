@@ -2,6 +2,7 @@
 
     request_history FILE [requests=N] [size=SIZE];      in http: keep the last 1000, up to 4k of each
     request_history off;                                in a server or location: not these
+    $request_location                                   as its line has it: the location that answers, for log formats
 
 This is gateway's own. `gateway explain --id REQUEST_ID` and the dashboard read it. Bodies are never kept; of
 Authorization the scheme, of cookies the names, and of fields and arguments that are named like secrets nothing. A file
@@ -16,14 +17,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway._fast.cut import decimal
-from gateway._fast.ring_writer import perhaps_secret
+from gateway._fast.ring_writer import front_of
 from gateway.config import units
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import HTTP, LOCATION, SERVER, Command, Directive, take
 from gateway.config.text import to_bytes, to_str
 from gateway.core.logs import LOG, WARN, Log
 from gateway.core.ring import Ring
+from gateway.core.variables import Variable
 from gateway.core.zones import ZONES
 from gateway.http.common_variables import server_protocol
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
@@ -137,15 +138,15 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
     history: History | None = main.history
     if history is None or settings.off:
         return NOTHING
-    return Contribution(handlers={Phase.LOG: Keep(history, to_bytes(place_of(location)))})
+    return Contribution(handlers={Phase.LOG: Keep(history, to_bytes(place_of(location)), location.server.server_name)})
 
 
 class Keep(Part):
     """The log phase, behind the logs: who has made an id for a request has done it by now."""
 
-    def __init__(self, history: History, place: bytes) -> None:
+    def __init__(self, history: History, place: bytes, server: bytes) -> None:
         self.history = history
-        self.place = place
+        self.front = front_of(place[: history.size // 4], server[:256])
 
     def run(self, request: Request) -> Result:
         writer = self.history.writer
@@ -160,9 +161,13 @@ class Keep(Part):
             if notes is not None and notes == _FORGOTTEN:
                 return None
         client: Client = request.connection
-        head = request.head
         took = client.lane.fresh() - request.started
-        sent = request.bytes_sent() - request.head_size
+        sent = request.output.sent() - request.sent_before - request.head_size
+        local = client.local
+        if local is None:
+            local = client.local_address()
+        peer = client.peer
+        remote = peer if type(peer) is tuple else client.remote()
         status = request.log_status or request.err_status or request.response.status
         if status == 0 and request.http_version == 9:
             status = 9  # as in $status
@@ -171,32 +176,31 @@ class Keep(Part):
             client.lane.wall_time(),
             took if took > 0 else 0.0,
             sent if sent > 0 else 0,
+            request.response.content_length,
             status,
-            client.local_address()[1],
+            local[1],
             request.complete,
             id,
         )
-        target = head.get_target()
-        if perhaps_secret(target):
-            target = mask_uri(target)
-        server = request.server.server_name
-        writer.line(
-            self.place,
-            server,
+        writer.asked(
+            self.front,
             request.method,
-            server_protocol(request),
+            server_protocol(request) if request.http_version >= 20 else None,
             client.scheme,
-            client.remote()[0],
-            request.host or server,
-            target,
+            remote[0],
+            request.host,
+            request.response.content_type,
+            request.head,
         )
         if request.upstream is not None:
             self.keep_upstream(writer, request)
         if notes is not None:
             writer.tag(TAG_NOTES)
             writer.text(mask_uri(notes), writer.size // 4)
-        writer.asked(head)
-        self.keep_answer(writer, request.response)
+        writer.fields(request.head)
+        response = request.response
+        if response.location is not None or response.content_encoding is not None or response.fields:
+            self.keep_answer(writer, response)
         if writer.cut:
             writer.tag(TAG_CUT)
         writer.end()
@@ -208,11 +212,7 @@ class Keep(Part):
             writer.text(getter(request), 512)
 
     def keep_answer(self, writer: RingWriter, response: Response) -> None:
-        """The response's fields; the usual ones stand apart from the others."""
-        if response.content_type is not None:
-            writer.plain(b"Content-Type", response.content_type)
-        if response.content_length >= 0:
-            writer.plain(b"Content-Length", decimal(response.content_length))
+        """The response's fields, but for its type and length; the usual ones stand apart from the others."""
         if response.location is not None:
             writer.answered(b"Location", response.location)
         if response.content_encoding is not None:
@@ -223,6 +223,13 @@ class Keep(Part):
 
 def place_of(location: Location) -> str:
     """A location as its line has it, with file and line."""
+    name = name_of(location)
+    where = _where(location.scope)
+    return f"{name} ({where})" if where is not None else name
+
+
+def name_of(location: Location) -> str:
+    """A location as its line has it."""
     name = to_str(location.name)
     if location is location.server.root:
         name = "the server itself"
@@ -232,8 +239,12 @@ def place_of(location: Location) -> str:
         name = f"~ {location.regex.pattern}"
     elif location.exact:
         name = f"= {name}"
-    where = _where(location.scope)
-    return f"{name} ({where})" if where is not None else name
+    return name
+
+
+def request_location(request: Request) -> bytes:
+    """$request_location: the one that answers, for log formats."""
+    return to_bytes(name_of(request.location))
 
 
 def _where(scope: Scope) -> Where | None:
@@ -251,6 +262,7 @@ module = HttpModule(
     main=MainConf,
     location=LocationConf,
     directives=(Directive("request_history", HTTP | SERVER | LOCATION, take(1, 2, 3), set_history),),
+    variables=(Variable("request_location", request_location),),
     prepare=prepare,
     plan=plan,
 )

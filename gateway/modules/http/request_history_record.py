@@ -23,8 +23,8 @@ _SECRET_ARGUMENT: Final = re.compile(
 _COOKIE_VALUE: Final = re.compile(r"=[^;,]*")
 _COOKIE_VALUE_SET: Final = re.compile(r"=[^;]*")  # a date has a comma
 # A record: the figures; these texts, each behind its length; then what has a letter before it, in any order.
-_FIGURES: Final = struct.Struct("=ddqQQiHBB")
-_TEXTS: Final = ("location", "server", "method", "protocol", "scheme", "client", "host", "uri")
+_FIGURES: Final = struct.Struct("=ddqqQQiHBB")
+_TEXTS: Final = ("location", "server", "method", "protocol", "scheme", "client", "host", "uri", "content_type")
 # what the others are called that ask of an upstream: one text each behind the letter U
 UPSTREAM: Final = {
     "upstream": "upstream_addr", "upstream_status": "upstream_status", "connect": "upstream_connect_time",
@@ -34,6 +34,7 @@ TAG_UPSTREAM: Final = ord("U")
 TAG_NOTES: Final = ord("N")
 TAG_CUT: Final = ord("C")
 _ASKED: Final = ord("A")
+_AS_ASKED: Final = ord("F")  # lines as they came
 _ANSWERED: Final = ord("R")
 _LENGTH: Final = struct.Struct("=I")
 _LENGTHS: Final = struct.Struct("=BBHI")
@@ -60,9 +61,9 @@ class _Reader:
         return to_str(self.data[begin : self.at])
 
     def field(self) -> tuple[str, str]:
-        _, gap, name, value = _LENGTHS.unpack_from(self.data, self.at)
+        _, _, name, value = _LENGTHS.unpack_from(self.data, self.at)
         begin = self.at + _LENGTHS.size
-        behind = begin + name + gap
+        behind = begin + name
         self.at = behind + value
         return to_str(self.data[begin : begin + name]), to_str(self.data[behind : self.at])
 
@@ -70,7 +71,7 @@ class _Reader:
 def unpacked(data: bytes) -> dict[str, Any]:
     """What a record says. Errors: ValueError, for bytes that are none."""
     try:
-        at, seconds, sent, id, more_of_id, status, port, complete, named = _FIGURES.unpack_from(data)
+        at, seconds, sent, length, id, more_of_id, status, port, complete, named = _FIGURES.unpack_from(data)
         reader = _Reader(data)
         found: dict[str, Any] = {"id": reader.text() if named else f"{id:016x}{more_of_id:016x}"}
         found |= {"time": f"{at:.3f}", "status": f"{status:03d}", "bytes": str(sent), "seconds": f"{seconds:.3f}"}
@@ -80,8 +81,13 @@ def unpacked(data: bytes) -> dict[str, Any]:
             found["completion"] = "OK"
         for key in _TEXTS:
             found[key] = reader.text()
+        found["host"] = found["host"] or found["server"]
         asked: list[tuple[str, str]] = []
         answered: list[tuple[str, str]] = []
+        if kind := found.pop("content_type"):
+            answered.append(("Content-Type", kind))
+        if length >= 0:
+            answered.append(("Content-Length", str(length)))
         while reader.left():
             tag = data[reader.at]
             if tag == _ASKED:
@@ -90,7 +96,9 @@ def unpacked(data: bytes) -> dict[str, Any]:
                 answered.append(reader.field())
             else:
                 reader.at += 1
-                if tag == TAG_UPSTREAM:
+                if tag == _AS_ASKED:
+                    asked += map(_field_of, reader.text().split("\r\n"))
+                elif tag == TAG_UPSTREAM:
                     found |= {key: reader.text() for key in UPSTREAM}
                 elif tag == TAG_NOTES:
                     found["notes"] = reader.text().split("\n")
@@ -105,6 +113,11 @@ def unpacked(data: bytes) -> dict[str, Any]:
         "asked": asked,
         "answered": answered,
     }
+
+
+def _field_of(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name, value.strip(" ")
 
 
 def mask_uri(text: bytes) -> bytes:

@@ -20,7 +20,7 @@ cdef class Counts:
     cdef public ZoneCounts zone
     cdef double example_due
 
-    @cython.locals(zone=ZoneCounts, status=long, client=Client, now=double, seconds=double, ms='long long')
+    @cython.locals(status=long, client=Client, now=double, seconds=double, ms='long long', sent='long long')
     cpdef count(self, Request request, bint ids)
     cpdef observe_upstream(self, object exchange, bytes id)
     @cython.locals(ms='long long', bucket=long)
@@ -31,12 +31,5 @@ cdef class _End(Part):
     cdef readonly Counts server
     cdef readonly Counts own
     cdef readonly bint ids
-
-    cpdef run(self, Request request)
-
-
-cdef class _Begin(Part):
-    cdef readonly Counts counts
-    cdef readonly object end
 
     cpdef run(self, Request request)

@@ -1,8 +1,9 @@
 """status_zone: requests counted by server and by location, for the API; `status_zone NAME` of NGINX Plus.
 
-A server's zone counts the requests that the server got, a location's those that ended there; `off` in a location takes
-an outer location's zone away. Servers, or locations, that name the same zone are counted together, over all workers and
-over a reload. Compiled with the types of status_zone.pxd.
+A server's zone counts the requests that the server got (under way from Request.start() to its clean-up, without a
+handler here), a location's those that ended there; `off` in a location takes an outer location's zone away. Servers, or
+locations, that name the same zone are counted together, over all workers and over a reload. Compiled with the types of
+status_zone.pxd.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from gateway.config.directive import HTTP, LIF, LOCATION, SERVER, Command, Direc
 from gateway.core import histogram
 from gateway.core.zones import LOCK_SIZE, ZONES, Zone
 from gateway.http.core_variables import request_length
-from gateway.http.module import NOTHING, Contribution, Count, Handler, HttpModule, Phase, Result
+from gateway.http.module import NOTHING, Contribution, Count, HttpModule, Phase, Result
 from gateway.http.part import Part
 from gateway.upstream.peers.api_objects import responses
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.http.client import Client
     from gateway.http.locations import Location
     from gateway.http.request import Request
+    from gateway.http.servers import Server
 
 # The zone that all counts are in; nginx's own zones cannot have a name like this.
 ZONE: Final = " status_zone"
@@ -56,16 +58,10 @@ class Counts:
 
     def attach(self, words: Words) -> None:
         self.words = words
-        self.zone = ZoneCounts(words, _CODES)
+        self.zone = ZoneCounts(words, _CODES, _TIMES, _SUM)
 
     def count(self, request: Request, ids: bool) -> None:
         """A request ends; `ids`: request_history keeps it, it can be asked for."""
-        zone = self.zone
-        if request.head_sent:
-            status = request.log_status or request.err_status or request.response.status
-            zone.ended(status, request_length(request), request.bytes_sent())
-        else:
-            zone.ended(0, request_length(request), 0)
         client: Client = request.connection
         now = client.lane.fresh()
         seconds = now - request.started
@@ -74,12 +70,18 @@ class Counts:
             self.observe_upstream(request.upstream, request.cycle.request_id(request) if ids else None)
         if ms > _FIRST_BOUND:
             self.observe(_TIMES, seconds, request.cycle.request_id(request) if ids else None)
+            ms = -1
         elif ids and now >= self.example_due:
             self.example_due = now + _EXAMPLE_EVERY_S
             self.observe(_TIMES, seconds, request.cycle.request_id(request))
+            ms = -1
+        # most are done that early that one call counts them
+        if request.head_sent:
+            status = request.log_status or request.err_status or request.response.status
+            sent = request.output.sent() - request.get_main().sent_before  # request.bytes_sent()
+            self.zone.ended(status, request_length(request), sent, ms)
         else:
-            # most are done this early
-            zone.took(_TIMES, _TIMES + _SUM, ms)
+            self.zone.ended(0, request_length(request), 0, ms)
 
     def observe_upstream(self, exchange: Any, id: bytes | None) -> None:
         tries = [attempt.response_ms() for attempt in exchange.attempts if attempt.name is not None]
@@ -122,6 +124,7 @@ class Table:
 
     def __init__(self) -> None:
         self.counts: dict[tuple[str, str], Counts] = {}
+        self.servers: list[tuple[Server, Counts]] = []
 
     def get(self, kind: str, name: str) -> Counts:
         return self.counts.setdefault((kind, name), Counts(kind, name))
@@ -134,6 +137,8 @@ class Table:
             if old is not None and key in old.counts:
                 # what is under way is the old workers'
                 counts.words.view[_REQUESTS:] = old.counts[key].words.view[_REQUESTS:]
+        for server, counts in self.servers:
+            server.counts = counts.zone
 
     def reset(self, kind: str, name: str) -> None:
         """Count from 0 on, but for what is under way."""
@@ -175,6 +180,8 @@ def prepare(scope: Scope, loader: Loader) -> None:
     main: MainConf = scope.conf(module, "main")
     table: Table | None = main.table
     if table is not None:
+        served = [(server, server.root.confs[module].server) for server in scope.owner.servers]
+        table.servers = [(server, counts) for server, counts in served if counts is not None]
         size = (LOCK_SIZE + 128 + len(table.counts) * _WORDS * 8 + 4095) // 4096 * 4096
         loader.parts.get(ZONES).add(ZONE, size, "status_zone", reuse=False).user = table
 
@@ -216,10 +223,7 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
     http = location.scope.enclosing(HTTP)
     assert http is not None
     ids = http.owner.history is not None
-    handlers: dict[Phase, Handler] = {Phase.LOG: _End(server, own, ids)}
-    if server is not None:
-        handlers[Phase.POST_READ] = _Begin(server)
-    return Contribution(handlers=handlers)
+    return Contribution(handlers={Phase.LOG: _End(server, own, ids)})
 
 
 class _End(Part):
@@ -235,22 +239,6 @@ class _End(Part):
             self.server.count(request, self.ids)
         if self.own is not None:
             self.own.count(request, self.ids)
-        return None
-
-
-class _Begin(Part):
-    """A server's request is under way, until its clean-up."""
-
-    def __init__(self, counts: Counts) -> None:
-        self.counts = counts
-        self.end = self.leave
-
-    def leave(self) -> None:
-        self.counts.zone.leaves()
-
-    def run(self, request: Request) -> Result:
-        self.counts.zone.begins()
-        request.cleanups.append(self.end)
         return None
 
 

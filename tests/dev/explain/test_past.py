@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway._fast.http1 import parse_head
+from gateway._fast.ring_writer import front_of
 from gateway.cli import main
 from gateway.core.ring import Ring
 from gateway.dev.explain.command import explain_past
@@ -30,22 +31,22 @@ def _put(ring: Ring, entry: dict[str, Any]) -> None:
     writer.begin()
     seconds = float(entry["seconds"])
     writer.figures(
-        float(entry["time"]), seconds, 0, int(entry["status"]), int(entry["port"]), True, entry["id"].encode()
+        float(entry["time"]), seconds, 0, -1, int(entry["status"]), int(entry["port"]), True, entry["id"].encode()
     )
-    writer.line(
-        entry["location"].encode(), b"", entry["method"].encode(), b"HTTP/1.1", entry["scheme"].encode(),
-        entry["client"].encode(), entry["host"].encode(), entry["uri"].encode(),
+    method, uri = entry["method"], entry["uri"]
+    fields = "".join(f"{name}: {value}\r\n" for name, value in entry["asked"])
+    head = parse_head(f"{method} {uri} HTTP/1.1\r\n{fields}\r\n".encode())
+    assert head is not None
+    writer.asked(
+        front_of(entry["location"].encode(), b""), method.encode(), None, entry["scheme"].encode(),
+        entry["client"].encode(), entry["host"].encode(), None, head,
     )  # fmt: skip
     writer.tag(TAG_UPSTREAM)
     for key in UPSTREAM:
         writer.text(entry.get(key, "").encode(), 100)
     writer.tag(TAG_NOTES)
     writer.text("\n".join(entry["notes"]).encode(), 1000)
-    head = parse_head(
-        b"GET / HTTP/1.1\r\n" + b"".join(f"{name}: {value}\r\n".encode() for name, value in entry["asked"]) + b"\r\n"
-    )
-    assert head is not None
-    writer.asked(head)
+    writer.fields(head)
     writer.end()
 
 

@@ -12,6 +12,7 @@ from gateway.core.ring import Ring
 from gateway.modules.http.request_history_record import unpacked
 from tests.engine import load_http, serving
 from tests.fakes import answer, farm
+from tests.modules.http.test_log import serving as logging
 from tests.speeches import HTTP
 
 
@@ -91,6 +92,20 @@ async def test_an_id_that_nobody_asked_for(tmp_path: Path) -> None:
     ids = [entry["id"] for entry in _kept(tmp_path)]
     assert len(set(ids)) == 3
     assert all(len(id) == 32 and not id.strip("0123456789abcdef") for id in ids)
+
+
+async def test_the_location_that_answers(tmp_path: Path) -> None:
+    inside = """log_format where "$uri $request_location"; server { listen 127.0.0.1:1; access_log %s/log where;
+        location / { return 204; location = /exact { return 204; } }
+        location ~ ^/re { error_page 404 = @named; return 404; }
+        location @named { return 204; }
+        location /if { if ($arg_x) { return 204; } return 204; }
+        if ($uri = /own) { return 204; } }"""
+    async with logging(inside % tmp_path) as engine:
+        for path in ("/a", "/exact", "/re", "/if?x=1", "/own"):
+            await engine.get(path)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [line.partition(" ")[2] for line in lines] == ["/", "= /exact", "@named", "if", "the server itself"]
 
 
 async def test_a_file_that_cannot_be(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway._fast.ring_writer import perhaps_secret
+from gateway._fast.http1 import parse_head
+from gateway._fast.ring_writer import front_of, perhaps_secret
 from gateway.core.ring import Ring
 from gateway.modules.http.request_history_record import (
     TAG_CUT,
@@ -50,15 +51,17 @@ def test_a_record_is_read_back(tmp_path: Path) -> None:
     ring = Ring.make(str(tmp_path / "ring"), 2, 4096)
     writer = ring.writer(mask)
     writer.begin()
-    writer.figures(1.5, 0.25, 7, 404, 8080, True, b"mine")
-    writer.line(b"/ (a:1)", b"site", b"GET", b"HTTP/1.1", b"http", b"127.0.0.1", b"host", b"/a")
+    writer.figures(1.5, 0.25, 7, -1, 404, 8080, True, b"mine")
+    head = parse_head(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert head is not None
+    writer.asked(front_of(b"/ (a:1)", b"site"), b"GET", None, b"http", b"127.0.0.1", b"host", b"text/html", head)
     writer.tag(TAG_UPSTREAM)
     for key in UPSTREAM:
         writer.text(key.encode() if key != "cache" else None, 100)
     writer.tag(TAG_NOTES)
     writer.text(b"[error] one\n[warn] two", 100)
     writer.answered(b"X-Token", b"abc")
-    writer.plain(b"Content-Type", b"text/html")
+    writer.plain(b"Content-Encoding", b"gzip")
     writer.tag(TAG_CUT)
     writer.end()
     ((_, data),) = ring.newest()
@@ -68,7 +71,7 @@ def test_a_record_is_read_back(tmp_path: Path) -> None:
     assert (entry["location"], entry["server"], entry["uri"], entry["client"]) == ("/ (a:1)", "site", "/a", "127.0.0.1")
     assert (entry["upstream"], entry["response"], "cache" in entry) == ("upstream", "response", False)
     assert entry["notes"] == ["[error] one", "[warn] two"]
-    assert entry["answered"] == [("X-Token", "****"), ("Content-Type", "text/html")]
+    assert entry["answered"] == [("Content-Type", "text/html"), ("X-Token", "****"), ("Content-Encoding", "gzip")]
 
 
 @given(st.binary(max_size=300))
