@@ -26,12 +26,14 @@ from gateway import NGINX_VERSION, __version__
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, Command, Directive, take
 from gateway.core.tls_counts import the_counts
+from gateway.core.turns import Work, in_turns
 from gateway.core.zones import ZONES
 from gateway.http.body import read_body
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.resolver_directive import RESOLVER_COUNTS
 from gateway.http.setters import answers, cycle_of
 from gateway.modules.http import status_zone, stub_status, zone_sync
+from gateway.modules.http.api_json import encoded
 from gateway.modules.http.api_keyvals import keyvals
 from gateway.modules.stream import limit_conn as stream_limit_conn
 from gateway.modules.stream import status_zone as stream_status_zone
@@ -106,7 +108,7 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
 
     def handle(request: Request) -> Result | Awaitable[Result]:
         if request.method in _READS:
-            return request.discard_body() or _answer(request, write, None)
+            return request.discard_body() or in_turns(_answer(request, write, None))
         return _with_body(request, write)
 
     return Contribution(content=handle)
@@ -121,13 +123,14 @@ async def _with_body(request: Request, write: bool) -> Result:
     if body is not None:
         for piece in body.pieces():
             data += piece if isinstance(piece, bytes) else piece.read()
-    return _answer(request, write, data)
+    answer = in_turns(_answer(request, write, data))
+    return await answer if isinstance(answer, Awaitable) else answer
 
 
-def _answer(request: Request, write: bool, body: bytes | None) -> Result:
+def _answer(request: Request, write: bool, body: bytes | None) -> Work[Result]:
     call = Call(request, write, body)
     try:
-        found = call.run()
+        found = yield from call.run()
     except ApiError as error:
         call.status = error.status
         found = {
@@ -141,7 +144,7 @@ def _answer(request: Request, write: bool, body: bytes | None) -> Result:
         fields.append((b"Allow", call.allow.encode()))
     if call.status == 204:
         return 204
-    text = json.dumps(found, separators=(",", ":"), ensure_ascii=True).encode()
+    text = yield from encoded(found)
     return request.respond(call.status, text, b"application/json")
 
 
@@ -161,7 +164,7 @@ class Call:
         self.path = path.split("/") if path else []
         self.fields = _fields(request.args)
 
-    def run(self) -> Any:
+    def run(self) -> Work[Any]:
         """The answer. Errors: ApiError."""
         if not self.path:
             return self.only("GET", lambda: _VERSIONS)
@@ -172,7 +175,7 @@ class Call:
         if rest[:2] == ["http", "keyvals"]:
             return keyvals(self, rest[2:])
         if rest[:2] in (["http", "upstreams"], ["stream", "upstreams"]):
-            return self.upstreams(rest[0], rest[2:])
+            return (yield from self.upstreams(rest[0], rest[2:]))
         resource = RESOURCES.get("/".join(rest))
         if resource is not None:
             method = self.permit("GET DELETE" if resource.reset and not resource.missing else "GET")
@@ -218,7 +221,7 @@ class Call:
             return found
         return {key: value for key, value in found.items() if key in self.fields}
 
-    def upstreams(self, block: str, path: list[str]) -> Any:
+    def upstreams(self, block: str, path: list[str]) -> Work[Any]:
         """/http/upstreams, or /stream/upstreams, and what is below it."""
         zoned = self.zoned(block)
         now = int(self.request.connection.lane.now)
@@ -226,19 +229,25 @@ class Call:
         if not path:
             if self.fields == [""]:
                 return self.only("GET", lambda: list(zoned))
-            found = {name: describe(each, now) for name, each in zoned.items()}
-            return self.only("GET", lambda: {name: self.selected(each) for name, each in found.items()})
+            if self.permit("GET") == "OPTIONS":
+                return {}
+            found = {}
+            for name, each in zoned.items():
+                described = yield from describe(each, now)
+                found[name] = self.selected(described)
+            return found
         upstream = zoned.get(unquote(path[0]))
         if upstream is None:
             raise ApiError(404, "upstream not found", "UpstreamNotFound")
         if len(path) == 1:
             if self.permit("GET DELETE") == "DELETE":
-                api_objects.reset(upstream)
+                yield from api_objects.reset(upstream)
                 return None
-            return self.selected(describe(upstream, now))
+            described = yield from describe(upstream, now)
+            return self.selected(described)
         if path[1] != "servers" or len(path) > 3:
             raise ApiError(404, "path not found", "PathNotFound")
-        return self.servers(upstream) if len(path) == 2 else self.server(upstream, path[2])
+        return (yield from self.servers(upstream) if len(path) == 2 else self.server(upstream, path[2]))
 
     def zoned(self, block: str) -> dict[str, Upstream]:
         """The upstreams of a block that are shown: those with a zone."""
@@ -249,11 +258,11 @@ class Call:
             if upstream.shared is not None
         }
 
-    def servers(self, upstream: Upstream) -> Any:
+    def servers(self, upstream: Upstream) -> Work[Any]:
         assert upstream.shared is not None
         self.permit("GET POST")
         if self.method != "POST":
-            return api_objects.servers(upstream.shared)
+            return (yield from api_objects.servers(upstream.shared))
         made = api_objects.add(upstream, self.parameters())
         self.status = 201
         self.save(upstream)
@@ -262,15 +271,15 @@ class Call:
         request.response.location = f"{base}/{made['id']}".encode("utf-8", "surrogateescape")
         return made
 
-    def server(self, upstream: Upstream, number: str) -> Any:
+    def server(self, upstream: Upstream, number: str) -> Work[Any]:
         assert upstream.shared is not None
         self.permit("GET PATCH DELETE")
         peer = api_objects.find(upstream.shared, number)
         if self.method == "DELETE":
-            left = api_objects.remove(upstream, peer)
+            api_objects.remove(upstream, peer)
             self.status = 200  # with what is left
             self.save(upstream)
-            return left
+            return (yield from api_objects.servers(upstream.shared))
         if self.method == "PATCH":
             changed = api_objects.change(upstream, peer, self.parameters())
             self.save(upstream)

@@ -25,6 +25,7 @@ from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, Command, Directive, at_least
 from gateway.config.text import to_str
 from gateway.core.lane import in_trio
+from gateway.core.turns import Work, in_turns
 from gateway.http.body import read_body
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers
@@ -32,6 +33,7 @@ from gateway.modules.http import dashboard_filters as filters
 from gateway.modules.http import dashboard_page as page
 from gateway.modules.http import request_history
 from gateway.modules.http.api import RESOURCES, Call
+from gateway.modules.http.api_json import encoded
 from gateway.modules.http.request_history_record import MASK, unpacked
 from gateway.serving.cycle import LATE_IMPORTS
 from gateway.upstream.peers import api_objects
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
 _HTML: Final = b"text/html; charset=utf-8"
 _LISTED: Final = 200
+_PORTION: Final = 50  # records of requests that are read in one turn
 _LOOKED_AT: Final = 500  # of the newest requests, for a peer's last failure
 _STATS_WITHIN_S: Final = 0.5
 _MOST_STATS: Final = 4 << 20
@@ -93,7 +96,9 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
             if wrong:
                 return wrong
             dashboard = Dashboard(request, settings)
-            return dashboard.show_with_apps() if settings.apps and dashboard.path == "" else dashboard.show({})
+            if settings.apps and dashboard.path == "":
+                return dashboard.show_with_apps()
+            return in_turns(dashboard.show({}))
         if request.method == b"POST":
             return _change(request, settings)
         return 405
@@ -130,24 +135,29 @@ class Dashboard:
         self.ring: Ring | None = history.ring if history is not None else None
         self.part = request.head.get(b"x-part") is not None
 
-    def show(self, applications: dict[str, Any]) -> Result:
+    def show(self, applications: dict[str, Any]) -> Work[Result]:
         if self.bare:
             self.request.response.location = self.base.encode("utf-8", "surrogateescape")
             return 301
         if self.path == "":
-            return self._answer("overview", self._overview(applications), live=self.base)
+            overview = yield from self._overview(applications)
+            return self._answer("overview", overview, live=self.base)
         if self.path == "data.json":
-            return self._json(self.data())
+            data = yield from self.data()
+            text = yield from encoded(data)
+            return self._data(text, b"application/json")
         if self.path == "data.csv":
-            self.request.response.fields.append((b"Cache-Control", b"no-store"))
-            return self.request.respond(200, page.as_csv(self.data()).encode("utf-8", "replace"), b"text/csv")
+            data = yield from self.data()
+            text = yield from page.as_csv(data)
+            return self._data(text, b"text/csv")
         if self.ring is not None and self.path == "requests":
             asked = parse_qs(to_str(self.request.args))
             wanted = asked.get("q", [""])[0]
             live = f"{self.base}requests?{to_str(self.request.args)}" if wanted else f"{self.base}requests"
-            return self._answer("requests", self._requests(wanted), live=live)
+            shown = yield from self._requests(wanted)
+            return self._answer("requests", shown, live=live)
         if self.ring is not None and self.path.startswith("requests/"):
-            entry = self._entry(unquote(self.path[9:]))
+            entry = yield from self._entry(unquote(self.path[9:]))
             if entry is not None:
                 return self._answer("request", page.request(entry, *self._commands(entry)), live="")
         return 404
@@ -156,7 +166,8 @@ class Dashboard:
         """The same, with what the applications say of their workers."""
         await in_trio()
         found = {upstream: await stats_of(address) for upstream, address in self.settings.apps.items()}
-        return self.show(found)
+        shown = in_turns(self.show(found))
+        return await shown if isinstance(shown, Awaitable) else shown
 
     def _answer(self, here: str, body: str, live: str) -> Result:
         fields = self.request.response.fields
@@ -177,32 +188,34 @@ class Dashboard:
         )  # fmt: skip
         return self.request.respond(200, whole, _HTML)
 
-    def _json(self, found: Any) -> Result:
+    def _data(self, text: bytes, kind: bytes) -> Result:
         self.request.response.fields.append((b"Cache-Control", b"no-store"))
-        return self.request.respond(200, json.dumps(found, separators=(",", ":")).encode(), b"application/json")
+        return self.request.respond(200, text, kind)
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
-    def data(self) -> dict[str, Any]:
+    def data(self) -> Work[dict[str, Any]]:
         """What the overview shows, in the API's objects."""
         call = self.call
+        upstreams = yield from call.upstreams("http", [])
         paths = ("http/server_zones", "http/location_zones", "http/limit_reqs", "http/limit_conns", "http/caches")
         return {
             "nginx": call.nginx(),
             "connections": call.connections(),
             "requests": call.requests(),
             "workers": list(call.workers().values()),
-            "upstreams": call.upstreams("http", []),
+            "upstreams": upstreams,
             **{path.partition("/")[2]: RESOURCES[path].show(call) for path in paths},
         }
 
-    def _overview(self, applications: dict[str, Any]) -> str:
-        data = self.data()
+    def _overview(self, applications: dict[str, Any]) -> Work[str]:
+        data = yield from self.data()
         parts = [page.overview(data["nginx"], data["connections"], data["requests"], data["workers"])]
-        failures = self._failures()
+        failures = yield from self._failures()
         for name, upstream in data["upstreams"].items():
             form = functools.partial(self._form, name) if self.settings.write else None
-            parts.append(page.upstream(name, upstream, failures, form))
+            shown = yield from page.upstream(name, upstream, failures, form)
+            parts.append(shown)
             if name in applications:
                 parts.append(page.application(name, applications[name]))
         if data["server_zones"]:
@@ -219,7 +232,7 @@ class Dashboard:
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
-    def _requests(self, wanted: str) -> str:
+    def _requests(self, wanted: str) -> Work[str]:
         wrong = ""
         test = None
         try:
@@ -227,7 +240,9 @@ class Dashboard:
         except filters.BadFilter as why:
             wrong = str(why)
         found = []
-        for entry in self._entries():
+        for number, entry in enumerate(self._entries()):
+            if number % _PORTION == _PORTION - 1:
+                yield
             if test is not None and test(entry):
                 found.append(entry)
                 if len(found) == _LISTED:
@@ -241,8 +256,13 @@ class Dashboard:
                 with contextlib.suppress(ValueError):
                     yield unpacked(data)
 
-    def _entry(self, id: str) -> dict[str, Any] | None:
-        return next((entry for entry in self._entries() if entry.get("id") == id), None)
+    def _entry(self, id: str) -> Work[dict[str, Any] | None]:
+        for number, entry in enumerate(self._entries()):
+            if entry.get("id") == id:
+                return entry
+            if number % _PORTION == _PORTION - 1:
+                yield
+        return None
 
     def _commands(self, entry: dict[str, Any]) -> tuple[str, str]:
         """What to type: why it went this way, and the same request once more."""
@@ -258,12 +278,14 @@ class Dashboard:
         words.append(f"{entry.get('scheme', 'http')}://{host}{entry.get('uri', '/')}")
         return f"gateway explain --id {entry.get('id')}", shlex.join(words)
 
-    def _failures(self) -> dict[str, str]:
+    def _failures(self) -> Work[dict[str, str]]:
         """What the error log said last of each peer, by its address."""
         found: dict[str, str] = {}
         for number, entry in enumerate(self._entries()):
             if number == _LOOKED_AT:
                 break
+            if number % _PORTION == _PORTION - 1:
+                yield
             notes = entry.get("notes", ())
             errors = [note for note in notes if note.startswith("[error]")] or notes
             if errors:

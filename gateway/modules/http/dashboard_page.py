@@ -12,6 +12,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
+from gateway.core.turns import PORTION, Work
+
 # A state is a word and a sign; colour only goes with them.
 _STATES: Final = {
     "up": ("good", "▲ up"), "draining": ("warn", "◆ draining"), "down": ("warn", "■ down"),
@@ -132,7 +134,9 @@ def _count(count: int, code: int) -> str:
     return number(count)
 
 
-def upstream(name: str, found: dict[str, Any], why: Mapping[str, str], change: Callable[[int, str], str] | None) -> str:
+def upstream(
+    name: str, found: dict[str, Any], why: Mapping[str, str], change: Callable[[int, str], str] | None
+) -> Work[str]:
     columns = [
         "peer", "state", "#weight", "#active", "#requests", "#4xx", "#5xx", "#fails", "#header ms", "#answer ms",
         "checks", "why, or the last failure",
@@ -140,7 +144,11 @@ def upstream(name: str, found: dict[str, Any], why: Mapping[str, str], change: C
     if change is not None:
         columns.append("change")
     peers = sorted(found["peers"], key=lambda peer: peer["state"] == "up")
-    rows = [_peer(peer, why, change) for peer in peers[:_MOST_PEERS]]
+    rows = []
+    for peer in peers[:_MOST_PEERS]:
+        rows.append(_peer(peer, why, change))
+        if len(rows) % PORTION == 0:
+            yield
     left = len(peers) - len(rows)
     caption = f"{len(peers)} peers, {found['keepalive']} connections kept"
     if left:
@@ -222,7 +230,7 @@ def application(name: str, found: dict[str, Any] | str) -> str:
     return part(f"app-{name}", f"application {name}", table(caption, columns, rows))
 
 
-def as_csv(data: dict[str, Any]) -> str:
+def as_csv(data: dict[str, Any]) -> Work[bytes]:
     """The overview's figures, a line for each: table, name of the row, figure, value."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -235,9 +243,11 @@ def as_csv(data: dict[str, Any]) -> str:
             rows = [(str(worker["id"]), worker) for worker in found]
         elif table not in ("nginx", "connections", "requests"):
             rows = list(found.items())
-        for name, row in rows:
+        for number, (name, row) in enumerate(rows, 1):
+            if number % PORTION == 0:
+                yield
             writer.writerows((table, name, figure, value) for figure, value in _flat(row))
-    return out.getvalue()
+    return out.getvalue().encode("utf-8", "replace")
 
 
 def _flat(row: dict[str, Any], inside: str = "") -> Iterator[tuple[str, object]]:

@@ -8,7 +8,7 @@ request_history the OpenMetrics form has the id of an example for each bucket (`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ from gateway import __version__
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, NOARGS, Command, Directive
 from gateway.core.histogram import BOUNDS
+from gateway.core.turns import PORTION, Work, in_turns
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers
 from gateway.modules.http import status_zone
@@ -100,7 +101,7 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
     if not settings.enabled:
         return NOTHING
 
-    def handle(request: Request) -> Result:
+    def handle(request: Request) -> Result | Awaitable[Result]:
         if request.method not in (b"GET", b"HEAD"):
             return 405
         wrong = request.discard_body()
@@ -109,9 +110,14 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
         request.response.fields.append((b"Cache-Control", b"no-cache"))
         accepted = request.head.get(b"accept") or b""
         open_metrics = b"application/openmetrics-text" in accepted
-        return request.respond(200, text_of(request, open_metrics), _OPEN_TYPE if open_metrics else _TYPE)
+        return in_turns(_answer(request, open_metrics))
 
     return Contribution(content=handle)
+
+
+def _answer(request: Request, open_metrics: bool) -> Work[Result]:
+    text = yield from text_of(request, open_metrics)
+    return request.respond(200, text, _OPEN_TYPE if open_metrics else _TYPE)
 
 
 class Page:
@@ -156,11 +162,16 @@ class Page:
                 name, "counter", "Total responses sent to clients", values["responses"][code], code=code, **labels
             )
 
-    def text(self) -> bytes:
-        lines = [line for family in self.families.values() for line in family]
+    def text(self) -> Work[bytes]:
+        families = []
+        for family in self.families.values():
+            families.append("\n".join(family).encode("utf-8", "surrogateescape"))
+            if len(family) > PORTION:
+                yield
         if self.open_metrics:
-            lines.append("# EOF")
-        return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
+            families.append(b"# EOF")
+        families.append(b"")
+        return b"\n".join(families)
 
 
 def _line(name: str, value: float, labels: dict[str, str]) -> str:
@@ -172,7 +183,7 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def text_of(request: Request, open_metrics: bool = False) -> bytes:
+def text_of(request: Request, open_metrics: bool = False) -> Work[bytes]:
     """All that is counted, read from the shared zones: the same from whichever worker is asked."""
     call = Call(request, False, None)
     page = Page(open_metrics)
@@ -186,14 +197,17 @@ def text_of(request: Request, open_metrics: bool = False) -> bytes:
     for name, zone in _shown(call, "http/location_zones"):
         page.figures("nginxplus_location_zone", _ZONE, zone, location_zone=name)
         page.responses("nginxplus_location_zone_responses", zone, location_zone=name)
-    for (of, name), (whole, upstreams) in status_zone.times(request).items():
+    for number, ((of, name), (whole, upstreams)) in enumerate(status_zone.times(request).items(), 1):
+        if number % PORTION == 0:
+            yield
         zone_label = {f"{of}_zone": name}
         page.histogram(f"gateway_{of}_zone_request_seconds", "How long requests took", whole, **zone_label)
         if any(upstreams.counts):
             words = "How long their upstreams took"
             page.histogram(f"gateway_{of}_zone_upstream_seconds", words, upstreams, **zone_label)
-    for name, upstream in call.upstreams("http", []).items():
-        _upstream(page, name, upstream)
+    described = yield from call.upstreams("http", [])
+    for name, upstream in described.items():
+        yield from _upstream(page, name, upstream)
     for kind, label in (("limit_reqs", "limit_request"), ("limit_conns", "limit_connection")):
         for name, zone in _shown(call, f"http/{kind}"):
             for key in _LIMIT:
@@ -210,7 +224,7 @@ def text_of(request: Request, open_metrics: bool = False) -> bytes:
         labels = {"id": str(worker["id"]), "pid": str(worker["pid"])}
         page.figures("nginxplus_worker_connection", _CONNECTIONS, worker["connections"], **labels)
         page.figures("nginxplus_worker_http_requests", _REQUESTS, worker["http"]["requests"], **labels)
-    return page.text()
+    return (yield from page.text())
 
 
 def _shown(call: Call, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -218,13 +232,15 @@ def _shown(call: Call, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     yield from RESOURCES[path].show(call).items()
 
 
-def _upstream(page: Page, name: str, upstream: dict[str, Any]) -> None:
+def _upstream(page: Page, name: str, upstream: dict[str, Any]) -> Work[None]:
     page.sample(
         "nginxplus_upstream_keepalive", "gauge", "Idle keepalive connections", upstream["keepalive"], upstream=name
     )
     page.sample("nginxplus_upstream_zombies", "gauge", "Servers removed from the group but still processing requests",
                 upstream["zombies"], upstream=name)  # fmt: skip
-    for peer in upstream["peers"]:
+    for number, peer in enumerate(upstream["peers"], 1):
+        if number % PORTION == 0:
+            yield
         labels = {"server": peer["server"], "upstream": name}
         page.sample(
             "nginxplus_upstream_server_state", "gauge", "Current state", _STATES.get(peer["state"], 0), **labels

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config import units
+from gateway.core.turns import PORTION, Work
 from gateway.upstream.peers.address import inet_address, parse_target
 from gateway.upstream.peers.peers import DOWN, DRAINING, PEER, TEMPLATE, UNHEALTHY, Peer, UpstreamServer
 from gateway.upstream.peers.zone import clear_codes
@@ -46,11 +47,11 @@ def text_of(value: bytes) -> str:
 # -- what is shown -----------------------------------------------------------------------------------------------------
 
 
-def describe_stream(upstream: Upstream, now: int) -> dict[str, Any]:
+def describe_stream(upstream: Upstream, now: int) -> Work[dict[str, Any]]:
     """/stream/upstreams/NAME: peers have connections instead of requests, and no responses of theirs are known."""
     shared = upstream.shared
     assert shared is not None
-    peers = [_peer(shared, peer, now) for peer in shared.members() if peer.slot == PEER]
+    peers = yield from _peers(shared, now)
     for peer in peers:
         peer["connections"] = peer.pop("requests")
         peer["first_byte_time"] = peer.pop("header_time")
@@ -58,12 +59,13 @@ def describe_stream(upstream: Upstream, now: int) -> dict[str, Any]:
     return {"peers": peers, "zombies": shared.zombies, "zone": shared.zone.name}
 
 
-def describe(upstream: Upstream, now: int) -> dict[str, Any]:
+def describe(upstream: Upstream, now: int) -> Work[dict[str, Any]]:
     """/http/upstreams/NAME."""
     shared = upstream.shared
     assert shared is not None
+    peers = yield from _peers(shared, now)
     found: dict[str, Any] = {
-        "peers": [_peer(shared, peer, now) for peer in shared.members() if peer.slot == PEER],
+        "peers": peers,
         "keepalive": upstream.keepalive.idle_count() if upstream.keepalive is not None else 0,
         "zombies": shared.zombies,
         "zone": shared.zone.name,
@@ -71,6 +73,16 @@ def describe(upstream: Upstream, now: int) -> dict[str, Any]:
     queue = upstream.queue
     if queue is not None:
         found["queue"] = {"size": len(queue), "max_size": queue.size, "overflows": queue.overflows}
+    return found
+
+
+def _peers(shared: SharedPeers, now: int) -> Work[list[dict[str, Any]]]:
+    found = []
+    for peer in shared.members():
+        if peer.slot == PEER:
+            found.append(_peer(shared, peer, now))
+            if len(found) % PORTION == 0:
+                yield
     return found
 
 
@@ -156,9 +168,14 @@ def configured(shared: SharedPeers, peer: Peer) -> dict[str, Any]:
     return found
 
 
-def servers(shared: SharedPeers) -> list[dict[str, Any]]:
+def servers(shared: SharedPeers) -> Work[list[dict[str, Any]]]:
     """/http/upstreams/NAME/servers."""
-    return [configured(shared, peer) for peer in shared.members()]
+    found = []
+    for peer in shared.members():
+        found.append(configured(shared, peer))
+        if len(found) % PORTION == 0:
+            yield
+    return found
 
 
 def find(shared: SharedPeers, text: str) -> Peer:
@@ -336,14 +353,13 @@ def change(upstream: Upstream, peer: Peer, values: dict[str, Any]) -> dict[str, 
     return configured(shared, peer)
 
 
-def remove(upstream: Upstream, peer: Peer) -> list[dict[str, Any]]:
-    """DELETE: what is left. Errors: ApiError."""
+def remove(upstream: Upstream, peer: Peer) -> None:
+    """DELETE. Errors: ApiError."""
     shared = upstream.shared
     assert shared is not None
     if peer.parent >= 0:
         raise ApiError(400, f'server "{peer.id}" not removable', "UpstreamServerImmutable")
     shared.remove(peer.id)
-    return servers(shared)
 
 
 _COUNTERS: Final = (
@@ -352,11 +368,13 @@ _COUNTERS: Final = (
 )  # fmt: skip
 
 
-def reset(upstream: Upstream) -> None:
+def reset(upstream: Upstream) -> Work[None]:
     """DELETE of an upstream: its counters begin anew."""
     shared = upstream.shared
     assert shared is not None
-    for peer in shared.members():
+    for number, peer in enumerate(shared.members(), 1):
+        if number % PORTION == 0:
+            yield
         with shared.lock:
             for word in _COUNTERS:
                 setattr(peer, word, 0)

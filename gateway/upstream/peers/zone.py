@@ -167,6 +167,8 @@ class SharedPeers:
         self._known: dict[int, Peer] = {}  # by slot
         self._templates_at = -1
         self._templates: dict[int, Peer] = {}
+        self._members_at = -1
+        self._members: list[Peer] = []
         primary, backup = upstream.group, Group(upstream.name, ())
         backup.is_backup = True
         self._both = (primary, backup)
@@ -290,7 +292,10 @@ class SharedPeers:
         """All peers and templates, backup or not, in the order of their ids."""
         with self.lock:
             self.sync()
-            return self._scan()
+            if self._members_at != self._version:
+                self._members_at = self._version
+                self._members = self._scan()
+            return self._members.copy()
 
     def templates(self) -> dict[int, Peer]:
         """The names that are resolved at run time, by their ids."""
@@ -321,6 +326,8 @@ class SharedPeers:
     @property
     def zombies(self) -> int:
         """Removed peers that still have requests."""
+        if not self.zone.words[_GONE_ONCE]:
+            return 0
         return sum(1 for words in self._all() if words[_SLOT] == GONE and words[_CONNS] > 0)
 
     # -- who does what one worker does for all ---------------------------------------------------------------------
