@@ -10,7 +10,11 @@ from typing import Final
 from gateway.dev.app_finder import Application
 
 # `gateway run` reads these lines and prints them shorter.
-LOG_FORMAT: Final = "$time_iso8601 $request_method $request_uri $status $body_bytes_sent $request_time"
+LOG_FORMAT: Final = (
+    "$time_iso8601 $request_method $request_uri $status $body_bytes_sent $request_time [$upstream_addr]"
+)
+# What only gateway knows stands behind it.
+OWN_LOG_FORMAT: Final = f"{LOG_FORMAT} $request_location"
 
 # Where `gateway run` shows what happens; no application will have this path.
 DASHBOARD: Final = "/__gateway/"
@@ -90,7 +94,7 @@ proxy_pass {target};
             proxy_set_header Connection $connection_upgrade;"""
 
 
-def whole(comments: str, place: Place, body: str, *, http: str = "") -> str:
+def whole(comments: str, place: Place, body: str, *, http: str = "", log_format: str = LOG_FORMAT) -> str:
     """A file with one server; `body` is what stands in it, `http` what stands before."""
     return f"""\
 {comments}
@@ -99,7 +103,7 @@ events {{
 }}
 
 http {{
-{http}    log_format run '{LOG_FORMAT}';
+{http}    log_format run '{log_format}';
     access_log /dev/stdout run;
     sendfile on;
 
@@ -149,4 +153,4 @@ def configuration(
     kept = f"    request_history {quoted(history)};\n" if history else ""
     http = (mime_types() if static else "") + (UPGRADE if application.asgi else "") + kept
     body = f"        client_max_body_size 100m;\n{locations}\n        location / {{\n            {passed}\n        }}\n"
-    return whole(comments, place, body, http=http)
+    return whole(comments, place, body, http=http, log_format=OWN_LOG_FORMAT if history else LOG_FORMAT)

@@ -11,8 +11,10 @@ from typing import Final, TextIO
 
 from gateway.dev.start_block import Style
 
-# The log format of run_conf.py: time, method, URI, status, bytes, seconds.
-_ACCESS: Final = re.compile(r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\S* (\S+) (.*) (\d{3}) (\d+) ([\d.]+)")
+# The log formats of run_conf.py: time, method, URI, status, bytes, seconds, upstreams, location.
+_ACCESS: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\S* (\S+) (.*) (\d{3}) (\d+) ([\d.]+) \[([^\]]*(?:\]:\d+[^\]]*)*)\](?: (.*))?"
+)
 
 
 def wants_color(stream: TextIO) -> bool:
@@ -51,9 +53,20 @@ class Terminal:
         if match is None:
             self.complain(line)
             return
-        clock, method, uri, status, _, seconds = match.groups()
+        clock, method, uri, status, _, seconds, upstreams, location = match.groups()
         color = self.style.bad if status >= "500" else self.style.bold if status >= "400" else self.style.good
-        self.say(f"{self.style.dim(clock)} {method} {uri} {color(status)} {float(seconds) * 1e3:.0f} ms")
+        text = f"{self.style.dim(clock)} {method} {uri} {color(status)} {float(seconds) * 1e3:.0f} ms"
+        where = self._where(upstreams, location or "")
+        self.say(f"{text}  {self.style.dim(where)}" if where else text)
+
+    def _where(self, upstreams: str, location: str) -> str:
+        """The location that answered, and what it asked: the application is what listens on a socket of ours."""
+        if upstreams == "-":
+            return location
+        arrow = "→" if self.unicode else "->"
+        each = upstreams.replace(" : ", ", ").split(", ")
+        asked = ", ".join("app" if one.startswith("unix:") else one for one in each)
+        return f"{location} {arrow} {asked}".strip()
 
     def _write(self, stream: TextIO, text: str) -> None:
         # The terminal may be gone; that is no reason to leave the application without a supervisor.

@@ -27,6 +27,7 @@ examples:
   gateway explain -c site.conf POST https://a.example/login -H 'Content-Length: 12'
   gateway explain POST /login -d 'user=bob' --from 10.1.2.3
   gateway explain /api/users?page=2 --from 10.1.2.3 --json
+  gateway explain /reports/7 --answer 'X-Accel-Redirect: /protected/7.pdf'
   gateway explain --id 2f1c…                          a request that request_history has kept
 """
 
@@ -46,6 +47,8 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument("-g", dest="globals", default="", metavar="TEXT", help="directives of the main context")
     made.add_argument("-H", dest="fields", action="append", default=[], metavar="FIELD", help="a field of the request")
     made.add_argument("-d", "--data", default="", metavar="TEXT", help="the body; a declared one is made up of zeros")
+    made.add_argument("--answer", action="append", default=[], metavar="FIELD",
+                      help="a field of the application's answer, X-Accel-Redirect and the like")  # fmt: skip
     made.add_argument("--from", dest="client", default="127.0.0.1", metavar="ADDR", help="the client (%(default)s)")
     made.add_argument("--id", dest="id", metavar="ID", help="one of the last requests instead, by its $request_id")
     made.add_argument("--json", action="store_true", help="as JSON")
@@ -56,13 +59,13 @@ def main(argv: Sequence[str]) -> int:
     """Exit codes: 0 explained, 1 the configuration or the URL does not allow it, 2 wrong use."""
     options = command_line().parse_args(argv)
     try:
-        if options.id and (options.words or options.fields or options.data):
+        if options.id and (options.words or options.fields or options.data or options.answer):
             raise BadQuestion("--id brings its own method, URL and fields")
         place = (options.conf, options.prefix, options.globals)
         if options.id:
             question, findings = explain_past(options.id, *place)
         else:
-            question = ask(options.words, options.fields, options.client, options.data)
+            question = ask(options.words, options.fields, options.client, options.data, options.answer)
             findings = explain(question, *place)
     except BadQuestion as why:
         return _complain(f"gateway explain: {why}", 2)

@@ -83,7 +83,7 @@ class Engine:
 
         listening, address, port = self._listening(question)
         witness = Witness(self._arrived)
-        teller = Teller(self.findings, witness, self._ended, folder, cut=question.cut)
+        teller = Teller(self.findings, witness, self._ended, folder, cut=question.cut, answer=question.answer)
         teller.install(self.cycle)
         async with trio.open_nursery() as nursery:
             lane = Lane()

@@ -7,16 +7,16 @@ None while the request is not whole, else what was asked and what a peer would a
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 _BODY: Final = b"<!doctype html><title>explained</title>" + b" " * 1024
 # Of a body that only its end tells the end of, so much is waited for; what comes then is not looked at.
 _MOST_BODY: Final = 1 << 20
 ALL: Final = -1  # the rest of the connection
 
-_FIELDS: Final = b"Content-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(_BODY)
+Fields = Sequence[tuple[str, str]]  # of an answer, besides those that it has anyway
 
 
 @dataclass(slots=True)
@@ -30,6 +30,15 @@ class Packet:
     answer: bytes = b""
     note: str = ""
     body: int = 0  # bytes behind it that belong to it, or ALL
+
+
+def _answer(line: bytes, fields: Fields) -> bytes:
+    """What a peer says, with these fields instead of a type of its own."""
+    given = [(name, value) for name, value in fields if name.lower() != "content-length"]
+    if not any(name.lower() == "content-type" for name, _ in given):
+        given.append(("Content-Type", "text/html"))
+    text = "".join(f"{name}: {value}\r\n" for name, value in given)
+    return line + text.encode("utf-8", "surrogateescape") + b"Content-Length: %d\r\n\r\n" % len(_BODY) + _BODY
 
 
 def _text(value: bytes) -> str:
@@ -52,20 +61,20 @@ def _chunked(rest: bytes) -> int | None:
     return end + 5
 
 
-def read_http(data: bytes) -> Packet | None:
+def read_http(data: bytes, fields: Fields = ()) -> Packet | None:
     head, end, rest = data.partition(b"\r\n\r\n")
     if not end:
         return None
-    line, *fields = head.split(b"\r\n")
+    line, *lines = head.split(b"\r\n")
     pairs = []
-    for text in fields:
+    for text in lines:
         name, _, value = text.partition(b":")
         pairs.append((_text(name), _text(value.strip())))
     chunked = any(name.lower() == "transfer-encoding" for name, _ in pairs)
     body = _chunked(rest) if chunked else _declared(pairs)
     if body is None:
         return None
-    return Packet("http", len(head) + 4, _text(line), pairs, b"HTTP/1.1 200 OK\r\n" + _FIELDS + _BODY, body=body)
+    return Packet("http", len(head) + 4, _text(line), pairs, _answer(b"HTTP/1.1 200 OK\r\n", fields), body=body)
 
 
 def _uwsgi_pairs(data: bytes) -> Iterator[tuple[str, str]]:
@@ -79,7 +88,7 @@ def _uwsgi_pairs(data: bytes) -> Iterator[tuple[str, str]]:
         yield words[0], words[1]
 
 
-def read_uwsgi(data: bytes) -> Packet | None:
+def read_uwsgi(data: bytes, fields: Fields = ()) -> Packet | None:
     if len(data) < 4:
         return None
     modifier1, size, modifier2 = struct.unpack_from("<BHB", data)
@@ -87,7 +96,7 @@ def read_uwsgi(data: bytes) -> Packet | None:
         return None
     pairs = list(_uwsgi_pairs(data[4 : 4 + size]))
     line = f"modifier1 {modifier1}, modifier2 {modifier2}, {size} bytes of parameters"
-    answer = b"HTTP/1.1 200 OK\r\n" + _FIELDS + _BODY
+    answer = _answer(b"HTTP/1.1 200 OK\r\n", fields)
     return Packet("uwsgi", 4 + size, line, pairs, answer, body=_declared(pairs))
 
 
@@ -111,7 +120,7 @@ def _fastcgi_pairs(data: bytes) -> Iterator[tuple[str, str]]:
         yield _text(name), _text(value)
 
 
-def read_fastcgi(data: bytes) -> Packet | None:
+def read_fastcgi(data: bytes, fields: Fields = ()) -> Packet | None:
     params = b""
     at = 0
     ended = False
@@ -125,26 +134,26 @@ def read_fastcgi(data: bytes) -> Packet | None:
         at += 8 + size + padding
     if not ended and len(data) - len(params) < _MOST_BODY:
         return None
-    body = b"Status: 200 OK\r\n" + _FIELDS + _BODY
+    body = _answer(b"Status: 200 OK\r\n", fields)
     answer = struct.pack(">BBHHBB", 1, 6, 1, len(body), 0, 0) + body
     answer += struct.pack(">BBHHBB", 1, 6, 1, 0, 0, 0) + struct.pack(">BBHHBB8x", 1, 3, 1, 8, 0, 0)
     pairs = list(_fastcgi_pairs(params))
     return Packet("fastcgi", at, f"{len(params)} bytes of parameters", pairs, answer, body=0 if ended else ALL)
 
 
-def read_scgi(data: bytes) -> Packet | None:
+def read_scgi(data: bytes, fields: Fields = ()) -> Packet | None:
     length, colon, rest = data.partition(b":")
     if not colon or not length.isdigit() or len(rest) <= int(length):
         return None
     words = rest[: int(length)].split(b"\0")[:-1]
     pairs = [(_text(name), _text(value)) for name, value in zip(words[::2], words[1::2], strict=False)]
     size = len(length) + 2 + int(length)
-    answer = b"Status: 200 OK\r\n" + _FIELDS + _BODY
+    answer = _answer(b"Status: 200 OK\r\n", fields)
     line = f"{length.decode()} bytes of parameters"
     return Packet("scgi", size, line, pairs, answer, body=_declared(pairs))
 
 
-def read_memcached(data: bytes) -> Packet | None:
+def read_memcached(data: bytes, fields: Fields = ()) -> Packet | None:
     line, end, _ = data.partition(b"\r\n")
     if not end:
         return None
@@ -153,7 +162,11 @@ def read_memcached(data: bytes) -> Packet | None:
     return Packet("memcached", len(line) + 2, _text(line), [], answer)
 
 
-READERS: Final[dict[str, Callable[[bytes], Packet | None]]] = {
+class Reader(Protocol):
+    def __call__(self, data: bytes, fields: Fields = ...) -> Packet | None: ...
+
+
+READERS: Final[dict[str, Reader]] = {
     "proxy": read_http,
     "uwsgi": read_uwsgi,
     "fastcgi": read_fastcgi,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway._fast.hpack import Decoder
-from gateway.dev.explain.packets import Packet
+from gateway.dev.explain.packets import Fields, Packet
 from gateway.protocol import http2_frames as wire
 
 _HEAD: Final = 9
@@ -23,7 +23,7 @@ def is_http2(data: bytes) -> bool:
     return bool(data) and (data.startswith(wire.PREFACE) or wire.PREFACE.startswith(data))
 
 
-def read_http2(data: bytes) -> Packet | None:
+def read_http2(data: bytes, extra: Fields = ()) -> Packet | None:
     """The request, once its head is whole; None before. `size` is what its head takes on the wire."""
     at = len(wire.PREFACE)
     block = b""
@@ -47,7 +47,7 @@ def read_http2(data: bytes) -> Packet | None:
     shown = dict(fields)
     line = f"{shown.get(':method', '')} {shown.get(':path', '')} HTTP/2"
     grpc = shown.get("content-type", "").startswith("application/grpc")
-    return Packet("grpc" if grpc else "http2", size, line, fields, _answer(stream, grpc=grpc))
+    return Packet("grpc" if grpc else "http2", size, line, fields, _answer(stream, extra, grpc=grpc))
 
 
 def _fragment(kind: int, flags: int, payload: bytes) -> bytes:
@@ -58,10 +58,13 @@ def _fragment(kind: int, flags: int, payload: bytes) -> bytes:
     return payload[5:] if flags & _PRIORITY else payload
 
 
-def _answer(stream: int, *, grpc: bool) -> bytes:
+def _answer(stream: int, extra: Fields, *, grpc: bool) -> bytes:
     """200 with an empty body; of gRPC with the status that says that all is well."""
     kind = b"application/grpc" if grpc else b"text/html"
-    head = _OK + _TYPE + bytes((len(kind),)) + kind
+    own = [(name.lower(), value) for name, value in extra if name.lower() != "content-length"]
+    head = _OK + b"".join(b"\0" + _string(name) + _string(value) for name, value in own)
+    if all(name != "content-type" for name, _ in own):
+        head += _TYPE + bytes((len(kind),)) + kind
     frames = _frame(4, 0, 0, b"") + _frame(4, 1, 0, b"")  # our SETTINGS, and that theirs were seen
     if not grpc:
         return frames + _frame(_HEADERS, _END_HEADERS | _END_STREAM, stream, head)
@@ -70,6 +73,20 @@ def _answer(stream: int, *, grpc: bool) -> bytes:
         + _frame(_HEADERS, _END_HEADERS, stream, head)
         + _frame(_HEADERS, _END_HEADERS | _END_STREAM, stream, _GRPC_STATUS)
     )
+
+
+def _string(text: str) -> bytes:
+    """A string as it stands, behind its length (RFC 7541, 5.1)."""
+    data = text.encode("utf-8", "surrogateescape")
+    left = len(data)
+    if left < 127:
+        return bytes((left,)) + data
+    length = b"\x7f"
+    left -= 127
+    while left > 127:
+        length += bytes((left & 127 | 128,))
+        left >>= 7
+    return length + bytes((left,)) + data
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:

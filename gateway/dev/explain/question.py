@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ class Question:
     fields: tuple[tuple[str, str], ...]
     client: str  # its address
     data: bytes = b""  # the body, where there is one
+    answer: tuple[tuple[str, str], ...] = ()  # fields that the application's answer has
 
     @property
     def authority(self) -> str:
@@ -88,7 +89,7 @@ class Question:
             left -= len(_PIECE)
 
 
-def ask(words: list[str], fields: list[str], client: str, data: str = "") -> Question:
+def ask(words: list[str], fields: list[str], client: str, data: str = "", answer: Sequence[str] = ()) -> Question:
     """[METHOD] URL → a question; with data the method is POST unless it is said. Errors: BadQuestion."""
     if not 1 <= len(words) <= 2:
         raise BadQuestion("a URL is wanted, with the method before it if it is not GET")
@@ -101,7 +102,9 @@ def ask(words: list[str], fields: list[str], client: str, data: str = "") -> Que
     except ValueError:
         raise BadQuestion(f'--from wants an IP address, not "{client}"') from None
     body = data.encode("utf-8", "surrogateescape")
-    return Question(method, scheme, host, port, target, tuple(_field(text) for text in fields), client, body)
+    asked = tuple(_field("-H", text) for text in fields)
+    answered = tuple(_field("--answer", text) for text in answer)
+    return Question(method, scheme, host, port, target, asked, client, body, answered)
 
 
 def _split(url: str) -> tuple[str, str, int, str]:
@@ -129,8 +132,8 @@ def _split(url: str) -> tuple[str, str, int, str]:
     return parts.scheme, host, port or _PORTS[parts.scheme], target
 
 
-def _field(text: str) -> tuple[str, str]:
+def _field(option: str, text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip() or any(character in text for character in "\r\n\0"):
-        raise BadQuestion(f'-H wants "Name: value", not "{text}"')
+        raise BadQuestion(f'{option} wants "Name: value", not "{text}"')
     return name.strip(), value.strip()

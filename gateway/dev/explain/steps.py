@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.directive import LIF
 from gateway.core.temp_files import TempPath
-from gateway.dev.explain import script
+from gateway.dev.explain import accel, script
 from gateway.dev.explain.access import TELLERS
 from gateway.dev.explain.filters import state_of, tell_filter
 from gateway.dev.explain.findings import Findings, show
@@ -34,6 +34,8 @@ PASSES: Final = {
     "grpc": "grpc_pass",
     "tunnel": "tunnel_pass",
 }
+# Of these, whose answers may have X-Accel-* fields.
+SPEAK_ACCEL: Final = frozenset({"proxy", "uwsgi", "fastcgi", "scgi", "grpc"})
 # Others whose directive has another name than the module.
 _CONTENTS: Final = {**PASSES, "py": "py_content"}
 # Modules that change something when they run: for these it is told what they would do.
@@ -100,13 +102,22 @@ class Teller:
     """Wraps what modules contribute, and finds words for it."""
 
     def __init__(
-        self, findings: Findings, witness: Witness, ended: Callable[[Request], None], folder: str, *, cut: bool
+        self,
+        findings: Findings,
+        witness: Witness,
+        ended: Callable[[Request], None],
+        folder: str,
+        *,
+        cut: bool,
+        answer: accel.Fields = (),
     ) -> None:
         self.findings = findings
         self.witness = witness
         self.ended = ended
         self.folder = folder  # for what a server would keep in files
         self.cut = cut  # not all of the body comes: nobody may wait for its end
+        self.answer = answer  # what the application answers with
+        self.given: accel.Given | None = None  # once it was given
         self.marks: dict[int, Location] = {}  # what was told last, by the request's id
         self._scripts: set[int] = set()
 
@@ -136,7 +147,7 @@ class Teller:
             handlers[Phase.LOG] = [self._log(settings)]
         content = part.content
         if content is not None:
-            content = self._content(name, content, location)
+            content = self._content(name, content, settings)
         head_filter = part.head_filter
         if head_filter is not None:
             head_filter = self._filter(name, head_filter, settings)
@@ -159,6 +170,7 @@ class Teller:
         self._tell_entered(request, location)
 
     def _tell_entered(self, request: Request, location: Location) -> None:
+        self.answered(request)
         details: list[str] = []
         if location.nameless:
             text = "the block of this if" if location.scope.context is LIF else "limit_except: its settings hold"
@@ -211,7 +223,7 @@ class Teller:
         if tell is not None:
             tell.after(request, settings, before, result, self.findings)
 
-    def _content(self, name: str, content: Handler, location: Location) -> Handler:
+    def _content(self, name: str, content: Handler, settings: Any) -> Handler:
         directive = _CONTENTS.get(name, name)
 
         def run(request: Request) -> Result | Awaitable[Result]:
@@ -225,9 +237,27 @@ class Teller:
             if name in PASSES:
                 self.witness.expected.add(name)
                 self._tell_cache(request, name)
+                if request.parent is None and name in SPEAK_ACCEL:
+                    self._give_answer(name, settings, request)
             return content(request)
 
         return run
+
+    def _give_answer(self, name: str, settings: Any, request: Request) -> None:
+        """The main request's upstream: its first answer has the fields that the question gives it."""
+        answer, self.answer = self.answer, ()
+        if answer:
+            self.witness.answer.extend(answer)
+            self.given = accel.Given(request.location, name, settings, answer)
+        elif not request.internal:
+            accel.tell_where_to(request, self.findings)
+
+    def answered(self, request: Request) -> None:
+        """What has become of that answer can be seen: another location is entered, or the request ends."""
+        given = self.given
+        if given is not None and request.parent is None:
+            self.given = None
+            accel.tell_answer(request, given, self.findings)
 
     def _tell_cache(self, request: Request, name: str) -> None:
         statement = request.location.scope.set_by(f"{name}_cache")
@@ -325,5 +355,6 @@ class _Marks:
         location = request.location
         if not location.nameless and location is not location.server.root:
             self._go_on(request)  # one whose plan did not run: it redirects to itself and a slash
+        self.teller.answered(request)
         self.teller.ended(request)
         return None

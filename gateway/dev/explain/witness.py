@@ -36,6 +36,7 @@ class Witness:
     def __init__(self, arrived: Callable[[Packet], None]) -> None:
         self.arrived = arrived
         self.expected: set[str] = set()
+        self.answer: list[tuple[str, str]] = []  # fields of the next answer, which it has not from us
         self.address = b""
 
     @contextlib.asynccontextmanager
@@ -67,7 +68,7 @@ class Witness:
     async def _serve(self, stream: trio.SocketStream, scope: trio.CancelScope) -> None:
         import trio
 
-        incoming = Incoming(self.expected)
+        incoming = Incoming(self.expected, self.answer)
         async with stream:
             with contextlib.suppress(trio.BrokenResourceError):
                 async for part in stream:
@@ -80,10 +81,14 @@ class Witness:
 
 
 class Incoming:
-    """What comes on one connection to an upstream, request by request; it speaks one of the `expected` protocols."""
+    """What comes on one connection to an upstream, request by request; it speaks one of the `expected` protocols.
 
-    def __init__(self, expected: set[str]) -> None:
+    The fields of `answer` are taken for the first request that comes to any of them.
+    """
+
+    def __init__(self, expected: set[str], answer: list[tuple[str, str]] | None = None) -> None:
         self.expected = expected
+        self.answer = [] if answer is None else answer
         self.protocol = ""
         self._data = bytearray()
         self._body = 0  # of the last request: so much of it is still to come
@@ -103,6 +108,7 @@ class Incoming:
             self._body -= passed if self._body != ALL else 0
         packet = self._read(bytes(data)) if data and not self._body else None
         if packet is not None:
+            self.answer.clear()
             behind = len(data) - packet.size
             self._body = ALL if packet.body == ALL else max(0, packet.body - behind)
             data.clear()
@@ -115,10 +121,10 @@ class Incoming:
         if not self.protocol:
             self.protocol = next(iter(self.expected)) if len(self.expected) == 1 else _spoken(self.expected, data)
         if self.protocol in ("proxy", "grpc") and is_http2(data):
-            return read_http2(data)
+            return read_http2(data, self.answer)
         read = READERS.get(self.protocol)
         if read is not None:
-            return read(data)
+            return read(data, self.answer)
         return Packet(self.protocol, len(data), note="not shown") if self.protocol else None
 
 
