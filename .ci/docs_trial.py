@@ -1,4 +1,4 @@
-"""make docs-trial: what docs/flask.md and docs/from-nginx.md tell an admin to type, typed, in a fresh Debian.
+"""make docs-trial: what pages of docs/ tell an admin to type, typed, in a fresh Debian.
 
     .ci/docs_trial.py [--release bookworm] [--release trixie]
 
@@ -22,6 +22,13 @@ import userland
 from deb_trial import package
 from userland import RELEASES, ROOT, Failed, Steps, Userland
 
+# The parts of pages whose every line is typed.
+TYPED: Final = {
+    "flask.md": ("On the server", "When it does not work"),
+    "operations.md": ("Start, reload, stop",),
+    "from-nginx.md": ("In its place", "Back"),
+}
+
 _BLOCK: Final = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.M | re.S)
 _SHOP: Final = "/srv/shop"
 _WHEELS: Final = "/root/wheels"
@@ -35,7 +42,8 @@ def commands(text: str) -> Iterator[str]:
 
 
 def section(page: str, *heads: str) -> str:
-    """What stands below these headings of a page."""
+    """What stands below these headings of a page, or below all that are typed."""
+    heads = heads or TYPED[page]
     parts = re.split(r"^## (.+)$", (ROOT / "docs" / page).read_text(), flags=re.M)
     found = dict(zip(parts[1::2], parts[2::2], strict=True))
     return "\n".join(found[head] for head in heads)
@@ -59,7 +67,7 @@ def _flask(release: str) -> None:
             debian.run("apt-get -qq install pebble")
             authority.start(debian, name)
             debian.run(f"adduser -q --disabled-password --gecos '' you && chown -R you {_SHOP}")
-            for line in commands(section("flask.md", "On the server", "When it does not work")):
+            for line in commands(section("flask.md")):
                 if line.startswith("gateway init"):
                     # printed for the page; an admin takes what it writes
                     debian.run(f"cd {_SHOP} && {line}", says="[Service]")
@@ -69,11 +77,11 @@ def _flask(release: str) -> None:
                 _typed(debian, line)
             debian.until(f"{authority.page(name)}", "hello, 127.0.0.1, over https", 120)
             debian.run(f"curl -s -o /dev/null -w '%{{http_code}}' http://{name}/", says="301")
-            with debian.steps.step("reboot, and the page is there"):
-                debian.run(
-                    "systemctl stop gateway shop && systemctl start multi-user.target && systemctl start shop gateway"
-                )
-                debian.until(authority.page(name), "hello, 127.0.0.1, over https")
+            for line in commands(section("operations.md")):
+                _typed(debian, line)
+            debian.until("systemctl is-active gateway", "inactive")  # the last of them ends it
+            debian.step("systemctl start gateway")
+            debian.run(authority.page(name), says="hello, 127.0.0.1, over https")
         print(f"  {debian.steps.whole:6.1f} s  in all\n")
 
 

@@ -1,14 +1,16 @@
 """The documentation does what it says: configurations load, commands run, files and links are there.
 
 ```nginx is given to `gateway -t` (whole, or the inside of http or of server), ```python titled with a file's name is in
-the folder where the page's ```sh commands run. What needs root, the network or another machine is only held against
-what there is.
+the folder where the page's ```sh commands run. What needs root or the network is typed by a trial in a fresh Debian
+(make docs-trial, deb-trial, first-page) and only held against it here; EXCUSED is what nothing runs.
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
+import importlib
+import importlib.util
 import os
 import re
 import shlex
@@ -18,6 +20,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -29,16 +32,29 @@ from gateway.dev.verbs import VERBS
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 FENCE = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.M | re.S)
-LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
+LINK = re.compile(r"\]\(([^)#\s]*)(#[^)]*)?\)")
+HTML_LINK = re.compile(r"(?:src|srcset|href)=\"([^\"#]+)(#[^\"]*)?\"")
 
-# What a page may name besides gateway: not run, since it installs, needs root, or is somebody else's.
-FOREIGN = {"pip", "python3", "sudo", "docker", "make", ".venv/bin/pip"}
+OWN_PAGES = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+
+# All texts of the project, those for who works on it too.
+TEXTS = sorted(
+    page for name in ("docs", "gateway", "tests", "bench", "packaging", "conf") for page in (ROOT / name).rglob("*.md")
+) + sorted(ROOT.glob("*.md"))
+
+# What is run nowhere, and why.
+EXCUSED = {
+    "docker build -f packaging/Dockerfile -t gateway .": "there is no docker where this is built",
+    "docker run -p 8080:80 gateway": "there is no docker where this is built",
+    "pip install django pyuwsgi /path/to/gateway": "as for Flask, which make first-page installs",
+    "pip install /path/to/gateway": "some minutes of compiling; make wheel and make first-page install what it makes",
+}
 DIRECTIVES = set(reference_pages.pages())  # of the site, beside docs/
 SERVING = {"run", "serve", "proxy"}
 
 
 def blocks(kind: str) -> Iterator[tuple[Path, str, str]]:
-    for page in [*PAGES, ROOT / "README.md"]:
+    for page in OWN_PAGES:
         for name, title, body in FENCE.findall(page.read_text()):
             if name == kind:
                 yield page, title, body
@@ -129,35 +145,74 @@ def test_configurations_load(page: Path, title: str, text: str, tmp_path: Path) 
 def test_commands(page: Path, title: str, line: str, tmp_path: Path) -> None:
     for part in re.split(r" && | \| ", line):
         words = shlex.split(part)
-        while words and words[0] == ".":
-            words = []
-        if not words:
-            continue
         if words[0] not in ("gateway", "gateway-nginx"):
-            assert words[0] in FOREIGN, line
-            _foreign(words)
+            if line not in EXCUSED:
+                _foreign(page, line, words, tmp_path)
             continue
         _project(tmp_path, page, listens=words[1] != "explain")
+        if "main:app" in words and not (tmp_path / "main.py").exists():
+            (tmp_path / "main.py").write_text(_ci("first_page").FASTAPI)
+        for word in words[2:]:
+            if word == "dist":
+                (tmp_path / word).mkdir()
         if "--help" not in words and len(words) > 1 and words[1] in VERBS:
             parser(words[1]).parse_args([word.replace("/path/to/nginx.conf", "nginx.conf") for word in words[2:]])
         _run(tmp_path, words)
 
 
-def _foreign(words: list[str]) -> None:
-    """Files of ours that somebody else's command names."""
-    for word in words:
-        if word.startswith("packaging/"):
-            assert (ROOT / word).exists()
-    if words[0] == "make":
-        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.M)
+def _ci(name: str) -> ModuleType:
+    """A program of .ci."""
+    sys.path.insert(0, str(ROOT / ".ci"))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(ROOT / ".ci"))
+
+
+def _foreign(page: Path, line: str, words: list[str], folder: Path) -> None:
+    """What is not gateway's: run as far as it changes nothing, else it is what a trial types or installs."""
+    while "=" in words[0] or words[:2] == ["sudo", "make"]:
+        words = words[1:]
+    if words[0] == "sudo":
+        trial = _ci("docs_trial")
+        typed = [each for name in trial.TYPED for each in trial.commands(trial.section(name))]
+        # of packages.md, which deb_trial.py and certbot_trial.py install
+        package = words[1:3] == ["apt-get", "install"] and words[3].startswith("./dist/")
+        assert package or line in typed, line
+    elif words[0] == "make":
+        done = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    elif words[0] == "python3":
+        subprocess.run([sys.executable, *words[1:3], "--without-pip", *words[3:]], cwd=folder, check=True)
+        assert (folder / ".venv" / "bin" / "python").exists()
+    elif words[0] == ".":
+        subprocess.run(["sh", "-c", shlex.join(words)], cwd=folder, check=True)
+    elif words[0].endswith("pip"):
+        _installed(words, line)
+    elif words[:2] == [".venv/bin/python", "-m"]:
+        assert importlib.util.find_spec(words[2]), line
+        assert all((ROOT / word).exists() for word in words[3:] if "/" in word), line
+    else:
+        assert os.access(ROOT / words[0], os.X_OK), line
+
+
+def _installed(words: list[str], line: str) -> None:
+    """By make first-page or docs-trial, for the same application; a wheel has the name that make wheel gives it."""
+    kinds = [set(kind.packages) for kind in _ci("first_page").KINDS]
+    names = {word for word in words[2:] if "/" not in word}
+    assert words[1] == "install"
+    assert not names or names in kinds, line
+    for word in words[2:]:
+        if word.startswith("dist/"):
+            assert re.fullmatch(rf"dist/gateway-{_ci('make_deb').version()}-cp3\d+-cp3\d+-manylinux2014_\S+\.whl", word)
 
 
 def _run(folder: Path, words: list[str]) -> None:
-    words = [word.replace("/etc/gateway/nginx.conf", "nginx.conf") for word in words]
+    words = [re.sub("^/etc/(gateway|nginx)/nginx.conf$", "nginx.conf", word) for word in words]
     if len(words) > 1 and words[1] in SERVING and "--print-conf" not in words:
         _serve(folder, [*words, "--port", str(_port())])
         return
-    if "-s" in words or "-g" in words:
+    if "-s" in words or "-g" in words or words[1:] == ["-c", "nginx.conf"]:
         _as_nginx(folder, words)
         return
     done = _gateway(folder, words)
@@ -205,20 +260,24 @@ def _as_nginx(folder: Path, words: list[str]) -> None:
         running.communicate(timeout=20)
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.stem)
+def test_what_is_excused_stands_there() -> None:
+    assert set(EXCUSED) <= {line for _, _, line in COMMANDS}
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links(page: Path) -> None:
-    text = page.read_text()
-    for target, anchor in LINK.findall(text):
+    text = FENCE.sub("", page.read_text())
+    for target, anchor in [*LINK.findall(text), *HTML_LINK.findall(text)]:
         if "://" in target or target.startswith("mailto:"):
             continue
-        if target.startswith("directives/"):
-            assert target.removeprefix("directives/") in DIRECTIVES, f"{page.name}: {target}"
+        if re.match(r"(\.\./)?directives/", target):
+            assert target.partition("directives/")[2] in DIRECTIVES, f"{page.name}: {target}"
             continue
-        there = page.parent / target
+        there = page.parent / target if target else page
         assert there.exists(), f"{page.name}: {target}"
         if anchor and there.suffix == ".md":
-            heads = re.findall(r"^#+ (.+)$", there.read_text(), re.M)
-            slugs = {re.sub(r"[^a-z0-9 -]", "", head.lower()).replace(" ", "-") for head in heads}
+            heads = re.findall(r"^#+ (.+)$", FENCE.sub("", there.read_text()), re.M)
+            slugs = {re.sub(r"[^a-z0-9 _-]", "", head.lower()).replace(" ", "-") for head in heads}
             assert anchor[1:] in slugs, f"{page.name}: {target}{anchor}"
 
 

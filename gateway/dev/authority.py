@@ -33,6 +33,7 @@ class Authority:
         self.folder = folder
         self.file = folder / "authority.pem"
         self._key_file = folder / "authority.key"
+        self._believed_file = folder / "believed"
 
     @classmethod
     def of_user(cls) -> Authority:
@@ -50,6 +51,19 @@ class Authority:
     def name(self) -> str:
         """As trust stores list it: the same for this authority for ever, another one for each."""
         return f"gateway local authority {hashlib.sha256(self.file.read_bytes()).hexdigest()[:12]}"
+
+    @property
+    def believed(self) -> bool:
+        """Whether `gateway trust` has put it into a store, and nobody has taken it back."""
+        return self._believed_file.exists()
+
+    @believed.setter
+    def believed(self, yes: bool) -> None:
+        with contextlib.suppress(OSError):
+            if yes:
+                self._believed_file.touch()
+            else:
+                self._believed_file.unlink(missing_ok=True)
 
     def make(self) -> None:
         """Errors: NoAuthority."""

@@ -78,6 +78,16 @@ def _certificate(host: str) -> tuple[Path, Path]:
         raise CannotRun(str(why)) from None
 
 
+def unbelieved(options: argparse.Namespace) -> str:
+    """What a browser's first page with --https needs to be told, in a line; nothing where that is done."""
+    if not options.https:
+        return ""
+    from gateway.dev.authority import Authority
+
+    authority = Authority.of_user()
+    return "" if authority.believed else f"browsers warn until: gateway trust  (curl --cacert {authority.file})\n"
+
+
 def free_port(host: str, port: int, *, strict: bool = False) -> int:
     """This port, or the next one that nobody listens on. Errors: CannotRun."""
     for candidate in range(port, port + (1 if strict else _FURTHER)):
@@ -185,7 +195,9 @@ class Foreground:
                 ready_ms=ready_ms,
                 file=str(file),
                 folder=janitor.folder,
-                stop=self.stop_words + ("; ? lists the keys" if keys.active else ""),
+                stop=("" if self.conf else unbelieved(self.options))
+                + self.stop_words
+                + ("; ? lists the keys" if keys.active else ""),
                 style=self.terminal.style,
                 unicode=self.terminal.unicode,
             )

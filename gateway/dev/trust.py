@@ -69,6 +69,7 @@ def main(argv: Sequence[str]) -> int:
         done.append(_system(authority, add=True))
     if not options.no_browsers:
         done += _browsers(authority, add=True)
+    authority.believed = authority.believed or any(each.fine for each in done)
     return _tell(done)
 
 
@@ -88,6 +89,7 @@ def untrust(argv: Sequence[str]) -> int:
         done.append(_system(authority, add=False))
     if not options.no_browsers:
         done += _browsers(authority, add=False)
+    authority.believed = False
     return _tell(done)
 
 

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from gateway.dev import foreground
-from gateway.dev.foreground import CannotRun, Foreground, Stopped, add_options, free_port, place, reachable
+from gateway.dev.authority import Authority
+from gateway.dev.foreground import (
+    CannotRun,
+    Foreground,
+    Stopped,
+    add_options,
+    free_port,
+    place,
+    reachable,
+    unbelieved,
+)
 from gateway.dev.terminal import Terminal
 
 
@@ -75,6 +85,15 @@ def test_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert secure.certificate is not None
     assert "listen 0.0.0.0:8443 ssl;" in secure.lines()
     assert place(_options("--host", "::1"), take=False).address == "[::1]:8080"
+
+
+def test_https_is_told_of_until_it_is_believed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert unbelieved(_options()) == ""
+    place(_options("--https"), take=False)
+    assert f"gateway trust  (curl --cacert {tmp_path}/gateway/authority.pem)" in unbelieved(_options("--https"))
+    Authority.of_user().believed = True
+    assert unbelieved(_options("--https")) == ""
 
 
 def test_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,11 +33,14 @@ def _system(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_system(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     updated = _system(home, monkeypatch)
+    assert not Authority.of_user().believed
     assert trust.main([]) == 0
+    assert Authority.of_user().believed
     assert updated.read_text() == "local.crt\n"
     assert (home / "store" / "local.crt").read_text() == Authority.of_user().file.read_text()
     assert trust.untrust([]) == 0
     assert updated.read_text() == ""
+    assert not Authority.of_user().believed
     assert "has it no more" in capsys.readouterr().out
 
 
@@ -47,6 +50,7 @@ def test_what_needs_root_is_said(
     _system(home, monkeypatch)
     monkeypatch.setattr(trust.os, "geteuid", lambda: 1000)
     assert trust.main([]) == 1
+    assert not Authority.of_user().believed
     assert "that needs root: sudo install -m 644" in capsys.readouterr().out
 
 
