@@ -4,8 +4,9 @@
 
 It reads without JavaScript; with it the parts are looked at anew each second. The requests are those that
 request_history keeps. `write=on` lets peers be drained and switched off, by forms of the page alone: whatever another
-site sends (Origin, Sec-Fetch-Site) is refused. `app=` names the stats socket of the uWSGI behind an upstream, whose
-workers are shown beside it. Nobody is let in or kept out here: allow, deny and auth_basic do that.
+site sends (Origin, Sec-Fetch-Site) is refused. `app=` names the stats socket of the uWSGI behind an upstream, or after
+`gunicorn:` the control socket of gunicorn, whose workers are shown beside it. Nobody is let in or kept out here: allow,
+deny and auth_basic do that.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from gateway.http.body import read_body
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers
 from gateway.modules.http import dashboard_filters as filters
+from gateway.modules.http import dashboard_gunicorn, request_history
 from gateway.modules.http import dashboard_page as page
-from gateway.modules.http import request_history
 from gateway.modules.http.api import RESOURCES, Call
 from gateway.modules.http.api_json import encoded
 from gateway.modules.http.request_history_record import MASK, unpacked
@@ -337,18 +338,21 @@ async def _change(request: Request, settings: LocationConf) -> Result:
 
 
 async def stats_of(address: str) -> dict[str, Any] | str:
-    """What uWSGI's stats socket says; a text when it does not, or not in time."""
+    """What uWSGI's stats socket or gunicorn's control socket says; a text when it does not, or not in time."""
     import trio
 
     data = b""
+    target = address.removeprefix(dashboard_gunicorn.PREFIX)
     try:
         with trio.fail_after(_STATS_WITHIN_S):
-            if address.startswith("unix:"):
-                stream = await trio.open_unix_socket(address[5:])
+            if target.startswith("unix:"):
+                stream = await trio.open_unix_socket(target[5:])
             else:
-                host, _, port = address.rpartition(":")
+                host, _, port = target.rpartition(":")
                 stream = await trio.open_tcp_stream(host.strip("[]"), int(port))
             async with stream:
+                if target != address:
+                    return await dashboard_gunicorn.workers(stream)
                 async for part in stream:
                     data += part
                     if len(data) > _MOST_STATS:

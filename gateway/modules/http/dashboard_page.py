@@ -209,7 +209,7 @@ def workers(found: list[Any]) -> str:
 
 
 def application(name: str, found: dict[str, Any] | str) -> str:
-    """The application's own workers, from uWSGI's stats socket; a text says why they are not there."""
+    """The application's own workers, from uWSGI's stats socket or gunicorn's; a text says why they are not there."""
     if isinstance(found, str):
         return part(f"app-{name}", f"application {name}", f'<p class="say">{text(found)}</p>')
     rows = []
@@ -226,7 +226,9 @@ def application(name: str, found: dict[str, Any] | str) -> str:
             number(_milliseconds(worker.get("avg_rt"))),
         ])  # fmt: skip
     columns = ["#worker", "#pid", "state", "#requests", "#exceptions", "#harakiri", "#rss", "#average ms"]
-    caption = f"uWSGI {found.get('version', '')}, listen queue {found.get('listen_queue', '?')}"
+    caption = str(found.get("caption", "")) or (
+        f"uWSGI {found.get('version', '')}, listen queue {found.get('listen_queue', '?')}"
+    )
     return part(f"app-{name}", f"application {name}", table(caption, columns, rows))
 
 
