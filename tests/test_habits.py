@@ -210,7 +210,9 @@ def a_line_a_request(desk: Desk) -> None:
     of_uwsgi()
     with desk.serving("gateway run") as server:
         assert server.get("/hello") == (200, "hello")
-        server.until(r"\d\d:\d\d:\d\d GET /hello 200 \d+ ms")
+        server.until(r"\d\d:\d\d:\d\d GET /hello 200 \d+ ms  / (?:→|->) app")
+        assert server.get("/__gateway/")[0] == 200
+        server.until(r"GET /__gateway/ 200 \d+ ms  /__gateway/")
 
 
 @habit(12)

@@ -20,7 +20,7 @@ from gateway.config.loader import CONTEXT_NAMES, Loader
 from gateway.config.outline import context_of
 from gateway.config.text import to_str
 from gateway.dev.anonymize import anonymize
-from gateway.modules import MODULES
+from gateway.modules import MODULES, packages
 from gateway.process import options as process_options
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def main(argv: Sequence[str]) -> int:
 
 def uses(statements: list[Statement]) -> list[Used]:
     """By name: what is refused first, then what has no effect, then the rest."""
-    allowed = Loader(MODULES).allowed
+    allowed = Loader((*MODULES, *packages.of(statements))).allowed
     contexts = {name: context for context, name in CONTEXT_NAMES.items()}
     found: dict[tuple[str, str], Used] = {}
 

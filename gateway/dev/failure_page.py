@@ -50,7 +50,7 @@ class FailurePage:
             "<style>body{font:16px/1.5 system-ui;margin:3em auto;max-width:60em;padding:0 1em}"
             "pre{background:#8881;padding:1em;overflow:auto}</style>\n"
             f"<h1>{html.escape(title)}</h1>\n<pre>{html.escape(traceback)}</pre>\n"
-            "<p>It is started again when its code changes; then reload this page.</p>\n"
+            "<p>It is started again when its code changes; then reload this page.</p>\n</body>\n"
         ).encode()
         self._answer = (
             b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/html; charset=utf-8\r\n"

@@ -17,7 +17,7 @@ from typing import Final
 
 import gateway
 from gateway.config.parser import Source, load
-from gateway.dev import start_block
+from gateway.dev import browser_reload, start_block
 from gateway.dev.child import Child
 from gateway.dev.failure_page import ENVIRONMENT
 from gateway.dev.janitor import Janitor
@@ -52,6 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, metavar="N", help=f"({_PORT}; with --https {_TLS_PORT}; the next free one)")
     parser.add_argument("--strict-port", action="store_true", help="do not look for another port when it is taken")
     parser.add_argument("--https", action="store_true", help="HTTPS with a certificate of your own local authority")
+    parser.add_argument("--reload", action="store_true", help="browsers load changed pages again")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     parser.add_argument("--print-conf", action="store_true", help="print the configuration and end")
     parser.add_argument("--json", action="store_true", help="the start block as one line of JSON")
@@ -127,6 +128,8 @@ class Foreground:
         self._parent = os.getppid()
         self._stop = False
         self._again = False  # the key r
+        self._browsers: browser_reload.Browsers | None = None
+        self._page_watchers: list[Watcher] = []
         self._begin = time.monotonic()
 
     # -- what a verb says of itself; text() is abstract, each verb has its own
@@ -143,6 +146,25 @@ class Foreground:
 
     def look(self, server: Child) -> None:
         """Once a second."""
+        changed = [file for each in self._page_watchers for file in each.changed()]
+        if changed:
+            self.tell_browsers(changed)
+
+    def watch_for_browsers(self, folder: Path, watched: list[Path], stack: contextlib.ExitStack) -> None:
+        """--reload: who has a page open hears of changes below these folders."""
+        self._browsers = browsers = browser_reload.Browsers(folder)
+        stack.callback(browsers.close)
+        outer = [each for each in watched if not any(other != each and other in each.parents for other in watched)]
+        self._page_watchers = [Watcher(each, suffixes=browser_reload.SUFFIXES) for each in dict.fromkeys(outer)]
+
+    def tell_browsers(self, changed: list[Path]) -> None:
+        """Pages are to be loaded again; without files it is the application that is another one."""
+        if self._browsers is None:
+            return
+        open_ones = self._browsers.changed(changed)
+        if changed and open_ones:
+            more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+            self.terminal.say(f"{changed[0].name}{more} changed, browsers load it again")
 
     def again(self, server: Child) -> None:
         """The key r."""

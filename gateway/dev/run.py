@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.config.parser import Source
-from gateway.dev import app_commands, run_conf, start_block
+from gateway.dev import app_commands, browser_reload, run_conf, start_block
 from gateway.dev.app_finder import Application, NoApplication, find
 from gateway.dev.app_server import AppServer, DoesNotLoad
 from gateway.dev.child import Child
@@ -63,6 +63,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         application = find(options.app, Path.cwd())
         static = [run_conf.static_location(spec, Path.cwd()) for spec in options.static]
+        if options.reload and options.conf:
+            raise CannotRun("--reload changes pages by a configuration of its own; with -c it has none")
         if options.print_conf:
             print(_printed(options, application, static), end="")
             return 0
@@ -112,6 +114,7 @@ class Run(Foreground):
             self._application, str(folder / "app.sock"), place=where, static=self._static,
             processes=self.options.processes,
             history="" if self.options.server else str(folder / "requests.ring"),
+            more=browser_reload.location(folder) if self.options.reload else "",
         )  # fmt: skip
 
     def before(self, source: Source, janitor: Janitor, stack: contextlib.ExitStack) -> None:
@@ -127,6 +130,9 @@ class Run(Foreground):
             raise CannotRun(f"cannot listen on {path}: {error.strerror or error}") from None
         _hand_over(source, janitor.folder, path)
         self._watcher = Watcher(self._application.folder)
+        if self.options.reload:
+            folders = [self._application.folder, *(path for _, path in self._static)]
+            self.watch_for_browsers(janitor.folder, folders, stack)
 
     def behind(self) -> None:
         server = self._app_server
@@ -161,6 +167,7 @@ class Run(Foreground):
         return path
 
     def look(self, server: Child) -> None:
+        super().look(server)
         application = self._app_server
         if application.ended:
             text = f"{application.kind} {application.ended}"
@@ -192,6 +199,7 @@ class Run(Foreground):
             application.fail(str(reason))
         else:
             self.terminal.say(f"the application is ready after {(time.monotonic() - begin) * 1e3:.0f} ms")
+        self.tell_browsers([])
 
 
 def _hand_over(source: Source, folder: Path, path: Path) -> None:

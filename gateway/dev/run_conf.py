@@ -122,9 +122,11 @@ def configuration(
     static: list[tuple[str, Path]],
     processes: int,
     history: str = "",
+    more: str = "",
 ) -> str:
     """The text; it names the socket that the application has to listen on. `history` is for gateway alone: the file for
-    the last requests, which the pages below DASHBOARD show to this machine."""
+    the last requests, which the pages below DASHBOARD show to this machine. `more` is for the server block, and changes
+    what pages have in them, so that they must come as they are."""
     locations = "".join(
         f"\n        location {quoted(url)} {{\n            alias {quoted(f'{path}/')};\n        }}\n"
         for url, path in static
@@ -134,13 +136,16 @@ def configuration(
             f"\n        location {DASHBOARD} {{\n            dashboard;\n"
             "            allow 127.0.0.1;\n            allow ::1;\n            deny all;\n        }\n"
         )
+    locations += more
     if application.asgi:
         passed = proxied(f"http://unix:{socket_path}")
+        passed += '\n            proxy_set_header Accept-Encoding "";' if more else ""
         started = (
             f"#   uvicorn --uds {socket_path} --workers {processes} --forwarded-allow-ips '*' {application.spec}\n"
         )
     else:
         passed = f"{own('uwsgi_params', 12)}\n            uwsgi_pass unix:{socket_path};"
+        passed += '\n            uwsgi_param HTTP_ACCEPT_ENCODING "";' if more else ""
         started = (
             f"#   uwsgi --socket {socket_path} --master --processes {processes} --wsgi {application.spec}\n"
             f"#   gunicorn --bind unix:{socket_path} --protocol uwsgi --workers {processes} {application.spec}\n"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from gateway.config.parser import Source
+from gateway.dev import browser_reload
 from gateway.dev.foreground import CannotRun, Foreground, add_options, place
+from gateway.dev.janitor import Janitor
 from gateway.dev.run_conf import UPGRADE, Place, mime_types, own, proxied, quoted, whole
 from gateway.dev.terminal import Terminal
 
@@ -36,13 +40,21 @@ _SCHEMES: Final = ("http", "https", "uwsgi", "suwsgi", "fastcgi", "scgi", "grpc"
 class Made(Foreground):
     """A server with a configuration that was made of the command line alone."""
 
-    def __init__(self, options: argparse.Namespace, terminal: Terminal, made: str, title: str) -> None:
+    def __init__(
+        self, options: argparse.Namespace, terminal: Terminal, made: Callable[[str], str], title: str,
+        watched: Path | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(options, terminal)
         self._made = made
+        self._watched = watched
         self.title = f"{self.server_name()}, {title}"
 
     def text(self, folder: Path) -> str:
-        return self._made
+        return self._made(browser_reload.location(folder) if self.options.reload else "")
+
+    def before(self, source: Source, janitor: Janitor, stack: contextlib.ExitStack) -> None:
+        if self.options.reload and self._watched is not None:
+            self.watch_for_browsers(janitor.folder, [self._watched], stack)
 
 
 def serve_command_line() -> argparse.ArgumentParser:
@@ -77,8 +89,8 @@ def proxy_command_line() -> argparse.ArgumentParser:
     return made
 
 
-def folder_configuration(folder: Path, where: Place, *, browse: bool, spa: bool, cors: bool) -> str:
-    """The nginx.conf of `gateway serve`."""
+def folder_configuration(folder: Path, where: Place, *, browse: bool, spa: bool, cors: bool, more: str = "") -> str:
+    """The nginx.conf of `gateway serve`; `more` is for its server block."""
     location = [f"root {quoted(str(folder))};", "index index.html;"]
     if browse:
         location += ["autoindex on;", "autoindex_exact_size off;"]
@@ -89,7 +101,7 @@ def folder_configuration(folder: Path, where: Place, *, browse: bool, spa: bool,
     # What was built a moment ago is what is wanted in development.
     location.append("add_header Cache-Control no-cache;")
     text = "\n            ".join(location)
-    body = f"        charset utf-8;\n\n        location / {{\n            {text}\n        }}\n"
+    body = f"        charset utf-8;\n{more}\n        location / {{\n            {text}\n        }}\n"
     return whole(f"# Made by: gateway serve {folder}\n", where, body, http=mime_types())
 
 
@@ -144,14 +156,14 @@ def serve(argv: Sequence[str]) -> int:
     options = serve_command_line().parse_args(argv)
     folder = Path(options.folder).resolve()
 
-    def made(where: Place) -> str:
+    def made(where: Place, more: str) -> str:
         if not folder.is_dir():
             raise CannotRun(f"{folder} is no folder")
         if "$" in str(folder):
             raise CannotRun(f'{folder}: "$" begins a variable in a configuration and has no escape')
-        return folder_configuration(folder, where, browse=options.browse, spa=options.spa, cors=options.cors)
+        return folder_configuration(folder, where, browse=options.browse, spa=options.spa, cors=options.cors, more=more)
 
-    return _run("serve", options, made, str(folder))
+    return _run("serve", options, made, str(folder), folder)
 
 
 def proxy(argv: Sequence[str]) -> int:
@@ -163,17 +175,23 @@ def proxy(argv: Sequence[str]) -> int:
         if not port.isdigit():
             command_line.error(f"--from {options.listen}: it should look like :8080 or 127.0.0.1:8080")
         options.host, options.port = host.strip("[]") or options.host, int(port)
-    return _run("proxy", options, lambda where: proxy_configuration(options.to, where), f"everything to {options.to}")
+    if options.reload:
+        command_line.error("--reload: nobody knows what the other server's pages are made of")
+    made = lambda where, _: proxy_configuration(options.to, where)  # noqa: E731
+    return _run("proxy", options, made, f"everything to {options.to}")
 
 
-def _run(verb: str, options: argparse.Namespace, made: Callable[[Place], str], title: str) -> int:
+def _run(
+    verb: str, options: argparse.Namespace, made: Callable[[Place, str], str], title: str, watched: Path | None = None
+) -> int:
     terminal = Terminal()
     try:
-        text = made(place(options, take=not options.print_conf))
+        where = place(options, take=not options.print_conf)
+        text = made(where, "")
         if options.print_conf:
             print(text, end="")
             return 0
-        return Made(options, terminal, text, title).main()
+        return Made(options, terminal, lambda more: made(where, more), title, watched).main()
     except CannotRun as why:
         terminal.complain(f"gateway {verb}: {why}")
         return 1

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from gateway.modules import table
+from gateway.modules import packages, table
 from gateway.modules.http import ORDER, named
 from gateway.modules.words import WORDS
 
@@ -53,7 +53,17 @@ def chosen(source: Source) -> tuple[object, ...]:
         return table((), stream, mail)
     named(wanted(source, names))
     # whose settings another one reads, it has imported
-    return table(named(name for name in ORDER if f"gateway.modules.http.{name}" in sys.modules), stream, mail)
+    http = named(name for name in ORDER if f"gateway.modules.http.{name}" in sys.modules)
+    return table((*http, *packages.of(source.statements.readable())), stream, mail)
+
+
+def everything(source: Source) -> tuple[object, ...]:
+    """All modules there are, and those that packages bring for this configuration."""
+    from gateway.modules.http import HTTP_MODULES
+    from gateway.modules.mail import MAIL_MODULES
+    from gateway.modules.stream import STREAM_MODULES
+
+    return table((*HTTP_MODULES, *packages.of(source.statements.readable())), STREAM_MODULES, MAIL_MODULES)
 
 
 def wanted(source: Source, names: set[str]) -> list[str]:

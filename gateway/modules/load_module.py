@@ -1,7 +1,7 @@
 """load_module: modules that nginx may load are part of gateway, as far as it has them; others are named in a warning.
 
 A configuration that loads a module and uses nothing of it runs; a directive of one that is not here is refused where it
-stands, with what does its work instead.
+stands, with what does its work instead. Those of Python packages: gateway.modules.packages.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final
 
 from gateway.config.directive import MAIN, Command, Directive, take
 from gateway.config.module import CoreModule
+from gateway.modules import packages
 
 _HERE: Final = frozenset(
     f"ngx_{name}_module"
@@ -37,7 +38,7 @@ def load(conf: None, command: Command) -> None:
     if any(statement.block is not None for statement in before):
         command.refuse("is specified too late")
     name = command.args[0].rpartition("/")[2].removesuffix(".so")
-    if name in _HERE:
+    if name in _HERE or (packages.is_name(command.args[0]) and packages.is_there(name)):
         return
     instead = f"; {_INSTEAD[name]}" if name in _INSTEAD else ""
     command.warn(f'module "{name}" is not part of gateway, and not loaded{instead}')

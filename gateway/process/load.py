@@ -19,7 +19,7 @@ from gateway.core.open_files import FILES
 from gateway.core.zones import ZONES, ZoneError
 from gateway.http.setters import PATHS
 from gateway.modules import core
-from gateway.modules.choice import chosen
+from gateway.modules.choice import chosen, everything
 from gateway.modules.core import CoreConf
 from gateway.modules.events import THE_EVENTS
 from gateway.process.configuration import Serving
@@ -165,10 +165,11 @@ def _the_counters() -> Counters:
 
 def _further(options: Options, first: ConfigError) -> list[ConfigError]:
     """What else is wrong, found by a second reading that goes on after errors; nginx itself ends at the first."""
-    from gateway.modules import MODULES
-
     source = parser.load(options.conf_file, globals_text=options.globals_text, mend=True)
-    loaded = Loaded(options, source, MODULES)
+    try:
+        loaded = Loaded(options, source, everything(source))
+    except ConfigError:  # a package's module; it is told already
+        return []
     found = loaded.gather()
     files = [name for name, _ in source.files]
     seen = {str(first)}
@@ -209,8 +210,8 @@ def _place(error: ConfigError, files: list[str]) -> tuple[int, int, int]:
 def load(options: Options, log: Log) -> Loaded:
     """Read the configuration that the options name; ConfigError when nginx would not start with it."""
     source = parser.load(options.conf_file, globals_text=options.globals_text)
-    loaded = Loaded(options, source, chosen(source))
     try:
+        loaded = Loaded(options, source, chosen(source))
         loaded.read()
     except ConfigError:
         return _load_with_all(options, log)
@@ -220,9 +221,13 @@ def load(options: Options, log: Log) -> Loaded:
 
 def _load_with_all(options: Options, log: Log) -> Loaded:
     """With all modules: one may be missing that was not chosen, and what is wrong is for all of them to say."""
-    from gateway.modules import MODULES
-
-    loaded = Loaded(options, parser.load(options.conf_file, globals_text=options.globals_text), MODULES)
+    source = parser.load(options.conf_file, globals_text=options.globals_text)
+    try:
+        modules = everything(source)
+    except ConfigError as error:
+        error.source = source
+        raise
+    loaded = Loaded(options, source, modules)
     try:
         loaded.read()
     except ConfigError as error:

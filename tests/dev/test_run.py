@@ -49,6 +49,13 @@ def test_says_in_one_line_what_is_wrong(argv: list[str], says: str, capsys: pyte
     assert err.count("\n") == 1
 
 
+def test_reload_needs_a_configuration_of_its_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "app.py").write_text("def app(environ, start): ...")
+    (folder / "nginx.conf").write_text("events {}")
+    assert main(["-c", "nginx.conf", "--reload"]) == 1
+    assert "--reload changes pages by a configuration of its own" in capsys.readouterr().err
+
+
 def test_wrong_option() -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--nonsense"])

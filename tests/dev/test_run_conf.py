@@ -8,6 +8,7 @@ import pytest
 
 from gateway.config.parser import parse
 from gateway.dev.app_finder import Application
+from gateway.dev.browser_reload import location
 from gateway.dev.run_conf import Place, configuration, quoted, static_location
 from gateway.dev.start_block import walk
 
@@ -72,6 +73,18 @@ def test_asgi_and_https(tmp_path: Path) -> None:
     assert found["listen"] == ["[::1]:8443", "ssl"]
     assert found["proxy_pass"] == ["http://unix:/run/x.sock"]
     assert found["ssl_certificate"] == [f"{tmp_path}/c.pem"]
+
+
+@pytest.mark.parametrize("asgi", [False, True])
+def test_pages_that_are_changed_come_as_they_are(asgi: bool, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(f"{'async ' * asgi}def app(one, two{', three' * asgi}): ...")
+    application = Application("app", "app", tmp_path, tmp_path / "app.py")
+    text = configuration(
+        application, "/run/x.sock", place=Place(), static=[], processes=1, more=location(tmp_path)
+    )  # fmt: skip
+    assert parse(text).error is None
+    refused = 'proxy_set_header Accept-Encoding ""' if asgi else 'uwsgi_param HTTP_ACCEPT_ENCODING ""'
+    assert refused in text and "sub_filter </body>" in text
 
 
 def test_pages_of_what_happens() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.parser import parse
+from gateway.dev.browser_reload import location
 from gateway.dev.foreground import CannotRun
 from gateway.dev.run_conf import Place
 from gateway.dev.serve import folder_configuration, proxy, proxy_configuration, serve
@@ -77,6 +78,12 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture
     assert ended.value.code == 2
 
 
+def test_reload_is_for_files_that_are_here() -> None:
+    with pytest.raises(SystemExit) as ended:
+        proxy(["--to", "3000", "--reload"])
+    assert ended.value.code == 2
+
+
 def test_from(capsys: pytest.CaptureFixture[str]) -> None:
     assert proxy(["--to", "3000", "--from", ":9000", "--print-conf"]) == 0
     assert "listen 127.0.0.1:9000;" in capsys.readouterr().out
@@ -93,6 +100,8 @@ def test_nginx_takes_them(tmp_path: Path) -> None:
         for target in [*targets, "grpc://127.0.0.1:1", "https://127.0.0.1"]
     ]
     made.append(folder_configuration(tmp_path, Place(port=8123), browse=True, spa=True, cors=True))
+    more = location(tmp_path)  # --reload
+    made.append(folder_configuration(tmp_path, Place(port=8123), browse=True, spa=False, cors=False, more=more))
     for text in made:
         (tmp_path / "nginx.conf").write_text(text)
         command = [NGINX, "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf"), "-e", "stderr"]
