@@ -112,4 +112,5 @@ cdef class Handled(Source):
         return setsockopt(self.fd, level, option, &value, sizeof(value)) == 0
 
     cpdef nodelay(self):
-        return self.set_option(IPPROTO_TCP, TCP_NODELAY, 1)
+        cdef int one = 1
+        return setsockopt(self.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == 0

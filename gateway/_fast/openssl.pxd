@@ -101,6 +101,7 @@ cdef struct Functions:
     uint64_t (*SSL_get_options)(const SSL*) noexcept nogil
     int (*SSL_set_ex_data)(SSL*, int, void*) noexcept nogil
     void* (*SSL_get_ex_data)(const SSL*, int) noexcept nogil
+    void (*SSL_set_info_callback)(SSL*, InfoCallback) noexcept nogil
     long (*SSL_ctrl)(SSL*, int, long, void*) noexcept nogil
     int (*SSL_set_alpn_protos)(SSL*, octets, unsigned int) noexcept nogil
     int (*SSL_do_handshake)(SSL*) noexcept nogil

@@ -1,6 +1,7 @@
 from libc.stdint cimport int64_t
 
 from gateway._fast.stream cimport Stream
+from gateway._fast.tls_context cimport Context
 from gateway._fast.tls_engine cimport Engine
 
 
@@ -15,6 +16,7 @@ cdef class TlsStream(Stream):
     cdef bint held              # the end of our handshake is in the wire, for what is sent next, or the next turn
     cdef bint write_waits       # a write needs something read first
 
+    cdef int take_over(self, Stream plain, Context context, bytes data, Py_ssize_t record) except -1
     cpdef bint handshake(self) except -1
     cdef int seal(self, int64_t limit) except -1
     cdef int64_t put(self, const char* data, int64_t size) except -2
@@ -23,3 +25,6 @@ cdef class TlsStream(Stream):
     cdef int broken(self, error) except -1
     cdef int goodbye(self) except -1
     cdef int farewell(self) except -1
+
+
+cpdef TlsStream secure(Stream plain, Context context, bytes data, Py_ssize_t record)

@@ -16,7 +16,7 @@ from gateway._fast.openssl cimport lib
 from gateway._fast.poller cimport BUFFER, READ_COST, os_error
 from gateway._fast.stream cimport Stream
 from gateway._fast.tls_context cimport Context
-from gateway._fast.tls_engine cimport FAILED, WANTS_READ, Engine
+from gateway._fast.tls_engine cimport FAILED, WANTS_READ, Engine, clear_errors
 from gateway._fast.tls_wire cimport cork, drop, flush, uncork
 
 cdef enum:
@@ -35,6 +35,9 @@ cdef class TlsStream(Stream):
     """
 
     def __init__(self, Stream plain not None, Context context not None, bytes data=b"", Py_ssize_t record=16384):
+        self.take_over(plain, context, data, record)
+
+    cdef int take_over(self, Stream plain, Context context, bytes data, Py_ssize_t record) except -1:
         if plain.pending or plain.waiter is not None:
             raise ValueError("the plain stream is in use")
         self.ssl = Engine.__new__(Engine)
@@ -54,6 +57,7 @@ cdef class TlsStream(Stream):
         self.ssl.wire.drained = not plain.readable and not plain.spent
         self.ssl.wire.closing = plain.peer_closed or plain.error != 0
         plain.handler = plain.on_deadline = plain.on_crash = None
+        return 0
 
     def __repr__(self):
         return f"<TlsStream fd={self.fd} pending={self.pending} error={self.error}>"
@@ -314,7 +318,7 @@ cdef class TlsStream(Stream):
         if not self.said_goodbye:
             self.said_goodbye = True
             lib.SSL_shutdown(self.ssl.ssl)
-            lib.ERR_clear_error()
+            clear_errors()
         return 0
 
     def shutdown_write(self):
@@ -330,3 +334,10 @@ cdef class TlsStream(Stream):
             # What variables ask is still there; nothing may reach the descriptor, which is somebody else's soon.
             self.ssl.wire.fd = -1
             drop(&self.ssl.wire)
+
+
+cpdef TlsStream secure(Stream plain, Context context, bytes data, Py_ssize_t record):
+    """TlsStream(…) for compiled callers."""
+    cdef TlsStream made = TlsStream.__new__(TlsStream)
+    made.take_over(plain, context, data, record)
+    return made

@@ -97,6 +97,10 @@ cdef int on_alpn(
     return SSL_TLSEXT_ERR_OK
 
 
+cdef void on_no_progress(const SSL* ssl, int where, int unused) noexcept:
+    pass
+
+
 cdef void on_progress(const SSL* ssl, int where, int unused) noexcept:
     """Keep a session's time limit over resumptions, and let a long chain of certificates go out at once."""
     cdef Engine engine
@@ -127,6 +131,9 @@ cdef void on_progress(const SSL* ssl, int where, int unused) noexcept:
     else:
         lib.SSL_SESSION_set_time(session, now)
         lib.SSL_SESSION_set_timeout(session, limit - (now - since))
+    if engine.buffer_set:
+        # nothing is left to do; NULL would mean the context's
+        lib.SSL_set_info_callback(<SSL*>ssl, on_no_progress)
 
 
 def serve(Context context not None):

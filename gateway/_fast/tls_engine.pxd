@@ -44,6 +44,8 @@ cdef class Engine:
     cdef int release(self) noexcept
     cdef int more(self) noexcept
     cdef bytes name_of(self, int command)
+    cpdef bint speaks(self, bytes protocol)
 
 
 cdef Engine engine_of(const SSL* ssl)
+cdef int clear_errors() noexcept

@@ -5,7 +5,7 @@ OpenSSL reads and writes the socket itself (tls_wire). Its queue of errors is em
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 from gateway._fast.openssl cimport *
 from gateway._fast.tls_context cimport Context, go_on
@@ -41,6 +41,13 @@ cdef class Session:
             lib.SSL_SESSION_free(self.session)
 
 
+cdef int clear_errors() noexcept:
+    """There is none, mostly, and to look is cheaper."""
+    if lib.ERR_peek_last_error():
+        lib.ERR_clear_error()
+    return 0
+
+
 def alive():
     """How many engines there are in this process, for tests that nothing is left."""
     return counted
@@ -56,7 +63,7 @@ cdef class Engine:
         cdef BIO* bio
         global counted
         prepare()
-        lib.ERR_clear_error()
+        clear_errors()
         memset(&self.wire, 0, sizeof(self.wire))
         self.wire.fd = fd
         self.context = self.first_context = context
@@ -391,6 +398,13 @@ cdef class Engine:
     def server_name(self):
         cdef const char* name = lib.SSL_get_servername(self.ssl, 0)
         return <bytes>name if name is not NULL else None
+
+    cpdef bint speaks(self, bytes protocol):
+        """Whether both ends agreed on it (ALPN)."""
+        cdef octets name = NULL
+        cdef unsigned int size = 0
+        lib.SSL_get0_alpn_selected(self.ssl, &name, &size)
+        return size == <size_t>PyBytes_GET_SIZE(protocol) and memcmp(name, PyBytes_AS_STRING(protocol), size) == 0
 
     def alpn_protocol(self):
         cdef octets data = NULL

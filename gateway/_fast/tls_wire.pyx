@@ -98,11 +98,10 @@ cdef bint keep(Wire* wire, const char* data, size_t size) noexcept:
 
 
 cdef long wire_ctrl(BIO* bio, int command, long number, void* data) noexcept:
-    cdef Wire* wire = <Wire*>lib.BIO_get_data(bio)
     if command == BIO_CTRL_FLUSH or command == BIO_CTRL_DUP:
         return 1
     if command == BIO_CTRL_EOF:
-        return wire.ended
+        return (<Wire*>lib.BIO_get_data(bio)).ended
     return 0
 
 

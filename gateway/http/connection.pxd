@@ -8,6 +8,7 @@ from gateway._fast.stream cimport Stream, accepted
 from gateway.http.body cimport BodyDecoder
 from gateway.http.h1_framing cimport Http1Framing
 from gateway.http.h1_head cimport decide_framing, render_head
+from gateway.http.handshake cimport Handshake
 from gateway.http.listening cimport HttpListening
 from gateway.http.request cimport Request, new_request
 from gateway.http.servers cimport AddressServers, Server
@@ -34,9 +35,10 @@ cdef class Connection(Http1Framing):
 
     @cython.locals(request=Request)
     cpdef happened(self)
+    @cython.locals(handshake=Handshake)
+    cpdef begin(self)
     @cython.locals(servers=AddressServers)
     cpdef open(self, Worker worker, Stream stream, bytes peer, HttpListening listening)
-    cpdef begin(self)
     cpdef late(self)
     cpdef read_head(self)
     @cython.locals(head=RequestHead, size=Py_ssize_t, buffer=bytes, servers=AddressServers, default=Server)

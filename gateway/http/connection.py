@@ -107,12 +107,13 @@ class Connection(Http1Framing):
 
     def begin(self) -> None:
         """The connection was accepted: take what is there already; with TLS, called until its handshake is over."""
-        if self.handshake is not None:
-            if not self.handshake.go_on():
+        handshake = self.handshake
+        if handshake is not None:
+            if not handshake.go_on():
                 return
             self.state = READING
-            http2 = self.handshake.speaks_http2()
-            self.handshake.let_go()
+            http2 = handshake.speaks_http2()
+            handshake.let_go()
             if http2:
                 become_http2(self)
                 return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.host import validate_host
 from gateway._fast.request_head import RequestHead
-from gateway._fast.tls import TlsStream
+from gateway._fast.tls import secure
 from gateway.core.logs import CRIT, ERROR, INFO
 from gateway.core.tls_objects import pair_for
 from gateway.http.prologue import read_proxy_header
@@ -55,7 +55,7 @@ class Handshake:
                     return True  # plain HTTP, whose answer says that this is a port for HTTPS
             if self.validating:
                 return False
-            stream: Any = connection.stream
+            stream = connection.stream
             if not stream.handshake():
                 return False
             if self.proving:
@@ -77,13 +77,13 @@ class Handshake:
         """Whether the client and we have agreed on HTTP/2 (ALPN)."""
         if not self.secured:
             return False
-        stream: Any = self.connection.stream
-        return stream.ssl.alpn_protocol() == b"h2"  # type: ignore[no-any-return]
+        stream = self.connection.stream
+        return stream.ssl.speaks(b"h2")  # type: ignore[no-any-return]
 
     def let_go(self) -> None:
         """It is over, or the connection closed, which has this object: no cycle is left for the garbage collector."""
         if self.secured:
-            stream: Any = self.connection.stream
+            stream = self.connection.stream
             stream.ssl.chooser = None
         self.connection = None
 
@@ -131,7 +131,7 @@ class Handshake:
                 self.log(INFO, b"client closed connection" + _WHILE)
                 connection.close()
                 return False
-            connection.buffer += data
+            connection.buffer = connection.buffer + data if connection.buffer else data
 
     def _secure(self) -> bool:
         connection = self.connection
@@ -139,7 +139,7 @@ class Handshake:
         if connection.server.root.core.tcp_nodelay:
             connection.nodelay = True
             connection.stream.nodelay()
-        connection.stream = stream = TlsStream(connection.stream, tls.context, connection.buffer, tls.record)
+        connection.stream = stream = secure(connection.stream, tls.context, connection.buffer, tls.record)
         connection.buffer = b""
         self.secured = True
         engine = stream.ssl
