@@ -14,6 +14,7 @@ from tests import products
 _TAKEN = """
 import sys
 import gateway.process.load
+from gateway.modules import MODULES  # all of them: what serves takes those that its configuration can use
 from tests import products
 for product in products.products():
     if product.name in sys.modules:
