@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from gateway.dev.check import patterns
 from gateway.dev.check.block import Block
@@ -45,6 +45,47 @@ def _leads_out(pattern: str, alias: str) -> bool:
     taken = patterns.characters(sequence)
     behind_slash = before is not None and before == patterns.bits("/")
     return not behind_slash and bool(taken & patterns.bits(".")) and bool(taken & patterns.bits("/"))
+
+
+@rule("GW111", "alias-open-end", "note")
+def alias_open_end(config: Block) -> Iterator[Problem]:
+    """`location /img { alias /data/img; }` also answers `/img-old/key` with /data/img-old/key: whatever stands beside
+    the folder and begins like it. With a slash at both ends only what is inside is served."""
+    for location in config.walk("location"):
+        alias = location.one("alias")
+        if alias is None or location.opener is None:
+            continue
+        target = alias.args[0]
+        text = f'"{location.path}-x" becomes "{target}-x", which stands beside the folder: end both in a slash'
+        if location.is_regex:
+            found = re.search(r"[^/}](\$\{?(\d)\}?)$", target)
+            if found is not None and _begins_anyhow(location.path, int(found[2])):
+                yield Problem(location.where, text.replace("-x", "…").replace(": end both in", ": ask for"))
+            continue
+        if location.modifier not in ("", "^~") or location.path.endswith("/") or target.endswith("/") or "$" in target:
+            continue
+        if "." in target.rpartition("/")[2]:
+            continue  # a file, which nothing begins like
+        words = ["location", *([location.modifier] if location.modifier else []), quoted(location.path + "/")]
+        edits = replaced(location.opener, *words), replaced(alias, "alias", quoted(target + "/"))
+        yield Problem(location.where, text, edits)
+
+
+def _begins_anyhow(pattern: str, number: int) -> bool:
+    """Whether a group behind a name may begin with what makes another name of it."""
+    before = patterns.before_group(pattern, number)
+    sequence = patterns.group(pattern, number)
+    if before is None or sequence is None or before == patterns.bits("/"):
+        return False
+    return bool(before & patterns.bits("abcdefghijklmnopqrstuvwxyz")) and _first(sequence)
+
+
+def _first(sequence: Any) -> bool:
+    """Whether the first of it may be a "-" as well as a slash."""
+    for node in sequence:
+        taken = patterns.characters([node])
+        return bool(taken & patterns.bits("-"))
+    return False
 
 
 @rule("GW102", "alias-without-slash", "warn")
