@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from typing import Final
 
@@ -64,6 +63,8 @@ def first_word_is_wanted(arguments: list[str]) -> bool:
 
 def unknown(word: str, directive: str = "") -> str:
     """The answer to a verb that is none; `help` knows a directive that may have been meant."""
+    import difflib
+
     near = difflib.get_close_matches(word, [*VERBS, "help", "start"], 1) or [directive]
     guess = f', did you mean "{near[0]}"?' if near[0] else ""
     return f'there is no verb "{word}"{guess} (gateway --help)'

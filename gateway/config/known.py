@@ -7,11 +7,9 @@ a module nor without effect is not supported yet.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 from gateway.config import units
 
@@ -103,6 +101,9 @@ class Known:
 @cache
 def table() -> dict[str, tuple[Known, ...]]:
     """Read the table, by name."""
+    # few configurations ask, and it takes as long as a dozen modules
+    from importlib.resources import files
+
     found: dict[str, tuple[Known, ...]] = {}
     text = (files("gateway.config") / "known.tsv").read_text("utf-8")
     for line in text.splitlines()[1:]:
@@ -149,6 +150,8 @@ _ORDER = (
 
 def nearest(name: str, context: str = "") -> str:
     """Find the directive that was probably meant, one that fits the context if possible; nothing if none is near."""
+    import difflib
+
     near = difflib.get_close_matches(name.lower(), table(), n=5, cutoff=0.75)
     fitting = [match for match in near if not context or find(match, context)]
     # A name that is much nearer wins over one that fits the context.
@@ -158,6 +161,8 @@ def nearest(name: str, context: str = "") -> str:
 
 
 def _ratio(one: str, other: str) -> float:
+    import difflib
+
     return difflib.SequenceMatcher(None, one, other).ratio()
 
 

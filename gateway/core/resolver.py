@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import random
-import secrets
 import socket
 import struct
 from collections import OrderedDict
@@ -31,6 +30,8 @@ _UNUSED_S: Final = 30.0
 # How long the failure of a name holds for who asks regularly.
 _FAILED_S: Final = 10.0
 _MAX_CNAMES: Final = 50
+# The kernel's: nobody is to guess an ident. (`secrets` would have more imported for it.)
+_DICE: Final = random.SystemRandom()
 
 TIMED_OUT: Final = 110
 
@@ -134,7 +135,7 @@ class _Question:
     def __init__(self, key: Key, kinds: Sequence[int], server: int) -> None:
         self.key = key
         self.name = key[0]
-        self.open = {kind: secrets.randbelow(65536) for kind in kinds}  # type of record -> ident
+        self.open = {kind: _DICE.randrange(65536) for kind in kinds}  # type of record -> ident
         self.tcp: set[int] = set()  # types whose answer did not fit into a datagram
         self.server = server
         self.lookups: list[Lookup] = []

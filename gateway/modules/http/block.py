@@ -84,8 +84,7 @@ class _Merger:
 
     def location(self, location: Location, outer: dict[Any, Conf]) -> None:
         """Merge one location and those inside it. A module that it does not mention shares the outer block's object."""
-        confs = location.confs
-        confs.update(outer)
+        confs = location.confs = outer.copy()
         own = {module: conf for (module, level), conf in location.scope.confs.items() if level == "location"}
         if not location.nameless:
             for module in self._not_shared(outer):
