@@ -109,7 +109,8 @@ class Lexer:
         if text is None:
             self.words = []
             return Ending.CLOSE
-        self.words = [to_str(word) for word in text.split()]
+        # as to_str() does it, which would be called for each word
+        self.words = [word.decode("utf-8", "surrogateescape") for word in text.split()]
         return _ENDINGS[ending]
 
     def read(self) -> Reading:
