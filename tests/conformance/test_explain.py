@@ -126,7 +126,7 @@ def _write(case: Case, folder: Path) -> None:
             continue
         found = _REFUSED.search(said.stderr)
         assert found is not None, said.stderr
-        at = int(found[2]) - 3
+        at = int(found[2]) - 4  # the head has three lines
         assert lines[at].endswith(";"), (said.stderr, lines[at])
         del lines[at]
     raise AssertionError("nginx takes nothing of this configuration")
