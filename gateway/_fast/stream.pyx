@@ -482,9 +482,13 @@ cdef Stream connected(Poller lane, int fd, bint connecting):
 
 
 cpdef Stream accepted(Poller lane, int fd):
-    """Stream(lane, fd), without what a call by name costs."""
+    """Stream(lane, fd) of a connection that was accepted, without what a call by name costs.
+
+    Not readable before its first event, although the request may be here: that comes behind the events of what happened
+    before it, a client that went away and that `limit_conn` still counts.
+    """
     cdef Stream stream = Stream.__new__(Stream)
-    stream.begin(lane, fd, False, True)
+    stream.begin(lane, fd, False, False)
     return stream
 
 
