@@ -9,20 +9,21 @@ _gateway() {
         completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$current")); return ;;
     esac
     case ${COMP_WORDS[1]} in
-        run) words="--static --processes -c --host --port --strict-port --https --open --print-conf --server --while-parent --help" ;;
-        serve) words="--browse --spa --cors --host --port --strict-port --https --open --print-conf --server --while-parent --help" ;;
-        proxy) words="--to --from --host --port --strict-port --https --open --print-conf --server --while-parent --help" ;;
+        run) words="--static --processes -c --host --port --strict-port --https --reload --open --print-conf --json --server --while-parent --help" ;;
+        serve) words="--browse --spa --cors --host --port --strict-port --https --reload --open --print-conf --json --server --while-parent --help" ;;
+        proxy) words="--to --from --host --port --strict-port --https --reload --open --print-conf --json --server --while-parent --help" ;;
         init) words="--domain --email --certificate --static --processes --user --print --help" ;;
         trust) words="--no-system --no-browsers --help" ;;
         untrust) words="--no-system --no-browsers --help" ;;
-        explain) words="-c -p -g -H -d --data --from --id --json --help" ;;
-        check) words="-c -p -g --strict --fix --only --skip --rules --json --sarif --help" ;;
-        compat) words="-c -p --from --all --json --help" ;;
+        explain) words="-c -p -g -H -d --data --answer --from --id --json --help" ;;
+        check) words="-c -p -g --strict --fix --only --skip --rules --json --csv --sarif --help" ;;
+        compat) words="-c -p --from --all --json --csv --anonymize --help" ;;
+        top) words="-c -p --interval --once --json --csv --help" ;;
         fmt) words="--write -w --check --diff --help" ;;
         completion) words=" --help" ;;
         man) words=" --help" ;;
-        help) words="run serve proxy init trust untrust explain check compat fmt completion man start help" ;;
-        *) words="-? -h -v -V -t -T -q -s -p -e -c -g --help --version"; [ "$COMP_CWORD" = 1 ] && words="run serve proxy init trust untrust explain check compat fmt completion man start help $words" ;;
+        help) words="run serve proxy init trust untrust explain check compat top fmt completion man start help" ;;
+        *) words="-? -h -v -V -t -T -q -s -p -e -c -g --help --version"; [ "$COMP_CWORD" = 1 ] && words="run serve proxy init trust untrust explain check compat top fmt completion man start help $words" ;;
     esac
     case $current in
         -*) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;

@@ -158,7 +158,7 @@ WORDS: Final[dict[str, str]] = {
     "flv": "flv",
     "mp4": "mp4 mp4_buffer_size mp4_max_buffer_size mp4_start_key_frame",
     "health_check": "body header health_check match require status",
-    "request_history": "request_history",
+    "request_history": "request_history request_location",
     "slice": "slice slice_range",
     "py": "py_access py_body_filter py_content py_header_filter py_import py_path py_set",
     "headers_more": "more_clear_headers more_set_headers",

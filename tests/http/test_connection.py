@@ -9,10 +9,11 @@ import pytest
 import trio
 
 from tests.engine import Engine, serving
+from tests.lanes import until
 from tests.modules.http.test_log import serving as serving_with_logs
 
 SLOW = """
-limit_req_zone $uri zone=one:1m rate=10r/s;
+limit_req_zone $uri zone=one:1m rate=1r/s;
 server {
     listen 127.0.0.1:8080;
     location / { limit_req zone=one burst=5; }
@@ -26,7 +27,7 @@ async def test_a_request_under_way_when_the_worker_ends_is_the_last_of_its_conne
         data = b""
         async with engine.connect() as stream:
             await stream.send_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
-            await trio.sleep(0.02)
+            await until(lambda: [each for each in engine.worker.connections if getattr(each, "request", None)], 30)
             engine.worker.close_idle()
             async for chunk in stream:
                 data += chunk
