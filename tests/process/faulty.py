@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway import cli
-from gateway.http import connection, handshake
+from gateway.http import handshake
 from gateway.stream import cycle, session
 
 
@@ -13,19 +13,14 @@ def _wrong(*_: Any) -> Any:
     raise RuntimeError("a bug, as asked")
 
 
-class FaultyHandshake(handshake.Handshake):
+class FaultySession(session.Session):
     """A class that is compiled takes no other method; one made of it may have it."""
 
-    def go_on(self) -> bool:
-        return bool(_wrong())
-
-
-class FaultySession(session.Session):
     def run_phases(self) -> int:
         return int(_wrong())
 
 
 if __name__ == "__main__":
-    connection.Handshake = FaultyHandshake  # type: ignore[misc]
+    handshake.read_proxy_header = _wrong  # type: ignore[assignment]
     cycle.Session = FaultySession  # type: ignore[misc]
     raise SystemExit(cli.main())

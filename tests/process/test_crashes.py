@@ -32,7 +32,7 @@ def test_of_tls_and_of_a_session(tmp_path: Path) -> None:
         stream {{ server {{ listen 127.0.0.1:{ports[2]}; return text; }} }}
         http {{ access_log off;
         server {{ listen 127.0.0.1:{ports[0]}; location / {{ return 200 ok; }} location /s {{ stub_status; }} }}
-        server {{ listen 127.0.0.1:{ports[1]} ssl; ssl_certificate {chain}; ssl_certificate_key {key};
+        server {{ listen 127.0.0.1:{ports[1]} ssl proxy_protocol; ssl_certificate {chain}; ssl_certificate_key {key};
             return 200 ok; }} }}"""
     )
     with Running(tmp_path, FAULTY) as running:
