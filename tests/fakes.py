@@ -14,6 +14,7 @@ from typing import Any
 
 import trio
 
+from tests.ports import free_port
 from tests.speeches import UWSGI, Asked, Speech
 
 Peer = Callable[[trio.SocketStream], Awaitable[None]]
@@ -138,8 +139,7 @@ class Farm:
 
     async def refusing(self) -> str:
         """An address where nobody listens."""
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            address = f"127.0.0.1:{listening.getsockname()[1]}"
+        address = f"127.0.0.1:{free_port()}"
         self.hits[address] = 0
         return address
 

@@ -16,6 +16,7 @@ import pytest
 import trio
 
 from tests.faults.site import site
+from tests.ports import free_port
 from tests.speeches import ALL, Speech
 
 REQUESTS = int(os.environ.get("GATEWAY_FAULTS", "400"))
@@ -35,8 +36,7 @@ class Mortal:
         self.speech = speech
         self.chance = chance
         self.closes = closes
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            self.port = int(listening.getsockname()[1])
+        self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.scope = trio.CancelScope()
         self.answers = 0

@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
+
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 pytest.importorskip("pyuwsgi")
 
@@ -40,9 +42,7 @@ def server(request: pytest.FixtureRequest) -> list[str]:
 
 class Started:
     def __init__(self, folder: Path, *arguments: str, verb: str = "run", stdin: int = subprocess.DEVNULL) -> None:
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         # Not below pytest's folders: the path of a unix socket has at most 107 bytes.
         self.temp = Path(tempfile.mkdtemp(prefix="gateway-test-"))
         self.log = self.temp.with_suffix(".log")
@@ -207,9 +207,7 @@ def test_own_configuration(start: Callable[..., Started], server: list[str], tmp
     run = start(*server, "--print-conf")
     run.process.wait(20)
     text = run.said()
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     path = text[text.index("uwsgi_pass unix:") + 16 :].partition(";")[0]
     text = text.replace(path, "relative.sock").replace(f":{run.port}", f":{port}")
     conf.write_text(text.replace("location / {", "location /static/ { root .; }\nlocation / {"))
@@ -265,9 +263,7 @@ def test_the_cause_stands_on_the_page(start: Callable[..., Started], tmp_path: P
 
 
 def test_the_cause_stands_on_the_page_of_ones_own_configuration(start: Callable[..., Started], tmp_path: Path) -> None:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     (tmp_path / "project" / "nginx.conf").write_text(
         f"events {{ }} http {{ server {{ listen 127.0.0.1:{port};\n"
         "location / { uwsgi_pass unix:app.sock; }\nlocation /x { deny all; } } }"

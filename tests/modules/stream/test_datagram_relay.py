@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from gateway.modules.stream.datagram_relay import Pace
+from tests.ports import free_port
 from tests.stream.test_datagrams import client
 from tests.stream_engine import Engine, serving
 
@@ -123,9 +124,7 @@ async def test_time_is_over() -> None:
 
 
 async def test_nobody_there() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     upstream = f"upstream u {{ server 127.0.0.1:{port}; server 127.0.0.1:{port}; }}"
     text = upstream + "server { listen 53 udp; proxy_pass u; proxy_responses 1; }"
     async with serving(text) as engine:
