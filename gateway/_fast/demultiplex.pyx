@@ -130,7 +130,7 @@ cdef class Demultiplexer(Multiplexer):
         return 0
 
     cdef int frame_ends(self) except -1:
-        if self.target is not None and self.ends:
+        if self.target is not None and self.ends and not self.block:
             self.target.heard_all = True
         self.target = None
         return 0
@@ -171,7 +171,8 @@ cdef class Demultiplexer(Multiplexer):
         if member.end_at - member.start > MOST_HELD:
             raise Http2Error(ENHANCE_YOUR_CALM, "upstream sent too many frames")
         self.target = member
-        self.ends = kind != CONTINUATION and flags & END_STREAM
+        if kind != CONTINUATION:
+            self.ends = flags & END_STREAM  # for its CONTINUATION, too
         put_head(head, size, kind, flags)
         member.put(head, HEAD)
         return 0

@@ -310,11 +310,10 @@ class Http2Reader(Reader):
                 self._count(reader.size)
                 self.over = reader.ends
                 return event
-            if event == BLOCK_BEGINS:
-                self.over = reader.ends
-            elif event == BLOCK_ENDS:
+            if event == BLOCK_ENDS:
+                self.over = reader.ends  # not before: the rest of it may be under way in CONTINUATION
                 return event
-            elif event == WINDOW_UPDATE:
+            if event == WINDOW_UPDATE:
                 self._widen(stream, reader.value)
             elif event == SETTINGS:
                 self._settle()
