@@ -8,7 +8,6 @@ seconds. The first that does not hold ends it with exit code 1. It is booted as 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,7 @@ from typing import Final
 import authority
 import userland
 from deb_trial import package
-from userland import RELEASES, ROOT, Failed, Steps, Userland
+from userland import ROOT, Failed, Steps, Userland
 
 NAME: Final = "shop.example"
 _SITE: Final = f"""\
@@ -108,9 +107,8 @@ def _renew(debian: Userland) -> None:
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(description="certbot --nginx with gateway, in a fresh Debian.")
-    parser.add_argument("--release", action="append", choices=tuple(RELEASES), help="(all)")
-    for release in userland.releases(parser.parse_args(argv).release):
+    options = userland.parser("certbot --nginx with gateway, in a fresh Debian.").parse_args(argv)
+    for release in userland.releases(options.release):
         trial(release)
     return 0
 

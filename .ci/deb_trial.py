@@ -7,7 +7,6 @@ What an admin does and relies on, each step with its seconds; the first that doe
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Final
@@ -206,9 +205,8 @@ def _files(debian: Userland) -> set[str]:
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(description="The Debian package, tried in a fresh Debian.")
-    parser.add_argument("--release", action="append", choices=tuple(RELEASES), help="(all)")
-    for release in userland.releases(parser.parse_args(argv).release):
+    options = userland.parser("The Debian package, tried in a fresh Debian.").parse_args(argv)
+    for release in userland.releases(options.release):
         trial(release)
     return 0
 

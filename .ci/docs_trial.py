@@ -8,7 +8,6 @@ packages come from what was fetched before. `sudo` is nothing there, where all i
 
 from __future__ import annotations
 
-import argparse
 import re
 import subprocess
 import sys
@@ -165,8 +164,7 @@ TRIALS: Final = {"flask.md": _flask, "from-nginx.md": _from_nginx}
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(description="The pages for admins, followed in a fresh Debian.")
-    parser.add_argument("--release", action="append", choices=tuple(RELEASES), help="(all)")
+    parser = userland.parser("The pages for admins, followed in a fresh Debian.")
     parser.add_argument("--page", action="append", choices=tuple(TRIALS), help="(all)")
     options = parser.parse_args(argv)
     for release in userland.releases(options.release):

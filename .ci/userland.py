@@ -7,6 +7,7 @@ are fetched before.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import shutil
@@ -236,6 +237,13 @@ def _quiet(command: list[str], patience_s: float) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=patience_s)
     if done.returncode:
         raise Failed(f"{' '.join(command)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """The options of a trial."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--release", action="append", choices=tuple(RELEASES), help="(all)")
+    return made
 
 
 def releases(words: list[str] | None) -> list[str]:

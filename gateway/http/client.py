@@ -105,13 +105,12 @@ class Client(Output):
         request.plan = self.listening.cycle.plan_of(request.server.root)
         request.header_only = request.method == b"HEAD"
 
-    # of a connection, as its worker sees it; what raises NotImplementedError here is abstract: a protocol has its own
-    # (abc's metaclass is not to be had for a class that is compiled with C methods)
+    # of a connection, as its worker sees it (abc's metaclass is not to be had for a class with C methods)
 
     @property
     def waits_since(self) -> float:
         """When it began to wait, for a request or for the client's end; negative while something is under way."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each protocol has its own
 
     def reuse(self) -> None:
         """worker_connections run short."""
@@ -119,15 +118,15 @@ class Client(Output):
 
     def close(self, reset: bool = False) -> None:
         """Close at once; a second call does nothing."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each protocol has its own
 
     def retire(self) -> None:
         """The worker ends: close when what has begun is served."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each protocol has its own
 
     def abort(self) -> None:
         """worker_shutdown_timeout is over."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each protocol has its own
 
     def crashed(self, error: Exception) -> None:
         """A handler of its events raised."""
