@@ -229,6 +229,13 @@ def what_is_waited_for(desk: Desk) -> None:
                 client.close()
                 assert quit_.ended() == 0
         assert server.ended() == 0
+    # Nobody issues certificates there.
+    issuer = "acme_issuer ca { uri https://127.0.0.1:1/dir; state_path off; } server { listen 127.0.0.1:"
+    issuer += f"{free_port()}; server_name a.example; acme_certificate ca; }}"
+    desk.write("nginx.conf", site(free_port()).replace("access_log off;", f"access_log off; {issuer}"))
+    with desk.serving("gateway -c nginx.conf -g 'daemon off;'") as server:
+        server.until(r"a\.example: none yet; ca \(https://127\.0\.0\.1:1/dir\) is asked for it, by http-01")
+        server.until(r"waited for since \d+ s; the last try failed: .*Connection refused; next try in \d+ s")
 
 
 @habit(13)

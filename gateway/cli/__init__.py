@@ -224,6 +224,8 @@ def _terminal() -> str:
 def _block_for(terminal: str) -> Callable[[Any, Options, float], None]:
     """Somebody sits at the terminal: shown is where it listens, and which upstreams answer."""
 
+    master = os.getpid()  # what is shown is shown by another process
+
     def show(configuration: Any, options: Options, seconds: float) -> None:
         with contextlib.ExitStack() as stack:
             out = sys.stdout
@@ -234,6 +236,7 @@ def _block_for(terminal: str) -> Callable[[Any, Options, float], None]:
                     return
             if out.isatty():
                 _show_block(configuration, options, seconds, out)
+                _follow_certificates(configuration, out, master)
 
     return show
 
@@ -257,3 +260,21 @@ def _show_block(configuration: Any, options: Options, seconds: float, out: TextI
         file=out,
         flush=True,
     )
+
+
+def _follow_certificates(configuration: Any, out: TextIO, master: int) -> None:
+    """The first ones by ACME take a while: what is waited for, as long as there is a master and a terminal."""
+    from gateway.dev import first_certificates
+
+    def is_there() -> bool:
+        try:
+            os.kill(master, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    waited_for = first_certificates.missing(configuration.http)
+    with contextlib.suppress(OSError):
+        for line in first_certificates.announced(waited_for):
+            print(line, file=out, flush=True)
+        first_certificates.follow(waited_for, lambda line: print(line, file=out, flush=True), is_there)

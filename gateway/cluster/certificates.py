@@ -17,7 +17,8 @@ from gateway.cluster.maps import Map
 from gateway.cluster.store import StoreError, opened
 from gateway.cluster.tickets import Unsealed
 from gateway.core import certify
-from gateway.core.acme_store import Nodes, write
+from gateway.core.acme_files import write
+from gateway.core.acme_store import Nodes
 from gateway.core.keys import KeyProblem, PrivateKey
 from gateway.core.logs import ERROR, NOTICE, WARN
 from gateway.protocol import der

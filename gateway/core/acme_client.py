@@ -59,6 +59,9 @@ class Solver(Protocol):
     def hide(self, host: str, token: str, authorization: str) -> None:
         """It has been looked at, or is not any more."""
 
+    def needs(self, host: str) -> str:
+        """What has to be so for the authority to see it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -157,6 +160,7 @@ class AcmeClient:
     ) -> None:
         self.wish = wish
         self.account = ""  # its URL
+        self.tell: Callable[[str], None] = lambda step: None  # what is waited for now
         self._key = key
         self._tls = tls
         self._go_on = go_on
@@ -270,11 +274,13 @@ class AcmeClient:
             payload["profile"] = self.wish.profile
         if replaces:
             payload["replaces"] = replaces
+        self.tell("the certificate is ordered")
         answer = self._post(self._directory("newOrder"), payload, "the order")
         order_url = answer.fields.get("Location", "")
         order = answer.json()
         for url in order.get("authorizations", ()):
             self._authorize(url, solver)
+        self.tell("the names are proved, the authority makes the certificate")
         if order.get("status") != "ready":
             order = self._poll(order_url, "the order", ("ready", "valid"))
         request = encoded(certify.request(hosts, key, common_name=self.wish.common_name))
@@ -306,14 +312,13 @@ class AcmeClient:
         if not _is_token(token):
             raise AcmeProblem(f"{host}: the token {token!r} has characters that no token has")
         authorization = f"{token}.{thumbprint(self._key)}"
-        said = solver.show(host, token, authorization)
+        said = solver.show(host, token, authorization) or solver.needs(host)
+        self.tell(f"the authority looks by {solver.kind} whether {host} is here: {solver.needs(host)}")
         try:
             self._post(offered[0]["url"], {}, f"{host}: {solver.kind}")
             self._poll(url, f"{host}: {solver.kind}", ("valid",))
         except AcmeProblem as problem:
-            if said:
-                raise AcmeProblem(f"{problem}; {said}", problem.retry_after_s) from None
-            raise
+            raise AcmeProblem(f"{problem}; {said}", problem.retry_after_s) from None
         finally:
             solver.hide(host, token, authorization)
 

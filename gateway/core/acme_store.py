@@ -1,9 +1,10 @@
-"""What ACME keeps on disk, and who does it: one folder for each issuer, the workers' own.
+"""What ACME keeps, and who does it: one folder for each issuer, the workers' own, or memory that they share.
 
 account.key     the account
 NAME.pem        a certificate: its key, then its chain, written whole or not at all
 NAME.next       when it is looked at again, if the authority said so
 NAME.crt, .key  the same apart, for other programs
+NAME.waits      how far the first one is, as long as there is none (core/acme_waiting.py)
 challenges/     what http-01 and tls-alpn-01 show, for all workers
 ISSUER.lock     held by the worker that has the duty; several issuers may have one folder
 """
@@ -12,13 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import hashlib
 import ipaddress
 import os
 import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +25,8 @@ from typing import Final
 
 from gateway.core import certify
 from gateway.core.acme_client import AcmeClient, AcmeProblem, LookUp, Solver, Wish, certificate_id, encoded
+from gateway.core.acme_files import Files, Folder, Memory
+from gateway.core.acme_waiting import Waiting
 from gateway.core.keys import PrivateKey
 from gateway.protocol import der
 
@@ -69,30 +70,45 @@ class Issuer:
     trusted: str = ""
     verify: bool = True
     wanted: list[Wanted] = field(default_factory=list)
+    memory: Memory | None = None  # in the folder's place
+    _files: Files | None = field(default=None, init=False, repr=False)
+
+    @property
+    def files(self) -> Files:
+        if self._files is None:
+            self._files = self.memory or Folder(self.folder)
+        return self._files
 
     def path(self, *names: str) -> str:
         return "/".join((self.folder, *names))
 
     def certificate(self, wanted: Wanted) -> str:
-        """The file with the key and the chain, or nothing as long as there is none."""
-        path = self.path(f"{wanted.name}.pem")
-        return path if os.path.exists(path) else ""
+        """What has the key and the chain, for ssl_certificate; nothing as long as there is none."""
+        name = f"{wanted.name}.pem"
+        return self.files.reference(name) if self.files.has(name) else ""
 
     def keep(self, name: str, text: str) -> None:
         """A new key with its chain, in the file of this name, and apart for other programs. Errors: OSError."""
-        key, begin, chain = text.partition("-----BEGIN CERTIFICATE-----")
-        write(self.path(name), text)
-        write(self.path(f"{name.removesuffix('.pem')}.key"), key)
-        write(self.path(f"{name.removesuffix('.pem')}.crt"), begin + chain)
+        self.files.write(name, text)
+        if self.memory is None:
+            key, begin, chain = text.partition("-----BEGIN CERTIFICATE-----")
+            self.files.write(f"{name.removesuffix('.pem')}.key", key)
+            self.files.write(f"{name.removesuffix('.pem')}.crt", begin + chain)
+
+    def waiting(self, wanted: Wanted) -> Waiting | None:
+        """How far the first certificate is; None where nobody says."""
+        try:
+            return Waiting.loaded(self.files.read(f"{wanted.name}.waits"))
+        except OSError:
+            return None
 
     def shown(self, token: bytes) -> bytes | None:
         """What http-01 shows for a token."""
         if not token or not token.replace(b"-", b"").replace(b"_", b"").isalnum():
             return None
         try:
-            with open(os.fsencode(self.path("challenges/")) + token, "rb") as file:
-                return file.read()
-        except OSError:
+            return self.files.read(f"challenges/{os.fsdecode(token)}").encode()
+        except (OSError, ValueError):
             return None
 
     def proof(self, name: bytes) -> str | None:
@@ -100,10 +116,14 @@ class Issuer:
         if not name or name[:1] == b"." or not name.translate(None, b".-_").isalnum():
             return None
         try:
-            with open(os.fsencode(self.path("challenges/")) + name.lower() + b".pem") as file:
-                return f"data:{file.read()}"
-        except OSError:
+            return f"data:{self.files.read(f'challenges/{os.fsdecode(name.lower())}.pem')}"
+        except (OSError, ValueError):
             return None
+
+    def make_challenges(self) -> None:
+        """Where what proves a name is to stand. Errors: OSError."""
+        if self.memory is None:
+            os.makedirs(self.path("challenges"), mode=0o700, exist_ok=True)
 
     def tls(self) -> ssl.SSLContext:
         """For asking the authority. Errors: OSError."""
@@ -138,13 +158,16 @@ class HttpSolver:
         self._nodes = nodes or Nodes()
 
     def show(self, host: str, token: str, authorization: str) -> str:
-        os.makedirs(self._issuer.path("challenges"), mode=0o700, exist_ok=True)
-        write(self._issuer.path("challenges", token), authorization)
+        self._issuer.make_challenges()
+        self._issuer.files.write(f"challenges/{token}", authorization)
         self._nodes.tell()
         return ""
 
     def hide(self, host: str, token: str, authorization: str) -> None:
-        os.unlink(self._issuer.path("challenges", token))
+        self._issuer.files.remove(f"challenges/{token}")
+
+    def needs(self, host: str) -> str:
+        return f"port 80 of {host} has to lead here, from outside"
 
 
 class AlpnSolver:
@@ -157,21 +180,25 @@ class AlpnSolver:
         self._nodes = nodes or Nodes()
 
     def show(self, host: str, token: str, authorization: str) -> str:
-        os.makedirs(self._issuer.path("challenges"), mode=0o700, exist_ok=True)
+        self._issuer.make_challenges()
         key = PrivateKey.make()
         digest = hashlib.sha256(authorization.encode()).digest()
-        write(self._file(host), key.pem() + der.pem("CERTIFICATE", certify.challenge(host, digest, key)))
+        proof = der.pem("CERTIFICATE", certify.challenge(host, digest, key))
+        self._issuer.files.write(self._file(host), key.pem() + proof)
         self._nodes.tell()
         return ""
 
     def hide(self, host: str, token: str, authorization: str) -> None:
-        os.unlink(self._file(host))
+        self._issuer.files.remove(self._file(host))
+
+    def needs(self, host: str) -> str:
+        return f"port 443 of {host} has to lead here, from outside"
 
     def _file(self, host: str) -> str:
         """Of an address the authority asks by its name in the reverse tree (RFC 8738)."""
         with contextlib.suppress(ValueError):
             host = ipaddress.ip_address(host).reverse_pointer
-        return self._issuer.path("challenges", f"{host.lower()}.pem")
+        return f"challenges/{host.lower()}.pem"
 
 
 class HookSolver:
@@ -189,6 +216,9 @@ class HookSolver:
 
     def hide(self, host: str, token: str, authorization: str) -> None:
         self._call("remove", host, authorization)
+
+    def needs(self, host: str) -> str:
+        return f"everybody has to find the TXT record _acme-challenge.{host.removeprefix('*.')}"
 
     def _call(self, what: str, host: str, authorization: str) -> str:
         """The last line of what it said of errors."""
@@ -209,17 +239,6 @@ class HookSolver:
 SOLVERS: Final[dict[str, Callable[[Issuer, Nodes], Solver]]] = {
     solver.kind: solver for solver in (HttpSolver, AlpnSolver, HookSolver)
 }
-
-
-def write(path: str, text: str) -> None:
-    """Whole or not at all, for nobody else. Errors: OSError."""
-    new = f"{path}.{os.getpid()}-{threading.get_native_id()}.new"  # issuers with one folder have a thread each
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-    os.rename(new, path)
 
 
 def _words(why: Exception) -> str:
@@ -245,31 +264,21 @@ class Keeper:
         self.going = True  # false: this worker ends
         self._log = log  # level, text
         self._look_up = look_up
-        self._lock = -1
         self._client: AcmeClient | None = None
         self._failures: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
 
     def take_duty(self) -> bool:
         """Whether this worker is the one that does it. The kernel gives the lock back when it ends."""
-        if self._lock < 0:
-            try:
-                path = self.issuer.path(f"{self.issuer.name}.lock")
-                self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except OSError as error:
-                self._log("error", f"acme: {self.issuer.folder} cannot be used ({error.errno}: {error.strerror})")
-                return False
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            return self.issuer.files.take_duty(self.issuer.name)
+        except OSError as error:
+            self._log("error", f"acme: {self.issuer.folder} cannot be used ({error.errno}: {error.strerror})")
             return False
-        return True
 
     def drop_duty(self) -> None:
         self.going = False
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self.issuer.files.drop_duty()
 
     def turn(self) -> float:
         """Whatever is due; seconds until the next look."""
@@ -290,6 +299,7 @@ class Keeper:
             if due > 0:
                 return due
             if not self.nodes.begin(self._is_urgent(wanted)):
+                self._step(wanted, "another node orders it, or the store does not say")
                 return _OTHERS_S
             try:
                 return self._due(wanted) or self._renew(wanted)
@@ -307,21 +317,43 @@ class Keeper:
             hosts = ", ".join(wanted.hosts)
             self._log("error", f"acme: {self.issuer.name}: {hosts}: {words}; {kept}, next try in {wait:.0f} s")
             self._client = None
+            self._waits(wanted, problem=words, next_s=float(wait))
             with contextlib.suppress(OSError):
-                os.unlink(self.issuer.path(f"{name}.next"))  # what it says may be why
+                self.issuer.files.remove(f"{name}.next")  # what it says may be why
             return float(wait)
 
     def _renew(self, wanted: Wanted) -> float:
+        kind = self.issuer.challenge
+        what = f"acme: {self.issuer.name}: asking {self.issuer.wish.directory} for a certificate"
+        self._log("notice", f"{what} of {', '.join(wanted.hosts)}, which are proved by {kind}")
         self._issue(wanted)
         self._failures.pop(wanted.name, None)
         self._log("notice", f"acme: {self.issuer.name}: new certificate for {', '.join(wanted.hosts)}")
         return self._due(wanted)
 
+    # -- how far the first one is
+
+    def _step(self, wanted: Wanted, step: str) -> None:
+        self._log("info", f"acme: {self.issuer.name}: {', '.join(wanted.hosts)}: {step}")
+        self._waits(wanted, step)
+
+    def _waits(self, wanted: Wanted, step: str = "", problem: str = "", next_s: float = 0.0) -> None:
+        """Written down for others; nothing depends on it."""
+        if self.issuer.certificate(wanted):
+            return
+        before = self.issuer.waiting(wanted)
+        now = Waiting(before.since if before is not None else time.time(), step, problem)
+        if next_s:
+            now.next = time.time() + next_s
+        elif before is not None:
+            now.problem = before.problem
+        with contextlib.suppress(OSError):
+            self.issuer.files.write(f"{wanted.name}.waits", now.dumped())
+
     def _is_urgent(self, wanted: Wanted) -> bool:
         """Whether half of the time for renewing it is over, or for a minute there has been none at all."""
         try:
-            with open(self.issuer.path(f"{wanted.name}.pem")) as file:
-                leaf = certify.read(der.unpem("CERTIFICATE", file.read())[0])
+            leaf = certify.read(der.unpem("CERTIFICATE", self.issuer.files.read(f"{wanted.name}.pem"))[0])
         except (OSError, der.Malformed, IndexError):
             return time.monotonic() - self._began > _PATIENCE_S
         left = leaf.ends - datetime.datetime.now(datetime.UTC)
@@ -329,12 +361,10 @@ class Keeper:
 
     def _due(self, wanted: Wanted) -> float:
         """Seconds until a new certificate is asked for; 0: now."""
-        path = self.issuer.certificate(wanted)
-        if not path:
+        if not self.issuer.files.has(f"{wanted.name}.pem"):
             return 0.0
         try:
-            with open(path) as file:
-                chain = der.unpem("CERTIFICATE", file.read())
+            chain = der.unpem("CERTIFICATE", self.issuer.files.read(f"{wanted.name}.pem"))
             leaf = certify.read(chain[0])
         except (OSError, der.Malformed, IndexError):
             return 0.0  # damaged: another one
@@ -347,10 +377,9 @@ class Keeper:
 
     def _asked_for(self, wanted: Wanted, leaf: bytes, otherwise: datetime.datetime) -> datetime.datetime:
         """When the authority wants it renewed; asked no oftener than it says."""
-        path = self.issuer.path(f"{wanted.name}.next")
+        name = f"{wanted.name}.next"
         try:
-            with open(path) as file:
-                whose, moment, again = file.read().split()
+            whose, moment, again = self.issuer.files.read(name).split()
             if whose == certificate_id(leaf) and float(again) > time.time():
                 return datetime.datetime.fromisoformat(moment)
         except (OSError, ValueError):
@@ -362,24 +391,26 @@ class Keeper:
         if found is None:
             return otherwise
         moment_s, again_s = found
-        write(path, f"{certificate_id(leaf)} {moment_s.isoformat()} {time.time() + again_s:.0f}\n")
+        self.issuer.files.write(name, f"{certificate_id(leaf)} {moment_s.isoformat()} {time.time() + again_s:.0f}\n")
         return moment_s
 
     def _issue(self, wanted: Wanted) -> None:
+        self._step(wanted, f"the authority is asked for its directory and an account: {self.issuer.wish.directory}")
         client = self._logged_in()
+        client.tell = lambda step: self._step(wanted, step)
         key = PrivateKey.make(*wanted.key)
         solver = SOLVERS[self.issuer.challenge](self.issuer, self.nodes)
         chain = client.certificate(list(wanted.hosts), key, solver, self._replaced(wanted))
         if not der.unpem("CERTIFICATE", chain):
             raise AcmeProblem("what was sent is no certificate")
         self.issuer.keep(f"{wanted.name}.pem", key.pem() + chain)
+        with contextlib.suppress(OSError):
+            self.issuer.files.remove(f"{wanted.name}.waits")
 
     def _replaced(self, wanted: Wanted) -> str:
         """The certificate that a new one takes the place of, if the authority keeps account of that."""
-        path = self.issuer.path(f"{wanted.name}.next")
         try:
-            with open(path) as file:
-                return file.read().split()[0]
+            return self.issuer.files.read(f"{wanted.name}.next").split()[0]
         except (OSError, IndexError):
             return ""
 
@@ -392,14 +423,12 @@ class Keeper:
         return self._client
 
     def _account_key(self) -> PrivateKey:
-        kind = self.issuer.account_key
-        path = kind if isinstance(kind, str) else self.issuer.path("account.key")
-        try:
-            with open(path) as file:
+        kind, files = self.issuer.account_key, self.issuer.files
+        if isinstance(kind, str):
+            with open(kind) as file:
                 return PrivateKey.from_pem(file.read())
-        except FileNotFoundError:
-            if isinstance(kind, str):
-                raise
+        with contextlib.suppress(FileNotFoundError):
+            return PrivateKey.from_pem(files.read("account.key"))
         made = PrivateKey.make(*kind)
-        write(path, made.pem())
+        files.write("account.key", made.pem())
         return made

@@ -12,7 +12,8 @@ from gateway.cluster.maps import Map
 from gateway.cluster.store import Store
 from gateway.cluster.tickets import Sealer
 from gateway.core import certify
-from gateway.core.acme_store import HttpSolver, Issuer, Wanted, write
+from gateway.core.acme_files import write
+from gateway.core.acme_store import HttpSolver, Issuer, Wanted
 from gateway.core.keys import PrivateKey
 from gateway.core.logs import Log
 from gateway.protocol import der

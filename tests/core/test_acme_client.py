@@ -29,6 +29,9 @@ class _Nobody:
 
     def hide(self, host: str, token: str, authorization: str) -> None: ...
 
+    def needs(self, host: str) -> str:
+        return ""
+
 
 Answers = dict[str, tuple[int, dict[str, str], object]]
 

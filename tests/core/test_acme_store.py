@@ -12,7 +12,8 @@ import pytest
 
 from gateway.core import acme_store, certify
 from gateway.core.acme_client import AcmeProblem, Wish, certificate_id
-from gateway.core.acme_store import HookSolver, HttpSolver, Issuer, Keeper, Wanted, write
+from gateway.core.acme_files import write
+from gateway.core.acme_store import HookSolver, HttpSolver, Issuer, Keeper, Wanted
 from gateway.core.keys import PrivateKey
 from gateway.protocol import der
 
@@ -32,7 +33,11 @@ def said() -> list[str]:
 
 @pytest.fixture
 def keeper(issuer: Issuer, said: list[str]) -> Keeper:
-    return Keeper(issuer, lambda level, text: said.append(f"[{level}] {text}"))
+    def log(level: str, text: str) -> None:
+        if level == "error":
+            said.append(f"[{level}] {text}")
+
+    return Keeper(issuer, log)
 
 
 def _put(issuer: Issuer, days: float, began: datetime.datetime | None = None) -> bytes:
@@ -120,7 +125,7 @@ def test_issuers_with_one_folder_have_a_duty_each(issuer: Issuer, keeper: Keeper
 
 
 def test_one_worker_has_the_duty(issuer: Issuer, keeper: Keeper) -> None:
-    other = Keeper(issuer, lambda level, text: None)
+    other = Keeper(Issuer(issuer.name, issuer.folder), lambda level, text: None)
     assert keeper.take_duty()
     assert keeper.take_duty()
     assert not other.take_duty()
@@ -128,6 +133,36 @@ def test_one_worker_has_the_duty(issuer: Issuer, keeper: Keeper) -> None:
     assert not keeper.going
     assert other.take_duty()
     other.drop_duty()
+
+
+def test_how_far_the_first_one_is(issuer: Issuer, keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others read it while it is waited for, over tries; it is gone when there is one."""
+    steps: list[str] = []
+
+    def issue(wanted: Wanted) -> None:
+        keeper._step(wanted, "the certificate is ordered")
+        steps.append(issuer.waiting(wanted).words())  # type: ignore[union-attr]
+        if len(steps) == 1:
+            raise AcmeProblem("no")
+        issue_really(wanted)
+
+    class Client:
+        def certificate(self, hosts: list[str], key: PrivateKey, *_: object) -> str:
+            leaf = certify.server(hosts, key, certify.Issuer(certify.name("x"), key), 90, None)
+            return der.pem("CERTIFICATE", leaf)
+
+    issue_really = keeper._issue
+    monkeypatch.setattr(keeper, "_logged_in", Client)
+    monkeypatch.setattr(keeper, "_issue", issue)
+    assert issuer.waiting(WANTED) is None
+    assert keeper.turn() == 60
+    after = issuer.waiting(WANTED)
+    assert after is not None and after.words().startswith("waited for since ")
+    assert after.words(after.next - 60).endswith("the last try failed: no; next try in 60 s")
+    keeper._not_before.clear()
+    keeper.turn()
+    assert "the certificate is ordered" in steps[0] and steps[1].endswith("ordered (the last try failed: no)")
+    assert issuer.certificate(WANTED) and issuer.waiting(WANTED) is None
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path, said: list[str]) -> None:

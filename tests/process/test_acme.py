@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import ssl
@@ -16,6 +17,7 @@ from cryptography import x509
 from tests.acme_authority import Pebble, needs_pebble, pebble
 from tests.process.running import GATEWAY, Running, fetch, free_port, until
 from tests.process.test_late_imports import IMPORTING
+from tests.typed import Desk
 
 pytestmark = needs_pebble
 
@@ -119,6 +121,49 @@ def test_a_certificate_comes_by_itself(gateway: Running, authority: Pebble) -> N
     kept = _shown(port)
     assert kept is not None
     assert kept.serial_number == shown.serial_number
+
+
+def test_state_path_off(gateway: Running, authority: Pebble) -> None:
+    """Nothing is written but what the configuration names; workers and a reload go on with what there is."""
+    port = free_port()
+    _configure(gateway, authority, port, issuer="state_path off; challenge tls-alpn-01;")
+    conf = gateway.folder / "nginx.conf"
+    conf.write_text(conf.read_text().replace(f"127.0.0.1:{port} ssl", f"127.0.0.1:{authority.tls_port} ssl"))
+    gateway.start(wait=False)
+    shown = until(lambda: _shown(authority.tls_port), "a certificate", 60)
+    assert not [path for path in gateway.folder.rglob("*") if path.suffix in (".pem", ".key", ".lock", ".waits")]
+    assert not (gateway.folder / "acme_test").exists()
+    assert gateway.process is not None
+    workers = set(gateway.workers)
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: gateway.workers and not workers & set(gateway.workers), "the workers after the reload", 60)
+    authority.stop()
+    for _ in range(6):
+        again = _shown(authority.tls_port)
+        assert again is not None and again.serial_number == shown.serial_number
+
+
+def test_the_first_one_is_not_waited_for_in_silence(tmp_path: Path, authority: Pebble) -> None:
+    """At the terminal: what is asked of whom, what is missing, when it is tried again, and that it is here."""
+    (tmp_path / "desk").mkdir()
+    desk = Desk(tmp_path / "desk")
+    running = Running(desk.folder)
+    port = free_port()
+    authority.stop()
+    _configure(running, authority, port)
+    with desk.serving("gateway -c nginx.conf -g 'worker_shutdown_timeout 5s;'") as server:
+        server.until(r"certificate  shop\.example, www\.shop\.example: none yet; test \(https://localhost:\d+/dir\)")
+        failed = r"waited for since \d+ s; the last try failed: .*Connection refused; next try in \d+ s"
+        server.until(failed)
+        assert _shown(port) is None
+        log = desk.folder / "error.log"
+        until(lambda: re.search(rf"yet \(ACME\): {failed}", log.read_text()), "the log's line", 30)
+        authority.start()
+        server.process.send_signal(signal.SIGHUP)
+        server.until(r"certificate  shop\.example, www\.shop\.example: it is here, after \d+ s")
+        assert _shown(port) is not None
+        asked = r"\[notice\] .*acme: test: asking https://localhost:\d+/dir for a certificate of shop"
+        assert re.search(asked, log.read_text())
 
 
 def test_a_new_one_takes_over_without_a_reload(gateway: Running, tmp_path: Path) -> None:

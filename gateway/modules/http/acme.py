@@ -5,9 +5,9 @@
     ssl_certificate $acme_certificate;  ssl_certificate_key $acme_certificate_key;
 
 As there: http-01 is answered on every server of this http block, tls-alpn-01 on every `listen … ssl`, and state is kept
-in files. Other than there: `acme_shared_zone` is accepted and not needed, since workers share the files, hence no
-`state_path off`; without a `resolver` the system is asked for the authority's address; `challenge dns-01` with `hook
-PROGRAM` is ours, and `sync`, for one order of all nodes (cluster/certificates.py).
+in files, or with `state_path off` in memory. Other than there: `acme_shared_zone` is accepted and not needed, since
+workers share what is kept; without a `resolver` the system is asked for the authority's address; `challenge dns-01`
+with `hook PROGRAM` is ours, and `sync`, for one order of all nodes (cluster/certificates.py).
 """
 
 from __future__ import annotations
@@ -158,7 +158,9 @@ class _Block:
             self._command.fail(f'"uri" is missing in acme issuer "{issuer.name}"')
         if issuer.challenge == "dns-01" and not issuer.hook:
             self._command.fail(f'"challenge dns-01" needs "hook" in acme issuer "{issuer.name}"')
-        if not issuer.folder:
+        if issuer.memory is not None and "sync" in self._seen:
+            self._command.fail(f'"sync" needs files, and acme issuer "{issuer.name}" has "state_path off"')
+        if not issuer.folder and issuer.memory is None:
             issuer.folder = f"{self._command.loader.state}acme_{issuer.name}"
         issuer.wish = Wish(**self._more)
         return issuer
@@ -233,7 +235,10 @@ class _Block:
 
     def _state(self, statement: Statement) -> None:
         if statement.args[0] == "off":
-            raise ConfigError('"state_path off" is not supported: workers share these files', statement.where)
+            from gateway.core.acme_files import memory_of
+
+            self._issuer.memory = memory_of(self._issuer.name)
+            return
         self._issuer.folder = self._command.loader.path(statement.args[0])
 
     def _agree(self, statement: Statement) -> None:
@@ -315,6 +320,8 @@ def prepare(scope: Scope, loader: Loader) -> None:
     if not used:
         return
     for issuer in used:
+        if issuer.memory is not None:
+            continue
         loader.parts.get(PATHS).append(TempPath(issuer.folder))
     loader.parts.get(LATE_IMPORTS).update(("gateway.core.acme_store", "encodings.idna", "ssl", "trio._threads"))
     for issuer in used:
@@ -461,10 +468,12 @@ def _file(request: Request) -> bytes:
     if asked is None or asked.made is None:
         raise ValueError('"$acme_certificate" in a server without "acme_certificate"')
     issuer, wanted = asked.made
-    path = issuer.certificate(wanted)
-    if not path:
-        raise ValueError(f"{issuer.name} has issued no certificate for {', '.join(wanted.hosts)} yet (ACME)")
-    return os.fsencode(path)
+    found = issuer.certificate(wanted)
+    if not found:
+        waiting = issuer.waiting(wanted)
+        far = f": {waiting.words()}" if waiting is not None else ""
+        raise ValueError(f"{issuer.name} has issued no certificate for {', '.join(wanted.hosts)} yet (ACME){far}")
+    return os.fsencode(found)
 
 
 module = HttpModule(
