@@ -156,7 +156,7 @@ def at_rate(rate: int) -> Callable[[Lab, Server], Figures]:
 
 
 def idle_connections(lab: Lab, server: Server) -> Figures:
-    """PSS per idle keep-alive connection, and of the worker before any came; all must still answer afterwards."""
+    """PSS per idle keep-alive connection, and of worker and tree before any came; all must still answer afterwards."""
     count = 10_000
     before = sum(memory(pid, "Pss") for pid in server.pids())
     worker = max(memory(pid, "Pss") for pid in server.workers())
@@ -176,7 +176,7 @@ def idle_connections(lab: Lab, server: Server) -> Figures:
             client.kill()
     if counted["requests"] != 2 * count or counted["broken"]:
         raise Refused(f"not all of them answered again: {counted}")
-    return {" each": (after - before) / count, " worker": worker / 2**20}
+    return {" each": (after - before) / count, " worker": worker / 2**20, " tree": before / 2**20}
 
 
 def upstream_memory(lab: Lab, server: Server) -> Figures:
@@ -293,42 +293,43 @@ WATCHED = "status_zone site; " + RETURN
 LIMITED = "location / { limit_req zone=one burst=1000000 nodelay; return 200 hello; }"
 LIMIT = "limit_req_zone $binary_remote_addr zone=one:1m rate=100000000r/s"
 WORKLOADS = [
-    Workload("return", {"": Figure(MICROSECONDS, 1.2)}, plain("/"), RETURN),
+    Workload("return", {"": Figure(MICROSECONDS, 1.05)}, plain("/"), RETURN),
     Workload("return-watched", {"": Figure(MICROSECONDS),
                                 " beside return": Figure("times", 1.02, absolute=True, beside="return")},
              plain("/"), WATCHED, "request_history @DIR@/history;"),
-    Workload("limit-req", {"": Figure(MICROSECONDS, 1.4)}, plain("/"), LIMITED, f"{LIMIT};"),
+    Workload("limit-req", {"": Figure(MICROSECONDS, 1.05)}, plain("/"), LIMITED, f"{LIMIT};"),
     Workload("limit-req-sync", {"": Figure(MICROSECONDS),
                                 " beside limit-req": Figure("times", 1.03, absolute=True, beside="limit-req")},
              plain("/"), LIMITED, f"zone_sync_store unix://@DIR@/redis.sock; {LIMIT} sync;", upstream=redis),
     Workload("return-2000", {"": Figure(MICROSECONDS), " p99": Figure("µs")}, at_rate(2000), RETURN),
-    Workload("static-1k", {"": Figure(MICROSECONDS, 1.3)}, static("1k", 1024)),
-    Workload("static-1k-log", {"": Figure(MICROSECONDS, 1.4)}, static("1k", 1024), log="access.log"),
+    Workload("static-1k", {"": Figure(MICROSECONDS, 1.0)}, static("1k", 1024)),
+    Workload("static-1k-log", {"": Figure(MICROSECONDS, 1.05)}, static("1k", 1024), log="access.log"),
     Workload("static-1m", {"": Figure("CPU s/GiB", 1.1), " with client": Figure("CPU s/GiB", 1.1)},
              large("1m", 1 << 20, 4096, 8)),
-    Workload("uwsgi-unix", {"": Figure(MICROSECONDS, 1.4)}, plain("/"), UNIX, temp=("uwsgi",),
+    Workload("uwsgi-unix", {"": Figure(MICROSECONDS, 1.05)}, plain("/"), UNIX, temp=("uwsgi",),
              upstream=responder("uwsgi", "@DIR@/up.sock")),
-    Workload("uwsgi-tcp", {"": Figure(MICROSECONDS, 1.4)}, plain("/"),
+    Workload("uwsgi-tcp", {"": Figure(MICROSECONDS, 1.05)}, plain("/"),
              UNIX.replace("unix:@DIR@/up.sock", f"127.0.0.1:{UPSTREAM_PORT}"), temp=("uwsgi",),
              upstream=responder("uwsgi", str(UPSTREAM_PORT))),
-    Workload("uwsgi-post-64k", {"": Figure(MICROSECONDS, 1.5)}, plain("/", method="POST", body=b"x" * 65536), UNIX,
+    Workload("uwsgi-post-64k", {"": Figure(MICROSECONDS, 1.1)}, plain("/", method="POST", body=b"x" * 65536), UNIX,
              temp=("uwsgi",), upstream=responder("uwsgi", "@DIR@/up.sock")),
-    Workload("uwsgi-10m", {"": Figure("CPU ms/answer", 1.3), " growth": Figure("MiB")}, upstream_memory, UNIX,
-             temp=("uwsgi",), upstream=responder("uwsgi", "@DIR@/up.sock", 10 << 20)),
-    Workload("uwsgi-hello", {"": Figure("requests/s", 0.95, more_is_better=True)}, throughput, UNIX, temp=("uwsgi",),
+    Workload("uwsgi-10m", {"": Figure("CPU ms/answer", 1.3), " growth": Figure("MiB", 6, absolute=True)},
+             upstream_memory, UNIX, temp=("uwsgi",), upstream=responder("uwsgi", "@DIR@/up.sock", 10 << 20)),
+    Workload("uwsgi-hello", {"": Figure("requests/s", 0.97, more_is_better=True)}, throughput, UNIX, temp=("uwsgi",),
              upstream=real_uwsgi),
     Workload("idle-10000",
-             {" each": Figure("bytes PSS", 2048, absolute=True), " worker": Figure("MiB PSS", 45, absolute=True)},
+             {" each": Figure("bytes PSS", 2048, absolute=True), " worker": Figure("MiB PSS"),
+              " tree": Figure("MiB PSS", 2.5)},
              idle_connections, RETURN),
-    Workload("proxy-keepalive", {"": Figure(MICROSECONDS, 1.5)}, plain("/"),
+    Workload("proxy-keepalive", {"": Figure(MICROSECONDS, 1.15)}, plain("/"),
              'location / { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; }',
              f"upstream app {{ server 127.0.0.1:{UPSTREAM_PORT}; keepalive 64; }}", ("proxy",),
              upstream=responder("http", str(UPSTREAM_PORT))),
-    Workload("cache-1k", {"": Figure(MICROSECONDS, 1.5)}, plain("/"),
+    Workload("cache-1k", {"": Figure(MICROSECONDS, 1.0)}, plain("/"),
              "location / { proxy_pass http://app; proxy_cache one; proxy_cache_valid 1h; }",
              f"upstream app {{ server 127.0.0.1:{UPSTREAM_PORT}; }} proxy_cache_path cache keys_zone=one:1m;",
              ("proxy",), upstream=responder("http", str(UPSTREAM_PORT), 1024)),
-    Workload("new-connection", {"": Figure(MICROSECONDS, 1.5)},
+    Workload("new-connection", {"": Figure(MICROSECONDS, 1.1)},
              plain("/", "-C", fields=("Connection: close",)), RETURN),
     Workload("tls-1k", {"": Figure(MICROSECONDS, 1.15)}, tls.requests("1k", 1024, 32), tls.SERVER,
              upstream=tls.certificate),
@@ -368,15 +369,15 @@ WORKLOADS = [
     Workload("gzip-32k", {"": Figure(MICROSECONDS, 1.1)},
              static("32k.html", 32768, text="list", fields=("Accept-Encoding: gzip",)), "gzip on;",
              "types { text/html html; }"),
-    Workload("gzip-32k-prose", {"": Figure(MICROSECONDS, 1.1)},
+    Workload("gzip-32k-prose", {"": Figure(MICROSECONDS, 0.55)},
              static("prose.html", 32768, text="prose", fields=("Accept-Encoding: gzip",)), "gzip on;",
              "types { text/html html; }"),
     Workload("static-1g", {"": Figure("CPU s/GiB", 1.1), " with client": Figure("CPU s/GiB", 1.1)},
              large("1g", 1 << 30, 3, 1)),
     Workload("slow-clients", {"": Figure("p99 µs", 2.0)}, beside_slow_clients),
     Workload("300x50", {
-        "": Figure(MICROSECONDS), " / return": Figure("", 1.1, absolute=True, beside="return"),
-        " start": Figure("ms", 1500, absolute=True), " reload": Figure("ms"),
+        "": Figure(MICROSECONDS, 1.15), " / return": Figure("", absolute=True, beside="return"),
+        " start": Figure("ms", 2.5), " reload": Figure("ms", 2.5),
     }, many_locations,
              "location = /pid { return 200 $pid; } " + RETURN,
              servers="\n".join(server_block(n) for n in range(300))),
