@@ -3,6 +3,7 @@ _gateway() {
     local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words
     COMPREPLY=()
     case $before in
+        --color) COMPREPLY=($(compgen -W "auto always never" -- "$current")); return ;;
         -s) COMPREPLY=($(compgen -W "stop quit reopen reload" -- "$current")); return ;;
         -c | -e) COMPREPLY=($(compgen -f -- "$current")); return ;;
         -p) COMPREPLY=($(compgen -d -- "$current")); return ;;
@@ -18,12 +19,13 @@ _gateway() {
         explain) words="-c -p -g -H -d --data --answer --from --id --json --help" ;;
         check) words="-c -p -g --strict --fix --only --skip --rules --json --csv --sarif --help" ;;
         compat) words="-c -p --from --all --json --csv --anonymize --help" ;;
+        tree) words="-c -p --inherited --json --help" ;;
         top) words="-c -p --interval --once --json --csv --help" ;;
         fmt) words="--write -w --check --diff --help" ;;
         completion) words=" --help" ;;
         man) words=" --help" ;;
-        help) words="run serve proxy init trust untrust explain check compat top fmt completion man start help" ;;
-        *) words="-? -h -v -V -t -T -q -s -p -e -c -g --help --version"; [ "$COMP_CWORD" = 1 ] && words="run serve proxy init trust untrust explain check compat top fmt completion man start help $words" ;;
+        help) words="run serve proxy init trust untrust explain check compat tree top fmt completion man start help" ;;
+        *) words="-? -h -v -V -t -T -q -s -p -e -c -g --help --version --anonymize --anonymize=names --watch --color"; [ "$COMP_CWORD" = 1 ] && words="run serve proxy init trust untrust explain check compat tree top fmt completion man start help $words" ;;
     esac
     case $current in
         -*) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;

@@ -257,6 +257,11 @@ def dashboard(desk: Desk) -> None:
         status, page = server.get("/__gateway/")
         assert status == 200 and "<h2>workers</h2>" in page
         until(lambda: "/hello" in server.get("/__gateway/requests")[1], "the request in the list", 30)
+        page = server.get("/__gateway/configuration")[1]
+        assert "server localhost (default)" in page and "uwsgi_pass" in page
+    said = desk.run("gateway tree -c nginx.conf")
+    assert said.code == 0 and "server shop.example (default)" in said.text
+    assert re.search(r"/static +nginx\.conf:10  alias static/", said.text)
 
 
 @habit(15)

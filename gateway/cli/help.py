@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from gateway.dev.verbs import VERBS
+from gateway.dev.verbs import OWN_OPTIONS, VERBS
 
 _HEAD: Final = """\
 gateway: nginx for Python people. It serves with your own nginx.conf, in front of uWSGI, uvicorn and others.
@@ -22,11 +22,10 @@ Examples:
   gateway -c nginx.conf -g 'daemon off;'
   gateway explain http://localhost:8080/static/app.css
 
---watch before them serves in the foreground, and reads the configuration again when it changes.
--T --anonymize dumps for a bug report without secrets; --anonymize=names without names too.
---color auto|always|never, in front of all, says what NO_COLOR and FORCE_COLOR do.
+%s
 Environment: NOTIFY_SOCKET, LISTEN_FDS (systemd). Files: ./nginx.conf, /etc/nginx/nginx.conf.
 """
+_TOLD: Final = ("--watch",)  # of our options without a value; who reads this knows the others
 _START: Final = ("start", "serve as nginx would, whatever stands in this folder")
 
 
@@ -40,7 +39,12 @@ def _help() -> str:
                 lines.append(f"  {f'{name} {verb.usage}':<18} {verb.what}")
         if group == "Understand":
             lines += ["Serve", f"  {_START[0]:<18} {_START[1]}"]
-    return "\n".join([*lines, "", _TAIL])
+    shown = [(f"{name}{_taken(takes)}", what) for name, takes, what in OWN_OPTIONS if takes or name in _TOLD]
+    return "\n".join([*lines, "", _TAIL % "\n".join(f"{left:<28} {what}" for left, what in shown)])
+
+
+def _taken(takes: str) -> str:
+    return f"[{takes}]" if takes.startswith("=") else f" {takes}" if takes else ""
 
 
 HELP: Final = _help()

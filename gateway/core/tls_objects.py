@@ -108,6 +108,12 @@ class Objects:
 _latest: Objects | None = None
 
 
+def loaded_chain(name: str) -> Chain | None:
+    """One that the configuration in force has loaded."""
+    found = _latest._kept.get(("chain", name)) if _latest is not None else None
+    return found[1] if found is not None else None
+
+
 def objects_of(loader: Loader) -> Objects:
     """Those of the configuration that is being loaded."""
     return loader.parts.get(TLS_OBJECTS)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import gateway
-from gateway.dev.verbs import NGINX_OPTIONS, VERBS
+from gateway.dev.verbs import NGINX_OPTIONS, OWN_OPTIONS, VERBS
 
 SHELLS: Final = ("bash", "zsh", "fish")
 
@@ -97,6 +97,10 @@ def page() -> str:
     ]  # fmt: skip
     for letters, metavar, what in NGINX_OPTIONS:
         lines += [".TP", f".B {_roff(letters)}" + (f" \\fI{_roff(metavar)}\\fR" if metavar else ""), _roff(what)]
+    for name, takes, what in OWN_OPTIONS:
+        value = f"[{takes}]" if takes.startswith("=") else takes
+        space = "" if takes.startswith("=") or not takes else " "
+        lines += [".TP", f".B {_roff(name)}" + (f"{space}\\fI{_roff(value)}\\fR" if takes else ""), _roff(what)]
     lines.append(".SH VERBS")
     for name in VERBS:
         made = parser(name)
@@ -140,13 +144,14 @@ def bash() -> str:
         f'        {name}) words="{" ".join(flag for option in found for flag in option.flags)} --help" ;;'
         for name, _, found in _verbs_and_options()
     )
-    plain = " ".join(letters for letters, _, _ in NGINX_OPTIONS)
+    plain = " ".join([*(letters for letters, _, _ in NGINX_OPTIONS), *_own_words()])
     return f"""\
 # bash completion for gateway: made by `gateway completion bash`
 _gateway() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} words
     COMPREPLY=()
     case $before in
+        --color) COMPREPLY=($(compgen -W "auto always never" -- "$current")); return ;;
         -s) COMPREPLY=($(compgen -W "stop quit reopen reload" -- "$current")); return ;;
         -c | -e) COMPREPLY=($(compgen -f -- "$current")); return ;;
         -p) COMPREPLY=($(compgen -d -- "$current")); return ;;
@@ -155,7 +160,7 @@ _gateway() {{
     case ${{COMP_WORDS[1]}} in
 {cases}
         help) words="{verbs}" ;;
-        *) words="{plain} --help --version"; [ "$COMP_CWORD" = 1 ] && words="{verbs} $words" ;;
+        *) words="{plain}"; [ "$COMP_CWORD" = 1 ] && words="{verbs} $words" ;;
     esac
     case $current in
         -*) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
@@ -165,6 +170,14 @@ _gateway() {{
 }}
 complete -o filenames -F _gateway gateway
 """
+
+
+def _own_words() -> list[str]:
+    """What is typed of our options; those that may have a value stand there with and without it."""
+    words = []
+    for name, takes, _ in OWN_OPTIONS:
+        words += [name, f"{name}{takes}"] if takes.startswith("=") else [name]
+    return words
 
 
 def _zsh_quoted(text: str) -> str:
@@ -177,6 +190,13 @@ def zsh() -> str:
         f"            '{letters}[{_zsh_quoted(what)}]{f':{metavar}:{_zsh_action(letters)}' if metavar else ''}' \\"
         for letters, metavar, what in NGINX_OPTIONS
     )
+    for name, takes, what in OWN_OPTIONS:
+        shown = _zsh_quoted(what)
+        if takes.startswith("="):
+            plain += f"\n            '{name}[{shown}]' \\\n            '{name}{takes}[{shown}]' \\"
+        else:
+            value = f":{name[2:]}:({takes.replace('|', ' ')})" if takes else ""
+            plain += f"\n            '{name}[{shown}]{value}' \\"
     cases = []
     for name, _, found in _verbs_and_options():
         lines = []
@@ -244,6 +264,11 @@ def fish() -> str:
     for letters, metavar, what in NGINX_OPTIONS:
         words = " -x -a 'stop quit reopen reload'" if letters == "-s" else " -r" if metavar else ""
         lines.append(f"complete -c gateway -n {first} -s {letters[1:]}{words} -d {_fish_quoted(what)}")
+    for name, takes, what in OWN_OPTIONS:
+        words = f" -x -a '{takes.replace('|', ' ')}'" if takes and not takes.startswith("=") else ""
+        lines.append(f"complete -c gateway -n {first} -l {name[2:]}{words} -d {_fish_quoted(what)}")
+        if takes.startswith("="):
+            lines.append(f"complete -c gateway -n {first} -f -a '{name}{takes}' -d {_fish_quoted(what)}")
     for name, _, found in _verbs_and_options():
         for option in found:
             flags = " ".join(f"-l {f[2:]}" if f.startswith("--") else f"-s {f[1:]}" for f in option.flags)

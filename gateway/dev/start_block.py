@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import textwrap
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from gateway.config import tree
 from gateway.config.parser import Source, Statement
 from gateway.dev.peer_state import Peer, states
 
@@ -37,32 +37,17 @@ def walk(statements: list[Statement]) -> Iterator[Statement]:
             yield from walk(statement.block)
 
 
-def _inside(statements: list[Statement], name: str) -> Iterator[Statement]:
-    return (s for s in statements if s.name == name and s.block is not None)
-
-
 def listens(source: Source) -> list[Listen]:
     """The table of the http servers by address, in the order of the configuration."""
     found: dict[str, Listen] = {}
-    for http in _inside(source.statements, "http"):
-        for server in _inside(http.block or [], "server"):
-            block: list[Statement] = server.block or []
-            names = [name for s in block if s.name == "server_name" for name in s.args if name]
-            lines = [s.args for s in block if s.name == "listen" and s.args]
-            # nginx's own default, which depends on the rights as well.
-            for address, *parameters in lines or [["80" if os.geteuid() == 0 else "8000"]]:
-                listen = found.setdefault(_shown(address), Listen(_shown(address)))
-                listen.tls |= "ssl" in parameters
-                if "default_server" in parameters or "default" in parameters:
-                    listen.default = len(listen.servers)
-                listen.servers.append(" ".join(names) or "_")
+    for http in tree.inside(source.statements, "http"):
+        for each in tree.listens(http.block or []):
+            listen = found.setdefault(each.address, Listen(each.address))
+            listen.tls |= each.tls
+            if each.default is not None:
+                listen.default = len(listen.servers) + each.default
+            listen.servers += [tree.names(server) for server in each.servers]
     return list(found.values())
-
-
-def _shown(address: str) -> str:
-    if address.isdigit():
-        return f"*:{address}"
-    return address if ":" in address.rpartition("]")[2] else f"{address}:80"
 
 
 def peers(source: Source) -> list[Peer]:

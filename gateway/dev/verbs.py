@@ -42,6 +42,9 @@ VERBS: Final = {
         "gateway.dev.check.command", "Understand", "", "what -t accepts and what will still hurt, with ways out"
     ),
     "compat": Verb("gateway.dev.compat", "Understand", "", "which directives run, have no effect here, are refused"),
+    "tree": Verb(
+        "gateway.dev.tree", "Understand", "", "servers by address, locations as they are tried, what holds in them"
+    ),
     "top": Verb("gateway.dev.top", "Understand", "[URL]", "what goes on in a running server, second by second"),
     "fmt": Verb("gateway.dev.fmt", "Understand", "FILE", "one form for configuration files"),
     "completion": Verb(
@@ -54,6 +57,16 @@ VERBS: Final = {
     ),
     "man": Verb("gateway.dev.manual", "Install", "", "the manual page, gateway(8)", "man", "man_command_line"),
 }
+
+# Ours, before nginx's or in the place of a verb: name, what it takes ("=…": behind an equals sign, and it may be left
+# out), what it does.
+OWN_OPTIONS: Final = (
+    ("--help", "", "verbs, options and examples on a page"),
+    ("--version", "", "as -v"),
+    ("--anonymize", "=names", "with -T: for a bug report, without secrets, or without names, hosts and addresses too"),
+    ("--watch", "", "serve in the foreground, and read the configuration again when it changes"),
+    ("--color", "auto|always|never", "in front of all else: what NO_COLOR and FORCE_COLOR say"),
+)
 
 # Letter, what it takes, what it does; -h prints them.
 NGINX_OPTIONS: Final = (

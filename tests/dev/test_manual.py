@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from gateway.cli.help import HELP
 from gateway.dev import manual
-from gateway.dev.verbs import VERBS
+from gateway.dev.verbs import NGINX_OPTIONS, OWN_OPTIONS, VERBS
 
 KEPT = Path(__file__).parents[2] / "packaging"
 
@@ -37,6 +39,27 @@ def test_every_option_of_every_verb_is_there() -> None:
                 assert flag in manual.bash()
                 assert flag in manual.zsh()
                 assert flag.lstrip("-") in manual.fish()
+
+
+def test_what_the_command_line_takes_is_in_all_of_them() -> None:
+    """--help, the manual page and the completions are made of one table; it has all that is taken."""
+    source = (Path(manual.__file__).parents[1] / "cli" / "__init__.py").read_text()
+    taken = {word.partition("=")[0] for word in re.findall(r'"(--[a-z]+[=a-z]*)"', source)}
+    assert taken == {name for name, _, _ in OWN_OPTIONS}
+    page = manual.page().replace("\\-", "-")
+    own = [name for name, _, _ in OWN_OPTIONS] + [value for _, takes, _ in OWN_OPTIONS for value in takes.split("|")]
+    words = [*(letters for letters, _, _ in NGINX_OPTIONS), *own, *VERBS, "start", "help"]
+    for text in (page, manual.bash(), manual.zsh()):
+        assert [word for word in words if word not in text] == []
+    assert [word for word in words if word.lstrip("-") not in manual.fish()] == []
+    assert [word for word in own if word not in HELP and word not in ("--help", "--version")] == []
+    assert [name for name, entry in VERBS.items() if entry.what not in HELP] == []
+
+
+def test_ours_are_offered_beside_nginxs() -> None:
+    assert _bash("gateway -T --an") == ["--anonymize", "--anonymize=names"]
+    assert _bash("gateway --wa") == ["--watch"]
+    assert _bash("gateway --color a") == ["auto", "always"]
 
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is missing")

@@ -30,8 +30,8 @@ from gateway.core.turns import Work, in_turns
 from gateway.http.body import read_body
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers
+from gateway.modules.http import dashboard_certificates, dashboard_gunicorn, dashboard_tree, request_history
 from gateway.modules.http import dashboard_filters as filters
-from gateway.modules.http import dashboard_gunicorn, request_history
 from gateway.modules.http import dashboard_page as page
 from gateway.modules.http.api import RESOURCES, Call
 from gateway.modules.http.api_json import encoded
@@ -143,6 +143,9 @@ class Dashboard:
         if self.path == "":
             overview = yield from self._overview(applications)
             return self._answer("overview", overview, live=self.base)
+        if self.path == "configuration":
+            shown = yield from self._configuration()
+            return self._answer("configuration", shown, live="")
         if self.path == "data.json":
             data = yield from self.data()
             text = yield from encoded(data)
@@ -206,6 +209,7 @@ class Dashboard:
             "requests": call.requests(),
             "workers": list(call.workers().values()),
             "upstreams": upstreams,
+            "certificates": dashboard_certificates.listed(self.request.cycle),
             **{path.partition("/")[2]: RESOURCES[path].show(call) for path in paths},
         }
 
@@ -228,8 +232,20 @@ class Dashboard:
             parts.append(page.limits(limits))
         if data["caches"]:
             parts.append(page.caches(data["caches"]))
+        if data["certificates"]:
+            parts.append(dashboard_certificates.shown(data["certificates"]))
         parts.append(page.workers(data["workers"]))
         return "".join(parts)
+
+    def _configuration(self) -> Work[str]:
+        matched: dict[str, int] = {}
+        kept = 0
+        for kept, entry in enumerate(self._entries(), 1):
+            if kept % _PORTION == 0:
+                yield
+            where = str(entry.get("location", "")).rpartition("(")[2].removesuffix(")")
+            matched[where] = matched.get(where, 0) + 1
+        return dashboard_tree.configuration(self.request.cycle.scope.statements, matched, kept)
 
     # -- requests ----------------------------------------------------------------------------------------------------
 

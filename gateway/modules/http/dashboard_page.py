@@ -41,9 +41,9 @@ def frame() -> str:
 
 def page(title: str, body: str, *, base: str, nonce: str, live: str, here: str, requests: bool) -> bytes:
     """A whole page."""
-    links = [("", "overview", "")]
+    links = [("", "overview", ""), ("configuration", "configuration", "")]
     if requests:
-        links.append(("requests", "requests", " data-requests"))
+        links.insert(1, ("requests", "requests", " data-requests"))
     nav = "".join(
         f'<a href="{text(base + path)}"{mark}{CURRENT if name == here else ""}>{name}</a>' for path, name, mark in links
     )
@@ -243,6 +243,8 @@ def as_csv(data: dict[str, Any]) -> Work[bytes]:
             rows = [(f"{name} {peer['name']}", peer) for name, each in found.items() for peer in each["peers"]]
         elif table == "workers":
             rows = [(str(worker["id"]), worker) for worker in found]
+        elif table == "certificates":
+            rows = [(certificate["certificate"], certificate) for certificate in found]
         elif table not in ("nginx", "connections", "requests"):
             rows = list(found.items())
         for number, (name, row) in enumerate(rows, 1):

@@ -14,6 +14,7 @@ import trio
 
 from gateway.config.errors import ConfigError
 from gateway.modules.http.dashboard import stats_of
+from tests import certificates
 from tests.engine import Engine, Reply, load_http, serving
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -227,3 +228,42 @@ async def test_stats_that_do_not_come(tmp_path: Path) -> None:
 def test_wrong(word: str) -> None:
     with pytest.raises(ConfigError, match=f'invalid parameter "{word}"'):
         load_http(f"server {{ listen 127.0.0.1:1; location / {{ dashboard {word}; }} }}")
+
+
+async def test_the_configuration_and_what_matched(tmp_path: Path) -> None:
+    async with serving(_conf(tmp_path)) as engine:
+        for _ in range(3):
+            await engine.get("/ok")
+        reply = await engine.get("/gw/configuration")
+        page = _Page(reply)
+        overview = _Page(await engine.get("/gw/"))
+    assert ("a", {"href": "/gw/configuration"}) in overview.elements
+    assert "listen 127.0.0.1:1" in page.text and "server localhost (default)" in page.text
+    cells = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in reply.body.decode().split("<tr>")]
+    counts = {row[0].strip("\u2003"): row[2] for row in cells if row and "server" not in row[0]}
+    assert counts == {"/ok": "3", "/fails": "0", "/gw/": "0"}
+
+
+async def test_certificates_with_their_end(tmp_path: Path) -> None:
+    """A file's, one of ACME that is waited for, and one that a variable names."""
+    chain, key = certificates.write(tmp_path)
+    files = f"ssl_certificate {chain}; ssl_certificate_key {key};"
+    servers = f"""acme_issuer ca {{ uri https://127.0.0.1:1/dir; state_path off; }}
+        server {{ listen 127.0.0.1:443 ssl; server_name a.example; {files} }}
+        server {{ listen 127.0.0.1:443 ssl; server_name b.example; {files} }}
+        server {{ listen 127.0.0.1:443 ssl; server_name c.example; acme_certificate ca;
+                  ssl_certificate $acme_certificate; ssl_certificate_key $acme_certificate_key; }}
+        server {{ listen 127.0.0.1:443 ssl; server_name d.example;
+                  ssl_certificate {tmp_path}/$ssl_server_name; ssl_certificate_key {tmp_path}/$ssl_server_name; }}"""
+    async with serving(_conf(tmp_path) + servers) as engine:
+        data = json.loads((await engine.get("/gw/data.json")).body)
+        page = _Page(await engine.get("/gw/"))
+        assert b"\ncertificates," in (await engine.get("/gw/data.csv")).body
+    first, *others = data["certificates"]
+    assert first["certificate"] == str(chain) and first["servers"] == ["a.example", "b.example"]
+    assert first["days"] >= 0 and first["state"] in ("good", "ends soon")
+    states = {one["certificate"]: one["state"] for one in others}
+    assert states == {
+        "c.example (ACME)": "none yet", f"{tmp_path}/$ssl_server_name": "known at the handshake",
+    }  # fmt: skip
+    assert "◇ none yet" in page.text and "what ends first stands first" in page.text
