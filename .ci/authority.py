@@ -47,6 +47,6 @@ def start(debian: Userland, name: str) -> None:
     debian.run(f"curl -s --cacert {TRUSTED} https://localhost:15000/roots/0 >{ROOT_FILE}")
 
 
-def page(name: str) -> str:
+def page(name: str, path: str = "/") -> str:
     """The command that shows https://NAME/ to who believes this authority."""
-    return f"curl -s -m 10 --cacert {ROOT_FILE} --resolve {name}:443:127.0.0.1 https://{name}/"
+    return f"curl -s -m 10 --cacert {ROOT_FILE} --resolve {name}:443:127.0.0.1 https://{name}{path}"

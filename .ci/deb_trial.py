@@ -87,6 +87,7 @@ def _install(debian: Userland, name: str) -> None:
         raise Failed(f"systemd-analyze verify: {said}")
     debian.step("gateway -t -c /etc/gateway/nginx.conf 2>&1", says="test is successful")
     debian.step("gateway --version", says="gateway")
+    debian.run("env PATH=/usr/local/bin:/usr/bin:/bin gateway --version", says="gateway")  # who is not root
     debian.run("zcat /usr/share/man/man8/gateway.8.gz", says=".TH")
 
 

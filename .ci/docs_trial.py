@@ -2,8 +2,8 @@
 
     .ci/docs_trial.py [--release bookworm] [--release trixie]
 
-The pages' own lines, in their order, each with its seconds; only the authority is pebble instead of Let's Encrypt, and
-packages come from what was fetched before. `sudo` is nothing there, where all is done by root.
+The pages' own lines, in their order, each with its seconds, by a user who may `sudo`; only the authority is pebble
+instead of Let's Encrypt, and packages come from what was fetched before.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,12 +25,15 @@ from userland import RELEASES, ROOT, Failed, Steps, Userland
 # The parts of pages whose every line is typed.
 TYPED: Final = {
     "flask.md": ("On the server", "When it does not work"),
+    "django.md": ("On the server",),
+    "fastapi.md": ("On the server",),
     "operations.md": ("Start, reload, stop",),
     "from-nginx.md": ("In its place", "Back"),
 }
 
 _BLOCK: Final = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.M | re.S)
 _SHOP: Final = "/srv/shop"
+_NAME: Final = "shop.example"
 _WHEELS: Final = "/root/wheels"
 
 
@@ -48,40 +52,73 @@ def section(page: str, *heads: str) -> str:
     return "\n".join(found[head] for head in heads)
 
 
-def _flask(release: str) -> None:
-    """From an empty server to https://shop.example/, as docs/flask.md says it."""
-    name = "shop.example"
-    deb = package(release)
-    with userland.overlaid(release, Steps()) as debian:
-        given = f"/srv/shop/{re.sub('py3[.][0-9]+', 'py3.11', deb.name)}"  # as the page names it
-        (debian.root / "srv/shop").mkdir()
-        (debian.root / given[1:]).write_bytes(deb.read_bytes())
-        for kind, title, body in _BLOCK.findall((ROOT / "docs" / "flask.md").read_text()):
-            if title == "app.py" and kind == "python":
-                (debian.root / "srv/shop/app.py").write_text(body)
-        debian.fetch(f"{given} python3-venv pebble")
-        _wheels(debian, release, "flask", "pyuwsgi")
-        with debian.booted():
-            _quiet_admin(debian)
-            debian.run("apt-get -qq install pebble")
-            authority.start(debian, name)
-            debian.run(f"adduser -q --disabled-password --gecos '' you && chown -R you {_SHOP}")
-            for line in commands(section("flask.md")):
-                if line.startswith("gateway init"):
-                    # printed for the page; an admin takes what it writes
-                    debian.run(f"cd {_SHOP} && {line}", says="[Service]")
-                    debian.run(f"cd {_SHOP} && runuser -u you -- {line.removesuffix(' --print')}")
-                    _with_pebble(debian)
-                    continue
-                _typed(debian, line)
-            debian.until(f"{authority.page(name)}", "hello, 127.0.0.1, over https", 120)
-            debian.run(f"curl -s -o /dev/null -w '%{{http_code}}' http://{name}/", says="301")
-            for line in commands(section("operations.md")):
-                _typed(debian, line)
-            debian.until("systemctl is-active gateway", "inactive")  # the last of them ends it
-            debian.step("systemctl start gateway")
-            debian.run(authority.page(name), says="hello, 127.0.0.1, over https")
-        print(f"  {debian.steps.whole:6.1f} s  in all\n")
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An application's page: what pip installs for it, where it is asked, and what it then says."""
+
+    page: str
+    packages: tuple[str, ...]
+    path: str
+    says: str
+
+    def __call__(self, release: str) -> None:
+        """From an empty server to https://shop.example/, as the page says it."""
+        deb = package(release)
+        with userland.overlaid(release, Steps()) as debian:
+            given = f"/home/you/{re.sub('py3[.][0-9]+', 'py3.11', deb.name)}"  # as the page names it
+            debian.run("adduser --quiet --disabled-password --gecos '' you")
+            (debian.root / given[1:]).write_bytes(deb.read_bytes())
+            debian.fetch(f"{given} python3-venv pebble sudo")
+            _wheels(debian, release, *self.packages)
+            with debian.booted():
+                _sudoer(debian)
+                debian.run("apt-get -qq install pebble")
+                authority.start(debian, _NAME)
+                self._follow(debian)
+                if self.page == "flask.md":
+                    _operate(debian)
+                    debian.run(authority.page(_NAME, self.path), says=self.says)
+            print(f"  {debian.steps.whole:6.1f} s  in all\n")
+
+    def _follow(self, debian: Userland) -> None:
+        home = "~"
+        for line in commands(section(self.page)):
+            _typed(debian, line, home)
+            if line.startswith("cd "):
+                home = line.removeprefix("cd ")
+            elif "pip install" in line:
+                self._copy(debian)
+            elif line.startswith("gateway init"):
+                _with_pebble(debian)
+        debian.until(authority.page(_NAME, self.path), self.says, 120)
+        debian.run(f"curl -s -o /dev/null -w '%{{http_code}}' http://{_NAME}/", says="301")
+        if "--static" in section(self.page):
+            debian.run(authority.page(_NAME, "/static/admin/css/base.css"), says="DJANGO Admin styles")
+
+    def _copy(self, debian: Userland) -> None:
+        """The application, which who reads the page has by then."""
+        shop = debian.root / _SHOP[1:]
+        for kind, title, body in _BLOCK.findall((ROOT / "docs" / self.page).read_text()):
+            if kind == "python" and title:
+                (shop / title).write_text(body)
+            elif "ALLOWED_HOSTS" in body:
+                _typed(debian, ".venv/bin/django-admin startproject mysite .", _SHOP)
+                with (shop / "mysite" / "settings.py").open("a") as file:
+                    file.write(f"{body}DEBUG = False\n")
+
+
+SITES: Final = (
+    Site("flask.md", ("flask", "pyuwsgi"), "/", "hello, 127.0.0.1, over https"),
+    Site("django.md", ("django", "pyuwsgi"), "/admin/login/", "Django administration"),
+    Site("fastapi.md", ("fastapi", "uvicorn", "websockets"), "/", '{"scheme":"https","host":"shop.example"}'),
+)
+
+
+def _operate(debian: Userland) -> None:
+    for line in commands(section("operations.md")):
+        _typed(debian, line, _SHOP)
+    debian.until("systemctl is-active gateway", "inactive")  # the last of them ends it
+    debian.step("systemctl start gateway")
 
 
 def _wheels(debian: Userland, release: str, *names: str) -> None:
@@ -98,14 +135,16 @@ def _wheels(debian: Userland, release: str, *names: str) -> None:
     (debian.root / "etc/pip.conf").write_text(f"[global]\nno-index = true\nfind-links = {_WHEELS}\n")
 
 
-def _quiet_admin(debian: Userland) -> None:
-    """Who says yes to apt, and is root."""
+def _sudoer(debian: Userland) -> None:
+    """Who says yes to apt, and to whom sudo says yes."""
     debian.run('echo \'APT::Get::Assume-Yes "true"; APT::Install-Recommends "false";\' >/etc/apt/apt.conf.d/99trial')
-    debian.run("printf '#!/bin/sh\\nexec \"$@\"\\n' >/usr/local/bin/sudo && chmod +x /usr/local/bin/sudo")
+    debian.run("apt-get -qq install sudo")
+    debian.run("echo 'you ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/you")
 
 
-def _typed(debian: Userland, line: str) -> None:
-    debian.step(f"cd {_SHOP} && {line}", shown=line)
+def _typed(debian: Userland, line: str, where: str = "~") -> None:
+    """By the user, in a shell of a login."""
+    debian.step(f"runuser -l you <<'X'\ncd {where} && {line}\nX", shown=line)
 
 
 def _with_pebble(debian: Userland) -> None:
@@ -122,11 +161,11 @@ def _from_nginx(release: str) -> None:
     deb = package(release)
     with userland.overlaid(release, Steps()) as debian:
         (debian.root / "root" / deb.name).write_bytes(deb.read_bytes())
-        (debian.root / "srv/shop").mkdir()
+        debian.run("adduser --quiet --disabled-password --gecos '' you")
         packages = f"/root/{deb.name} nginx certbot python3-certbot-nginx pebble"
-        debian.fetch(packages)
+        debian.fetch(f"{packages} sudo")
         with debian.booted():
-            _quiet_admin(debian)
+            _sudoer(debian)
             debian.run("systemctl mask gateway")  # port 80 is nginx's
             debian.step(f"apt-get -qq install {packages}", shown="apt-get install nginx, certbot, gateway")
             debian.run("systemctl unmask gateway")
@@ -137,17 +176,18 @@ def _from_nginx(release: str) -> None:
             debian.run(f"curl -si http://{name}/", says="the shop")
             words = f"email = you@{name}\\nagree-tos = true\\nnon-interactive = true\\nserver = {authority.DIRECTORY}"
             debian.run(f"mkdir -p /etc/letsencrypt; printf '{words}\\n' >>/etc/letsencrypt/cli.ini")
+            debian.run("echo 'Defaults env_file=/etc/sudo.env' >>/etc/sudoers.d/you")
+            debian.run(f"echo REQUESTS_CA_BUNDLE={authority.TRUSTED} >/etc/sudo.env")
             debian.run("echo CONF=/etc/nginx/nginx.conf >>/etc/default/gateway")
             for line in commands(section("from-nginx.md", "In its place")):
-                certificates = f"REQUESTS_CA_BUNDLE={authority.TRUSTED} " if "certbot" in line else ""
-                debian.step(f"{certificates}{line} 2>&1", shown=line)
+                _typed(debian, line)
                 if "enable --now gateway" in line:
                     debian.run(f"curl -si http://{name}/", says="the shop")
                     _served_by(debian, "gateway")
             debian.step(authority.page(name), shown=f"curl https://{name}/", says="the shop")
             _served_by(debian, "gateway")
             for line in commands(section("from-nginx.md", "Back")):
-                debian.step(line)
+                _typed(debian, line)
             _served_by(debian, "nginx")
             debian.step(authority.page(name), shown=f"curl https://{name}/", says="the shop")
         print(f"  {debian.steps.whole:6.1f} s  in all\n")
@@ -160,7 +200,10 @@ def _served_by(debian: Userland, unit: str) -> None:
         raise Failed(f"{other} serves beside {unit}")
 
 
-TRIALS: Final = {"flask.md": _flask, "from-nginx.md": _from_nginx}
+TRIALS: Final = {
+    **{site.page: site for site in SITES},
+    "from-nginx.md": _from_nginx,
+}
 
 
 def main(argv: list[str]) -> int:

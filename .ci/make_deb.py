@@ -107,6 +107,9 @@ def place(tree: Path, python: str) -> None:
         command.parent.mkdir(parents=True, exist_ok=True)
         command.write_text(_COMMAND.format(function=function))
         command.chmod(0o755)
+    # where it is found by who is not root, too
+    (tree / "usr/bin").mkdir()
+    (tree / "usr/bin/gateway").symlink_to("../sbin/gateway")
     for source, target, mode in FILES:
         (tree / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, tree / target)

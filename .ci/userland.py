@@ -24,10 +24,15 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 BASES: Final = ROOT / "build" / "userland"
 
-# The Python of each release, as wheels are tagged.
-RELEASES: Final = {"bookworm": "cp311", "trixie": "cp313"}
+# The Python of each release, as wheels are tagged: Debian 12 and 13, Ubuntu 24.04.
+RELEASES: Final = {"bookworm": "cp311", "trixie": "cp313", "noble": "cp312"}
 
-# What every server of Debian's has, or what a trial looks through.
+# Ubuntu's keys are in no package of Debian's: there apt, which brings its own, is the first to check a signature. A
+# debootstrap that is older than a release knows it by the script of an older one; the mirror is the script's.
+_UBUNTU: Final = {"noble": "gutsy"}
+_UBUNTU_KEYS: Final = Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg")
+
+# What every server of theirs has, or what a trial looks through.
 _PACKAGES: Final = "systemd,systemd-sysv,dbus,ca-certificates,curl,openssl,logrotate,procps,python3"
 _BOOT_S: Final = 120.0
 _COMMAND_S: Final = 300.0
@@ -79,11 +84,20 @@ def base(release: str, steps: Steps) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         with steps.step(f"debootstrap {release}"):
-            _quiet(["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", release, str(folder)], 1200)
+            _quiet(_debootstrap(release, folder), 1200)
         (folder / "etc/hostname").write_text(f"{release}\n")
         (folder / "etc/hosts").write_text(f"127.0.0.1 localhost {release}\n::1 localhost\n")
         (folder / _MADE).touch()
     return folder
+
+
+def _debootstrap(release: str, folder: Path) -> list[str]:
+    command = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}"]
+    if release not in _UBUNTU:
+        return [*command, release, str(folder)]
+    if not _UBUNTU_KEYS.exists():
+        command.append("--no-check-gpg")
+    return [*command, "--components=main,universe", release, str(folder), "", _UBUNTU[release]]
 
 
 @contextlib.contextmanager

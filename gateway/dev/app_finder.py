@@ -61,7 +61,8 @@ def find(spec: str | None, folder: Path) -> Application:
             name += "()"  # a function that takes nothing makes an application
         return Application(module, name, folder, source)
     if source is None:
-        raise NoApplication(f"there is no {module}.py in {folder}; for an installed module say {module}:app")
+        wanted = f"{module.replace('.', '/')}.py"
+        raise NoApplication(f"there is no {wanted} in {folder}; for an installed module say {module}:app")
     for found in _callables(source):
         return Application(module, found, folder, source)
     raise NoApplication(f"{source} has none of {', '.join(CALLABLES)} at its top level; say which: {module}:NAME")

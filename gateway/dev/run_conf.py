@@ -40,7 +40,8 @@ def static_location(spec: str, folder: Path) -> tuple[str, Path]:
         raise ValueError(f'"{spec}" should look like /static=DIR')
     target = (folder / path).resolve()
     if not target.is_dir():
-        raise ValueError(f"{target} is no folder")
+        django = "; manage.py collectstatic makes the one of STATIC_ROOT" if (folder / "manage.py").exists() else ""
+        raise ValueError(f"{target} is no folder{django}")
     if "$" in spec:
         raise ValueError(f'"{spec}": "$" begins a variable in a configuration and has no escape')
     return url.rstrip("/") + "/", target

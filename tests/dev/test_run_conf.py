@@ -34,6 +34,12 @@ def test_static_location_refuses(tmp_path: Path, spec: str) -> None:
         static_location(spec, tmp_path)
 
 
+def test_djangos_static_files_are_made_by_a_command(tmp_path: Path) -> None:
+    (tmp_path / "manage.py").touch()
+    with pytest.raises(ValueError, match=r"static is no folder; manage\.py collectstatic makes"):
+        static_location("/static=static", tmp_path)
+
+
 def test_configuration_is_read_whole(tmp_path: Path) -> None:
     static = [("/static/", tmp_path)]
     text = configuration(APPLICATION, "/run/x.sock", place=Place(port=8123), static=static, processes=1)

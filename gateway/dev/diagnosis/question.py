@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 Speech = Literal["uwsgi", "HTTP", "TLS"]
 
 PING: Final = b"d\0\0\0"  # modifier1 100, no variables
-OPTIONS: Final = b"OPTIONS * HTTP/1.0\r\n\r\n"
+# Without a host some frameworks make one of where they listen: of a socket's path comes a traceback on the terminal.
+OPTIONS: Final = b"OPTIONS * HTTP/1.0\r\nHost: localhost\r\n\r\n"
 # A ClientHello of TLS 1.2 with two cipher suites and no name: who speaks TLS answers it, with an alert at the least.
 HELLO: Final = b"\x16\x03\x01\x00\x31\x01\x00\x00\x2d\x03\x03%b\0\x00\x04\xc0\x2f\x00\x9c\x01\0\0\0" % bytes(range(32))
 

@@ -1,4 +1,4 @@
-"""PeerTry a peer which protocol it speaks, and what the log says then."""
+"""A peer is asked which protocol it speaks, and what the log says then."""
 
 from __future__ import annotations
 
@@ -67,6 +67,20 @@ async def test_what_a_peer_speaks(
     async with farm(tmp_path) as peers:
         assert await asked(await peers.tcp(peer(**kind))) == speech
         assert await asked(await peers.unix(peer(**kind))) == speech
+
+
+async def test_a_question_names_a_host_that_an_application_takes(tmp_path: Path) -> None:
+    """Django makes one of the socket's path where there is none, and writes a traceback."""
+    heard: list[bytes] = []
+
+    async def answer(stream: trio.SocketStream) -> None:
+        heard.append(await stream.receive_some(4096))
+        if heard[-1] != question.PING:
+            await stream.send_all(b"HTTP/1.0 200 OK\r\n\r\n")
+
+    async with farm(tmp_path) as peers:
+        assert await asked(await peers.unix(answer)) == "HTTP"
+    assert b"\r\nHost: localhost\r\n" in heard[-1]
 
 
 async def test_peers_that_do_not_say(tmp_path: Path, autojump_clock: MockClock) -> None:
