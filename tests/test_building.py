@@ -139,8 +139,20 @@ def test_the_trial_of_the_docs_types_what_stands_there(beside: None) -> None:
     assert list(trial.commands("a\n```sh\nsudo x   # why\n\ny && z\n```\n```text\nno\n```\n")) == ["sudo x", "y && z"]
     typed = list(trial.commands(trial.section("flask.md", "On the server")))
     assert typed[0] == "sudo apt-get install python3-venv"
-    assert any(line.startswith("gateway init") and line.endswith(" --print") for line in typed)
+    assert any(line.startswith("gateway init") for line in typed)
+    assert set(trial.TRIALS) == {"flask.md", "django.md", "fastapi.md", "from-nginx.md"}
     assert "sudo systemctl disable --now nginx" in list(trial.commands(trial.section("from-nginx.md", "In its place")))
+
+
+def test_a_userland_of_ubuntu_is_made_by_an_older_debootstrap_too(
+    beside: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    userland = _load("userland")
+    command = userland._debootstrap("noble", Path("/there"))
+    assert command[-4:] == ["noble", "/there", "", "gutsy"]
+    assert "--no-check-gpg" not in userland._debootstrap("trixie", Path("/there"))
+    monkeypatch.setattr(userland, "_UBUNTU_KEYS", Path("/dev/null"))
+    assert "--no-check-gpg" not in userland._debootstrap("noble", Path("/there"))
 
 
 def test_the_first_page_in_another_debian_takes_its_wheel(tmp_path: Path) -> None:

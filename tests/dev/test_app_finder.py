@@ -62,7 +62,13 @@ def test_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("spec", "says"),
-    [(None, "no app.py, wsgi.py"), ("app:", "there is no app.py"), ("mysite.wsgi", "there is no mysite/wsgi.py"), ("a b", "no application"), ("x.py", "no file")],
+    [
+        (None, "no app.py, wsgi.py"),
+        ("app:", "there is no app.py"),
+        ("mysite.wsgi", "there is no mysite/wsgi.py"),
+        ("a b", "no application"),
+        ("x.py", "no file"),
+    ],
 )
 def test_says_what_is_missing(tmp_path: Path, spec: str | None, says: str) -> None:
     with pytest.raises(NoApplication, match=says):
