@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from gateway.dev.check.command import check, edited
 from gateway.dev.check.rule import RULES, Rule
 from gateway.dev.fmt import formatted
 from tests.dev.check.cases import CASES, load, make_site, names_of_cases
 
+OTHERS: dict[str, dict[str, dict[str, Any]]] = tomllib.loads(
+    (Path(__file__).parent / "data" / "check" / "others.toml").read_text()
+)
 FOLDER = Path(__file__).parents[1] / "docs" / "rules"
 _FAMILIES = {
     "1": "Files", "2": "Headers and addresses", "3": "What is passed to applications", "4": "Servers and locations",
@@ -35,11 +40,12 @@ def pages() -> dict[str, str]:
         site.mkdir()
         make_site(site)
         made = {f"{id}.md": _page(rule, site, Path(folder)) for id, rule in sorted(RULES.items())}
-    return made | {"index.md": _index()}
+    return made | {"index.md": _index(), "others.md": _others()}
 
 
 def _index() -> str:
     lines = ["# Rules of gateway check", "", "`gateway check` looks for these; `gateway help GW101` shows one of them."]
+    lines += ["", "[What other collections find](others.md) says which of theirs are among them."]
     family = ""
     for id, rule in sorted(RULES.items()):
         if _FAMILIES[id[2]] != family:
@@ -47,6 +53,18 @@ def _index() -> str:
             lines += ["", f"## {family}", "", "| rule | | reason |", "| --- | --- | --- |"]
         reason = rule.reason.replace("|", "\\|")
         lines.append(f"| [{id} {rule.name}]({id}.md) | {rule.severity} | {reason} |")
+    return "\n".join(lines) + "\n"
+
+
+def _others() -> str:
+    """What finds here what the rules of other collections find."""
+    lines = ["# What other collections find", "", "Their rules, and which of `gateway check` finds the same."]
+    for collection, theirs in OTHERS.items():
+        lines += ["", f"## {collection}", "", "| theirs | here | what is not found, and why |", "| --- | --- | --- |"]
+        for name, said in theirs.items():
+            here = ", ".join(f"[{id} {RULES[id].name}]({id}.md)" for id in said["rules"]) or "none"
+            left_out = str(said.get("not", "")).replace("|", "\\|")
+            lines.append(f"| {name} | {here} | {left_out} |")
     return "\n".join(lines) + "\n"
 
 

@@ -17,6 +17,7 @@ from gateway.config.errors import ConfigError, Where, format_for_terminal
 from gateway.config.text import to_str
 from gateway.core.logs import Log, console
 from gateway.dev.check import (  # each brings its rules
+    access,
     files,
     headers,
     names,
@@ -35,7 +36,7 @@ from gateway.process import options as process_options
 if TYPE_CHECKING:
     from gateway.config.parser import Source
 
-_FAMILIES: Final = (files, headers, names, origins, passing, regexes, routing, small, tls)
+_FAMILIES: Final = (access, files, headers, names, origins, passing, regexes, routing, small, tls)
 _RANK: Final = {"error": 0, "warn": 1, "note": 2}
 _SARIF_LEVELS: Final = {"error": "error", "warn": "warning", "note": "note"}
 

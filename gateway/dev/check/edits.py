@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.lexer import Lexer
 from gateway.config.text import to_bytes, to_str
@@ -13,6 +14,9 @@ from gateway.config.text import to_bytes, to_str
 if TYPE_CHECKING:
     from gateway.config.errors import Where
     from gateway.config.parser import Statement
+
+# A backslash that would be read together with what follows it; others stay as they are.
+_TAKEN_FOR_MORE: Final = re.compile(r"\\(?=[\\\"'tnr]|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,10 @@ def added_behind(statement: Statement, *lines: str) -> Edit:
 
 def quoted(word: str) -> str:
     """A word as it has to be written."""
-    if word and not any(c in word for c in " \t\r\n;{}\"'\\#"):
-        return word
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    said = _TAKEN_FOR_MORE.sub(r"\\\\", word)
+    if word and not any(c in word for c in " \t\r\n;{}\"'#"):
+        return said
+    return '"' + said.replace('"', '\\"') + '"'
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:

@@ -111,13 +111,20 @@ def alias_without_slash(config: Block) -> Iterator[Problem]:
 @rule("GW103", "root-too-wide", "error")
 def root_too_wide(config: Block) -> Iterator[Problem]:
     """A `root` that is a folder of the system serves what nobody meant to publish: keys, configurations, homes."""
-    for _, statement in config.everywhere("root", "alias"):
-        if "$" in statement.args[0]:
+    for block, statement in config.everywhere("root", "alias"):
+        if "$" in statement.args[0] or (statement.name == "alias" and not _opens_folder(block, statement.args[0])):
             continue
         path = os.path.normpath(statement.args[0])
         path = "/" + path.lstrip("/") if path.startswith("/") else path
         if path in _TOO_MUCH or path == os.path.expanduser("~"):
             yield Problem(statement.where, f'"{path}" is much more than a site: name the folder of its files')
+
+
+def _opens_folder(location: Block, alias: str) -> bool:
+    """Whether names follow an alias: not where the location has one name, nor where "/." becomes the begin of one."""
+    if location.name == "location" and location.modifier not in ("", "^~"):
+        return False
+    return alias.endswith("/") or not location.path.endswith("/") or not alias.rpartition("/")[2].startswith(".")
 
 
 @rule("GW104", "hidden-files", "error")

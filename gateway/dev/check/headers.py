@@ -25,10 +25,12 @@ _PROTECT_BY_VALUE: Final = {
     "cache-control": ("no-store", "private", "no-cache"), "pragma": ("no-cache",), "expires": ("0", "-1"),
     "content-disposition": ("attachment",),
 }  # fmt: skip
-_DECODED: Final = re.compile(r"\$\{?(?:uri|document_uri)\b\}?")
+_DECODED: Final = re.compile(r"\$\{?(?:uri|document_uri)\b\}?", re.I)
+# What is sent without any proxy_set_header; Upgrade never is.
+_DEFAULT_FIELDS: Final = {"host": "$proxy_host", "connection": "", "upgrade": "", "te": "", "keep-alive": ""}
 _CHOICES: Final = ("-t", "-s")  # words of more_set_headers that lists of types and codes follow
 _NUMBERED: Final = re.compile(r"\$\{?\d\}?")
-_BY_CLIENT: Final = re.compile(r"\$\{?(?:http_host|arg_\w+|cookie_\w+)\}?")
+_BY_CLIENT: Final = re.compile(r"\$\{?(?:http_host|http_x_forwarded_host|arg_\w+|cookie_\w+)\}?", re.I)
 _WITH_ARGUMENTS: Final = re.compile(r"\$request_uri(?:\$is_args|\?)(?:\$args|\$query_string)")
 
 
@@ -37,6 +39,19 @@ def _lost(block: Block, name: str) -> list[Statement]:
     own = {statement.args[0].lower() for statement in block.all(name)}
     outer = block.outer.effective(name) if block.outer is not None and own else []
     return [statement for statement in outer if statement.args[0].lower() not in own]
+
+
+def _lost_of_all(block: Block, name: str) -> list[Statement]:
+    """The same of all outer blocks, those too that an outer one has replaced already."""
+    given = {statement.args[0].lower() for statement in block.all(name)}
+    found: list[Statement] = []
+    at = block.outer if given else None
+    while at is not None:
+        new = [statement for statement in at.all(name) if statement.args[0].lower() not in given]
+        given |= {statement.args[0].lower() for statement in new}
+        found += new
+        at = at.outer
+    return found
 
 
 def _protects(statement: Statement) -> bool:
@@ -50,7 +65,7 @@ def add_header_lost(config: Block) -> Iterator[Problem]:
     """One `add_header` in a block, and none of the outer blocks holds there. Security fields of the server get lost in
     a location that sets a Cache-Control. Since nginx 1.29.3 `add_header_inherit merge;` keeps them."""
     for block in config.walk("server", "location", "if"):
-        if block.value("add_header_inherit") == "merge":
+        if block.value("add_header_inherit") in ("merge", "off"):
             continue
         lost = [each for each in _lost(block, "add_header") if _protects(each)]
         first = block.all("add_header")
@@ -63,21 +78,27 @@ def add_header_lost(config: Block) -> Iterator[Problem]:
 
 @rule("GW202", "proxy-set-header-lost", "warn")
 def proxy_set_header_lost(config: Block) -> Iterator[Problem]:
-    """One `proxy_set_header` in a location, and the server's do not hold there: the application sees another Host, and
-    no client address."""
-    for block in config.walk("location", "if"):
-        lost = _lost(block, "proxy_set_header")
+    """One `proxy_set_header` in a block, and those of the outer blocks do not hold there: the application sees another
+    Host, and no client address, or a field that was set to "" because clients must not say it."""
+    for block in config.walk("server", "location", "if"):
+        lost = [each for each in _lost_of_all(block, "proxy_set_header") if not _as_without_it(each)]
         first = block.all("proxy_set_header")
-        important = [
-            each
-            for each in lost
-            if each.args[0].lower() in ("host", "x-forwarded-for", "x-forwarded-proto", "x-real-ip")
-        ]
-        if important and first and any(inner.passes() is not None for inner in block.walk()):
-            names = ", ".join(each.args[0] for each in important)
+        if lost and first and any(_passes_by_http(inner, block) for inner in block.walk()):
+            names = ", ".join(dict.fromkeys(each.args[0] for each in lost))
             lines = [f"proxy_set_header {' '.join(quoted(word) for word in each.args)};" for each in lost]
             text = f"the proxy_set_header here replaces those of the outer block: {names} is not set"
             yield Problem(first[0].where, text, (added_behind(first[-1], *lines),))
+
+
+def _as_without_it(statement: Statement) -> bool:
+    """Whether a field is what is sent, or not sent, where no proxy_set_header is."""
+    name, value = statement.args[0].lower(), statement.args[-1]
+    return value == _DEFAULT_FIELDS.get(name)
+
+
+def _passes_by_http(inner: Block, block: Block) -> bool:
+    """Whether the fields of a block hold for a proxy_pass inside of it."""
+    return inner.one("proxy_pass") is not None and inner.effective("proxy_set_header") == block.all("proxy_set_header")
 
 
 @rule("GW203", "host-spoofing", "warn")
@@ -92,7 +113,7 @@ def host_spoofing(config: Block) -> Iterator[Problem]:
         if said is not None:
             better = quoted(statement.args[1].replace(said[0], "$host"))
             edit = replaced(statement, statement.name, statement.args[0], better, *statement.args[2:])
-            edits = (edit,) if said[0] in ("$http_host", "${http_host}") else ()
+            edits = (edit,) if said[0].lower().strip("${}") == "http_host" else ()
             yield Problem(
                 statement.where, f"{statement.args[0]} is what the client wrote; $host is what was checked", edits
             )

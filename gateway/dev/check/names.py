@@ -5,12 +5,15 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from gateway.dev.check import values
+from gateway.dev.check import patterns, values
 from gateway.dev.check.block import Block
-from gateway.dev.check.edits import quoted, replaced
+from gateway.dev.check.edits import Edit, quoted, replaced
 from gateway.dev.check.rule import Problem, rule
+
+if TYPE_CHECKING:
+    from gateway.config.parser import Statement
 
 # Of names that end in one of these a network's own server knows, and they mean what stays where it is.
 _OWN_DOMAINS: Final = frozenset({
@@ -74,8 +77,9 @@ def encoded_twice(config: Block) -> Iterator[Problem]:
     encodes it again: %2F arrives as %252F. `proxy_pass http://app$uri;` passes it on as it is."""
     for block in config.walk("location", "limit_except", "if"):
         statement = block.one("proxy_pass")
-        raw = [each for each in block.all("rewrite") if each.args[1] == "$request_uri"]
-        if statement is not None and raw and not values.names_in(statement.args[0]):
+        places = [block, *(each for each in block.inner if each.name == "if")]
+        raw = [each for place in places for each in place.all("rewrite") if each.args[1] == "$request_uri"]
+        if statement is not None and raw and not _has_own_path(statement.args[0], block):
             bare = re.sub(r"^(https?://[^/]+)/?$", r"\1", statement.args[0])
             edit = replaced(statement, "proxy_pass", quoted(bare + "$uri"))
             plain = re.fullmatch(r"https?://[^/]+", bare) is not None
@@ -84,6 +88,83 @@ def encoded_twice(config: Block) -> Iterator[Problem]:
                 "the path is encoded a second time: a variable behind the host",
                 (edit,) if plain else (),
             )
+
+
+def _has_own_path(target: str, block: Block) -> bool:
+    """Whether variables bring a path: not those that are set to the name of a host."""
+    host, slash, _ = target.partition("://")[2].partition("/")
+    if any(values.variable(name, block).slash for name in values.names_in(host)):
+        return True
+    hosts = [text for name in values.names_in(host) for text, _, _ in values.assigned(name, block)]
+    return bool(values.names_in(target)) and (
+        bool(slash) or not hosts or any("/" in each or "$" in each for each in hosts)
+    )
+
+
+@rule("GW322", "path-decoded", "warn")
+def path_decoded(config: Block) -> Iterator[Problem]:
+    """What a group of the path brings into `proxy_pass` is decoded and goes out as it is: a space in `/img/a%20b.png`
+    breaks the request line, `%3F` begins the arguments. `rewrite … break` with a `proxy_pass` without variables encodes
+    it again."""
+    for block, statement in config.everywhere("proxy_pass"):
+        target = statement.args[0].partition("://")[2].partition("?")[0]
+        in_path = False
+        for is_variable, words in values.pieces(target) if block.around("http") is not None else ():
+            value = values.variable(words, block, statement) if is_variable else values.NOTHING
+            in_path = in_path or value.slash or (not is_variable and "/" in words)
+            if not in_path:
+                continue
+            decoded = value.client and value.characters & patterns.bits("\t") and not value.newline
+            if decoded and value.characters & patterns.bits(" ?%"):
+                text = f"${words} is decoded: %20 in a path breaks the request line, %3F begins the arguments"
+                yield Problem(statement.where, text, _encoded_again(block, statement))
+                break
+
+
+def _encoded_again(block: Block, statement: Statement) -> tuple[Edit, ...]:
+    """A rewrite by the location's own pattern, where nothing else may have matched."""
+    found = re.fullmatch(r"(https?://[^/$]+)(/[^?]*?|\$[^?]*?)(\$is_args\$args|\?\$args)?", statement.args[0])
+    plain = block.name == "location" and block.is_regex and not block.all("rewrite", "if")
+    if found is None or not plain or "args" in found[2]:
+        return ()
+    if found[2].startswith("$") and not values.variable(values.names_in(found[2])[0], block, statement).slash:
+        return ()
+    pattern = ("(?i)" if block.modifier == "~*" else "") + block.path
+    line = f"rewrite {quoted(pattern)} {quoted(found[2] + ('' if found[3] else '?'))} break;"
+    return (Edit(statement.where, f"{line}\nproxy_pass {quoted(found[1])}"),)
+
+
+@rule("GW323", "path-lost", "error")
+def path_lost(config: Block) -> Iterator[Problem]:
+    """With a variable in it, `proxy_pass http://$backend/;` does not put the rest of the path behind its slash, as it
+    does without: every request asks for "/" alone."""
+    for location in config.walk("location"):
+        statement = location.one("proxy_pass")
+        if statement is None or location.modifier == "=" or location.all("internal"):
+            continue
+        host, slash, path = statement.args[0].partition("://")[2].partition("/")
+        if not statement.args[0].partition("://")[1]:
+            host, slash, path = statement.args[0].partition("/")
+        if "$" not in host or "$" in path or not slash or not (path == "" or path.endswith("/")):
+            continue
+        if path and not location.path.endswith("/"):
+            continue
+        given = [text for name in values.names_in(host) for text, _, _ in values.assigned(name, location)]
+        if any("$" in text for text in given):
+            continue
+        text = f'with a variable every request asks for "/{path}", whatever its path is'
+        yield Problem(statement.where, text, _path_again(location, statement, path))
+
+
+def _path_again(location: Block, statement: Statement, path: str) -> tuple[Edit, ...]:
+    """What it would do without variables, said by a rewrite."""
+    if location.modifier not in ("", "^~") or location.path.startswith("@") or location.all("rewrite", "if"):
+        return ()
+    bare = statement.args[0].removesuffix("/" + path)
+    if location.path == "/" + path:
+        return (replaced(statement, "proxy_pass", quoted(bare)),)
+    line = f"rewrite {quoted('^' + re.escape(location.path) + '(.*)$')} /{path}$1 break;"
+    return (Edit(statement.where, f"{line}\nproxy_pass {quoted(bare)}"),)
 
 
 @rule("GW320", "resolver-far", "note")

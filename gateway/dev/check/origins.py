@@ -13,10 +13,12 @@ from gateway.dev.check.rule import Problem, rule
 
 if TYPE_CHECKING:
     from gateway.config.errors import Where
+    from gateway.config.parser import Statement
 
 _FIELDS: Final = ("$http_origin", "$http_referer")
 # What stands where a pattern leaves it open: a part of a name, and a host of one's own with the rest as its path.
 _WILD: Final = ("b", "evil", ".evil.example/", "/.evil.example/")
+_ANY: Final = ("default", "~.", "~.*", "~.+", "~^.*$", "~^.+$", "~*.", "~*.*")
 _WITH_SCHEME: Final = re.compile(r"\^?https?\??\\?:")
 _HOST: Final = re.compile(r"^(?:https?://)?([^/?#]*)")
 
@@ -38,13 +40,13 @@ def origin_not_anchored(config: Block) -> Iterator[Problem]:
 def _looked_at(config: Block) -> Iterator[tuple[Block, Where, str, str]]:
     for block in config.walk("if"):
         condition = values.condition_of(block)
-        if condition is not None and condition[0] in _FIELDS:
-            yield block, block.where, *condition
+        if condition is not None and condition[0].lower() in _FIELDS:
+            yield block, block.where, condition[0].lower(), condition[1]
     for block in config.walk("map"):
-        if len(block.args) == 2 and block.args[0] in _FIELDS:
+        if len(block.args) == 2 and block.args[0].lower() in _FIELDS:
             for line in block.statements:
                 if line.name.startswith("~"):
-                    yield block, line.where, block.args[0], line.name.lstrip("~*")
+                    yield block, line.where, block.args[0].lower(), line.name.lstrip("~*")
 
 
 def _foreign(pattern: str, origin: bool) -> str:
@@ -120,3 +122,66 @@ def referers_none(config: Block) -> Iterator[Problem]:
     for _, statement in config.everywhere("valid_referers"):
         if "none" in statement.args:
             yield Problem(statement.where, "who leaves the field out is let in: it protects nothing but pictures")
+
+
+@rule("GW216", "origin-reflected", "error")
+def origin_reflected(config: Block) -> Iterator[Problem]:
+    """`Access-Control-Allow-Origin $http_origin` beside `Access-Control-Allow-Credentials true` lets every page that a
+    user opens read what the user's cookies open here. A `map` of the origins that may is what is meant."""
+    for block, statement in _reflected(config):
+        if _with_cookies(block):
+            yield Problem(statement.where, "every site may read what a user's cookies open: a map of those that may")
+
+
+@rule("GW217", "origin-any", "note")
+def origin_any(config: Block) -> Iterator[Problem]:
+    """`Access-Control-Allow-Origin $http_origin` without credentials says what `*` says, in an answer that differs from
+    site to site: caches give one site's to another."""
+    for block, statement in _reflected(config):
+        if not _with_cookies(block):
+            words = [quoted(word) for word in statement.args[2:]]
+            edit = replaced(statement, "add_header", statement.args[0], "*", *words)
+            yield Problem(statement.where, 'every site may: "*" says so, or a map of those that may', (edit,))
+
+
+def _reflected(config: Block) -> Iterator[tuple[Block, Statement]]:
+    for block, statement in config.everywhere("add_header"):
+        if statement.args[0].lower() != "access-control-allow-origin" or _looks_at_origin(block):
+            continue
+        if any(_is_any_origin(name, block) for name in values.names_in(statement.args[1])):
+            yield block, statement
+
+
+def _with_cookies(block: Block) -> bool:
+    return any(
+        each.args[0].lower() == "access-control-allow-credentials" and each.args[1].lower() != "false"
+        for each in block.effective("add_header")
+    )
+
+
+def _looks_at_origin(block: Block) -> bool:
+    """Whether an `if` around it asked for the origin by a pattern or a name."""
+    at: Block | None = block
+    while at is not None:
+        if at.name == "if" and any("$http_origin" in word.lower() for word in at.args) and len(at.args) > 1:
+            return True
+        at = at.outer
+    return False
+
+
+def _is_any_origin(name: str, block: Block, steps: int = 4) -> bool:
+    """Whether the variable may be whatever the client says its origin is."""
+    if name == "http_origin":
+        return True
+    given = [(text, place) for text, place, _ in values.assigned(name, block)] if steps else []
+    http = block.around("http")
+    for each in http.walk("map") if http is not None and steps else ():
+        if each.args[-1].lower() == f"${name}":
+            given += [(line.args[0], each) for line in each.statements if line.name in _ANY and line.args]
+    return any(
+        _is_any_origin(inner, place, steps - 1)
+        for text, place in given
+        if not _looks_at_origin(place)
+        for inner in values.names_in(text)
+        if inner != name
+    )

@@ -45,7 +45,7 @@ def _said_by_client(target: str, block: Block, statement: Statement, steps: int 
                 return ""
             continue
         value = values.variable(words, block, statement)
-        if value.slash and host.rpartition("://")[2]:
+        if value.slash and (not value.empty or number == len(parts) - 1):
             return ""  # what follows is the path
         given = values.assigned(words, block)
         if given and steps:
@@ -209,7 +209,7 @@ def upgrade_half(config: Block) -> Iterator[Problem]:
     for block in config.walk("location", "server", "http"):
         fields = {each.args[0].lower(): each for each in block.all("proxy_set_header")}
         upgrade, connection = fields.get("upgrade"), fields.get("connection")
-        if upgrade is not None and (connection is None or connection.args[1] == ""):
+        if upgrade is not None and upgrade.args[1] and (connection is None or connection.args[1] == ""):
             fixes = _by_map(config, connection or upgrade, added=connection is None)
             yield Problem(upgrade.where, "Upgrade alone is not enough: a Connection that says upgrade", fixes)
 
@@ -381,3 +381,15 @@ def _location_of(server: Block, path: str) -> Block | None:
         if longer or (location.modifier == "=" and location.path == path):
             found = location
     return found
+
+
+@rule("GW324", "buffering-off", "note")
+def buffering_off(config: Block) -> Iterator[Problem]:
+    """`proxy_buffering off` for a whole server lets a slow client hold the application's worker as long as it reads. A
+    location for what streams, or `X-Accel-Buffering: no` in those answers, leaves the others buffered."""
+    for block, statement in config.everywhere(
+        "proxy_buffering", "uwsgi_buffering", "fastcgi_buffering", "scgi_buffering"
+    ):
+        if statement.args == ["off"] and block.name in ("http", "server") and block.around("http") is not None:
+            text = "slow clients hold the application's workers: put it into the location that streams"
+            yield Problem(statement.where, text, (removed(statement),))

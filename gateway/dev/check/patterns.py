@@ -89,9 +89,10 @@ def groups_of(pattern: str) -> int | None:
 
 
 def group_named(pattern: str, name: str) -> int | None:
-    """The number of a named group."""
+    """The number of a named group; as a variable it has no case."""
     parsed = tree(pattern)
-    return None if parsed is None else parsed.state.groupdict.get(name)
+    named = {} if parsed is None else parsed.state.groupdict
+    return next((number for each, number in named.items() if each.lower() == name.lower()), None)
 
 
 def set_of(node: Node) -> int | None:
@@ -192,6 +193,28 @@ def _anchor(sequence: Any, at: int) -> bool:
     if node[0] in (sre.SUBPATTERN, sre.BRANCH, sre.ATOMIC_GROUP):
         return all(_anchor(inner, at) for inner in inside(node))
     return False
+
+
+def half_anchored(pattern: str) -> tuple[bool, bool]:
+    """Whether some of a pattern's outermost alternatives, and not all, have an anchor at the begin, or at the end.
+
+    One that has its only anchor at the other end, `^/a|b$`, is meant so.
+    """
+    parsed = tree(pattern)
+    if parsed is None or "|" not in pattern:
+        return False, False
+    (node, *more) = _branches(pattern) or (None,)
+    if node is None or more or node[0] is not sre.BRANCH:
+        return False, False
+    ends = [(_anchor(_bare(each), 0), _anchor(_bare(each), -1)) for each in node[1][1]]
+    if any(not begin and not end for begin, end in ends):
+        return any(begin for begin, _ in ends), any(end for _, end in ends)
+    return False, False
+
+
+def _bare(sequence: Any) -> list[Node]:
+    """Without the empty assertion that keeps alternatives apart."""
+    return [node for node in sequence if node[0] is not sre.ASSERT or len(node[1][1])]
 
 
 def literal(pattern: str) -> str | None:

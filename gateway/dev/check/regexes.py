@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.dev.check import patterns, values
 from gateway.dev.check.block import Block
@@ -12,6 +12,12 @@ from gateway.dev.check.rule import Problem, rule
 if TYPE_CHECKING:
     from gateway.config.errors import Where
     from gateway.config.parser import Statement
+
+
+_TAKE_GROUPS: Final = frozenset({
+    "set", "return", "proxy_pass", "alias", "root", "try_files", "add_header", "proxy_set_header", "uwsgi_param",
+    "fastcgi_param", "scgi_param",
+})  # fmt: skip
 
 
 @rule("GW501", "regex-backtracking", "error")
@@ -36,7 +42,9 @@ def regex_adjacent_loops(config: Block) -> Iterator[Problem]:
 
 @rule("GW502", "group-missing", "error")
 def group_missing(config: Block) -> Iterator[Problem]:
-    """`$2` of a pattern that has one group is empty, and nginx does not say so."""
+    """`$2` of a pattern that has one group is empty, and so is `$1` where no pattern was matched: nginx does not say
+    so."""
+    yield from _groups_of_nothing(config)
     for block, statement in config.everywhere("rewrite", "set", "return", "proxy_pass", "alias", "root"):
         pattern = _matched_before(block, statement)
         groups = patterns.groups_of(pattern) if pattern is not None else None
@@ -47,6 +55,41 @@ def group_missing(config: Block) -> Iterator[Problem]:
         if wanted and max(wanted) > groups:
             text = f'${max(wanted)} is nothing: "{pattern}" has {groups or "no"} group{"s" if groups != 1 else ""}'
             yield Problem(statement.where, text)
+
+
+def _groups_of_nothing(config: Block) -> Iterator[Problem]:
+    """Numbered groups in a server that matches no pattern anywhere, and in lines of maps whose pattern has none."""
+    maps = [line for each in config.walk("map") for line in each.statements if line.name.startswith("~") and line.args]
+    for line in maps:
+        pattern = line.name.lstrip("~*")
+        groups = patterns.groups_of(pattern)
+        if groups is not None and _highest(line.args) > groups:
+            yield Problem(line.where, f'${_highest(line.args)} is nothing: "{pattern}" has {groups or "no"} groups')
+    for server in config.walk("server"):
+        if server.around("http") is None or maps or any(True for _ in _matching(server)):
+            continue
+        for block in server.walk():
+            for statement in block.statements:
+                if statement.name in _TAKE_GROUPS and _highest(statement.args):
+                    text = f"${_highest(statement.args)} is nothing: this server matches no pattern that has groups"
+                    yield Problem(statement.where, text)
+
+
+def _matching(server: Block) -> Iterator[str]:
+    """The patterns whose groups may be there somewhere in a server."""
+    for block in server.walk():
+        if block.name == "location" and block.is_regex:
+            yield block.path
+        if block.name == "if" and values.condition_of(block) is not None and not _negated(block):
+            yield "if"
+        for statement in block.all("rewrite"):
+            yield statement.args[0]
+        for statement in block.all("server_name"):
+            yield from (word for word in statement.args if word.startswith("~"))
+
+
+def _highest(words: list[str]) -> int:
+    return max((int(name) for word in words for name in values.names_in(word) if name.isdigit()), default=0)
 
 
 def _matched_before(block: Block, statement: Statement) -> str | None:
@@ -64,6 +107,17 @@ def _matched_before(block: Block, statement: Statement) -> str | None:
 
 def _negated(block: Block) -> bool:
     return any(word.startswith("!~") for word in block.args)
+
+
+@rule("GW504", "anchor-of-one-alternative", "warn")
+def anchor_of_one_alternative(config: Block) -> Iterator[Problem]:
+    """`^/admin|/private` anchors the first alternative alone: `/blog/private-life` matches too. A group around the
+    alternatives, `^(?:/admin|/private)`, is what both belong to."""
+    for where, pattern in _patterns(config):
+        begin, end = patterns.half_anchored(pattern)
+        if begin or end:
+            mark = "^" if begin else "$"
+            yield Problem(where, f'in "{pattern}" the {mark} is of one alternative alone: (?:…|…) around them')
 
 
 def _patterns(config: Block) -> Iterator[tuple[Where, str]]:

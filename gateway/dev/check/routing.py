@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.config import known
 from gateway.dev.check import patterns, values
+from gateway.dev.check.access import always_returns
 from gateway.dev.check.block import PASSES, Block
 from gateway.dev.check.edits import Edit, added_behind, quoted, replaced
 from gateway.dev.check.rule import Problem, rule
@@ -16,24 +19,18 @@ from gateway.dev.check.rule import Problem, rule
 if TYPE_CHECKING:
     from gateway.config.parser import Statement
 
+# Of files, which are no ends of hosts.
+_ENDINGS: Final = frozenset({
+    "html", "htm", "php", "asp", "aspx", "jsp", "cgi", "py", "txt", "xml", "json", "pdf", "png", "jpg", "gif", "svg",
+    "js", "css", "ico", "zip", "gz",
+})  # fmt: skip
 _IN_SCRIPTS: Final = frozenset({"return", "rewrite", "set", "break", "if"})
-_ACCESS: Final = ("allow", "deny", "auth_basic", "auth_request", "auth_jwt")
 
 
 def _http_servers(config: Block) -> Iterator[Block]:
     for server in config.walk("server"):
         if server.around("http") is not None and server.outer is not None and server.outer.name != "upstream":
             yield server
-
-
-def _always_returns(block: Block) -> Statement | None:
-    """A `return` of this block that every request meets."""
-    for statement in block.statements:
-        if statement.name == "return":
-            return statement
-        if statement.name in ("if", "rewrite", "break"):
-            return None
-    return None
 
 
 @rule("GW401", "if-is-evil", "warn")
@@ -55,40 +52,12 @@ def if_is_evil(config: Block) -> Iterator[Problem]:
             )
 
 
-@rule("GW402", "access-after-return", "error")
-def access_after_return(config: Block) -> Iterator[Problem]:
-    """`return` answers before anybody asks who may: `allow`, `deny` and `auth_basic` beside it do nothing."""
-    for block in config.walk("location", "server"):
-        answer = _always_returns(block)
-        rules = block.all(*_ACCESS)
-        inner = [each for condition in block.inner if condition.name == "if" for each in condition.all("return")]
-        given = [each for each in inner if len(each.args) > 1 and each.args[0].startswith("2")]
-        for each in [*([answer] if answer is not None else []), *given]:
-            if rules:
-                yield Problem(each.where, f"this answers before {rules[0].name} is looked at: everybody gets it")
-
-
-@rule("GW403", "allow-without-deny", "error")
-def allow_without_deny(config: Block) -> Iterator[Problem]:
-    """`allow` alone allows everybody: who is in none of the rules may."""
-    for block in config.walk("http", "server", "location", "limit_except"):
-        rules = block.all("allow", "deny")
-        allowed = [each for each in rules if each.name == "allow"]
-        if (
-            allowed
-            and not any(each.name == "deny" for each in rules)
-            and all(each.args[0] != "all" for each in allowed)
-        ):
-            text = "who is not named here is allowed too: deny all;"
-            yield Problem(allowed[0].where, text, (added_behind(allowed[-1], "deny all;"),))
-
-
 @rule("GW404", "https-loop", "error")
 def https_loop(config: Block) -> Iterator[Problem]:
     """A server that listens with TLS and returns every request to https and the same host sends browsers round in a
     circle."""
     for server in _http_servers(config):
-        answer = _always_returns(server)
+        answer = always_returns(server)
         listens = server.all("listen")
         if answer is None or len(answer.args) < 2 or not any("ssl" in each.args for each in listens):
             continue
@@ -143,15 +112,20 @@ def server_name_url(config: Block) -> Iterator[Problem]:
 def server_name_conflict(config: Block) -> Iterator[Problem]:
     """Two servers of one name on one address: the second is never chosen."""
     seen: dict[tuple[str, str], Block] = {}
-    for server in _http_servers(config):
-        listens = [each.args[0] for each in server.all("listen")] or ["80"]
-        for statement in server.all("server_name"):
-            for name in statement.args:
-                for listen in listens:
-                    first = seen.setdefault((listen, name.lower()), server)
-                    if first is not server:
-                        text = f'"{name}" on {listen} is the server\'s of {first.where} already'
-                        yield Problem(statement.where, text, _without_name(server, statement, name))
+    for server in _servers(config):
+        names: list[tuple[str, Statement | None]] = [
+            (name, statement) for statement in server.all("server_name") for name in statement.args
+        ]
+        for name, statement in names or [("", None)]:
+            for address, listen in _addresses(server):
+                first = seen.setdefault((address, name.lower()), server)
+                if first is server:
+                    continue
+                text = f'"{name}" on {listen} is the server\'s of {first.where} already'
+                if statement is None:
+                    yield Problem(server.where, text.replace('""', "a server without a name"))
+                else:
+                    yield Problem(statement.where, text, _without_name(server, statement, name))
 
 
 def _without_name(server: Block, statement: Statement, name: str) -> tuple[Edit, ...]:
@@ -168,16 +142,44 @@ def no_default_server(config: Block) -> Iterator[Problem]:
     answers 444 or 404 says so."""
     on: defaultdict[str, list[Block]] = defaultdict(list)
     chosen: set[str] = set()
-    for server in _http_servers(config):
-        for statement in server.all("listen"):
-            on[statement.args[0]].append(server)
-            if "default_server" in statement.args or "default" in statement.args:
-                chosen.add(statement.args[0])
-    for listen, servers in on.items():
-        if len(servers) >= 2 and listen not in chosen and not any(_takes_any_name(each) for each in servers):
-            yield Problem(
-                servers[0].where, f"requests to {listen} for unknown names get this server, because it is the first"
-            )
+    for server in _servers(config):
+        for address, _ in _addresses(server):
+            on[address].append(server)
+        default = [each.args for each in server.all("listen") if {"default_server", "default"} & set(each.args)]
+        chosen |= {_address(args) for args in default}
+    for address, servers in on.items():
+        if len(servers) < 2 or address in chosen or any(_takes_any_name(each) for each in servers):
+            continue
+        listen = next(said for each, said in _addresses(servers[0]) if each == address)
+        yield Problem(
+            servers[0].where, f"requests to {listen} for unknown names get this server, because it is the first"
+        )
+
+
+def _servers(config: Block) -> Iterator[Block]:
+    """Those of http and of stream."""
+    yield from (
+        each for each in config.walk("server") if each.outer is not None and each.outer.name in ("http", "stream")
+    )
+
+
+def _addresses(server: Block) -> list[tuple[str, str]]:
+    """Where a server listens: each address once, in one spelling and in the server's own."""
+    listens = {_address(each.args): each.args[0] for each in server.all("listen")}
+    return list((listens or {"*:80": "80"}).items())
+
+
+def _address(args: list[str]) -> str:
+    """An address in one spelling: 80, 0.0.0.0:80 and *:80 are the same; a quic one is another than that of TCP."""
+    said = args[0]
+    host, _, port = said.rpartition(":") if ":" in said.rpartition("]")[2] else (said, "", "80")
+    if said.isdigit():
+        host, port = "*", said
+    if host.startswith("["):
+        with contextlib.suppress(ValueError):
+            host = f"[{ipaddress.IPv6Address(host.strip('[]'))}]"
+    kind = "quic " if "quic" in args else "udp " if "udp" in args else ""
+    return kind + (said if said.startswith("unix:") else f"{'*' if host in ('0.0.0.0', '*') else host}:{port}")
 
 
 def _takes_any_name(server: Block) -> bool:
@@ -231,20 +233,6 @@ def redirect_by_rewrite(config: Block) -> Iterator[Problem]:
             yield Problem(
                 statement.where, f"return {code} {target};", (replaced(statement, "return", code, quoted(target)),)
             )
-
-
-@rule("GW413", "status-page-open", "error")
-def status_page_open(config: Block) -> Iterator[Problem]:
-    """`stub_status`, `api`, `metrics` and `dashboard` tell everybody how busy the server is, and what others ask;
-    `write=on` lets everybody change upstreams."""
-    for block, statement in config.everywhere("stub_status", "api", "metrics", "dashboard"):
-        server = block.around("server")
-        listens = server.all("listen") if server is not None else []
-        inside = bool(listens) and all(
-            each.args[0].startswith(("127.", "localhost", "[::1]", "unix:")) for each in listens
-        )
-        if not inside and not any(block.effective(name) for name in (*_ACCESS, "internal")):
-            yield Problem(statement.where, "everybody may read it: allow 127.0.0.1; deny all;")
 
 
 @rule("GW414", "location-regex-dot", "note")
@@ -304,3 +292,20 @@ def map_without_default(config: Block) -> Iterator[Problem]:
         if used[name].name.startswith("limit_") and (len(lines) < 2 or any(line.args[0] == "" for line in lines)):
             continue  # a short list of those that are limited is meant to be one
         yield Problem(block.where, f"nothing comes out for what is not listed, and {used[name].name} takes it: default")
+
+
+@rule("GW418", "redirect-without-scheme", "error")
+def redirect_without_scheme(config: Block) -> Iterator[Problem]:
+    """`return 301 www.example.com$request_uri` leads to a path of that name below the page that was asked for: without
+    a scheme it is no host."""
+    for _, statement in config.everywhere("return", "rewrite"):
+        args = statement.args
+        redirects = args[0] in ("301", "302", "303", "307", "308") and len(args) == 2
+        if statement.name == "rewrite":
+            redirects = args[-1] in ("permanent", "redirect")
+        host = re.match(r"(?:[a-z0-9-]+\.)+([a-z]{2,})(?=[/$?]|$)", args[1], re.I) if redirects else None
+        if host is not None and host[1].lower() not in _ENDINGS:
+            better = [args[0], quoted("https://" + args[1]), *args[2:]]
+            words = better if statement.name == "return" else [quoted(args[0]), *better[1:]]
+            text = f'"{host[0]}" is a path here: https://{host[0]}'
+            yield Problem(statement.where, text, (replaced(statement, statement.name, *words),))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from gateway.dev.check.block import Block
-from gateway.dev.check.edits import quoted, removed, replaced
+from gateway.dev.check.edits import Edit, quoted, removed, replaced
 from gateway.dev.check.rule import Problem, rule
 
 _COMPRESSED: Final = frozenset({
@@ -148,9 +149,39 @@ def few_descriptors(config: Block) -> Iterator[Problem]:
     """A connection that is passed on, or that a file is sent to, needs two descriptors: `worker_rlimit_nofile` below
     twice `worker_connections` ends in "too many open files" before the connections are used up."""
     for limit in config.all("worker_rlimit_nofile"):
-        for _, statement in config.everywhere("worker_connections"):
-            connections = statement.args[0]
+        given = [statement.args[0] for _, statement in config.everywhere("worker_connections")]
+        for connections in given or ["512"]:
             if connections.isdigit() and limit.args[0].isdigit() and int(limit.args[0]) < 2 * int(connections):
                 wanted = str(2 * int(connections))
                 edit = replaced(limit, "worker_rlimit_nofile", wanted)
                 yield Problem(limit.where, f"{connections} connections need up to {wanted} descriptors", (edit,))
+
+
+@rule("GW714", "variable-case", "note")
+def variable_case(config: Block) -> Iterator[Problem]:
+    """Names of variables have no case: `set $Backend` and `set $backend` are one variable, and the second one writes
+    over the first."""
+    given = {words[-1].strip("${}").lower() for words in _assignments(config) if words}
+    first: dict[str, str] = {}
+    for block in config.walk():
+        for statement in block.statements:
+            for name in re.findall(r"\$\{?([A-Za-z_]\w*)", " ".join(statement.args)):
+                kept = first.setdefault(name.lower(), name)
+                if name.lower() in given and kept != name:
+                    yield Problem(statement.where, f"${name} is the same variable as ${kept}: one spelling")
+
+
+def _assignments(config: Block) -> Iterator[list[str]]:
+    for _, statement in config.everywhere("set", "auth_request_set"):
+        yield statement.args[:1]
+    for block in config.walk("map", "geo", "split_clients"):
+        yield block.args[-1:]
+
+
+@rule("GW715", "one-worker", "note")
+def one_worker(config: Block) -> Iterator[Problem]:
+    """Without `worker_processes` there is one worker, which uses one core of the machine; `auto` makes one for each."""
+    events = config.one("events")
+    if events is not None and config.all("http") and not config.all("worker_processes"):
+        edit = Edit(events.where, "worker_processes auto;\nevents")
+        yield Problem(events.where, "one worker uses one core: worker_processes auto;", (edit,))

@@ -175,12 +175,19 @@ def misdirected_requests(config: Block) -> Iterator[Problem]:
     address can still ask for such a name, and gets this server's files: `return 421;` says that it is wrong here."""
     for server in config.walk("server"):
         rejects = server.one("ssl_reject_handshake")
-        if rejects is None or rejects.args != ["on"] or server.all("return", "root"):
+        if rejects is None or rejects.args != ["on"] or server.all("return", "root") or not _takes_others(server):
             continue
-        roots = [each for each in server.walk("location") if each.path == "/" and each.all("return", "deny")]
+        roots = [each for each in server.inner if each.path == "/" and each.all("return", "deny")]
         if not roots:
             edits = (added_behind(rejects, "return 421;"),) if not list(server.walk("location")) else ()
             yield Problem(server.where, "a request for an unknown name on a connection of another server: 421", edits)
+
+
+def _takes_others(server: Block) -> bool:
+    """Whether requests for unknown names come here over connections of other servers: those of HTTP/2 and HTTP/3."""
+    listens = [each.args for each in server.all("listen")]
+    default = any("default_server" in args and {"ssl", "quic"} & set(args) for args in listens)
+    return default and (server.value("http2", "off") == "on" or any({"http2", "quic"} & set(args) for args in listens))
 
 
 @rule("GW609", "stapling-without-responder", "note")

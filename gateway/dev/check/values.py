@@ -17,22 +17,28 @@ _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\d|[A-Za-z_]\w*))")
 _CONTROLS: Final = (1 << 32) - 1
 # What a request line and a field may hold: nginx refuses control characters in both.
 _PRINTED: Final = ALL & ~_CONTROLS
+# What `set` writes as %XX where it stands in a group.
+_ESCAPED: Final = _CONTROLS | bits(' "#&+;?<>') | (ALL & ~((1 << 127) - 1))
 _IN_HOST: Final = bits("abcdefghijklmnopqrstuvwxyz0123456789.-_:[]")
 # The decoded path: any character, behind a slash.
 _PATHS: Final = frozenset({"uri", "document_uri", "request_filename", "fastcgi_script_name", "fastcgi_path_info"})
 _SENT: Final = frozenset({"request_uri", "args", "query_string", "http_host"})
 _SENT_PREFIXES: Final = ("arg_", "http_", "cookie_")
+_ANY_PATH: Final = ("^", ".*", "^.*", "^.*$", "(.*)", "^(.*)$", "^/", "/")
+_NO_VALUES: Final = ("hostnames", "volatile", "include", "ranges", "proxy", "proxy_recursive", "delete")
 _IF_OPERATORS: Final = ("~", "~*", "!~", "!~*")
 _MOST_STEPS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What may come out: which characters, whether the client says them, and whether it begins with a slash."""
+    """What may come out: which characters, whether the client says them, whether it begins with a slash, and whether
+    it may be nothing at all instead."""
 
     characters: int = 0
     client: bool = False
     slash: bool = False
+    empty: bool = False
 
     def __or__(self, other: Value) -> Value:
         return Value(self.characters | other.characters, self.client or other.client, self.slash and other.slash)
@@ -55,8 +61,8 @@ NOTHING: Final = Value()
 
 
 def names_in(text: str) -> list[str]:
-    """The variables of a text."""
-    return [braced or bare for braced, bare in _VARIABLE.findall(text)]
+    """The variables of a text, in small letters: their names have no case."""
+    return [(braced or bare).lower() for braced, bare in _VARIABLE.findall(text)]
 
 
 def pieces(text: str) -> list[tuple[bool, str]]:
@@ -66,7 +72,7 @@ def pieces(text: str) -> list[tuple[bool, str]]:
     for match in _VARIABLE.finditer(text):
         if match.start() > at:
             found.append((False, text[at : match.start()]))
-        found.append((True, match[1] or match[2]))
+        found.append((True, (match[1] or match[2]).lower()))
         at = match.end()
     if at < len(text):
         found.append((False, text[at:]))
@@ -88,7 +94,7 @@ def assigned(name: str, block: Block) -> list[tuple[str, Block, Statement]]:
     return [
         (statement.args[1], place, statement)
         for place, statement in server.everywhere("set")
-        if len(statement.args) == 2 and statement.args[0].strip("${}") == name
+        if len(statement.args) == 2 and statement.args[0].strip("${}").lower() == name
     ]
 
 
@@ -99,28 +105,41 @@ class _Follower:
 
     def text(self, text: str, steps: int) -> Value:
         found = NOTHING
-        slash: bool | None = None
+        slash, empty = True, True
         for is_variable, words in pieces(text):
             one = self.variable(words, steps) if is_variable else Value(bits(words), False, words.startswith("/"))
-            slash = one.slash if slash is None else slash
+            slash = slash and (one.slash or not empty)
+            empty = empty and one.empty
             found = found | one
-        return Value(found.characters, found.client, bool(slash))
+        return Value(found.characters, found.client, slash and found != NOTHING, empty and found != NOTHING)
 
     def variable(self, name: str, steps: int) -> Value:
         if steps == 0:
             return NOTHING
+        if name == "request_uri" or (name in ("uri", "document_uri") and self._is_as_sent()):
+            return Value(_PRINTED, True, True)
         if name in _PATHS:
             return Value(ALL & ~1, True, name != "request_filename")
-        if name == "request_uri":
-            return Value(_PRINTED, True, True)
         if name in _SENT or name.startswith(_SENT_PREFIXES):
             return Value(_PRINTED, True)
         if name == "host":
             return Value(_IN_HOST, True)
         if name.isdigit():
-            return self._captured(int(name), steps)
-        found = [self._named(name, steps), *self._set(name, steps), *self._mapped(name, steps)]
-        return _all(found)
+            value = self._captured(int(name), steps)
+            written = self.statement is not None and self.statement.name == "set" and value.characters & _ESCAPED
+            return Value(value.characters & ~_ESCAPED, value.client, value.slash) if written else value
+        return _all([*self._named(name, steps), *self._set(name, steps), *self._mapped(name, steps)])
+
+    def _is_as_sent(self) -> bool:
+        """Whether `rewrite ^ $request_uri` made the path what the client sent, for the block or one around it."""
+        at: Block | None = self.block
+        while at is not None and at.name in ("location", "limit_except", "if"):
+            if at.all("rewrite"):  # the later ones take their groups from it
+                return any(
+                    each.args[0] in _ANY_PATH and each.args[1].lower() == "$request_uri" for each in at.all("rewrite")
+                )
+            at = at.outer
+        return False
 
     def _set(self, name: str, steps: int) -> list[Value]:
         given = assigned(name, self.block)
@@ -129,11 +148,17 @@ class _Follower:
     def _mapped(self, name: str, steps: int) -> list[Value]:
         http = self.block.around("http")
         found: list[Value] = []
-        for each in http.walk("map") if http is not None else ():
-            if len(each.args) != 2 or each.args[1] != f"${name}":
+        for each in http.walk("map", "geo") if http is not None else ():
+            if not each.args or each.args[-1].lower() != f"${name}":
                 continue
-            for line in each.statements:
-                if line.name in ("hostnames", "volatile", "include") or not line.args:
+            lines = [line for line in each.statements if line.args and line.name not in _NO_VALUES]
+            if not any(line.name == "default" for line in lines):
+                found.append(NOTHING)
+            for line in lines:
+                if each.name == "geo":
+                    found.append(
+                        Value(bits(line.args[0]), False, line.args[0].startswith("/"))
+                    )  # it knows no variables
                     continue
                 pattern = line.name.lstrip("~*") if line.name.startswith("~") else None
                 follower = _MapFollower(each, line, pattern, self.text(each.args[0], steps - 1))
@@ -161,7 +186,7 @@ class _Follower:
             at = at.outer
         return NOTHING
 
-    def _named(self, name: str, steps: int) -> Value:
+    def _named(self, name: str, steps: int) -> list[Value]:
         """A named group: of any expression around the statement."""
         found: list[Value] = []
         at: Block | None = self.block
@@ -171,7 +196,7 @@ class _Follower:
                 if number is not None:
                     found.append(self._group(pattern, number, subject, steps))
             at = at.outer
-        return _all(found)
+        return found
 
     def _group(self, pattern: str, number: int, subject: str, steps: int) -> Value:
         source = self.text(subject, steps - 1)
@@ -198,9 +223,10 @@ def _part(pattern: str, number: int, source: Value) -> Value:
         return NOTHING
     # a group of nothing but fixed words is not the client's to choose
     taken = patterns.characters(sequence)
+    slash = any(patterns.set_of(node) == patterns.bits("/") for node in sequence[:1])
     if not _open(sequence):
-        return Value(taken, False, False)
-    return Value(source.characters & taken, source.client, False)
+        return Value(taken, False, slash)
+    return Value(source.characters & taken, source.client, slash)
 
 
 def _open(sequence: object) -> bool:
@@ -215,12 +241,12 @@ def _open(sequence: object) -> bool:
 
 
 def _all(values: list[Value]) -> Value:
+    given = [one for one in values if one != NOTHING]
     found = NOTHING
-    slash = bool(values)
-    for one in values:
-        slash = slash and (one.slash or one == NOTHING)
+    for one in given:
         found = found | one
-    return Value(found.characters, found.client, slash and found != NOTHING)
+    empty = bool(given) and (len(given) < len(values) or any(one.empty for one in given))
+    return Value(found.characters, found.client, bool(given) and all(one.slash for one in given), empty)
 
 
 def _index(statements: list[Statement], statement: Statement | None) -> int:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Blocks that are met when something that is met names them; of others the request sees nothing.
 _NAMED: Final = ("upstream", "map", "geo", "split_clients")
-_OF_PATH: Final = ("main", "http", "events", "server", "location", "if", "limit_except")
+_OF_PATH: Final = ("main", "http", "server", "location", "if", "limit_except")
 
 
 def tell_rules(source: Source, findings: Findings) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from gateway.cli import main
 
-NOTE = "events {} http { server { listen 8080; gzip_types image/png text/css; } }\n"
-WARN = "events {} http { server { listen 8080; location /a/ { alias /usr/share; } } }\n"
+NOTE = "worker_processes auto; events {} http { server { listen 8080; gzip_types image/png text/css; } }\n"
+WARN = "worker_processes auto; events {} http { server { listen 8080; location /a/ { alias /usr/share; } } }\n"
 
 
 def _conf(folder: Path, text: str) -> str:
@@ -36,7 +36,9 @@ def test_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert out.startswith(
         f'{conf}:1: warn: "/a/a" becomes "/usr/sharea": end the alias in a slash as well  [GW102 alias-'
     )
-    assert "+events {} http { server { listen 8080; location /a/ { alias /usr/share/; } } }" in out
+    assert (
+        "+worker_processes auto; events {} http { server { listen 8080; location /a/ { alias /usr/share/; } } }" in out
+    )
     assert out.endswith("\n1 warn; gateway help GW102 says more\n")
     assert Path(conf).read_text() == WARN
 

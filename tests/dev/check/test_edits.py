@@ -61,8 +61,13 @@ def test_several_edits_do_not_move_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "written"), [("a", "a"), ("a b", '"a b"'), ("", '""'), ('a"b', '"a\\"b"'), ("$x;", '"$x;"')]
-)
+    ("word", "written"),
+    [
+        ("a", "a"), ("a b", '"a b"'), ("", '""'), ('a"b', '"a\\"b"'), ("$x;", '"$x;"'),
+        (r"\.php$", r"\.php$"), (r"\n", r"\\n"), ("a\\", r"a\\"), (r"\\", r"\\\\"), (r"\d{2}", r'"\d{2}"'),
+        (r'\"', r'"\\\""'),
+    ],
+)  # fmt: skip
 def test_words(word: str, written: str) -> None:
     assert quoted(word) == written
     assert next(iter(parse(f"name {written};").statements)).args == [word]

@@ -46,7 +46,7 @@ def test_parts_of_a_text() -> None:
     [
         ("uri", True, True, True), ("request_uri", False, True, True), ("arg_x", False, True, False),
         ("mapped", True, True, False), ("again", True, True, False), ("twice", True, True, False),
-        ("fixed", False, False, False), ("site", False, True, False), ("third", True, False, False),
+        ("fixed", False, False, False), ("site", False, True, False), ("third", False, False, False),
         ("nothing_known", False, False, False),
     ],
 )  # fmt: skip
