@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import http.server
 import sys
 import tempfile
@@ -20,6 +21,7 @@ PICTURES = {
     "dashboard-dark": ("", "dark", 1340),
     "requests": ("requests", "light", 1340),
     "request": ("requests?q=status:5xx", "light", 1340),
+    "replay": ("requests?q=method:POST", "light", 1340),
 }
 
 _CONF = """
@@ -33,7 +35,7 @@ http {{
     }}
     server {{
         listen 127.0.0.1:{port}; server_name shop.example; status_zone shop;
-        location /gw/ {{ dashboard write=on; }}
+        location /gw/ {{ dashboard write=on replay=on; }}
         location /static/ {{ root .; }}
         location /login {{ limit_req zone=logins burst=2 nodelay; proxy_pass http://app; }}
         location /reports/ {{ proxy_pass http://127.0.0.1:{none}; }}
@@ -44,6 +46,9 @@ http {{
 
 
 class _App(http.server.BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         body = b"hello"
         self.send_response(200)
@@ -75,6 +80,10 @@ def _site() -> Iterator[str]:
                 asked = ("/", "/static/app.css", "/static/none.css", "/basket?item=7", "/reports/2026", "/login")
                 for path in asked * 3:
                     fetch(("127.0.0.1", port), path)
+                with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as client:
+                    fields = {"Authorization": "Bearer 1", "Cookie": "sid=1"}
+                    client.request("POST", "/basket?item=7&token=1", headers=fields)
+                    client.getresponse().read()
                 yield f"http://127.0.0.1:{port}/gw/"
         finally:
             app.shutdown()
@@ -89,6 +98,10 @@ def main() -> int:
                 browser.get(base + page)
                 if name == "request":
                     browser.find_element("css selector", "#requests a").click()
+                if name == "replay":
+                    browser.find_element("css selector", "#requests a").click()
+                    browser.find_element("css selector", '[data-key="replay"]').click()
+                    until(lambda browser=browser: browser.find_elements("css selector", '[data-key="sure"]'), "it")
                 height = min(900, browser.execute_script("return document.documentElement.scrollHeight"))
                 browser.set_window_size(width, height)
                 browser.save_screenshot(str(FOLDER / f"{name}.png"))

@@ -134,7 +134,7 @@ def configuration(
     )
     if history:
         locations += (
-            f"\n        location {DASHBOARD} {{\n            dashboard;\n"
+            f"\n        location {DASHBOARD} {{\n            dashboard replay=on;\n"
             "            allow 127.0.0.1;\n            allow ::1;\n            deny all;\n        }\n"
         )
     locations += more

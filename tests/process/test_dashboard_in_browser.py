@@ -5,6 +5,8 @@ It needs Debian's Chromium and its driver; the same pages are what `python -m te
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +31,7 @@ http {
     upstream "<img src=x onerror=alert(1)>" { zone evil 64k; server 127.0.0.1:1; }
     server {
         listen 127.0.0.1:%d; status_zone site;
-        location /gw/ { dashboard write=on; }
+        location /gw/ { dashboard write=on replay=on; }
         location / { return 200 ok; }
         location /fails { proxy_pass http://app; }
     }
@@ -107,3 +109,55 @@ def test_without_javascript(base: str) -> None:
         (link,) = browser.find_elements("css selector", "#requests a")
         link.click()
         assert "GET /fails: 502" in browser.find_element("tag name", "h2").text
+
+
+def _asked(base: str, method: str) -> None:
+    """A request with secrets, which the list will have."""
+    port = int(base.split(":")[2].split("/")[0])
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request(method, "/x?token=abc", headers={"Cookie": "sid=1"})
+        assert connection.getresponse().read() == b"ok"
+
+
+def _open_newest(browser: Any, base: str) -> str:
+    browser.get(base + "requests")
+    browser.find_element("css selector", "#requests tbody a").click()
+    address: str = browser.current_url
+    return address
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_replay_by_keys(base: str, scheme: str) -> None:
+    """What is missing is said before; what may change something asks; the new one is marked as a replay."""
+    _asked(base, "POST")
+    with opened(900, scheme) as browser:
+        first = _open_newest(browser, base)
+        words = browser.find_element("tag name", "main").text
+        assert "Secrets were never kept, and are left out: ?token, Cookie." in words
+        browser.find_element("css selector", '[data-key="replay"]').send_keys("\n")
+        until(lambda: browser.find_elements("css selector", '[data-key="sure"]'), "the question")
+        assert "may change something" in browser.find_element("tag name", "main").text
+        assert violations(browser) == []
+        browser.find_element("css selector", '[data-key="sure"]').send_keys("\n")
+        until(lambda: "replay of" in browser.find_element("tag name", "main").text, "the new request")
+        assert browser.current_url != first and "/gw/requests/" in browser.current_url
+        assert "POST /x: 200" in browser.find_element("tag name", "h2").text
+        assert violations(browser) == []
+        browser.back()
+        browser.get(first)
+        assert len(browser.find_elements("css selector", "#replays li")) == 1
+        assert violations(browser) == []
+        browser.get(base + "requests?q=replay")
+        assert len(browser.find_elements("css selector", "#requests tbody tr")) == 1
+        assert violations(browser) == []
+        assert [line for line in browser.get_log("browser") if line["level"] == "SEVERE"] == []
+
+
+def test_a_replay_without_javascript(base: str) -> None:
+    _asked(base, "GET")
+    with opened(script=False) as browser:
+        _open_newest(browser, base)
+        browser.find_element("css selector", '[data-key="replay"]').click()
+        assert "replay of" in browser.find_element("tag name", "main").text
+        browser.get(base + "requests")
+        assert browser.find_element("css selector", "#requests tbody").text.count("↻ replay") == 1

@@ -1,12 +1,12 @@
 """dashboard: pages below a location that show what the API shows, and the last requests; gateway's own.
 
-    dashboard [write=on | off] [app=UPSTREAM=ADDRESS]...;
+    dashboard [write=on | off] [replay=on | off] [app=UPSTREAM=ADDRESS]...;
 
 It reads without JavaScript; with it the parts are looked at anew each second. The requests are those that
-request_history keeps. `write=on` lets peers be drained and switched off, by forms of the page alone: whatever another
-site sends (Origin, Sec-Fetch-Site) is refused. `app=` names the stats socket of the uWSGI behind an upstream, or after
-`gunicorn:` the control socket of gunicorn, whose workers are shown beside it. Nobody is let in or kept out here: allow,
-deny and auth_basic do that.
+request_history keeps. `write=on` lets peers be drained and switched off, and `replay=on` a request be sent again, by
+forms of the page alone: whatever another site sends (Origin, Sec-Fetch-Site) is refused. `app=` names the stats socket
+of the uWSGI behind an upstream, or after `gunicorn:` the control socket of gunicorn, whose workers are shown beside it.
+Nobody is let in or kept out here: allow, deny and auth_basic do that.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from gateway.http.setters import answers
 from gateway.modules.http import dashboard_certificates, dashboard_gunicorn, dashboard_tree, request_history
 from gateway.modules.http import dashboard_filters as filters
 from gateway.modules.http import dashboard_page as page
+from gateway.modules.http import dashboard_replay as replay
 from gateway.modules.http.api import RESOURCES, Call
 from gateway.modules.http.api_json import encoded
 from gateway.modules.http.request_history_record import MASK, unpacked
@@ -61,6 +62,7 @@ _CHANGES: Final[dict[str, dict[str, Any]]] = {
 class LocationConf(Conf):
     enabled: bool = setting(False, inherit=False)
     write: bool = setting(False, inherit=False)
+    replay: bytes = setting(b"", inherit=False)  # what its forms are signed with
     apps: dict[str, str] = setting(factory=dict, inherit=False)
 
 
@@ -77,6 +79,8 @@ def set_dashboard(conf: LocationConf, command: Command) -> None:
         upstream, sign, address = value.partition("=")
         if word in ("write=on", "write=off"):
             conf.write = value == "on"
+        elif word in ("replay=on", "replay=off"):
+            conf.replay = os.urandom(32) if value == "on" else b""
         elif name == "app" and sign and upstream and address:
             apps[upstream] = address
         else:
@@ -101,6 +105,9 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
                 return dashboard.show_with_apps()
             return in_turns(dashboard.show({}))
         if request.method == b"POST":
+            dashboard = Dashboard(request, settings)
+            if settings.replay and dashboard.path.startswith("requests/"):
+                return dashboard.replay()
             return _change(request, settings)
         return 405
 
@@ -133,6 +140,7 @@ class Dashboard:
         self.path = uri[len(self.base) :] if uri.startswith(self.base) else ""
         self.call = Call(request, False, None)
         history: History | None = request.cycle.scope.conf(request_history.module, "main").history
+        self.history = history
         self.ring: Ring | None = history.ring if history is not None else None
         self.part = request.head.get(b"x-part") is not None
 
@@ -161,10 +169,53 @@ class Dashboard:
             shown = yield from self._requests(wanted)
             return self._answer("requests", shown, live=live)
         if self.ring is not None and self.path.startswith("requests/"):
-            entry = yield from self._entry(unquote(self.path[9:]))
+            entry, later = yield from self._entry(unquote(self.path[9:]))
             if entry is not None:
-                return self._answer("request", page.request(entry, *self._commands(entry)), live="")
+                return self._answer("request", self._one(entry, later), live="")
         return 404
+
+    def _one(self, entry: dict[str, Any], later: list[dict[str, Any]], said: str = "") -> str:
+        """The page of one request."""
+        form = ""
+        if self.settings.replay and self.history is not None:
+            made = replay.again(entry, self.request.cycle, self.request.connection, self.history.size)
+            form = page.replay_form(made, replay.token(self.settings.replay, str(entry["id"])), later, self.base)
+        return page.request(entry, *self._commands(entry), base=self.base, form=form, said=said)
+
+    async def replay(self) -> Result:
+        """The form of a request's page: send it again; what may change something is asked for once more."""
+        if self.request.head.get(b"origin") is None or self.history is None or self.ring is None:
+            return 403
+        form = await _form(self.request)
+        if isinstance(form, int):
+            return form
+        await in_trio()
+        id = unquote(self.path[9:])
+        if not replay.is_token(self.settings.replay, id, form.get("token", "")):
+            said = "This page is older than the server's configuration, or not the server's: nothing was sent."
+            return self._answer("request", page.notice(said, f"{self.base}requests/{id}"), live="", status=403)
+        entry, later = await _whole(self._entry(id))
+        if entry is None:
+            said = f"{id} is not among the last requests any more: nothing was sent."
+            return self._answer("request", page.notice(said, f"{self.base}requests"), live="", status=404)
+        made = replay.again(entry, self.request.cycle, self.request.connection, self.history.size)
+        if made.why_not:
+            return self._answer("request", self._one(entry, later, f"Nothing was sent: {made.why_not}."), live="")
+        if not made.safe and form.get("sure") != "yes":
+            signed = replay.token(self.settings.replay, id)
+            return self._answer("replay", page.replay_asked(entry, made, signed, self.base), live="")
+        try:
+            number = await replay.send(self.request, self.history, entry, made)
+        except replay.Busy:
+            said = "Nothing was sent: too much is under way."
+            return self._answer("request", self._one(entry, later, said), live="", status=503)
+        data = self.ring.get(number) if number else None
+        if data is None:
+            said = "It was sent, and is not in the list yet: it takes longer, or its location keeps no requests."
+            return self._answer("request", self._one(entry, later, said), live="")
+        place = f"{self.base}requests/{unpacked(data)['id']}"
+        self.request.response.location = place.encode("utf-8", "surrogateescape")
+        return 303
 
     async def show_with_apps(self) -> Result:
         """The same, with what the applications say of their workers."""
@@ -173,12 +224,12 @@ class Dashboard:
         shown = in_turns(self.show(found))
         return await shown if isinstance(shown, Awaitable) else shown
 
-    def _answer(self, here: str, body: str, live: str) -> Result:
+    def _answer(self, here: str, body: str, live: str, status: int = 200) -> Result:
         fields = self.request.response.fields
         fields.append((b"Cache-Control", b"no-store"))
         fields.append((b"X-Content-Type-Options", b"nosniff"))
         if self.part:
-            return self.request.respond(200, body.encode("utf-8", "replace"), _HTML)
+            return self.request.respond(status, body.encode("utf-8", "replace"), _HTML)
         nonce = base64.b64encode(os.urandom(16)).decode()
         policy = (
             f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; "
@@ -190,7 +241,7 @@ class Dashboard:
         whole = page.page(
             title, body, base=self.base, nonce=nonce, live=live, here=here, requests=self.ring is not None
         )  # fmt: skip
-        return self.request.respond(200, whole, _HTML)
+        return self.request.respond(status, whole, _HTML)
 
     def _data(self, text: bytes, kind: bytes) -> Result:
         self.request.response.fields.append((b"Cache-Control", b"no-store"))
@@ -273,13 +324,17 @@ class Dashboard:
                 with contextlib.suppress(ValueError):
                     yield unpacked(data)
 
-    def _entry(self, id: str) -> Work[dict[str, Any] | None]:
+    def _entry(self, id: str) -> Work[tuple[dict[str, Any] | None, list[dict[str, Any]]]]:
+        """The request of this id, and what has been sent again of it."""
+        later: list[dict[str, Any]] = []
         for number, entry in enumerate(self._entries()):
             if entry.get("id") == id:
-                return entry
+                return entry, later
+            if entry.get("replay") == id:
+                later.append(entry)
             if number % _PORTION == _PORTION - 1:
                 yield
-        return None
+        return None, []
 
     def _commands(self, entry: dict[str, Any]) -> tuple[str, str]:
         """What to type: why it went this way, and the same request once more."""
@@ -333,12 +388,9 @@ async def _change(request: Request, settings: LocationConf) -> Result:
     """A form of the page: a peer is drained, switched off, or used again."""
     if not settings.write or request.head.get(b"origin") is None:
         return 405 if not settings.write else 403
-    status = await read_body(request)
-    if status is not None:
-        return status
-    pieces = request.body.pieces() if request.body is not None else ()
-    data = b"".join(piece if isinstance(piece, bytes) else piece.read() for piece in pieces)
-    form = {key: values[0] for key, values in parse_qs(data.decode("utf-8", "replace")).items()}
+    form = await _form(request)
+    if isinstance(form, int):
+        return form
     dashboard = Dashboard(request, settings)
     wanted = _CHANGES.get(form.get("to", ""))
     upstream = dashboard.call.zoned("http").get(form.get("upstream", ""))
@@ -351,6 +403,28 @@ async def _change(request: Request, settings: LocationConf) -> Result:
     dashboard.call.save(upstream)
     request.response.location = dashboard.base.encode("utf-8", "surrogateescape")
     return 303
+
+
+async def _form(request: Request) -> dict[str, str] | int:
+    """What a form has sent; a status when it has not."""
+    status = await read_body(request)
+    if status is not None:
+        return int(status)
+    pieces = request.body.pieces() if request.body is not None else ()
+    data = b"".join(piece if isinstance(piece, bytes) else piece.read() for piece in pieces)
+    return {key: values[0] for key, values in parse_qs(data.decode("utf-8", "replace")).items()}
+
+
+async def _whole(work: Work[Any]) -> Any:
+    """What takes long, in a Trio task: others have their turns between."""
+    import trio
+
+    try:
+        while True:
+            next(work)
+            await trio.lowlevel.checkpoint()
+    except StopIteration as end:
+        return end.value
 
 
 async def stats_of(address: str) -> dict[str, Any] | str:

@@ -1,6 +1,6 @@
 """The language that picks requests: words that all have to hold, `!` before one that must not.
 
-status:5xx status:404 time>0.5 bytes<100 method:POST path:/api host:a up:8001 client:10. location:/x error text
+status:5xx status:404 time>0.5 bytes<100 method:POST path:/api host:a up:8001 client:10. location:/x error replay text
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Test = Callable[[Entry], bool]
 
 _KEYS: Final = {
     "method": "method", "path": "uri", "uri": "uri", "host": "host", "up": "upstream", "client": "client",
-    "location": "location", "server": "server", "id": "id", "cache": "cache",
+    "location": "location", "server": "server", "id": "id", "cache": "cache", "replay": "replay",
 }  # fmt: skip
 _NUMBERS: Final = {"status": "status", "time": "seconds", "bytes": "bytes"}
 _COMPARED: Final = re.compile(r"(status|time|bytes)(<=|>=|<|>)(\d+(?:\.\d+)?)")
@@ -40,6 +40,8 @@ def _one(word: str) -> Test:
         return _comparison(_NUMBERS[compared[1]], compared[2], float(compared[3]))
     if word == "error":
         return lambda entry: bool(entry.get("notes"))
+    if word == "replay":
+        return lambda entry: bool(entry.get("replay"))
     key, colon, value = word.partition(":")
     if key == "status" and colon:
         return _status(value)

@@ -17,6 +17,7 @@ cdef class History:
     cdef public RingWriter writer
     cdef public bint closed
     cdef public tuple upstream
+    cdef public dict replays
     cdef object _log
 
 
@@ -25,7 +26,7 @@ cdef class Keep(Part):
     cdef readonly bytes front
 
     @cython.locals(writer=RingWriter, id=bytes, notes=bytes, values=dict, client=Client, response=Response,
-                   took=double, sent='long long', status=long, local=tuple, remote=tuple)
+                   took=double, sent='long long', status=long, local=tuple, remote=tuple, number='long long', replays=dict)
     cpdef run(self, Request request)
     cpdef keep_upstream(self, RingWriter writer, Request request)
     @cython.locals(pair=tuple)

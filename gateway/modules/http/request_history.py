@@ -30,9 +30,19 @@ from gateway.http.common_variables import server_protocol
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.part import Part
 from gateway.http.setters import cycle_of
-from gateway.modules.http.request_history_record import TAG_CUT, TAG_NOTES, TAG_UPSTREAM, UPSTREAM, mask, mask_uri
+from gateway.modules.http.request_history_record import (
+    TAG_CUT,
+    TAG_NOTES,
+    TAG_REPLAY,
+    TAG_UPSTREAM,
+    UPSTREAM,
+    mask,
+    mask_uri,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway._fast.ring_writer import RingWriter
     from gateway.config.errors import Where
     from gateway.config.loader import Loader, Scope
@@ -51,6 +61,15 @@ _FORGOTTEN: Final = b"\0"
 _MOST_NOTES: Final = 1500
 
 
+class Replay:
+    """A request on its way that the dashboard sends again, in the connection whose number it stands under."""
+
+    def __init__(self, of: bytes, ended: Callable[[], None]) -> None:
+        self.of = of  # the id of the one that was kept
+        self.number = 0  # of its own record, when there is one
+        self.ended = ended
+
+
 class History:
     """What is kept, and where."""
 
@@ -62,6 +81,7 @@ class History:
         self.writer: RingWriter | None = None
         self.closed = False  # for one that only asks: the file is left alone
         self.upstream: tuple[Getter, ...] = ()
+        self.replays: dict[int, Replay] | None = None  # under way, by the number of their connection
         self._log = log
 
     def attach(self, zone: Zone, old: Any) -> None:
@@ -171,7 +191,7 @@ class Keep(Part):
         status = request.log_status or request.err_status or request.response.status
         if status == 0 and request.http_version == 9:
             status = 9  # as in $status
-        writer.begin()
+        number = writer.begin()
         writer.figures(
             client.lane.wall_time(),
             took if took > 0 else 0.0,
@@ -192,6 +212,11 @@ class Keep(Part):
             request.response.content_type,
             request.head,
         )
+        replays = self.history.replays
+        replay = replays.pop(client.number, None) if replays is not None else None
+        if replay is not None:
+            writer.tag(TAG_REPLAY)
+            writer.text(replay.of, 64)
         if request.upstream is not None:
             self.keep_upstream(writer, request)
         if notes is not None:
@@ -204,6 +229,9 @@ class Keep(Part):
         if writer.cut:
             writer.tag(TAG_CUT)
         writer.end()
+        if replay is not None:
+            replay.number = number
+            replay.ended()
         return None
 
     def keep_upstream(self, writer: RingWriter, request: Request) -> None:

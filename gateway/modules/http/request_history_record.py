@@ -33,6 +33,7 @@ UPSTREAM: Final = {
 TAG_UPSTREAM: Final = ord("U")
 TAG_NOTES: Final = ord("N")
 TAG_CUT: Final = ord("C")
+TAG_REPLAY: Final = ord("P")
 _ASKED: Final = ord("A")
 _AS_ASKED: Final = ord("F")  # lines as they came
 _ANSWERED: Final = ord("R")
@@ -104,6 +105,8 @@ def unpacked(data: bytes) -> dict[str, Any]:
                     found["notes"] = reader.text().split("\n")
                 elif tag == TAG_CUT:
                     found["cut"] = True
+                elif tag == TAG_REPLAY:
+                    found["replay"] = reader.text()
                 else:
                     raise ValueError("not a record")
     except struct.error:
