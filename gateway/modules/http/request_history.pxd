@@ -26,7 +26,8 @@ cdef class Keep(Part):
     cdef readonly bytes front
 
     @cython.locals(writer=RingWriter, id=bytes, notes=bytes, values=dict, client=Client, response=Response,
-                   took=double, sent='long long', status=long, local=tuple, remote=tuple, number='long long', replays=dict)
+                   took=double, sent='long long', status=long, local=tuple, remote=tuple, number='long long',
+                   replays=dict)
     cpdef run(self, Request request)
     cpdef keep_upstream(self, RingWriter writer, Request request)
     @cython.locals(pair=tuple)
