@@ -26,7 +26,12 @@ class Lane(Poller):
         self, fd: int, accepted: Callable[[int, bytes], object], *, exclusive: bool = True
     ) -> Listener: ...
     def _watch_trio(
-        self, queue: Any, count: Callable[[], int] | None, epoll: int, pause: Callable[[], float]
+        self,
+        queue: Any,
+        count: Callable[[], int] | None,
+        epoll: int,
+        pause: Callable[[], float],
+        deadlines: Any = None,
     ) -> None: ...
 
 class NoRoom(OSError): ...

@@ -23,6 +23,38 @@ cdef const char* DAYS = "SunMonTueWedThuFriSat"
 cdef const char* MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
 
+cdef class Pause:
+    """How long Trio would wait now. Trio is asked once in a turn, and when its first deadline is another one.
+
+    To ask are some thousand instructions of Python's and more of its memory than the caches have left between two
+    handshakes.
+    """
+    cdef object ask
+    cdef object deadlines
+    cdef object first           # Trio's first deadline when it was asked
+    cdef double until           # when that passes, in the lane's time; negative: to be asked
+
+    def __cinit__(self, ask, deadlines):
+        self.ask = ask
+        self.deadlines = deadlines
+        self.until = -1
+
+    cdef double left(self, double now) except? -1:
+        cdef double seconds
+        if now < self.until and self.foremost() is self.first:
+            return self.until - now
+        seconds = self.ask()
+        self.until = -1
+        if seconds > 0 and self.deadlines is not None:
+            self.first = self.foremost()
+            self.until = now + seconds
+        return seconds
+
+    cdef object foremost(self):
+        cdef list heap = self.deadlines._heap
+        return heap[0] if heap else None
+
+
 cdef class Lane(Poller):
     """All of the lane but its Trio task (gateway.core.lane)."""
 
@@ -45,12 +77,16 @@ cdef class Lane(Poller):
             self.make_room()
         return most - self.taken - self.streams > 0
 
-    def _watch_trio(self, queue, count, int epoll, pause):
-        """What is to be known of Trio: its queue, else a count; its epoll, and how long it would wait there."""
+    def _watch_trio(self, queue, count, int epoll, pause, deadlines=None):
+        """What is to be known of Trio: its queue, else a count; its epoll, and how long it would wait there.
+
+        `deadlines`: whose `_heap` says whether that may have changed, if there is such a thing.
+        """
         self.trio_queue = queue
         self.trio_count = count
         self.trio_epoll = epoll
-        self.trio_pause = pause
+        # a clock that is not the kernel's does not go on by itself
+        self.trio_pause = Pause(pause, deadlines if self.clock is None else None)
 
     cdef bint trio_waits(self) except -1:
         if self.trio_due:
@@ -66,7 +102,7 @@ cdef class Lane(Poller):
             return True
         descriptor.fd = self.trio_epoll
         descriptor.events = POLLIN
-        return c_poll(&descriptor, 1, 0) != 0 or <double>self.trio_pause() <= 0
+        return c_poll(&descriptor, 1, 0) != 0 or (<Pause>self.trio_pause).left(self._now) <= 0
 
     cdef double rest(self, double next_s) except -2:
         """There is nothing to do for so long: wait for the lane's epoll and for Trio's; negative when to go on.
@@ -80,7 +116,7 @@ cdef class Lane(Poller):
         self.asleep = True
         self.wake_at = self._now + next_s
         if self.trio_epoll >= 0:
-            seconds = min(next_s, <double>self.trio_pause(), LONGEST_S)
+            seconds = min(next_s, (<Pause>self.trio_pause).left(self._now), LONGEST_S)
             if seconds <= 0 and not self.asked:
                 self.asked = True       # in the next round it may be known
                 return 0
@@ -108,6 +144,8 @@ cdef class Lane(Poller):
         cdef int count, timeout_ms
         cdef list again
         self.asleep = self.poked = False
+        if self.trio_pause is not None:
+            (<Pause>self.trio_pause).until = -1
         self.active = False                 # whom Trio wakes together with the lane is not to wait for what lingers
         self.inside = True
         try:

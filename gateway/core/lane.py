@@ -69,7 +69,7 @@ class Lane(_lane.Lane):
 
         use_trio()
         rounds = _TrioRounds()
-        self._watch_trio(*_runnable_tasks(), rounds.epoll, rounds.pause)
+        self._watch_trio(*_runnable_tasks(), rounds.epoll, rounds.pause, rounds.heaped)
         if rounds.epoll >= 0:
             trio.lowlevel.add_instrument(rounds)  # type: ignore[arg-type]
         try:
@@ -175,6 +175,7 @@ class _TrioRounds:
     """
 
     epoll = -1  # Trio's; or not to be known: an old Trio, a clock of tests, a guest
+    heaped: Any = None  # its deadlines, if they are kept in a `_heap`, whose first changes whenever they come earlier
 
     def __init__(self) -> None:
         self.alone = False  # the lane's task is the only one of this round, if no deadline has passed meanwhile
@@ -188,6 +189,7 @@ class _TrioRounds:
                 self.after_io_wait(0)
                 self.pause()
                 self.epoll = runner.io_manager._epoll.fileno()
+                self.heaped = self.deadlines if type(self.deadlines._heap) is list else None
         except (ImportError, AttributeError, TypeError):
             pass
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import collections
 import errno
+import os
+import select
 import socket
 import threading
 import time
@@ -110,6 +113,47 @@ async def test_what_only_the_lane_has_to_do_takes_no_rounds_of_trio() -> None:
         assert time.monotonic() - begin < 2
         trio.lowlevel.remove_instrument(rounds)  # type: ignore[arg-type]
         peer.close()
+
+
+class Deadlines:
+    """As Trio keeps them."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float]] = [(1000.0,)]
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_trio_is_asked_once_how_long_it_waits_and_again_when_its_first_deadline_changes(earlier: bool) -> None:
+    lane, deadlines, epoll = Lane(), Deadlines(), select.epoll()
+    bell = os.eventfd(0)
+    epoll.register(bell, select.EPOLLIN)
+    answers = [1000.0, 0.0]
+    asked: list[float] = []
+
+    def pause() -> float:
+        asked.append(answers[len(asked)])
+        return asked[-1]
+
+    def last() -> None:
+        if earlier:
+            deadlines._heap.insert(0, (1.0,))
+        else:
+            os.eventfd_write(bell, 1)
+
+    lane._watch_trio(collections.deque(), None, epoll.fileno(), pause, deadlines)
+    for seconds in (0.01, 0.02):
+        lane.call_later(seconds, lambda: None)
+    lane.call_later(0.03, last)
+    assert lane.turn() == 0.0
+    assert asked == (answers if earlier else answers[:1])
+    # of the next turn nothing is known: tasks of Trio ran meanwhile
+    answers[len(asked) :] = [0.0]
+    lane.turn()
+    assert len(asked) == (3 if earlier else 2)
+    lane.end()
+    lane.release()
+    epoll.close()
+    os.close(bell)
 
 
 async def test_a_thread_wakes_a_lane_that_waits() -> None:
