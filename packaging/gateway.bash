@@ -22,10 +22,11 @@ _gateway() {
         tree) words="-c -p --inherited --json --help" ;;
         top) words="-c -p --interval --once --json --csv --help" ;;
         fmt) words="--write -w --check --diff --help" ;;
+        lsp) words="-c --stdio --help" ;;
         completion) words=" --help" ;;
         man) words=" --help" ;;
-        help) words="run serve proxy init trust untrust explain check compat tree top fmt completion man start help" ;;
-        *) words="-? -h -v -V -t -T -q -s -p -e -c -g --help --version --anonymize --anonymize=names --watch --color"; [ "$COMP_CWORD" = 1 ] && words="run serve proxy init trust untrust explain check compat tree top fmt completion man start help $words" ;;
+        help) words="run serve proxy init trust untrust explain check compat tree top fmt lsp completion man start help" ;;
+        *) words="-? -h -v -V -t -T -q -s -p -e -c -g --help --version --anonymize --anonymize=names --watch --color"; [ "$COMP_CWORD" = 1 ] && words="run serve proxy init trust untrust explain check compat tree top fmt lsp completion man start help $words" ;;
     esac
     case $current in
         -*) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;

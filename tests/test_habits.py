@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.dev.verbs import VERBS
+from tests.dev.lsp.editor import editor
 from tests.ports import free_port
 from tests.process.running import until
 from tests.process.test_ending import waiting_client
@@ -331,6 +332,10 @@ def completions(desk: Desk) -> None:
     for command in ("gateway completion bash", "gateway completion zsh", "gateway completion fish", "gateway man"):
         text = desk.run(command).text
         assert all(verb in text for verb in VERBS), command
+    desk.typed.append("gateway lsp")
+    with editor(desk.folder) as vi:
+        vi.open("nginx.conf", site(8080).replace("uwsgi_pass", "uwsgi_paas"))
+        assert 'did you mean "uwsgi_pass"?' in vi.told("nginx.conf")[0]["message"]
 
 
 @habit(22)

@@ -42,9 +42,9 @@ class Report:
         """Give the report, nginx's own line first and without a newline at the end."""
         error = self._error
         lines = [f"{self._program}: [{self._paint(_RED, error.level)}] {error}"]
-        notes = [*error.notes, *self._advice()]
+        notes = self.notes()
         if error.where and error.where.file:
-            shown = self._narrow(error.where, self._outline.find(error.where))
+            shown = self.narrowed(error.where)
             # The end of the file says nothing where a note knows what is missing.
             if not (error.where == self._end(error.where.file) and any(note.where for note in notes)):
                 lines += self._source(shown, "", error.where.file)
@@ -58,6 +58,14 @@ class Report:
         kind = codes.kind_of(error.message)
         lines.append(f"  {kind.code}: gateway help {kind.code} says more")
         return "\n".join(lines)
+
+    def notes(self) -> list[Note]:
+        """What helps to understand it."""
+        return [*self._error.notes, *self._advice()]
+
+    def narrowed(self, where: Where) -> Where:
+        """The word that it is about."""
+        return self._narrow(where, self._outline.find(where))
 
     def _end(self, file: str) -> Where:
         lines = self._outline.lines(file)

@@ -47,6 +47,7 @@ VERBS: Final = {
     ),
     "top": Verb("gateway.dev.top", "Understand", "[URL]", "what goes on in a running server, second by second"),
     "fmt": Verb("gateway.dev.fmt", "Understand", "FILE", "one form for configuration files"),
+    "lsp": Verb("gateway.dev.lsp.server", "Install", "", "for editors: mistakes, help and completion while one types"),
     "completion": Verb(
         "gateway.dev.manual",
         "Install",
