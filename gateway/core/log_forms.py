@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import json
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -21,8 +21,7 @@ Fields = Sequence[tuple[str, bytes]]
 
 def json_line(level: str, pid: int, connection: int, message: bytes, errno: int, fields: Fields) -> bytes:
     """One object: time, level, pid, connection, message, errno, then what nginx's line has behind its message."""
-    now = datetime.datetime.now(datetime.UTC).astimezone()
-    found: dict[str, Any] = {"time": now.isoformat(timespec="milliseconds"), "level": level, "pid": pid}
+    found: dict[str, Any] = {"time": _iso_8601(time.time()), "level": level, "pid": pid}
     if connection:
         found["connection"] = connection
     found["message"] = _text(message)
@@ -30,6 +29,15 @@ def json_line(level: str, pid: int, connection: int, message: bytes, errno: int,
         found["errno"] = errno
     found.update((name, _text(value)) for name, value in fields)
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+
+
+def _iso_8601(moment: float) -> str:
+    """Local time with milliseconds and its offset from UTC; datetime is a third of a megabyte that nobody else needs."""
+    milliseconds = int(moment * 1000)
+    local = time.localtime(milliseconds // 1000)
+    sign, offset = ("-" if local.tm_gmtoff < 0 else "+"), abs(local.tm_gmtoff) // 60
+    zone = f"{sign}{offset // 60:02}:{offset % 60:02}"
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{milliseconds % 1000:03}{zone}"
 
 
 def _text(value: bytes) -> str:

@@ -6,7 +6,6 @@ And what `gateway run` leaves for the server's own pages of failures (gateway.de
 from __future__ import annotations
 
 import contextlib
-import html
 import select
 import socket
 import threading
@@ -44,6 +43,8 @@ class FailurePage:
     """Takes the uwsgi requests on the application's own listening socket."""
 
     def __init__(self, listener: socket.socket, title: str, traceback: str) -> None:
+        import html  # here there is a failure
+
         self._listener = listener
         body = (
             f"<!doctype html>\n<meta charset=utf-8>\n<title>{html.escape(title)}</title>\n"

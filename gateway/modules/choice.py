@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ALWAYS: Final = frozenset(
     (
         *("core", "listen", "upstream", "v2", "error_log", "diagnosis", "location", "types", "file_access", "rewrite"),
-        *("index", "static", "log", "not_modified", "headers", "postpone", "copy", "range"),
+        *("index", "static", "log", "not_modified", "headers", "copy", "range"),
     )
 )
 # Parameters of directives of other modules that something is to be done about.
@@ -36,6 +36,8 @@ _PARAMETERS: Final = {
 }
 # What may name any variable while a request is served.
 _NAME_ANYTHING: Final = ("py", "ssi")
+# Whose subrequests postpone puts in order.
+_INSERT: Final = ("addition", "slice", "ssi")
 _VARIABLE: Final = re.compile(rb"\$\{?(\w+)")
 
 
@@ -75,6 +77,8 @@ def wanted(source: Source, names: set[str]) -> list[str]:
         return list(ORDER)
     found |= ALWAYS
     found |= {name for name, parameters in _PARAMETERS.items() if any(each in text for each in parameters)}
+    if not found.isdisjoint(_INSERT):
+        found.add("postpone")
     if "upstream" in names:
         found |= {name for name in ORDER if name.startswith("upstream_")}
     return [name for name in ORDER if name in found]

@@ -24,8 +24,7 @@ from gateway.modules.core import CoreConf
 from gateway.modules.events import THE_EVENTS
 from gateway.process.configuration import Serving
 from gateway.process.options import Options
-from gateway.serving.cycle import BLOCKS, LATE_IMPORTS
-from gateway.upstream.exchange.shared_directives import TRANSPARENT
+from gateway.serving.cycle import BLOCKS, LATE_IMPORTS, TRANSPARENT
 
 if TYPE_CHECKING:
     from gateway.http.cycle import HttpCycle

@@ -64,6 +64,8 @@ class Master:
         while True:
             if (self.terminate or self.quit) and not self.children.live:
                 return self._exit()
+            if not self.terminate and not self.quit:
+                system.forget_code()  # what watches needs little of it
             wait_s = self._delay or (_TELL_S if self._asker else 0.0)
             info = signal.sigtimedwait(signals.ALL, wait_s) if wait_s else signal.sigwaitinfo(signals.ALL)
             try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,21 @@ def test_json_of_anything() -> None:
         "level": "error", "pid": 7, "connection": 3, "message": 'a "b"\n?', "errno": 2, "client": "10.0.0.1",
         "request": "GET /?",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/St_Johns", "XXX-0:30"])
+@pytest.mark.parametrize("moment", [0.0, 1700000000.999, 1719999999.25])
+def test_time_is_that_of_datetime(monkeypatch: pytest.MonkeyPatch, zone: str, moment: float) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        monkeypatch.setattr(time, "time", lambda: moment)
+        shown = json.loads(log_forms.json_line("error", 1, 0, b"", 0, []))
+        local = datetime.datetime.fromtimestamp(moment, datetime.UTC).astimezone()
+        assert shown["time"] == local.isoformat(timespec="milliseconds")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 class Formed(MemorySink):

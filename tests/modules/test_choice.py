@@ -37,6 +37,8 @@ def read(text: str) -> Source:
         ("listen 127.0.0.1:81 quic;", {"ssl", "v3"}),
         ("} limit_req_zone $uri zone=a:1m rate=1r/s sync; server {", {"limit_req", "zone_sync"}),
         ("} upstream u { server a resolve; } server {", {name for name in ORDER if name.startswith("upstream_")}),
+        ("add_before_body /x;", {"addition", "postpone"}),
+        ("slice 1m;", {"slice", "postpone"}),
         ("ssi on;", set(ORDER)),
         ("py_content a:b;", set(ORDER)),
     ],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +57,31 @@ def test_dead_worker_is_replaced(running: Running, port: int) -> None:
     assert alive(second)
     assert running.logged(rf"\[alert\] \d+#\d+: worker process {first} exited on signal 9\n")
     running.end()
+
+
+def code_of_files(pid: int) -> int:
+    """Kilobytes of files that a process has mapped, but for what it has written to: it could do without them."""
+    total = 0
+    for mapping in Path(f"/proc/{pid}/smaps").read_text().split("\nVmFlags:"):
+        figures = dict(re.findall(r"^(\w+): +(\d+) kB$", mapping, re.MULTILINE))
+        if re.search(r" r-[x-]p .* /", mapping) and not int(figures["Anonymous"]):
+            total += int(figures["Rss"])
+    return total
+
+
+def test_a_master_that_watches_keeps_no_code(running: Running, port: int) -> None:
+    """After a start and after a reload; it has what it needs again with the next signal."""
+    configure(running, port)
+    running.start()
+    until(lambda: running.workers and code_of_files(running.pid) < 3000, "the code's pages to be left")
+    before = set(running.workers)
+    configure(running, port, answer="again")
+    running.send(signal.SIGHUP)
+    until(lambda: running.workers and before.isdisjoint(running.workers), "new workers")
+    until(lambda: code_of_files(running.pid) < 3000, "the code's pages to be left")
+    assert fetch(("127.0.0.1", port)) == "again"
+    running.end()
+    running.no_alerts()
 
 
 def test_reload_under_load(running: Running, port: int) -> None:

@@ -27,7 +27,6 @@ from gateway.dev.diagnosis import (
 from gateway.dev.diagnosis.explainer import Explainer
 from gateway.dev.diagnosis.failure import Family
 from gateway.dev.diagnosis.heard import Heard
-from gateway.dev.diagnosis.pages import Pages
 from gateway.dev.failure_page import ENVIRONMENT
 from gateway.http.setters import locations_of
 from gateway.modules.http.diagnosis import module
@@ -57,4 +56,6 @@ def install(http: Any) -> None:
     pages = bool(development) or any(location.confs[module].page for location in locations_of(http))
     explainer = http.diagnosis = Explainer(ON_PAGES if pages else FAMILIES, Heard())
     if pages:
+        from gateway.dev.diagnosis.pages import Pages  # for development
+
         explainer.pages = http.failure_pages = Pages(Path(development) if development else None)

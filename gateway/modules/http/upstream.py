@@ -22,7 +22,6 @@ from gateway.modules.http import core as http_core
 from gateway.upstream.cache import preconditions
 from gateway.upstream.exchange import attempt
 from gateway.upstream.exchange.attempt import Attempt
-from gateway.upstream.exchange.carrier import Carrier
 from gateway.upstream.exchange.keepalive import Keepalive, PeerConnection
 from gateway.upstream.peers.address import parse_target, resolve
 from gateway.upstream.peers.peers import DOWN, DRAINING, Group, UpstreamServer
@@ -30,6 +29,7 @@ from gateway.upstream.peers.upstreams import RESOLVER_TIMEOUT_S, Balancer, Upstr
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
+    from gateway.upstream.exchange.carrier import Carrier
 
 _HTTP_PORT: Final = 80
 _ROUTE_MAX: Final = 32

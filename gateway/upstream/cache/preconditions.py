@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.http.response import http_date
-from gateway.upstream.cache.entry import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.http.request import Request
+    from gateway.upstream.cache.entry import Entry
 
 EXPIRED: Final = b"EXPIRED"
 

@@ -23,10 +23,10 @@ from gateway.config.directive import (
     take,
     time_s,
 )
-from gateway.config.parts import Part
 from gateway.config.text import to_bytes
 from gateway.core.template import Template
 from gateway.http.setters import access_setting, number_setting, temp_path, template
+from gateway.serving.cycle import TRANSPARENT
 from gateway.upstream.cache import cache_directives as cache
 from gateway.upstream.exchange.conf import Local
 from gateway.upstream.exchange.next_upstream import Condition
@@ -77,10 +77,6 @@ def set_unbuffered_types(conf: Any, command: Command) -> None:
     if conf.unbuffered_types is not UNSET:
         command.duplicate()
     conf.unbuffered_types = frozenset(to_bytes(word.lower()) for word in command.args)
-
-
-# Whether some `*_bind … transparent` needs a right that workers have to keep.
-TRANSPARENT: Part[bool] = Part("transparent", bool)
 
 
 def set_bind(conf: Any, command: Command, compiled_by: Callable[[Command, str], Template] = template) -> None:
