@@ -30,15 +30,17 @@ def advice(statements: list[Statement], uid: int, gids: set[int]) -> Iterator[Co
 
 
 def _all(statements: list[Statement]) -> Iterator[Statement]:
-    for statement in statements:
+    waiting = statements[::-1]
+    while waiting:
+        statement = waiting.pop()
         yield statement
         if statement.block is not None:
-            yield from _all(statement.block)
+            waiting += reversed(statement.block)
 
 
 def _socket(statement: Statement) -> str | None:
     """The unix socket that requests are passed to here, as a path without variables."""
-    if not statement.args or (statement.name not in _PASSES and statement.name != "server"):
+    if (statement.name not in _PASSES and statement.name != "server") or not statement.args:
         return None
     target = statement.args[0]
     target = target.partition("://")[2] or target
@@ -84,7 +86,7 @@ def _denial(path: str, uid: int, gids: set[int]) -> Denial | None:
 
 def _about_timeouts(block: list[Statement]) -> Iterator[ConfigError]:
     """Timeouts of a family that nothing inside of the block passes requests with, while another one is used."""
-    timeouts = [statement for statement in block if _TIMEOUT.fullmatch(statement.name)]
+    timeouts = [each for each in block if each.name.endswith("_timeout") and _TIMEOUT.fullmatch(each.name)]
     if not timeouts:
         return
     used = {statement.name.removesuffix("_pass") for statement in _all(block) if statement.name in _PASSES}

@@ -60,10 +60,11 @@ def _name(location: Location, command: Command) -> None:
             command.fail(f'invalid location modifier "{modifier}"')
     else:
         modifier, name = "", args[0]
-        for glued in ("=", "^~", "~*", "~"):
-            if name.startswith(glued):
-                modifier, name = glued, name[len(glued) :]
-                break
+        if name[:1] in ("=", "^", "~"):  # most begin otherwise
+            for glued in ("=", "^~", "~*", "~"):
+                if name.startswith(glued):
+                    modifier, name = glued, name[len(glued) :]
+                    break
     if modifier in ("~", "~*"):
         try:
             location.regex = Regex(name, caseless=modifier == "~*")
