@@ -32,7 +32,7 @@ def json_line(level: str, pid: int, connection: int, message: bytes, errno: int,
 
 
 def _iso_8601(moment: float) -> str:
-    """Local time with milliseconds and its offset from UTC; datetime is a third of a megabyte that nobody else needs."""
+    """Local time with milliseconds and its offset from UTC; datetime is a third of a megabyte that only this needs."""
     milliseconds = int(moment * 1000)
     local = time.localtime(milliseconds // 1000)
     sign, offset = ("-" if local.tm_gmtoff < 0 else "+"), abs(local.tm_gmtoff) // 60
