@@ -156,10 +156,13 @@ def _refuses_dots(server: Block) -> bool:
 @rule("GW105", "missing-folder", "warn")
 def missing_folder(config: Block) -> Iterator[Problem]:
     """A `root` or `alias` that does not exist answers 404 to everything. nginx does not look when it starts."""
+    seen = set()
     for _, statement in config.everywhere("root", "alias"):
         path = statement.args[0]
-        if path.startswith("/") and "$" not in path and not os.path.lexists(path):
-            yield Problem(statement.where, f'"{path}" does not exist')
+        if path in seen or not path.startswith("/") or "$" in path or os.path.lexists(path):
+            continue
+        seen.add(path)
+        yield Problem(statement.where, f'"{path}" does not exist')
 
 
 @rule("GW106", "try-files-loop", "error")

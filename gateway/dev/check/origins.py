@@ -53,8 +53,8 @@ def _foreign(pattern: str, origin: bool) -> str:
     """A value of somebody else's that matches; "" if none was found."""
     for sample in patterns.samples(pattern, _WILD):
         text = sample[0]
-        if not patterns.matches(pattern, text):
-            continue  # an anchor in the middle of it
+        if not patterns.matches(pattern, text) or (text.startswith("/") and "." not in text):
+            continue  # an anchor in the middle of it, or a path, which is not about who links here
         example = _example(sample, origin) or next(
             (each for each in _around(text, origin) if patterns.matches(pattern, each)), ""
         )

@@ -336,6 +336,8 @@ def php_without_file_check(config: Block) -> Iterator[Problem]:
         statement = location.one("fastcgi_pass")
         if statement is None or not location.is_regex or "php" not in location.path:
             continue
+        if re.match(r"\^(?:[\w/-]|\\.)+\\\.php", location.path):
+            continue  # one program, whose name is written out
         guarded = location.all("try_files") or any(
             "-f" in " ".join(each.args) for each in location.inner if each.name == "if"
         )

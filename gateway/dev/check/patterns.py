@@ -233,6 +233,8 @@ def literal(pattern: str) -> str | None:
 # A text that matches, with a mark for each character: True where the pattern leaves it open which one stands there.
 Sample = tuple[str, tuple[bool, ...]]
 _MOST_SAMPLES: Final = 400
+# A set of fewer characters was written out: `site[12]`, or `(one|onto)` as the parser joins it.
+_OPEN: Final = 10
 
 
 def samples(pattern: str, wild: tuple[str, ...] = ("b",)) -> list[Sample]:
@@ -258,7 +260,7 @@ def _item(node: Node, wild: tuple[str, ...]) -> list[Sample]:
         some = [text for text in wild if len(text) == 1 and taken & bits(text)]
         few = [chr(code) for code in range(33, 127) if taken >> code & 1]
         chosen = some[:1] or few[:1]
-        return [(each, (taken.bit_count() > 1,)) for each in chosen]
+        return [(each, (taken.bit_count() >= _OPEN,)) for each in chosen]
     if kind in _REPEATS or kind is sre.POSSESSIVE_REPEAT:
         least, most, part = value
         one = _sequence(part, wild)

@@ -35,21 +35,35 @@ def _http_servers(config: Block) -> Iterator[Block]:
 
 @rule("GW401", "if-is-evil", "warn")
 def if_is_evil(config: Block) -> Iterator[Problem]:
-    """In a location, an `if` that holds is a location of its own: what its block does not have again, `try_files`,
-    `add_header`, another `if`'s settings, is not there any more. Only `return`, `rewrite`, `set` and `break` are as
-    they look."""
+    """In a location, an `if` that holds is a location of its own: the `try_files` around it is not there, and of two
+    that hold only the last one's settings are. Only `return`, `rewrite`, `set` and `break` are as they look."""
     for block in config.walk("if"):
         if block.outer is None or block.outer.name != "location":
             continue
-        others = [each for each in block.statements if each.name not in _IN_SCRIPTS]
         tries = block.outer.all("try_files")
         if tries and not block.all("return"):
             yield Problem(block.where, "where this if holds, the try_files of the location is not looked at")
-        elif others and not all(each.name in PASSES or each.name == "access_log" for each in others):
-            names = ", ".join(dict.fromkeys(each.name for each in others))
+        elif _settings(block) and any(_both_may_hold(block, each) for each in block.outer.inner):
+            names = ", ".join(dict.fromkeys(_settings(block)))
             yield Problem(
                 block.where, f"{names} in an if: of several that hold only the last one's is there; use a map"
             )
+
+
+def _settings(block: Block) -> list[str]:
+    """What an `if` sets for a request that goes on."""
+    if block.name != "if" or block.all("return"):
+        return []
+    others = [each.name for each in block.statements if each.name not in _IN_SCRIPTS]
+    return [] if all(name in PASSES or name == "access_log" for name in others) else others
+
+
+def _both_may_hold(block: Block, other: Block) -> bool:
+    if other is block or not _settings(other):
+        return False
+    one, two = block.args, other.args
+    # one variable that is compared with two texts
+    return not (len(one) == len(two) == 3 and one[0] == two[0] and one[1] == two[1] == "=" and one[2] != two[2])
 
 
 @rule("GW404", "https-loop", "error")
@@ -100,7 +114,7 @@ def server_name_url(config: Block) -> Iterator[Problem]:
     """`server_name` takes names alone: with a scheme, a port or a path it matches nothing."""
     for server in _http_servers(config):
         for statement in server.all("server_name"):
-            for name in statement.args:
+            for name in statement.args[: _next_directive(statement)]:
                 if not name.startswith("~") and ("/" in name or re.search(r":\d+$", name)):
                     bare = re.sub(r":\d+$", "", name.partition("://")[2] or name).split("/")[0]
                     words = [bare if word == name else word for word in statement.args]
@@ -147,13 +161,14 @@ def no_default_server(config: Block) -> Iterator[Problem]:
             on[address].append(server)
         default = [each.args for each in server.all("listen") if {"default_server", "default"} & set(each.args)]
         chosen |= {_address(args) for args in default}
+    first: defaultdict[Block, list[str]] = defaultdict(list)
     for address, servers in on.items():
         if len(servers) < 2 or address in chosen or any(_takes_any_name(each) for each in servers):
             continue
-        listen = next(said for each, said in _addresses(servers[0]) if each == address)
-        yield Problem(
-            servers[0].where, f"requests to {listen} for unknown names get this server, because it is the first"
-        )
+        first[servers[0]].append(next(said for each, said in _addresses(servers[0]) if each == address))
+    for server, listens in first.items():
+        text = f"requests to {', '.join(listens)} for unknown names get this server, because it is the first"
+        yield Problem(server.where, text)
 
 
 def _servers(config: Block) -> Iterator[Block]:
@@ -206,17 +221,25 @@ def location_never_chosen(config: Block) -> Iterator[Problem]:
 @rule("GW411", "missing-semicolon", "error")
 def missing_semicolon(config: Block) -> Iterator[Problem]:
     """A forgotten semicolon makes the next directive a word of this one, where that takes any number of words."""
-    names = known.table()
     for _, statement in config.everywhere(
         "server_name", "index", "gzip_types", "ssl_protocols", "log_format", "try_files"
     ):
-        for at, word in enumerate(statement.args[1:], 1):
-            if word in names and word not in ("index", "proxy") and "_" in word:
-                first, second = (" ".join(map(quoted, part)) for part in (statement.args[:at], statement.args[at:]))
-                text = f'"{word}" is a word of {statement.name} here: a semicolon is missing before it'
-                edit = Edit(statement.where, f"{statement.name} {first};\n{second}")
-                yield Problem(statement.where, text, (edit,))
-                break
+        at = _next_directive(statement)
+        if at is not None:
+            first, second = (" ".join(map(quoted, part)) for part in (statement.args[:at], statement.args[at:]))
+            text = f'"{statement.args[at]}" is a word of {statement.name} here: a semicolon is missing before it'
+            edit = Edit(statement.where, f"{statement.name} {first};\n{second}")
+            yield Problem(statement.where, text, (edit,))
+
+
+def _next_directive(statement: Statement) -> int | None:
+    """Which of its words is the name of a directive that was meant to come behind it."""
+    names = known.table()
+    for at, word in enumerate(statement.args):
+        answers = word == "return" and "".join(statement.args[at + 1 : at + 2]).isdigit()
+        if at and word in names and ("_" in word or answers):
+            return at
+    return None
 
 
 @rule("GW412", "redirect-by-rewrite", "note")

@@ -144,7 +144,7 @@ def version_shown(config: Block) -> Iterator[Problem]:
             yield Problem(statement.where, "everybody is told the version: off", (edit,))
 
 
-@rule("GW713", "few-descriptors", "warn")
+@rule("GW713", "few-descriptors", "note")
 def few_descriptors(config: Block) -> Iterator[Problem]:
     """A connection that is passed on, or that a file is sent to, needs two descriptors: `worker_rlimit_nofile` below
     twice `worker_connections` ends in "too many open files" before the connections are used up."""
