@@ -32,10 +32,25 @@ cpdef bytes decimal(long long number):
     return PyBytes_FromStringAndSize(text + at, 24 - at)
 
 
+# the first second's, which most times of a request are
+cdef list _short = [None] * 1000
+
+
 cpdef bytes thousandths(double seconds):
     """b"%d.%03d": seconds that are not negative, with what is below a millisecond cut off."""
-    cdef char text[28]
     cdef long long whole = <long long> (seconds * 1000)
+    cdef bytes kept
+    if whole < 0 or whole >= 1000:
+        return _written(whole)
+    kept = <bytes> _short[whole]
+    if kept is None:
+        kept = _written(whole)
+        _short[whole] = kept
+    return kept
+
+
+cdef bytes _written(long long whole):
+    cdef char text[28]
     cdef int at = write_digits(text, 24, whole // 1000)
     cdef int rest = <int> (whole % 1000)
     text[24] = b"."

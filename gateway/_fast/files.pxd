@@ -7,7 +7,6 @@ cdef class OpenedFile:
     cdef readonly unsigned int mode
     cdef readonly bint is_dir
     cdef readonly bint is_file
-    cdef public object prepared
 
     cpdef bytes content(self)
     cpdef bytes make_etag(self)

@@ -1,7 +1,5 @@
 """Open and stat a file in one call; the object closes its descriptor when its last user drops it."""
 
-from typing import Any
-
 READ: int
 
 class OpenedFile:
@@ -25,8 +23,6 @@ class OpenedFile:
     def is_file(self) -> bool: ...
     @property
     def is_exec(self) -> bool: ...
-    # Free for the user: what he makes of size and mtime (an ETag, a date) once per opened file.
-    prepared: Any
     def content(self) -> bytes:
         """The whole file; shorter if it is no longer as long as it was."""
     def make_etag(self) -> bytes:

@@ -1,6 +1,7 @@
 # cython: language_level=3
 """Open and stat a file in one call; the object closes its descriptor when its last user drops it."""
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EINTR, ENOENT, errno
 from libc.string cimport memchr, strerror
@@ -34,6 +35,14 @@ cdef extern from *:
     int c_fstat "fstat"(int fd, stat_t *info) nogil
     int c_stat "stat"(const char *path, stat_t *info) nogil
 
+cdef extern from "Python.h":
+    ctypedef struct PyThreadState
+    ctypedef struct PyInterpreterState
+    PyThreadState *PyThreadState_Get()
+    PyInterpreterState *PyThreadState_GetInterpreter(PyThreadState *thread)
+    PyThreadState *PyInterpreterState_ThreadHead(PyInterpreterState *interpreter)
+    PyThreadState *PyThreadState_Next(PyThreadState *thread)
+
 # a FIFO must not hang the worker; the flag means nothing on a regular file
 READ = O_RDONLY | O_NONBLOCK | O_CLOEXEC
 cdef int _READ = READ
@@ -49,6 +58,7 @@ cdef int hexadecimal(char *text, int end, unsigned long long number) noexcept:
             return end
 
 
+@cython.freelist(16)
 cdef class OpenedFile:
     def __cinit__(self):
         self.fd = -1
@@ -160,6 +170,12 @@ cpdef stat_path(bytes path):
     return file
 
 
+cdef inline bint _alone() noexcept:
+    """Whether no other thread could use the time of a system call: to let go of the interpreter costs as much."""
+    cdef PyThreadState *first = PyInterpreterState_ThreadHead(PyThreadState_GetInterpreter(PyThreadState_Get()))
+    return PyThreadState_Next(first) == NULL
+
+
 cpdef Py_ssize_t write_line(int fd, bytes data) except -1:
     """write(), once: how much was taken. Errors: OSError."""
     cdef ssize_t written
@@ -170,8 +186,11 @@ cpdef Py_ssize_t write_line(int fd, bytes data) except -1:
     start = PyBytes_AS_STRING(data)
     size = PyBytes_GET_SIZE(data)
     while True:
-        with nogil:
+        if _alone():
             written = c_write(fd, start, size)
+        else:
+            with nogil:
+                written = c_write(fd, start, size)
         if written >= 0:
             return written
         if errno != EINTR:

@@ -6,7 +6,7 @@ Nearly all values are written as they are: eight bytes are looked at in one go, 
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
@@ -145,36 +145,59 @@ def escape(bytes value not None, int how):
 
 cdef class LineFormat:
     def __init__(self, parts, int escape):
-        self._parts = tuple([part if type(part) is bytes else value_of(part) for part in parts])
+        cdef bytes text = b""
         self._escape = escape
+        self._kept = []
+        self._count = 0
+        PyMem_Free(self._parts)
+        self._parts = <Part *> PyMem_Malloc((len(parts) + 1) * sizeof(Part))
+        if self._parts == NULL:
+            raise MemoryError
+        for part in parts:
+            if type(part) is bytes:
+                text += part
+            else:
+                self._add(text, value_of(part))
+                text = b""
+        self._add(text, None)
+
+    def __dealloc__(self):
+        PyMem_Free(self._parts)
+
+    cdef int _add(self, bytes text, Value value) except -1:
+        cdef Part *part = &self._parts[self._count]
+        self._kept.append(text)
+        self._kept.append(value)
+        part.text = PyBytes_AS_STRING(text)
+        part.size = PyBytes_GET_SIZE(text)
+        part.value = NULL
+        if value is not None:
+            part.value = <PyObject *> value
+        self._count += 1
+        return 0
 
     def __call__(self, request):
         return self.make(request)
 
     cpdef bytes make(self, request):
         # Nothing is kept between two parts but what is on this stack: a getter may make a line of its own.
-        cdef tuple parts = self._parts
-        cdef Py_ssize_t i, need, used = 0, room = ROOM
-        cdef object part, found
-        cdef bytes value
+        cdef Part *part
+        cdef Py_ssize_t i, size, need, used = 0, room = ROOM
+        cdef bytes value = b""
+        cdef bytes absent = b"-" if self._escape == DEFAULT else b""
         cdef char stack[ROOM]
         cdef char *line = stack
         cdef char *heap = NULL
         cdef char *grown
-        cdef bint constant
         try:
-            for i in range(PyTuple_GET_SIZE(parts)):
-                part = <object> PyTuple_GET_ITEM(parts, i)
-                constant = type(part) is bytes
-                if constant:
-                    value = <bytes> part
-                    need = PyBytes_GET_SIZE(value)
-                else:
-                    found = (<Value> part).value(request)
-                    if found is None:
-                        found = b"-" if self._escape == DEFAULT else b""
-                    value = <bytes?> found
-                    need = PyBytes_GET_SIZE(value) * LONGEST
+            for i in range(self._count):
+                part = &self._parts[i]
+                size = 0
+                if part.value != NULL:
+                    found = (<Value> part.value).value(request)
+                    value = absent if found is None else <bytes?> found
+                    size = PyBytes_GET_SIZE(value)
+                need = part.size + size * LONGEST
                 if used + need >= room:
                     room = (used + need + 1) * 2
                     grown = <char *> PyMem_Malloc(room)
@@ -183,13 +206,11 @@ cdef class LineFormat:
                     memcpy(grown, line, used)
                     PyMem_Free(heap)
                     line = heap = grown
-                if constant:
-                    memcpy(line + used, PyBytes_AS_STRING(value), need)
-                    used += need
-                else:
+                memcpy(line + used, part.text, part.size)
+                used += part.size
+                if size:
                     used = _put(
-                        line + used, <const unsigned char *> PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value),
-                        self._escape,
+                        line + used, <const unsigned char *> PyBytes_AS_STRING(value), size, self._escape
                     ) - line
             line[used] = b"\n"
             return PyBytes_FromStringAndSize(line, used + 1)

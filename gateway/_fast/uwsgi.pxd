@@ -1,14 +1,31 @@
+from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t
 
-from gateway._fast.request_head cimport RequestHead
+from gateway._fast.value cimport Value
 
 cdef struct Item:
     const uint8_t *name
     const uint8_t *value
     Py_ssize_t name_len
     Py_ssize_t value_len
+    Py_ssize_t first        # of a joined one: the field that it goes into
     uint32_t hash
     int state
+
+# constant pairs, then the name of an evaluated param with its length before it
+cdef struct Part:
+    const char *text
+    Py_ssize_t run          # the bytes of the constant pairs
+    Py_ssize_t size         # of all of the text
+    PyObject *value         # what evaluates the param, NULL if no param follows
+    bint skip_empty
+
+cdef struct Name:
+    const uint8_t *text
+    Py_ssize_t size
+    uint32_t hash
+
+cdef struct Packet
 
 
 cdef class PacketEncoder:
@@ -16,14 +33,14 @@ cdef class PacketEncoder:
     cdef readonly int modifier1, modifier2
     cdef readonly bint pass_headers
     cdef readonly bytes tail
-    cdef list names         # of an evaluated param: bytes with the length before it; None: a run of constant pairs
-    cdef list values        # what evaluates the param; the run's bytes
-    cdef list skips
-    cdef list ignored       # the names that params hide, in upper case, without HTTP_
-    cdef list ignored_hashes
+    cdef list kept          # holds what the parts and names point to
+    cdef Part *parts
+    cdef Py_ssize_t part_count
+    cdef Name *ignored      # the names that params hide, in upper case, without HTTP_
+    cdef Py_ssize_t ignored_count
 
     cpdef bytes encode(self, object request, object head)
-    cdef void take_spans(self, Item *items, RequestHead head) noexcept
-    cdef int take_pairs(self, Item *items, list pairs) except -1
-    cdef Py_ssize_t measure(self, Item *items, Py_ssize_t count) except -1
-    cdef bytes fill(self, list texts, Item *items, Py_ssize_t count, Py_ssize_t total)
+    cdef int add(self, bytes run, bytes name, Value value, bint skip_empty) except -1
+    cdef int put_params(self, Packet *packet, object request) except -1
+    cdef int put_fields(self, Packet *packet, object head) except -1
+    cdef void put_items(self, Packet *packet, Item *items, Py_ssize_t count) noexcept

@@ -2,38 +2,64 @@
 """The uwsgi packet in one pass: a location's compiled params and a request's header fields into one buffer."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport uint8_t, uint32_t
+from cpython.object cimport PyObject
+from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from gateway._fast.header_line cimport fold_hash
-from gateway._fast.request_head cimport Field
+from gateway._fast.request_head cimport Field, RequestHead
 from gateway._fast.value cimport Value, value_of
 
 import struct
 
 cdef enum:
     MAX_SIZE = 0xFFFF   # the size has 16 bits
+    HEAD = 4            # modifier1, the size, modifier2
     FEW = 32            # fields for which no memory is asked
+    ROOM = 4096         # of a packet for which none is asked
 
 cdef enum:
     SENT = 0
     HIDDEN = 1      # a param stands in its place
     JOINED = 2      # goes into the first field of its name, or is hidden with it
 
-# The packet under way. No code but this runs while it is filled: params are evaluated before.
-cdef uint8_t room[4 + MAX_SIZE]
+# A packet under way, on the stack of who makes it: what evaluates a param may make another one.
+cdef struct Packet:
+    uint8_t *room
+    Py_ssize_t size     # of the room
+    Py_ssize_t at       # goes on when no packet has room for more, so that it can be told how much there was
+    uint8_t *memory     # the room, where it was asked for
 
 
-cdef inline Py_ssize_t put_length(Py_ssize_t at, Py_ssize_t length) noexcept nogil:
-    room[at] = <uint8_t> (length & 0xFF)
-    room[at + 1] = <uint8_t> ((length >> 8) & 0xFF)
-    return at + 2
+cdef inline void put(Packet *packet, const void *text, Py_ssize_t length) noexcept:
+    cdef Py_ssize_t at = packet.at
+    packet.at = at + length
+    if packet.at <= packet.size or widen(packet, at):
+        memcpy(packet.room + at, text, length)
 
 
-cdef inline Py_ssize_t put(Py_ssize_t at, const void *text, Py_ssize_t length) noexcept nogil:
-    memcpy(room + at, text, length)
-    return at + length
+cdef inline void put_length(Packet *packet, Py_ssize_t length) noexcept:
+    # A length over 16 bits is cut; the whole packet is then refused for its size.
+    cdef uint8_t two[2]
+    two[0] = <uint8_t> (length & 0xFF)
+    two[1] = <uint8_t> ((length >> 8) & 0xFF)
+    put(packet, two, 2)
+
+
+cdef bint widen(Packet *packet, Py_ssize_t filled) noexcept:
+    """Ask for the room of the largest packet; False if what is put goes beyond that, too."""
+    cdef uint8_t *memory
+    if packet.at > HEAD + MAX_SIZE:
+        return False
+    memory = <uint8_t *> malloc(HEAD + MAX_SIZE)
+    if memory == NULL:
+        packet.at = HEAD + MAX_SIZE + 1     # as one that is too large
+        return False
+    memcpy(memory, packet.room, filled)
+    packet.room = packet.memory = memory
+    packet.size = HEAD + MAX_SIZE
+    return True
 
 
 cdef inline uint8_t lower(uint8_t c) noexcept nogil:
@@ -72,184 +98,197 @@ cdef class PacketEncoder:
         self.modifier2 = modifier2
         self.pass_headers = pass_headers
         self.tail = tail
-        self.names = []
-        self.values = []
-        self.skips = []
-        self.ignored = []
-        self.ignored_hashes = []
-        cdef bytes run = b""
-        cdef bytes hidden
+        self.kept = []
+        free(self.parts)
+        free(self.ignored)
+        self.part_count = self.ignored_count = 0
+        self.parts = <Part *> malloc((len(self.params) + 1) * sizeof(Part))
+        self.ignored = <Name *> malloc((len(self.params) + 1) * sizeof(Name))
+        if self.parts == NULL or self.ignored == NULL:
+            raise MemoryError
+        cdef bytes run = b"", hidden
+        cdef Name *ignored
         for name, value, skip_empty in self.params:
             hides = len(name) > 5 and name.startswith(b"HTTP_")
             if hides:
                 hidden = name[5:].upper()
-                self.ignored.append(hidden)
-                self.ignored_hashes.append(fold_hash(<const uint8_t *> PyBytes_AS_STRING(hidden), len(hidden)))
+                self.kept.append(hidden)
+                ignored = &self.ignored[self.ignored_count]
+                ignored.text = <const uint8_t *> PyBytes_AS_STRING(hidden)
+                ignored.size = len(hidden)
+                ignored.hash = fold_hash(ignored.text, ignored.size)
+                self.ignored_count += 1
             if isinstance(value, bytes):
                 if not value and (hides or skip_empty):
                     continue
                 run += struct.pack("<H", len(name) & MAX_SIZE) + name + struct.pack("<H", len(value) & MAX_SIZE) + value
                 continue
-            if run:
-                self.names.append(None)
-                self.values.append(run)
-                self.skips.append(False)
-                run = b""
-            self.names.append(struct.pack("<H", len(name) & MAX_SIZE) + name)
-            self.values.append(value_of(value))
-            self.skips.append(bool(skip_empty))
+            self.add(run, struct.pack("<H", len(name) & MAX_SIZE) + name, value_of(value), bool(skip_empty))
+            run = b""
         if run:
-            self.names.append(None)
-            self.values.append(run)
-            self.skips.append(False)
+            self.add(run, b"", None, False)
+
+    def __dealloc__(self):
+        free(self.parts)
+        free(self.ignored)
+
+    cdef int add(self, bytes run, bytes name, Value value, bint skip_empty) except -1:
+        """One more part: constant pairs, and the name of an evaluated param with its length before it."""
+        cdef bytes text = run + name
+        self.kept.append(text)
+        self.kept.append(value)
+        cdef Part *part = &self.parts[self.part_count]
+        part.text = PyBytes_AS_STRING(text)
+        part.run = len(run)
+        part.size = len(text)
+        part.value = NULL
+        if value is not None:
+            part.value = <PyObject *> value
+        part.skip_empty = skip_empty
+        self.part_count += 1
+        return 0
 
     cpdef bytes encode(self, object request, object head):
         """The packet of a request; `head` is a RequestHead, or a list of (name, value).
 
         Errors: OverflowError(size), and what evaluating a param raises.
         """
-        # Evaluating a param may run any code, another encode too: all of it before the buffer is touched.
-        cdef Py_ssize_t count = len(self.values), i, size, total = PyBytes_GET_SIZE(self.tail)
-        cdef list texts = [None] * count
-        cdef bytes value
-        for i in range(count):
-            if self.names[i] is None:
-                value = <bytes> self.values[i]
-                total += PyBytes_GET_SIZE(value)
-            else:
-                evaluated = (<Value> self.values[i]).value(request)
-                value = b"" if evaluated is None else evaluated
-                size = PyBytes_GET_SIZE(value)
-                if size == 0 and self.skips[i]:
-                    continue
-                total += PyBytes_GET_SIZE(<bytes> self.names[i]) + 2 + size
-            texts[i] = value
+        cdef uint8_t room[ROOM]
+        cdef Packet packet
+        packet.room = room
+        packet.size = ROOM
+        packet.at = HEAD
+        packet.memory = NULL
+        try:
+            self.put_params(&packet, request)
+            if self.pass_headers:
+                self.put_fields(&packet, head)
+            put(&packet, PyBytes_AS_STRING(self.tail), PyBytes_GET_SIZE(self.tail))
+            if packet.at > HEAD + MAX_SIZE:
+                raise OverflowError(packet.at - HEAD)
+            packet.room[0] = <uint8_t> self.modifier1
+            packet.room[1] = <uint8_t> ((packet.at - HEAD) & 0xFF)
+            packet.room[2] = <uint8_t> ((packet.at - HEAD) >> 8)
+            packet.room[3] = <uint8_t> self.modifier2
+            return PyBytes_FromStringAndSize(<const char *> packet.room, packet.at)
+        finally:
+            free(packet.memory)
 
+    cdef int put_params(self, Packet *packet, object request) except -1:
+        cdef Part *part
+        cdef bytes value
+        cdef Py_ssize_t i, size
+        for i in range(self.part_count):
+            part = &self.parts[i]
+            if part.value == NULL:
+                put(packet, part.text, part.size)
+                continue
+            found = (<Value> part.value).value(request)
+            size = 0
+            if found is not None:
+                value = <bytes?> found
+                size = PyBytes_GET_SIZE(value)
+            if size == 0 and part.skip_empty:
+                put(packet, part.text, part.run)
+                continue
+            put(packet, part.text, part.size)
+            put_length(packet, size)
+            if size:
+                put(packet, PyBytes_AS_STRING(value), size)
+        return 0
+
+    cdef int put_fields(self, Packet *packet, object head) except -1:
         cdef Item few[FEW]
         cdef Item *items = few
-        cdef RequestHead spans = None
-        cdef list pairs = None
-        cdef Py_ssize_t fields = 0
-        if self.pass_headers:
-            if type(head) is RequestHead:
-                spans = <RequestHead> head
-                fields = spans.count
-            else:
-                pairs = head
-                fields = len(pairs)
-        if fields > FEW:
-            items = <Item *> malloc(fields * sizeof(Item))
+        cdef Py_ssize_t count = (<RequestHead> head).count if type(head) is RequestHead else len(head)
+        if count > FEW:
+            items = <Item *> malloc(count * sizeof(Item))
             if items == NULL:
                 raise MemoryError
         try:
-            if spans is not None:
-                self.take_spans(items, spans)
-            elif fields:
-                self.take_pairs(items, pairs)
-            total += self.measure(items, fields)
-            if total > MAX_SIZE:
-                raise OverflowError(total)
-            return self.fill(texts, items, fields, total)
+            if type(head) is RequestHead:
+                take_spans(items, <RequestHead> head)
+            else:
+                take_pairs(items, head)
+            self.put_items(packet, items, count)
         finally:
             if items != few:
                 free(items)
-
-    cdef void take_spans(self, Item *items, RequestHead head) noexcept:
-        cdef const uint8_t *base = head.base()
-        cdef Field *field
-        cdef int i
-        for i in range(head.count):
-            field = &head.spans[i]
-            items[i].name = base + field.name
-            items[i].name_len = field.name_len
-            items[i].value = base + field.value
-            items[i].value_len = field.value_len
-            items[i].hash = field.hash
-            items[i].state = SENT
-
-    cdef int take_pairs(self, Item *items, list pairs) except -1:
-        cdef bytes name, value
-        cdef Py_ssize_t i = 0
-        for name, value in pairs:
-            items[i].name = <const uint8_t *> PyBytes_AS_STRING(name)
-            items[i].name_len = PyBytes_GET_SIZE(name)
-            items[i].value = <const uint8_t *> PyBytes_AS_STRING(value)
-            items[i].value_len = PyBytes_GET_SIZE(value)
-            items[i].hash = fold_hash(items[i].name, items[i].name_len)
-            items[i].state = SENT
-            i += 1
         return 0
 
-    cdef Py_ssize_t measure(self, Item *items, Py_ssize_t count) except -1:
-        """The bytes that the fields need; marks those that are hidden or joined to another."""
-        cdef Py_ssize_t i, j, size = 0, value_len
+    cdef void put_items(self, Packet *packet, Item *items, Py_ssize_t count) noexcept:
+        """Each field under its name as a param; those of one name joined, and none that a param stands for."""
+        cdef Py_ssize_t i, j, size
         cdef Item *item
-        cdef bytes hidden
-        cdef list names = self.ignored, hashes = self.ignored_hashes
+        cdef Item *other
+        cdef Name *hidden
+        cdef uint8_t *out
+        cdef const char *separator
         for i in range(count):
             item = &items[i]
             if item.state:
                 continue
-            for j in range(len(names)):
-                if item.hash == <uint32_t> hashes[j]:
-                    hidden = <bytes> names[j]
-                    if PyBytes_GET_SIZE(hidden) == item.name_len and stands_for(
-                        <const uint8_t *> PyBytes_AS_STRING(hidden), item.name, item.name_len
-                    ):
-                        item.state = HIDDEN
-                        break
-            value_len = item.value_len
-            for j in range(i + 1, count):
+            for j in range(self.ignored_count):
+                hidden = &self.ignored[j]
                 if (
-                    items[j].hash == item.hash
-                    and items[j].name_len == item.name_len
-                    and same(items[j].name, item.name, item.name_len)
+                    hidden.hash == item.hash
+                    and hidden.size == item.name_len
+                    and stands_for(hidden.text, item.name, item.name_len)
                 ):
-                    items[j].state = JOINED
-                    value_len += 2 + items[j].value_len
-            if item.state == SENT:
-                size += 2 + 5 + item.name_len + 2 + value_len
-        return size
-
-    cdef bytes fill(self, list texts, Item *items, Py_ssize_t count, Py_ssize_t total):
-        cdef Py_ssize_t i, j, at, length_at
-        cdef bytes value, name
-        cdef Item *item
-        cdef const char *separator
-        room[0] = <uint8_t> self.modifier1
-        put_length(1, total)
-        room[3] = <uint8_t> self.modifier2
-        at = 4
-        for i in range(len(texts)):
-            if texts[i] is None:
+                    item.state = HIDDEN
+                    break
+            size = item.value_len
+            for j in range(i + 1, count):
+                other = &items[j]
+                if other.hash == item.hash and other.name_len == item.name_len and same(
+                    other.name, item.name, item.name_len
+                ):
+                    other.state = JOINED
+                    other.first = i
+                    size += 2 + other.value_len
+            if item.state:
                 continue
-            value = <bytes> texts[i]
-            if self.names[i] is not None:
-                name = <bytes> self.names[i]
-                at = put(at, PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
-                at = put_length(at, PyBytes_GET_SIZE(value))
-            at = put(at, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
-        for i in range(count):
-            item = &items[i]
-            if item.state != SENT:
+            put_length(packet, item.name_len + 5)
+            put(packet, b"HTTP_", 5)
+            put(packet, item.name, item.name_len)
+            if packet.at <= packet.size:
+                out = packet.room + packet.at - item.name_len
+                for j in range(item.name_len):
+                    out[j] = to_param(out[j])
+            put_length(packet, size)
+            put(packet, item.value, item.value_len)
+            if size == item.value_len:
                 continue
-            at = put_length(at, item.name_len + 5)
-            at = put(at, b"HTTP_", 5)
-            for j in range(item.name_len):
-                room[at + j] = to_param(item.name[j])
-            at += item.name_len
-            length_at = at
-            at = put(at + 2, item.value, item.value_len)
             separator = b"; " if item.name_len == 6 and same(item.name, b"cookie", 6) else b", "
             for j in range(i + 1, count):
-                if (
-                    items[j].state == JOINED
-                    and items[j].hash == item.hash
-                    and items[j].name_len == item.name_len
-                    and same(items[j].name, item.name, item.name_len)
-                ):
-                    at = put(at, separator, 2)
-                    at = put(at, items[j].value, items[j].value_len)
-            put_length(length_at, at - length_at - 2)
-        at = put(at, PyBytes_AS_STRING(self.tail), PyBytes_GET_SIZE(self.tail))
-        return PyBytes_FromStringAndSize(<const char *> room, at)
+                if items[j].state == JOINED and items[j].first == i:
+                    put(packet, separator, 2)
+                    put(packet, items[j].value, items[j].value_len)
+
+
+cdef void take_spans(Item *items, RequestHead head) noexcept:
+    cdef const uint8_t *base = head.base()
+    cdef Field *field
+    cdef int i
+    for i in range(head.count):
+        field = &head.spans[i]
+        items[i].name = base + field.name
+        items[i].name_len = field.name_len
+        items[i].value = base + field.value
+        items[i].value_len = field.value_len
+        items[i].hash = field.hash
+        items[i].state = SENT
+
+
+cdef int take_pairs(Item *items, list pairs) except -1:
+    cdef bytes name, value
+    cdef Py_ssize_t i = 0
+    for name, value in pairs:
+        items[i].name = <const uint8_t *> PyBytes_AS_STRING(name)
+        items[i].name_len = PyBytes_GET_SIZE(name)
+        items[i].value = <const uint8_t *> PyBytes_AS_STRING(value)
+        items[i].value_len = PyBytes_GET_SIZE(value)
+        items[i].hash = fold_hash(items[i].name, items[i].name_len)
+        items[i].state = SENT
+        i += 1
+    return 0

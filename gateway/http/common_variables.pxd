@@ -25,7 +25,9 @@ cpdef bytes request_port(Request request)
 @cython.locals(port=long, name=bytes)
 cpdef bytes host_and_port(Request request)
 cpdef bytes server_name(Request request)
-@cython.locals(client=Client)
+cdef long _port
+cdef bytes _port_text
+@cython.locals(client=Client, port=long)
 cpdef bytes server_port(Request request)
 @cython.locals(client=Client)
 cpdef bytes remote_addr(Request request)

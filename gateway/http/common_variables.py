@@ -75,10 +75,18 @@ def server_name(request: Request) -> bytes | None:
     return request.server.server_name
 
 
+_port = 0  # the one that was asked for last, which is nearly always the next one's
+_port_text = b""
+
+
 def server_port(request: Request) -> bytes | None:
+    global _port, _port_text
     client: Client = request.connection
     port = client.local_address()[1]
-    return decimal(port) if port else b""
+    if port != _port:
+        _port_text = decimal(port) if port else b""
+        _port = port
+    return _port_text
 
 
 def remote_addr(request: Request) -> bytes | None:

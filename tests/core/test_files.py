@@ -30,7 +30,6 @@ def test_a_file_knows_what_it_is_and_closes_with_its_last_user(tmp_path: Path) -
     assert file.is_file and not file.is_dir and not file.is_exec and file.allocated >= 0
     assert os.pread(file.fd, 9, 0) == b"hello"
     assert not os.get_inheritable(file.fd)
-    file.prepared = "anything"
     also = file
     del file
     assert open_descriptors() == before + 1

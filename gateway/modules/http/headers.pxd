@@ -18,8 +18,9 @@ cdef class Field:
     cdef readonly bint always
     cdef readonly long kind
     cdef readonly tuple line
+    cdef tuple last
 
-    @cython.locals(response=Response, value=bytes)
+    @cython.locals(response=Response, value=bytes, line=tuple)
     cpdef add(self, Request request)
 
 

@@ -79,6 +79,7 @@ class Field:
         self.always = always
         lower = name.lower()
         self.kind: int = {b"last-modified": _LAST_MODIFIED, b"etag": _ETAG}.get(lower, _PLAIN)
+        self.last: tuple[bytes, bytes] | None = None  # of a response before: what a map gives are the same objects
         # the line, where nothing has to be evaluated
         self.line = (name, value.constant) if value.constant and self.kind == _PLAIN else None
 
@@ -87,7 +88,10 @@ class Field:
         value: bytes = self.value.value(request)
         if self.kind == _PLAIN:
             if value:
-                response.fields.append((self.name, value))
+                line = self.last
+                if line is None or line[1] is not value:
+                    line = self.last = (self.name, value)
+                response.fields.append(line)
         elif self.kind == _LAST_MODIFIED:
             response.clear_last_modified()
             if value:

@@ -18,16 +18,19 @@ def filter_head(request: Request) -> BodyFilter | None:
     head = request.head
     if not head.conditional or response.status != 200 or request.parent is not None or response.disable_not_modified:
         return None
-    modified_since, none_match = head.if_modified_since, head.if_none_match
-    if head.if_unmodified_since is not None and not _unmodified(request, head.if_unmodified_since):
+    unmodified_since = head.get(b"if-unmodified-since")
+    if unmodified_since is not None and not _unmodified(request, unmodified_since):
         raise FilterFinalize(412)
-    if head.if_match is not None and not _matches(response.etag, head.if_match, weak=False):
+    match = head.get(b"if-match")
+    if match is not None and not _matches(response.etag, match, False):
         raise FilterFinalize(412)
+    modified_since = head.get(b"if-modified-since")
+    none_match = head.get(b"if-none-match")
     if modified_since is None and none_match is None:
         return None
     if modified_since is not None and _modified(request, modified_since):
         return None
-    if none_match is not None and not _matches(response.etag, none_match, weak=True):
+    if none_match is not None and not _matches(response.etag, none_match, True):
         return None
     response.status = 304
     response.status_text = None
@@ -58,9 +61,9 @@ def _modified(request: Request, field: bytes) -> bool:
     return mode == "exact" or date is None or date < last_modified
 
 
-def _matches(etag: bytes | None, field: bytes, *, weak: bool) -> bool:
+def _matches(etag: bytes | None, field: bytes, weak: bool) -> bool:
     """Whether a list of entity tags holds this one; by weak comparison `W/` is of no account."""
-    if field == b"*":
+    if field == etag or field == b"*":
         return True
     if etag is None:
         return False

@@ -37,11 +37,11 @@ def answer(request: Request, file: OpenedFile, pieces: list[Piece], size: int) -
     response = request.response
     response.status = 200
     response.content_length = size
-    etag, last_modified = validators(file)
-    response.last_modified = file.mtime
-    response.last_modified_text = last_modified
+    made = validators(file)
+    response.last_modified = made.mtime
+    response.last_modified_text = made.last_modified
     if request.location.core.etag:
-        response.etag = etag
+        response.etag = made.etag
         if response.fields:
             response.place(b"ETag", b"etag")
     if response.content_type is None:

@@ -10,11 +10,21 @@ from gateway.modules.http.types cimport content_type_of
 from gateway.http.settings cimport EngineSettings
 
 
-cdef dict _dates
+cdef long _SLOTS
+cdef list _known
 
 
-cpdef tuple validators(OpenedFile file)
+cdef class Validators:
+    cdef readonly unsigned long long uniq
+    cdef readonly long long mtime
+    cdef readonly long long size
+    cdef readonly bytes etag
+    cdef readonly bytes last_modified
+
+
+@cython.locals(slot=Py_ssize_t, found=Validators)
+cpdef Validators validators(OpenedFile file)
 @cython.locals(file=OpenedFile, method=bytes, uri=bytes, path=bytes, core=EngineSettings)
 cpdef object serve(Request request)
-@cython.locals(response=Response, etag=bytes, last_modified=bytes, data=bytes, size=cython.longlong)
+@cython.locals(response=Response, made=Validators, data=bytes, size=cython.longlong)
 cpdef object send_file(Request request, OpenedFile file)

@@ -1,6 +1,7 @@
 # The types of try_files.py's compiled form.
 cimport cython
 
+from gateway._fast.cut cimport joined
 from gateway._fast.files cimport OpenedFile
 from gateway.core.template cimport Template
 from gateway.http.part cimport Part
@@ -16,7 +17,7 @@ cdef class TryFiles(Part):
     cdef readonly Template fallback
     cdef readonly bint aliased_by_regex
 
-    @cython.locals(directory=bint, path=bytes, uri=bytes, found=OpenedFile)
+    @cython.locals(core=EngineSettings, directory=bint, path=bytes, uri=bytes, found=OpenedFile)
     cpdef run(self, Request request)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway._fast.cut import joined
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, SERVER, Command, Directive, at_least
 from gateway.core.files import FileError
@@ -65,10 +66,14 @@ class TryFiles(Part):
         self.aliased_by_regex: bool = location.core.alias_length < 0
 
     def run(self, request: Request) -> Result:
+        core = request.location.core
         for file, directory in self.files:
             template: Template = file
             name: bytes = template.value(request)
-            path, uri = place(request, name, template.constant is None)
+            if core.alias is None:
+                path, uri = joined(document_root(request), name), name
+            else:
+                path, uri = place(request, name, template.constant is None)
             try:
                 found = find_file(request, path)
             except FileError as error:
@@ -98,8 +103,7 @@ def place(request: Request, name: bytes, has_variables: bool) -> tuple[bytes, by
     """
     core = request.location.core
     if core.alias is None:
-        root: bytes = document_root(request)
-        return root + name, name
+        return joined(document_root(request), name), name
     base = document_root(request)
     length = core.alias_length
     if length < 0:

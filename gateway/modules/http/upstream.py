@@ -200,7 +200,7 @@ def _trailer(name: str) -> Getter:
 
     def get(request: Request) -> bytes | None:
         exchange = request.upstream
-        trailers: Sequence[tuple[bytes, bytes]] = exchange.trailers if exchange is not None else ()
+        trailers: Sequence[tuple[bytes, bytes]] = (exchange.trailers if exchange is not None else None) or ()
         values = [value for field, value in trailers if field.lower() == wanted]
         return b", ".join(values) if values else None
 

@@ -9,6 +9,7 @@ from gateway.protocol.cgi import PlainReader, Reader
 from gateway.protocol.uwsgi import MAX_SIZE, PacketEncoder
 from gateway.upstream.exchange.codec import Codec, RequestRefused
 from gateway.upstream.exchange.params import params_of
+from gateway.upstream.exchange.peer_try import PeerTry
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -32,7 +33,11 @@ class UwsgiCodec(Codec):
         )
 
     def encode(self, exchange: Any) -> bytes:
-        request: Request = exchange.request  # of a health check, too, which is no PeerTry
+        if isinstance(exchange, PeerTry):
+            asking: PeerTry = exchange
+            request = asking.request
+        else:
+            request = exchange.request  # of a health check
         try:
             return self.encoder.encode(request, request.head)
         except OverflowError as error:

@@ -1,4 +1,5 @@
 # The types of attempt.py's compiled form.
+cimport cython
 
 
 cdef class Attempt:
@@ -14,3 +15,9 @@ cdef class Attempt:
     cdef public object stage
     cdef public object error
     cdef public bint cached
+
+    cpdef begin(self, bytes name, double began)
+
+
+@cython.locals(attempt=Attempt)
+cpdef Attempt new_attempt(bytes name, double began)

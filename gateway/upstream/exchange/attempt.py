@@ -27,6 +27,10 @@ class Attempt:
     """One try at one peer. Times are the lane's seconds, -1 for what did not come to pass."""
 
     def __init__(self, name: bytes | None, began: float) -> None:
+        self.begin(name, began)
+
+    def begin(self, name: bytes | None, began: float) -> None:
+        """What __init__ does, as a call of C's: see new_attempt()."""
         self.name = name  # None: a mark between two exchanges of one request
         self.began = began
         self.connected = -1.0
@@ -47,6 +51,13 @@ class Attempt:
     def response_ms(self) -> int:
         """From the beginning to the end, 0 if that is not yet."""
         return max(0, round((self.ended - self.began) * 1000)) if self.ended >= 0 else 0
+
+
+def new_attempt(name: bytes | None, began: float) -> Attempt:
+    """Attempt(…), without what a call by name costs."""
+    attempt = Attempt.__new__(Attempt)
+    attempt.begin(name, began)
+    return attempt
 
 
 def join(attempts: Sequence[Attempt], text: Callable[[Attempt], bytes]) -> bytes | None:

@@ -21,11 +21,16 @@ cdef class PeerConnection(Watcher):
     cdef public Link link
     cdef public object carrier
 
+    cpdef begin(self, Stream stream, bytes sockaddr, bint is_unix, double now)
     cpdef bint refused(self) except -1
     cpdef close(self, Attempt attempt)
     cpdef happened(self)
     cpdef late(self)
     cpdef stopped(self)
+
+
+@cython.locals(connection=PeerConnection)
+cpdef PeerConnection new_connection(Stream stream, bytes sockaddr, bint is_unix, double now)
 
 
 cdef class Keepalive:

@@ -24,6 +24,10 @@ class PeerConnection(Watcher):
     """
 
     def __init__(self, stream: Stream, sockaddr: bytes, is_unix: bool, now: float) -> None:
+        self.begin(stream, sockaddr, is_unix, now)
+
+    def begin(self, stream: Stream, sockaddr: bytes, is_unix: bool, now: float) -> None:
+        """What __init__ does, as a call of C's: see new_connection()."""
         self.stream = stream
         self.sockaddr = sockaddr
         self.is_unix = is_unix
@@ -91,6 +95,13 @@ class PeerConnection(Watcher):
     def sent(self) -> int:
         """Bytes sent for the present request."""
         return self.stream.sent - self.sent_before
+
+
+def new_connection(stream: Stream, sockaddr: bytes, is_unix: bool, now: float) -> PeerConnection:
+    """PeerConnection(…), without what a call by name costs."""
+    connection = PeerConnection.__new__(PeerConnection)
+    connection.begin(stream, sockaddr, is_unix, now)
+    return connection
 
 
 class Keepalive:

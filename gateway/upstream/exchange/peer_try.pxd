@@ -10,11 +10,11 @@ from gateway.http.client cimport Client
 from gateway.http.body cimport RequestBody, read_body_part
 from gateway.http.request cimport Request
 from gateway.protocol.cgi cimport Reader
-from gateway.upstream.exchange.attempt cimport Attempt
+from gateway.upstream.exchange.attempt cimport Attempt, new_attempt
 from gateway.upstream.exchange.carrier cimport Carrier
 from gateway.upstream.exchange.codec cimport Codec
 from gateway.upstream.exchange.http2 cimport Http2Reader
-from gateway.upstream.exchange.keepalive cimport PeerConnection, Keepalive
+from gateway.upstream.exchange.keepalive cimport PeerConnection, Keepalive, new_connection
 from gateway.upstream.peers.peers cimport Choice
 from gateway.upstream.exchange.response cimport UpstreamHead
 from gateway.upstream.exchange.settings cimport ExchangeSettings
@@ -87,7 +87,7 @@ cdef class PeerTry(Watcher):
     @cython.locals(attempt=Attempt, data=bytes, settings=ExchangeSettings)
     cpdef bint _receive_head(self, Stream stream) except -1
     cpdef _go_on_sending(self, Stream stream)
-    @cython.locals(limit=cython.longlong, size=cython.longlong, reader=Reader, head=ResponseHead)
+    @cython.locals(limit=cython.longlong, size=cython.longlong, reader=Reader, head=ResponseHead, answer=UpstreamHead)
     cpdef bint _parse(self, bytes data) except -1
     @cython.locals(took=bint, now=double, reader=Http2Reader)
     cpdef pass_on_body(self)

@@ -18,9 +18,9 @@ from gateway._fast.watcher import Watcher
 from gateway.core.transport import ORDINARY
 from gateway.http.body import BodyError, read_body_part
 from gateway.http.output import CONNECTION_CLOSED
-from gateway.upstream.exchange.attempt import Attempt, Stage, error_words
+from gateway.upstream.exchange.attempt import Attempt, Stage, error_words, new_attempt
 from gateway.upstream.exchange.carrier import MOST_REFUSALS, Carrier
-from gateway.upstream.exchange.keepalive import PeerConnection
+from gateway.upstream.exchange.keepalive import PeerConnection, new_connection
 from gateway.upstream.exchange.next_upstream import Condition
 from gateway.upstream.exchange.response import UpstreamHead
 
@@ -87,7 +87,7 @@ class PeerTry(Watcher):
         self.packet = b""
         self.asked_uri = b""  # where the protocol has one: for the error log
         self.head: UpstreamHead | None = None
-        self.trailers: list[tuple[bytes, bytes]] = []
+        self.trailers: list[tuple[bytes, bytes]] | None = None
         self.reader: Reader | None = None
         self.streaming = False
         self.pass_body: bool = self.settings.pass_request_body  # False too when the codec puts a body of its own
@@ -171,7 +171,7 @@ class PeerTry(Watcher):
             attempts.append(self.attempt)
             self.log("error", b"no live upstreams")
             return self._failed(_NO_LIVE)
-        self.attempt = Attempt(peer.name, now)
+        self.attempt = new_attempt(peer.name, now)
         attempts.append(self.attempt)
         if not self._reuse(peer) and not self._connect(peer):
             return True
@@ -272,7 +272,7 @@ class PeerTry(Watcher):
                 level = "error" if error.errno in ORDINARY else "crit"
                 self.log(level, b"connect() to %b failed (%b)" % (peer.name, error_words(error)))
             return False
-        connection = self.connection = PeerConnection(stream, sockaddr, peer.is_unix, self.lane.fresh())
+        connection = self.connection = new_connection(stream, sockaddr, peer.is_unix, self.lane.fresh())
         connection.tls = self.codec.tls if self.lane.detour is None else None
         if connection.tls is not None:
             connection.identity = connection.tls.identity(self.request, self.upstream.name)
@@ -427,7 +427,9 @@ class PeerTry(Watcher):
                 return self._failed(_INVALID_HEADER)
             if head is None:
                 return False
-            self.head = UpstreamHead(head, self.request)
+            answer = UpstreamHead.__new__(UpstreamHead)
+            answer._read(head, self.request)
+            self.head = answer
             if self.codec.http2:
                 self.head.status_line = b""  # there is no text, and the client gets the usual one
         except HeadError as error:

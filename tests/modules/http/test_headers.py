@@ -24,6 +24,17 @@ def test_parse_expires() -> None:
             parse_expires(words)
 
 
+async def test_a_field_of_a_map_follows_each_request() -> None:
+    text = """map $arg_kind $kind { default none; ~^b bee; c $arg_more; x ""; }
+        server { listen 127.0.0.1:80; add_header X-Kind $kind; location / { return 200; } }"""
+    async with serving(text) as engine:
+        for target, kind in (
+            ("/", b"none"), ("/?kind=b", b"bee"), ("/?kind=b", b"bee"), ("/?kind=c&more=1", b"1"), ("/?kind=x", None),
+            ("/?kind=c&more=2", b"2"), ("/", b"none"),
+        ):  # fmt: skip
+            assert (await engine.get(target)).header("x-kind") == kind
+
+
 async def test_headers_inherit_as_a_whole(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("x")
     text = f"""add_header X-Outer 1; server {{ listen 127.0.0.1:80; root {tmp_path};

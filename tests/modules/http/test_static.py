@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from gateway._fast.files import OpenedFile, stat_path
+from gateway.http.response import http_date
+from gateway.modules.http.static import validators
 from tests.engine import serving
 
 
@@ -27,6 +31,34 @@ async def test_file_has_type_length_and_validators(tmp_path: Path) -> None:
         assert (await engine.get("/none")).status == 404
         assert any("open()" in line and "(2: No such file" in line for line in engine.log.lines)
         assert (await engine.request("POST", "/a.html")).status == 405
+
+
+async def test_a_file_that_changes_has_other_validators(tmp_path: Path) -> None:
+    file = site(tmp_path) / "a.html"
+    async with serving(f"server {{ listen 127.0.0.1:80; root {tmp_path}; }}") as engine:
+        for content, seconds in (("one", 1_000_000_000), ("one", 1_000_000_001), ("other", 1_000_000_001), ("one", 0)):
+            file.write_text(content)
+            os.utime(file, (seconds, seconds))
+            for _ in range(2):
+                reply = await engine.get("/a.html")
+                assert reply.header("etag") == b'"%x-%x"' % (seconds, len(content))
+                assert reply.header("last-modified") == http_date(seconds)
+                tag, date = ((reply.header(name) or b"").decode() for name in ("etag", "last-modified"))
+                for fields in ({"If-None-Match": tag}, {"If-Modified-Since": date}, {"If-None-Match": f"W/{tag}"}):
+                    assert (await engine.request("GET", "/a.html", fields)).status == 304
+
+
+async def test_validators_are_made_once_for_each_file(tmp_path: Path) -> None:
+    files = []
+    for number in range(3):
+        path = tmp_path / str(number)
+        path.write_bytes(b"x" * number)
+        files.append(stat_path(os.fsencode(path)))
+    for file in [*files, *reversed(files)]:
+        assert isinstance(file, OpenedFile)
+        made = validators(file)
+        assert (made.etag, made.last_modified) == (file.make_etag(), http_date(file.mtime))
+        assert validators(file) is made
 
 
 async def test_directory_gets_its_slash_then_its_index(tmp_path: Path) -> None:
