@@ -1,30 +1,16 @@
 """Spans as collectors take them: OTLP's messages (opentelemetry.proto.trace.v1) in protobuf's encoding.
 
 Four small messages are written and one is read. The classes that protoc makes of their descriptions, and what these
-need to run, would be imported into each worker for that.
+need to run, would be imported into each worker for that. A span itself is written by _fast/span_writer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 # Where a collector takes spans: the gRPC method.
 EXPORT: Final = b"/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-
-_SERVER: Final = b"\x30\x02"  # kind, field 6: SPAN_KIND_SERVER
-_ERROR: Final = b"\x7a\x02\x18\x02"  # status, field 15, with code, its field 3: STATUS_CODE_ERROR
-
-
-@dataclass(frozen=True, slots=True)
-class Ids:
-    """Which span it is: of which trace, below which other one (empty: none), and what the tracestate field says."""
-
-    trace: bytes
-    span: bytes
-    parent: bytes = b""
-    state: bytes = b""
 
 
 def varint(number: int) -> bytes:
@@ -52,39 +38,14 @@ def _text(data: bytes) -> bytes:
     return data.decode("utf-8", "replace").encode()
 
 
-def attribute(name: bytes, value: bytes | int, *, listed: bool = False) -> bytes:
-    """A KeyValue; `listed`: the value is an array with this one text in it."""
-    if isinstance(value, int):
-        said = b"\x18" + varint(value)
-    else:
-        said = _field(1, _text(value))
-        if listed:
-            said = _field(5, _field(1, said))
-    return _field(1, _text(name)) + _field(2, said)
-
-
-def span(
-    ids: Ids, name: bytes, start_ns: int, end_ns: int, attributes: Iterable[bytes], *, failed: bool = False
-) -> bytes:
-    """A Span of what a server did."""
-    parts = [_field(1, ids.trace), _field(2, ids.span)]
-    if ids.state:
-        parts.append(_field(3, _text(ids.state)))
-    if ids.parent:
-        parts.append(_field(4, ids.parent))
-    parts.append(_field(5, _text(name)))
-    parts.append(_SERVER)
-    parts.append(b"\x39" + start_ns.to_bytes(8, "little"))
-    parts.append(b"\x41" + end_ns.to_bytes(8, "little"))
-    parts += [_field(9, each) for each in attributes]
-    if failed:
-        parts.append(_ERROR)
-    return b"".join(parts)
+def _attribute(name: bytes, value: bytes) -> bytes:
+    """A KeyValue."""
+    return _field(1, _text(name)) + _field(2, _field(1, _text(value)))
 
 
 def origin(attributes: Iterable[tuple[bytes, bytes]], scope: bytes, version: bytes) -> tuple[bytes, bytes]:
     """Who sends spans: the Resource and the scope, as fields of messages that hold spans."""
-    resource = _field(1, b"".join(_field(1, attribute(name, value)) for name, value in attributes))
+    resource = _field(1, b"".join(_field(1, _attribute(name, value)) for name, value in attributes))
     return resource, _field(1, _field(1, _text(scope)) + _field(2, _text(version)))
 
 

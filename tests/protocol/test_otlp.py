@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol import otlp
+from tests.spans import Attribute, span
 
 service: Any = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
 START = 1_700_000_000_000_000_001
@@ -31,16 +32,12 @@ def attributes_of(span: Any) -> dict[str, Any]:
 
 
 def test_a_request() -> None:
-    ids = otlp.Ids(bytes(range(16)), b"12345678", b"abcdefgh", b"a=1,b=2")
-    said = [
-        otlp.attribute(b"http.method", b"GET"),
-        otlp.attribute(b"http.status_code", 502),
-        otlp.attribute(b"below", -1),
-        otlp.attribute(b"http.request.header.x", b"one", listed=True),
-        otlp.attribute(b"broken", b"\xffx"),
-    ]
-    one = otlp.span(ids, b"/path", START, START + 1, said, failed=True)
-    two = otlp.span(otlp.Ids(b"t" * 16, b"s" * 8), b"x" * 300, 1, 2, [])
+    said: list[Attribute] = [
+        (b"http.method", b"GET"), (b"http.status_code", 502), (b"below", -1),
+        (b"http.request.header.x", b"one", True), (b"broken", b"\xffx"),
+    ]  # fmt: skip
+    one = span(bytes(range(16)), b"12345678", b"/path", START, START + 1, said, b"abcdefgh", b"a=1,b=2", failed=True)
+    two = span(b"t" * 16, b"s" * 8, b"x" * 300, 1, 2)
     told = read(otlp.request(SOURCE, [one, two])).resource_spans[0]
     attributes = {each.key: each.value.string_value for each in told.resource.attributes}
     assert attributes == {"service.name": "shop", "zone": "Ü"}
@@ -59,8 +56,7 @@ def test_a_request() -> None:
 
 @given(st.lists(st.tuples(st.binary(max_size=200), st.binary(max_size=200) | st.integers(-(2**63), 2**63 - 1))))
 def test_whatever_is_said_is_read(pairs: list[tuple[bytes, bytes | int]]) -> None:
-    attributes = [otlp.attribute(name, value) for name, value in pairs]
-    made = otlp.request(SOURCE, [otlp.span(otlp.Ids(b"t" * 16, b"s" * 8), b"n", 1, 2, attributes)])
+    made = otlp.request(SOURCE, [span(b"t" * 16, b"s" * 8, b"n", 1, 2, pairs)])
     found = read(made).resource_spans[0].scope_spans[0].spans[0].attributes
     assert len(found) == len(pairs)
     for (name, value), each in zip(pairs, found, strict=True):

@@ -17,13 +17,14 @@ from gateway.upstream.span_exporter import Exporter, Target
 from tests.collector import Collector, grpc
 from tests.engine import MemorySink
 from tests.http2_server import Call, http2_server
+from tests.spans import span as made_span
 
 SOURCE = otlp.origin([(b"service.name", b"x")], b"gateway", b"1")
 
 
 def span(number: int, size: int = 0) -> bytes:
-    ids = otlp.Ids(number.to_bytes(16, "big"), number.to_bytes(8, "big"))
-    return otlp.span(ids, b"n%d" % number, 1, 2, [otlp.attribute(b"x", b"x" * size)] if size else [])
+    said = [(b"x", b"x" * size)] if size else []
+    return made_span(number.to_bytes(16, "big"), number.to_bytes(8, "big"), b"n%d" % number, 1, 2, said)
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import gateway
 from gateway._fast.errors import HeadError
 from gateway._fast.http1 import with_fields
+from gateway._fast.span_writer import SpanWriter, key_of
 from gateway.config import units
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import HTTP, LOCATION, SERVER, Command, Directive, enum_, string, take
@@ -249,9 +250,10 @@ def _new_context(request: Request, *, extract: bool) -> bytes:
             trace, parent = bytes.fromhex(found[1].decode()), bytes.fromhex(found[2].decode())
             flags = int(found[3], 16) & 1
             state = request.head.get(b"tracestate") or b""
+    made = os.urandom(24)
     if not any(trace):
-        trace = os.urandom(16)
-    return b"\0" + bytes((flags,)) + trace + os.urandom(8) + parent + state
+        trace = made[8:]
+    return b"\0%c%b%b%b%b" % (flags, trace, made[:8], parent, state)
 
 
 def _context(request: Request) -> bytes:
@@ -296,8 +298,8 @@ def _start(conf: LocationConf) -> Handler:
 def _finish(conf: LocationConf, location: Location, exporter: Exporter) -> Handler:
     regex = location.regex
     place = regex.pattern.encode("utf-8", "surrogateescape") if regex is not None else location.name
-    route = (otlp.attribute(b"http.route", place),) if place else ()
-    own = [(name, value, name.startswith(_LISTED)) for name, value in conf.attributes]
+    own = [(key_of(name), value, name.startswith(_LISTED)) for name, value in conf.attributes]
+    writer = _writer
     naming = conf.name
 
     def finish(request: Request) -> Result:
@@ -309,48 +311,59 @@ def _finish(conf: LocationConf, location: Location, exporter: Exporter) -> Handl
         took = max(0.0, client.lane.fresh() - request.started)
         end_ns = int(end * 1e9)
         status = request.log_status or request.err_status or request.response.status
-        attributes = [*_usual(request, client, status), *route]
-        for name, value, listed in own:
-            attributes.append(otlp.attribute(name, value(request), listed=listed))
-        parent = context[26:34]
-        ids = otlp.Ids(context[2:18], context[18:26], parent if any(parent) else b"", context[34:])
         name = place if naming is None else naming(request)
-        made = otlp.span(ids, name, end_ns - int(took * 1e9), end_ns, attributes, failed=status >= 500)
-        if not exporter.add(made):
+        said = [(key, value(request), listed) for key, value, listed in own]  # they may be handlers of others
+        writer.begin(
+            context[2:18], context[18:26], context[26:34], context[34:], name, end_ns - int(took * 1e9), end_ns
+        )
+        _usual(writer, request, client, status)
+        if place:
+            writer.text(_ROUTE, place)
+        for key, value, listed in said:
+            writer.text(key, value, listed)
+        if not exporter.add(writer.end(status >= 500)):
             _drop(request, exporter)
         return None
 
     return finish
 
 
-def _usual(request: Request, client: Client, status: int) -> list[bytes]:
+_writer: Final = SpanWriter()
+_METHOD, _TARGET, _SCHEME, _FLAVOR, _AGENT, _REQUEST_LENGTH, _RESPONSE_LENGTH, _STATUS, _ROUTE = map(key_of, (
+    b"http.method", b"http.target", b"http.scheme", b"http.flavor", b"http.user_agent",
+    b"http.request_content_length", b"http.response_content_length", b"http.status_code", b"http.route",
+))  # fmt: skip
+_HOST, _HOST_PORT, _PEER, _PEER_PORT = map(
+    key_of, (b"net.host.name", b"net.host.port", b"net.sock.peer.addr", b"net.sock.peer.port")
+)
+
+
+def _usual(writer: SpanWriter, request: Request, client: Client, status: int) -> None:
     """What is said of each request."""
     head = request.head
-    secure = client.scheme == b"https"
-    made = [
-        otlp.attribute(b"http.method", request.method),
-        otlp.attribute(b"http.target", head.get_target()),
-        otlp.attribute(b"http.scheme", client.scheme),
-    ]
+    scheme = client.scheme
+    text, number = writer.text, writer.number
+    text(_METHOD, request.method)
+    text(_TARGET, head.get_target())
+    text(_SCHEME, scheme)
     protocol = server_protocol(request)
     if protocol is not None and len(protocol) > 5:
-        made.append(otlp.attribute(b"http.flavor", protocol[5:]))
+        text(_FLAVOR, protocol[5:])
     agent = head.user_agent
     if agent is not None:
-        made.append(otlp.attribute(b"http.user_agent", agent))
+        text(_AGENT, agent)
     sent = request.bytes_sent() - request.head_size
-    made.append(otlp.attribute(b"http.request_content_length", max(0, head.content_length)))
-    made.append(otlp.attribute(b"http.response_content_length", max(0, sent)))
+    number(_REQUEST_LENGTH, max(0, head.content_length))
+    number(_RESPONSE_LENGTH, max(0, sent))
     if status:
-        made.append(otlp.attribute(b"http.status_code", status))
-    made.append(otlp.attribute(b"net.host.name", request.server.server_name or request.host))
+        number(_STATUS, status)
+    text(_HOST, request.server.server_name or request.host)
     port = client.local_address()[1]
-    if port != (443 if secure else 80):
-        made.append(otlp.attribute(b"net.host.port", port))
+    if port != (443 if scheme == b"https" else 80):
+        number(_HOST_PORT, port)
     address, port = client.remote()
-    made.append(otlp.attribute(b"net.sock.peer.addr", address))
-    made.append(otlp.attribute(b"net.sock.peer.port", port))
-    return made
+    text(_PEER, address)
+    number(_PEER_PORT, port)
 
 
 def _drop(request: Request, exporter: Exporter) -> None:
@@ -368,7 +381,7 @@ def plan(conf: LocationConf, location: Location) -> Contribution:
     handlers: dict[Phase, Any] = {}
     if conf.trace is not None or conf.context:
         handlers[Phase.REWRITE] = _start(conf)
-    if exporter is not None:  # also where nothing is traced: a traced request may end here
+    if exporter is not None and main.traced is not None:  # also where it is off: a traced request may end here
         handlers[Phase.LOG] = _finish(conf, location, exporter)
     return Contribution(handlers=handlers) if handlers else NOTHING
 

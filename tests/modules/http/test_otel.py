@@ -195,12 +195,13 @@ async def test_tls(tmp_path: Path) -> None:
 
 
 def test_nothing_where_nothing_is_asked() -> None:
-    """Without otel_exporter no location has a step of this module."""
+    """Without otel_exporter, or without an otel_trace, no location has a step of this module."""
     from gateway.modules.http import otel
 
-    cycle = load_http("server { listen 127.0.0.1:80; location / { return 200; } }")
-    location: Any = cycle.servers[0].root
-    assert otel.plan(location.confs[otel.module], location) is otel.NOTHING
+    for http in ("", "otel_exporter { endpoint 127.0.0.1; }"):
+        cycle = load_http(f"{http} server {{ listen 127.0.0.1:80; location / {{ return 200; }} }}")
+        location: Any = cycle.servers[0].root
+        assert otel.plan(location.confs[otel.module], location) is otel.NOTHING
 
 
 @pytest.mark.parametrize(
