@@ -18,14 +18,13 @@ def perhaps_secret(text: bytes) -> bool:
 class RingWriter:
     """`before` bytes of words stand before each slot: its record's number (0 while it is written), its length.
 
-    A record is begun and ended without a wait between. What has no room is left out, and `cut` says so. A field whose
+    A record is begun and ended without a wait between. What has no room is cut, and the record says so. A field whose
     name may mean a secret is given to `mask`, with its value: the value to write comes back. Of a client's cookies and
     its Authorization what is secret is left out without it.
     """
 
     slots: int
     size: int
-    cut: bool
     def __init__(
         self,
         memory: Any,
@@ -38,12 +37,7 @@ class RingWriter:
         seed: bytes,
         mask: Callable[[bytes, bytes], bytes] | None = None,
     ) -> None: ...
-    def begin(self) -> int:
-        """The number of the record that is written from here on."""
-    def end(self) -> None: ...
-    def put(self, data: bytes) -> int:
-        """A record as it is; its number."""
-    def figures(
+    def begin(
         self,
         at: float,
         seconds: float,
@@ -51,35 +45,32 @@ class RingWriter:
         length: int,
         status: int,
         port: int,
+        version: int,
         complete: bool,
         id: bytes | None,
-    ) -> None:
-        """FIGURES bytes: four words, the id in two, status, port, and two flags. With an id of its own, its text.
-
-        `length`: what the answer's Content-Length says, or -1.
-        """
-    def text(self, text: bytes | None, most: int) -> None:
-        """A length (32 bits) and the text, of which no more than `most`."""
-    def asked(
-        self,
         front: bytes,
-        method: bytes,
-        protocol: bytes | None,
         scheme: bytes,
         client: bytes,
-        host: bytes | None,
         kind: bytes | None,
-        head: RequestHead,
-    ) -> None:
-        """What was asked, in the order that request_history_record reads it in; `kind`: the answer's Content-Type.
+    ) -> int:
+        """The number of the record that is written from here on. It begins with FIGURES bytes.
 
-        Without a protocol it is what stands in the line.
+        `length`: what the answer's Content-Length says, or -1; `kind`: its Content-Type. With an id of its own, its
+        text is next; then what front_of() made, the client and the kind, each text behind its length (32 bits).
         """
-    def fields(self, head: RequestHead) -> None:
-        """The client's: F before the length of lines as they came, A before one that is written anew."""
+    def end(self) -> None: ...
+    def put(self, data: bytes) -> int:
+        """A record as it is; its number."""
+    def text(self, text: bytes | None, most: int) -> None:
+        """A length (32 bits) and the text, of which no more than `most`."""
     def tag(self, letter: int) -> None:
         """A letter: what comes behind is of this kind."""
+    def head(self, head: RequestHead, method: bytes) -> None:
+        """The letter H, a length, and the client's line and fields, one line each, with what is secret masked.
+
+        `method`: of a line that could not be read.
+        """
     def answered(self, name: bytes, value: bytes) -> None:
-        """One of the response's, with the letter R."""
+        """One of the response's fields, with the letter R."""
     def plain(self, name: bytes, value: bytes) -> None:
         """One whose name is known to mean no secret."""

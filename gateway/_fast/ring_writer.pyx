@@ -1,8 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 """Records of requests, written straight into the slots of a core.ring; see ring_writer.pyi.
 
-A request pays for copies of bytes that are there already, and of the names that may mean a secret alone for being
-looked at: what a record means is found by whoever reads it.
+A request pays for copies of bytes that are there already, its head in one piece, and of the names that may mean a
+secret alone for being looked at: what a record means is found by whoever reads it. What is secret is left out here,
+and not by the reader: the ring is a file, that lies on a disk and in backups.
 """
 
 cimport cython
@@ -17,23 +18,29 @@ cdef extern from *:
     """
     #include <stdint.h>
     static void slot_opens(int64_t *p) {
-        __atomic_store_n(p, 0, __ATOMIC_SEQ_CST);
+        __atomic_store_n(p, 0, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_RELEASE);
     }
     static void slot_closes(int64_t *p, int64_t number) { __atomic_store_n(p, number, __ATOMIC_RELEASE); }
     static int64_t next_number(int64_t *p) { return __atomic_add_fetch(p, 1, __ATOMIC_SEQ_CST); }
-    /* memcpy() of a few bytes without a call; returns where the next ones go */
+    /* memcpy() of a few bytes without a call, by two copies that overlap; returns where the next ones go */
+    #define TWO_OF(type) { type first, last; memcpy(&first, from, sizeof(type)); \
+        memcpy(&last, from + n - sizeof(type), sizeof(type)); memcpy(to, &first, sizeof(type)); \
+        memcpy(to + n - sizeof(type), &last, sizeof(type)); }
+    typedef struct { uint64_t words[2]; } sixteen;
+    typedef struct { uint64_t words[4]; } thirty_two;
     static inline char *copied(char *to, const char *from, size_t n) {
-        uint64_t first, last;
-        uint32_t front, back;
-        if (n > 16)
+        if (n > 64)
             memcpy(to, from, n);
-        else if (n >= 8) {
-            memcpy(&first, from, 8); memcpy(&last, from + n - 8, 8);
-            memcpy(to, &first, 8); memcpy(to + n - 8, &last, 8);
-        } else if (n >= 4) {
-            memcpy(&front, from, 4); memcpy(&back, from + n - 4, 4);
-            memcpy(to, &front, 4); memcpy(to + n - 4, &back, 4);
-        } else if (n) {
+        else if (n >= 32)
+            TWO_OF(thirty_two)
+        else if (n >= 16)
+            TWO_OF(sixteen)
+        else if (n >= 8)
+            TWO_OF(uint64_t)
+        else if (n >= 4)
+            TWO_OF(uint32_t)
+        else if (n) {
             /* one to three: the first, the middle one, the last */
             to[0] = from[0]; to[n >> 1] = from[n >> 1]; to[n - 1] = from[n - 1];
         }
@@ -43,12 +50,18 @@ cdef extern from *:
         memcpy(to, &n, 4);
         return copied(to + 4, from, n);
     }
+    /* the next record's first lines, which another record had last: they are here when it is written */
+    static inline void fetch_for_writing(const char *p) {
+        __builtin_prefetch(p, 1); __builtin_prefetch(p + 64, 1); __builtin_prefetch(p + 128, 1);
+        __builtin_prefetch(p + 192, 1); __builtin_prefetch(p + 256, 1);
+    }
     """
     void slot_opens(int64_t *p) nogil
     void slot_closes(int64_t *p, int64_t number) nogil
     int64_t next_number(int64_t *p) nogil
     char *copied(char *to, const char *from_, size_t n) nogil
     char *text_copied(char *to, const char *from_, uint32_t n) nogil
+    void fetch_for_writing(const char *p) nogil
 
 cdef packed struct Figures:
     double at
@@ -59,12 +72,18 @@ cdef packed struct Figures:
     uint64_t more_of_id
     int32_t status
     uint16_t port
-    uint8_t complete
-    uint8_t named       # the id is a text of its own, behind these
+    uint8_t version     # 9, 10, 11, 20, 30
+    uint8_t flags
+
+cdef enum:
+    COMPLETE = 1
+    SECURE = 2
+    NAMED = 4           # the id is a text of its own, behind these
+    CUT = 8             # there was no room for all
 
 FIGURES = sizeof(Figures)
 
-# Of a field that does not stand as it came: its letter, the lengths of the name and of the value.
+# Of a field of the answer: its letter, the lengths of the name and of the value.
 cdef packed struct Lengths:
     uint8_t letter
     uint8_t none
@@ -163,11 +182,6 @@ cdef inline const char *_text(bytes text) noexcept:
     return NULL if text is None else PyBytes_AS_STRING(text)
 
 
-cdef inline char *_mask(char *to) noexcept nogil:
-    memcpy(to, b"****", 4)
-    return to + 4
-
-
 cpdef bytes front_of(bytes place, bytes server):
     """The beginning that all records of a location have, ready to be copied."""
     cdef uint32_t first = <uint32_t> PyBytes_GET_SIZE(place)
@@ -195,57 +209,86 @@ cdef class RingWriter(_Part):
         self._head = head
         self._last = head.at(last)
         self._before = before
+        self._slot = -1
         self._mask = mask
         memcpy(&self._seed, PyBytes_AS_STRING(seed), 8)
         memcpy(&self._other_seed, PyBytes_AS_STRING(seed) + 8, 8)
 
-    cpdef int64_t begin(self) except -1:
-        self._number = next_number(self._last)
-        cdef uint64_t slot = <uint64_t> (self._number - 1) % <uint64_t> self.slots
-        self._words = <int64_t *> (self.start + slot * (self._before + self.size))
+    cdef int64_t opened(self) noexcept:
+        """The next slot is ours."""
+        cdef int64_t number = next_number(self._last)
+        # a division is as dear as all the rest; it is needed when another worker had the number before
+        if number == self._number + 1 and self._slot + 1 < self.slots:
+            self._slot += 1
+        else:
+            self._slot = <Py_ssize_t> (<uint64_t> (number - 1) % <uint64_t> self.slots)
+        self._number = number
+        self._words = <int64_t *> (self.start + self._slot * (self._before + self.size))
         slot_opens(self._words)
         self._begin = self._to = <char *> self._words + self._before
         self._end = self._begin + self.size
-        self.cut = False
-        return self._number
+        self._cut = False
+        return number
 
-    cpdef end(self):
-        if self._words == NULL:
-            raise RuntimeError("no record was begun")
-        self._words[1] = self._to - self._begin
-        slot_closes(self._words, self._number)
-        self._words = NULL
-        self._to = self._end = NULL
-
-    cpdef put(self, bytes data):
-        """A record as it is; its number."""
-        cdef Py_ssize_t length = min(PyBytes_GET_SIZE(data), self.size)
-        self.begin()
-        memcpy(self._to, PyBytes_AS_STRING(data), length)
-        self._to += length
-        self.end()
-        return self._number
-
-    cpdef figures(self, double at, double seconds, int64_t sent, int64_t length, long status, long port,
-                  bint complete, bytes id):
-        cdef Figures *figures = <Figures *> self._to
-        if self._to == NULL or self._end - self._to < <Py_ssize_t> sizeof(Figures):
-            raise RuntimeError("no record was begun")
+    cpdef int64_t begin(self, double at, double seconds, int64_t sent, int64_t length, long status, long port,
+                        long version, bint complete, bytes id, bytes front, bytes scheme, bytes client,
+                        bytes kind) except -1:
+        cdef Figures *figures
+        cdef Py_ssize_t asked
+        cdef char *to
+        if self.size < <Py_ssize_t> sizeof(Figures):
+            raise RuntimeError("a record has no room")
+        self.opened()
+        figures = <Figures *> self._begin
         figures.at = at
         figures.seconds = seconds
         figures.sent = sent
         figures.length = length
         figures.status = <int32_t> status
         figures.port = <uint16_t> port
-        figures.complete = complete
-        figures.named = id is not None
+        figures.version = <uint8_t> version
+        figures.flags = (COMPLETE if complete else 0) | (SECURE if _length(scheme) == 5 else 0)
         self._to += sizeof(Figures)
         if id is not None:
+            figures.flags |= NAMED
             self.text(id, 64)
         else:
             # Nobody has seen it, or it would be there. The number is all workers': no two records have the same.
             figures.id = _mixed(self._seed ^ <uint64_t> self._number)
             figures.more_of_id = _mixed(self._other_seed + <uint64_t> self._number * 0x9E3779B97F4A7C15ULL)
+        to = self._to
+        asked = 2 * 4 + _length(front) + _length(client) + _length(kind)
+        if asked > self.size // 2 or asked > self._end - to:
+            if _length(front) <= self._end - to:
+                self._to = copied(to, _text(front), _length(front))
+            self.write(_text(client), _length(client), 64)
+            self.write(_text(kind), _length(kind), 64)
+        else:
+            to = copied(to, _text(front), _length(front))
+            to = text_copied(to, _text(client), <uint32_t> _length(client))
+            self._to = text_copied(to, _text(kind), <uint32_t> _length(kind))
+        return self._number
+
+    cpdef end(self):
+        if self._words == NULL:
+            raise RuntimeError("no record was begun")
+        if self._cut:
+            (<Figures *> self._begin).flags |= CUT
+        self._words[1] = self._to - self._begin
+        slot_closes(self._words, self._number)
+        if self._slot + 1 < self.slots:
+            fetch_for_writing(<char *> self._words + self._before + self.size)
+        self._words = NULL
+        self._to = self._end = NULL
+
+    cpdef put(self, bytes data):
+        """A record as it is; its number."""
+        cdef Py_ssize_t length = min(PyBytes_GET_SIZE(data), self.size)
+        self.opened()
+        memcpy(self._to, PyBytes_AS_STRING(data), length)
+        self._to += length
+        self.end()
+        return self._number
 
     cdef void write(self, const char *text, Py_ssize_t length, Py_ssize_t most) noexcept:
         # without a record there is no room: both ends are NULL
@@ -253,7 +296,7 @@ cdef class RingWriter(_Part):
         if most > room:
             most = room
         if length > most:
-            self.cut = True
+            self._cut = True
             if room < 0:
                 return
             length = most
@@ -264,164 +307,128 @@ cdef class RingWriter(_Part):
     cpdef text(self, bytes text, Py_ssize_t most):
         self.write(_text(text), _length(text), most)
 
-    cpdef asked(self, bytes front, bytes method, bytes protocol, bytes scheme, bytes client, bytes host, bytes kind,
-                RequestHead head):
-        """What was asked, in the order that request_history_record reads it in."""
-        cdef const char *base = <const char *> head.base()
-        cdef const char *version = _text(protocol)
-        cdef const char *target = base + head.line.uri_start
-        cdef Py_ssize_t target_size = head.line.uri_end - head.line.uri_start
-        cdef Py_ssize_t version_size = _length(protocol)
-        cdef Py_ssize_t all_of_them
-        cdef bytes masked
-        cdef char *to = self._to
-        if protocol is None and head.line.proto_start and head.line.end > head.line.proto_start:
-            version = base + head.line.proto_start
-            version_size = head.line.end - head.line.proto_start
-        if target_size < 0:
-            target_size = 0  # of a line that was refused half-way
-        elif target_size > 5 and _perhaps_secret(target, target_size) and self._mask is not None:
-            masked = self._mask(b"Referer", head.get_target())
-            target = PyBytes_AS_STRING(masked)
-            target_size = PyBytes_GET_SIZE(masked)
-        all_of_them = PyBytes_GET_SIZE(front) + 7 * 4 + PyBytes_GET_SIZE(method) + version_size + \
-            PyBytes_GET_SIZE(scheme) + PyBytes_GET_SIZE(client) + _length(host) + _length(kind) + target_size
-        if to == NULL:
-            raise RuntimeError("no record was begun")
-        if all_of_them > self.size // 2 or all_of_them > self._end - to:
-            self.asked_much(front, method, version, version_size, scheme, client, host, kind, target, target_size)
-        else:
-            to = copied(to, PyBytes_AS_STRING(front), PyBytes_GET_SIZE(front))
-            to = text_copied(to, PyBytes_AS_STRING(method), <uint32_t> PyBytes_GET_SIZE(method))
-            to = text_copied(to, version, <uint32_t> version_size)
-            to = text_copied(to, PyBytes_AS_STRING(scheme), <uint32_t> PyBytes_GET_SIZE(scheme))
-            to = text_copied(to, PyBytes_AS_STRING(client), <uint32_t> PyBytes_GET_SIZE(client))
-            to = text_copied(to, _text(host), <uint32_t> _length(host))
-            to = text_copied(to, target, <uint32_t> target_size)
-            to = text_copied(to, _text(kind), <uint32_t> _length(kind))
-            self._to = to
-
-    cdef void asked_much(
-        self, bytes front, bytes method, const char *version, Py_ssize_t version_size, bytes scheme, bytes client,
-        bytes host, bytes kind, const char *target, Py_ssize_t target_size,
-    ) noexcept:
-        """Where something may have to be cut."""
-        cdef Py_ssize_t quarter = self.size // 4
-        if PyBytes_GET_SIZE(front) <= self._end - self._to:
-            self._to = copied(self._to, PyBytes_AS_STRING(front), PyBytes_GET_SIZE(front))
-        self.write(PyBytes_AS_STRING(method), PyBytes_GET_SIZE(method), 64)
-        self.write(version, version_size, 64)
-        self.write(PyBytes_AS_STRING(scheme), PyBytes_GET_SIZE(scheme), 64)
-        self.write(PyBytes_AS_STRING(client), PyBytes_GET_SIZE(client), 64)
-        self.write(_text(host), _length(host), 256)
-        self.write(target, target_size, quarter)
-        self.write(_text(kind), _length(kind), 64)
-
     cpdef tag(self, char letter):
         """What comes behind is of this kind."""
         if self._to < self._end:
             self._to[0] = letter
             self._to += 1
         else:
-            self.cut = True
+            self._cut = True
 
-    cpdef fields(self, RequestHead head):
-        """The client's fields: in runs of lines as they came, around those of which something is left out."""
+    cdef void more(self, const char *text, Py_ssize_t length) noexcept:
+        """A piece of the text that is being written."""
+        cdef Py_ssize_t room = self._end - self._to
+        if length > room:
+            self._cut = True
+            length = room
+        if length > 0:
+            self._to = copied(self._to, text, length)
+
+    cpdef head(self, RequestHead head, bytes method):
+        """The line and the fields as they came, in pieces between those of which something is left out."""
         cdef const char *base = <const char *> head.base()
-        cdef Field *field
-        cdef Py_ssize_t begin = 0
-        cdef Py_ssize_t end = 0
-        cdef Py_ssize_t behind
-        cdef Py_ssize_t room = self._end - self._to - 4
+        cdef Py_ssize_t begin = head.line.start
+        cdef Py_ssize_t end = head.line.end
+        cdef Field *field = head.spans
         cdef Field *last = head.spans + head.count
+        cdef char *at = self._to
+        cdef uint32_t size
         cdef bint secret
-        field = head.spans
+        if self._end - at < 5:
+            self._cut = True
+            return
+        at[0] = 72
+        self._to = at + 5
+        if not head.line_complete or end <= head.line.uri_end or head.line.uri_end <= head.line.uri_start:
+            begin = end = self.line(head, base, method)
+        elif head.line.uri_end - head.line.uri_start > 5 and _perhaps_secret(
+            base + head.line.uri_start, head.line.uri_end - head.line.uri_start
+        ):
+            self.more(base + begin, head.line.uri_start - begin)
+            self.masked(b"Referer", head.get_target())
+            begin = head.line.uri_end
         while field < last:
-            behind = <Py_ssize_t> field.value + field.value_len
             if field.known:
-                secret = _masked[field.known] and (
-                    field.known != K_REFERER or memchr(base + field.value, 61, field.value_len) != NULL)
+                secret = _masked[field.known]
             else:
                 secret = _secret_name(base + field.name, field.name_len, field.hash)
-            if not secret and end and field.name == <uint32_t> end + 2 and base[end] == 13 \
-                    and behind - begin < room:
-                end = behind
-                field += 1
-                continue
-            if end:
-                self.run(base + begin, end - begin)
-                room = self._end - self._to - 4
-                end = 0
-            if secret:
-                self.secret(head, field, base)
-                room = self._end - self._to - 4
-            elif behind - <Py_ssize_t> field.name < room:
-                begin = field.name
-                end = behind
-            else:
-                self.cut = True
+            if <Py_ssize_t> field.name != end + 2 or base[end] != 13 or secret:
+                # another line lies between, or the last one ended otherwise; or the run ends here
+                if <Py_ssize_t> field.name != end + 2 or base[end] != 13:
+                    self.more(base + begin, end - begin)
+                    self.more(b"\r\n", 2)
+                    begin = field.name
+                end = field.value
+                if base[field.name + field.name_len] != 58:
+                    # fields that were set stand without colons
+                    self.more(base + field.name, field.name_len)
+                    self.more(b": ", 2)
+                    begin = end
+                if secret:
+                    self.more(base + begin, end - begin)
+                    self.secret(head, field, base)
+                    begin = end + field.value_len
+            end = <Py_ssize_t> field.value + field.value_len
             field += 1
-        if end:
-            self.run(base + begin, end - begin)
+        self.more(base + begin, end - begin)
+        size = <uint32_t> (self._to - at - 5)
+        memcpy(at + 1, &size, 4)
 
-    cdef void run(self, const char *lines, Py_ssize_t size) noexcept:
-        # fields() has seen that there is room
-        self._to[0] = 70
-        self._to = text_copied(self._to + 1, lines, <uint32_t> size)
+    cdef Py_ssize_t line(self, RequestHead head, const char *base, bytes method) except -1:
+        """Of a line that is none, or ends with its target: what was understood of it. Where the fields' run begins."""
+        self.more(_text(method), _length(method))
+        self.more(b" ", 1)
+        if head.line.uri_end > head.line.uri_start:
+            self.masked(b"Referer", head.get_target())
+        if head.line.proto_start and head.line.end > head.line.proto_start:
+            self.more(b" ", 1)
+            self.more(base + head.line.proto_start, head.line.end - head.line.proto_start)
+        return head.line.end if head.line_complete else 0
 
     cdef int secret(self, RequestHead head, Field *field, const char *base) except -1:
-        if field.known != K_REFERER and field.known:
-            self.hidden(base + field.name, field.name_len, base + field.value, field.value_len,
-                        field.known == K_COOKIE)
-        else:
-            self.masked(65, head.span(field.name, field.name + field.name_len),
-                        head.span(field.value, field.value + field.value_len))
+        """A field's value, of which nothing secret is written."""
+        if field.known == K_REFERER:
+            if not _perhaps_secret(base + field.value, field.value_len):
+                self.more(base + field.value, field.value_len)
+                return 0
+        elif field.known:
+            self.hidden(base + field.value, field.value_len, field.known == K_COOKIE)
+            return 0
+        self.masked(head.span(field.name, field.name + field.name_len),
+                    head.span(field.value, field.value + field.value_len))
         return 0
 
-    cdef int hidden(
-        self, const char *name, Py_ssize_t n, const char *value, Py_ssize_t size, bint cookies
-    ) except -1:
+    cdef void hidden(self, const char *value, Py_ssize_t size, bint cookies) noexcept:
         """A client's cookies, of which the names are kept, or its password, of which the scheme is."""
-        cdef Lengths *lengths = <Lengths *> self._to
-        cdef char *to = self._to + sizeof(Lengths)
-        cdef char *begin
         cdef const char *end = value + size
-        cdef const char *space
-        # at worst each byte is a "=" or a ";": half of them grow by four
-        if self._end - self._to < <Py_ssize_t> sizeof(Lengths) + n + size + 4 + (2 * size if cookies else 0):
-            self.cut = True
-            return 0
-        memcpy(to, name, n)
-        to += n
-        begin = to
+        cdef const char *begin = value
         if cookies:
             while value < end:
-                to[0] = value[0]
-                to += 1
                 value += 1
                 if (value - 1)[0] == 61:
-                    to = _mask(to)
+                    self.more(begin, value - begin)
+                    self.more(b"****", 4)
                     while value < end and value[0] != 59 and value[0] != 44:
                         value += 1
+                    begin = value
+            self.more(begin, end - begin)
         else:
-            space = <const char *> memchr(value, 32, size)
-            if space != NULL:
-                memcpy(to, value, space + 1 - value)
-                to += space + 1 - value
-            to = _mask(to)
-        lengths.letter = 65
-        lengths.none = 0
-        lengths.name = <uint16_t> n
-        lengths.value = <uint32_t> (to - begin)
-        self._to = to
+            value = <const char *> memchr(value, 32, size)
+            if value != NULL:
+                self.more(begin, value + 1 - begin)
+            self.more(b"****", 4)
+
+    cdef int masked(self, bytes name, bytes value) except -1:
+        if self._mask is not None:
+            value = self._mask(name, value)
+        self.more(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
         return 0
 
     cpdef answered(self, bytes name, bytes value):
         """One of the response's fields."""
-        if _perhaps_secret(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)):
-            self.masked(82, name, value)
-        else:
-            self.plain(name, value)
+        if self._mask is not None and _perhaps_secret(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)):
+            value = self._mask(name, value)
+        self.plain(name, value)
 
     cpdef plain(self, bytes name, bytes value):
         """One whose name is known to mean no secret."""
@@ -429,7 +436,7 @@ cdef class RingWriter(_Part):
         cdef Py_ssize_t n = PyBytes_GET_SIZE(name)
         cdef Py_ssize_t size = PyBytes_GET_SIZE(value)
         if self._to == NULL or n >= 65536 or self._end - self._to < n + size + <Py_ssize_t> sizeof(Lengths):
-            self.cut = True
+            self._cut = True
             return
         lengths.letter = 82
         lengths.none = 0
@@ -437,24 +444,3 @@ cdef class RingWriter(_Part):
         lengths.value = <uint32_t> size
         cdef char *to = copied(self._to + sizeof(Lengths), PyBytes_AS_STRING(name), n)
         self._to = copied(to, PyBytes_AS_STRING(value), size)
-
-    cdef int field(self, char letter, const char *both, Py_ssize_t n, Py_ssize_t size) except -1:
-        """A field whose value stands behind its name."""
-        cdef Lengths *lengths = <Lengths *> self._to
-        if self._end - self._to < n + size + <Py_ssize_t> sizeof(Lengths):
-            self.cut = True
-            return 0
-        lengths.letter = letter
-        lengths.none = 0
-        lengths.name = <uint16_t> n
-        lengths.value = <uint32_t> size
-        memcpy(self._to + sizeof(Lengths), both, n + size)
-        self._to += <Py_ssize_t> sizeof(Lengths) + n + size
-        return 0
-
-    cdef int masked(self, char letter, bytes name, bytes value) except -1:
-        cdef bytes both
-        if self._mask is not None:
-            value = self._mask(name, value)
-        both = name[:65535] + value
-        return self.field(letter, PyBytes_AS_STRING(both), min(PyBytes_GET_SIZE(name), 65535), PyBytes_GET_SIZE(value))

@@ -1,17 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""What a status_zone counts, in words that the workers share; see zone_counts.pyi."""
+"""What a status_zone counts, in words of a worker's own; see zone_counts.pyi."""
 
 cimport cython
 from libc.stdint cimport int64_t
 
 from gateway._fast.zones cimport Words
-
-cdef extern from *:
-    """
-    #include <stdint.h>
-    static int64_t word_add(int64_t *p, int64_t v) { return __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST); }
-    """
-    int64_t word_add(int64_t *p, int64_t v) nogil
 
 cdef enum:
     # words of a status_zone before its histograms
@@ -29,29 +22,52 @@ cdef class ZoneCounts:
         words.at(times)
         words.at(times + sum_)
         self._words = words
-        self._first = words.words  # 330 instructions a request less than Words.add() of each
+        self._first = words.words
         self._codes = codes
         self._times = times
         self._sum = times + sum_
 
     cpdef begins(self):
-        word_add(self._first + ZONE_PROCESSING, 1)
+        (self._first + ZONE_PROCESSING)[0] += 1
 
     cpdef leaves(self):
-        word_add(self._first + ZONE_PROCESSING, -1)
+        (self._first + ZONE_PROCESSING)[0] -= 1
 
     cpdef ended(self, long status, int64_t received, int64_t sent, int64_t ms):
         if ms >= 0:
-            word_add(self._first + self._times, 1)
-            word_add(self._first + self._sum, ms)
-        word_add(self._first + ZONE_REQUESTS, 1)
-        word_add(self._first + ZONE_RECEIVED, received)
+            (self._first + self._times)[0] += 1
+            (self._first + self._sum)[0] += ms
+        (self._first + ZONE_REQUESTS)[0] += 1
+        (self._first + ZONE_RECEIVED)[0] += received
         if 100 <= status < 600:
-            word_add(self._first + self._codes + status - 100, 1)
-            word_add(self._first + ZONE_SENT, sent)
+            (self._first + self._codes + status - 100)[0] += 1
+            (self._first + ZONE_SENT)[0] += sent
         else:
-            word_add(self._first + ZONE_DISCARDED, 1)
+            (self._first + ZONE_DISCARDED)[0] += 1
 
     cpdef took(self, Py_ssize_t bucket, Py_ssize_t sum_, int64_t ms):
-        word_add(self._words.at(bucket), 1)
-        word_add(self._words.at(sum_), ms)
+        self._words.at(bucket)[0] += 1
+        self._words.at(sum_)[0] += ms
+
+
+cdef int64_t _sum(list rows, Py_ssize_t word) except? -1:
+    cdef int64_t found = 0
+    cdef Words row
+    for row in rows:
+        found += row.at(word)[0]
+    return found
+
+
+def sums(list rows not None, Py_ssize_t first, Py_ssize_t end):
+    return [_sum(rows, word) for word in range(first, end)]
+
+
+def nonzero(list rows not None, Py_ssize_t first, Py_ssize_t end):
+    cdef dict found = {}
+    cdef int64_t count
+    cdef Py_ssize_t word
+    for word in range(first, end):
+        count = _sum(rows, word)
+        if count:
+            found[word - first] = count
+    return found

@@ -62,14 +62,22 @@ def _signed(digits: bytes) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def show(words: Sequence[int], base: int) -> Shown:
-    """What was counted in these words."""
+def show(sums: Sequence[int], rows: Sequence[Sequence[int]], base: int) -> Shown:
+    """What was counted, from the sums of the buckets and of the times; and of all rows of words the last examples."""
     examples: list[Example | None] = [None] * _BUCKETS
-    for bucket in range(_BUCKETS):
-        place = base + _EXAMPLES + bucket * _EXAMPLE
-        at = words[place + 3]
-        if at:
-            mask = (1 << 64) - 1
-            id = f"{words[place] & mask:016x}{words[place + 1] & mask:016x}"
-            examples[bucket] = Example(id, words[place + 2] / 1000, at / 1000)
-    return Shown(list(words[base : base + _BUCKETS]), words[base + SUM] / 1000, examples)
+    mask = (1 << 64) - 1
+    for row in rows:
+        words = list(row[base + _EXAMPLES : base + WORDS])
+        if any(words[3::_EXAMPLE]):
+            for bucket in range(_BUCKETS):
+                high, low, ms, at = words[bucket * _EXAMPLE : bucket * _EXAMPLE + _EXAMPLE]
+                before = examples[bucket]
+                if at and (before is None or at > before.at * 1000):
+                    examples[bucket] = Example(f"{high & mask:016x}{low & mask:016x}", ms / 1000, at / 1000)
+    return Shown(list(sums[:_BUCKETS]), sums[SUM] / 1000, examples)
+
+
+def forget(words: Words, base: int) -> None:
+    """Show no examples of these words any longer."""
+    for place in range(base + _EXAMPLES, base + WORDS):
+        words.store(place, 0)

@@ -46,6 +46,8 @@ class Zone:
         self.reuse = reuse
         self.data: Any = None
         self.user: ZoneUser | None = None
+        self.each_worker = 0  # bytes besides, for each worker that there will be
+        self.workers = 1
         self._memory: mmap.mmap | bytearray | None = None
         self._lock: Lock | None = None
         self._tables: list[Table] = []
@@ -53,6 +55,10 @@ class Zone:
 
     def __repr__(self) -> str:
         return f"Zone({self.name!r}, {self.size})"
+
+    @property
+    def _whole(self) -> int:
+        return self.size + self.each_worker * self.workers
 
     @property
     def mapped(self) -> bool:
@@ -76,8 +82,9 @@ class Zone:
             free += (table.count - len(table)) * table_size(table.key_size, table.record_words, 1)
         return free
 
-    def map(self, old: Zone | None = None) -> None:
+    def map(self, old: Zone | None = None, workers: int = 1) -> None:
         """Get the memory: the old cycle's, or new one; OSError when there is none."""
+        self.workers = workers
         if self.size == 0:
             raise ZoneError(f'zero size shared memory zone "{self.name}"')
         handed: Any = None
@@ -93,7 +100,8 @@ class Zone:
                 handed = old.data  # new memory, but its owner may carry something over
         if self.size < _FIRST:
             raise ZoneError(f'zone "{self.name}" is too small')
-        self._memory = mmap.mmap(-1, self.size) if self.shared else bytearray(self.size)
+        whole = self._whole
+        self._memory = mmap.mmap(-1, whole) if self.shared else bytearray(whole)
         self._lock = Lock(self._memory, 0, True, self._holder_died)
         if self.user is not None:
             self.user.attach(self, handed)
@@ -132,7 +140,7 @@ class Zone:
     def _cut(self, size: int) -> int:
         assert self._memory is not None, "the zone is not mapped"
         offset = self._end
-        if offset + size > self.size:
+        if offset + size > self._whole:
             raise ZoneError(f'zone "{self.name}" is too small')
         self._end = offset + -(-size // 8) * 8
         return offset
@@ -170,10 +178,10 @@ class Zones:
             )
         return zone
 
-    def map(self, old: Zones | None = None) -> None:
+    def map(self, old: Zones | None = None, workers: int = 1) -> None:
         """Map all; those of the same name, size and owner go on with the old cycle's memory. ZoneError, OSError."""
         for zone in self:
-            zone.map(None if old is None else old.get(zone.name))
+            zone.map(None if old is None else old.get(zone.name), workers)
 
 
 ZONES: Final = Part("zones", Zones)

@@ -113,7 +113,7 @@ class Loaded:
     def share(self, old: Any) -> None:
         """Map the zones; an equal one of the old configuration goes on with its memory."""
         try:
-            self.zones.map(None if old is None else old.zones)
+            self.zones.map(None if old is None else old.zones, self.core.worker_processes)
         except ZoneError as error:
             raise ConfigError(str(error)) from None
         except OSError as error:

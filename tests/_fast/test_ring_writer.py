@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway._fast.http1 import parse_head
+from gateway._fast.errors import HeadError
+from gateway._fast.http1 import parse_head, with_fields
 from gateway._fast.ring_writer import RingWriter, front_of, perhaps_secret
 from gateway.core.zones import Words
 from gateway.modules.http.request_history_record import mask, masked, unpacked
@@ -24,15 +25,20 @@ def _kept(fields: bytes, size: int = 4096) -> tuple[dict[str, Any], bytes]:
     writer, memory = _writer(size)
     head = parse_head(b"GET / HTTP/1.1\r\n" + fields + b"\r\n")
     assert head is not None
-    writer.begin()
-    writer.figures(0, 0, 0, -1, 200, 0, False, None)
-    writer.asked(front_of(b"p", b"s"), b"GET", None, b"http", b"c", b"h", None, head)
-    writer.fields(head)
-    cut = writer.cut
+    _begin(writer)
+    writer.head(head, b"GET")
     writer.end()
-    words = Words(memory, 8, 2)
-    data = bytes(memory[24 : 24 + words.load(1)])
-    return unpacked(data) | {"was_cut": cut}, bytes(memory)
+    return _read(memory), bytes(memory)
+
+
+def _begin(writer: RingWriter, id: bytes | None = None) -> int:
+    front = front_of(b"p", b"s")
+    return writer.begin(0, 0, 0, 12, 200, 0, 11, False, id, front, b"http", b"c", b"text/html")
+
+
+def _read(memory: bytearray) -> dict[str, Any]:
+    """The first slot's record."""
+    return unpacked(bytes(memory[24 : 24 + Words(memory, 8, 2).load(1)]))
 
 
 @pytest.mark.parametrize(
@@ -110,53 +116,110 @@ def test_lines_are_kept_as_they_are_parsed(lines: list[tuple[str, str, str, str,
 
 
 @pytest.mark.parametrize(
-    ("line", "protocol", "found"),
+    ("line", "found"),
     [
-        (b"GET /a?b HTTP/1.1", None, ("/a?b", "HTTP/1.1")),
-        (b"GET /a HTTP/1.0", b"HTTP/2.0", ("/a", "HTTP/2.0")),
-        (b"GET http://h/a?token=1&b=2 HTTP/1.1", None, ("/a?token=****&b=2", "HTTP/1.1")),
-        (b"GET /a?session HTTP/1.1", None, ("/a?session", "HTTP/1.1")),
+        (b"GET /a?b HTTP/1.1", ("GET", "/a?b", "HTTP/1.1", "a")),
+        (b"GET http://h:8/a?token=1&b=2 HTTP/1.1", ("GET", "/a?token=****&b=2", "HTTP/1.1", "h")),
+        (b"GET /a?b=1&session=1 HTTP/1.0", ("GET", "/a?b=1&session=****", "HTTP/1.0", "a")),
+        (b"GET /a?session HTTP/1.1", ("GET", "/a?session", "HTTP/1.1", "a")),
+        (b"POST http://h HTTP/1.1", ("POST", "", "HTTP/1.1", "h")),
+        (b"\r\nGET   /a   HTTP/1.1  ", ("GET", "/a", "HTTP/1.1", "a")),
     ],
 )
-def test_the_line(line: bytes, protocol: bytes | None, found: tuple[str, str]) -> None:
+def test_the_line(line: bytes, found: tuple[str, str, str, str]) -> None:
     writer, memory = _writer(1024)
-    head = parse_head(line + b"\r\nHost: a\r\n\r\n")
+    head = parse_head(b"#" + line + b"\r\nHost: a\r\nCookie: b=1\r\n\r\n", 1)
     assert head is not None
-    writer.begin()
-    writer.figures(0, 0, 0, 12, 200, 0, False, None)
-    writer.asked(front_of(b"p", b"s"), b"GET", protocol, b"http", b"c", b"", b"text/html", head)
+    _begin(writer)
+    writer.head(head, b"GET")
     writer.end()
-    entry = unpacked(bytes(memory[24 : 24 + Words(memory, 8, 2).load(1)]))
-    assert (entry["uri"], entry["protocol"]) == found
-    assert (entry["location"], entry["server"], entry["host"]) == ("p", "s", "s")
+    entry = _read(memory)
+    assert (entry["method"], entry["uri"], entry["protocol"], entry["host"]) == found
+    assert (entry["location"], entry["server"], entry["client"]) == ("p", "s", "c")
+    assert entry["asked"] == [("Host", "a"), ("Cookie", "b=****")]
     assert entry["answered"] == [("Content-Type", "text/html"), ("Content-Length", "12")]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b"GET /a?token=SECRET\r\n", ("GET", "/a?token=****", [])),
+        (b"BAD\x01 SECRET HTTP/1.1\r\n\r\n", ("", "", [])),
+        (b"GET http://me:SECRET@h/ HTTP/1.1\r\nHost: a\r\n\r\n", ("", "", [])),
+        (b"GET /a?token=SECRET HTTP/1.1\r\nHost: a\r\nCookie: a=SECRET\r\nBad : SECRET\r\n\r\n",
+         ("GET", "/a?token=****", [("Host", "a"), ("Cookie", "a=****")])),
+    ],
+)  # fmt: skip
+def test_what_is_refused(text: bytes, found: tuple[str, str, list[tuple[str, str]]]) -> None:
+    """Nothing is kept of lines that were not understood."""
+    writer, memory = _writer(1024)
+    try:
+        head = parse_head(text)
+    except HeadError as error:
+        head = error.head
+    assert head is not None
+    _begin(writer)
+    writer.head(head, head.method or b"")
+    writer.end()
+    entry = _read(memory)
+    assert (entry.get("method", ""), entry["uri"], entry["asked"]) == found
+    assert b"SECRET" not in memory
+
+
+def test_fields_that_were_set() -> None:
+    """They stand in the head's bytes without a line around them."""
+    head = parse_head(b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic SECRET\r\n\r\n")
+    assert head is not None
+    head = with_fields(head, [(b"Host", b"a"), (b"X-Token", b"SECRET"), (b"X", b"1"), (b"Cookie", b"a=SECRET")])
+    writer, memory = _writer(1024)
+    _begin(writer)
+    writer.head(head, b"GET")
+    writer.end()
+    assert _read(memory)["asked"] == [("Host", "a"), ("X-Token", "****"), ("X", "1"), ("Cookie", "a=****")]
+    assert b"SECRET" not in memory
 
 
 def test_what_has_no_room() -> None:
     entry, _ = _kept(b"Host: a\r\nX-Long: " + b"x" * 500 + b"\r\nX-Last: 1\r\n", 256)
-    assert entry["asked"] == [("Host", "a"), ("X-Last", "1")]
-    assert entry["was_cut"]
-    assert not _kept(b"Host: a\r\n", 256)[0]["was_cut"]
+    assert [name for name, _ in entry["asked"]] == ["Host", "X-Long"]
+    assert entry["cut"]
+    assert "cut" not in _kept(b"Host: a\r\n", 256)[0]
 
 
 def test_nothing_is_written_behind_a_slot() -> None:
-    writer, memory = _writer(128)
-    memory[8 + 16 + 128 :] = b"#" * (16 + 128)
-    writer.begin()
-    writer.figures(0, 0, 0, -1, 200, 0, False, b"i" * 32)
-    for _ in range(40):
-        writer.text(b"t" * 30, 30)
-        writer.tag(ord("N"))
-        writer.plain(b"Name", b"value")
-        writer.answered(b"X-Token", b"value" * 10)
-    assert writer.cut
-    writer.end()
-    assert memory[8 + 16 + 128 :] == b"#" * (16 + 128)
+    head = parse_head(b"GET / HTTP/1.1\r\nHost: a\r\nX-Token: a\r\nCookie: " + b"a=b;" * 200 + b"\r\n\r\n")
+    assert head is not None
+    for size in range(88, 320, 8):
+        writer, memory = _writer(size)
+        memory[8 + 16 + size :] = b"#" * (16 + size)
+        _begin(writer, b"i" * 32)
+        writer.head(head, b"GET")
+        for _ in range(40):
+            writer.text(b"t" * 30, 30)
+            writer.tag(ord("N"))
+            writer.plain(b"Name", b"value")
+            writer.answered(b"X-Token", b"value" * 10)
+            writer.head(head, b"GET")
+        writer.end()
+        assert memory[8 + 16 + size :] == b"#" * (16 + size)
+        assert memory[24 + 63] & 8  # it was cut
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3])
+def test_two_writers_of_one_ring(slots: int) -> None:
+    """Each finds its slot by the number, whoever had the one before."""
+    memory = bytearray(8 + slots * (16 + 64))
+    some = [RingWriter(memory, 8, Words(memory, 0, 1), 0, 16, slots, 64, b"s" * 16) for _ in range(2)]
+    for number, which in enumerate((0, 0, 1, 0, 1, 1, 1, 0, 0, 0, 0), 1):
+        assert some[which].put(b"%d" % number) == number
+        begin = 8 + (number - 1) % slots * (16 + 64)
+        assert Words(memory, begin, 2).load(0) == number
+        assert memory[begin + 16 : begin + 16 + len(str(number))] == b"%d" % number
 
 
 def test_the_slots_take_turns() -> None:
-    writer, memory = _writer(64)
-    assert [writer.begin() for _ in range(3)] == [1, 2, 3]
+    writer, memory = _writer(128)
+    assert [_begin(writer) for _ in range(3)] == [1, 2, 3]
     assert Words(memory, 8, 1).load(0) == 0  # it is being written
     writer.end()
     assert Words(memory, 8, 1).load(0) == 3
@@ -167,12 +230,10 @@ def test_without_a_record() -> None:
     with pytest.raises(RuntimeError):
         writer.end()
     with pytest.raises(RuntimeError):
-        writer.figures(0, 0, 0, -1, 200, 0, False, None)
+        _begin(_writer(8)[0])
     head = parse_head(b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=b\r\nX-Token: a\r\n\r\n")
     assert head is not None
-    with pytest.raises(RuntimeError):
-        writer.asked(b"", b"GET", None, b"http", b"c", b"h", None, head)
-    writer.fields(head)
+    writer.head(head, b"GET")
     writer.text(b"text", 10)
     writer.tag(ord("N"))
     writer.plain(b"a", b"b")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway._fast.zone_counts import ZoneCounts
+from gateway._fast.zone_counts import ZoneCounts, nonzero, sums
 from gateway._fast.zones import Words
 
 TIMES, SUM = 5, 2
@@ -50,3 +50,19 @@ def test_histograms() -> None:
 def test_too_few_words() -> None:
     with pytest.raises(IndexError):
         ZoneCounts(Words(bytearray(8 * 20), 0, 20), CODES, TIMES, SUM)
+
+
+def test_sums() -> None:
+    rows = [Words(bytearray(8 * 6), 0, 6) for _ in range(3)]
+    for number, row in enumerate(rows):
+        row.store(2, 1)
+        row.store(3, number - 1)
+        row.store(5, -number)
+    assert sums(rows, 0, 6) == [0, 0, 3, 0, 0, -3]
+    assert sums(rows[1:], 2, 4) == [2, 1]
+    assert nonzero(rows, 1, 6) == {1: 3, 4: -3}
+    assert (sums([], 0, 2), nonzero([], 0, 2)) == ([0, 0], {})
+    with pytest.raises(IndexError):
+        sums(rows, 0, 7)
+    with pytest.raises(TypeError):
+        nonzero([1], 0, 1)  # type: ignore[list-item]

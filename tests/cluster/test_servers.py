@@ -3,7 +3,6 @@ from __future__ import annotations
 from gateway.cluster.maps import Map
 from gateway.cluster.servers import Servers
 from gateway.core.logs import Log
-from gateway.core.turns import at_once
 from gateway.upstream.peers import api_objects
 from tests.cluster.nodes import connected, sync_with
 from tests.cluster.redis import Redis, needs_redis
@@ -25,7 +24,7 @@ def shown(servers: Servers) -> dict[str, tuple[int, bool]]:
     assert servers.upstream.shared is not None
     return {
         each["server"]: (each["weight"], each.get("drain", False))
-        for each in at_once(api_objects.servers(servers.upstream.shared))
+        for each in api_objects.servers(servers.upstream.shared)
     }
 
 

@@ -26,14 +26,14 @@ from gateway import NGINX_VERSION, __version__
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, Command, Directive, take
 from gateway.core.tls_counts import the_counts
-from gateway.core.turns import Work, in_turns
+from gateway.core.turns import PORTION, Work, in_turns
 from gateway.core.zones import ZONES
 from gateway.http.body import read_body
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.resolver_directive import RESOLVER_COUNTS
 from gateway.http.setters import answers, cycle_of
 from gateway.modules.http import status_zone, stub_status, zone_sync
-from gateway.modules.http.api_json import encoded
+from gateway.modules.http.api_json import answer, encoded
 from gateway.modules.http.api_keyvals import keyvals
 from gateway.modules.stream import limit_conn as stream_limit_conn
 from gateway.modules.stream import status_zone as stream_status_zone
@@ -145,7 +145,7 @@ def _answer(request: Request, write: bool, body: bytes | None) -> Work[Result]:
     if call.status == 204:
         return 204
     text = yield from encoded(found)
-    return request.respond(call.status, text, b"application/json")
+    return answer(request, call.status, text, b"application/json")
 
 
 class Call:
@@ -182,14 +182,16 @@ class Call:
             if method == "DELETE":
                 resource.reset(self, "")  # type: ignore[misc]
                 return None
-            found = {} if method == "OPTIONS" else resource.show(self)
+            found = {}
+            if method != "OPTIONS":
+                found = yield from resource.shown(self)
             return list(found.values()) if resource.listed else self.selected(found)
         *above, last = rest
         resource = RESOURCES.get("/".join(above))
         if resource is None or not resource.missing:
             raise ApiError(404, "path not found", "PathNotFound")
         name = unquote(last)
-        items = resource.show(self)
+        items = yield from resource.shown(self)
         if name not in items:
             raise ApiError(404, *resource.missing)
         if self.permit("GET DELETE" if resource.reset else "GET") == "DELETE":
@@ -232,9 +234,10 @@ class Call:
             if self.permit("GET") == "OPTIONS":
                 return {}
             found = {}
-            for name, each in zoned.items():
-                described = yield from describe(each, now)
-                found[name] = self.selected(described)
+            for number, (name, each) in enumerate(zoned.items(), 1):
+                found[name] = self.selected(describe(each, now))
+                if number % PORTION == 0:
+                    yield
             return found
         upstream = zoned.get(unquote(path[0]))
         if upstream is None:
@@ -243,11 +246,10 @@ class Call:
             if self.permit("GET DELETE") == "DELETE":
                 yield from api_objects.reset(upstream)
                 return None
-            described = yield from describe(upstream, now)
-            return self.selected(described)
+            return self.selected(describe(upstream, now))
         if path[1] != "servers" or len(path) > 3:
             raise ApiError(404, "path not found", "PathNotFound")
-        return (yield from self.servers(upstream) if len(path) == 2 else self.server(upstream, path[2]))
+        return self.servers(upstream) if len(path) == 2 else self.server(upstream, path[2])
 
     def zoned(self, block: str) -> dict[str, Upstream]:
         """The upstreams of a block that are shown: those with a zone."""
@@ -258,11 +260,11 @@ class Call:
             if upstream.shared is not None
         }
 
-    def servers(self, upstream: Upstream) -> Work[Any]:
+    def servers(self, upstream: Upstream) -> Any:
         assert upstream.shared is not None
         self.permit("GET POST")
         if self.method != "POST":
-            return (yield from api_objects.servers(upstream.shared))
+            return api_objects.servers(upstream.shared)
         made = api_objects.add(upstream, self.parameters())
         self.status = 201
         self.save(upstream)
@@ -271,7 +273,7 @@ class Call:
         request.response.location = f"{base}/{made['id']}".encode("utf-8", "surrogateescape")
         return made
 
-    def server(self, upstream: Upstream, number: str) -> Work[Any]:
+    def server(self, upstream: Upstream, number: str) -> Any:
         assert upstream.shared is not None
         self.permit("GET PATCH DELETE")
         peer = api_objects.find(upstream.shared, number)
@@ -279,7 +281,7 @@ class Call:
             api_objects.remove(upstream, peer)
             self.status = 200  # with what is left
             self.save(upstream)
-            return (yield from api_objects.servers(upstream.shared))
+            return api_objects.servers(upstream.shared)
         if self.method == "PATCH":
             changed = api_objects.change(upstream, peer, self.parameters())
             self.save(upstream)
@@ -419,6 +421,18 @@ class Resource:
     missing: tuple[str, str] | None = None  # of one with items: what is said of a name that is not there, and its code
     reset: Callable[[Call, str], object] | None = None  # DELETE of an item, or of the whole where it has none
     listed: bool = False  # shown as a list of its items
+    many: bool = False  # show() gives its items one by one, with their names
+
+    def shown(self, call: Call) -> Work[Any]:
+        """What show() gives, in turns where there may be many items."""
+        if not self.many:
+            return self.show(call)
+        found = {}
+        for number, (name, item) in enumerate(self.show(call), 1):
+            found[name] = item
+            if number % PORTION == 0:
+                yield
+        return found
 
 
 RESOURCES: Final[dict[str, Resource]] = {
@@ -458,11 +472,13 @@ RESOURCES: Final[dict[str, Resource]] = {
         lambda call: status_zone.show_servers(call.request),
         ("server zone not found", "ServerZoneNotFound"),
         lambda call, name: status_zone.reset_server(call.request, name),
+        many=True,
     ),
     "http/location_zones": Resource(
         lambda call: status_zone.show_locations(call.request),
         ("location zone not found", "LocationZoneNotFound"),
         lambda call, name: status_zone.reset_location(call.request, name),
+        many=True,
     ),
     "http/caches": Resource(Call.caches, ("cache not found", "CacheNotFound")),
     "http/limit_conns": Resource(Call.limit_conns, ("limit_conn not found", "LimitConnNotFound"), Call.reset_zone),

@@ -35,7 +35,7 @@ from gateway.modules.http import dashboard_filters as filters
 from gateway.modules.http import dashboard_page as page
 from gateway.modules.http import dashboard_replay as replay
 from gateway.modules.http.api import RESOURCES, Call
-from gateway.modules.http.api_json import encoded
+from gateway.modules.http.api_json import answer, encoded
 from gateway.modules.http.request_history_record import MASK, unpacked
 from gateway.serving.cycle import LATE_IMPORTS
 from gateway.upstream.peers import api_objects
@@ -243,9 +243,9 @@ class Dashboard:
         )  # fmt: skip
         return self.request.respond(status, whole, _HTML)
 
-    def _data(self, text: bytes, kind: bytes) -> Result:
+    def _data(self, pieces: list[bytes], kind: bytes) -> Result:
         self.request.response.fields.append((b"Cache-Control", b"no-store"))
-        return self.request.respond(200, text, kind)
+        return answer(self.request, 200, pieces, kind)
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -253,7 +253,9 @@ class Dashboard:
         """What the overview shows, in the API's objects."""
         call = self.call
         upstreams = yield from call.upstreams("http", [])
-        paths = ("http/server_zones", "http/location_zones", "http/limit_reqs", "http/limit_conns", "http/caches")
+        zones: dict[str, Any] = {}
+        for name in ("server_zones", "location_zones", "limit_reqs", "limit_conns", "caches"):
+            zones[name] = yield from RESOURCES[f"http/{name}"].shown(call)
         return {
             "nginx": call.nginx(),
             "connections": call.connections(),
@@ -261,7 +263,7 @@ class Dashboard:
             "workers": list(call.workers().values()),
             "upstreams": upstreams,
             "certificates": dashboard_certificates.listed(self.request.cycle),
-            **{path.partition("/")[2]: RESOURCES[path].show(call) for path in paths},
+            **zones,
         }
 
     def _overview(self, applications: dict[str, Any]) -> Work[str]:
@@ -275,9 +277,11 @@ class Dashboard:
             if name in applications:
                 parts.append(page.application(name, applications[name]))
         if data["server_zones"]:
-            parts.append(page.zones("servers", data["server_zones"]))
+            shown = yield from page.zones("servers", data["server_zones"])
+            parts.append(shown)
         if data["location_zones"]:
-            parts.append(page.zones("locations", data["location_zones"]))
+            shown = yield from page.zones("locations", data["location_zones"])
+            parts.append(shown)
         limits = {**data["limit_reqs"], **data["limit_conns"]}
         if limits:
             parts.append(page.limits(limits))

@@ -118,16 +118,17 @@ def overview(nginx: dict[str, Any], connections: dict[str, Any], requests: dict[
     return f'<div id="overview" data-part>{since}<ul class="cards">{cards}</ul></div>'
 
 
-def zones(title: str, found: dict[str, Any]) -> str:
+def zones(title: str, found: dict[str, Any]) -> Work[str]:
     columns = ["zone", "#requests", "#2xx", "#3xx", "#4xx", "#5xx", "#no answer", "#received", "#sent"]
-    rows = [
-        [
+    rows = []
+    for name, zone in found.items():
+        rows.append([
             cell(name), number(zone["requests"]),
             *(_count(zone["responses"][f"{code}xx"], code) for code in (2, 3, 4, 5)),
             number(zone["discarded"]), number(size(zone["received"])), number(size(zone["sent"])),
-        ]
-        for name, zone in found.items()
-    ]  # fmt: skip
+        ])  # fmt: skip
+        if len(rows) % PORTION == 0:
+            yield
     return part(title, title, table(f"{title} since the start", columns, rows))
 
 
@@ -146,14 +147,24 @@ def upstream(
     ]  # fmt: skip
     if change is not None:
         columns.append("change")
-    peers = sorted(found["peers"], key=lambda peer: peer["state"] == "up")
+    # those that are up come last, and none is kept that is not shown
+    first: list[dict[str, Any]] = []
+    up: list[dict[str, Any]] = []
+    count = 0
+    for peer in found["peers"]:
+        count += 1
+        kept = up if peer["state"] == "up" else first
+        if len(kept) < _MOST_PEERS:
+            kept.append(peer)
+        if count % PORTION == 0:
+            yield
     rows = []
-    for peer in peers[:_MOST_PEERS]:
+    for peer in (first + up)[:_MOST_PEERS]:
         rows.append(_peer(peer, why, change))
         if len(rows) % PORTION == 0:
             yield
-    left = len(peers) - len(rows)
-    caption = f"{len(peers)} peers, {found['keepalive']} connections kept"
+    left = count - len(rows)
+    caption = f"{count} peers, {found['keepalive']} connections kept"
     if left:
         caption += f"; {left} more that are not shown"
     queue = found.get("queue")
@@ -235,26 +246,31 @@ def application(name: str, found: dict[str, Any] | str) -> str:
     return part(f"app-{name}", f"application {name}", table(caption, columns, rows))
 
 
-def as_csv(data: dict[str, Any]) -> Work[bytes]:
-    """The overview's figures, a line for each: table, name of the row, figure, value."""
+def as_csv(data: dict[str, Any]) -> Work[list[bytes]]:
+    """The overview's figures, a line for each: table, name of the row, figure, value; in pieces."""
+    pieces = []
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("table", "name", "figure", "value"))
     for table, found in data.items():
-        rows: list[tuple[str, dict[str, Any]]] = [("", found)]
+        rows: Iterable[tuple[str, dict[str, Any]]] = [("", found)]
         if table == "upstreams":
-            rows = [(f"{name} {peer['name']}", peer) for name, each in found.items() for peer in each["peers"]]
+            rows = ((f"{name} {peer['name']}", peer) for name, each in found.items() for peer in each["peers"])
         elif table == "workers":
             rows = [(str(worker["id"]), worker) for worker in found]
         elif table == "certificates":
             rows = [(certificate["certificate"], certificate) for certificate in found]
         elif table not in ("nginx", "connections", "requests"):
-            rows = list(found.items())
+            rows = found.items()
         for number, (name, row) in enumerate(rows, 1):
-            if number % PORTION == 0:
+            if number % (PORTION // 4) == 0:
+                pieces.append(out.getvalue().encode("utf-8", "replace"))
+                out.seek(0)
+                out.truncate()
                 yield
             writer.writerows((table, name, figure, value) for figure, value in _flat(row))
-    return out.getvalue().encode("utf-8", "replace")
+    pieces.append(out.getvalue().encode("utf-8", "replace"))
+    return pieces
 
 
 def _flat(row: dict[str, Any], inside: str = "") -> Iterator[tuple[str, object]]:

@@ -21,6 +21,7 @@ from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers
 from gateway.modules.http import status_zone
 from gateway.modules.http.api import RESOURCES, Call
+from gateway.modules.http.api_json import answer
 
 if TYPE_CHECKING:
     from gateway.core.histogram import Shown
@@ -82,6 +83,10 @@ _SYNC: Final[tuple[Figure, ...]] = (
 )
 _LIMIT: Final = ("passed", "delayed", "rejected", "delayed_dry_run", "rejected_dry_run")
 _LE: Final = (*(str(bound / 1000) for bound in BOUNDS), "+Inf")
+# So many make a turn of a millisecond or two.
+_ZONES: Final = PORTION // 2
+_PEERS: Final = PORTION // 4
+_LINES: Final = 20 * PORTION
 _RESPONSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
@@ -117,7 +122,7 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
 
 def _answer(request: Request, open_metrics: bool) -> Work[Result]:
     text = yield from text_of(request, open_metrics)
-    return request.respond(200, text, _OPEN_TYPE if open_metrics else _TYPE)
+    return answer(request, 200, text, _OPEN_TYPE if open_metrics else _TYPE)
 
 
 class Page:
@@ -162,16 +167,22 @@ class Page:
                 name, "counter", "Total responses sent to clients", values["responses"][code], code=code, **labels
             )
 
-    def text(self) -> Work[bytes]:
-        families = []
-        for family in self.families.values():
-            families.append("\n".join(family).encode("utf-8", "surrogateescape"))
-            if len(family) > PORTION:
+    def text(self) -> Work[list[bytes]]:
+        """In pieces; what they are made of is let go of on the way."""
+        pieces = []
+        while self.families:
+            family = self.families.pop(next(iter(self.families)))
+            family.reverse()
+            while len(family) > _LINES:
+                some = family[: -_LINES - 1 : -1]
+                del family[-_LINES:]
+                pieces.append("\n".join([*some, ""]).encode("utf-8", "surrogateescape"))
                 yield
+            family.reverse()
+            pieces.append("\n".join([*family, ""]).encode("utf-8", "surrogateescape"))
         if self.open_metrics:
-            families.append(b"# EOF")
-        families.append(b"")
-        return b"\n".join(families)
+            pieces.append(b"# EOF\n")
+        return pieces
 
 
 def _line(name: str, value: float, labels: dict[str, str]) -> str:
@@ -183,7 +194,7 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def text_of(request: Request, open_metrics: bool = False) -> Work[bytes]:
+def text_of(request: Request, open_metrics: bool = False) -> Work[list[bytes]]:
     """All that is counted, read from the shared zones: the same from whichever worker is asked."""
     call = Call(request, False, None)
     page = Page(open_metrics)
@@ -191,14 +202,18 @@ def text_of(request: Request, open_metrics: bool = False) -> Work[bytes]:
     page.sample("gateway_build_info", "gauge", "Version of gateway", 1, version=__version__)
     page.figures("nginxplus_connections", _CONNECTIONS, call.connections())
     page.figures("nginxplus_http_requests", _REQUESTS, call.requests())
-    for name, zone in _shown(call, "http/server_zones"):
+    for number, (name, zone) in enumerate(_shown(call, "http/server_zones"), 1):
+        if number % _ZONES == 0:
+            yield
         page.figures("nginxplus_server_zone", _ZONE, zone, server_zone=name)
         page.responses("nginxplus_server_zone_responses", zone, server_zone=name)
-    for name, zone in _shown(call, "http/location_zones"):
+    for number, (name, zone) in enumerate(_shown(call, "http/location_zones"), 1):
+        if number % _ZONES == 0:
+            yield
         page.figures("nginxplus_location_zone", _ZONE, zone, location_zone=name)
         page.responses("nginxplus_location_zone_responses", zone, location_zone=name)
-    for number, ((of, name), (whole, upstreams)) in enumerate(status_zone.times(request).items(), 1):
-        if number % PORTION == 0:
+    for number, ((of, name), (whole, upstreams)) in enumerate(status_zone.times(request), 1):
+        if number % _ZONES == 0:
             yield
         zone_label = {f"{of}_zone": name}
         page.histogram(f"gateway_{of}_zone_request_seconds", "How long requests took", whole, **zone_label)
@@ -229,7 +244,9 @@ def text_of(request: Request, open_metrics: bool = False) -> Work[bytes]:
 
 def _shown(call: Call, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The items of one of the API's resources."""
-    yield from RESOURCES[path].show(call).items()
+    resource = RESOURCES[path]
+    found = resource.show(call)
+    return found if resource.many else iter(found.items())
 
 
 def _upstream(page: Page, name: str, upstream: dict[str, Any]) -> Work[None]:
@@ -239,7 +256,7 @@ def _upstream(page: Page, name: str, upstream: dict[str, Any]) -> Work[None]:
     page.sample("nginxplus_upstream_zombies", "gauge", "Servers removed from the group but still processing requests",
                 upstream["zombies"], upstream=name)  # fmt: skip
     for number, peer in enumerate(upstream["peers"], 1):
-        if number % PORTION == 0:
+        if number % _PEERS == 0:
             yield
         labels = {"server": peer["server"], "upstream": name}
         page.sample(

@@ -3,10 +3,10 @@ cimport cython
 
 from gateway._fast.ring_writer cimport RingWriter, front_of
 from gateway.http.client cimport Client
-from gateway.http.common_variables cimport server_protocol
 from gateway.http.part cimport Part
 from gateway.http.request cimport Request
 from gateway.http.response cimport Response
+from gateway.modules.http.status_zone cimport Counting
 
 
 cdef class History:
@@ -24,10 +24,11 @@ cdef class History:
 cdef class Keep(Part):
     cdef readonly History history
     cdef readonly bytes front
+    cdef readonly Counting zones
 
     @cython.locals(writer=RingWriter, id=bytes, notes=bytes, values=dict, client=Client, response=Response,
-                   took=double, sent='long long', status=long, local=tuple, remote=tuple, number='long long',
-                   replays=dict)
+                   now=double, took=double, sent='long long', status=long, local=tuple, remote=tuple,
+                   number='long long', replays=dict)
     cpdef run(self, Request request)
     cpdef keep_upstream(self, RingWriter writer, Request request)
     @cython.locals(pair=tuple)

@@ -8,8 +8,8 @@ This is gateway's own. `gateway explain --id REQUEST_ID` and the dashboard read 
 Authorization the scheme, of cookies the names, and of fields and arguments that are named like secrets nothing. A file
 that cannot be opened is a warning: what looks on must not stop what works.
 
-A request pays for bytes copied into the file (compiled with the types of request_history.pxd); what they say is found
-by whoever reads them, request_history_record.py.
+A request pays for bytes copied into the file (compiled with the types of request_history.pxd), its head as it came;
+what they say is found by whoever reads them, request_history_record.py. What is masked is masked before it is copied.
 """
 
 from __future__ import annotations
@@ -26,19 +26,11 @@ from gateway.core.logs import LOG, WARN, Log
 from gateway.core.ring import Ring
 from gateway.core.variables import Variable
 from gateway.core.zones import ZONES
-from gateway.http.common_variables import server_protocol
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.part import Part
 from gateway.http.setters import cycle_of
-from gateway.modules.http.request_history_record import (
-    TAG_CUT,
-    TAG_NOTES,
-    TAG_REPLAY,
-    TAG_UPSTREAM,
-    UPSTREAM,
-    mask,
-    mask_uri,
-)
+from gateway.modules.http import status_zone
+from gateway.modules.http.request_history_record import TAG_NOTES, TAG_REPLAY, TAG_UPSTREAM, UPSTREAM, mask, mask_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,19 +148,35 @@ def prepare(scope: Scope, loader: Loader) -> None:
 def plan(settings: LocationConf, location: Location) -> Contribution:
     main: MainConf = location.scope.conf(module, "main")
     history: History | None = main.history
-    if history is None or settings.off:
+    if history is None:
         return NOTHING
-    return Contribution(handlers={Phase.LOG: Keep(history, to_bytes(place_of(location)), location.server.server_name)})
+    zones = status_zone.counting(location)
+    if not settings.off:
+        keep = Keep(history, to_bytes(place_of(location)), location.server.server_name, zones)
+        return Contribution(handlers={Phase.LOG: keep})
+    return NOTHING if zones is None else Contribution(handlers={Phase.LOG: zones})
 
 
 class Keep(Part):
-    """The log phase, behind the logs: who has made an id for a request has done it by now."""
+    """The log phase, behind the logs: who has made an id for a request has done it by now.
 
-    def __init__(self, history: History, place: bytes, server: bytes) -> None:
+    What a status_zone counts is counted here as well, since it asks for the same figures.
+    """
+
+    def __init__(self, history: History, place: bytes, server: bytes, zones: status_zone.Counting | None) -> None:
         self.history = history
         self.front = front_of(place[: history.size // 4], server[:256])
+        self.zones = zones
 
     def run(self, request: Request) -> Result:
+        client: Client = request.connection
+        now = client.lane.fresh()
+        took = now - request.started
+        response = request.response
+        status = request.log_status or request.err_status or response.status
+        sent = request.output.sent() - request.sent_before if request._main is None else request.bytes_sent()
+        if self.zones is not None:
+            self.zones.count(request, now, took, status, sent)
         writer = self.history.writer
         if writer is None or request.parent is not None:
             return None
@@ -180,37 +188,28 @@ class Keep(Part):
             notes = values.get(_NOTES)
             if notes is not None and notes == _FORGOTTEN:
                 return None
-        client: Client = request.connection
-        took = client.lane.fresh() - request.started
-        sent = request.output.sent() - request.sent_before - request.head_size
         local = client.local
         if local is None:
             local = client.local_address()
         peer = client.peer
         remote = peer if type(peer) is tuple else client.remote()
-        status = request.log_status or request.err_status or request.response.status
         if status == 0 and request.http_version == 9:
             status = 9  # as in $status
-        number = writer.begin()
-        writer.figures(
+        sent -= request.head_size
+        number = writer.begin(
             client.lane.wall_time(),
             took if took > 0 else 0.0,
             sent if sent > 0 else 0,
-            request.response.content_length,
+            response.content_length,
             status,
             local[1],
+            request.http_version,
             request.complete,
             id,
-        )
-        writer.asked(
             self.front,
-            request.method,
-            server_protocol(request) if request.http_version >= 20 else None,
             client.scheme,
             remote[0],
-            request.host,
-            request.response.content_type,
-            request.head,
+            response.content_type,
         )
         replays = self.history.replays
         replay = replays.pop(client.number, None) if replays is not None else None
@@ -222,12 +221,9 @@ class Keep(Part):
         if notes is not None:
             writer.tag(TAG_NOTES)
             writer.text(mask_uri(notes), writer.size // 4)
-        writer.fields(request.head)
-        response = request.response
+        writer.head(request.head, request.method)
         if response.location is not None or response.content_encoding is not None or response.fields:
             self.keep_answer(writer, response)
-        if writer.cut:
-            writer.tag(TAG_CUT)
         writer.end()
         if replay is not None:
             replay.number = number

@@ -22,9 +22,15 @@ _SECRET_ARGUMENT: Final = re.compile(
 )
 _COOKIE_VALUE: Final = re.compile(r"=[^;,]*")
 _COOKIE_VALUE_SET: Final = re.compile(r"=[^;]*")  # a date has a comma
-# A record: the figures; these texts, each behind its length; then what has a letter before it, in any order.
+# A record: the figures; the id, if it has one of its own; these texts, each behind its length; then what has a letter
+# before it, in any order.
 _FIGURES: Final = struct.Struct("=ddqqQQiHBB")
-_TEXTS: Final = ("location", "server", "method", "protocol", "scheme", "client", "host", "uri", "content_type")
+_TEXTS: Final = ("location", "server", "client", "content_type")
+_COMPLETE: Final = 1
+_SECURE: Final = 2
+_NAMED: Final = 4
+_CUT: Final = 8
+_PROTOCOLS: Final = {20: "HTTP/2.0", 30: "HTTP/3.0"}
 # what the others are called that ask of an upstream: one text each behind the letter U
 UPSTREAM: Final = {
     "upstream": "upstream_addr", "upstream_status": "upstream_status", "connect": "upstream_connect_time",
@@ -32,10 +38,8 @@ UPSTREAM: Final = {
 }  # fmt: skip
 TAG_UPSTREAM: Final = ord("U")
 TAG_NOTES: Final = ord("N")
-TAG_CUT: Final = ord("C")
 TAG_REPLAY: Final = ord("P")
-_ASKED: Final = ord("A")
-_AS_ASKED: Final = ord("F")  # lines as they came
+_HEAD: Final = ord("H")
 _ANSWERED: Final = ord("R")
 _LENGTH: Final = struct.Struct("=I")
 _LENGTHS: Final = struct.Struct("=BBHI")
@@ -71,51 +75,80 @@ class _Reader:
 
 def unpacked(data: bytes) -> dict[str, Any]:
     """What a record says. Errors: ValueError, for bytes that are none."""
+    asked: list[tuple[str, str]] = []
+    answered: list[tuple[str, str]] = []
     try:
-        at, seconds, sent, length, id, more_of_id, status, port, complete, named = _FIGURES.unpack_from(data)
+        at, seconds, sent, length, id, more_of_id, status, port, version, flags = _FIGURES.unpack_from(data)
         reader = _Reader(data)
-        found: dict[str, Any] = {"id": reader.text() if named else f"{id:016x}{more_of_id:016x}"}
+        found: dict[str, Any] = {"id": reader.text() if flags & _NAMED else f"{id:016x}{more_of_id:016x}"}
         found |= {"time": f"{at:.3f}", "status": f"{status:03d}", "bytes": str(sent), "seconds": f"{seconds:.3f}"}
+        found["scheme"] = "https" if flags & _SECURE else "http"
         if port:
             found["port"] = str(port)
-        if complete:
+        if flags & _COMPLETE:
             found["completion"] = "OK"
+        if flags & _CUT:
+            found["cut"] = True
         for key in _TEXTS:
             found[key] = reader.text()
-        found["host"] = found["host"] or found["server"]
-        asked: list[tuple[str, str]] = []
-        answered: list[tuple[str, str]] = []
         if kind := found.pop("content_type"):
             answered.append(("Content-Type", kind))
         if length >= 0:
             answered.append(("Content-Length", str(length)))
         while reader.left():
             tag = data[reader.at]
-            if tag == _ASKED:
-                asked.append(reader.field())
-            elif tag == _ANSWERED:
+            if tag == _ANSWERED:
                 answered.append(reader.field())
+                continue
+            reader.at += 1
+            if tag == _HEAD:
+                line, *lines = reader.text().split("\r\n")
+                asked += map(_field_of, lines)
+                found |= line_of(line)
+            elif tag == TAG_UPSTREAM:
+                found |= {key: reader.text() for key in UPSTREAM}
+            elif tag == TAG_NOTES:
+                found["notes"] = reader.text().split("\n")
+            elif tag == TAG_REPLAY:
+                found["replay"] = reader.text()
             else:
-                reader.at += 1
-                if tag == _AS_ASKED:
-                    asked += map(_field_of, reader.text().split("\r\n"))
-                elif tag == TAG_UPSTREAM:
-                    found |= {key: reader.text() for key in UPSTREAM}
-                elif tag == TAG_NOTES:
-                    found["notes"] = reader.text().split("\n")
-                elif tag == TAG_CUT:
-                    found["cut"] = True
-                elif tag == TAG_REPLAY:
-                    found["replay"] = reader.text()
-                else:
-                    raise ValueError("not a record")
+                raise ValueError("not a record")
     except struct.error:
         raise ValueError("not a record") from None
+    found.setdefault("uri", "")
+    found["protocol"] = found.get("protocol") or _PROTOCOLS.get(version, "")
+    found["host"] = host_of(found.get("host"), asked) or found["server"]
     needed = ("location", "uri")
     return {key: value for key, value in found.items() if value or key in needed} | {
         "asked": asked,
         "answered": answered,
     }
+
+
+def line_of(line: str) -> dict[str, str]:
+    """Method, target and protocol of a request's line; of a target in absolute form the host by itself."""
+    method, _, rest = line.partition(" ")
+    target, _, protocol = rest.strip(" ").rpartition(" ")
+    if not protocol.startswith("HTTP/"):  # a line that ends with its target
+        target, protocol = rest.strip(" "), ""
+    found = {"method": method, "uri": target.rstrip(" "), "protocol": protocol}
+    if target[:1] != "/" and method != "CONNECT":
+        _, slashes, behind = target.partition("://")
+        if slashes:
+            end = min((at for at in (behind.find("/"), behind.find("?")) if at >= 0), default=len(behind))
+            found["uri"] = behind[end:]
+            found["host"] = behind[:end]
+    return found
+
+
+def host_of(authority: str | None, asked: list[tuple[str, str]]) -> str:
+    """The name that was asked for, without its port."""
+    if not authority:
+        authority = next((value for name, value in asked if name.lower() == "host"), "")
+    name, colon, port = authority.rpartition(":")
+    if not colon or port.endswith("]"):
+        name = authority
+    return name.lower().rstrip(".")
 
 
 def _field_of(line: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from gateway.http.core_variables cimport request_length
 from gateway.http.part cimport Part
 from gateway.http.request cimport Request
 
-cdef long _PROCESSING, _REQUESTS, _DISCARDED, _RECEIVED, _SENT, _TIMES, _UPSTREAM_TIMES, _CODES, _WORDS
+cdef long _PROCESSING, _REQUESTS, _DISCARDED, _RECEIVED, _SENT, _TIMES, _UPSTREAM_TIMES, _CODES, _WORDS, _ROW
 cdef long _FIRST_BOUND, _SUM
 cdef double _EXAMPLE_EVERY_S
 
@@ -19,17 +19,26 @@ cdef class Counts:
     cdef public Words words
     cdef public ZoneCounts zone
     cdef double example_due
+    cdef double slow_due
+    cdef readonly Words base
+    cdef readonly list rows
+    cdef readonly list old
 
-    @cython.locals(status=long, client=Client, now=double, seconds=double, ms='long long', sent='long long')
-    cpdef count(self, Request request, bint ids)
-    cpdef observe_upstream(self, object exchange, bytes id)
+    @cython.locals(ms='long long')
+    cpdef count(self, Request request, double now, double seconds, long status, long long received, long long sent,
+                bint ids)
+    cpdef bytes id_of(self, Request request, double now)
+    cpdef observe_upstream(self, Request request, double now, bint ids)
     @cython.locals(ms='long long', bucket=long)
     cpdef observe(self, long long base, double seconds, bytes id)
 
 
-cdef class _End(Part):
+cdef class Counting(Part):
     cdef readonly Counts server
     cdef readonly Counts own
     cdef readonly bint ids
 
+    @cython.locals(client=Client, now=double, status=long, sent='long long')
     cpdef run(self, Request request)
+    @cython.locals(received='long long', whole=bint)
+    cpdef count(self, Request request, double now, double seconds, long status, long long sent)

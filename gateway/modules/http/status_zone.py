@@ -2,8 +2,8 @@
 
 A server's zone counts the requests that the server got (under way from Request.start() to its clean-up, without a
 handler here), a location's those that ended there; `off` in a location takes an outer location's zone away. Servers, or
-locations, that name the same zone are counted together, over all workers and over a reload. Compiled with the types of
-status_zone.pxd.
+locations, that name the same zone are counted together, over all workers and over a reload: each worker in words of its
+own (_fast/zone_counts). Compiled with the types of status_zone.pxd.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway._fast.zone_counts import ZoneCounts
+from gateway._fast.zone_counts import ZoneCounts, nonzero, sums
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import HTTP, LIF, LOCATION, SERVER, Command, Directive, take
 from gateway.core import histogram
 from gateway.core.zones import LOCK_SIZE, ZONES, Zone
 from gateway.http.core_variables import request_length
-from gateway.http.module import NOTHING, Contribution, Count, HttpModule, Phase, Result
+from gateway.http.module import NOTHING, Contribution, Count, HttpModule, Phase, Result, Status
 from gateway.http.part import Part
 from gateway.upstream.peers.api_objects import responses
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gateway._fast.zones import Words
     from gateway.config.loader import Loader, Scope
     from gateway.core.histogram import Shown
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from gateway.http.locations import Location
     from gateway.http.request import Request
     from gateway.http.servers import Server
+    from gateway.serving.worker import Worker
 
 # The zone that all counts are in; nginx's own zones cannot have a name like this.
 ZONE: Final = " status_zone"
@@ -40,9 +43,11 @@ _UPSTREAM_TIMES: Final = _TIMES + histogram.WORDS
 # a word for each status from 100 to 599 comes last
 _CODES: Final = _UPSTREAM_TIMES + histogram.WORDS
 _WORDS: Final = _CODES + 500
+# of a worker's row: no two share a line of a cache
+_ROW: Final = -(-_WORDS // 8) * 8
 _FIRST_BOUND: Final = histogram.BOUNDS[0]
 _SUM: Final = histogram.SUM
-# Of the quick ones, which are nearly all, a worker makes an id for one a second: an example is the last one anyway.
+# A worker makes an id for one request a second: an example is the last one anyway. Of the slow ones likewise.
 _EXAMPLE_EVERY_S: Final = 1.0
 
 
@@ -52,41 +57,58 @@ class Counts:
     def __init__(self, kind: str, name: str) -> None:
         self.kind = kind
         self.name = name
-        self.words: Words
+        self.words: Words  # of this worker
         self.zone: ZoneCounts
         self.example_due = 0.0
+        self.slow_due = 0.0
+        self.base: Words  # what was counted before the last reload but one, less what was there at a reset
+        self.rows: list[Words] = []  # of each worker
+        self.old: list[Words] = []  # of those that end, after a reload
 
-    def attach(self, words: Words) -> None:
-        self.words = words
-        self.zone = ZoneCounts(words, _CODES, _TIMES, _SUM)
+    def attach(self, base: Words, rows: list[Words]) -> None:
+        self.base = base
+        self.rows = rows
+        self.use(0)
 
-    def count(self, request: Request, ids: bool) -> None:
-        """A request ends; `ids`: request_history keeps it, it can be asked for."""
-        client: Client = request.connection
-        now = client.lane.fresh()
-        seconds = now - request.started
+    def use(self, worker: int) -> None:
+        """Count in this worker's row from now on; nothing is under way in it yet."""
+        self.words = self.rows[worker % len(self.rows)]
+        self.words.store(_PROCESSING, 0)  # of one that died
+        self.zone = ZoneCounts(self.words, _CODES, _TIMES, _SUM)
+
+    def carry(self, before: Counts) -> None:
+        """Go on from what was counted before a reload, and what the workers of then, which end, still count."""
+        for index, count in nonzero([before.base, *before.old], 0, _WORDS).items():
+            self.base.store(index, count)
+        self.old = before.rows
+
+    def count(self, request: Request, now: float, seconds: float, status: Status, received: Count, sent: Count,
+              ids: bool) -> None:  # fmt: skip
+        """A request has ended; `ids`: request_history keeps it, it can be asked for."""
         ms = int(seconds * 1000 + 0.5) if seconds > 0 else 0
         if request.upstream is not None:
-            self.observe_upstream(request.upstream, request.cycle.request_id(request) if ids else None)
+            self.observe_upstream(request, now, ids)
         if ms > _FIRST_BOUND:
-            self.observe(_TIMES, seconds, request.cycle.request_id(request) if ids else None)
+            self.observe(_TIMES, seconds, self.id_of(request, now) if ids else None)
             ms = -1
         elif ids and now >= self.example_due:
             self.example_due = now + _EXAMPLE_EVERY_S
             self.observe(_TIMES, seconds, request.cycle.request_id(request))
             ms = -1
         # most are done that early that one call counts them
-        if request.head_sent:
-            status = request.log_status or request.err_status or request.response.status
-            sent = request.output.sent() - request.get_main().sent_before  # request.bytes_sent()
-            self.zone.ended(status, request_length(request), sent, ms)
-        else:
-            self.zone.ended(0, request_length(request), 0, ms)
+        self.zone.ended(status, received, sent, ms)
 
-    def observe_upstream(self, exchange: Any, id: bytes | None) -> None:
-        tries = [attempt.response_ms() for attempt in exchange.attempts if attempt.name is not None]
+    def id_of(self, request: Request, now: float) -> bytes | None:
+        """Of a slow one, once a second: to make one costs as much as all else here."""
+        if now < self.slow_due:
+            return None
+        self.slow_due = now + _EXAMPLE_EVERY_S
+        return request.cycle.request_id(request)
+
+    def observe_upstream(self, request: Request, now: float, ids: bool) -> None:
+        tries = [attempt.response_ms() for attempt in request.upstream.attempts if attempt.name is not None]
         if tries:
-            self.observe(_UPSTREAM_TIMES, sum(tries) / 1000, id)
+            self.observe(_UPSTREAM_TIMES, sum(tries) / 1000, self.id_of(request, now) if ids else None)
 
     def observe(self, base: Count, seconds: float, id: bytes | None) -> None:
         """histogram.observe, where there is no id to keep."""
@@ -99,24 +121,48 @@ class Counts:
             bucket = histogram.bucket_of(ms)
         self.zone.took(base + bucket, base + _SUM, ms)
 
+    @property
+    def everywhere(self) -> list[Words]:
+        return [self.base, *self.rows, *self.old]
+
     def times(self) -> tuple[Shown, Shown]:
         """How long requests took, and their upstreams."""
-        words = list(self.words.view[:_CODES])
-        return histogram.show(words, _TIMES), histogram.show(words, _UPSTREAM_TIMES)
+        rows = self.everywhere
+        return _times(rows, _TIMES), _times(rows, _UPSTREAM_TIMES)
 
     def show(self) -> dict[str, Any]:
         """As the API has it."""
-        words = list(self.words.view)
-        codes = words[_CODES:]
-        found: dict[str, Any] = {"processing": words[_PROCESSING]} if self.kind == _SERVER else {}
+        rows = self.everywhere
+        codes = {number + 100: count for number, count in nonzero(rows, _CODES, _WORDS).items()}
+        classes = [0] * 5
+        for code, count in codes.items():
+            classes[code // 100 - 1] += count
+        requests, discarded, received, sent = sums(rows, _REQUESTS, _TIMES)
+        # what is under way in the old workers is theirs
+        under_way = sums(self.rows, _PROCESSING, _PROCESSING + 1)
+        found: dict[str, Any] = {"processing": under_way[0]} if self.kind == _SERVER else {}
         return {
             **found,
-            "requests": words[_REQUESTS],
-            "responses": responses([sum(codes[start : start + 100]) for start in range(0, 500, 100)], codes),
-            "discarded": words[_DISCARDED],
-            "received": words[_RECEIVED],
-            "sent": words[_SENT],
+            "requests": requests,
+            "responses": responses(classes, codes),
+            "discarded": discarded,
+            "received": received,
+            "sent": sent,
         }
+
+    def reset(self) -> None:
+        """Count from 0 on, but for what is under way."""
+        rows = self.everywhere
+        for base in (_TIMES, _UPSTREAM_TIMES):
+            for row in rows:
+                histogram.forget(row, base)
+        # a row is its worker's alone: what is in it is taken off in the base
+        for index, count in nonzero(rows, _REQUESTS, _WORDS).items():
+            self.base.add(index + _REQUESTS, -count)
+
+
+def _times(rows: list[Words], base: int) -> Shown:
+    return histogram.show(sums(rows, base, base + _SUM + 1), [row.view for row in rows], base)
 
 
 class Table:
@@ -129,25 +175,41 @@ class Table:
     def get(self, kind: str, name: str) -> Counts:
         return self.counts.setdefault((kind, name), Counts(kind, name))
 
+    def declare(self, zone: Zone) -> None:
+        zone.user = self
+        zone.each_worker = len(self.counts) * _ROW * 8
+
+    @property
+    def size(self) -> int:
+        """Of what is no worker's."""
+        return (LOCK_SIZE + 128 + len(self.counts) * _ROW * 8 + 4095) // 4096 * 4096
+
     def attach(self, zone: Zone, old: Table | None) -> None:
         """The zone has its memory: go on from what the old cycle had counted."""
         zone.data = self
-        for key, counts in self.counts.items():
-            counts.attach(zone.words(_WORDS))
+        # a worker's rows stand together: what it touches is nobody else's
+        bases, *rows = [[zone.words(_ROW) for _ in self.counts] for _ in range(zone.workers + 1)]
+        for number, (key, counts) in enumerate(self.counts.items()):
+            counts.attach(bases[number], [of_worker[number] for of_worker in rows])
             if old is not None and key in old.counts:
-                # what is under way is the old workers'
-                counts.words.view[_REQUESTS:] = old.counts[key].words.view[_REQUESTS:]
+                counts.carry(old.counts[key])
+        self._tell_servers()
+
+    def _tell_servers(self) -> None:
         for server, counts in self.servers:
             server.counts = counts.zone
 
+    def begin_worker(self, worker: Worker) -> None:
+        for counts in self.counts.values():
+            counts.use(worker.number)
+        self._tell_servers()
+
     def reset(self, kind: str, name: str) -> None:
         """Count from 0 on, but for what is under way."""
-        words = self.counts[kind, name].words
-        for index in range(_REQUESTS, _WORDS):
-            words.store(index, 0)
+        self.counts[kind, name].reset()
 
-    def show(self, kind: str) -> dict[str, Any]:
-        return {counts.name: counts.show() for counts in self.counts.values() if counts.kind == kind}
+    def show(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        return ((counts.name, counts.show()) for counts in self.counts.values() if counts.kind == kind)
 
 
 @dataclass(slots=True)
@@ -182,22 +244,24 @@ def prepare(scope: Scope, loader: Loader) -> None:
     if table is not None:
         served = [(server, server.root.confs[module].server) for server in scope.owner.servers]
         table.servers = [(server, counts) for server, counts in served if counts is not None]
-        size = (LOCK_SIZE + 128 + len(table.counts) * _WORDS * 8 + 4095) // 4096 * 4096
-        loader.parts.get(ZONES).add(ZONE, size, "status_zone", reuse=False).user = table
+        table.declare(loader.parts.get(ZONES).add(ZONE, table.size, "status_zone", reuse=False))
+        scope.owner.on_worker_start.append(table.begin_worker)
 
 
-def times(request: Request) -> dict[tuple[str, str], tuple[Shown, Shown]]:
+def times(request: Request) -> Iterator[tuple[tuple[str, str], tuple[Shown, Shown]]]:
     """By kind ("server", "location") and name."""
     table: Table | None = request.cycle.scope.conf(module, "main").table
-    return {} if table is None else {key: counts.times() for key, counts in table.counts.items()}
+    if table is not None:
+        for key, counts in table.counts.items():
+            yield key, counts.times()
 
 
-def show_servers(request: Request) -> dict[str, Any]:
-    """/http/server_zones."""
+def show_servers(request: Request) -> Iterator[tuple[str, dict[str, Any]]]:
+    """/http/server_zones, one by one: there may be thousands."""
     return _show(request, _SERVER)
 
 
-def show_locations(request: Request) -> dict[str, Any]:
+def show_locations(request: Request) -> Iterator[tuple[str, dict[str, Any]]]:
     """/http/location_zones."""
     return _show(request, _LOCATION)
 
@@ -210,23 +274,28 @@ def reset_location(request: Request, name: str) -> None:
     request.cycle.scope.conf(module, "main").table.reset(_LOCATION, name)
 
 
-def _show(request: Request, kind: str) -> dict[str, Any]:
+def _show(request: Request, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     table: Table | None = request.cycle.scope.conf(module, "main").table
-    return {} if table is None else table.show(kind)
+    return iter(()) if table is None else table.show(kind)
+
+
+def counting(location: Location) -> Counting | None:
+    """What counts the requests that end here, if something does."""
+    settings: LocationConf | None = location.confs.get(module)
+    if settings is None or (settings.server is None and settings.location is None):
+        return None
+    http = location.scope.enclosing(HTTP)
+    assert http is not None
+    return Counting(settings.server, settings.location, http.owner.history is not None)
 
 
 def plan(settings: LocationConf, location: Location) -> Contribution:
-    server: Counts | None = settings.server
-    own: Counts | None = settings.location
-    if server is None and own is None:
-        return NOTHING
-    http = location.scope.enclosing(HTTP)
-    assert http is not None
-    ids = http.owner.history is not None
-    return Contribution(handlers={Phase.LOG: _End(server, own, ids)})
+    zones = counting(location)
+    # where requests are kept, that has it done
+    return NOTHING if zones is None or zones.ids else Contribution(handlers={Phase.LOG: zones})
 
 
-class _End(Part):
+class Counting(Part):
     """The log phase: it is counted."""
 
     def __init__(self, server: Counts | None, own: Counts | None, ids: bool) -> None:
@@ -235,11 +304,23 @@ class _End(Part):
         self.ids = ids
 
     def run(self, request: Request) -> Result:
-        if self.server is not None:
-            self.server.count(request, self.ids)
-        if self.own is not None:
-            self.own.count(request, self.ids)
+        client: Client = request.connection
+        now = client.lane.fresh()
+        status = request.log_status or request.err_status or request.response.status
+        sent = request.output.sent() - request.sent_before if request._main is None else request.bytes_sent()
+        self.count(request, now, now - request.started, status, sent)
         return None
+
+    def count(self, request: Request, now: float, seconds: float, status: Status, sent: Count) -> None:
+        # the head is all that came, mostly
+        whole = request.body is None and request._main is None and request.method != b""
+        received = request.head.get_length() if whole else request_length(request)
+        if not request.head_sent:
+            status = 0  # it was not answered
+        if self.server is not None:
+            self.server.count(request, now, seconds, status, received, sent, self.ids)
+        if self.own is not None:
+            self.own.count(request, now, seconds, status, received, sent, self.ids)
 
 
 module = HttpModule(

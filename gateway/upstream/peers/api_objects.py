@@ -15,6 +15,8 @@ from gateway.upstream.peers.peers import DOWN, DRAINING, PEER, TEMPLATE, UNHEALT
 from gateway.upstream.peers.zone import clear_codes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gateway.upstream.peers.address import Address
     from gateway.upstream.peers.upstreams import Upstream
     from gateway.upstream.peers.zone import SharedPeers
@@ -47,25 +49,26 @@ def text_of(value: bytes) -> str:
 # -- what is shown -----------------------------------------------------------------------------------------------------
 
 
-def describe_stream(upstream: Upstream, now: int) -> Work[dict[str, Any]]:
+def describe_stream(upstream: Upstream, now: int) -> dict[str, Any]:
     """/stream/upstreams/NAME: peers have connections instead of requests, and no responses of theirs are known."""
     shared = upstream.shared
     assert shared is not None
-    peers = yield from _peers(shared, now)
-    for peer in peers:
-        peer["connections"] = peer.pop("requests")
-        peer["first_byte_time"] = peer.pop("header_time")
-        del peer["responses"]
-    return {"peers": peers, "zombies": shared.zombies, "zone": shared.zone.name}
+    return {"peers": map(_of_sessions, _peers(shared, now)), "zombies": shared.zombies, "zone": shared.zone.name}
 
 
-def describe(upstream: Upstream, now: int) -> Work[dict[str, Any]]:
-    """/http/upstreams/NAME."""
+def _of_sessions(peer: dict[str, Any]) -> dict[str, Any]:
+    peer["connections"] = peer.pop("requests")
+    peer["first_byte_time"] = peer.pop("header_time")
+    del peer["responses"]
+    return peer
+
+
+def describe(upstream: Upstream, now: int) -> dict[str, Any]:
+    """/http/upstreams/NAME; peers, of which there may be thousands, are made as they are asked for."""
     shared = upstream.shared
     assert shared is not None
-    peers = yield from _peers(shared, now)
     found: dict[str, Any] = {
-        "peers": peers,
+        "peers": _peers(shared, now),
         "keepalive": upstream.keepalive.idle_count() if upstream.keepalive is not None else 0,
         "zombies": shared.zombies,
         "zone": shared.zone.name,
@@ -76,20 +79,16 @@ def describe(upstream: Upstream, now: int) -> Work[dict[str, Any]]:
     return found
 
 
-def _peers(shared: SharedPeers, now: int) -> Work[list[dict[str, Any]]]:
-    found = []
-    for peer in shared.members():
-        if peer.slot == PEER:
-            found.append(_peer(shared, peer, now))
-            if len(found) % PORTION == 0:
-                yield
-    return found
+def _peers(shared: SharedPeers, now: int) -> Iterator[dict[str, Any]]:
+    return (_peer(shared, peer, now) for peer in shared.members() if peer.slot == PEER)
 
 
-def responses(counts: list[int], codes: list[int] | None = None) -> dict[str, Any]:
-    """The counts of 1xx to 5xx, and their sum; `codes` from 100 on, where they are counted."""
+def responses(counts: list[int], codes: list[int] | dict[int, int] | None = None) -> dict[str, Any]:
+    """The counts of 1xx to 5xx, and their sum; `codes`, where they are counted, by status or all from 100 on."""
     found: dict[str, Any] = {f"{number}xx": count for number, count in enumerate(counts, 1)}
-    if codes is not None:
+    if isinstance(codes, dict):
+        found["codes"] = {str(code): count for code, count in codes.items()}
+    elif codes is not None:
         # most zones have none of most codes: C looks for the first of each hundred
         found["codes"] = {
             str(code): count
@@ -168,14 +167,9 @@ def configured(shared: SharedPeers, peer: Peer) -> dict[str, Any]:
     return found
 
 
-def servers(shared: SharedPeers) -> Work[list[dict[str, Any]]]:
+def servers(shared: SharedPeers) -> Iterator[dict[str, Any]]:
     """/http/upstreams/NAME/servers."""
-    found = []
-    for peer in shared.members():
-        found.append(configured(shared, peer))
-        if len(found) % PORTION == 0:
-            yield
-    return found
+    return (configured(shared, peer) for peer in shared.members())
 
 
 def find(shared: SharedPeers, text: str) -> Peer:

@@ -28,25 +28,21 @@ ENTRY = {
 def _put(ring: Ring, entry: dict[str, Any]) -> None:
     """Write what a worker would have."""
     writer = ring.writer()
-    writer.begin()
-    seconds = float(entry["seconds"])
-    writer.figures(
-        float(entry["time"]), seconds, 0, -1, int(entry["status"]), int(entry["port"]), True, entry["id"].encode()
-    )
     method, uri = entry["method"], entry["uri"]
     fields = "".join(f"{name}: {value}\r\n" for name, value in entry["asked"])
     head = parse_head(f"{method} {uri} HTTP/1.1\r\n{fields}\r\n".encode())
     assert head is not None
-    writer.asked(
-        front_of(entry["location"].encode(), b""), method.encode(), None, entry["scheme"].encode(),
-        entry["client"].encode(), entry["host"].encode(), None, head,
+    writer.begin(
+        float(entry["time"]), float(entry["seconds"]), 0, -1, int(entry["status"]), int(entry["port"]), 11, True,
+        entry["id"].encode(), front_of(entry["location"].encode(), b""), entry["scheme"].encode(),
+        entry["client"].encode(), None,
     )  # fmt: skip
     writer.tag(TAG_UPSTREAM)
     for key in UPSTREAM:
         writer.text(entry.get(key, "").encode(), 100)
     writer.tag(TAG_NOTES)
     writer.text("\n".join(entry["notes"]).encode(), 1000)
-    writer.fields(head)
+    writer.head(head, method.encode())
     writer.end()
 
 

@@ -263,7 +263,8 @@ async def test_certificates_with_their_end(tmp_path: Path) -> None:
     assert first["certificate"] == str(chain) and first["servers"] == ["a.example", "b.example"]
     assert first["days"] >= 0 and first["state"] in ("good", "ends soon")
     states = {one["certificate"]: one["state"] for one in others}
-    assert states == {
-        "c.example (ACME)": "none yet", f"{tmp_path}/$ssl_server_name": "known at the handshake",
-    }  # fmt: skip
-    assert "◇ none yet" in page.text and "what ends first stands first" in page.text
+    # the worker may have begun to ask for it, or have failed by now
+    asked = ("none yet", "waited for since")
+    assert states.pop("c.example (ACME)").startswith(asked)
+    assert states == {f"{tmp_path}/$ssl_server_name": "known at the handshake"}
+    assert any(f"◇ {state}" in page.text for state in asked) and "what ends first stands first" in page.text

@@ -13,10 +13,11 @@ from gateway._fast.http1 import parse_head
 from gateway._fast.ring_writer import front_of, perhaps_secret
 from gateway.core.ring import Ring
 from gateway.modules.http.request_history_record import (
-    TAG_CUT,
     TAG_NOTES,
     TAG_UPSTREAM,
     UPSTREAM,
+    host_of,
+    line_of,
     mask,
     mask_uri,
     masked,
@@ -50,11 +51,10 @@ def test_what_is_masked_is_looked_at(before: str, word: str, behind: str, upper:
 def test_a_record_is_read_back(tmp_path: Path) -> None:
     ring = Ring.make(str(tmp_path / "ring"), 2, 4096)
     writer = ring.writer(mask)
-    writer.begin()
-    writer.figures(1.5, 0.25, 7, -1, 404, 8080, True, b"mine")
-    head = parse_head(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+    head = parse_head(b"GET /a HTTP/1.1\r\nHost: A.example.:81\r\nX: 1\r\n\r\n")
     assert head is not None
-    writer.asked(front_of(b"/ (a:1)", b"site"), b"GET", None, b"http", b"127.0.0.1", b"host", b"text/html", head)
+    front = front_of(b"/ (a:1)", b"site")
+    writer.begin(1.5, 0.25, 7, -1, 404, 8080, 11, True, b"mine", front, b"https", b"127.0.0.1", b"text/html")
     writer.tag(TAG_UPSTREAM)
     for key in UPSTREAM:
         writer.text(key.encode() if key != "cache" else None, 100)
@@ -62,13 +62,17 @@ def test_a_record_is_read_back(tmp_path: Path) -> None:
     writer.text(b"[error] one\n[warn] two", 100)
     writer.answered(b"X-Token", b"abc")
     writer.plain(b"Content-Encoding", b"gzip")
-    writer.tag(TAG_CUT)
+    writer.head(head, b"GET")
+    writer.plain(b"X-Long", b"x" * 5000)
     writer.end()
     ((_, data),) = ring.newest()
     entry = unpacked(data)
     assert (entry["id"], entry["time"], entry["seconds"], entry["status"]) == ("mine", "1.500", "0.250", "404")
     assert (entry["bytes"], entry["port"], entry["completion"], entry["cut"]) == ("7", "8080", "OK", True)
     assert (entry["location"], entry["server"], entry["uri"], entry["client"]) == ("/ (a:1)", "site", "/a", "127.0.0.1")
+    assert (entry["method"], entry["protocol"], entry["scheme"]) == ("GET", "HTTP/1.1", "https")
+    assert entry["host"] == "a.example"
+    assert entry["asked"] == [("Host", "A.example.:81"), ("X", "1")]
     assert (entry["upstream"], entry["response"], "cache" in entry) == ("upstream", "response", False)
     assert entry["notes"] == ["[error] one", "[warn] two"]
     assert entry["answered"] == [("Content-Type", "text/html"), ("X-Token", "****"), ("Content-Encoding", "gzip")]
@@ -79,6 +83,39 @@ def test_what_is_no_record(data: bytes) -> None:
     """Two workers may have written into one slot: whoever reads it must not fail."""
     with contextlib.suppress(ValueError):
         assert isinstance(unpacked(data)["uri"], str)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("GET /a?b HTTP/1.1", ("GET", "/a?b", "HTTP/1.1", None)),
+        ("GET /a", ("GET", "/a", "", None)),
+        ("GET http://h.example:81/a HTTP/1.0", ("GET", "/a", "HTTP/1.0", "h.example:81")),
+        ("GET http://h?a/b HTTP/1.1", ("GET", "?a/b", "HTTP/1.1", "h")),
+        ("GET http://h HTTP/1.1", ("GET", "", "HTTP/1.1", "h")),
+        ("CONNECT h:443 HTTP/1.1", ("CONNECT", "h:443", "HTTP/1.1", None)),
+        (" ", ("", "", "", None)),
+        ("GET  HTTP/1.1", ("GET", "", "HTTP/1.1", None)),
+    ],
+)
+def test_a_line(line: str, found: tuple[str, str, str, str | None]) -> None:
+    read = line_of(line)
+    assert (read["method"], read["uri"], read["protocol"], read.get("host")) == found
+
+
+@pytest.mark.parametrize(
+    ("authority", "fields", "name"),
+    [
+        (None, [("hOST", "A.example:80")], "a.example"),
+        (None, [("Host", "[::1]:80")], "[::1]"),
+        (None, [("Host", "[::1]")], "[::1]"),
+        ("b", [("Host", "a")], "b"),
+        (None, [("Host", "a.")], "a"),
+        (None, [], ""),
+    ],
+)
+def test_a_host(authority: str | None, fields: list[tuple[str, str]], name: str) -> None:
+    assert host_of(authority, fields) == name
 
 
 def test_an_empty_one() -> None:

@@ -63,19 +63,51 @@ def test_a_reload_goes_on_counting() -> None:
         table = Table()
         for name in names:
             table.get("server", name)
-        zone = Zone(status_zone.ZONE, 16384, "status_zone", reuse=False)
-        zone.user = table
-        zone.map(old)
+        zone = Zone(status_zone.ZONE, table.size, "status_zone", reuse=False)
+        table.declare(zone)
+        zone.map(old, 2)
         return table, zone
 
     first, zone = mapped(["a", "b"])
-    first.get("server", "b").words.add(0, 2)
-    first.get("server", "b").words.add(1, 7)
+    old = first.get("server", "b").zone
+    for _ in range(7):
+        old.begins()
+        old.ended(200, 1, 1, 3)
     second, _ = mapped(["b", "c"], zone)
-    assert {name: (found["processing"], found["requests"]) for name, found in second.show("server").items()} == {
+    assert {name: (found["processing"], found["requests"]) for name, found in second.show("server")} == {
         "b": (0, 7),
         "c": (0, 0),
     }
+    # what has begun before the reload ends in the old workers
+    old.ended(200, 1, 1, 3)
+    assert dict(second.show("server"))["b"]["requests"] == 8
+    second.reset("server", "b")
+    assert dict(second.show("server"))["b"]["responses"]["total"] == 0
+
+
+def test_each_worker_counts_for_itself() -> None:
+    table = Table()
+    counts = [table.get("server", "a"), table.get("location", "a")]
+    zone = Zone(status_zone.ZONE, table.size, "status_zone", reuse=False)
+    table.declare(zone)
+    zone.map(None, 3)
+    for worker in (0, 1, 2, 1):  # 1 died, and another one has come in its place
+        for number, each in enumerate(counts):
+            each.use(worker)
+            each.zone.begins()
+            for status in (200, 404, 0)[: worker + 1]:
+                each.zone.ended(status, 10, 100 + number, 2)
+    first, second = counts[0].show(), counts[1].show()
+    assert (first["processing"], first["requests"], first["discarded"]) == (3, 8, 1)
+    assert (first["received"], first["sent"], second["sent"]) == (80, 700, 707)
+    assert first["responses"]["codes"] == {"200": 4, "404": 3}
+    assert counts[0].times()[0].counts[0] == 8 and counts[0].times()[0].sum_s == 0.016
+    table.reset("server", "a")
+    cleared = counts[0].show()
+    assert (cleared["processing"], cleared["requests"], cleared["responses"]["codes"]) == (3, 0, {})
+    assert counts[1].show() == second
+    counts[0].zone.ended(500, 1, 1, 2)
+    assert counts[0].show()["responses"]["codes"] == {"500": 1}
 
 
 @pytest.mark.parametrize(
