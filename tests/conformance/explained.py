@@ -211,7 +211,7 @@ def of_answer(head: str, packets: list[Packet]) -> Truth:
     shown = sorted((packet.line, sorted(packet.pairs)) for packet in packets)
     named = [text.partition(": ")[2] for text in fields if text.lower().startswith("server:")]
     signature = "".join(named).encode()
-    status = int(line[9:12]) if line else 0
+    status = int(line.split()[1]) if line else 0
     return Truth(status, kept(status, fields, signature), shown, signature)
 
 
@@ -221,8 +221,10 @@ def kept(status: int, fields: list[str], signature: bytes) -> list[str]:
     if status < 300 or not signature:
         return fields
     pages = {error_page(code, signature) for code in (*REASONS, *range(494, 499))} - {None}
-    lengths = {f"Content-Length: {len(page)}": len(page) - len(signature) for page in pages if page is not None}
-    return [f"Content-Length: {lengths[text]} and the name" if text in lengths else text for text in fields]
+    lengths = {f"content-length: {len(page)}": len(page) - len(signature) for page in pages if page is not None}
+    return [
+        f"Content-Length: {lengths[text.lower()]} and the name" if text.lower() in lengths else text for text in fields
+    ]
 
 
 def add_debug_log(truth: Truth, text: str) -> None:

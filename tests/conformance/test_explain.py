@@ -19,29 +19,33 @@ import pytest
 from gateway.dev.explain.command import explain
 from gateway.dev.explain.question import Question, ask
 from tests.certificates import write
+from tests.conformance import explained_http2
 from tests.conformance.explained import Asked, Case, Recorder, Truth, add_debug_log, kept, make, make_site, of_answer
+from tests.conformance.explained_older import OLDEST, Version, comparable, may_be_asked
 from tests.conformance.explained_sites import NAMES, make_files, mixed, site
 from tests.conformance.reference import NGINX, free_port
 
-# The whole, 112 configurations, is asked for by number: EXPLAIN_SEEDS=0-39.
+# The whole, 180 configurations, is asked for by number: EXPLAIN_SEEDS=0-39.
 _FIRST, _, _LAST = os.environ.get("EXPLAIN_SEEDS", "0-2").partition("-")
 SEEDS = range(int(_FIRST), int(_LAST) + 1)
+_OVER_HTTP2 = NAMES if "EXPLAIN_SEEDS" in os.environ else ("guards", "inherited", "passes", "single_page")
 _BINARY = os.environ.get("EXPLAIN_NGINX", NGINX)
 _ROOT = Path(__file__).resolve().parents[2]
 _UNKNOWN = re.compile(r'\[emerg\] unknown "(\w+)" variable')
 _REFUSED = re.compile(r"\[emerg\] (.*) in \S+:(\d+)")
 
 
-def _debugs() -> bool:
-    """Whether it says what it does, and knows `keepalive 0`, which it took for a mistake before 1.29.7."""
+def _version() -> Version:
+    """Of an nginx that says what it does; () for none."""
     if _BINARY is None:
-        return False
+        return ()
     said = subprocess.run([_BINARY, "-V"], capture_output=True, text=True, check=False).stderr
     version = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", said)
-    return version is not None and tuple(map(int, version.groups())) >= (1, 29, 7) and "--with-debug" in said
+    return tuple(map(int, version.groups())) if version is not None and "--with-debug" in said else ()
 
 
-pytestmark = pytest.mark.skipif(not _debugs(), reason="needs an nginx of 1.29.7 or later, built with --with-debug")
+VERSION = _version()
+pytestmark = pytest.mark.skipif(VERSION < OLDEST, reason="needs an nginx of 1.22 or later, built with --with-debug")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -75,21 +79,38 @@ def test_with_tls(name: str, tmp_path: Path) -> None:
     _compare(site(name, tmp_path, recorder.paths, port, listen), tmp_path, recorder, port, "https")
 
 
-def _compare(case: Case, folder: Path, recorder: Recorder, port: int, scheme: str = "http") -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("name", _OVER_HTTP2)
+def test_over_http2(name: str, scheme: str, tmp_path: Path) -> None:
+    make_files(tmp_path)
+    chain, key = write(tmp_path, "localhost")
+    recorder, port = Recorder(tmp_path), free_port()
+    listen = " ssl" * (scheme == "https") + (" http2;" if VERSION < (1, 25, 1) else "; http2 on;")
+    listen += f" ssl_certificate {chain}; ssl_certificate_key {key}" if scheme == "https" else ""
+    case = site(name, tmp_path, recorder.paths, port, listen.removesuffix(";"))
+    case.http = case.http.replace("$request_length", "-")  # it tells how well a client compresses
+    _compare(case, tmp_path, recorder, port, scheme, "2")
+
+
+def _compare(case: Case, folder: Path, recorder: Recorder, port: int, scheme: str = "http", http: str = "1.1") -> None:
     folder.chmod(0o755)
     _write(case, folder)
-    questions = [_question(each, port, scheme) for each in case.requests]
+    questions = [_question(each, port, scheme, http) for each in case.requests if may_be_asked(each, VERSION)]
     theirs = _serve([str(_BINARY)], folder, recorder, port, questions)
     ours = _serve([sys.executable, "-m", "gateway"], folder, recorder, port, questions)
     wrong = []
-    for question, nginx, gateway in zip(questions, theirs, ours, strict=True):
+    for question, nginx, gateway in zip(questions, *_comparable(theirs, ours), strict=True):
         asked = f"{question.method} {question.url} {question.fields}\n"
-        told = _told(folder / "nginx.conf", question, gateway.signature)
+        told = comparable(_told(folder / "nginx.conf", question, gateway.signature), VERSION)
         if told != nginx:
             wrong.append(asked + _difference(nginx, told, "explain"))
         if (gateway.status, gateway.fields, gateway.packets) != (nginx.status, nginx.fields, nginx.packets):
             wrong.append(asked + _difference(nginx, gateway, "gateway"))
     assert not wrong, f"{(folder / 'nginx.conf').read_text()}\n{len(wrong)} differ\n" + "\n".join(wrong)
+
+
+def _comparable(*all_of_them: list[Truth]) -> list[list[Truth]]:
+    return [[comparable(truth, VERSION) for truth in truths] for truths in all_of_them]
 
 
 def _difference(nginx: Truth, other: Truth, name: str) -> str:
@@ -101,9 +122,10 @@ def _difference(nginx: Truth, other: Truth, name: str) -> str:
     return "\n".join([*lines, *nginx.complaints])
 
 
-def _question(asked: Asked, port: int, scheme: str) -> Question:
+def _question(asked: Asked, port: int, scheme: str, http: str) -> Question:
     url = f"{scheme}://{asked.host}:{port}{asked.target}"
-    return ask([asked.method, url], [*asked.fields, "Connection: close"], "127.0.0.1")
+    fields = asked.fields if http == "2" else (*asked.fields, "Connection: close")
+    return ask([asked.method, url], list(fields), "127.0.0.1", http=http)
 
 
 def _write(case: Case, folder: Path) -> None:
@@ -175,6 +197,8 @@ def _fetch(port: int, question: Question) -> bytes:
         received = b""
         secured = _secured(plain, question) if question.scheme == "https" else contextlib.nullcontext(plain)
         with secured as connection, contextlib.suppress(ConnectionError):
+            if question.http == "2":
+                return explained_http2.asked(connection, question)
             connection.sendall(question.head() + b"".join(question.body()))
             while chunk := connection.recv(65536):
                 received += chunk
@@ -185,6 +209,7 @@ def _secured(connection: socket.socket, question: Question) -> ssl.SSLSocket:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"] if question.http == "2" else ["http/1.1"])
     return context.wrap_socket(connection, server_hostname=question.host)
 
 

@@ -27,6 +27,7 @@ examples:
   gateway explain -c site.conf POST https://a.example/login -H 'Content-Length: 12'
   gateway explain POST /login -d 'user=bob' --from 10.1.2.3
   gateway explain /api/users?page=2 --from 10.1.2.3 --json
+  gateway explain --http2 https://a.example/          as a browser asks, also where it is prior knowledge
   gateway explain /reports/7 --answer 'X-Accel-Redirect: /protected/7.pdf'
   gateway explain --id 2f1c…                          a request that request_history has kept
 """
@@ -49,6 +50,10 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument("-d", "--data", default="", metavar="TEXT", help="the body; a declared one is made up of zeros")
     made.add_argument("--answer", action="append", default=[], metavar="FIELD",
                       help="a field of the application's answer, X-Accel-Redirect and the like")  # fmt: skip
+    spoken = made.add_mutually_exclusive_group()
+    spoken.add_argument("--http2", dest="http", action="store_const", const="2", default="",
+                        help="over HTTP/2; without it https is so where the server speaks it")  # fmt: skip
+    spoken.add_argument("--http1.1", dest="http", action="store_const", const="1.1", help="over HTTP/1.1")
     made.add_argument("--from", dest="client", default="127.0.0.1", metavar="ADDR", help="the client (%(default)s)")
     made.add_argument("--id", dest="id", metavar="ID", help="one of the last requests instead, by its $request_id")
     made.add_argument("--json", action="store_true", help="as JSON")
@@ -65,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
         if options.id:
             question, findings = explain_past(options.id, *place)
         else:
-            question = ask(options.words, options.fields, options.client, options.data, options.answer)
+            question = ask(options.words, options.fields, options.client, options.data, options.answer, options.http)
             findings = explain(question, *place)
     except BadQuestion as why:
         return _complain(f"gateway explain: {why}", 2)

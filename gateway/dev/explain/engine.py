@@ -6,13 +6,14 @@ import contextlib
 import socket
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.lane import Lane, Stream
 from gateway.core.logs import INFO, Log, console
 from gateway.core.temp_files import TempPath
 from gateway.dev.explain.findings import Finding, Findings, show
+from gateway.dev.explain.http2_client import Http2Answer
 from gateway.dev.explain.names import NoNames
 from gateway.dev.explain.places import other_servers, why_server
 from gateway.dev.explain.question import MOST_MADE_UP
@@ -21,6 +22,7 @@ from gateway.dev.explain.steps import Teller
 from gateway.dev.explain.witness import Witness
 from gateway.http.connection import Connection
 from gateway.serving.worker import Worker
+from gateway.upstream.exchange.http2_whole import OF_HTTP1, data_frames
 
 if TYPE_CHECKING:
     import trio
@@ -167,8 +169,11 @@ class Engine:
         stream: trio.abc.Stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
         connection.begin()
         secure = listening.servers_for(connection).ssl
+        http2 = False
         if secure and question.scheme == "https":
-            stream = trio.SSLStream(stream, _tls(), server_hostname=question.host or "localhost", https_compatible=True)
+            stream = trio.SSLStream(
+                stream, _tls(question.http), server_hostname=question.host or "localhost", https_compatible=True
+            )
         elif secure != (question.scheme == "https"):
             said = (
                 "TLS is spoken on this socket"
@@ -176,23 +181,59 @@ class Engine:
                 else "no TLS is spoken on this socket: a browser gets no answer"
             )
             self.findings.tell("tls", said + f", and the URL says {question.scheme}")
-        data = b""
+        head = b""
         async with stream:
             with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError):
                 if listening.proxy_protocol:
                     kind = b"TCP6" if family == socket.AF_INET6 else b"TCP4"
                     ends = (kind, client, *local)
                     await stream.send_all(b"PROXY %b %b %b 40000 %d\r\n" % ends)
-                # a short body comes with its head, as from most clients
-                body = question.body()
-                await stream.send_all(question.head() + next(body, b""))
-                nursery.start_soon(self._send_body, stream, question, body)
+                if isinstance(stream, trio.SSLStream):
+                    await stream.do_handshake()
+                    http2 = stream.selected_alpn_protocol() == "h2"
+                elif not secure and question.http == "2":
+                    here = listening.servers_for(connection)
+                    http2 = here.http2 or here.default.http2
+                self._tell_protocol(question, http2=http2)
                 nursery.start_soon(self._close_when_done, stream)
-                async for part in stream:
-                    if b"\r\n\r\n" not in data and len(data) < _MOST_HEAD:
-                        data += part
+                asked = self._over_http2 if http2 else self._over_http1
+                head = await asked(stream, question, nursery)
             await self.done.wait()
-        self._tell_answer(data)
+        self._tell_answer(head)
+
+    def _tell_protocol(self, question: Question, *, http2: bool) -> None:
+        if http2:
+            dropped = [name for name, _ in question.fields if name.lower() in OF_HTTP1 and name.lower() != "host"]
+            details = [f"a client does not send this: {name}" for name in dropped]
+            self.findings.tell("protocol", "HTTP/2: the host goes as :authority, names in lower case", None, details)
+        elif question.http == "2":
+            self.findings.tell("protocol", "no HTTP/2 is spoken on this socket (http2 on;): it goes over HTTP/1.1")
+
+    async def _over_http1(self, stream: trio.abc.Stream, question: Question, nursery: trio.Nursery) -> bytes:
+        """Send it, and read to the end; the answer's head."""
+        # a short body comes with its head, as from most clients
+        body = question.body()
+        await stream.send_all(question.head() + next(body, b""))
+        nursery.start_soon(self._send_body, stream, question, body)
+        data = b""
+        async for part in _parts(stream):
+            if b"\r\n\r\n" not in data and len(data) < _MOST_HEAD:
+                data += part
+        return data.partition(b"\r\n\r\n")[0]
+
+    async def _over_http2(self, stream: trio.abc.Stream, question: Question, nursery: trio.Nursery) -> bytes:
+        answer = Http2Answer()
+        pieces = list(question.body_in_http2())
+        await stream.send_all(question.frames() + _body_frames(answer, pieces, cut=question.cut))
+        if question.cut:
+            nursery.start_soon(self._wait_for_the_rest, question)
+        async for part in _parts(stream):
+            await stream.send_all(answer.feed(part) + _body_frames(answer, pieces, cut=question.cut))
+            if answer.refused:
+                self.findings.tell("protocol", answer.refused)
+                self.done.set()
+                break
+        return answer.head
 
     async def _send_body(self, stream: trio.abc.Stream, question: Question, body: Iterator[bytes]) -> None:
         """What a client would send behind the head, as far as it is taken."""
@@ -201,8 +242,12 @@ class Engine:
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             for piece in body:
                 await stream.send_all(piece)
-        if not question.cut:
-            return
+        if question.cut:
+            await self._wait_for_the_rest(question)
+
+    async def _wait_for_the_rest(self, question: Question) -> None:
+        import trio
+
         with trio.move_on_after(_FOR_THE_REST_S):
             await self.done.wait()
         if not self.done.is_set():
@@ -265,8 +310,7 @@ class Engine:
                 sub(request), peers=names, upstream=name,
             )  # fmt: skip
 
-    def _tell_answer(self, data: bytes) -> None:
-        head = data.partition(b"\r\n\r\n")[0]
+    def _tell_answer(self, head: bytes) -> None:
         if not head:
             self.findings.tell("answer", "the connection is closed without an answer")
             return
@@ -283,8 +327,31 @@ def _is_address(text: str) -> bool:
     return text.replace(".", "").isdigit() or ":" in text
 
 
-def _tls() -> ssl.SSLContext:
+def _body_frames(answer: Http2Answer, pieces: list[bytes], *, cut: bool) -> bytes:
+    """As much of the body as the windows let go, taken off the list; one that is `cut` does not end."""
+    out = b""
+    while pieces and answer.may_send:
+        part = pieces[0][: answer.may_send]
+        answer.sent(len(part))
+        pieces[0] = pieces[0][len(part) :]
+        if not pieces[0]:
+            del pieces[0]
+        out += data_frames(part, ends=not pieces and not cut)
+    return out
+
+
+async def _parts(stream: trio.abc.Stream) -> AsyncIterator[bytes]:
+    """What comes, until the other end, or this one, is closed."""
+    import trio
+
+    with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError):
+        while part := await stream.receive_some():
+            yield bytes(part)
+
+
+def _tls(http: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
+    context.set_alpn_protocols({"1.1": ["http/1.1"], "2": ["h2"]}.get(http, ["h2", "http/1.1"]))
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

@@ -39,7 +39,7 @@ def read_http2(data: bytes, extra: Fields = ()) -> Packet | None:
         at += _HEAD + length
         if kind in (_HEADERS, _CONTINUATION):
             stream, size = number, size + _HEAD + length
-            block += _fragment(kind, flags, payload)
+            block += fragment(kind, flags, payload)
             ended = bool(flags & _END_HEADERS)
     if not ended:
         return None
@@ -50,7 +50,8 @@ def read_http2(data: bytes, extra: Fields = ()) -> Packet | None:
     return Packet("grpc" if grpc else "http2", size, line, fields, _answer(stream, extra, grpc=grpc))
 
 
-def _fragment(kind: int, flags: int, payload: bytes) -> bytes:
+def fragment(kind: int, flags: int, payload: bytes) -> bytes:
+    """What a frame has of a block of fields."""
     if kind == _CONTINUATION:
         return payload
     if flags & _PADDED:

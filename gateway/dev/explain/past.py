@@ -41,7 +41,9 @@ class Past:
             ipaddress.ip_address(client)
         except ValueError:
             client = "127.0.0.1"  # of a unix socket
-        return ask([str(entry.get("method", "GET")), f"{scheme}://{authority}{entry.get('uri', '/')}"], fields, client)
+        http = "2" if str(entry.get("protocol", "")).startswith("HTTP/2") else "1.1"
+        words = [str(entry.get("method", "GET")), f"{scheme}://{authority}{entry.get('uri', '/')}"]
+        return ask(words, fields, client, http=http)
 
     def tell(self, findings: Findings) -> None:
         """What took place, before what would now."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from gateway.upstream.exchange.http2_whole import request_frames
+
 _PORTS: Final = {"http": 80, "https": 443}
 _DEFAULT_AGENT: Final = "curl/8"
 # A body that is only declared is made up of zeros, this much at a time, and no more than this of it.
@@ -32,6 +34,7 @@ class Question:
     client: str  # its address
     data: bytes = b""  # the body, where there is one
     answer: tuple[tuple[str, str], ...] = ()  # fields that the application's answer has
+    http: str = ""  # "1.1" or "2"; else HTTP/2 where a browser would speak it
 
     @property
     def authority(self) -> str:
@@ -44,22 +47,33 @@ class Question:
     def url(self) -> str:
         return f"{self.scheme}://{self.authority}{self.target}"
 
+    def all_fields(self) -> list[tuple[str, str]]:
+        """Those that were given, and those that any client has; Host first, if it is not among them."""
+        named = {name.lower() for name, _ in self.fields}
+        found = list(self.fields)
+        if "host" not in named:
+            found.insert(0, ("Host", self.authority))
+        if "user-agent" not in named:
+            found.append(("User-Agent", _DEFAULT_AGENT))
+        if "accept" not in named:
+            found.append(("Accept", "*/*"))
+        if self.data and not named & {"content-length", "transfer-encoding"}:
+            found.append(("Content-Length", str(len(self.data))))
+            if "content-type" not in named:
+                found.append(("Content-Type", "application/x-www-form-urlencoded"))
+        return found
+
     def head(self) -> bytes:
         """The request's head in HTTP/1.1."""
-        named = {name.lower() for name, _ in self.fields}
-        lines = [f"{self.method} {self.target} HTTP/1.1"]
-        if "host" not in named:
-            lines.append(f"Host: {self.authority}")
-        lines += [f"{name}: {value}" for name, value in self.fields]
-        if "user-agent" not in named:
-            lines.append(f"User-Agent: {_DEFAULT_AGENT}")
-        if "accept" not in named:
-            lines.append("Accept: */*")
-        if self.data and not named & {"content-length", "transfer-encoding"}:
-            lines.append(f"Content-Length: {len(self.data)}")
-            if "content-type" not in named:
-                lines.append("Content-Type: application/x-www-form-urlencoded")
+        lines = [f"{self.method} {self.target} HTTP/1.1", *[f"{name}: {value}" for name, value in self.all_fields()]]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+
+    def frames(self) -> bytes:
+        """The same in HTTP/2, up to the body; what is of HTTP/1's connection alone is not sent."""
+        fields = self.all_fields()
+        host = next(value for name, value in fields if name.lower() == "host")
+        ends = next(self.body_in_http2(), None) is None
+        return request_frames(self.method, self.target, host, fields, secure=self.scheme == "https", ends=ends)
 
     @property
     def declared(self) -> int:
@@ -88,8 +102,16 @@ class Question:
             yield _PIECE[:left]
             left -= len(_PIECE)
 
+    def body_in_http2(self) -> Iterator[bytes]:
+        """The same without HTTP/1's framing; nothing at all of an empty one."""
+        named = {name.lower(): value for name, value in self.fields}
+        pieces = iter([self.data]) if "chunked" in named.get("transfer-encoding", "").lower() else self.body()
+        return (piece for piece in pieces if piece)
 
-def ask(words: list[str], fields: list[str], client: str, data: str = "", answer: Sequence[str] = ()) -> Question:
+
+def ask(
+    words: list[str], fields: list[str], client: str, data: str = "", answer: Sequence[str] = (), http: str = ""
+) -> Question:
     """[METHOD] URL → a question; with data the method is POST unless it is said. Errors: BadQuestion."""
     if not 1 <= len(words) <= 2:
         raise BadQuestion("a URL is wanted, with the method before it if it is not GET")
@@ -104,7 +126,7 @@ def ask(words: list[str], fields: list[str], client: str, data: str = "", answer
     body = data.encode("utf-8", "surrogateescape")
     asked = tuple(_field("-H", text) for text in fields)
     answered = tuple(_field("--answer", text) for text in answer)
-    return Question(method, scheme, host, port, target, asked, client, body, answered)
+    return Question(method, scheme, host, port, target, asked, client, body, answered, http)
 
 
 def _split(url: str) -> tuple[str, str, int, str]:

@@ -80,6 +80,10 @@ class Witness:
                         return
 
 
+# Of these one request comes on a connection; its body may be of a length that no parameter tells.
+_ONE_ONLY: Final = ("grpc", "http2", "uwsgi", "scgi")
+
+
 class Incoming:
     """What comes on one connection to an upstream, request by request; it speaks one of the `expected` protocols.
 
@@ -112,7 +116,7 @@ class Incoming:
             behind = len(data) - packet.size
             self._body = ALL if packet.body == ALL else max(0, packet.body - behind)
             data.clear()
-            if packet.protocol in ("grpc", "http2"):
+            if packet.protocol in _ONE_ONLY:
                 self._body = ALL  # what else comes on this connection is no request
         return packet
 

@@ -23,8 +23,7 @@ from gateway.http.connection import Connection, begin
 from gateway.http.handshake import Handshake
 from gateway.modules.http.request_history import Replay
 from gateway.modules.http.request_history_record import MASK
-from gateway.protocol import http2_frames as wire
-from gateway.upstream.exchange.http2_fields import request_block
+from gateway.upstream.exchange.http2_whole import request_frames
 
 if TYPE_CHECKING:
     import trio
@@ -43,9 +42,6 @@ _MOST_AT_ONCE: Final = 16
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NO_TARGET: Final = re.compile(r"[\x00-\x20\x7f]")
 _MASKED_ARGUMENT: Final = re.compile(rf"(?<=[?&])([^=&#\s]*)={re.escape(MASK)}&?")
-# Of a connection; HTTP/2 has its own ways.
-_OF_HTTP1: Final = frozenset(("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "host"))
-_WINDOW: Final = wire.MAX_WINDOW - wire.DEFAULT_WINDOW
 
 
 @dataclass(slots=True)
@@ -303,16 +299,5 @@ def _as_http1(entry: dict[str, Any], made: Again) -> bytes:
 
 
 def _as_http2(entry: dict[str, Any], made: Again) -> bytes:
-    fields = [(_bytes(name.lower()), _bytes(value)) for name, value in made.fields if name.lower() not in _OF_HTTP1]
-    block = request_block(
-        _bytes(made.method), entry.get("scheme") == "https", _bytes(made.target), _bytes(_host(entry, made)), fields
-    )
-    out = [wire.PREFACE, wire.settings([(wire.ENABLE_PUSH, 0), (wire.INITIAL_WINDOW_SIZE, wire.MAX_WINDOW)])]
-    out += [wire.frame_head(4, wire.WINDOW_UPDATE, 0, 0), _WINDOW.to_bytes(4, "big")]
-    kind, flags = wire.HEADERS, wire.END_STREAM
-    while True:
-        part, block = block[: wire.DEFAULT_FRAME_SIZE], block[wire.DEFAULT_FRAME_SIZE :]
-        out += [wire.frame_head(len(part), kind, flags | (0 if block else wire.END_HEADERS), 1), part]
-        kind, flags = wire.CONTINUATION, 0
-        if not block:
-            return b"".join(out)
+    secure = entry.get("scheme") == "https"
+    return request_frames(made.method, made.target, _host(entry, made), made.fields, secure=secure)

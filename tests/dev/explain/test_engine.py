@@ -10,6 +10,7 @@ import pytest
 
 from gateway.dev.explain.command import Unexplained
 from gateway.upstream.cache import file_head
+from tests.certificates import write
 from tests.dev.explain.told import one, texts, told
 
 
@@ -104,3 +105,58 @@ def test_a_step_that_wants_all_of_a_large_body(tmp_path: Path) -> None:
     found = told(tmp_path, http, "/", "Content-Length: 99999999", method="POST")
     assert one(found, "answer").data["status"] == 200
     assert [each.data["line"] for each in found.of("upstream")] == ["GET /auth HTTP/1.1", "POST / HTTP/1.1"]
+
+
+_SEEN = 'add_header Seen "$server_protocol|$http2|$host|$http_host|$http_connection|$scheme|$ssl_alpn_protocol" always;'
+
+
+def test_https_is_asked_as_a_browser_does(tmp_path: Path) -> None:
+    """Over HTTP/2 where it is on, and over HTTP/1.1 where it is not, or where that is asked for."""
+    chain, key = write(tmp_path, "localhost")
+    http = f"""
+    ssl_certificate {chain}; ssl_certificate_key {key}; {_SEEN}
+    server {{ listen 8443 ssl; http2 on; return 204; }} server {{ listen 8444 ssl; return 204; }}
+    """
+    for url, version, seen in (
+        ("https://a:8443/", "", "HTTP/2.0|h2|a|a:8443||https|h2"),
+        ("https://a:8443/", "2", "HTTP/2.0|h2|a|a:8443||https|h2"),
+        ("https://a:8443/", "1.1", "HTTP/1.1||a|a:8443|close|https|http/1.1"),
+        ("https://a:8444/", "", "HTTP/1.1||a|a:8444|close|https|http/1.1"),
+    ):
+        found = told(tmp_path, http, url, "Connection: close", http_version=version)
+        answer = one(found, "answer")
+        assert answer.data["status"] == 204
+        assert f"seen: {seen}" in [detail[:4].lower() + detail[4:] for detail in answer.details]
+        assert ("a client does not send this: Connection" in str(found.of("protocol"))) == ("h2|" in seen)
+
+
+def test_http2_without_tls(tmp_path: Path) -> None:
+    http = f"{_SEEN} server {{ listen 8080; http2 on; return 204; }} server {{ listen 8081; return 204; }}"
+    found = told(tmp_path, http, "http://a:8080/", http_version="2")
+    assert "seen: HTTP/2.0|h2c|a|a:8080||http|" in one(found, "answer").details
+    found = told(tmp_path, http, "http://a:8081/", http_version="2")
+    assert "no HTTP/2 is spoken on this socket" in one(found, "protocol").text
+    assert one(found, "answer").text == "HTTP/1.1 204 No Content"
+    assert one(told(tmp_path, http, "http://a:8080/"), "answer").text == "HTTP/1.1 204 No Content"
+
+
+@pytest.mark.parametrize("size", [12, 900_000, 3_000_000_000])
+def test_bodies_over_http2(size: int, tmp_path: Path) -> None:
+    """One that the windows hold back goes on as they widen; of one that is huge no more is made up than of HTTP/1's."""
+    http = """
+    client_max_body_size 0; client_body_timeout 10s;
+    server { listen 8080; http2 on; location / { uwsgi_request_buffering off; uwsgi_param L $content_length;
+        uwsgi_pass 192.0.2.1:1; } location /all { proxy_pass http://192.0.2.1; } }
+    """
+    found = told(tmp_path, http, "/", f"Content-Length: {size}", method="POST", http_version="2")
+    assert one(found, "answer").data["status"] == 200
+    assert ("L", str(size)) in one(found, "upstream").data["parameters"]
+    if size < 10_000_000:
+        found = told(tmp_path, http, "/all", f"Content-Length: {size}", method="POST", http_version="2")
+        assert one(found, "answer").data["status"] == 200
+
+
+def test_a_stream_that_is_refused(tmp_path: Path) -> None:
+    http = "server { listen 8080; http2 on; return 204; }"
+    found = told(tmp_path, http, "/", "Host: a b", http_version="2")
+    assert one(found, "answer").data.get("status") in (400, None)

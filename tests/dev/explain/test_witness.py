@@ -141,3 +141,13 @@ def test_copies_by_other_protocols(tmp_path: Path) -> None:
     assert ("A", "b") in seen["uwsgi"]
     assert ("C", "d") in seen["fastcgi"]
     assert ("E", "f") in seen["scgi"]
+
+
+@pytest.mark.parametrize("protocol", ["uwsgi", "scgi"])
+def test_a_body_whose_length_no_parameter_tells(protocol: str) -> None:
+    """It is no other request."""
+    incoming = Incoming({protocol})
+    head = b"\0\x06\0\0\x01\0A\x01\0b" if protocol == "uwsgi" else b"4:A\0b\0,"
+    assert incoming.feed(head) is not None
+    for _ in range(3):
+        assert incoming.feed(b"0" * 20_000) is None

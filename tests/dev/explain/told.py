@@ -17,11 +17,12 @@ def told(
     method: str = "GET",
     client: str = "127.0.0.1",
     data: str = "",
+    http_version: str = "",
 ) -> Findings:
     """The findings for an http block's inside; `folder` is the prefix, and `nginx.conf` in it the configuration."""
     file = folder / "nginx.conf"
     file.write_text("events {}\nhttp {\n" + http + "\n}\n")
-    return explain(ask([method, url], list(fields), client, data), str(file), str(folder))
+    return explain(ask([method, url], list(fields), client, data, (), http_version), str(file), str(folder))
 
 
 def one(findings: Findings, kind: str) -> Finding:
