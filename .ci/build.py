@@ -8,14 +8,23 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import runpy
 import sys
+import sysconfig
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from setuptools import Distribution, Extension
 
+# What is linked a second time, into one file.
+_TOGETHER: Final = runpy.run_path(os.path.join(os.path.dirname(__file__), "..", "gateway", "together.py"))
+NAMES: Final[frozenset[str]] = _TOGETHER["NAMES"]
+HOLDER: Final[str] = _TOGETHER["HOLDER"]
+# Each product is few pages, then: head, code and constants in one piece, and all addresses looked up when it is loaded,
+# so that they need no table beside. (zig's linker lays them out so, and knows no name for it.)
+_LINK: Final = ["-Wl,-z,noseparate-code", "-Wl,-z,now"]
 # How often something is said where a line cannot be written over.
 _SAY_EACH_S: Final = 20.0
 
@@ -35,17 +44,36 @@ def build(name: str, inplace: bool = True) -> str:
         # Debugging information is a fifth of the work; profilers need only the symbols. (Not in CFLAGS: setuptools
         # takes those instead of Python's own flags, so that nothing would be optimised.)
         extension.extra_compile_args.append("-g0")
+        if "zig" not in (os.environ.get("CC") or sysconfig.get_config_var("CC") or ""):
+            extension.extra_link_args += _LINK
     command = found.get_command_obj("build_ext")
     command.inplace = inplace
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said):
             command.ensure_finalized()
+            for extension in found.ext_modules:
+                prepare(extension, command)
             command.run()
     except BaseException:
         print(said.getvalue(), file=sys.stderr)
         raise
     return name
+
+
+def prepare(extension: Extension, command: Any) -> None:
+    """See that the objects are there of what lies together, and that the one that holds them is linked of them."""
+    if extension.name in NAMES and not os.path.exists(object_of(extension, command)):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(command.build_lib, command.get_ext_filename(extension.name)))
+    if extension.name == HOLDER:
+        parts = [each for each in distribution().ext_modules or [] if each.name in NAMES]
+        # `depends`, so that it is linked anew when one of them is newer
+        extension.extra_objects = extension.depends = sorted(object_of(part, command) for part in parts)
+
+
+def object_of(extension: Extension, command: Any) -> str:
+    return os.path.join(command.build_temp, os.path.splitext(extension.sources[0])[0] + ".o")
 
 
 def size(extension: Extension) -> int:
@@ -71,6 +99,8 @@ def compile_all(*, inplace: bool, terminal: TextIO, ending: str = "") -> int:
         for name in stale(extensions):
             os.unlink(name)
     extensions = [extension for extension in extensions if extension.sources[0].endswith(ending)]
+    holders = [extension.name for extension in extensions if extension.name == HOLDER and not ending]
+    extensions = [extension for extension in extensions if extension.name != HOLDER]
     jobs = int(os.environ.get("JOBS") or len(os.sched_getaffinity(0)))
     over = terminal.isatty()
     said = began = time.monotonic()
@@ -94,6 +124,12 @@ def compile_all(*, inplace: bool, terminal: TextIO, ending: str = "") -> int:
                 print(f"gateway: {count} of {len(extensions)} compiled", file=terminal, flush=True)
     if over:
         print("\r\x1b[K", end="", file=terminal, flush=True)
+    for name in holders:
+        try:
+            build(name, inplace)
+        except BaseException as error:
+            print(f"{name} does not build: {error}", file=sys.stderr)
+            return 1
     return 0
 
 

@@ -13,3 +13,7 @@ if PURE:
     from gateway import pure
 
     pure.install()
+else:
+    from gateway import together
+
+    together.install()

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway import together
+
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "gateway"
 TABLE = SOURCES / "_fast" / "PRODUCTS.md"
@@ -97,6 +99,8 @@ def inputs(product: Product) -> set[Path]:
         if path not in seen and path.exists():
             seen.add(path)
             waiting += _cimports(path)
+    if product.name == together.HOLDER:
+        seen.update(each.built for each in products() if each.name in together.NAMES)
     return seen
 
 
