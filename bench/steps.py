@@ -74,6 +74,9 @@ STEPS = (
     Step("return, request_history", "location / { return 200 hello; }", own=True, kept=True),
     Step("return, status_zone and request_history", "status_zone site; location / { return 200 hello; }", own=True,
          kept=True),
+    # nobody is there to take the spans: they are made, and kept until there are too many
+    Step("return, otel_trace", "location / { return 200 hello; } otel_trace on;",
+         "otel_exporter { endpoint 127.0.0.1:9; batch_count 1000; }", own=True),
     Step("return to a browser", "location / { return 200 hello; }", fields=BROWSER),
     Step("return to a browser, request_history", "location / { return 200 hello; }", fields=BROWSER, own=True,
          kept=True),
