@@ -15,7 +15,7 @@ from typing import Final
 from gateway._fast.ring_writer import RingWriter
 from gateway.core.zones import Words
 
-_MAGIC: Final = 0x474E_4952_5457_4732  # the file's first word: its form
+_MAGIC: Final = 0x474E_4952_5457_4733  # the file's first word: its form
 _HEAD: Final = 64
 # words of the head
 _FORM, _SLOTS, _SIZE, _LAST = range(4)
