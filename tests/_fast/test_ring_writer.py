@@ -13,6 +13,8 @@ from gateway._fast.http1 import parse_head, with_fields
 from gateway._fast.ring_writer import RingWriter, front_of, perhaps_secret
 from gateway.core.zones import Words
 from gateway.modules.http.request_history_record import mask, masked, unpacked
+from tests._fast.test_http2_head import head_of
+from tests.http2_client import request
 
 
 def _writer(size: int, memory: bytearray | None = None) -> tuple[RingWriter, bytearray]:
@@ -249,3 +251,18 @@ def test_wrong() -> None:
 def test_perhaps_secret() -> None:
     assert perhaps_secret(b"X-API_KEY") and perhaps_secret(b"Set-Cookie") and perhaps_secret(b"token")
     assert not perhaps_secret(b"Accept-Language") and not perhaps_secret(b"tok") and not perhaps_secret(b"")
+
+
+def test_of_http2() -> None:
+    """Its head is written down as HTTP/1's."""
+    fields = [(b"cookie", b"a=SECRET"), (b"x-token", b"SECRET"), (b"accept", b"*/*"), (b"cookie", b"b=SECRET")]
+    head = head_of(request("/a?token=SECRET&b=1", *fields, host="h:80"))
+    writer, memory = _writer(1024)
+    _begin(writer)
+    writer.head(head, b"GET")
+    writer.end()
+    entry = _read(memory)
+    assert (entry["method"], entry["uri"], entry["protocol"]) == ("GET", "/a?token=****&b=1", "HTTP/2.0")
+    assert entry["host"] == "h"
+    assert entry["asked"] == [masked(name.decode(), value.decode()) for name, value in head.fields()]
+    assert b"SECRET" not in memory
