@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gateway.config import codes, known
 from gateway.config.errors import ConfigError, Note, Where
+from gateway.config.hints import hints
 from gateway.config.lexer import Ending, Token
 from gateway.config.outline import Outline, Place, context_of
 from gateway.config.text import to_str
@@ -36,6 +37,7 @@ class Report:
         self._color = color
         self._program = program
         self._outline = Outline(source.files if source else [], source.included if source else {})
+        self._files = [name for name, _ in source.files] if source else []
         self._unread = source.error if source else None  # what ended the reading, later than this error
 
     def text(self) -> str:
@@ -116,19 +118,18 @@ class Report:
 
     def _advice(self) -> list[Note]:
         where, message = self._error.where, self._error.message
-        if where is None or not where.file:
-            return []
-        place = self._outline.find(where)
-        if place is None:
-            return []
+        place = self._outline.find(where) if where is not None and where.file else None
+        if where is None or place is None:
+            return list(hints(self._error, place, self._outline, self._files))
         name = place.reading.tokens[0].text
         if missing := _missing_end(place.reading.tokens, self._outline.lines(where.file)):
             return [missing]
         if message == f'unknown directive "{name}"':
-            return self._unknown(name, where, place.reading.ending is Ending.OPEN)
+            found = self._unknown(name, where, place.reading.ending is Ending.OPEN)
+            return found or list(hints(self._error, place, self._outline, self._files))
         if message == f'"{name}" directive is not allowed here':
             return self._misplaced(name, where, place.reading.ending is Ending.OPEN)
-        return []
+        return list(hints(self._error, place, self._outline, self._files))
 
     def _context(self, where: Where) -> str:
         return context_of([reading.tokens[0].text for reading in self._outline.path(where)])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gateway._fast.value import Value, value_of
-from gateway.config.errors import ConfigError, Where
+from gateway.config.errors import ConfigError, Note, Where
 
 # What is asked for values: a Request of http, or a Session of stream.
 Getter = Callable[[Any], "bytes | None"]
@@ -200,11 +200,19 @@ class Registry:
             if not variable.defined:
                 get = self._member(variable.name) or variable.fallback
                 if get is None:
-                    raise ConfigError(f'unknown "{variable.name}" variable', None)
+                    raise ConfigError(f'unknown "{variable.name}" variable', None, notes=self._nearest(variable.name))
                 variable.get = get
                 variable.defined = True
             if variable.assigned and variable.set is None:
                 variable.get = Stored(variable.name, variable.get)
+
+    def _nearest(self, name: str) -> tuple[Note, ...]:
+        """The variable that was probably meant."""
+        import difflib
+
+        known = [each.name for each in self._variables.values() if each.defined]
+        near = difflib.get_close_matches(name, known, 1, 0.75)
+        return (Note(f'did you mean "${near[0]}"?'),) if near else ()
 
     def _member(self, name: str) -> Getter | None:
         for family in self._prefixes:
