@@ -25,7 +25,12 @@ cdef struct Name:
     Py_ssize_t size
     uint32_t hash
 
-cdef struct Packet
+# A packet under way, on the stack of who makes it: what evaluates a param may make another one.
+cdef struct Packet:
+    uint8_t *room
+    Py_ssize_t size     # of the room
+    Py_ssize_t at       # goes on when no packet has room for more, so that it can be told how much there was
+    uint8_t *memory     # the room, where it was asked for
 
 
 cdef class PacketEncoder:

@@ -24,13 +24,6 @@ cdef enum:
     HIDDEN = 1      # a param stands in its place
     JOINED = 2      # goes into the first field of its name, or is hidden with it
 
-# A packet under way, on the stack of who makes it: what evaluates a param may make another one.
-cdef struct Packet:
-    uint8_t *room
-    Py_ssize_t size     # of the room
-    Py_ssize_t at       # goes on when no packet has room for more, so that it can be told how much there was
-    uint8_t *memory     # the room, where it was asked for
-
 
 cdef inline void put(Packet *packet, const void *text, Py_ssize_t length) noexcept:
     cdef Py_ssize_t at = packet.at
