@@ -21,6 +21,7 @@ cdef class Http2Stream(RequestStream):
     cdef public Http2Connection http2
     cdef public bint rst_sent
     cdef public double deadline
+    cdef public bint all_sent
     cdef public long long end_at
     cdef public bint in_turn
     cdef public bint in_moved

@@ -44,6 +44,7 @@ class Http2Stream(RequestStream):
         self.deadline = 0.0
         # the response
         self.end_at = 0  # where its last frame ends, in bytes of the socket
+        self.all_sent = False  # that frame is with the kernel, and the request goes on
         self.in_turn = False
         self.in_moved = False
         self.widened = 0  # beyond the window that all streams begin with
@@ -230,12 +231,17 @@ class Http2Stream(RequestStream):
             self.finishing = True
             if not self.out_closed:
                 self.http2.time_stream(self, self.lane.fresh() + request.location.core.send_timeout)
+            elif self.all_sent:
+                self.complete()
             self.http2.push()
 
     def complete(self) -> None:
         """The last frame is with the kernel."""
         request = self.request
-        if request is None or not self.finishing:
+        if request is None:
+            return
+        if not self.finishing:
+            self.all_sent = True  # a subrequest in the background goes on: finish() waits for nothing more
             return
         request.complete = True
         if not self.in_closed and not self.rst_sent:

@@ -17,7 +17,7 @@ from tests.conformance.explained import Asked, Truth
 Version = tuple[int, ...]
 Packet = tuple[str, list[tuple[str, str]]]
 # What explain's comparison asks of nginx's language and of its debug log.
-OLDEST: Final = (1, 29, 7)
+OLDEST: Final = (1, 22, 0)
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,18 @@ CHANGES: Final = (
     ),
     Change((1, 31, 0), "HTTP_HOST goes with every request to an application", _without_host),
 )
+# Variables that came later; where one stands there is a word.
+VARIABLES: Final = {"request_port": (1, 29, 3), "is_request_port": (1, 29, 3)}
 # Before 1.23.0 a variable had the first of repeated fields, and applications got all of them by themselves.
 _MERGED_SINCE: Final = (1, 23, 0)
+
+
+def without_newer(line: str, version: Version) -> str:
+    """A line of a configuration without variables that this version does not know."""
+    for name, since in VARIABLES.items():
+        if version < since:
+            line = re.sub(rf"\$(?:{name}\b|\{{{name}\}})", "-", line)
+    return line
 
 
 def comparable(truth: Truth, version: Version) -> Truth:

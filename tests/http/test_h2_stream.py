@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from tests.engine import serving
+from tests.fakes import farm, silent
 from tests.http2_client import Fields, http2, request, speaking
 from tests.modules.http.test_log import serving as serving_with_logs
 
@@ -215,3 +216,24 @@ async def test_a_client_that_cancels_is_logged_and_others_go_on(tmp_path: Path) 
             other = await client.get("/none")
             assert other.status == 404
         assert [line for line in engine.log.lines if f"client canceled stream {number}" in line]
+
+
+async def test_a_request_that_outlives_its_answer_ends(tmp_path: Path) -> None:
+    """A mirror ends after the client has all of the answer: the request is logged then, and not with the connection."""
+    log = tmp_path / "log"
+    async with farm(tmp_path) as peers:
+        slow = await peers.tcp(silent())
+        conf = f"""
+        log_format uri $request_uri;
+        server {{ listen 127.0.0.1:1; http2 on; access_log {log} uri;
+            location / {{ mirror /copy; root {tmp_path}; }}
+            location = /copy {{ internal; proxy_read_timeout 300ms; proxy_pass http://{slow}; }} }}
+        """
+        (tmp_path / "a").write_text("a")
+        async with serving_with_logs(conf) as engine, http2(engine) as client:
+            for number in range(1, 3):
+                answer = await client.get(f"/a?{number}")
+                assert (answer.status, answer.body) == (200, b"a")
+                with trio.fail_after(30):
+                    while log.read_text().count("/a") < number:
+                        await trio.sleep(0.02)

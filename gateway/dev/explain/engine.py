@@ -6,7 +6,7 @@ import contextlib
 import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.lane import Lane, Stream
@@ -216,7 +216,7 @@ class Engine:
         await stream.send_all(question.head() + next(body, b""))
         nursery.start_soon(self._send_body, stream, question, body)
         data = b""
-        async for part in _parts(stream):
+        while part := await _received(stream):
             if b"\r\n\r\n" not in data and len(data) < _MOST_HEAD:
                 data += part
         return data.partition(b"\r\n\r\n")[0]
@@ -227,7 +227,7 @@ class Engine:
         await stream.send_all(question.frames() + _body_frames(answer, pieces, cut=question.cut))
         if question.cut:
             nursery.start_soon(self._wait_for_the_rest, question)
-        async for part in _parts(stream):
+        while part := await _received(stream):
             await stream.send_all(answer.feed(part) + _body_frames(answer, pieces, cut=question.cut))
             if answer.refused:
                 self.findings.tell("protocol", answer.refused)
@@ -340,13 +340,13 @@ def _body_frames(answer: Http2Answer, pieces: list[bytes], *, cut: bool) -> byte
     return out
 
 
-async def _parts(stream: trio.abc.Stream) -> AsyncIterator[bytes]:
-    """What comes, until the other end, or this one, is closed."""
+async def _received(stream: trio.abc.Stream) -> bytes:
+    """What comes; b"" when the other end, or this one, is closed."""
     import trio
 
     with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError):
-        while part := await stream.receive_some():
-            yield bytes(part)
+        return bytes(await stream.receive_some())
+    return b""
 
 
 def _tls(http: str) -> ssl.SSLContext:
