@@ -99,14 +99,17 @@ def _help(words: Sequence[str]) -> int:
         return 0
     if words[0] in VERBS:
         return _run(words[0], ["--help"])
-    from gateway.dev import reference
+    from gateway.dev import reference, variables
     from gateway.dev.check.command import about
 
-    text = reference.text(words[0]) or about(words[0])
+    word = words[0]
+    of_variable = word.startswith("$")
+    text = variables.text(word) if of_variable else reference.text(word) or about(word) or variables.text(word)
     if text:
         print(text)
         return 0
-    return _misuse(unknown(words[0], reference.nearest(words[0])))
+    near = variables.nearest(word) if of_variable else reference.nearest(word)
+    return _misuse(unknown(word, near))
 
 
 def _misuse(*lines: str) -> int:

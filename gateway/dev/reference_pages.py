@@ -1,4 +1,4 @@
-"""The directives as pages of the documentation: one for each directive, one for each module, and an index.
+"""Directives and variables as pages of the documentation: one for each, one for each module, and an index.
 
 python -m gateway.dev.reference_pages FOLDER
 """
@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Final
 
-from gateway.dev import reference
+from gateway.dev import reference, variables
 from gateway.dev.fmt import formatted
 from gateway.dev.reference import Entry
+
+VARIABLES: Final = "variables.md"
 
 
 def pages() -> dict[str, str]:
@@ -20,7 +23,9 @@ def pages() -> dict[str, str]:
     for name in reference.names():
         for entry in reference.entries(name):
             modules.setdefault(entry.module, []).append(entry)
+    found |= _variables()
     index = ["# Directives", "", "Each directive has a page of its own; here they are by module and by name.", ""]
+    index += [f"[Variables]({VARIABLES}) have one too.", ""]
     index += ["## By module", ""]
     for module, of_module in sorted(modules.items()):
         found[module_page(module)] = _module(module, of_module)
@@ -58,7 +63,7 @@ def _entry(entry: Entry) -> list[str]:
     if entry.syntax:
         lines += ["```text", *entry.usages(), "```", ""]
     state = entry.state + (f"; also takes {_codes(entry.more)}, which open nginx does not" if entry.more else "")
-    default = ", ".join(_code(f"{entry.name} {each};") for each in entry.default)
+    default = ", ".join(_default(entry.name, each) for each in entry.default)
     rows = [
         ("Takes", entry.takes + (", and a block" if entry.block else "")),
         ("Default", default or "none"),
@@ -77,8 +82,15 @@ def _since(entry: Entry) -> str:
     if entry.since:
         return f"nginx {entry.since}"
     if entry.whose.startswith("nginx's"):
-        return "an early release of nginx (its documentation names none)"
+        return "an early release of nginx"
     return "not in open nginx"
+
+
+def _default(name: str, value: str) -> str:
+    """A default; `8 4k|8k` depends on the machine and is two of them."""
+    first, *others = (part.split() for part in value.split("|"))
+    whole = [first, *(first[: max(len(first) - len(each), 0)] + each for each in others)]
+    return " or ".join(f"`{' '.join([name, *words])};`" for words in whole)
 
 
 def _codes(words: tuple[str, ...]) -> str:
@@ -96,6 +108,22 @@ def _module(module: str, entries: list[Entry]) -> str:
         state = entry.state.partition(":")[0]
         lines.append(f"| [`{entry.name}`]({page(entry.name)}) | {', '.join(entry.contexts)} | {state} |")
     return "\n".join([*lines, ""])
+
+
+def _variables() -> dict[str, str]:
+    """A page for each variable, and their index."""
+    found = {}
+    index = ["# Variables", "", "What stands behind a `$` in a configuration. A NAME at the end is any name.", ""]
+    for name, entries in variables.everything().items():
+        file = f"variable-{name.rstrip('_') + '-NAME' if entries[0].family else name}.md"
+        lines = [f"# {entries[0].written}", ""]
+        for each in variables.merged(entries):
+            lines += [*([f"## In {each.area}", ""] if len(variables.merged(entries)) > 1 else []), each.what, ""]
+        lines += ["| | |", "| --- | --- |", f"| In | {', '.join(each.area for each in entries)} |"]
+        lines += [f"| Module | {', '.join(each.module for each in entries)} |", ""]
+        found[file] = "\n".join(lines)
+        index.append(f"* [`{entries[0].written}`]({file}): {entries[0].what}")
+    return found | {VARIABLES: "\n".join([*index, ""])}
 
 
 def main(arguments: list[str]) -> int:

@@ -35,7 +35,9 @@ def test_what_a_page_says(pages: dict[str, str]) -> None:
     assert "| State here | built; also takes `sync`, which open nginx does not |" in text
     assert "| Since | nginx 1.3.15 |" in pages["limit_req_status.md"]
     assert "| Default | `limit_req_status 503;` |" in pages["limit_req_status.md"]
-    assert "| Default | `listen *:80` or `*:8000;` |" in pages["listen.md"]
+    assert "| Default | `listen *:80;` or `listen *:8000;` |" in pages["listen.md"]
+    assert "| Default | `proxy_buffers 8 4k;` or `proxy_buffers 8 8k;` |" in pages["proxy_buffers.md"]
+    assert "| Default | `gzip_buffers 32 4k;` or `gzip_buffers 16 8k;` |" in pages["gzip_buffers.md"]
     assert "## nginx's stream_core" in pages["listen.md"]
     assert pages["index-directive.md"].startswith("# index\n")
 

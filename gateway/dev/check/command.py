@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from gateway.config import codes
 from gateway.config.errors import ConfigError, Where, format_for_terminal
@@ -237,7 +238,7 @@ def sarif(found: list[Found]) -> dict[str, Any]:
     results = []
     for each in found:
         where = each.problem.where
-        place = {"artifactLocation": {"uri": where.file}, "region": {"startLine": max(where.first_line, 1)}}
+        place = {"artifactLocation": {"uri": quote(where.file)}, "region": {"startLine": max(where.first_line, 1)}}
         results.append({
             "ruleId": each.rule.id,
             "level": _SARIF_LEVELS[each.rule.severity],

@@ -67,7 +67,9 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
             inside = indent + "    " if ending == "{" else indent
             spans.append((stop, stop, "".join(f"\n{inside}{each}" for each in edit.text.split("\n"))))
         elif edit.text:
-            spans.append((begin, end, edit.text + " " if ending == "{" else edit.text))
+            # a line break between quotes is a part of a word
+            new = edit.text if '"' in edit.text else edit.text.replace("\n", f"\n{indent}")
+            spans.append((begin, end, new + " " if ending == "{" else new))
         else:
             stop = end + 1
             if not text[line:begin].strip() and text[stop : stop + 1] == "\n":

@@ -272,7 +272,7 @@ def connect_timeout_too_long(config: Block) -> Iterator[Problem]:
             continue
         if seconds > 75:
             text = f"no system tries to connect for {statement.args[0]} (75s); what waits for answers is *_read_timeout"
-            yield Problem(statement.where, text, (replaced(statement, statement.name, "5s"),))
+            yield Problem(statement.where, text, (replaced(statement, statement.name, "75s"),))
 
 
 @rule("GW312", "socket-in-tmp", "warn")

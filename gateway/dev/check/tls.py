@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from gateway.config.parser import Statement
 
 _OLD: Final = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1")
-_WEAK: Final = re.compile(r"(?<![!\-A-Z])(?:RC4|DES|3DES|MD5|NULL|eNULL|aNULL|EXP|EXPORT|LOW|ADH|AECDH)(?![A-Z0-9])")
+# Names, and parts of names, of ciphers.
+_WEAK: Final = frozenset({
+    "RC4", "DES", "3DES", "MD5", "NULL", "eNULL", "aNULL", "EXP", "EXPORT", "LOW", "ADH", "AECDH", "IDEA",
+})  # fmt: skip
 _SOON: Final = datetime.timedelta(days=14)
 
 
@@ -34,8 +37,8 @@ def old_protocols(config: Block) -> Iterator[Problem]:
 def weak_ciphers(config: Block) -> Iterator[Problem]:
     """RC4, DES, export and anonymous ciphers can be read or forged by others."""
     for _, statement in config.everywhere("ssl_ciphers"):
-        words = [word for word in re.split(r"[:, ]", statement.args[0]) if word and word[0] not in "!-"]
-        weak = [word for word in words if _WEAK.search(word)]
+        words = [word for word in re.split(r"[:, ]", statement.args[0]) if word and word[0] not in "!-+"]
+        weak = [word for word in words if not _WEAK.isdisjoint(re.split(r"[-+]", word))]
         if weak:
             yield Problem(
                 statement.where,

@@ -83,3 +83,14 @@ def test_two_additions_behind_one_statement() -> None:
     first, second = (added_behind(_statement("root"), f"index {name};") for name in ("one", "two"))
     after = apply(TEXT, [first, second, first])
     assert after.count("index one;") == after.count("index two;") == 1
+
+
+def test_lines_of_a_replacement_stand_below_each_other() -> None:
+    text = "location / {\n    root a;\n}\n"
+    (location,) = parse(text).statements
+    assert location.block is not None
+    (root,) = location.block
+    after = apply(text, [Edit(root.where, "index b;\nroot c")])
+    assert after == "location / {\n    index b;\n    root c;\n}\n"
+    after = apply(text, [Edit(root.where, 'add_header a "b\nc"')])
+    assert after == 'location / {\n    add_header a "b\nc";\n}\n'
