@@ -34,7 +34,7 @@ TYPED: Final = {
 _BLOCK: Final = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.M | re.S)
 _SHOP: Final = "/srv/shop"
 _NAME: Final = "shop.example"
-_WHEELS: Final = "/root/wheels"
+_WHEELS: Final = "/srv/wheels"
 
 
 def commands(text: str) -> Iterator[str]:

@@ -151,15 +151,17 @@ class Userland:
         # it is no machine of this system's: a copy of systemd that this one need not even run
         command += ["--register=no", "--keep-unit", "--console=pipe", "--link-journal=no", "--resolv-conf=off"]
         environment = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
-        with log.open("w") as out:
-            running = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        try:
-            with self.steps.step("boot"):
-                self._boot(running, log)
-            yield
-        finally:
-            self._leader = 0
-            _end(running)
+        with _own_group() as join:
+            with log.open("w") as out:
+                command = ["sh", "-c", f'{join} && exec "$@"', "sh", *command]
+                running = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            try:
+                with self.steps.step("boot"):
+                    self._boot(running, log)
+                yield
+            finally:
+                self._leader = 0
+                _end(running)
 
     def _boot(self, running: subprocess.Popen[bytes], log: Path) -> None:
         end = time.monotonic() + _BOOT_S
@@ -227,6 +229,27 @@ class Userland:
         said = ["journalctl", "-n", "60", "--no-pager", "-o", "short-precise"]
         done = subprocess.run([*self._entered(), *said], capture_output=True, text=True, timeout=30)
         return f"\nits journal ends with:\n{done.stdout}{done.stderr}"
+
+
+@contextlib.contextmanager
+def _own_group() -> Iterator[str]:
+    """A control group that no other trial is in, as a line of sh that joins it.
+
+    In one and the same, each systemd would have the other's processes in its units, and wait for their end.
+    """
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    top = next((Path(mount[1]) for mount in mounts if mount[2] == "cgroup2"), None)
+    if top is None:
+        yield "true"
+        return
+    (own,) = (line[4:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::/"))
+    group = Path(tempfile.mkdtemp(prefix="trial-", dir=top / own))
+    try:
+        yield f"echo 0 >{group}/cgroup.procs"
+    finally:
+        for folder in (*sorted(group.rglob("*/"), reverse=True), group):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _is_init(pid: int) -> bool:

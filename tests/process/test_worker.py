@@ -7,11 +7,12 @@ import os
 import pwd
 import re
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 
-from tests.process.running import GATEWAY, Running, fetch, until
+from tests.process.running import GATEWAY, Running, alive, fetch, read_answer, until
 
 ROOT = os.geteuid() == 0
 # "nogroup" in Debian, "nobody" elsewhere.
@@ -94,3 +95,37 @@ def test_a_worker_told_to_quit_is_replaced(engine: Running, port: int) -> None:
         assert engine.logged(rf"worker process {first} exited with code 0")
         engine.end()
         engine.no_alerts()
+
+
+def test_a_worker_without_a_master_ends_when_its_requests_do(engine: Running, port: int) -> None:
+    """The port is free at once for the next master; nginx's workers would go on without one."""
+    with engine, socket.create_server(("127.0.0.1", 0)) as upstream:
+        address = f"127.0.0.1:{upstream.getsockname()[1]}"
+        engine.configure("daemon off;", f"127.0.0.1:{port}")
+        file = engine.folder / "nginx.conf"
+        file.write_text(file.read_text().replace('return 200 "hello"', f"proxy_pass http://{address}"))
+        process = engine.start()
+        (worker,) = engine.workers
+        engine.remember()
+        with socket.create_connection(("127.0.0.1", port), 30) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            upstream.settimeout(30)
+            asked, _ = upstream.accept()
+            with asked:
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait(30)
+                until(lambda: _refused(port), "the port to be free", 30)
+                assert alive(worker)
+                asked.recv(4096)
+                asked.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
+            assert read_answer(client) == "late"
+        until(lambda: not alive(worker), "the worker's end", 30)
+        assert engine.logged(rf"{worker}#{worker}: exit")
+
+
+def _refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
