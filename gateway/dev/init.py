@@ -128,7 +128,7 @@ def configuration(wanted: Wanted) -> str:
         for url, path in wanted.static
     )
     if wanted.application.asgi:
-        passed = run_conf.proxied(f"http://unix:{wanted.socket}")
+        passed = run_conf.proxied(f"http://unix:{wanted.socket}", "$host")
         maps = "\n" + run_conf.UPGRADE
     else:
         passed = f"{run_conf.own('uwsgi_params', 12)}\n            uwsgi_pass unix:{wanted.socket};"

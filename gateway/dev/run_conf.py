@@ -83,12 +83,15 @@ def mime_types() -> str:
 UPGRADE: Final = "    map $http_upgrade $connection_upgrade {\n        default upgrade;\n        '' '';\n    }\n\n"
 
 
-def proxied(target: str) -> str:
-    """What a location has that passes on to a server that speaks HTTP, WebSockets too."""
+def proxied(target: str, host: str = "$http_host") -> str:
+    """What a location has that passes on to a server that speaks HTTP, WebSockets too.
+
+    `$http_host` has the port, which a development server is not found without; on a server `$host` is what was checked.
+    """
     return f"""\
 proxy_pass {target};
             proxy_http_version 1.1;
-            proxy_set_header Host $http_host;
+            proxy_set_header Host {host};
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header Upgrade $http_upgrade;

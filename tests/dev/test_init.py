@@ -106,3 +106,15 @@ def test_gateway_takes_it(folder: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert "test is successful" in done.stderr, done.stderr
     assert "mailto:x@a.example" in text
+
+
+@pytest.mark.parametrize("application", ["async def app(scope, receive, send): ...", "def app(environ, start): ..."])
+def test_check_has_nothing_to_say(folder: Path, tmp_path: Path, application: str) -> None:
+    (folder / "app.py").write_text(application)
+    assert main(["--static", "/static=static", "--domain", "a.example", "--email", "x@a.example"]) == 0
+    text = (folder / "nginx.conf").read_text().replace("/var/log/gateway", str(tmp_path))
+    (folder / "nginx.conf").write_text(text.replace("/var/lib/gateway", str(tmp_path)).replace("pid /run/", f"pid {tmp_path}/"))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "gateway", "check", "-c", "nginx.conf"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
