@@ -113,7 +113,9 @@ def test_check_has_nothing_to_say(folder: Path, tmp_path: Path, application: str
     (folder / "app.py").write_text(application)
     assert main(["--static", "/static=static", "--domain", "a.example", "--email", "x@a.example"]) == 0
     text = (folder / "nginx.conf").read_text().replace("/var/log/gateway", str(tmp_path))
-    (folder / "nginx.conf").write_text(text.replace("/var/lib/gateway", str(tmp_path)).replace("pid /run/", f"pid {tmp_path}/"))
+    (folder / "nginx.conf").write_text(
+        text.replace("/var/lib/gateway", str(tmp_path)).replace("pid /run/", f"pid {tmp_path}/")
+    )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-m", "gateway", "check", "-c", "nginx.conf"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
