@@ -1,6 +1,6 @@
 """make deb: a package for the Debian or Ubuntu that this runs on, into dist/. dpkg-deb and pip are all it needs.
 
-    .ci/make_deb.py [--for 3.13]        for the system's Python, or for that of another release
+    .ci/make_deb.py [--for 3.13] [--arch aarch64]     for the system's Python and machine, or for others
 
 Everything of Python stands in /usr/lib/gateway, with what gateway depends on, so that it is in nobody's way; the
 command is `/usr/bin/python3` with that folder in front. It is made for one version of Python, which is a part of the
@@ -11,6 +11,7 @@ Beside it comes nginx-is-gateway, for programs that call nginx by its name.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
 import os
 import platform
@@ -75,14 +76,14 @@ def system_python() -> str:
     return ".".join(said.split()[1].split(".")[:2])
 
 
-def wheel(python: str) -> Path:
+def wheel(python: str, machine: str) -> Path:
     """The newest wheel in dist/ for this version of Python and this machine; made if there is none."""
     tag = f"cp{python.replace('.', '')}"
-    pattern = f"gateway-{version()}-{tag}-{tag}-*{platform.machine()}.whl"
+    pattern = f"gateway-{version()}-{tag}-{tag}-*{machine}.whl"
     found = sorted(DIST.glob(pattern), key=os.path.getmtime)
     if not found:
         print(f"no wheel for Python {python} in dist/: making one", file=sys.stderr)
-        make = [sys.executable, str(ROOT / ".ci" / "make_wheel.py"), "--arch", platform.machine()]
+        make = [sys.executable, str(ROOT / ".ci" / "make_wheel.py"), "--arch", machine]
         if python != platform.python_version().rpartition(".")[0]:
             make += ["--python", f"python{python}"]
         subprocess.run(make, check=True, stdout=sys.stderr)
@@ -90,18 +91,20 @@ def wheel(python: str) -> Path:
     return found[-1]
 
 
-def place(tree: Path, python: str) -> None:
+def place(tree: Path, python: str, machine: str) -> None:
     """All files of the package, as they will stand below /."""
     library = tree / "usr/lib/gateway"
     # as pip of that Python would choose them, which need not be here
-    kinds = [f"--platform={kind}_{platform.machine()}" for kind in _PLATFORMS]
+    kinds = [f"--platform={kind}_{machine}" for kind in _PLATFORMS]
     chosen = ["--python-version", python, "--implementation", "cp", "--only-binary", ":all:", *kinds]
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     install = [*pip, "install", "-q", "--no-compile", *chosen, "--target", str(library)]
     env = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
-    subprocess.run([*install, str(wheel(python))], check=True, env=env, stdout=sys.stderr)
+    subprocess.run([*install, str(wheel(python, machine))], check=True, env=env, stdout=sys.stderr)
     for beside in ("bin", "share"):
         shutil.rmtree(library / beside, ignore_errors=True)
+    for name in library.glob("*.dist-info/direct_url.json"):
+        name.unlink()  # where the wheel lay when this was made
     for name, function in (("gateway", "main"), ("gateway-nginx", "nginx")):
         command = tree / "usr/sbin" / name
         command.parent.mkdir(parents=True, exist_ok=True)
@@ -120,13 +123,13 @@ def place(tree: Path, python: str) -> None:
     (tree / "etc/gateway/conf.d").mkdir()
 
 
-def control(python: str, kilobytes: int) -> str:
+def control(python: str, machine: str, kilobytes: int) -> str:
     major, minor = python.split(".")
     after = f"{major}.{int(minor) + 1}"
     return f"""\
 Package: gateway
 Version: {version()}+py{python}
-Architecture: {_MACHINES[platform.machine()]}
+Architecture: {_MACHINES[machine]}
 Maintainer: the gateway project <gateway@localhost>
 Depends: python3 (>= {python}), python3 (<< {after}), libssl3 | libssl3t64, init-system-helpers
 Suggests: uwsgi, logrotate
@@ -168,21 +171,21 @@ def make_stand_in() -> Path:
         return _build(tree, f"nginx-is-gateway_{version()}_all.deb")
 
 
-def make(python: str) -> Path:
+def make(python: str, machine: str) -> Path:
     """The package in dist/."""
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name) / "gateway"
-        place(tree, python)
+        place(tree, python, machine)
         size = sum(file.stat().st_size for file in tree.rglob("*") if file.is_file())
         meta = tree / "DEBIAN"
         meta.mkdir()
-        (meta / "control").write_text(control(python, size // 1024))
+        (meta / "control").write_text(control(python, machine, size // 1024))
         kept = sorted(f"/{file.relative_to(tree)}\n" for file in (tree / "etc").rglob("*") if file.is_file())
         (meta / "conffiles").write_text("".join(kept))
         for script in ("postinst", "prerm", "postrm"):
             shutil.copy(_DEBIAN / script, meta / script)
             (meta / script).chmod(0o755)
-        return _build(tree, f"gateway_{version()}+py{python}_{_MACHINES[platform.machine()]}.deb")
+        return _build(tree, f"gateway_{version()}+py{python}_{_MACHINES[machine]}.deb")
 
 
 def _build(tree: Path, name: str) -> Path:
@@ -190,15 +193,26 @@ def _build(tree: Path, name: str) -> Path:
         folder.chmod(0o755)
     DIST.mkdir(exist_ok=True)
     command = ["dpkg-deb", "--build", "--root-owner-group", str(tree), str(DIST / name)]
-    subprocess.run(command, check=True, stdout=sys.stderr)
+    # times of files are no part of a package: made twice of one wheel it is the same
+    environment = {"SOURCE_DATE_EPOCH": _of_the_source(), **os.environ}
+    subprocess.run(command, check=True, stdout=sys.stderr, env=environment)
     return DIST / name
+
+
+def _of_the_source() -> str:
+    """When the last commit was made; where there is no git, when the changelog was written."""
+    asked = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    return str(int((ROOT / "CHANGELOG.md").stat().st_mtime))
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Make a package for Debian or Ubuntu.")
     parser.add_argument("--for", dest="python", metavar="VERSION", help="of Python (the system's)")
-    python = parser.parse_args(argv).python or system_python()
-    for made in (make(python), make_stand_in()):
+    parser.add_argument("--arch", choices=tuple(_MACHINES), default=platform.machine(), help="(%(default)s)")
+    options = parser.parse_args(argv)
+    for made in (make(options.python or system_python(), options.arch), make_stand_in()):
         print(f"dist/{made.name}  {made.stat().st_size / 1e6:.1f} MB")
     return 0
 

@@ -79,7 +79,8 @@ def test_the_package_for_debian_has_its_files() -> None:
     made = _load("make_deb")
     for source, target, _ in made.FILES:
         assert source.is_file(), target
-    text = made.control("3.9", 1)
+    assert "Architecture: arm64\n" in made.control("3.9", "aarch64", 1)
+    text = made.control("3.9", "x86_64", 1)
     assert "python3 (>= 3.9), python3 (<< 3.10)" in text
     # that of a younger release is an upgrade
     assert f"Version: {made.version()}+py3.9\n" in text
@@ -92,11 +93,12 @@ def test_the_package_for_debian_has_its_files() -> None:
 def test_a_package_is_made_of_the_wheel_for_its_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = _load("make_deb")
     monkeypatch.setattr(made, "DIST", tmp_path)
-    names = {tag: f"gateway-{made.version()}-{tag}-{tag}-linux_{os.uname().machine}.whl" for tag in ("cp39", "cp310")}
-    for name in names.values():
+    made_for = [("3.10", "x86_64"), ("3.9", "x86_64"), ("3.9", "aarch64")]
+    for python, machine in made_for:
+        tag = f"cp{python.replace('.', '')}"
+        name = f"gateway-{made.version()}-{tag}-{tag}-linux_{machine}.whl"
         (tmp_path / name).touch()
-    assert made.wheel("3.10").name == names["cp310"]
-    assert made.wheel("3.9").name == names["cp39"]
+        assert made.wheel(python, machine).name == name
 
 
 def test_a_wheel_for_another_python_needs_that_python() -> None:
