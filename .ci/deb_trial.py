@@ -7,11 +7,13 @@ What an admin does and relies on, each step with its seconds; the first that doe
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Final
 
 import userland
+from make_deb import MACHINES
 from userland import RELEASES, ROOT, Failed, Steps, Userland
 
 _SITE: Final = "server { listen 80; server_name one.example; location / { return 200 'word\\n'; } }"
@@ -45,11 +47,10 @@ _NOT_OURS: Final = (
 
 
 def package(release: str) -> Path:
-    """The newest for the Python of that release."""
+    """The newest for the Python of that release and this machine."""
     python = RELEASES[release].removeprefix("cp")
-    found = sorted(
-        (ROOT / "dist").glob(f"gateway_*+py{python[0]}.{python[1:]}_*.deb"), key=lambda deb: deb.stat().st_mtime
-    )
+    name = f"gateway_*+py{python[0]}.{python[1:]}_{MACHINES[os.uname().machine]}.deb"
+    found = sorted((ROOT / "dist").glob(name), key=lambda deb: deb.stat().st_mtime)
     if not found:
         raise SystemExit(f'no package for {release}: make deb DEB="--for {python[0]}.{python[1:]}"')
     return found[-1]

@@ -26,7 +26,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 DIST: Final = ROOT / "dist"
 _DEBIAN: Final = ROOT / "packaging" / "debian"
-_MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
+MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 # glibc of Debian 12 is 2.36, of Ubuntu 24.04 2.39.
 _PLATFORMS: Final = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
@@ -129,7 +129,7 @@ def control(python: str, machine: str, kilobytes: int) -> str:
     return f"""\
 Package: gateway
 Version: {version()}+py{python}
-Architecture: {_MACHINES[machine]}
+Architecture: {MACHINES[machine]}
 Maintainer: the gateway project <gateway@localhost>
 Depends: python3 (>= {python}), python3 (<< {after}), libssl3 | libssl3t64, init-system-helpers
 Suggests: uwsgi, logrotate
@@ -185,7 +185,7 @@ def make(python: str, machine: str) -> Path:
         for script in ("postinst", "prerm", "postrm"):
             shutil.copy(_DEBIAN / script, meta / script)
             (meta / script).chmod(0o755)
-        return _build(tree, f"gateway_{version()}+py{python}_{_MACHINES[machine]}.deb")
+        return _build(tree, f"gateway_{version()}+py{python}_{MACHINES[machine]}.deb")
 
 
 def _build(tree: Path, name: str) -> Path:
@@ -210,7 +210,7 @@ def _of_the_source() -> str:
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Make a package for Debian or Ubuntu.")
     parser.add_argument("--for", dest="python", metavar="VERSION", help="of Python (the system's)")
-    parser.add_argument("--arch", choices=tuple(_MACHINES), default=platform.machine(), help="(%(default)s)")
+    parser.add_argument("--arch", choices=tuple(MACHINES), default=platform.machine(), help="(%(default)s)")
     options = parser.parse_args(argv)
     for made in (make(options.python or system_python(), options.arch), make_stand_in()):
         print(f"dist/{made.name}  {made.stat().st_size / 1e6:.1f} MB")

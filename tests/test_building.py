@@ -118,8 +118,10 @@ def test_a_trial_takes_the_package_of_its_release(
     trial = _load("deb_trial")
     monkeypatch.setattr(trial, "ROOT", tmp_path)
     (tmp_path / "dist").mkdir()
-    (tmp_path / "dist" / "gateway_1+py3.13_amd64.deb").touch()
-    assert trial.package("trixie").name == "gateway_1+py3.13_amd64.deb"
+    names = [f"gateway_1+py3.13_{machine}.deb" for machine in trial.MACHINES.values()]
+    for name in names:
+        (tmp_path / "dist" / name).touch()
+    assert trial.package("trixie").name == f"gateway_1+py3.13_{trial.MACHINES[os.uname().machine]}.deb"
     with pytest.raises(SystemExit, match=re.escape('make deb DEB="--for 3.11"')):
         trial.package("bookworm")
 
