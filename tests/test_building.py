@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 from types import ModuleType
 
@@ -101,7 +102,29 @@ def test_a_package_is_made_of_the_wheel_for_its_python(tmp_path: Path, monkeypat
         assert made.wheel(python, machine).name == name
 
 
-def test_a_wheel_for_another_python_needs_that_python() -> None:
+def test_a_wheel_has_each_product_once(beside: None, tmp_path: Path) -> None:
+    made = _load("make_wheel")
+    files = {
+        "gateway/a.cpython-30-x86_64-linux-gnu.so": b"twice",
+        "gateway/a.py": b"source",
+        "gateway/b.cpython-30-x86_64-linux-gnu.so": b"once",
+        "gateway/c.cpython-30-x86_64-linux-gnu.so": b"holds a",
+    }
+    record = "".join(f"{name},sha256=x,1\n" for name in (*files, "g-1.dist-info/RECORD"))
+    wheel = tmp_path / "g.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        for name, content in (*files.items(), ("g-1.dist-info/RECORD", record)):
+            file.writestr(name, content)
+    made.without_doubles(wheel, {"gateway.a"}, "gateway.none")
+    assert len(zipfile.ZipFile(wheel).namelist()) == 5
+    made.without_doubles(wheel, {"gateway.a"}, "gateway.c")
+    with zipfile.ZipFile(wheel) as file:
+        left = file.namelist()
+        assert left == [*list(files)[1:], "g-1.dist-info/RECORD"]
+        assert file.read("g-1.dist-info/RECORD").decode() == record.partition("\n")[2]
+
+
+def test_a_wheel_for_another_python_needs_that_python(beside: None) -> None:
     with pytest.raises(SystemExit, match="is not here: a wheel is made by"):
         _load("make_wheel").other("python2.9")
 
