@@ -48,7 +48,7 @@ def test_python_without_its_headers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
-def test_a_wheel_for_each_machine(architecture: str, tmp_path: Path) -> None:
+def test_a_wheel_for_each_machine(beside: None, architecture: str, tmp_path: Path) -> None:
     made = _load("make_wheel").environment(architecture, tmp_path / "headers")
     assert f"-target {architecture}-linux-gnu.2.17" in made["CC"]
     assert made["_PYTHON_HOST_PLATFORM"] == f"linux-{architecture}"
