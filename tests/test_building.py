@@ -113,7 +113,7 @@ def test_a_wheel_has_each_product_once(beside: None, tmp_path: Path) -> None:
     record = "".join(f"{name},sha256=x,1\n" for name in (*files, "g-1.dist-info/RECORD"))
     wheel = tmp_path / "g.whl"
     with zipfile.ZipFile(wheel, "w") as file:
-        for name, content in (*files.items(), ("g-1.dist-info/RECORD", record)):
+        for name, content in (*files.items(), ("g-1.dist-info/RECORD", record.encode())):
             file.writestr(name, content)
     made.without_doubles(wheel, {"gateway.a"}, "gateway.none")
     assert len(zipfile.ZipFile(wheel).namelist()) == 5
