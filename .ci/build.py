@@ -41,9 +41,10 @@ def build(name: str, inplace: bool = True) -> str:
     found = distribution()
     found.ext_modules = [extension for extension in found.ext_modules or [] if extension.name == name]
     for extension in found.ext_modules:
-        # Debugging information is a fifth of the work; profilers need only the symbols. (Not in CFLAGS: setuptools
-        # takes those instead of Python's own flags, so that nothing would be optimised.)
-        extension.extra_compile_args.append("-g0")
+        # Debugging information is a fifth of the work; profilers need only the symbols. With -O3, which is what many a
+        # Python was made with, the code is a tenth more, takes a quarter longer, and is no faster (bench/PROFILE.md); a
+        # wheel's is -O2, too. (Not in CFLAGS: setuptools takes those instead of Python's own flags.)
+        extension.extra_compile_args += ["-O2", "-g0"]
         if "zig" not in (os.environ.get("CC") or sysconfig.get_config_var("CC") or ""):
             extension.extra_link_args += _LINK
     command = found.get_command_obj("build_ext")
