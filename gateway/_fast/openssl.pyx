@@ -115,6 +115,7 @@ cdef attempt(str path):
     cdef void** place = <void**>&trial
     cdef void* handle
     cdef bytes encoded = os.fsencode(path)
+    cdef const char* file = NULL  # what is loaded already
     cdef Py_ssize_t i = 0
     cdef int mode = RTLD_NOW | RTLD_LOCAL
     global lib
@@ -123,7 +124,9 @@ cdef attempt(str path):
     if "/" not in path and path:
         # Not Python's: a program that has an OpenSSL inside it must not lend this one its functions.
         mode |= RTLD_DEEPBIND
-    handle = dlopen(NULL if not encoded else <const char*>encoded, mode)
+    if encoded:
+        file = encoded
+    handle = dlopen(file, mode)
     if handle is NULL:
         return "cannot be loaded"
     for name in NAMES:

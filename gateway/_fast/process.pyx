@@ -107,15 +107,27 @@ def allow_core_dumps():
         raise OSError("prctl(PR_SET_DUMPABLE)")
 
 
+def arguments(bytes stat):
+    """Where the arguments that ps shows lie, and their size, by /proc/self/stat; (0, 0): it does not say.
+
+    proc(5): arg_start and arg_end are fields 48 and 49. An emulator may write fewer.
+    """
+    fields = stat.rpartition(b") ")[2].split()  # from field 3 on
+    if len(fields) < 47:
+        return 0, 0
+    start = int(fields[45])
+    return start, int(fields[46]) - start
+
+
 def set_title(bytes title):
-    """Put the title over the arguments that ps shows, as much of it as fits there."""
+    """Put the title over the arguments that ps shows, as much of it as fits there; without /proc it stays as it is."""
     global _title_start, _title_size
     if _title_start == 0:
-        with open("/proc/self/stat", "rb") as file:
-            fields = file.read().rpartition(b") ")[2].split()
-        # proc(5): arg_start and arg_end are fields 48 and 49; the split begins at field 3.
-        _title_start = int(fields[45])
-        _title_size = int(fields[46]) - _title_start
+        try:
+            with open("/proc/self/stat", "rb") as file:
+                _title_start, _title_size = arguments(file.read())
+        except OSError:
+            return
     if _title_start == 0 or _title_size < 2:
         return
     cdef size_t size = len(title)
