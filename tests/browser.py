@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 webdriver: Any = pytest.importorskip("selenium.webdriver")
+WebDriverException: type[Exception] = pytest.importorskip("selenium.common.exceptions").WebDriverException
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 _OPTIONS = (

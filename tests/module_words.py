@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 
 from gateway.core.variables import Variable
-from gateway.modules.choice import ALWAYS
+from gateway.modules.choice import ALWAYS, BROUGHT
 from gateway.modules.http import ORDER, named
 
 TABLE = Path(__file__).parent.parent / "gateway" / "modules" / "words.py"
@@ -33,7 +33,7 @@ def words_of(name: str) -> list[str]:
 def render() -> str:
     rows: list[str] = []
     for name in ORDER:
-        if name in ALWAYS:
+        if name in ALWAYS or name in BROUGHT:
             continue
         lines = textwrap.wrap(" ".join(words_of(name)), 106)
         if len(lines) == 1 and len(name) + len(lines[0]) < 106:

@@ -1,8 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """OCSP (RFC 6960): what is asked of a responder, and what its answer says. Errors: TlsError, in nginx's words."""
-import calendar
-import time
-
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 from gateway._fast.openssl cimport *
@@ -10,6 +7,7 @@ from gateway._fast.tls_context cimport Context
 from gateway._fast.x509 cimport Certificate, Chain, certificate, failed
 
 from gateway._fast.errors import TlsError
+from gateway._fast.x509 import seconds
 
 cdef enum:
     SKEW = 300                  # seconds that clocks may differ
@@ -132,6 +130,6 @@ cdef object moment(void* when):
     text = (<bytes>data[:size]).decode()
     lib.BIO_free(bio)
     try:
-        return calendar.timegm(time.strptime(text, "%b %d %H:%M:%S %Y GMT"))
+        return seconds(text)
     except ValueError:
         raise TlsError("invalid nextUpdate time in certificate status") from None

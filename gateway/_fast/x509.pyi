@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+def seconds(text: str) -> int: ...
+
 class Chain:
     @property
     def name(self) -> str: ...

@@ -15,8 +15,26 @@ cdef enum:
     OSSL_STORE_INFO_PKEY = 4
     MOST_DIGEST = 64
 
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
 # XN_FLAG_RFC2253: what is special in a name is escaped, what is not ASCII comes as the bytes of its UTF-8, in hex.
 cdef unsigned long RFC2253 = 0x1110317
+
+
+def seconds(str text not None):
+    """Since the epoch, of a time as OpenSSL writes it: "Feb  3 00:55:52 2026 GMT". Errors: ValueError.
+
+    Not time.strptime(), which imports a module when it is called first: a worker's user may not be able to read that.
+    """
+    month, day, clock, year, zone = text.split()
+    if zone != "GMT":
+        raise ValueError(f"no time in GMT: {text}")
+    hour, minute, second = clock.split(":")
+    # Years from March on, so that a leap day is a year's last; 719,468 days from the year 0 to 1970.
+    cdef long months = (MONTHS.index(month) + 10) % 12
+    cdef long years = int(year) - (months >= 10)
+    cdef long days = years * 365 + years // 4 - years // 100 + years // 400 + (153 * months + 2) // 5 + int(day) - 1 - 719468
+    return ((days * 24 + int(hour)) * 60 + int(minute)) * 60 + int(second)
 
 
 cdef object failed(str call):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import calendar
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast import uri
 from gateway._fast.openssl import verify_error_text
+from gateway._fast.x509 import seconds
 from gateway.core.variables import Getter, Variable
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _remain(certificate: Certificate) -> bytes:
     """Whole days."""
     text = certificate.not_after().decode()
     try:
-        end = calendar.timegm(time.strptime(text, "%b %d %H:%M:%S %Y GMT"))
+        end = seconds(text)
     except ValueError:
         return b""
     return b"%d" % max((end - int(time.time())) // _DAY, 0)

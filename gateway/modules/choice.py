@@ -36,8 +36,8 @@ _PARAMETERS: Final = {
 }
 # What may name any variable while a request is served.
 _NAME_ANYTHING: Final = ("py", "ssi")
-# Whose subrequests postpone puts in order.
-_INSERT: Final = ("addition", "slice", "ssi")
+# What has no words of its own comes with these: their subrequests are put in order by postpone.
+BROUGHT: Final = {"postpone": ("addition", "slice", "ssi")}
 _VARIABLE: Final = re.compile(rb"\$\{?(\w+)")
 
 
@@ -77,8 +77,7 @@ def wanted(source: Source, names: set[str]) -> list[str]:
         return list(ORDER)
     found |= ALWAYS
     found |= {name for name, parameters in _PARAMETERS.items() if any(each in text for each in parameters)}
-    if not found.isdisjoint(_INSERT):
-        found.add("postpone")
+    found |= {name for name, by in BROUGHT.items() if not found.isdisjoint(by)}
     if "upstream" in names:
         found |= {name for name in ORDER if name.startswith("upstream_")}
     return [name for name in ORDER if name in found]

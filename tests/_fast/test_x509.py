@@ -14,6 +14,22 @@ from gateway._fast.errors import TlsError
 from tests import certificates
 
 
+@pytest.mark.parametrize("year", [1969, 1970, 1999, 2000, 2024, 2026, 2100, 9999])
+def test_seconds_of_a_time(year: int) -> None:
+    for month, day in ((1, 1), (2, 28), (3, 1), (12, 31), *([(2, 29)] if year in (2000, 2024) else [])):
+        when = datetime.datetime(year, month, day, 23, 5, 7, tzinfo=datetime.UTC)
+        assert x509.seconds(f"{when:%b} {day:2d} 23:05:07 {year} GMT") == when.timestamp()
+
+
+NO_TIMES = ("", "Bad time value", "Feb  3 00:55:52 2026", "Foo  3 0:0:0 2026 GMT", "Feb x 0:0:0 2026 GMT")
+
+
+@pytest.mark.parametrize("text", NO_TIMES)
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        x509.seconds(text)
+
+
 def test_a_chain_and_its_key(tmp_path: Path) -> None:
     chain, key = certificates.write(tmp_path)
     made = x509.load_chain(str(chain))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from gateway.core.variables import PrefixVariable
 from gateway.modules import words
-from gateway.modules.choice import ALWAYS
+from gateway.modules.choice import ALWAYS, BROUGHT
 from gateway.modules.http import ORDER, named
 from tests import module_words
 
@@ -12,8 +12,8 @@ def test_the_table_is_of_the_modules() -> None:
     assert module_words.TABLE.read_text() == module_words.render()
 
 
-def test_each_module_has_a_name_or_is_always_there() -> None:
-    assert set(words.WORDS) | ALWAYS == set(ORDER)
+def test_each_module_has_a_name_or_is_always_there_or_brought() -> None:
+    assert set(words.WORDS) | ALWAYS | set(BROUGHT) == set(ORDER)
     assert all(own for own in words.WORDS.values())
 
 

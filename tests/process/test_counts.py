@@ -74,6 +74,13 @@ class Client:
         }  # fmt: skip
 
 
+def _shuts_down(pid: int) -> bool:
+    try:
+        return b"shutting down" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return True
+
+
 def _shown(port: int, path: str) -> dict[str, Any]:
     found = json.loads(fetch(("127.0.0.1", port), f"/api/9/http/{path}"))
     return {key: found.get(key, 0) for key in ("processing", "requests", "received", "sent")} | {
@@ -131,6 +138,8 @@ def test_what_clients_counted(tmp_path: Path, workers: int) -> None:
         old = set(running.workers)
         running.send(signal.SIGHUP)
         until(lambda: len(set(running.workers) - old) == workers, "new workers")
+        # until then they accept, too, and close what has not asked yet, as nginx does
+        until(lambda: all(_shuts_down(pid) for pid in old), "the old workers to listen no more")
         client.ask_all(5)
         client.take(slow)
         slow.close()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import calendar
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway._fast.x509 import seconds
 from gateway.core import tls_objects
 from gateway.modules.http import ssl
 from gateway.modules.http.dashboard_page import cell, number, part, table
@@ -45,7 +45,7 @@ def _of_server(server: Server) -> list[dict[str, Any]]:
         else:
             leaf = chain.certificate()
             issuer = leaf.issuer().decode("utf-8", "replace")
-            ends = calendar.timegm(time.strptime(leaf.not_after().decode(), "%b %d %H:%M:%S %Y GMT"))
+            ends = seconds(leaf.not_after().decode())
             made.append(_one(label, issuer, ends))
     return made
 

@@ -14,7 +14,7 @@ import pytest
 from gateway.dev.lsp.server import path_of
 from tests.dev.lsp.editor import ROOT, Editor, editor
 
-MAIN = """events {}
+MAIN = """events {} worker_processes auto;
 http {
     include conf.d/*.conf;
     upstream app { server 127.0.0.1:3031; }
