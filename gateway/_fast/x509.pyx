@@ -33,7 +33,8 @@ def seconds(str text not None):
     # Years from March on, so that a leap day is a year's last; 719,468 days from the year 0 to 1970.
     cdef long months = (MONTHS.index(month) + 10) % 12
     cdef long years = int(year) - (months >= 10)
-    cdef long days = years * 365 + years // 4 - years // 100 + years // 400 + (153 * months + 2) // 5 + int(day) - 1 - 719468
+    cdef long days = years * 365 + years // 4 - years // 100 + years // 400 - 719468
+    days += (153 * months + 2) // 5 + int(day) - 1
     return ((days * 24 + int(hour)) * 60 + int(minute)) * 60 + int(second)
 
 
