@@ -40,10 +40,10 @@ demo: setup-demo
 	@$(if $(plain),GATEWAY_PURE=1) $(PY) -m gateway run conf/demo/app.py -c conf/demo/nginx.conf --while-parent
 
 # A process for each core: much of a test is waiting. More than four get in each other's way.
-JOBS ?= auto
+PROCESSES ?= auto
 test: setup-test system
 	@$(MAKE) --no-print-directory ext $(if $(own),,PY=$(PY))
-	$(PY) -m pytest -rs -n $(JOBS) --maxprocesses 4 --dist loadfile $(TESTS)
+	$(PY) -m pytest -rs -n $(PROCESSES) --maxprocesses 4 --dist loadfile $(TESTS)
 
 # What the tests compare with and talk to.
 system:

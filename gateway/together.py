@@ -1,8 +1,9 @@
 """Compiled modules that lie in one file: what every connection meets.
 
-Each product has pages, a table of calls and constants of its own. Those of 42, in turn with OpenSSL's, are more than a
-core's caches and its table of pages hold; side by side they take fewer of all. `.ci/build.py` links them a second time,
-into the product of `_fast/together.pyx`. Where that is not there, the import system finds each one beside its source.
+Each product has pages, a table of calls and constants of its own. Those of the forty below, in turn with OpenSSL's, are
+more than a core's caches and its table of pages hold; side by side they take fewer of all. `.ci/build.py` links them a
+second time, into the product of `_fast/together.pyx`. Where that is not there, the import system finds each one beside
+its source.
 """
 
 from __future__ import annotations

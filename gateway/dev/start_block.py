@@ -6,27 +6,17 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from gateway.config import tree
 from gateway.config.parser import Source, Statement
+from gateway.config.tree import Listen
 from gateway.dev.peer_state import Peer, states
 
 _PASS: Final = frozenset({"uwsgi_pass", "proxy_pass", "fastcgi_pass", "scgi_pass", "grpc_pass", "memcached_pass"})
 _WIDTH: Final = 100
 _DEFAULT_PORT: Final = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
-
-
-@dataclass(slots=True)
-class Listen:
-    """An address with the servers behind it; the default one is the first that says so, else the first."""
-
-    address: str
-    tls: bool = False
-    servers: list[str] = field(default_factory=list)
-    default: int | None = None
 
 
 def walk(statements: list[Statement]) -> Iterator[Statement]:
@@ -39,15 +29,7 @@ def walk(statements: list[Statement]) -> Iterator[Statement]:
 
 def listens(source: Source) -> list[Listen]:
     """The table of the http servers by address, in the order of the configuration."""
-    found: dict[str, Listen] = {}
-    for http in tree.inside(source.statements, "http"):
-        for each in tree.listens(http.block or []):
-            listen = found.setdefault(each.address, Listen(each.address))
-            listen.tls |= each.tls
-            if each.default is not None:
-                listen.default = len(listen.servers) + each.default
-            listen.servers += [tree.names(server) for server in each.servers]
-    return list(found.values())
+    return tree.listens([each for http in tree.inside(source.statements, "http") for each in http.block or []])
 
 
 def peers(source: Source) -> list[Peer]:
@@ -152,7 +134,11 @@ def as_json(source: Source, *, title: str, ready_ms: float, file: str, folder: P
         "configuration": file,
         "files": len(source.files),
         "listens": [
-            {"url": url(each), "servers": each.servers, "default": each.servers[each.default or 0]}
+            {
+                "url": url(each),
+                "servers": [tree.names(server) for server in each.servers],
+                "default": tree.names(each.first),
+            }
             for each in listens(source)
         ],
         "upstreams": [
@@ -173,8 +159,8 @@ def url(listen: Listen) -> str:
 
 
 def _servers(listen: Listen, arrow: str) -> str:
-    default = listen.servers[listen.default or 0]
+    default = tree.names(listen.first)
     if len(listen.servers) == 1:
         return f"{default} (default)"
-    shown = listen.servers[:8] + (["…"] if len(listen.servers) > 8 else [])
+    shown = [tree.names(server) for server in listen.servers[:8]] + (["…"] if len(listen.servers) > 8 else [])
     return f"{', '.join(shown)} {arrow} default {default}"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.parser import Source, parse
+from gateway.config.tree import names
 from gateway.dev.peer_state import Peer
 from gateway.dev.start_block import Style, as_json, listens, peers, start_block
 
@@ -15,7 +16,7 @@ def source(http: str) -> Source:
 
 
 def rows(http: str) -> dict[str, tuple[list[str], str]]:
-    return {x.address: (x.servers, x.servers[x.default or 0]) for x in listens(source(http))}
+    return {x.address: ([names(each) for each in x.servers], names(x.first)) for x in listens(source(http))}
 
 
 def test_first_server_is_the_default() -> None:

@@ -77,7 +77,7 @@ class Client:
 def _shuts_down(pid: int) -> bool:
     try:
         return b"shutting down" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:
+    except OSError:  # it has ended
         return True
 
 

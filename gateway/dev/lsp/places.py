@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.config import known
-from gateway.config.errors import ConfigError
-from gateway.config.lexer import Ending, Lexer
+from gateway.config.outline import Outline
 from gateway.config.text import to_bytes
 
 _PIECE: Final = re.compile(
@@ -90,19 +89,8 @@ def _fits(name: str, context: str) -> bool:
 
 
 def _top(text: str) -> set[str]:
-    lexer = Lexer(to_bytes(text), "x", [])
-    names: set[str] = set()
-    depth = 0
-    while True:
-        try:
-            reading = lexer.read()
-        except ConfigError:
-            return names
-        if reading.ending is Ending.END:
-            return names
-        if reading.tokens and not depth:
-            names.add(reading.tokens[0].text)
-        depth = max(depth + (reading.ending is Ending.OPEN) - (reading.ending is Ending.CLOSE), 0)
+    places = Outline([("x", to_bytes(text))], {}).statements("x")
+    return {place.reading.tokens[0].text for place in places if place.reading.tokens and not place.blocks}
 
 
 def whole_of(context: str, file: str) -> str:
