@@ -5,15 +5,26 @@ A part should take a millisecond or two; `PORTION` is how many things of a list 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Generator, Iterable
 from typing import Final, TypeVar
 
 from gateway.core.lane import sleep
 
 T = TypeVar("T")
+V = TypeVar("V")
 Work = Generator[None, None, T]
 
 PORTION: Final = 100
+
+
+def collected(items: Iterable[tuple[str, V]]) -> Work[dict[str, V]]:
+    """A table of what is made one by one, each with its name."""
+    found: dict[str, V] = {}
+    for number, (name, item) in enumerate(items, 1):
+        found[name] = item
+        if number % PORTION == 0:
+            yield
+    return found
 
 
 def in_turns(work: Work[T]) -> T | Awaitable[T]:

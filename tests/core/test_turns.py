@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 
 import pytest
 
-from gateway.core.turns import Work, at_once, in_turns
+from gateway.core.turns import PORTION, Work, at_once, collected, in_turns
 from tests.lanes import running, until
 
 
@@ -26,6 +26,18 @@ def test_small_work_is_done_in_place() -> None:
     done: list[str] = []
     assert in_turns(_work(0, done)) == "a is through"
     assert done == ["a ends"]
+
+
+def test_a_long_table_is_collected_in_parts() -> None:
+    """Nothing is made before its part comes."""
+    made: list[int] = []
+    work = collected((str(number), made.append(number)) for number in range(2 * PORTION + 1))
+    for part in (1, 2):
+        next(work)
+        assert len(made) == part * PORTION
+    with pytest.raises(StopIteration) as done:
+        next(work)
+    assert list(done.value.value) == [str(number) for number in range(2 * PORTION + 1)]
 
 
 def test_where_nobody_waits() -> None:

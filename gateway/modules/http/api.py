@@ -26,7 +26,7 @@ from gateway import NGINX_VERSION, __version__
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, Command, Directive, take
 from gateway.core.tls_counts import the_counts
-from gateway.core.turns import PORTION, Work, in_turns
+from gateway.core.turns import Work, collected, in_turns
 from gateway.core.zones import ZONES
 from gateway.http.body import read_body
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
@@ -233,12 +233,7 @@ class Call:
                 return self.only("GET", lambda: list(zoned))
             if self.permit("GET") == "OPTIONS":
                 return {}
-            found = {}
-            for number, (name, each) in enumerate(zoned.items(), 1):
-                found[name] = self.selected(describe(each, now))
-                if number % PORTION == 0:
-                    yield
-            return found
+            return (yield from collected((name, self.selected(describe(each, now))) for name, each in zoned.items()))
         upstream = zoned.get(unquote(path[0]))
         if upstream is None:
             raise ApiError(404, "upstream not found", "UpstreamNotFound")
@@ -425,14 +420,7 @@ class Resource:
 
     def shown(self, call: Call) -> Work[Any]:
         """What show() gives, in turns where there may be many items."""
-        if not self.many:
-            return self.show(call)
-        found = {}
-        for number, (name, item) in enumerate(self.show(call), 1):
-            found[name] = item
-            if number % PORTION == 0:
-                yield
-        return found
+        return (yield from collected(self.show(call))) if self.many else self.show(call)
 
 
 RESOURCES: Final[dict[str, Resource]] = {
