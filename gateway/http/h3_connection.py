@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pylsqpack
 from aioquic.quic import events
+from aioquic.quic.packet import QuicErrorCode
 
 from gateway._fast.errors import QpackError
 from gateway._fast.qpack import QpackDecoder
@@ -443,14 +444,19 @@ class Http3Connection(Client):
 
     def close(self, reset: bool = False) -> None:
         if not self.over:
-            self.quic.close(error_code=NO_ERROR, reason_phrase="connection shutdown")
-            self._transmit()
-            self._end()
+            self._close(NO_ERROR, "connection shutdown")
+
+    def _close(self, code: int, words: str, frame_type: int | None = None) -> None:
+        """Say so and end; `frame_type`: that of QUIC's own close (RFC 9000, 19.19)."""
+        self.quic.close(error_code=code, frame_type=frame_type, reason_phrase=words)
+        self._transmit()
+        self._end()
 
     def retire(self) -> None:
         """The worker ends."""
         if not self.secured:
-            self.close()
+            # as nginx: an error of HTTP/3 cannot be said in a handshake, and this is none
+            self._close(QuicErrorCode.NO_ERROR, "graceful shutdown", frame_type=0)
             return
         if not self.goaway:
             self._say_goaway(self.last_request + 4)

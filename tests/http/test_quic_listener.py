@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -239,3 +241,19 @@ def test_garbage_gets_nothing_and_an_unknown_version_gets_those_we_know(port: in
     after = Http3Client(port)
     assert after.ask("/")[0] == 200
     after.close()
+
+
+def test_a_handshake_when_the_worker_ends(port: int, tmp_path: Path) -> None:
+    """It is told by QUIC's own close, as nginx does: there is no HTTP/3 in it whose error it could be."""
+    client = Http3Client(port)
+    try:
+        for data, _ in client.quic.datagrams_to_send(time.monotonic()):
+            client.socket.send(data)
+        client.socket.settimeout(10)
+        client.socket.recv(65536, socket.MSG_PEEK)
+        os.kill(int((tmp_path / "nginx.pid").read_text()), signal.SIGQUIT)
+        while (closed := client.quic._close_event) is None:
+            client.quic.receive_datagram(client.socket.recv(65536), ("127.0.0.1", port), time.monotonic())
+        assert (closed.error_code, closed.frame_type, closed.reason_phrase) == (0, 0, "graceful shutdown")
+    finally:
+        client.close()
