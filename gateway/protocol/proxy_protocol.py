@@ -13,6 +13,7 @@ from typing import Final
 SIGNATURE: Final = b"\r\n\r\n\x00\r\nQUIT\n"
 V1_MAX: Final = 107  # the longest line of version 1
 V2_MAX: Final = 4096  # nginx's NGX_PROXY_PROTOCOL_MAX_HEADER
+_ADDRESS: Final = frozenset(b"0123456789abcdefABCDEF:.")
 
 
 @dataclass(slots=True)
@@ -50,20 +51,18 @@ def _parse_v1(data: bytes) -> tuple[ProxyHeader, int] | None:
             raise _broken(data)
         return None
     words = data[:end].split(b" ")
-    if words[1] == b"UNKNOWN":
+    if words[1].startswith(b"UNKNOWN"):
         return ProxyHeader(), end + 2
     if words[1] not in (b"TCP4", b"TCP6") or len(words) != 6:
         raise _broken(data)
-    try:
-        source = ipaddress.ip_address(words[2].decode("ascii"))
-        destination = ipaddress.ip_address(words[3].decode("ascii"))
-        ports = [int(word) for word in words[4:]]
-    except ValueError:
-        raise _broken(data) from None
-    if not all(word.isdigit() and 0 <= int(word) < 65536 for word in words[4:]):
+    source, destination, *ports = words[2:]
+    # As nginx: an address is kept as it was written, and need be none; who wants a number of it, reads it.
+    if not _ADDRESS.issuperset(source + destination) or not all(map(bytes.isdigit, ports)):
         raise _broken(data)
-    header = ProxyHeader(str(source).encode(), ports[0], str(destination).encode(), ports[1])
-    return header, end + 2
+    source_port, destination_port = map(int, ports)
+    if max(source_port, destination_port) > 65535:
+        raise _broken(data)
+    return ProxyHeader(source, source_port, destination, destination_port), end + 2
 
 
 def _parse_v2(data: bytes) -> tuple[ProxyHeader, int] | None:
