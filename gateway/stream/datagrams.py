@@ -76,6 +76,7 @@ class DatagramSession(Session):
         self.client = ClientDatagrams(shared, key)
         Session.__init__(self, worker, self.client, key[0], shared.listening)  # type: ignore[arg-type]
         self.buffer = data
+        self.received = len(data)  # whether it is passed on or not
         self.inbox: deque[bytes] = deque()
         self.take: Watcher | None = None  # of who passes on what is in the inbox, at once
         self.expecting = True  # an answer that is still to come: the worker's end waits for it

@@ -1,4 +1,4 @@
-"""What a status_zone has counted is what its clients have: over workers, a reload, and one that dies."""
+"""What a status_zone has counted is what its clients have: over workers, reloads, and one that dies."""
 
 from __future__ import annotations
 
@@ -159,4 +159,105 @@ def test_what_clients_counted(tmp_path: Path, workers: int) -> None:
             connection.close()
         client.ask_all(5)
         agree(client)
+        running.end()
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_sessions(tmp_path: Path, workers: int) -> None:
+    port, datagrams, passed, status = free_port(), free_port(), free_port(), free_port()
+    user = "user root;" * (os.geteuid() == 0)
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as backend, Running(tmp_path, GATEWAY) as running:
+        backend.settimeout(30)
+        (tmp_path / "nginx.conf").write_text(f"""
+            {user} worker_processes {workers}; daemon off; pid nginx.pid; error_log error.log; events {{ }}
+            stream {{
+                server {{ listen 127.0.0.1:{port}; status_zone site; return hello; }}
+                server {{ listen 127.0.0.1:{datagrams} udp; status_zone site; return datagram; }}
+                server {{ listen 127.0.0.1:{passed}; status_zone site;
+                          proxy_pass 127.0.0.1:{backend.getsockname()[1]}; }}
+            }}
+            http {{ access_log off; server {{ listen 127.0.0.1:{status}; location /api {{ api; }} }} }}""")
+        running.start()
+        until(lambda: len(running.workers) == workers, "the workers")
+        counted: collections.Counter[str] = collections.Counter()
+
+        def ask(sessions: int) -> None:
+            for _ in range(sessions):
+                with socket.create_connection(("127.0.0.1", port), 30) as client:
+                    assert client.recv(100) == b"hello"
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                    client.settimeout(30)
+                    client.sendto(b"four", ("127.0.0.1", datagrams))
+                    assert client.recv(100) == b"datagram"
+            counted.update(connections=2 * sessions, received=4 * sessions, sent=13 * sessions)
+
+        def begin() -> tuple[socket.socket, socket.socket]:
+            client = socket.create_connection(("127.0.0.1", passed), 30)
+            client.settimeout(30)
+            return client, backend.accept()[0]
+
+        def end(client: socket.socket, peer: socket.socket) -> None:
+            client.sendall(b"request")
+            assert peer.recv(100) == b"request"
+            peer.sendall(b"answer")
+            assert client.recv(100) == b"answer"
+            peer.close()
+            assert client.recv(100) == b""
+            client.close()
+            counted.update(connections=1, received=7, sent=6)
+
+        def shown() -> dict[str, Any]:
+            found = json.loads(fetch(("127.0.0.1", status), "/api/9/stream/server_zones/site"))
+            assert found["sessions"] == {"2xx": found["connections"], "4xx": 0, "5xx": 0, "total": found["connections"]}
+            return {key: found[key] for key in ("processing", "connections", "received", "sent")}
+
+        def agree(processing: int = 0) -> None:
+            expected = {"processing": processing, **{key: counted[key] for key in ("connections", "received", "sent")}}
+            try:
+                until(lambda: shown() == expected, "the same counts", 30)
+            except AssertionError:
+                assert shown() == expected
+                raise
+
+        def reload() -> None:
+            old = set(running.workers)
+            running.send(signal.SIGHUP)
+            until(lambda: len(set(running.workers) - old) >= workers, "new workers")
+            until(lambda: all(_shuts_down(pid) for pid in old), "the old workers to listen no more")
+
+        ask(20)
+        agree()
+
+        # what is under way at two reloads is counted by the workers that it began in, when it ends
+        early = begin()
+        agree(1)
+        reload()
+        ask(5)
+        late = begin()
+        agree(1)
+        reload()
+        ask(5)
+        agree()
+        end(*early)
+        agree()
+        reload()  # the oldest workers have ended: what they had counted is kept
+        agree()
+        end(*late)
+        until(lambda: len(running.workers) == workers, "the old workers to end")
+        agree()
+        reload()
+        agree()
+
+        # what one had counted that dies stays counted; what was under way in it is not
+        lost = [begin() for _ in range(8)]
+        agree(8)
+        old = set(running.workers)
+        for pid in old:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: len(set(running.workers) - old) == workers, "workers in their place")
+        for client, peer in lost:
+            client.close()
+            peer.close()
+        ask(5)
+        agree()
         running.end()

@@ -40,7 +40,7 @@ async def client(port: int, host: str = "127.0.0.1") -> AsyncIterator[Client]:
 
 
 CONF = """
-server { listen 53 udp; return "$protocol $remote_addr $server_addr:$server_port $connection"; }
+server { listen 53 udp; return "$protocol $remote_addr $server_addr:$server_port $bytes_received $connection"; }
 server { listen 54 udp; deny all; return no; }
 """
 
@@ -49,9 +49,9 @@ async def test_a_text_for_each_datagram() -> None:
     async with serving(CONF) as engine:
         with engine.receiving() as port:
             async with client(port) as one, client(port) as other:
-                assert await one.ask(b"a") == b"UDP 127.0.0.1 0.0.0.0:53 1"
-                assert await other.ask(b"a") == b"UDP 127.0.0.1 0.0.0.0:53 2"
-                assert await one.ask(b"") == b"UDP 127.0.0.1 0.0.0.0:53 3"
+                assert await one.ask(b"a") == b"UDP 127.0.0.1 0.0.0.0:53 1 1"
+                assert await other.ask(b"a") == b"UDP 127.0.0.1 0.0.0.0:53 1 2"
+                assert await one.ask(b"") == b"UDP 127.0.0.1 0.0.0.0:53 0 3"
                 await engine.ended()
         assert engine.logged("udp client 127.0.0.1:")
 
@@ -64,7 +64,7 @@ async def test_an_answer_comes_from_where_the_client_has_asked() -> None:
                 with trio.fail_after(3):
                     data, sender = await one.socket.recvfrom(1000)
                 assert sender == ("127.0.0.3", port)
-                assert data == b"UDP 127.0.0.1 127.0.0.3:53 1"
+                assert data == b"UDP 127.0.0.1 127.0.0.3:53 1 1"
 
 
 async def test_refused_and_full() -> None:

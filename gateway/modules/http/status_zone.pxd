@@ -8,7 +8,7 @@ from gateway.http.core_variables cimport request_length
 from gateway.http.part cimport Part
 from gateway.http.request cimport Request
 
-cdef long _PROCESSING, _REQUESTS, _DISCARDED, _RECEIVED, _SENT, _TIMES, _UPSTREAM_TIMES, _CODES, _WORDS, _ROW
+cdef long _PROCESSING, _REQUESTS, _DISCARDED, _RECEIVED, _SENT, _TIMES, _UPSTREAM_TIMES, _CODES, _WORDS
 cdef long _FIRST_BOUND, _SUM
 cdef double _EXAMPLE_EVERY_S
 
@@ -20,9 +20,7 @@ cdef class Counts:
     cdef public ZoneCounts zone
     cdef double example_due
     cdef double slow_due
-    cdef readonly Words base
-    cdef readonly list rows
-    cdef readonly list old
+    cdef readonly object rows
 
     @cython.locals(ms='long long')
     cpdef count(self, Request request, double now, double seconds, long status, long long received, long long sent,

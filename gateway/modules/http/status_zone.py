@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway._fast.zone_counts import ZoneCounts, nonzero, sums
+from gateway._fast.zone_counts import ZoneCounts
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import HTTP, LIF, LOCATION, SERVER, Command, Directive, take
 from gateway.core import histogram
+from gateway.core.worker_rows import WorkerRows, carry, cut_rows, row_bytes
 from gateway.core.zones import LOCK_SIZE, ZONES, Zone
 from gateway.http.core_variables import request_length
 from gateway.http.module import NOTHING, Contribution, Count, HttpModule, Phase, Result, Status
@@ -43,8 +44,6 @@ _UPSTREAM_TIMES: Final = _TIMES + histogram.WORDS
 # a word for each status from 100 to 599 comes last
 _CODES: Final = _UPSTREAM_TIMES + histogram.WORDS
 _WORDS: Final = _CODES + 500
-# of a worker's row: no two share a line of a cache
-_ROW: Final = -(-_WORDS // 8) * 8
 _FIRST_BOUND: Final = histogram.BOUNDS[0]
 _SUM: Final = histogram.SUM
 # A worker makes an id for one request a second: an example is the last one anyway. Of the slow ones likewise.
@@ -61,26 +60,17 @@ class Counts:
         self.zone: ZoneCounts
         self.example_due = 0.0
         self.slow_due = 0.0
-        self.base: Words  # what was counted before the last reload but one, less what was there at a reset
-        self.rows: list[Words] = []  # of each worker
-        self.old: list[Words] = []  # of those that end, after a reload
+        self.rows: WorkerRows
 
-    def attach(self, base: Words, rows: list[Words]) -> None:
-        self.base = base
+    def attach(self, rows: WorkerRows) -> None:
         self.rows = rows
         self.use(0)
 
     def use(self, worker: int) -> None:
         """Count in this worker's row from now on; nothing is under way in it yet."""
-        self.words = self.rows[worker % len(self.rows)]
+        self.words = self.rows.use(worker)
         self.words.store(_PROCESSING, 0)  # of one that died
         self.zone = ZoneCounts(self.words, _CODES, _TIMES, _SUM)
-
-    def carry(self, before: Counts) -> None:
-        """Go on from what was counted before a reload, and what the workers of then, which end, still count."""
-        for index, count in nonzero([before.base, *before.old], 0, _WORDS).items():
-            self.base.store(index, count)
-        self.old = before.rows
 
     def count(self, request: Request, now: float, seconds: float, status: Status, received: Count, sent: Count,
               ids: bool) -> None:  # fmt: skip
@@ -121,26 +111,20 @@ class Counts:
             bucket = histogram.bucket_of(ms)
         self.zone.took(base + bucket, base + _SUM, ms)
 
-    @property
-    def everywhere(self) -> list[Words]:
-        return [self.base, *self.rows, *self.old]
-
     def times(self) -> tuple[Shown, Shown]:
         """How long requests took, and their upstreams."""
-        rows = self.everywhere
-        return _times(rows, _TIMES), _times(rows, _UPSTREAM_TIMES)
+        return _times(self.rows, _TIMES), _times(self.rows, _UPSTREAM_TIMES)
 
     def show(self) -> dict[str, Any]:
         """As the API has it."""
-        rows = self.everywhere
-        codes = {number + 100: count for number, count in nonzero(rows, _CODES, _WORDS).items()}
+        rows = self.rows
+        codes = {number + 100: count for number, count in rows.nonzero(_CODES, _WORDS).items()}
         classes = [0] * 5
         for code, count in codes.items():
             classes[code // 100 - 1] += count
-        requests, discarded, received, sent = sums(rows, _REQUESTS, _TIMES)
+        requests, discarded, received, sent = rows.sums(_REQUESTS, _TIMES)
         # what is under way in the old workers is theirs
-        under_way = sums(self.rows, _PROCESSING, _PROCESSING + 1)
-        found: dict[str, Any] = {"processing": under_way[0]} if self.kind == _SERVER else {}
+        found: dict[str, Any] = {"processing": rows.under_way(_PROCESSING)} if self.kind == _SERVER else {}
         return {
             **found,
             "requests": requests,
@@ -152,17 +136,14 @@ class Counts:
 
     def reset(self) -> None:
         """Count from 0 on, but for what is under way."""
-        rows = self.everywhere
         for base in (_TIMES, _UPSTREAM_TIMES):
-            for row in rows:
+            for row in self.rows.everywhere:
                 histogram.forget(row, base)
-        # a row is its worker's alone: what is in it is taken off in the base
-        for index, count in nonzero(rows, _REQUESTS, _WORDS).items():
-            self.base.add(index + _REQUESTS, -count)
+        self.rows.clear(_REQUESTS, _WORDS)
 
 
-def _times(rows: list[Words], base: int) -> Shown:
-    return histogram.show(sums(rows, base, base + _SUM + 1), [row.view for row in rows], base)
+def _times(rows: WorkerRows, base: int) -> Shown:
+    return histogram.show(rows.sums(base, base + _SUM + 1), [row.view for row in rows.everywhere], base)
 
 
 class Table:
@@ -177,22 +158,20 @@ class Table:
 
     def declare(self, zone: Zone) -> None:
         zone.user = self
-        zone.each_worker = len(self.counts) * _ROW * 8
+        zone.each_worker = len(self.counts) * row_bytes(_WORDS)
 
     @property
     def size(self) -> int:
         """Of what is no worker's."""
-        return (LOCK_SIZE + 128 + len(self.counts) * _ROW * 8 + 4095) // 4096 * 4096
+        return (LOCK_SIZE + 128 + len(self.counts) * row_bytes(_WORDS) + 4095) // 4096 * 4096
 
     def attach(self, zone: Zone, old: Table | None) -> None:
         """The zone has its memory: go on from what the old cycle had counted."""
         zone.data = self
-        # a worker's rows stand together: what it touches is nobody else's
-        bases, *rows = [[zone.words(_ROW) for _ in self.counts] for _ in range(zone.workers + 1)]
-        for number, (key, counts) in enumerate(self.counts.items()):
-            counts.attach(bases[number], [of_worker[number] for of_worker in rows])
-            if old is not None and key in old.counts:
-                counts.carry(old.counts[key])
+        for counts, rows in zip(self.counts.values(), cut_rows(zone, _WORDS, len(self.counts)), strict=True):
+            counts.attach(rows)
+        before = {} if old is None else old.counts
+        carry((counts.rows, before[key].rows) for key, counts in self.counts.items() if key in before)
         self._tell_servers()
 
     def _tell_servers(self) -> None:

@@ -1,6 +1,7 @@
 """stream_status_zone: sessions counted by server, for the API; `status_zone NAME` of NGINX Plus.
 
-Servers that name the same zone are counted together, over all workers and over a reload.
+Servers that name the same zone are counted together, over all workers and over reloads: each worker in words of its
+own (core/worker_rows).
 """
 
 from __future__ import annotations
@@ -10,50 +11,60 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import Command, Context, Directive, take
+from gateway.core.worker_rows import WorkerRows, carry, cut_rows, row_bytes
 from gateway.core.zones import LOCK_SIZE, ZONES, Zone
 from gateway.stream.module import NOTHING, Contribution, Phase, Result, StreamModule
 
 if TYPE_CHECKING:
-    from gateway._fast.zones import Words
     from gateway.config.loader import Loader, Scope
+    from gateway.serving.worker import Worker
     from gateway.stream.cycle import StreamCycle
     from gateway.stream.servers import Server
     from gateway.stream.session import Session
 
 # The zone that all counts are in; nginx's own zones cannot have a name like this.
-_ZONE: Final = " stream status_zone"
+ZONE: Final = " stream status_zone"
 _PROCESSING, _CONNECTIONS, _DISCARDED, _RECEIVED, _SENT, _CLASSES = range(6)
 _SHOWN: Final = {2: "2xx", 4: "4xx", 5: "5xx"}
 _WORDS: Final = _CLASSES + len(_SHOWN)
+_PLACES: Final = {kind: _CLASSES + i for i, kind in enumerate(_SHOWN)}
 
 
 class Counts:
     """What is counted under one name."""
 
     def __init__(self) -> None:
-        self.words: Words
+        self.rows: WorkerRows
+        self.words: memoryview  # of this worker
+
+    def attach(self, rows: WorkerRows) -> None:
+        self.rows = rows
+        self.use(0)
+
+    def use(self, worker: int) -> None:
+        """Count in this worker's row from now on; nothing is under way in it yet."""
+        self.words = self.rows.use(worker).view
+        self.words[_PROCESSING] = 0  # of one that died
 
     def count(self, session: Session) -> None:
         """A session ends."""
         words = self.words
-        words.add(_CONNECTIONS, 1)
-        words.add(_RECEIVED, session.received)
-        words.add(_SENT, session.stream.sent)
-        kinds = list(_SHOWN)
-        kind = session.status // 100
-        words.add(_CLASSES + kinds.index(kind) if kind in kinds else _DISCARDED, 1)
+        words[_CONNECTIONS] += 1
+        words[_RECEIVED] += session.received
+        words[_SENT] += session.stream.sent
+        words[_PLACES.get(session.status // 100, _DISCARDED)] += 1
 
     def show(self) -> dict[str, Any]:
         """As the API has it."""
-        words = list(self.words.view)
-        classes = words[_CLASSES:]
+        connections, discarded, received, sent, *classes = self.rows.sums(_CONNECTIONS, _WORDS)
         return {
-            "processing": words[_PROCESSING],
-            "connections": words[_CONNECTIONS],
+            # what is under way in the old workers is theirs
+            "processing": self.rows.under_way(_PROCESSING),
+            "connections": connections,
             "sessions": {**dict(zip(_SHOWN.values(), classes, strict=True)), "total": sum(classes)},
-            "discarded": words[_DISCARDED],
-            "received": words[_RECEIVED],
-            "sent": words[_SENT],
+            "discarded": discarded,
+            "received": received,
+            "sent": sent,
         }
 
 
@@ -63,14 +74,26 @@ class Table:
     def __init__(self) -> None:
         self.counts: dict[str, Counts] = {}
 
+    def declare(self, zone: Zone) -> None:
+        zone.user = self
+        zone.each_worker = len(self.counts) * row_bytes(_WORDS)
+
+    @property
+    def size(self) -> int:
+        """Of what is no worker's."""
+        return (LOCK_SIZE + 128 + len(self.counts) * row_bytes(_WORDS) + 4095) // 4096 * 4096
+
     def attach(self, zone: Zone, old: Table | None) -> None:
         """The zone has its memory: go on from what the old cycle had counted."""
         zone.data = self
-        for name, counts in self.counts.items():
-            counts.words = zone.words(_WORDS)
-            if old is not None and name in old.counts:
-                # what is under way is the old workers'
-                counts.words.view[_CONNECTIONS:] = old.counts[name].words.view[_CONNECTIONS:]
+        for counts, rows in zip(self.counts.values(), cut_rows(zone, _WORDS, len(self.counts)), strict=True):
+            counts.attach(rows)
+        before = {} if old is None else old.counts
+        carry((counts.rows, before[name].rows) for name, counts in self.counts.items() if name in before)
+
+    def begin_worker(self, worker: Worker) -> None:
+        for counts in self.counts.values():
+            counts.use(worker.number)
 
 
 @dataclass(slots=True)
@@ -98,8 +121,8 @@ def set_zone(conf: ServerConf, command: Command) -> None:
 def prepare(scope: Scope, loader: Loader) -> None:
     table: Table | None = scope.conf(module, "main").table
     if table is not None:
-        size = (LOCK_SIZE + 128 + len(table.counts) * _WORDS * 8 + 4095) // 4096 * 4096
-        loader.parts.get(ZONES).add(_ZONE, size, "stream status_zone", reuse=False).user = table
+        table.declare(loader.parts.get(ZONES).add(ZONE, table.size, "stream status_zone", reuse=False))
+        scope.owner.on_worker_start.append(table.begin_worker)
 
 
 def show(cycle: StreamCycle) -> dict[str, Any]:
@@ -110,9 +133,7 @@ def show(cycle: StreamCycle) -> dict[str, Any]:
 
 def reset(cycle: StreamCycle, name: str) -> None:
     """Count from 0 on, but for what is under way."""
-    words = cycle.scope.conf(module, "main").table.counts[name].words
-    for index in range(_CONNECTIONS, _WORDS):
-        words.store(index, 0)
+    cycle.scope.conf(module, "main").table.counts[name].rows.clear(_CONNECTIONS, _WORDS)
 
 
 def plan(conf: ServerConf, server: Server) -> Contribution:
@@ -121,10 +142,10 @@ def plan(conf: ServerConf, server: Server) -> Contribution:
         return NOTHING
 
     def end() -> None:
-        counts.words.add(_PROCESSING, -1)
+        counts.words[_PROCESSING] -= 1
 
     def begin(session: Session) -> Result:
-        counts.words.add(_PROCESSING, 1)
+        counts.words[_PROCESSING] += 1
         session.cleanups.append(end)
         return None
 
