@@ -52,8 +52,11 @@ cdef tuple pair(const uint8_t *name, Py_ssize_t n, int kind, const uint8_t *valu
     )
 
 
-cpdef ResponseHead answer_head(Decoder decoder, bint over):
-    """The head of the fields that were read; `over`: no body follows. Errors: HeadError."""
+cpdef ResponseHead answer_head(Decoder decoder, bint over, bint sizes_none=True):
+    """The head of the fields that were read; `over`: no body follows, and `sizes_none`: then a length of 0 is added.
+
+    nginx adds it for grpc_pass and not for proxy_pass, whose client gets a chunked answer. Errors: HeadError.
+    """
     cdef ResponseHead head = ResponseHead.__new__(ResponseHead)
     cdef list fields = []
     cdef list kinds = []
@@ -101,7 +104,7 @@ cpdef ResponseHead answer_head(Decoder decoder, bint over):
     if over:
         if head.status == EARLY_HINTS:
             raise refused("upstream prematurely closed stream")
-        if not sized:
+        if sizes_none and not sized:
             fields.append(NO_BODY)
             kinds.append(CONTENT_LENGTH)
     head.version = 11

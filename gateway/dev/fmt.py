@@ -128,7 +128,10 @@ def _lines(text: str) -> Iterator[str]:
             blank = fresh = False
             continue
         if match["word"]:
-            line.append(match["word"])
+            if match["word"] == ")" and line and line[-1][:1] in "\"'" and line[-1][-1] == line[-1][0]:
+                line[-1] += ")"  # to nginx a word of its own, which a condition ends with
+            else:
+                line.append(match["word"])
             continue
         if not match["sign"]:
             continue

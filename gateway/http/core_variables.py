@@ -234,7 +234,8 @@ def request_length(request: Request) -> Count:
 
 
 def _request_length(request: Request) -> bytes | None:
-    return decimal(request_length(request))
+    # a subrequest has received nothing by itself: nginx counts 0 bytes for it
+    return decimal(request_length(request) if request.parent is None else 0)
 
 
 def _tcpinfo(index: int) -> Getter:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from gateway.dev.explain.findings import show
 from gateway.dev.explain.packets import Packet
 from gateway.dev.explain.witness import Incoming
 from gateway.http.status import REASONS, error_page
 
 _WORDS = ("a", "b", "docs", "img", "api", "old", "index.html", "x.php", "y.txt", "z.css")
-_FILE = re.compile(r'http filename: "(.*)"$', re.M)
+_FILE = re.compile(r'http filename: "((?:.|\n)*?)"$', re.M)
 # The locations that were chosen, and those that were named, in their order.
 _PLACE = re.compile(r'(?:using configuration "(.*)"|using location: (@\S+) ".*)$', re.M)
 _COMPLAINT = re.compile(r"\[(?:warn|error|crit|alert)\] (.*)$", re.M)
@@ -203,6 +204,7 @@ class Truth:
 
 
 _OTHERWISE: Final = ("date:", "server:", "expires:")
+_BOUNDARY: Final = re.compile(r"(?<=boundary=)\d{20}$")  # a number of the process
 
 
 def of_answer(head: str, packets: list[Packet]) -> Truth:
@@ -217,7 +219,7 @@ def of_answer(head: str, packets: list[Packet]) -> Truth:
 
 def kept(status: int, fields: list[str], signature: bytes) -> list[str]:
     """Without what tells the time; a page that the server makes is measured without the server's name."""
-    fields = [text for text in fields if not text.lower().startswith(_OTHERWISE)]
+    fields = [_BOUNDARY.sub("…", text) for text in fields if not text.lower().startswith(_OTHERWISE)]
     if status < 300 or not signature:
         return fields
     pages = {error_page(code, signature) for code in (*REASONS, *range(494, 499))} - {None}
@@ -230,7 +232,7 @@ def kept(status: int, fields: list[str], signature: bytes) -> list[str]:
 def add_debug_log(truth: Truth, text: str) -> None:
     """nginx's own words: the locations in their order, the file that the static module opened, what was rewritten."""
     files = _FILE.findall(text)
-    truth.file = files[-1] if files else None
+    truth.file = show(files[-1].encode()) if files else None
     truth.locations = [chosen or named for chosen, named in _PLACE.findall(text)]
     truth.complaints = _COMPLAINT.findall(text)
     truth.rewritten = [uri + ("?" + args if args else "") for uri, args in _REWRITTEN.findall(text)]

@@ -1,7 +1,8 @@
 """Servers as people write them, and new ones made of their parts; each with requests that meet its lines.
 
 `tests/data/explain` has the inside of one server in each file, after what well-known applications ask for, and its
-requests in lines that begin with `#?`: method, target, and fields behind bars. `@SITE@` is the folder of files,
+requests in lines that begin with `#?`: method, target, and fields behind bars. A line `#--- words` begins another
+server, which listens on the same port with these words. `@SITE@` is the folder of files,
 `@proxy@` and so on the recording upstream's socket of that protocol. `http.inc` is what stands in the http block
 around them.
 """
@@ -55,8 +56,12 @@ def make_files(folder: Path) -> None:
 def site(name: str, folder: Path, sockets: dict[str, Path], port: int, listen: str = "") -> Case:
     """One of the files, as it stands."""
     text, requests = _read(name)
-    server = f"server {{ listen 127.0.0.1:{port}{listen};\n{text}\n}}"
-    return Case(_filled(_around() + server, folder, sockets), requests)
+    own, _, others = text.partition("\n#---")
+    servers = [f"server {{ listen 127.0.0.1:{port}{listen};\n{own}\n}}"]
+    for other in others.split("\n#---") if others else ():
+        words, _, inside = other.partition("\n")
+        servers.append(f"server {{ listen 127.0.0.1:{port}{words}{listen};\n{inside}\n}}")
+    return Case(_filled(_around() + "\n".join(servers), folder, sockets), requests)
 
 
 def mixed(seed: int, folder: Path, sockets: dict[str, Path], port: int, count: int = 25) -> Case:
@@ -68,7 +73,7 @@ def mixed(seed: int, folder: Path, sockets: dict[str, Path], port: int, count: i
         taken: dict[str, str] = {}
         for name in rng.sample(NAMES, 4):
             text, asked = _read(name)
-            for part in _parts(text):
+            for part in _parts(text.partition("\n#---")[0]):
                 if not part.startswith("server_name") and rng.random() < 0.6:
                     taken.setdefault(_key(part), part)
             requests += [Asked(each.method, each.target, f"s{number}.example", each.fields) for each in asked]

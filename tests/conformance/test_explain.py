@@ -230,9 +230,9 @@ def _told(conf: Path, question: Question, signature: bytes) -> Truth:
 
 def _as_nginx(name: str) -> str:
     """nginx's debug log has the name behind a sign of its own: = for exact, * for what has no name."""
-    words = name.removeprefix("location ").split(" ", 1)
     if name == "the server itself":
         return ""
-    if len(words) == 2:
-        return f"={words[1]}" if words[0] == "=" else words[1]
-    return words[0]
+    sign, _, rest = name.removeprefix("location ").partition(" ")
+    if sign in ("=", "~", "~*", "^~"):
+        return f"={rest}" if sign == "=" else rest
+    return name.removeprefix("location ")

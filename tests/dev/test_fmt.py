@@ -113,3 +113,9 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
     monkeypatch.setattr("sys.stdin", io.StringIO("a   b;"))
     assert main(["fmt", "-"]) == 0
     assert capsys.readouterr().out == "a b;\n"
+
+
+def test_the_end_of_a_condition_stays_with_what_is_quoted() -> None:
+    text = """if ($a = "b") {\n    return 404;\n}\nif ($a = it's' ) {\n}\n"""
+    assert formatted(text) == text
+    assert formatted("""if ($a ~ 'b' ) {\n}\n""") == """if ($a ~ 'b') {\n}\n"""

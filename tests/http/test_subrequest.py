@@ -173,3 +173,13 @@ async def test_a_clone_begins_at_the_content_handler(tmp_path: Path) -> None:
         location.plan = type(plan)((None, content), plan.head_filters, plan.log_handlers)
         assert (await engine.request("POST", "/q1", body=b"x")).body == b"done"
     assert seen == [(b"POST", b"/q1", b"1"), (b"POST", b"/q1", b"1")]
+
+
+async def test_a_subrequest_has_received_nothing(tmp_path: Path) -> None:
+    page(tmp_path, '<!--#include virtual="/part" -->')
+    text = f"""server {{ listen 127.0.0.1:80; root {tmp_path}; ssi on; types {{ }} default_type text/html;
+        location = /part {{ return 200 "[$request_length]"; }}
+        location = /main {{ return 200 "$request_length"; }} }}"""
+    async with serving(text) as engine:
+        assert (await engine.get("/page")).body == b"[0]"
+        assert int((await engine.get("/main")).body) > 0

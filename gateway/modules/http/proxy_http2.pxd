@@ -4,7 +4,7 @@ cimport cython
 from gateway.http.request cimport Request
 from gateway.modules.http.proxy_codec cimport ProxyCodec, body_length
 from gateway.protocol.cgi cimport Reader
-from gateway.upstream.exchange.http2 cimport new_reader
+from gateway.upstream.exchange.http2 cimport Http2Reader, new_reader
 from gateway.upstream.exchange.http2_fields cimport request_block
 from gateway.upstream.exchange.http_target cimport request_target
 from gateway.upstream.exchange.peer_try cimport PeerTry
@@ -16,7 +16,7 @@ from gateway.upstream.exchange.peer_try cimport PeerTry
 )
 cpdef bytes _encode(ProxyCodec codec, object exchange)
 
-@cython.locals(asking=PeerTry, request=Request)
+@cython.locals(asking=PeerTry, request=Request, reader=Http2Reader)
 cpdef Reader _reader(ProxyCodec codec, object exchange)
 
 

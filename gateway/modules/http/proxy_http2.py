@@ -57,7 +57,9 @@ def _reader(codec: ProxyCodec, exchange: Exchange) -> Reader:
     asking: PeerTry = exchange
     request = asking.request
     hints = on_hints_of(request, codec.conf) if request.location.core.early_hints else None
-    return new_reader(codec.method(request) == b"HEAD", hints)
+    reader = new_reader(codec.method(request) == b"HEAD", hints)
+    reader.sizes_none = False
+    return reader
 
 
 class Http2ProxyCodec(ProxyCodec):

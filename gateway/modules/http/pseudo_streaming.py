@@ -41,7 +41,8 @@ def answer(request: Request, file: OpenedFile, pieces: list[Piece], size: int) -
     response.last_modified = made.mtime
     response.last_modified_text = made.last_modified
     if request.location.core.etag:
-        response.etag = made.etag
+        # of the length that is sent, as nginx has it: parts of one file must not be taken for each other
+        response.etag = b'"%x-%x"' % (made.mtime, size)
         if response.fields:
             response.place(b"ETag", b"etag")
     if response.content_type is None:

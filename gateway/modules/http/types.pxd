@@ -8,6 +8,6 @@ from gateway.http.settings cimport EngineSettings
 cdef unsigned char _SLASH, _DOT, _A, _Z
 
 
-@cython.locals(core=EngineSettings, uri=bytes, at=Py_ssize_t, byte=cython.uchar, capital=bint, extension=bytes,
-               found=bytes)
+@cython.locals(core=EngineSettings, uri=bytes, at=Py_ssize_t, before=Py_ssize_t, byte=cython.uchar, capital=bint,
+               extension=bytes, found=bytes)
 cpdef bytes content_type_of(Request request)

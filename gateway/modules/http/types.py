@@ -53,15 +53,25 @@ def set_types(conf: LocationConf, command: Command) -> None:
 
 
 def content_type_of(request: Request) -> bytes:
-    """The type for the extension of the URI's last component, else default_type."""
+    """The type for the extension of the URI's last component, else default_type.
+
+    The dots with which a name begins do not count, nor what the first two bytes say: `/.txt` has no extension to nginx,
+    nor has `a.txt`, which try_files makes where an alias has captures. (It sees one in `/..txt` behind a rewrite; here
+    there is none.)
+    """
     core = request.location.core
     uri = request.uri
     at = len(uri)
     capital = False
-    while at > 0:
+    while at > 2:
         at -= 1
         byte = uri[at]
         if byte == _DOT:
+            before = at - 1
+            while before > 0 and uri[before] == _DOT:
+                before -= 1
+            if uri[before] == _SLASH:
+                break
             extension = rest(uri, at + 1)
             found = core.types.get(extension.lower() if capital else extension)
             return core.default_type if found is None else found

@@ -18,6 +18,7 @@ cdef long _EARLY_HINTS, _ENOUGH, _TURN, _DATA, _END_STREAM, _MAX_WINDOW
 cdef class Http2Reader(Reader):
     cdef public bint head_only
     cdef public object on_hints
+    cdef public bint sizes_none
     cdef public Link link
     cdef public object stream
     cdef public long id

@@ -55,7 +55,7 @@ class Http2Reader(Reader):
     """One stream: the request on its way out, and the answer. Compiled with the types of http2.pxd."""
 
     def __init__(self, head_only: bool = False, on_hints: Callable[[ResponseHead], object] | None = None) -> None:
-        """`head_only`: the request was HEAD. `on_hints` is told of 103."""
+        """`head_only`: the request was HEAD. `on_hints` is told of 103. `sizes_none`: see answer_head."""
         self.start(head_only, on_hints)
 
     def start(self, head_only: bool, on_hints: Callable[[ResponseHead], object] | None) -> None:
@@ -63,6 +63,7 @@ class Http2Reader(Reader):
         self.done = self.excess = self.keepalive = False
         self.head_only = head_only
         self.on_hints = on_hints
+        self.sizes_none = True
         self.link: Link = None  # type: ignore[assignment]  # until begin()
         self.stream: Any = None
         self.id = 0
@@ -219,7 +220,7 @@ class Http2Reader(Reader):
 
     def _head(self) -> ResponseHead | None:
         """The head of the fields that were read; None for one that another follows."""
-        head = answer_head(self.link.reader.decoder, self.over)
+        head = answer_head(self.link.reader.decoder, self.over, self.sizes_none)
         if head.status != _EARLY_HINTS:
             return head
         if self.on_hints is not None:

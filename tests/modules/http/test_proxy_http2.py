@@ -87,3 +87,16 @@ async def test_trailers_are_passed_on_if_wanted() -> None:
         assert b"0\r\nx-sum: 1\r\n\r\n" in await engine.raw(
             b"GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: close\r\n\r\n"
         )
+
+
+async def nothing(call: Call) -> None:
+    await call.whole()
+    await call.head([(b":status", b"200")], end=True)
+
+
+async def test_an_answer_of_nothing_has_no_length_that_the_upstream_did_not_send() -> None:
+    async with http2_server(nothing) as server, serving(CONF.format(server.port, "")) as engine:
+        got = await engine.get("/")
+        asked = await engine.request("HEAD", "/")
+    assert got.body == b"" and got.header("transfer-encoding") == b"chunked" and got.header("content-length") is None
+    assert asked.header("content-length") is None

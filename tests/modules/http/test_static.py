@@ -86,3 +86,28 @@ async def test_try_files_falls_back(tmp_path: Path) -> None:
         assert (await engine.get("/nothing")).body == b"<p>a</p>"
         assert (await engine.get("/dir/")).body == b"index"
         assert (await engine.get("/code/x")).status == 405
+
+
+async def test_the_dots_that_begin_a_name_are_no_extension(tmp_path: Path) -> None:
+    for name in (".html", "..html", "d/.html", "d/.a.html", "d/a..html", "d/x.html/y"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(name)
+    conf = f"""types {{ text/html html; }} default_type x/none;
+        server {{ listen 127.0.0.1:80; root {tmp_path}; rewrite ^/r/(.*)$ /$1 last;
+        location ~ ^/l/(.*)$ {{ alias {tmp_path}/d/; try_files $1 =404; }} }}"""
+    none = (".html", "..html", "d/.html", "r/.html", "d/x.html/y", "d/%2ehtml", "l/.html")
+    async with serving(conf) as engine:
+        for target in none:
+            assert (await engine.get(f"/{target}")).header("content-type") == b"x/none", target
+        for target in ("d/.a.html", "d/a..html", "r/d/a..html", "l/.a.html", "l/a..html"):
+            assert (await engine.get(f"/{target}")).header("content-type") == b"text/html", target
+
+
+async def test_a_name_of_one_letter_has_no_extension_where_try_files_makes_it_the_uri(tmp_path: Path) -> None:
+    for name in ("a.html", "ab.html"):
+        (tmp_path / name).write_text(name)
+    conf = f"""types {{ text/html html; }} default_type x/none;
+        server {{ listen 127.0.0.1:80; location ~ ^/l/(.*)$ {{ alias {tmp_path}/; try_files $1 =404; }} }}"""
+    async with serving(conf) as engine:
+        assert (await engine.get("/l/a.html")).header("content-type") == b"x/none"
+        assert (await engine.get("/l/ab.html")).header("content-type") == b"text/html"
