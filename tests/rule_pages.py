@@ -24,7 +24,7 @@ OTHERS: dict[str, dict[str, dict[str, Any]]] = tomllib.loads(
 FOLDER = Path(__file__).parents[1] / "docs" / "rules"
 _FAMILIES = {
     "1": "Files", "2": "Headers and addresses", "3": "What is passed to applications", "4": "Servers and locations",
-    "5": "Regular expressions", "6": "TLS", "7": "Limits, logs, compression",
+    "5": "Regular expressions", "6": "TLS", "7": "Limits, logs, compression", "8": "Mistyped",
 }  # fmt: skip
 _SEVERITIES = {
     "error": "somebody can do harm, or it does not work",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from gateway.dev.check.block import Block
-from gateway.dev.check.edits import added_behind
+from gateway.dev.check.edits import added_behind, removed
 from gateway.dev.check.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -85,6 +85,20 @@ def allow_without_deny(config: Block) -> Iterator[Problem]:
             continue
         text = "who is not named here is allowed too: deny all;"
         yield Problem(allowed[0].where, text, (added_behind(allowed[-1], "deny all;"),))
+
+
+@rule("GW419", "rule-behind-all", "error")
+def rule_behind_all(config: Block) -> Iterator[Problem]:
+    """The first `allow` or `deny` that names a client is the one: behind `deny all` no `allow` is looked at, and behind
+    `allow all` no `deny`."""
+    for block in config.walk("http", "server", "location", "limit_except"):
+        rules = block.all(*_ADDRESSES)
+        at = next((number for number, each in enumerate(rules) if each.args == ["all"]), len(rules))
+        behind = [each for each in rules[at + 1 :] if each.name != rules[at].name and each.args[0] not in _EVERYBODY]
+        if behind:
+            text = f"never looked at: {rules[at].name} all stands before it; the last one is its place"
+            edits = removed(rules[at]), added_behind(rules[-1], f"{rules[at].name} all;")
+            yield Problem(behind[0].where, text, edits)
 
 
 def _asks_who(block: Block) -> bool:

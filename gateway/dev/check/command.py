@@ -21,6 +21,7 @@ from gateway.dev.check import (  # each brings its rules
     access,
     files,
     headers,
+    mistyped,
     names,
     origins,
     passing,
@@ -37,7 +38,7 @@ from gateway.process import options as process_options
 if TYPE_CHECKING:
     from gateway.config.parser import Source
 
-_FAMILIES: Final = (access, files, headers, names, origins, passing, regexes, routing, small, tls)
+_FAMILIES: Final = (access, files, headers, mistyped, names, origins, passing, regexes, routing, small, tls)
 _RANK: Final = {"error": 0, "warn": 1, "note": 2}
 _SARIF_LEVELS: Final = {"error": "error", "warn": "warning", "note": "note"}
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.config.lexer import Lexer
 from gateway.config.text import to_bytes, to_str
+from gateway.config.whole_file import read_whole
 
 if TYPE_CHECKING:
     from gateway.config.errors import Where
+    from gateway.config.lexer import Token
     from gateway.config.parser import Statement
 
 # A backslash that would be read together with what follows it; others stay as they are.
@@ -39,6 +41,16 @@ def removed(statement: Statement) -> Edit:
 
 def added_behind(statement: Statement, *lines: str) -> Edit:
     return Edit(statement.where, "\n".join(lines), after=True)
+
+
+def tokens(statement: Statement) -> list[Token]:
+    """Its words as they stand in the file, the name first; lines count from its own. None of what came with -g."""
+    where = statement.where
+    if not where.file:
+        return []
+    lines = to_str(read_whole(where.file)).split("\n")[where.first_line - 1 :]
+    lines[0] = lines[0][where.column - 1 :]
+    return Lexer(to_bytes("\n".join(lines)), where.file).read().tokens
 
 
 def quoted(word: str) -> str:

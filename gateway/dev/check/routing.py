@@ -13,7 +13,7 @@ from gateway.config import known
 from gateway.dev.check import patterns, values
 from gateway.dev.check.access import always_returns
 from gateway.dev.check.block import PASSES, Block
-from gateway.dev.check.edits import Edit, added_behind, quoted, replaced
+from gateway.dev.check.edits import Edit, added_behind, quoted, replaced, tokens
 from gateway.dev.check.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -235,11 +235,22 @@ def missing_semicolon(config: Block) -> Iterator[Problem]:
 def _next_directive(statement: Statement) -> int | None:
     """Which of its words is the name of a directive that was meant to come behind it."""
     names = known.table()
+    for at, token in enumerate(tokens(statement)[1:]) if statement.where.start else ():
+        # the first word of a line, which a value follows there
+        begins = token.where.line > 1 and not token.quoted and at + 1 < len(statement.args)
+        if begins and at and token.text in names and _alone_on_line(statement, at):
+            return at
     for at, word in enumerate(statement.args):
         answers = word == "return" and "".join(statement.args[at + 1 : at + 2]).isdigit()
         if at and word in names and ("_" in word or answers):
             return at
     return None
+
+
+def _alone_on_line(statement: Statement, at: int) -> bool:
+    """Whether a word is the first one of a line, and others follow it there to the end of the statement."""
+    lines = [token.where.line for token in tokens(statement)[1:]]
+    return lines[at - 1] < lines[at] and all(line == lines[at] for line in lines[at:])
 
 
 @rule("GW412", "redirect-by-rewrite", "note")
@@ -332,3 +343,16 @@ def redirect_without_scheme(config: Block) -> Iterator[Problem]:
             words = better if statement.name == "return" else [quoted(args[0]), *better[1:]]
             text = f'"{host[0]}" is a path here: https://{host[0]}'
             yield Problem(statement.where, text, (replaced(statement, statement.name, *words),))
+
+
+@rule("GW420", "path-not-redirected", "note")
+def path_not_redirected(config: Block) -> Iterator[Problem]:
+    """`return 301 https://$host` leads every page to the front page: the path is not in it by itself."""
+    for block, statement in config.everywhere("return"):
+        whole = block.name == "server" or (block.name == "location" and block.path == "/" and not block.modifier)
+        if not whole or len(statement.args) != 2 or not statement.args[0].startswith("30"):
+            continue
+        target = statement.args[1]
+        if re.fullmatch(r"(?:https?|\$scheme)://\$(?:host|http_host|server_name)(?::\d+)?", target):
+            edit = replaced(statement, "return", statement.args[0], quoted(target + "$request_uri"))
+            yield Problem(statement.where, f"every page leads to the front page: {target}$request_uri", (edit,))

@@ -39,6 +39,9 @@ def make_site(folder: Path) -> None:
     """Files and certificates that the cases name."""
     (folder / "index.html").write_text("x")
     (folder / "hidden" / ".git").mkdir(parents=True)
+    for name in ("sites/shop", "copies/shop.conf.bak"):  # what an include may overlook
+        (folder / name).parent.mkdir()
+        (folder / name).write_text("")
     _certificate(folder, "cert.pem", "key.pem", 365)
     _certificate(folder, "old.pem", "old-key.pem", 3)
     _certificate(folder, "ocsp.pem", "ocsp-key.pem", 365, "authorityInfoAccess=OCSP;URI:http://127.0.0.1:1/")
