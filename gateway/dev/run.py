@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from gateway.config import units
 from gateway.config.parser import Source
 from gateway.dev import app_commands, browser_reload, run_conf, start_block
 from gateway.dev.app_finder import Application, NoApplication, find
@@ -45,6 +46,8 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument("--static", action="append", default=[], metavar="/URL=DIR", help="serve DIR at /URL/")
     made.add_argument("--processes", type=_positive, default=1, metavar="N", help="of the application (%(default)s)")
     made.add_argument("-c", dest="conf", type=Path, metavar="FILE", help="serve with this nginx.conf")
+    made.add_argument("--bodies", type=_size, default=0, metavar="SIZE",
+                      help="of requests' bodies, so much is kept for the pages (64k; none without)")  # fmt: skip
     add_options(made)
     return made
 
@@ -56,6 +59,16 @@ def _positive(text: str) -> int:
     return number
 
 
+def _size(text: str) -> int:
+    try:
+        size = units.parse_size(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'"{text}" is no size, such as 64k') from None
+    if size > 1 << 20:
+        raise argparse.ArgumentTypeError("no more than 1m of a body can be kept")
+    return size
+
+
 def main(argv: Sequence[str]) -> int:
     """Exit codes: 0 stopped by the user, 1 could not run, 2 wrong use."""
     options = command_line().parse_args(argv)
@@ -65,6 +78,8 @@ def main(argv: Sequence[str]) -> int:
         static = [run_conf.static_location(spec, Path.cwd()) for spec in options.static]
         if options.reload and options.conf:
             raise CannotRun("--reload changes pages by a configuration of its own; with -c it has none")
+        if options.bodies and options.conf:
+            raise CannotRun("--bodies changes a configuration of its own; with -c request_history has its body=SIZE")
         if options.print_conf:
             print(_printed(options, application, static), end="")
             return 0
@@ -113,7 +128,7 @@ class Run(Foreground):
         return run_conf.configuration(
             self._application, str(folder / "app.sock"), place=where, static=self._static,
             processes=self.options.processes,
-            history="" if self.options.server else str(folder / "requests.ring"),
+            history="" if self.options.server else str(folder / "requests.ring"), bodies=self.options.bodies,
             more=browser_reload.location(folder) if self.options.reload else "",
         )  # fmt: skip
 

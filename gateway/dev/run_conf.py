@@ -126,11 +126,12 @@ def configuration(
     static: list[tuple[str, Path]],
     processes: int,
     history: str = "",
+    bodies: int = 0,
     more: str = "",
 ) -> str:
     """The text; it names the socket that the application has to listen on. `history` is for gateway alone: the file for
-    the last requests, which the pages below DASHBOARD show to this machine. `more` is for the server block, and changes
-    what pages have in them, so that they must come as they are."""
+    the last requests, with `bodies` bytes of their bodies, which the pages below DASHBOARD show to this machine. `more`
+    is for the server block, and changes what pages have in them, so that they must come as they are."""
     locations = "".join(
         f"\n        location {quoted(url)} {{\n            alias {quoted(f'{path}/')};\n        }}\n"
         for url, path in static
@@ -159,7 +160,8 @@ def configuration(
         f"# The application listens on the socket below, for example with\n{started}"
     )
     # Only files need types; the application says its own.
-    kept = f"    request_history {quoted(history)};\n" if history else ""
+    size = f" body={bodies}" if bodies else ""
+    kept = f"    request_history {quoted(history)}{size};\n" if history else ""
     http = (mime_types() if static else "") + (UPGRADE if application.asgi else "") + kept
     body = f"        client_max_body_size 100m;\n{locations}\n        location / {{\n            {passed}\n        }}\n"
     return whole(comments, place, body, http=http, log_format=OWN_LOG_FORMAT if history else LOG_FORMAT)

@@ -6,10 +6,12 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gateway.config.text import to_str
 from gateway.core.ring import Ring
 from gateway.dev.explain.question import Question, ask
 from gateway.modules.http import request_history
-from gateway.modules.http.dashboard_page import clock, milliseconds
+from gateway.modules.http.dashboard_request_page import clock, milliseconds
+from gateway.modules.http.request_history_body import shown
 from gateway.modules.http.request_history_record import unpacked
 
 if TYPE_CHECKING:
@@ -43,7 +45,9 @@ class Past:
             client = "127.0.0.1"  # of a unix socket
         http = "2" if str(entry.get("protocol", "")).startswith("HTTP/2") else "1.1"
         words = [str(entry.get("method", "GET")), f"{scheme}://{authority}{entry.get('uri', '/')}"]
-        return ask(words, fields, client, http=http)
+        body = entry.get("body")
+        data = to_str(body.data) if body is not None and not body.why_not_whole else ""
+        return ask(words, fields, client, data, http=http)
 
     def tell(self, findings: Findings) -> None:
         """What took place, before what would now."""
@@ -51,9 +55,11 @@ class Past:
         took = f"{clock(entry)}, {entry.get('status', '?')} in {milliseconds(entry.get('seconds')) or '?'} ms"
         details = [f"location: {entry.get('location', '')}"]
         if entry.get("upstream"):
-            shown = (("status", "upstream_status"), ("connected", "connect"), ("head", "header"), ("whole", "response"))
-            times = ", ".join(f"{name} {entry[key]}" for name, key in shown if entry.get(key))
+            times_of = {"status": "upstream_status", "connected": "connect", "head": "header", "whole": "response"}
+            times = ", ".join(f"{name} {entry[key]}" for name, key in times_of.items() if entry.get(key))
             details.append(f"upstream: {entry['upstream']} ({times})")
+        if "body" in entry:
+            details.append(f"body: {shown(entry['body'])[0]}")
         details += [f"error log: {note}" for note in entry.get("notes", ())]
         findings.tell("took place", took, None, details, status=entry.get("status"), id=entry.get("id"))
 

@@ -12,12 +12,10 @@ Nobody is let in or kept out here: allow, deny and auth_basic do that.
 from __future__ import annotations
 
 import base64
-import contextlib
 import functools
 import json
 import os
-import shlex
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote
@@ -27,30 +25,24 @@ from gateway.config.directive import LOCATION, Command, Directive, at_least
 from gateway.config.text import to_str
 from gateway.core.lane import in_trio
 from gateway.core.turns import Work, in_turns
-from gateway.http.body import read_body
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers
 from gateway.modules.http import dashboard_certificates, dashboard_gunicorn, dashboard_tree, request_history
-from gateway.modules.http import dashboard_filters as filters
 from gateway.modules.http import dashboard_page as page
-from gateway.modules.http import dashboard_replay as replay
 from gateway.modules.http.api import RESOURCES, Call
 from gateway.modules.http.api_json import answer, encoded
-from gateway.modules.http.request_history_record import MASK, unpacked
+from gateway.modules.http.dashboard_requests import Requests, read_form
 from gateway.serving.cycle import LATE_IMPORTS
 from gateway.upstream.peers import api_objects
 from gateway.upstream.peers.api_objects import ApiError
 
 if TYPE_CHECKING:
-    from gateway.core.ring import Ring
     from gateway.http.locations import Location
     from gateway.http.request import Request
     from gateway.modules.http.request_history import History
 
 _HTML: Final = b"text/html; charset=utf-8"
-_LISTED: Final = 200
 _PORTION: Final = 50  # records of requests that are read in one turn
-_LOOKED_AT: Final = 500  # of the newest requests, for a peer's last failure
 _STATS_WITHIN_S: Final = 0.5
 _MOST_STATS: Final = 4 << 20
 _CHANGES: Final[dict[str, dict[str, Any]]] = {
@@ -140,8 +132,9 @@ class Dashboard:
         self.path = uri[len(self.base) :] if uri.startswith(self.base) else ""
         self.call = Call(request, False, None)
         history: History | None = request.cycle.scope.conf(request_history.module, "main").history
-        self.history = history
-        self.ring: Ring | None = history.ring if history is not None else None
+        self.requests: Requests | None = None
+        if history is not None and history.ring is not None:
+            self.requests = Requests(request, history, settings.replay, self.base)
         self.part = request.head.get(b"x-part") is not None
 
     def show(self, applications: dict[str, Any]) -> Work[Result]:
@@ -162,60 +155,29 @@ class Dashboard:
             data = yield from self.data()
             text = yield from page.as_csv(data)
             return self._data(text, b"text/csv")
-        if self.ring is not None and self.path == "requests":
+        if self.requests is not None and self.path == "requests":
             asked = parse_qs(to_str(self.request.args))
             wanted = asked.get("q", [""])[0]
             live = f"{self.base}requests?{to_str(self.request.args)}" if wanted else f"{self.base}requests"
-            shown = yield from self._requests(wanted)
+            shown = yield from self.requests.found(wanted, part=self.part)
             return self._answer("requests", shown, live=live)
-        if self.ring is not None and self.path.startswith("requests/"):
-            entry, later = yield from self._entry(unquote(self.path[9:]))
+        if self.requests is not None and self.path.startswith("requests/"):
+            entry, later = yield from self.requests.find(unquote(self.path[9:]))
             if entry is not None:
-                return self._answer("request", self._one(entry, later), live="")
+                return self._answer("request", self.requests.one(entry, later), live="")
         return 404
 
-    def _one(self, entry: dict[str, Any], later: list[dict[str, Any]], said: str = "") -> str:
-        """The page of one request."""
-        form = ""
-        if self.settings.replay and self.history is not None:
-            made = replay.again(entry, self.request.cycle, self.request.connection, self.history.size)
-            form = page.replay_form(made, replay.token(self.settings.replay, str(entry["id"])), later, self.base)
-        return page.request(entry, *self._commands(entry), base=self.base, form=form, said=said)
-
     async def replay(self) -> Result:
-        """The form of a request's page: send it again; what may change something is asked for once more."""
-        if self.request.head.get(b"origin") is None or self.history is None or self.ring is None:
+        """A form of a request's page."""
+        if self.requests is None:
             return 403
-        form = await _form(self.request)
-        if isinstance(form, int):
-            return form
-        await in_trio()
-        id = unquote(self.path[9:])
-        if not replay.is_token(self.settings.replay, id, form.get("token", "")):
-            said = "This page is older than the server's configuration, or not the server's: nothing was sent."
-            return self._answer("request", page.notice(said, f"{self.base}requests/{id}"), live="", status=403)
-        entry, later = await _whole(self._entry(id))
-        if entry is None:
-            said = f"{id} is not among the last requests any more: nothing was sent."
-            return self._answer("request", page.notice(said, f"{self.base}requests"), live="", status=404)
-        made = replay.again(entry, self.request.cycle, self.request.connection, self.history.size)
-        if made.why_not:
-            return self._answer("request", self._one(entry, later, f"Nothing was sent: {made.why_not}."), live="")
-        if not made.safe and form.get("sure") != "yes":
-            signed = replay.token(self.settings.replay, id)
-            return self._answer("replay", page.replay_asked(entry, made, signed, self.base), live="")
-        try:
-            number = await replay.send(self.request, self.history, entry, made)
-        except replay.Busy:
-            said = "Nothing was sent: too much is under way."
-            return self._answer("request", self._one(entry, later, said), live="", status=503)
-        data = self.ring.get(number) if number else None
-        if data is None:
-            said = "It was sent, and is not in the list yet: it takes longer, or its location keeps no requests."
-            return self._answer("request", self._one(entry, later, said), live="")
-        place = f"{self.base}requests/{unpacked(data)['id']}"
-        self.request.response.location = place.encode("utf-8", "surrogateescape")
-        return 303
+        said = await self.requests.replay(unquote(self.path[9:]))
+        if isinstance(said, int):
+            return said
+        if said.location:
+            self.request.response.location = said.location.encode("utf-8", "surrogateescape")
+            return said.status
+        return self._answer(said.here, said.body, live="", status=said.status)
 
     async def show_with_apps(self) -> Result:
         """The same, with what the applications say of their workers."""
@@ -239,7 +201,7 @@ class Dashboard:
         fields.append((b"Referrer-Policy", b"same-origin"))  # with less a form of the page has no Origin
         title = f"{here} - gateway on {to_str(self.request.host)}"
         whole = page.page(
-            title, body, base=self.base, nonce=nonce, live=live, here=here, requests=self.ring is not None
+            title, body, base=self.base, nonce=nonce, live=live, here=here, requests=self.requests is not None
         )  # fmt: skip
         return self.request.respond(status, whole, _HTML)
 
@@ -269,7 +231,9 @@ class Dashboard:
     def _overview(self, applications: dict[str, Any]) -> Work[str]:
         data = yield from self.data()
         parts = [page.overview(data["nginx"], data["connections"], data["requests"], data["workers"])]
-        failures = yield from self._failures()
+        failures: dict[str, str] = {}
+        if self.requests is not None:
+            failures = yield from self.requests.failures()
         for name, upstream in data["upstreams"].items():
             form = functools.partial(self._form, name) if self.settings.write else None
             shown = yield from page.upstream(name, upstream, failures, form)
@@ -295,83 +259,12 @@ class Dashboard:
     def _configuration(self) -> Work[str]:
         matched: dict[str, int] = {}
         kept = 0
-        for kept, entry in enumerate(self._entries(), 1):
+        for kept, entry in enumerate(self.requests.all() if self.requests is not None else (), 1):
             if kept % _PORTION == 0:
                 yield
             where = str(entry.get("location", "")).rpartition("(")[2].removesuffix(")")
             matched[where] = matched.get(where, 0) + 1
         return dashboard_tree.configuration(self.request.cycle.scope.statements, matched, kept)
-
-    # -- requests ----------------------------------------------------------------------------------------------------
-
-    def _requests(self, wanted: str) -> Work[str]:
-        wrong = ""
-        test = None
-        try:
-            test = filters.compiled(wanted)
-        except filters.BadFilter as why:
-            wrong = str(why)
-        found = []
-        for number, entry in enumerate(self._entries()):
-            if number % _PORTION == _PORTION - 1:
-                yield
-            if test is not None and test(entry):
-                found.append(entry)
-                if len(found) == _LISTED:
-                    break
-        shown = page.listed(found, self.base, wrong)
-        return shown if self.part else page.search(self.base, wanted) + shown
-
-    def _entries(self) -> Iterator[dict[str, Any]]:
-        if self.ring is not None:
-            for _, data in self.ring.newest():
-                with contextlib.suppress(ValueError):
-                    yield unpacked(data)
-
-    def _entry(self, id: str) -> Work[tuple[dict[str, Any] | None, list[dict[str, Any]]]]:
-        """The request of this id, and what has been sent again of it."""
-        later: list[dict[str, Any]] = []
-        for number, entry in enumerate(self._entries()):
-            if entry.get("id") == id:
-                return entry, later
-            if entry.get("replay") == id:
-                later.append(entry)
-            if number % _PORTION == _PORTION - 1:
-                yield
-        return None, []
-
-    def _commands(self, entry: dict[str, Any]) -> tuple[str, str]:
-        """What to type: why it went this way, and the same request once more."""
-        port = str(entry.get("port", ""))
-        standard = port == ("443" if entry.get("scheme") == "https" else "80")
-        host = str(entry.get("host", "localhost")) + ("" if standard else f":{port}")
-        words = ["curl", "-i"]
-        if entry.get("method") != "GET":
-            words += ["-X", str(entry.get("method"))]
-        for name, value in entry.get("asked", ()):
-            if name.lower() not in ("host", "content-length", "connection", "accept-encoding") and MASK not in value:
-                words += ["-H", f"{name}: {value}"]
-        words.append(f"{entry.get('scheme', 'http')}://{host}{entry.get('uri', '/')}")
-        return f"gateway explain --id {entry.get('id')}", shlex.join(words)
-
-    def _failures(self) -> Work[dict[str, str]]:
-        """What the error log said last of each peer, by its address."""
-        found: dict[str, str] = {}
-        for number, entry in enumerate(self._entries()):
-            if number == _LOOKED_AT:
-                break
-            if number % _PORTION == _PORTION - 1:
-                yield
-            notes = entry.get("notes", ())
-            errors = [note for note in notes if note.startswith("[error]")] or notes
-            if errors:
-                servers, statuses = (
-                    str(entry.get(key, "")).replace(" : ", ", ").split(", ") for key in ("upstream", "upstream_status")
-                )
-                for server, status in zip(servers, statuses, strict=False):
-                    if status == "-" or status.startswith("5"):
-                        found.setdefault(server, f"{page.clock(entry)} {errors[0]}")
-        return found
 
     # -- changes -----------------------------------------------------------------------------------------------------
 
@@ -392,7 +285,7 @@ async def _change(request: Request, settings: LocationConf) -> Result:
     """A form of the page: a peer is drained, switched off, or used again."""
     if not settings.write or request.head.get(b"origin") is None:
         return 405 if not settings.write else 403
-    form = await _form(request)
+    form = await read_form(request)
     if isinstance(form, int):
         return form
     dashboard = Dashboard(request, settings)
@@ -407,28 +300,6 @@ async def _change(request: Request, settings: LocationConf) -> Result:
     dashboard.call.save(upstream)
     request.response.location = dashboard.base.encode("utf-8", "surrogateescape")
     return 303
-
-
-async def _form(request: Request) -> dict[str, str] | int:
-    """What a form has sent; a status when it has not."""
-    status = await read_body(request)
-    if status is not None:
-        return int(status)
-    pieces = request.body.pieces() if request.body is not None else ()
-    data = b"".join(piece if isinstance(piece, bytes) else piece.read() for piece in pieces)
-    return {key: values[0] for key, values in parse_qs(data.decode("utf-8", "replace")).items()}
-
-
-async def _whole(work: Work[Any]) -> Any:
-    """What takes long, in a Trio task: others have their turns between."""
-    import trio
-
-    try:
-        while True:
-            next(work)
-            await trio.lowlevel.checkpoint()
-    except StopIteration as end:
-        return end.value
 
 
 async def stats_of(address: str) -> dict[str, Any] | str:

@@ -2,7 +2,7 @@
 
 It is a socket pair whose other end is served as an accepted connection of the same listening socket, from the client's
 address: TLS, HTTP/2, the choice of the server, limits and access rules all take place. What was masked was never kept,
-and is left out; a body that was not kept cannot be sent.
+and is left out; a body is sent where all of it was kept (`body=` of request_history).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from gateway.http.connection import Connection, begin
 from gateway.http.handshake import Handshake
 from gateway.modules.http.request_history import Replay
 from gateway.modules.http.request_history_record import MASK
-from gateway.upstream.exchange.http2_whole import request_frames
+from gateway.protocol import http2_frames
+from gateway.upstream.exchange.http2_whole import data_frames, request_frames
 
 if TYPE_CHECKING:
     import trio
@@ -33,12 +34,15 @@ if TYPE_CHECKING:
     from gateway.http.listening import HttpListening
     from gateway.http.request import Request
     from gateway.modules.http.request_history import History
+    from gateway.modules.http.request_history_body import Body
 
 SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _ANSWERED_WITHIN_S: Final = 10.0  # longer than this the page does not wait for it
 _AT_MOST_S: Final = 60.0
 _LOOK_S: Final = 0.1
 _MOST_AT_ONCE: Final = 16
+_NOT_AGAIN: Final = frozenset(("expect",))
+_NOT_WITH_A_BODY: Final = frozenset(("expect", "content-length", "transfer-encoding"))
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NO_TARGET: Final = re.compile(r"[\x00-\x20\x7f]")
 _MASKED_ARGUMENT: Final = re.compile(rf"(?<=[?&])([^=&#\s]*)={re.escape(MASK)}&?")
@@ -54,6 +58,7 @@ class Again:
     left_out: list[str] = field(default_factory=list)  # names of fields, and of arguments behind a "?"
     differs: list[str] = field(default_factory=list)  # what else is not as it was
     why_not: str = ""
+    body: bytes = b""
 
     @property
     def safe(self) -> bool:
@@ -65,11 +70,14 @@ def again(entry: dict[str, Any], cycle: HttpCycle, own: Client, size: int) -> Ag
     made = Again(str(entry.get("method", "")))
     target = str(entry.get("uri", ""))
     asked: list[tuple[str, str]] = list(entry.get("asked", ()))
+    body: Body | None = entry.get("body")
     if not _TOKEN.fullmatch(made.method) or made.method == "CONNECT" or not target or _NO_TARGET.search(target):
         made.why_not = "it was no request that a client can send"
     elif entry.get("cut") and len(target) >= size // 4:
         made.why_not = "not all of its URI was kept (the size= of request_history)"
-    elif _had_body(entry, asked):
+    elif body is not None and body.why_not_whole:
+        made.why_not = body.why_not_whole
+    elif body is None and _had_body(entry, asked):
         made.why_not = "it had a body, which was not kept"
     elif _listening(entry, cycle, own) is None:
         made.why_not = f"nobody listens for {entry.get('scheme')} on port {entry.get('port', 'none')} any more"
@@ -82,13 +90,37 @@ def again(entry: dict[str, Any], cycle: HttpCycle, own: Client, size: int) -> Ag
     for name, value in asked:
         if MASK in value:
             made.left_out.append(name)
-        elif name.lower() != "expect":
+        elif name.lower() not in (_NOT_AGAIN if body is None else _NOT_WITH_A_BODY):
             made.fields.append((name, value))
+    if body is not None:
+        made.body = body.data
+        made.fields.append(("Content-Length", str(len(made.body))))
+    made.differs += _at_connection(entry)
     if entry.get("cut"):
         made.differs.append("some of its fields may be missing: the size= of request_history had no room for them")
-    if str(entry.get("protocol", "")).startswith("HTTP/3"):
-        made.differs.append("it came over HTTP/3, and goes over HTTP/1.1")
     return made
+
+
+def _at_connection(entry: dict[str, Any]) -> list[str]:
+    """What the connection has not that the client's had."""
+    found = ["$remote_port is 0: the client's port was not kept"]
+    if entry.get("scheme") == "https":
+        found.append("no client certificate is sent")
+    protocol = str(entry.get("protocol", ""))
+    body: Body | None = entry.get("body")
+    if protocol.startswith("HTTP/3"):
+        found.append("it came over HTTP/3, and goes over HTTP/1.1")
+    elif protocol.startswith("HTTP/2") and not _over_http2(entry):
+        size = len(body.data) if body is not None else 0
+        found.append(f"it came over HTTP/2, and goes over HTTP/1.1: its body of {size:,} bytes is above a first window")
+    return found
+
+
+def _over_http2(entry: dict[str, Any]) -> bool:
+    """Whether it goes so: all of the body is sent at once, which a window of HTTP/2 has to have room for."""
+    body: Body | None = entry.get("body")
+    fits = body is None or len(body.data) <= http2_frames.DEFAULT_WINDOW
+    return fits and str(entry.get("protocol", "")).startswith("HTTP/2")
 
 
 def _had_body(entry: dict[str, Any], asked: list[tuple[str, str]]) -> bool:
@@ -216,7 +248,7 @@ async def _exchange(
     import trio
 
     stream: trio.abc.Stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
-    http2 = str(entry.get("protocol", "")).startswith("HTTP/2")
+    http2 = _over_http2(entry)
     failures = (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSError)
     async with stream, _closing(stream):
         with contextlib.suppress(*failures):
@@ -295,9 +327,11 @@ def _as_http1(entry: dict[str, Any], made: Again) -> bytes:
     if protocol != "HTTP/1.0" and not any(name.lower() == "host" for name, _ in made.fields):
         lines.append(f"Host: {_host(entry, made)}")
     lines += [f"{name}: {value}" for name, value in made.fields]
-    return _bytes("\r\n".join(lines) + "\r\n\r\n")
+    return _bytes("\r\n".join(lines) + "\r\n\r\n") + made.body
 
 
 def _as_http2(entry: dict[str, Any], made: Again) -> bytes:
     secure = entry.get("scheme") == "https"
-    return request_frames(made.method, made.target, _host(entry, made), made.fields, secure=secure)
+    fields, host, body = made.fields, _host(entry, made), made.body
+    head = request_frames(made.method, made.target, host, fields, secure=secure, ends=not body)
+    return head + data_frames(body, ends=True) if body else head

@@ -13,6 +13,7 @@ cdef class History:
     cdef readonly str path
     cdef readonly long requests
     cdef readonly long size
+    cdef readonly long body
     cdef public object ring
     cdef public RingWriter writer
     cdef public bint closed
@@ -30,6 +31,7 @@ cdef class Keep(Part):
                    now=double, took=double, sent='long long', status=long, local=tuple, remote=tuple,
                    number='long long', replays=dict)
     cpdef run(self, Request request)
+    cpdef keep_body(self, RingWriter writer, object body)
     cpdef keep_upstream(self, RingWriter writer, Request request)
     @cython.locals(pair=tuple)
     cpdef keep_answer(self, RingWriter writer, Response response)

@@ -1,12 +1,14 @@
 """request_history: the last requests, with what was asked, answered and logged of each, in a file.
 
-    request_history FILE [requests=N] [size=SIZE];      in http: keep the last 1000, up to 4k of each
+    request_history FILE [requests=N] [size=SIZE] [body=SIZE];
+                                                        in http: keep the last 1000, up to 4k of each, and no bodies
     request_history off;                                in a server or location: not these
     $request_location                                   as its line has it: the location that answers, for log formats
 
-This is gateway's own. `gateway explain --id REQUEST_ID` and the dashboard read it. Bodies are never kept; of
-Authorization the scheme, of cookies the names, and of fields and arguments that are named like secrets nothing. A file
-that cannot be opened is a warning: what looks on must not stop what works.
+This is gateway's own. `gateway explain --id REQUEST_ID` and the dashboard read it. Of a client's body `body=` bytes are
+kept (request_history_body.py), of the answer's nothing; of Authorization the scheme, of cookies the names, and of
+fields and arguments that are named like secrets nothing. A file that cannot be opened is a warning: what looks on must
+not stop what works.
 
 A request pays for bytes copied into the file (compiled with the types of request_history.pxd), its head as it came;
 what they say is found by whoever reads them, request_history_record.py. What is masked is masked before it is copied.
@@ -29,8 +31,16 @@ from gateway.core.zones import ZONES
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.part import Part
 from gateway.http.setters import cycle_of
-from gateway.modules.http import status_zone
-from gateway.modules.http.request_history_record import TAG_NOTES, TAG_REPLAY, TAG_UPSTREAM, UPSTREAM, mask, mask_uri
+from gateway.modules.http import request_history_body, status_zone
+from gateway.modules.http.request_history_record import (
+    TAG_BODY,
+    TAG_NOTES,
+    TAG_REPLAY,
+    TAG_UPSTREAM,
+    UPSTREAM,
+    mask,
+    mask_uri,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +50,7 @@ if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
     from gateway.core.variables import Getter
     from gateway.core.zones import Zone
+    from gateway.http.body import RequestBody
     from gateway.http.client import Client
     from gateway.http.locations import Location
     from gateway.http.request import Request
@@ -51,6 +62,7 @@ _ZONE: Final = " request_history"
 _NOTES: Final = " history"  # among a request's values; no variable has a name like this
 _FORGOTTEN: Final = b"\0"
 _MOST_NOTES: Final = 1500
+_MOST_BODY: Final = 1 << 20  # each of the slots has room for it
 
 
 class Replay:
@@ -65,10 +77,11 @@ class Replay:
 class History:
     """What is kept, and where."""
 
-    def __init__(self, path: str, requests: int, size: int, log: Log) -> None:
+    def __init__(self, path: str, requests: int, size: int, body: int, log: Log) -> None:
         self.path = path
         self.requests = requests
         self.size = size
+        self.body = body  # bytes of each request's body; 0: none
         self.ring: Ring | None = None
         self.writer: RingWriter | None = None
         self.closed = False  # for one that only asks: the file is left alone
@@ -82,7 +95,7 @@ class History:
         if self.closed:
             return
         try:
-            self.ring = Ring.make(self.path, self.requests, self.size)
+            self.ring = Ring.make(self.path, self.requests, self.size + self.body)
             self.writer = self.ring.writer(mask)
         except OSError as error:
             self._log.write(WARN, f'request_history: open() "{self.path}" failed', errno=error.errno or 0)
@@ -120,19 +133,25 @@ def set_history(conf: LocationConf, command: Command) -> None:
         command.fail('"request_history" takes "off" alone here')
     if isinstance(main.history, History):
         command.duplicate()
-    requests, size = _REQUESTS, _SIZE
+    requests, size, body = _REQUESTS, _SIZE, 0
     for word in command.args[1:]:
         name, _, value = word.partition("=")
         if name == "requests" and value.isdigit() and 0 < int(value) <= 1_000_000:
             requests = int(value)
-        elif name == "size":
+        elif name in ("size", "body"):
             try:
-                size = max(1024, units.parse_size(value))
+                wanted = units.parse_size(value)
             except ValueError:
                 command.fail(f'invalid size "{value}"')
+            if name == "size":
+                size = max(1024, wanted)
+            elif wanted > _MOST_BODY:
+                command.fail(f'no more than 1m of a body can be kept, not "{value}"')
+            else:
+                body = wanted
         else:
             command.fail(f'invalid parameter "{word}"')
-    main.history = History(command.loader.path(command.args[0]), requests, size, command.loader.parts.get(LOG))
+    main.history = History(command.loader.path(command.args[0]), requests, size, body, command.loader.parts.get(LOG))
     cycle_of(command).history = main.history
 
 
@@ -220,10 +239,12 @@ class Keep(Part):
             self.keep_upstream(writer, request)
         if notes is not None:
             writer.tag(TAG_NOTES)
-            writer.text(mask_uri(notes), writer.size // 4)
+            writer.text(mask_uri(notes), self.history.size // 4)
         writer.head(request.head, request.method)
         if response.location is not None or response.content_encoding is not None or response.fields:
             self.keep_answer(writer, response)
+        if self.history.body and request.body is not None:
+            self.keep_body(writer, request.body)
         writer.end()
         if replay is not None:
             replay.number = number
@@ -234,6 +255,12 @@ class Keep(Part):
         writer.tag(TAG_UPSTREAM)
         for getter in self.history.upstream:
             writer.text(getter(request), 512)
+
+    def keep_body(self, writer: RingWriter, body: RequestBody) -> None:
+        found = request_history_body.kept(body, self.history.body)
+        if found:
+            writer.tag(TAG_BODY)
+            writer.text(found, len(found))
 
     def keep_answer(self, writer: RingWriter, response: Response) -> None:
         """The response's fields, but for its type and length; the usual ones stand apart from the others."""
@@ -285,7 +312,7 @@ module = HttpModule(
     name="request_history",
     main=MainConf,
     location=LocationConf,
-    directives=(Directive("request_history", HTTP | SERVER | LOCATION, take(1, 2, 3), set_history),),
+    directives=(Directive("request_history", HTTP | SERVER | LOCATION, take(1, 2, 3, 4), set_history),),
     variables=(Variable("request_location", request_location),),
     prepare=prepare,
     plan=plan,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.ring_writer import FIGURES
 from gateway.config.text import to_bytes, to_str
+from gateway.modules.http import request_history_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,7 @@ UPSTREAM: Final = {
 TAG_UPSTREAM: Final = ord("U")
 TAG_NOTES: Final = ord("N")
 TAG_REPLAY: Final = ord("P")
+TAG_BODY: Final = ord("B")
 _HEAD: Final = ord("H")
 _ANSWERED: Final = ord("R")
 _LENGTH: Final = struct.Struct("=I")
@@ -111,6 +113,8 @@ def unpacked(data: bytes) -> dict[str, Any]:
                 found["notes"] = reader.text().split("\n")
             elif tag == TAG_REPLAY:
                 found["replay"] = reader.text()
+            elif tag == TAG_BODY:
+                found["body"] = request_history_body.read(to_bytes(reader.text()))
             else:
                 raise ValueError("not a record")
     except struct.error:

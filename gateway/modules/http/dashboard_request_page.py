@@ -1,0 +1,171 @@
+"""The dashboard's pages of requests: the list, one with all that is kept of it, and what sends it again."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gateway.modules.http.dashboard_page import cell, number, raw, table, text
+from gateway.modules.http.request_history_body import shown
+
+if TYPE_CHECKING:
+    from gateway.modules.http.dashboard_replay import Again
+
+
+def search(base: str, wanted: str) -> str:
+    """The filter's form."""
+    return (
+        f'<h2>requests</h2><form method="get" action="{text(base)}requests" role="search"><label>filter '
+        f'<input type="search" name="q" value="{text(wanted)}" '
+        'placeholder="status:5xx  time&gt;0.5  path:/api  !method:GET">'
+        "</label> <button>show</button></form>"
+    )
+
+
+def listed(found: list[dict[str, Any]], base: str, wrong: str) -> str:
+    """The requests that a filter leaves."""
+    note = f'<p class="say">{text(wrong)}</p>' if wrong else ""
+    columns = ["time", "method", "URI", "#status", "#ms", "location", "upstream", "what the error log says"]
+    rows = [_request(entry, base) for entry in found]
+    shown = table(f"the last {len(rows)}, the newest first", columns, rows)
+    return f'<div id="requests" data-part>{note}{shown}</div>'
+
+
+def _request(entry: dict[str, Any], base: str) -> list[str]:
+    status = str(entry.get("status", ""))
+    id = str(entry.get("id", ""))
+    link = f'<a href="{text(base)}requests/{text(id)}" data-key="{text(id)}">{text(clock(entry))}</a>'
+    kind = "n bad" if status.startswith("5") else "n warn" if status.startswith("4") else "n"
+    sign = {"5": "✗ ", "4": "! "}.get(status[:1], "")
+    notes = entry.get("notes") or [""]
+    if entry.get("replay"):
+        link += f' <a href="{text(base)}requests/{text(entry["replay"])}" title="of this one">↻ replay</a>'
+    return [
+        raw(link), cell(entry.get("method", "")), cell(entry.get("uri", ""), "long"), cell(sign + status, kind),
+        number(milliseconds(entry.get("seconds"))), cell(_short_place(entry), "place"),
+        cell(entry.get("upstream", "")), cell(notes[-1], "long"),
+    ]  # fmt: skip
+
+
+def _short_place(entry: dict[str, Any]) -> str:
+    """A location with its file's name and line; the whole path stands on the request's own page."""
+    return re.sub(r" \((?:[^()]*/)?([^()/]+:\d+)\)$", r" (\1)", str(entry.get("location", "")))
+
+
+def clock(entry: dict[str, Any]) -> str:
+    seconds, _, rest = str(entry.get("time", "0")).partition(".")
+    at = time.localtime(int(seconds) if seconds.isdigit() else 0)
+    return time.strftime("%H:%M:%S", at) + f".{rest[:3]:0<3}"
+
+
+def milliseconds(value: object) -> str:
+    found = re.match(r"(\d+)\.(\d{3})", str(value or ""))
+    return str(int(found[1]) * 1000 + int(found[2])) if found else ""
+
+
+def request(entry: dict[str, Any], command: str, curl: str, *, base: str, form: str = "", said: str = "") -> str:
+    """All that is kept of one request; `form` is what sends it again."""
+    facts = [
+        ("id", "id"), ("client", "client"), ("host", "host"), ("server", "server"), ("location", "location"),
+        ("protocol", "protocol"), ("bytes", "bytes"), ("upstream", "upstream"), ("its status", "upstream_status"),
+        ("cache", "cache"),
+    ]  # fmt: skip
+    listed = "".join(f"<dt>{name}</dt><dd>{text(entry[key])}</dd>" for name, key in facts if entry.get(key))
+    if entry.get("replay"):
+        of = text(entry["replay"])
+        listed += f'<dt>replay of</dt><dd>↻ <a href="{text(base)}requests/{of}">{of}</a></dd>'
+    lines = [said] if said else []
+    notes = "".join(f'<p class="say">{text(note)}</p>' for note in (*lines, *entry.get("notes", ())))
+    title = f"{entry.get('method', '')} {entry.get('uri', '')}: {entry.get('status', '')}"
+    return (
+        f"<h2>{text(title)}</h2>{notes}<dl>{listed}</dl>{_times(entry)}"
+        f"<h2>asked</h2>{_fields('asked', entry)}{_body(entry)}<h2>answered</h2>{_fields('answered', entry)}"
+        '<h2>again</h2><p>why it went this way: <button data-copy="explain">copy</button></p>'
+        f'<pre id="explain">{text(command)}</pre>'
+        f'<p>send it once more: <button data-copy="curl">copy</button></p><pre id="curl">{text(curl)}</pre>{form}'
+    )
+
+
+def _fields(which: str, entry: dict[str, Any]) -> str:
+    rows = [[cell(name), cell(value, "long")] for name, value in entry.get(which, ())]
+    return (
+        table(f"fields {which}; secrets are masked", ["name", "value"], rows)
+        if rows
+        else '<p class="soft">none kept</p>'
+    )
+
+
+def _body(entry: dict[str, Any]) -> str:
+    """What was kept of a body, if it is switched on."""
+    if "body" not in entry:
+        return ""
+    caption, inside = shown(entry["body"])
+    lines = f'<pre id="body">{text(inside)}</pre>' if inside else ""
+    return f"<h2>its body</h2><p>{text(caption)}</p>{lines}"
+
+
+def _times(entry: dict[str, Any]) -> str:
+    """Bars: until connected, until the head, until the end of the last try, and all of it."""
+    whole = int(milliseconds(entry.get("seconds")) or 0)
+    lines = [("whole request", whole, "")]
+    for name, key in (("answer of the upstream", "response"), ("its head", "header"), ("connecting", "connect")):
+        shown = milliseconds(str(entry.get(key, "")).split(", ")[-1])
+        if shown:
+            lines.append((name, int(shown), " wait"))
+    most = max(1, *(value for _, value, _ in lines))
+    bars = "".join(
+        f'<tr>{cell(name)}{number(f"{value} ms")}<td><svg width="200" height="10" role="img" '
+        f'aria-label="{value} of {most} ms"><rect class="bar{kind}" width="{max(1, 200 * value // most)}" height="10"/>'
+        "</svg></td></tr>"
+        for name, value, kind in lines
+    )
+    return f'<h2>times</h2><div class="wide"><table><tbody>{bars}</tbody></table></div>'
+
+
+# -- replay ----------------------------------------------------------------------------------------------------------
+
+
+def notice(said: str, link: str) -> str:
+    """A page that says why there is no other."""
+    return f'<h2>request</h2><p class="say">{text(said)}</p><p><a href="{text(link)}">back</a></p>'
+
+
+def replay_form(made: Again, token: str, later: Sequence[dict[str, Any]], base: str) -> str:
+    """What sends a request again, with what will be missing of it; and what came of it before."""
+    shown = "".join(
+        f'<li><a href="{text(base)}requests/{text(entry.get("id", ""))}">{text(clock(entry))}</a> '
+        f"{text(entry.get('status', ''))} in {text(milliseconds(entry.get('seconds')))} ms</li>"
+        for entry in later
+    )
+    before = f'<p>sent again before:</p><ul id="replays">{shown}</ul>' if shown else ""
+    if made.why_not:
+        return f'<h2>replay</h2><p class="say">It cannot be sent again by this page: {text(made.why_not)}.</p>{before}'
+    more = "" if made.safe else "…"
+    return (
+        f'<h2>replay</h2>{_what_differs(made)}<form method="post" data-once>'
+        f'<input type="hidden" name="token" value="{text(token)}">'
+        f'<button data-key="replay">send {text(made.method)} again{more}</button></form>{before}'
+    )
+
+
+def replay_asked(entry: dict[str, Any], made: Again, token: str, base: str) -> str:
+    """What may change something is asked for twice."""
+    back = f"{text(base)}requests/{text(entry.get('id', ''))}"
+    return (
+        f"<h2>{text(made.method)} {text(made.target)}: send it again?</h2>"
+        f'<p class="say">{text(made.method)} may change something, and would do so a second time.</p>'
+        f'{_what_differs(made)}<form method="post" data-once><input type="hidden" name="token" value="{text(token)}">'
+        f'<button name="sure" value="yes" data-key="sure">yes, send it</button> <a href="{back}">no, back</a></form>'
+    )
+
+
+def _what_differs(made: Again) -> str:
+    """Said before anything is sent."""
+    lines = ["It goes through this server as it did, from the same client's address."]
+    if made.left_out:
+        names = ", ".join(dict.fromkeys(made.left_out))
+        lines.append(f"Secrets were never kept, and are left out: {names}.")
+    lines += [f"{line[0].upper()}{line[1:]}." for line in made.differs]
+    return "".join(f"<p>{text(line)}</p>" for line in lines)
