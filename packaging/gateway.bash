@@ -10,7 +10,7 @@ _gateway() {
         completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$current")); return ;;
     esac
     case ${COMP_WORDS[1]} in
-        run) words="--static --processes -c --host --port --strict-port --https --reload --open --print-conf --json --server --while-parent --help" ;;
+        run) words="--static --processes -c --bodies --host --port --strict-port --https --reload --open --print-conf --json --server --while-parent --help" ;;
         serve) words="--browse --spa --cors --host --port --strict-port --https --reload --open --print-conf --json --server --while-parent --help" ;;
         proxy) words="--to --from --host --port --strict-port --https --reload --open --print-conf --json --server --while-parent --help" ;;
         init) words="--domain --email --certificate --static --processes --user --print --help" ;;

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gateway.http.request import Request
 
 _WITHIN_S = 20.0
+_FOR_THE_HEAD_S = 5.0  # that was sent, and is on its way to us on a machine that has much to do
 _FOR_THE_REST_S = 3.0  # what is waited behind a body that is not sent as a whole
 _MOST_HEAD = 1 << 20
 
@@ -69,6 +70,7 @@ class Engine:
         self.log = log
         self.findings = findings
         self.done: trio.Event
+        self.told: trio.Event  # the answer's head is here
         self._packets = 0
 
     async def answer(self, question: Question) -> None:
@@ -76,6 +78,7 @@ class Engine:
         import trio
 
         self.done = trio.Event()
+        self.told = trio.Event()
         with tempfile.TemporaryDirectory(prefix="gateway-explain-") as folder:
             self._quiet(TempPath(folder))
             await self._answer(question, folder)
@@ -219,6 +222,8 @@ class Engine:
         while part := await _received(stream):
             if b"\r\n\r\n" not in data and len(data) < _MOST_HEAD:
                 data += part
+                if b"\r\n\r\n" in data:
+                    self.told.set()
         return data.partition(b"\r\n\r\n")[0]
 
     async def _over_http2(self, stream: trio.abc.Stream, question: Question, nursery: trio.Nursery) -> bytes:
@@ -229,6 +234,8 @@ class Engine:
             nursery.start_soon(self._wait_for_the_rest, question)
         while part := await _received(stream):
             await stream.send_all(answer.feed(part) + _body_frames(answer, pieces, cut=question.cut))
+            if answer.head:
+                self.told.set()
             if answer.refused:
                 self.findings.tell("protocol", answer.refused)
                 self.done.set()
@@ -259,7 +266,9 @@ class Engine:
         import trio
 
         await self.done.wait()
-        with trio.move_on_after(0.05):  # what is on its way to us
+        with trio.move_on_after(_FOR_THE_HEAD_S):
+            await self.told.wait()
+        with trio.move_on_after(0.05):  # what else is on its way to us
             await trio.sleep_forever()
         await trio.aclose_forcefully(stream)
 

@@ -7,7 +7,9 @@ from hashlib import md5
 from pathlib import Path
 
 import pytest
+import trio
 
+from gateway.dev.explain import engine
 from gateway.dev.explain.command import Unexplained
 from gateway.upstream.cache import file_head
 from tests.certificates import write
@@ -160,3 +162,17 @@ def test_a_stream_that_is_refused(tmp_path: Path) -> None:
     http = "server { listen 8080; http2 on; return 204; }"
     found = told(tmp_path, http, "/", "Host: a b", http_version="2")
     assert one(found, "answer").data.get("status") in (400, None)
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_an_answer_that_is_read_late_is_told(version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine that has much to do: the request has ended before we come to read."""
+    read = engine._received
+
+    async def late(stream: trio.abc.Stream) -> bytes:
+        await trio.sleep(0.2)
+        return await read(stream)
+
+    monkeypatch.setattr(engine, "_received", late)
+    http = "server { listen 8080; http2 on; return 200 a; }"
+    assert one(told(tmp_path, http, "/", http_version=version), "answer").data["status"] == 200
