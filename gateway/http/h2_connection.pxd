@@ -5,6 +5,7 @@ from gateway._fast.http2_reader cimport FrameReader
 from gateway._fast.http2_writer cimport FrameWriter
 from gateway._fast.stream cimport Stream
 from gateway.http.client cimport Client
+from gateway.http.h2_deadlines cimport Deadlines
 from gateway.http.h2_floods cimport Floods
 from gateway.http.h2_stream cimport Http2Stream
 from gateway.http.h2_turns cimport Turns
@@ -27,7 +28,6 @@ cdef class Http2Connection(Client):
     cdef public Floods floods
     cdef public dict streams
     cdef public list ending
-    cdef public set timed
     cdef public list moved
     cdef public Http2Stream block
     cdef public long last_stream
@@ -39,9 +39,7 @@ cdef class Http2Connection(Client):
     cdef public bint failed
     cdef public bint blocked
     cdef public bint begun
-    cdef public double block_until
-    cdef public double idle_until
-    cdef public double stalled_until
+    cdef public Deadlines deadlines
 
     cpdef on_event(self)
     @cython.locals(error=object)
@@ -50,9 +48,6 @@ cdef class Http2Connection(Client):
     cpdef _read(self)
     @cython.locals(reader=FrameReader, event=int, stream=Http2Stream)
     cpdef _receive(self, bytes data)
-    cpdef time_stream(self, Http2Stream stream, double deadline)
-    @cython.locals(first=double, stream=Http2Stream)
-    cpdef _set_deadline(self)
     cpdef bint room(self) except -1
     @cython.locals(head=bytes, tcp=Stream)
     cpdef write_data(self, bytes data)
@@ -69,7 +64,7 @@ cdef class Http2Connection(Client):
     cpdef bint _take_turns(self) except -1
     @cython.locals(ending=list, done=list, stream=Http2Stream, sent="long long", count=Py_ssize_t)
     cpdef bint _complete(self) except -1
-    @cython.locals(tcp=Stream)
+    @cython.locals(tcp=Stream, deadlines=Deadlines)
     cpdef _settle(self)
     cpdef say_goaway(self, long code)
     @cython.locals(stream=Http2Stream)

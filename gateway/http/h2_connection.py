@@ -27,6 +27,7 @@ from gateway._fast.http2_reader import (
 from gateway._fast.http2_writer import FrameWriter
 from gateway.core.logs import LEVELS
 from gateway.http.client import Client
+from gateway.http.h2_deadlines import Deadlines
 from gateway.http.h2_floods import Floods
 from gateway.http.h2_settings import DEFAULT
 from gateway.http.h2_stream import Http2Stream
@@ -78,7 +79,6 @@ class Http2Connection(Client):
         self.streams: dict[int, Http2Stream] = {}
         self.turns = Turns(self.streams)
         self.ending: list[Http2Stream] = []  # those whose last frame is written, in the order in which it was
-        self.timed: set[Http2Stream] = set()  # those with a deadline of their own
         self.moved: list[Http2Stream] = []  # sent or received something in this event
         self.block: Http2Stream | None = None  # the stream whose fields are being read
         self.last_stream = 0
@@ -90,9 +90,7 @@ class Http2Connection(Client):
         self.failed = False  # nothing can be sent any more
         self.blocked = False  # in an event: what is written leaves at its end
         self.begun = False  # the first event is over
-        self.block_until = 0.0  # of a stream's head that is not all here
-        self.idle_until = self.lane.fresh() + self.server.header_timeout
-        self.stalled_until = 0.0  # the socket takes nothing
+        self.deadlines = Deadlines(self.lane.fresh() + self.server.header_timeout)
         tcp = self.stream
         tcp.handler = self.on_event
         tcp.on_deadline = self.on_deadline
@@ -195,44 +193,24 @@ class Http2Connection(Client):
     def on_deadline(self) -> None:
         """The sweep's call: some deadline has passed; which one is to be found."""
         now = self.lane.fresh()
-        if self.stalled_until and self.stalled_until <= now:
+        deadlines = self.deadlines
+        if deadlines.stalled and deadlines.stalled <= now:
             self.failed = True
             self._finalize(_NO_ERROR)
-        elif self.idle_until and self.idle_until <= now:
+        elif deadlines.idle and deadlines.idle <= now:
             code = _NO_ERROR
             if self.reader.incomplete():
                 self.log("client timed out (110: Connection timed out)")
                 code = _PROTOCOL_ERROR
             self._finalize(code)
-        elif self.block is not None and self.block_until and self.block_until <= now:
+        elif self.block is not None and deadlines.block and deadlines.block <= now:
             self.log("client timed out (110: Connection timed out)")
             late, self.block = self.block, None  # what is to come of its fields is read for the table alone
             self.streams[late.id] = late
             late.head_is_late()
-        for stream in [stream for stream in self.timed if stream.deadline <= now]:
-            stream.deadline = 0.0
-            self.timed.discard(stream)
+        for stream in deadlines.take_late(now):
             stream.timed_out()
         self.push()
-
-    def time_stream(self, stream: Http2Stream, deadline: float) -> None:
-        """`deadline` 0: none."""
-        stream.deadline = deadline
-        if deadline:
-            self.timed.add(stream)
-        else:
-            self.timed.discard(stream)
-
-    def _set_deadline(self) -> None:
-        first = self.idle_until
-        if self.block_until and (not first or self.block_until < first):
-            first = self.block_until
-        if self.stalled_until and (not first or self.stalled_until < first):
-            first = self.stalled_until
-        for stream in self.timed:
-            if not first or stream.deadline < first:
-                first = stream.deadline
-        self.stream.set_deadline(first)
 
     # -- output --------------------------------------------------------------------------------------------------
 
@@ -298,9 +276,9 @@ class Http2Connection(Client):
                     break
                 self.floods.sent(tcp.pending)
                 if not tcp.pending:
-                    self.stalled_until = 0.0
-                elif tcp.sent > before or not self.stalled_until:
-                    self.stalled_until = self.lane.fresh() + self.core.send_timeout
+                    self.deadlines.stalled = 0.0
+                elif tcp.sent > before or not self.deadlines.stalled:
+                    self.deadlines.stalled = self.lane.fresh() + self.core.send_timeout
                 waiting = tcp.pending
                 ended = bool(self.ending) and self._complete()
                 if waiting or not (wrote or ended):
@@ -344,18 +322,19 @@ class Http2Connection(Client):
         tcp = self.stream
         if tcp.fd < 0:
             return
+        deadlines = self.deadlines
         if not self.streams:
             if self.over or self.failed or self.goaway:
                 self._end()
                 return
-            if not self.idle_until and not tcp.pending:
-                self.idle_until = self.lane.fresh() + self.core.keepalive_timeout
+            if not deadlines.idle and not tcp.pending:
+                deadlines.idle = self.lane.fresh() + self.core.keepalive_timeout
         if self.block is None:
-            self.block_until = 0.0
-        elif not self.block_until:
-            self.block_until = self.lane.fresh() + self.server.header_timeout
-            self.idle_until = 0.0
-        self._set_deadline()
+            deadlines.block = 0.0
+        elif not deadlines.block:
+            deadlines.block = self.lane.fresh() + self.server.header_timeout
+            deadlines.idle = 0.0
+        tcp.set_deadline(deadlines.first())
 
     # -- the end -------------------------------------------------------------------------------------------------
 
@@ -373,7 +352,8 @@ class Http2Connection(Client):
             return -1.0
         if self.over:
             return self.stream.deadline - self.core.lingering_timeout
-        return self.idle_until - self.core.keepalive_timeout if self.idle and self.idle_until else -1.0
+        idle = self.deadlines.idle
+        return idle - self.core.keepalive_timeout if self.idle and idle else -1.0
 
     def reuse(self) -> None:
         """worker_connections run short: the client is told, as long as it did not know."""
@@ -391,7 +371,7 @@ class Http2Connection(Client):
         """No frame is read any more; streams learn that their client is gone, and the connection ends with them."""
         self.say_goaway(code)
         self.over = True
-        self.idle_until = 0.0
+        self.deadlines.idle = 0.0
         self.block = None
         self.turns.waiting.clear()
         for stream in list(self.streams.values()):
@@ -466,7 +446,7 @@ class Http2Connection(Client):
             self.reset(number, _REFUSED_STREAM)
             return
         self.floods.stream_begins()
-        self.idle_until = 0.0
+        self.deadlines.idle = 0.0
         self.requests += 1
         stream = self.block = Http2Stream.__new__(Http2Stream)  # what is called by name costs much more
         stream.open_on(self, number, reader.ends)

@@ -185,7 +185,7 @@ class Http2Stream(RequestStream):
             if not self.finishing and not ends:
                 self._moves()
             if self.deadline:
-                http2.time_stream(self, self.lane.fresh() + request.location.core.send_timeout)
+                http2.deadlines.time_stream(self, self.lane.fresh() + request.location.core.send_timeout)
         if ends and not flags:
             self._write_end()
         return queue.size > 0
@@ -230,7 +230,7 @@ class Http2Stream(RequestStream):
         else:
             self.finishing = True
             if not self.out_closed:
-                self.http2.time_stream(self, self.lane.fresh() + request.location.core.send_timeout)
+                self.http2.deadlines.time_stream(self, self.lane.fresh() + request.location.core.send_timeout)
             elif self.all_sent:
                 self.complete()
             self.http2.push()
@@ -270,7 +270,7 @@ class Http2Stream(RequestStream):
         self._drop()
         http2 = self.http2
         if self.deadline:
-            http2.timed.discard(self)
+            http2.deadlines.timed.discard(self)
         if self.held:
             http2.windows.let_go(self)
         http2.turns.ends(self)
