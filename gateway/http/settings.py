@@ -81,8 +81,8 @@ class EngineSettings:
         if not old and not safari:
             return False
         agent: bytes = head.user_agent or b""
-        if old and b"MSIE " in agent:
-            at = agent.find(b"MSIE ") + 5
+        at = agent.find(b"MSIE ") + 5 if old else 0  # `in` makes an exception first, and lets it go: 2,000 instructions
+        if at > 4:
             return agent[at : at + 1] in (b"4", b"5", b"6") and b"Opera" not in agent and b"SV1" not in agent
         if safari:
             return b"Safari/" in agent and b"Mac OS X" in agent and b"Chrome/" not in agent
