@@ -8,6 +8,7 @@ import os
 import time
 from typing import Final, Protocol
 
+from gateway._fast.files import write_line
 from gateway.config.parts import Part
 from gateway.core.log_forms import JSON, NGINX, Fields, json_line, with_id
 from gateway.core.open_files import STDERR, OpenFile
@@ -78,7 +79,7 @@ class FileSink:
         if self._full_at and self._full_at == int(time.time()):
             return  # a full disk is tried again in the next second, as nginx does
         try:
-            os.write(self.file.fd, line)
+            write_line(self.file.fd, line)
             self._full_at = 0
         except OSError as error:
             if error.errno == errno_codes.ENOSPC:
@@ -97,24 +98,30 @@ class _Console:
 console: Final = _Console()
 
 
-class _Clock:
-    """The time of log lines, formatted once a second."""
+class _Beginnings:
+    """What a line has before its message: time, level and process; put together once a second."""
 
-    __slots__ = ("_second", "_text")
+    __slots__ = ("_pid", "_second", "_texts")
 
     def __init__(self) -> None:
         self._second = -1
-        self._text = b""
+        self._pid = 0
+        self._texts: dict[int, bytes] = {}  # by level
 
-    def __call__(self) -> bytes:
+    def __call__(self, level: int) -> bytes:
         second = int(time.time())
-        if second != self._second:
-            self._text = time.strftime("%Y/%m/%d %H:%M:%S", time.localtime(second)).encode()
-            self._second = second
-        return self._text
+        pid = os.getpid()
+        if second != self._second or pid != self._pid:
+            self._second, self._pid = second, pid
+            self._texts.clear()
+        text = self._texts.get(level)
+        if text is None:
+            moment = time.strftime("%Y/%m/%d %H:%M:%S", time.localtime(second)).encode()
+            text = self._texts[level] = b"%b [%b] %d#%d: " % (moment, _TAGS[level], pid, pid)
+        return text
 
 
-_clock: Final = _Clock()
+_beginning: Final = _Beginnings()
 
 
 class Log:
@@ -161,15 +168,15 @@ class Log:
         one by one for destinations whose form has them so."""
         if level > self.level and not (console.enabled and level <= WARN):
             return
-        body = _bytes(message)
+        words = _bytes(message)
         if errno:
-            body += b" (%d: %b)" % (errno, _bytes(os.strerror(errno)))
-        words = body if fields else body + _bytes(context)
-        body += _bytes(context)
-        pid = os.getpid()
+            words += b" (%d: %b)" % (errno, _bytes(os.strerror(errno)))
+        body = words + _bytes(context)
+        # joined, not formatted: a site's errors may be as many as its requests
         number = b"*%d " % connection if connection else b""
-        line = b"%b [%b] %d#%d: %b%b" % (_clock(), _TAGS[level], pid, pid, number, body)
-        line = line[: MAX_LINE - 1] + b"\n"
+        line = b"".join((_beginning(level), number, body, b"\n"))
+        if len(line) > MAX_LINE:
+            line = line[: MAX_LINE - 1] + b"\n"
         wrote_stderr = False
         for sink in self.sinks:
             if sink.level < level:
@@ -178,7 +185,8 @@ class Log:
             if form == NGINX:
                 sink.write(level, line)
             elif form == JSON:
-                sink.write(level, json_line(_TAGS[level].decode(), pid, connection, words, errno, fields))
+                said = words if fields else body
+                sink.write(level, json_line(_TAGS[level].decode(), os.getpid(), connection, said, errno, fields))
             else:
                 sink.write(level, with_id(line, fields))
             if isinstance(sink, FileSink) and sink.file.fd == STDERR:

@@ -85,31 +85,31 @@ class HttpCycle(BlockCycle):
             return
         connection = request.connection
         text = message.encode("utf-8", "surrogateescape") if isinstance(message, str) else message
-        context = b", client: %s, server: %s" % (connection.remote()[0], request.server.server_name)
-        if request.action and b" while " not in text:
-            context = request.action + context
+        context = [b", client: ", connection.remote()[0], b", server: ", request.server.server_name]
+        if request.action and text.find(b" while ") < 0:  # `in` makes an exception first
+            context.insert(0, request.action)
         line = request.main.head.request_line
         if line:
-            context += b', request: "%s"' % line
+            context += b', request: "', line, b'"'
         if request.parent is not None:
-            context += b', subrequest: "%s"' % request.uri
+            context += b', subrequest: "', request.uri, b'"'
         upstream = request.upstream
         if upstream is not None:
             target = upstream.log_target()
             if target:
-                context += b', upstream: "%s"' % target
+                context += b', upstream: "', target, b'"'
         host = request.head.host
         if host is not None:
-            context += b', host: "%s"' % host
+            context += b', host: "', host, b'"'
         referer = request.head.get(b"referer")
         if referer is not None:
-            context += b', referrer: "%s"' % referer
+            context += b', referrer: "', referer, b'"'
         log.write(
             number,
             text,
             errno=(error.errno or 0) if error is not None else 0,
             connection=connection.number,
-            context=context,
+            context=b"".join(context),
             fields=fields_of(request) if log.has_forms else (),
         )
         cause: bytes | None = None
