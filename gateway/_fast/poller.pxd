@@ -13,6 +13,7 @@ cdef enum:
 cdef struct Slot:
     PyObject* source            # NULL: this descriptor is not ours
     uint32_t generation         # counts the sources that had this descriptor
+    bint watched                # the kernel's epoll has it, too
 
 
 cdef class Poller(Loop):
@@ -23,16 +24,18 @@ cdef class Poller(Loop):
     cdef int slot_room
     cdef list again             # streams that stopped in the middle, and go on in the next turn
     cdef uint64_t turns         # rounds of the lane: a stream's budget is for one of them
+    cdef bint full              # its batch had no room for more: some of what happened before may not be here yet
     cdef double sweep_at        # the earliest moment at which a deadline can be late
     cdef double swept_at
     cdef readonly Py_ssize_t streams
     cdef readonly int64_t accepted
     cdef readonly int64_t handled
 
+    cdef int enter(self, Source source, int fd) except -1
     cdef int register(self, Source source, int fd, uint32_t events) except -1
     cdef int forget(self, int fd) except -1
     cdef int replace(self, Source old, Source new) except -1
-    cdef int rearm(self, int fd, uint32_t events) except -1
+    cdef bint rearm(self, int fd, uint32_t events) noexcept
     cdef int poll(self, int timeout_ms) except -1
     cdef int run_again(self, list sources) except -1
     cdef bint overtime(self) noexcept

@@ -72,8 +72,8 @@ cdef class Poller(Loop):
     def epoll_fd(self):
         return self.epoll
 
-    cdef int register(self, Source source, int fd, uint32_t events) except -1:
-        cdef epoll_event event
+    cdef int enter(self, Source source, int fd) except -1:
+        """Give the descriptor a source, of whose events the kernel is not asked yet: see Stream.go_on()."""
         cdef Slot* grown
         cdef int room = self.slot_room
         if fd < 0 or self.epoll < 0:
@@ -89,21 +89,33 @@ cdef class Poller(Loop):
         if self.slots[fd].source != NULL:
             raise ValueError(f"descriptor {fd} is in the lane already")
         self.slots[fd].generation += 1
-        event.events = events
-        event.data.u64 = <uint64_t>self.slots[fd].generation << 32 | <uint32_t>fd
-        if epoll_ctl(self.epoll, EPOLL_CTL_ADD, fd, &event) < 0:
-            raise os_error(errno)
+        self.slots[fd].watched = False
         self.slots[fd].source = <PyObject*>source
         Py_INCREF(source)
         source.poller = self
         source.fd = fd
         return 0
 
-    cdef int rearm(self, int fd, uint32_t events) except -1:
+    cdef int register(self, Source source, int fd, uint32_t events) except -1:
+        cdef int number
+        self.enter(source, fd)
+        if not self.rearm(fd, events):
+            number = errno
+            source.fd = -1
+            self.forget(fd)
+            raise os_error(number)
+        return 0
+
+    cdef bint rearm(self, int fd, uint32_t events) noexcept:
+        """Ask the kernel for these events; an edge that there is already comes again. False: `errno` says why not."""
         cdef epoll_event event
+        cdef Slot* slot = self.slots + fd
         event.events = events
-        event.data.u64 = <uint64_t>self.slots[fd].generation << 32 | <uint32_t>fd
-        return epoll_ctl(self.epoll, EPOLL_CTL_MOD, fd, &event) < 0
+        event.data.u64 = <uint64_t>slot.generation << 32 | <uint32_t>fd
+        if epoll_ctl(self.epoll, EPOLL_CTL_MOD if slot.watched else EPOLL_CTL_ADD, fd, &event) < 0:
+            return False
+        slot.watched = True
+        return True
 
     cdef int forget(self, int fd) except -1:
         """The descriptor is closed or taken out; later events with its generation reach nobody."""
@@ -142,6 +154,7 @@ cdef class Poller(Loop):
             if errno != EINTR:
                 raise os_error(errno)
             count = 0
+        self.full = count == BATCH
         self.refresh()
         for i in range(count):
             data = self.events[i].data.u64

@@ -29,6 +29,7 @@ cdef class Stream(Handled):
     cdef bint out_armed
     cdef bint raised            # recv() told the error
     cdef bint stopped           # at its chunk
+    cdef bint unread            # accepted, and not looked at yet: see go_on()
     cdef bint nodelay_due       # TCP_NODELAY is to be set before a second send
     cdef bint corked            # what was sent last waits in the kernel for what follows
     cdef bint write_closed
@@ -42,6 +43,7 @@ cdef class Stream(Handled):
     cdef int hurry(self) except -1
     cpdef int64_t send(self, bytes data) except -1
     cdef int begin(self, Poller lane, int fd, bint connecting, bint readable) except -1
+    cdef int first_read(self) except -1
     cdef int take_error(self) except -1
     cdef int tell(self) except -1
     cdef int fail(self, int error) except -1

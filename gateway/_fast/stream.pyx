@@ -3,7 +3,8 @@
 
 Sockets are registered once, for input and hang-ups; output is added at the first send that does not fit, since a unix
 socket otherwise raises an edge each time that its peer reads. An edge only sets a flag, which stays until the kernel
-says EAGAIN, so an edge that comes before anybody waits is not lost.
+says EAGAIN, so an edge that comes before anybody waits is not lost. What was accepted is registered once it was read,
+which many a connection does not outlive: to come into an epoll costs more than any other call that it takes.
 
 Nobody reads for ever, however fast the peer sends: a stream that has taken its budget of a turn (took()) is not
 readable until the others had theirs, and then its handler is called as if something had come. So a loop that reads as
@@ -117,11 +118,36 @@ cdef class Stream(Handled):
     cdef int go_on(self) except -1:
         """It stopped in the middle; the others had their turn."""
         self.stopped = self.posted = False
-        if self.fd >= 0:
+        if self.unread:
+            self.unread = False
+            if self.fd >= 0:
+                self.first_read()
+        elif self.fd >= 0:
             self.drain()
             if self.spent:
                 self.renew()
             self.tell()
+        return 0
+
+    cdef int first_read(self) except -1:
+        """Behind the batch of events that came after its accept(): those of what happened before it were in it.
+
+        Where they had no room, or the stream is not at its end by this, the kernel is asked for its events.
+        """
+        cdef Poller poller = self.poller
+        cdef int fd = self.fd
+        cdef uint32_t generation = poller.slots[fd].generation
+        cdef Stream stream
+        if poller.full:
+            self.spent = False
+        else:
+            self.renew()
+            self.tell()
+        if poller.slots[fd].generation != generation or poller.slots[fd].watched:
+            return 0
+        stream = <Stream>poller.slots[fd].source    # not this one where its first bytes were TLS's
+        if not poller.rearm(fd, EPOLLIN | EPOLLRDHUP | EPOLLET | (EPOLLOUT if stream.out_armed else 0)):
+            stream.broke(os_error(errno))
         return 0
 
     # -- input
@@ -482,13 +508,17 @@ cdef Stream connected(Poller lane, int fd, bint connecting):
 
 
 cpdef Stream accepted(Poller lane, int fd):
-    """Stream(lane, fd) of a connection that was accepted, without what a call by name costs.
+    """A connection that was accepted; its handler is called in the next turn, whether or not something has come.
 
-    Not readable before its first event, although the request may be here: that comes behind the events of what happened
-    before it, a client that went away and that `limit_conn` still counts.
+    Not readable before, although the request may be here: first come the events of what happened before it, a client
+    that went away and that `limit_conn` still counts.
     """
     cdef Stream stream = Stream.__new__(Stream)
-    stream.begin(lane, fd, False, False)
+    stream.chunk = CHUNK
+    stream.writable = stream.unread = True
+    lane.enter(stream, fd)
+    lane.streams += 1
+    stream.hold()
     return stream
 
 

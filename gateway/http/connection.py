@@ -49,11 +49,10 @@ def accept(cycle: object, worker: Worker, fd: int, peer: bytes, listening: Liste
     """HttpCycle's."""
     connection = Connection.__new__(Connection)
     connection.open(worker, accepted(worker.lane, fd), peer, listening)  # type: ignore[arg-type]
-    begin(connection)
 
 
 def begin(connection: Connection) -> None:
-    """Serve it: it was accepted, or passed on."""
+    """Serve it: it was passed on."""
     try:
         connection.begin()
     except Exception as error:
@@ -106,7 +105,7 @@ class Connection(Http1Framing):
             self.begin()
 
     def begin(self) -> None:
-        """The connection was accepted: take what is there already; with TLS, called until its handshake is over."""
+        """The connection was passed on: take what is there already. With TLS, called until its handshake is over."""
         handshake = self.handshake
         if handshake is not None:
             if not handshake.go_on():

@@ -2,18 +2,23 @@ from __future__ import annotations
 
 import collections
 import errno
+import functools
+import itertools
 import os
 import select
 import socket
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import trio
 
 from gateway._fast.lane import connect_raw, local_sockaddr, sockaddr_text
+from gateway._fast.stream import accepted
 from gateway.core.lane import Fibre, Lane, Stream, in_trio, park, sleep
-from tests.lanes import Crashes, pair, running, until
+from tests.lanes import Crashes, pair, running, tcp_pair, until
 
 
 async def test_the_end_cancels_fibres_and_closes_streams() -> None:
@@ -436,3 +441,113 @@ async def test_a_detour_leads_connections_elsewhere() -> None:
             stream.close()
         connection, _ = there.accept()
         connection.close()
+
+
+# -- what was accepted is read before the kernel is asked for its events
+
+
+def watched(lane: Lane) -> set[int]:
+    """The descriptors in the lane's epoll, by proc(5)."""
+    lines = Path(f"/proc/self/fdinfo/{lane.epoll_fd}").read_text().splitlines()
+    return {int(line.split()[1]) for line in lines if line.startswith("tfd:")}
+
+
+def newcomer(lane: Lane, handler: Callable[[Stream], object]) -> tuple[Stream, socket.socket]:
+    """A stream as of a connection that was accepted just now, and the other end."""
+    ours, theirs = tcp_pair()
+    ours.setblocking(False)
+    theirs.settimeout(5)
+    stream = accepted(lane, ours.detach())
+    stream.handler = functools.partial(handler, stream)
+    return stream, theirs
+
+
+async def test_who_is_served_by_the_first_read_is_never_in_the_epoll() -> None:
+    async with running() as lane:
+        seen: list[tuple[bytes | None, bool]] = []
+
+        def serve(stream: Stream) -> None:
+            seen.append((stream.recv(), stream.fd in watched(lane)))
+            stream.send(b"answer")
+            stream.close()
+
+        stream, peer = newcomer(lane, serve)
+        number = stream.fd
+        peer.send(b"request")
+        assert not stream.readable
+        await until(lambda: seen)
+        assert seen == [(b"request", False)] and number not in watched(lane)
+        assert peer.recv(100) == b"answer" and peer.recv(100) == b""
+        peer.close()
+
+
+async def test_what_comes_behind_the_first_read_is_heard_of() -> None:
+    async with running() as lane:
+        seen: list[bytes | None] = []
+        streams = [newcomer(lane, lambda stream: seen.append(stream.recv())) for _ in range(3)]
+        (late, late_peer), (slow, slow_peer), (going, going_peer) = streams
+        going_peer.send(b"first")
+        slow.handler = lambda: slow.sent or slow.send(b"x" * 10_000_000)
+        await until(lambda: len(seen) == 2 and slow.pending)
+        assert sorted(seen, key=bool) == [None, b"first"]
+        assert {late.fd, slow.fd, going.fd} <= watched(lane)
+        late_peer.send(b"late")
+        await until(lambda: seen[2:] == [b"late"])
+        going_peer.close()
+        await until(lambda: seen[3:] == [b""])
+        assert going.peer_closed
+        got = 0
+        while slow.pending:
+            got += len(await trio.to_thread.run_sync(slow_peer.recv, 1_000_000))
+        for peer in (late_peer, slow_peer):
+            peer.close()
+
+
+async def test_a_newcomer_is_read_behind_all_events_of_what_was_before_it() -> None:
+    """They are more than two batches of the kernel's."""
+    async with running() as lane:
+        order: list[str] = []
+        pairs = [socket.socketpair() for _ in range(300)]
+        for each in itertools.chain(*pairs):
+            each.setblocking(False)
+        server = Server(lane)
+
+        def accept(fd: int, peer: bytes) -> None:
+            stream = accepted(lane, fd)
+            stream.handler = lambda: (order.append("new"), stream.close())
+
+        server.listener.close()
+        listener = lane.listen(server.socket.fileno(), accept)
+        streams = [Stream(lane, each.detach()) for each in itertools.chain(*pairs)]
+        for stream in streams:
+            stream.recv()
+            stream.handler = functools.partial(order.append, "old")
+        await trio.sleep(0.01)
+        with server.connect() as client:  # the lane does not run meanwhile: one comes, and behind it what was before
+            client.send(b"request")
+            for stream in streams:
+                stream.send(b"x")
+            await until(lambda: "new" in order)
+        assert order == ["old"] * 600 + ["new"]
+        listener.close()
+        server.socket.close()
+
+
+async def test_who_is_closed_in_the_turn_of_its_accept_is_not_read() -> None:
+    async with running() as lane:
+        calls: list[Stream] = []
+        stream, peer = newcomer(lane, calls.append)
+        stream.close()
+        await trio.sleep(0.01)
+        assert not calls and peer.recv(100) == b""
+        peer.close()
+
+
+async def test_where_the_epoll_takes_no_more_the_stream_ends() -> None:
+    lane = Lane()
+    lane.on_crash = crashes = Crashes()
+    async with running(lane):
+        stream, peer = newcomer(lane, lambda stream: os.close(stream.fd))
+        await until(lambda: crashes)
+        assert stream.closed and isinstance(crashes.pop()[0], OSError)
+        peer.close()
