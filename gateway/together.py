@@ -1,9 +1,10 @@
-"""Compiled modules that lie in one file: what every connection meets.
+"""Compiled modules that lie in one file: what every connection meets, and what looks on.
 
-Each product has pages, a table of calls and constants of its own. Those of the forty below, in turn with OpenSSL's, are
-more than a core's caches and its table of pages hold; side by side they take fewer of all. `.ci/build.py` links them a
-second time, into the product of `_fast/together.pyx`. Where that is not there, the import system finds each one beside
-its source.
+Each product has pages, a table of calls and constants of its own. Those of the modules below, in turn with OpenSSL's,
+are more than a core's caches and its table of pages hold; side by side they take fewer of all, also those that only a
+site with status_zone and request_history has (half of what these cost beyond their instructions). `.ci/build.py` links
+them a second time, into the product of `_fast/together.pyx`. Where that is not there, the import system finds each one
+beside its source.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from typing import Final
 _BY_PACKAGE: Final = {
     "gateway._fast": """
         cut fibre files handled head_writer header_line http1 lane openssl openssl_memory poller
-        request_head request_line stream timers tls tls_callbacks tls_engine tls_wire value watcher zones""",
+        request_head request_line ring_writer stream timers tls tls_callbacks tls_engine tls_wire value watcher
+        zone_counts zones""",
     "gateway.http": """
         client connection final_head h1_framing h1_head handshake listening locations output part paths
         request request_record response""",
     "gateway.modules.http": """
-        index not_modified range static types""",
+        index not_modified range request_history static status_zone types""",
     "gateway.serving": """
         worker""",
 }

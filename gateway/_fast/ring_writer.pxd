@@ -10,7 +10,8 @@ cdef class RingWriter(_Part):
     cdef Words _head
     cdef int64_t *_last         # the newest record's number, in the head
     cdef Py_ssize_t _before
-    cdef int64_t *_words        # of the slot that is written
+    cdef Py_ssize_t _near
+    cdef char *_room            # where a record is put together
     cdef int64_t _number
     cdef Py_ssize_t _slot
     cdef char *_begin

@@ -1,4 +1,4 @@
-"""Records of requests, written straight into the slots of a core.ring."""
+"""Records of requests, for the slots of a core.ring."""
 
 from collections.abc import Callable
 from typing import Any, final
@@ -16,7 +16,9 @@ def perhaps_secret(text: bytes) -> bool:
 
 @final
 class RingWriter:
-    """`before` bytes of words stand before each slot: its record's number (0 while it is written), its length.
+    """A slot is `before` bytes of words (its record's number, 0 while it is written, and its length) and the first
+    `near` bytes of its record. What goes beyond them lies behind all slots, in parts of `size - near`, so that most
+    records are side by side.
 
     A record is begun and ended without a wait between. What has no room is cut, and the record says so. A field whose
     name may mean a secret is given to `mask`, with its value: the value to write comes back. Of a client's cookies and
@@ -33,6 +35,7 @@ class RingWriter:
         last: int,
         before: int,
         slots: int,
+        near: int,
         size: int,
         seed: bytes,
         mask: Callable[[bytes, bytes], bytes] | None = None,

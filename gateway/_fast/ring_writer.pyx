@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""Records of requests, written straight into the slots of a core.ring; see ring_writer.pyi.
+"""Records of requests, put together and copied into the slots of a core.ring; see ring_writer.pyi.
 
 A request pays for copies of bytes that are there already, its head in one piece, and of the names that may mean a
 secret alone for being looked at: what a record means is found by whoever reads it. What is secret is left out here,
@@ -9,6 +9,7 @@ and not by the reader: the ring is a file, that lies on a disk and in backups.
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcmp, memcpy
 
 from gateway._fast.known_fields cimport K_AUTHORIZATION, K_COOKIE, K_END, K_PROXY_AUTHORIZATION, K_REFERER
@@ -198,14 +199,20 @@ cpdef bint perhaps_secret(bytes text) except -1:
 @cython.final
 cdef class RingWriter(_Part):
     def __init__(self, memory, Py_ssize_t offset, Words head not None, Py_ssize_t last, Py_ssize_t before,
-                 Py_ssize_t slots, Py_ssize_t size, bytes seed not None, mask=None):
-        if slots <= 0 or size <= 0 or size % 8 or before < 16 or before % 8:
+                 Py_ssize_t slots, Py_ssize_t near, Py_ssize_t size, bytes seed not None, mask=None):
+        if slots <= 0 or not 0 < near <= size or size % 8 or near % 8 or before < 16 or before % 8:
             raise ValueError("a ring cannot be like this")
         if PyBytes_GET_SIZE(seed) != 16:
             raise ValueError("a seed has 16 bytes")
         self.need(slots * (before + size))
+        free(self._room)
+        self._room = <char *> malloc(size)
+        if self._room == NULL:
+            raise MemoryError
+        self._begin = self._to = self._end = NULL
         self.slots = slots
         self.size = size
+        self._near = near
         self._head = head
         self._last = head.at(last)
         self._before = before
@@ -214,8 +221,11 @@ cdef class RingWriter(_Part):
         memcpy(&self._seed, PyBytes_AS_STRING(seed), 8)
         memcpy(&self._other_seed, PyBytes_AS_STRING(seed) + 8, 8)
 
+    def __dealloc__(self):
+        free(self._room)
+
     cdef int64_t opened(self) noexcept:
-        """The next slot is ours."""
+        """A record is put together here, in memory that is always near; end() copies it."""
         cdef int64_t number = next_number(self._last)
         # a division is as dear as all the rest; it is needed when another worker had the number before
         if number == self._number + 1 and self._slot + 1 < self.slots:
@@ -223,9 +233,7 @@ cdef class RingWriter(_Part):
         else:
             self._slot = <Py_ssize_t> (<uint64_t> (number - 1) % <uint64_t> self.slots)
         self._number = number
-        self._words = <int64_t *> (self.start + self._slot * (self._before + self.size))
-        slot_opens(self._words)
-        self._begin = self._to = <char *> self._words + self._before
+        self._begin = self._to = self._room
         self._end = self._begin + self.size
         self._cut = False
         return number
@@ -270,16 +278,25 @@ cdef class RingWriter(_Part):
         return self._number
 
     cpdef end(self):
-        if self._words == NULL:
+        cdef Py_ssize_t length = self._to - self._begin
+        cdef char *slot = self.start + self._slot * (self._before + self._near)
+        cdef Py_ssize_t far = self.size - self._near
+        if self._begin == NULL:
             raise RuntimeError("no record was begun")
         if self._cut:
             (<Figures *> self._begin).flags |= CUT
-        self._words[1] = self._to - self._begin
-        slot_closes(self._words, self._number)
+        slot_opens(<int64_t *> slot)
+        (<int64_t *> slot)[1] = length
+        if length <= self._near:
+            memcpy(slot + self._before, self._begin, length)
+        else:
+            memcpy(slot + self._before, self._begin, self._near)
+            memcpy(self.start + self.slots * (self._before + self._near) + self._slot * far,
+                   self._begin + self._near, length - self._near)
+        slot_closes(<int64_t *> slot, self._number)
         if self._slot + 1 < self.slots:
-            fetch_for_writing(<char *> self._words + self._before + self.size)
-        self._words = NULL
-        self._to = self._end = NULL
+            fetch_for_writing(slot + self._before + self._near)
+        self._begin = self._to = self._end = NULL
 
     cpdef put(self, bytes data):
         """A record as it is; its number."""

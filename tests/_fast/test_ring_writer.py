@@ -19,7 +19,7 @@ from tests.http2_client import request
 
 def _writer(size: int, memory: bytearray | None = None) -> tuple[RingWriter, bytearray]:
     memory = bytearray(8 + 2 * (16 + size)) if memory is None else memory
-    return RingWriter(memory, 8, Words(memory, 0, 1), 0, 16, 2, size, b"s" * 16, mask), memory
+    return RingWriter(memory, 8, Words(memory, 0, 1), 0, 16, 2, size, size, b"s" * 16, mask), memory
 
 
 def _kept(fields: bytes, size: int = 4096) -> tuple[dict[str, Any], bytes]:
@@ -211,7 +211,7 @@ def test_nothing_is_written_behind_a_slot() -> None:
 def test_two_writers_of_one_ring(slots: int) -> None:
     """Each finds its slot by the number, whoever had the one before."""
     memory = bytearray(8 + slots * (16 + 64))
-    some = [RingWriter(memory, 8, Words(memory, 0, 1), 0, 16, slots, 64, b"s" * 16) for _ in range(2)]
+    some = [RingWriter(memory, 8, Words(memory, 0, 1), 0, 16, slots, 64, 64, b"s" * 16) for _ in range(2)]
     for number, which in enumerate((0, 0, 1, 0, 1, 1, 1, 0, 0, 0, 0), 1):
         assert some[which].put(b"%d" % number) == number
         begin = 8 + (number - 1) % slots * (16 + 64)
@@ -245,7 +245,7 @@ def test_wrong() -> None:
     memory = bytearray(8)
     for slots, size, seed in ((0, 64, b"s" * 16), (1, 12, b"s" * 16), (1, 64, b"s"), (1, 64, b"s" * 16)):
         with pytest.raises(ValueError):
-            RingWriter(memory, 0, Words(memory, 0, 1), 0, 16, slots, size, seed)
+            RingWriter(memory, 0, Words(memory, 0, 1), 0, 16, slots, size, size, seed)
 
 
 def test_perhaps_secret() -> None:

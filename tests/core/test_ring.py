@@ -84,3 +84,15 @@ def test_one_that_is_being_written_is_passed_by(tmp_path: Path) -> None:
     begin = 64 + 48  # the second slot
     words[begin : begin + 8] = bytes(8)
     assert [data for _, data in ring.newest()] == [b"one"]
+
+
+def test_what_is_longer_than_the_usual_lies_in_two_places(tmp_path: Path) -> None:
+    path = str(tmp_path / "r")
+    ring = Ring.make(path, 3, 1500)
+    writer = ring.writer()
+    records = [bytes([65 + i]) * length for i, length in enumerate((495, 496, 497, 10, 1504, 2000, 0))]
+    for number, record in enumerate(records, 1):
+        writer.put(record)
+        assert ring.get(number) == Ring.read_from(path).get(number) == record[:1504]
+    assert [data for _, data in ring.newest()] == [record[:1504] for record in records[:-4:-1]]
+    assert os.stat(path).st_size == 64 + 3 * (1504 + 16)
