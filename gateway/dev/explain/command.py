@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -61,7 +62,7 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit codes: 0 explained, 1 the configuration or the URL does not allow it, 2 wrong use."""
+    """Exit codes: 0 explained, 1 the configuration has mistakes or the URL does not allow it, 2 wrong use."""
     options = command_line().parse_args(argv)
     try:
         if options.id and (options.words or options.fields or options.data or options.answer):
@@ -85,7 +86,9 @@ def main(argv: Sequence[str]) -> int:
         print()
     else:
         print(text_of(question, findings.all, os.get_terminal_size().columns if sys.stdout.isatty() else 0))
-    return 0
+    for each in findings.of("mistake"):
+        _complain(f"gateway: [emerg] {each.data['message']}", 1)
+    return 1 if findings.of("mistake") else 0
 
 
 def _complain(text: str, code: int) -> int:
@@ -98,16 +101,21 @@ class Unexplained(Exception):
 
 
 def explain(question: Question, conf: str | None, prefix: str | None = None, globals_text: str = "") -> Findings:
-    """Load the configuration and ask it. Errors: ConfigError, NoConfiguration, Unexplained."""
-    loaded = _load(conf, prefix, globals_text)
-    return _explain(question, loaded, Findings())
+    """Load the configuration and ask it; one with mistakes without the lines that are wrong, as its findings `mistake`
+    say. Errors: ConfigError, NoConfiguration, Unexplained."""
+    loaded, wrong = _load(conf, prefix, globals_text)
+    findings = Findings()
+    for error in wrong:
+        said = f"{error.message}: no server starts with it, and here it is left out"
+        findings.tell("mistake", said, error.where, message=str(error))
+    return _explain(question, loaded, findings)
 
 
 def explain_past(
     id: str, conf: str | None, prefix: str | None = None, globals_text: str = ""
 ) -> tuple[Question, Findings]:
     """Ask for a request that took place. Errors: NotKept, BadQuestion, and those of explain."""
-    loaded = _load(conf, prefix, globals_text)
+    loaded, _ = _load(conf, prefix, globals_text)
     assert loaded.http is not None
     past = find(loaded.http, id)
     question = past.question()
@@ -121,18 +129,25 @@ def explain_past(
     return question, findings
 
 
-def _load(conf: str | None, prefix: str | None, globals_text: str) -> Loaded:
-    """Errors: ConfigError, NoConfiguration, Unexplained."""
+def _load(conf: str | None, prefix: str | None, globals_text: str) -> tuple[Loaded, list[ConfigError]]:
+    """With what is wrong in it. Errors: ConfigError, NoConfiguration, Unexplained."""
+    from gateway.dev.explain import mended
     from gateway.process.load import load
 
     if conf is not None and not conf.startswith("/"):
         conf = os.path.abspath(conf)
     options = process_options.resolve(conf_file=conf, prefix=prefix, globals_text=globals_text, test=True, quiet=True)
     console.enabled = False
-    loaded = load(options, Log())
+    wrong: list[ConfigError] = []
+    try:
+        loaded = load(options, Log())
+    except ConfigError as error:
+        loaded, wrong = mended.load(options, error)
+        if loaded.http is None:
+            raise
     if loaded.http is None:
         raise Unexplained("this configuration has no http block")
-    return loaded
+    return loaded, wrong
 
 
 def _explain(question: Question, loaded: Loaded, findings: Findings) -> Findings:
@@ -153,7 +168,8 @@ def _explain(question: Question, loaded: Loaded, findings: Findings) -> Findings
         raise Unexplained(str(group.exceptions[0])) from None
     except* trio.TooSlowError:
         raise Unexplained("a step of it waits for something that does not come here") from None
-    tell_rules(loaded.source, findings)
+    with contextlib.suppress(ConfigError):  # of a file that cannot be read to its end, which is told already
+        tell_rules(loaded.source, findings)
     return findings
 
 

@@ -286,7 +286,8 @@ class Engine:
         host = request.host
         name = show(server.server_name) or "(no server_name)"
         text = f"{name}: {why_server(servers, server, host)}"
-        self.findings.all.insert(1, Finding("server", text, server.where, other_servers(servers, server)[:20]))
+        at = next(at for at, each in enumerate(self.findings.all) if each.kind == "listen")
+        self.findings.all.insert(at + 1, Finding("server", text, server.where, other_servers(servers, server)[:20]))
 
     def _arrived(self, packet: Packet) -> None:
         self._packets += 1
@@ -308,8 +309,10 @@ class Engine:
     def _tell_peers(self, request: Request) -> None:
         exchange = request.upstream
         upstream: Any = getattr(exchange, "upstream", None)
-        peers = getattr(getattr(upstream, "group", None), "peers", ())
-        names = [show(peer.name) for peer in peers]
+        group = getattr(upstream, "group", None)
+        names = [show(peer.name) for peer in getattr(group, "peers", ())]
+        backup = getattr(group, "backup", None)
+        names += [f"{show(peer.name)} backup" for peer in (backup.peers if backup is not None else ())]
         if names:
             name = show(upstream.name)
             one = len(names) == 1 and names[0] == name
