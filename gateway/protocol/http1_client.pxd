@@ -12,8 +12,13 @@ cdef class ResponseReader(PlainReader):
     cdef public object decoder
     cdef public long version
 
+    cpdef begin(self, bint head_only, object on_hints)
     @cython.locals(head=ResponseHead)
     cpdef ResponseHead receive_head(self, bytes data)
     @cython.locals(rest=bytes)
     cpdef bytes begin_body(self, bytes method, long status, long long content_length, bint chunked, bint close)
     cpdef bytes receive_body(self, bytes data)
+
+
+@cython.locals(reader=ResponseReader)
+cpdef ResponseReader new_reader(bint head_only, object on_hints)

@@ -75,6 +75,10 @@ class ResponseReader(PlainReader):
 
     def __init__(self, head_only: bool = False, on_hints: Callable[[ResponseHead], object] | None = None) -> None:
         """`head_only`: the request was HEAD, so no body follows whatever the fields say. `on_hints` is told of 103."""
+        self.begin(head_only, on_hints)
+
+    def begin(self, head_only: bool, on_hints: Callable[[ResponseHead], object] | None) -> None:
+        """What __init__ does, as a call of C's: see new_reader()."""
         self.start("http")
         self.head_only = head_only
         self.on_hints = on_hints
@@ -148,9 +152,24 @@ class ResponseReader(PlainReader):
         return self.done or (self.decoder is None and self.left <= 0)
 
 
+def new_reader(head_only: bool, on_hints: Callable[[ResponseHead], object] | None) -> ResponseReader:
+    """ResponseReader(…), without what a call by name costs."""
+    reader = ResponseReader.__new__(ResponseReader)
+    reader.begin(head_only, on_hints)
+    return reader
+
+
 if TYPE_CHECKING or PURE:
     RequestEncoder = PlainRequestEncoder
 else:
     from gateway._fast.http1_request import RequestEncoder
 
-__all__ = ["CHUNKED", "PlainRequestEncoder", "RequestEncoder", "ResponseReader", "chunk", "render_request"]
+__all__ = [
+    "CHUNKED",
+    "PlainRequestEncoder",
+    "RequestEncoder",
+    "ResponseReader",
+    "chunk",
+    "new_reader",
+    "render_request",
+]

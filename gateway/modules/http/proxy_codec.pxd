@@ -6,7 +6,7 @@ from gateway._fast.request_head cimport RequestHead
 from gateway.http.request cimport Request
 from gateway.http.settings cimport EngineSettings
 from gateway.protocol.cgi cimport Reader
-from gateway.protocol.http1_client cimport ResponseReader
+from gateway.protocol.http1_client cimport new_reader
 from gateway.upstream.exchange.peer_try cimport PeerTry
 from gateway.upstream.exchange.codec cimport Codec
 from gateway.upstream.exchange.http_target cimport request_target

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.protocol.cgi import Number
-from gateway.protocol.http1_client import CHUNKED, RequestEncoder, ResponseReader, chunk
+from gateway.protocol.http1_client import CHUNKED, RequestEncoder, chunk, new_reader
 from gateway.upstream.cache import preconditions
 from gateway.upstream.exchange.codec import Codec, RequestRefused
 from gateway.upstream.exchange.hints import on_hints_of
@@ -14,6 +14,7 @@ from gateway.upstream.exchange.http_target import Destination, request_target
 if TYPE_CHECKING:
     from gateway.http.request import Request
     from gateway.modules.http.proxy import LocationConf
+    from gateway.protocol.http1_client import ResponseReader
     from gateway.upstream.exchange.exchange import Exchange
     from gateway.upstream.exchange.peer_try import PeerTry
 
@@ -115,8 +116,7 @@ class ProxyCodec(Codec):
         request = asking.request
         method = self.method(request)
         core = request.location.core
-        # by their places: names make a dict of it
-        return ResponseReader(method == b"HEAD", on_hints_of(request, self.conf) if core.early_hints else None)
+        return new_reader(method == b"HEAD", on_hints_of(request, self.conf) if core.early_hints else None)
 
     def streams_body(self, request: Request) -> bool:
         if self.own_body is not None:
