@@ -50,21 +50,19 @@ def environment(architecture: str, headers: Path) -> dict[str, str]:
     compiler = f"{sys.executable} -m ziglang cc -target {architecture}-linux-gnu.{GLIBC} -fno-sanitize=undefined"
     own = platform.machine()
     suffix = sysconfig.get_config_var("EXT_SUFFIX").replace(own, architecture)
-    found = {
+    return {
         **os.environ,
         "CC": compiler,
         "LDSHARED": f"{compiler} -shared -s",
         "CFLAGS": "-Wno-unused-command-line-argument",
+        "CPPFLAGS": f"-I{_machine_headers(own, architecture, headers)}",
         "SETUPTOOLS_EXT_SUFFIX": suffix,
         "_PYTHON_HOST_PLATFORM": f"linux-{architecture}",
     }
-    if architecture != own:
-        found["CPPFLAGS"] = f"-I{_other_headers(own, architecture, headers)}"
-    return found
 
 
-def _other_headers(own: str, architecture: str, folder: Path) -> Path:
-    """Debian keeps one pyconfig.h for each machine; those of two with 64 bits are the same."""
+def _machine_headers(own: str, architecture: str, folder: Path) -> Path:
+    """Debian keeps one pyconfig.h for each machine, in a folder that zig does not look into; 64 bits are the same."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     here = Path(f"/usr/include/{own}-linux-gnu/{version}/pyconfig.h")
     if here.exists():

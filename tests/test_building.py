@@ -53,6 +53,8 @@ def test_a_wheel_for_each_machine(beside: None, architecture: str, tmp_path: Pat
     assert f"-target {architecture}-linux-gnu.2.17" in made["CC"]
     assert made["_PYTHON_HOST_PLATFORM"] == f"linux-{architecture}"
     assert architecture in made["SETUPTOOLS_EXT_SUFFIX"]
+    # zig looks into no folder of the system's, for this machine neither
+    assert made["CPPFLAGS"] == f"-I{tmp_path / 'headers'}"
 
 
 def test_an_sdist_has_what_its_build_imports() -> None:
