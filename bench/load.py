@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import shlex
 import sys
 
@@ -58,10 +59,10 @@ def main() -> int:
     report = Report(subjects, options.rounds, options.seconds)
     lab = Lab(options.seconds)
     try:
-        for workload in workloads:
-            print(workload.name, end=" ", flush=True, file=sys.stderr)
+        for group in together(workloads):
+            print(*[workload.name for workload in group], end=" ", flush=True, file=sys.stderr)
             for _ in range(options.rounds):
-                for subject in subjects:
+                for workload, subject in itertools.product(group, subjects):
                     if subject.serves(workload) and subject.name not in report.refused.get(workload.name, {}):
                         one_round(workload, lab, subject, report)
                 print(".", end="", flush=True, file=sys.stderr)
@@ -77,6 +78,15 @@ def main() -> int:
         if options.readme:
             report.write_readme(workloads, path)
     return 0
+
+
+def together(workloads: list[Workload]) -> list[list[Workload]]:
+    """Those that are measured in turn: one, and what has a figure beside it. A machine's mood outlives no round."""
+    groups: dict[str, list[Workload]] = {}
+    for workload in workloads:
+        beside = [figure.beside for figure in workload.figures.values() if figure.beside in groups]
+        groups.setdefault(beside[0] if beside else workload.name, []).append(workload)
+    return list(groups.values())
 
 
 if __name__ == "__main__":

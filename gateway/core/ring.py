@@ -6,6 +6,7 @@ record makes way for the newest; a reader that meets one being written passes it
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import struct
@@ -50,7 +51,7 @@ class Ring:
             fresh = f"{path}.{os.getpid()}"
             file = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             os.rename(fresh, path)
-        os.ftruncate(file, whole)
+        _take_room(file, whole)
         ring = cls(file, mmap.mmap(file, whole), slots, size)
         ring._head.store(_SLOTS, slots)
         ring._head.store(_SIZE, size)
@@ -108,6 +109,25 @@ class Ring:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+def _take_room(file: int, whole: int) -> None:
+    """Have the blocks now: where a disk is full, a page that is written to without one ends the process (SIGBUS).
+
+    The descriptor is closed when that fails.
+    """
+    before = os.fstat(file).st_size
+    try:
+        os.posix_fallocate(file, 0, whole)
+    except OSError as error:
+        try:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                os.ftruncate(file, before)
+                raise
+            os.ftruncate(file, whole)  # a file system that cannot promise it
+        except OSError:
+            os.close(file)
+            raise
 
 
 def _fits(file: int, slots: int, size: int) -> bool:

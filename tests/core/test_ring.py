@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -36,6 +37,24 @@ def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
     again = Ring.make(path, 4, 32)
     assert again.writer().put(b"two") == 2
     assert [data for _, data in again.newest()] == [b"two", b"one"]
+
+
+def test_its_room_is_taken_when_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page without a block of a full disk would end the worker that writes to it."""
+    path = str(tmp_path / "r")
+    Ring.make(path, 4, 4096)
+    assert os.stat(path).st_blocks * 512 >= os.stat(path).st_size > 4 * 4096
+
+    def no_room(file: int, offset: int, size: int) -> None:
+        os.ftruncate(file, size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="No space left"):
+        Ring.make(str(tmp_path / "other"), 4, 4096)
+    assert os.stat(tmp_path / "other").st_size == 0
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize("slots", [3, 5])
