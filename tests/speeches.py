@@ -53,7 +53,10 @@ async def read_uwsgi(stream: trio.SocketStream) -> Asked | None:
         if not more:
             return None
         data += more
-    modifier1, modifier2, pairs, body = uwsgi.decode(data)
+    try:
+        modifier1, modifier2, pairs, body = uwsgi.decode(data)
+    except uwsgi.BadPacket:  # another protocol's words: uWSGI closes
+        return None
     return await _with_body(stream, Asked((modifier1, modifier2), dict(pairs), pairs, body))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.dev.diagnosis import refusals
 from gateway.dev.diagnosis.failure import as_written
 
 if TYPE_CHECKING:
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 # level, what makes two notes the same, and the text
 Note = tuple[str, Hashable, Callable[[], str]]
+
+# The page that gunicorn has for an exception, and for a worker that its arbiter ends.
+_GUNICORNS: Final = b"<h1><p>Internal Server Error</p></h1>"
+_LIMIT_S: Final = 1.5
 
 # What HTTP servers answer to bytes that are no HTTP request.
 _BAD_REQUEST: Final = frozenset({400, 414, 431, 501, 505})
@@ -28,10 +33,16 @@ def on_head(exchange: Exchange) -> Iterator[Note]:
         upgrade = bytes(exchange.request.head.upgrade)
         if upgrade.lower() == b"websocket" and not _passes_upgrade(exchange.conf):
             yield "warn", ("websocket", id(exchange.conf)), lambda: _websocket(exchange)
-    if prefix == "proxy" and head.status == 400 and b"HTTPS" in preread(exchange):
+    plain = prefix == "proxy" and exchange.codec.tls is None
+    if plain and head.status == 400 and b"HTTPS" in refusals.preread(exchange):
         yield "error", ("speaks TLS", _peer(exchange)), lambda: _speaks_tls(exchange)
+        return
     if prefix in ("uwsgi", "scgi", "fastcgi") and head.status in _BAD_REQUEST and _is_http_server(exchange):
         yield "error", ("speaks HTTP", _peer(exchange)), lambda: _speaks_http(exchange)
+    else:
+        why = refusals.why(exchange)
+        if why is not None:
+            yield "error", ("refuses", _peer(exchange), id(exchange.conf), head.status), lambda: why
 
 
 def doubtful(exchange: Exchange) -> bool:
@@ -45,7 +56,16 @@ def doubtful(exchange: Exchange) -> bool:
 
 
 def own_failure(exchange: Exchange) -> str | None:
-    """What stands behind a 500 that uWSGI itself writes; None where it is another's."""
+    """What stands behind a 500 that uWSGI or gunicorn itself writes; None where it is another's."""
+    if exchange.conf.prefix == "proxy" and _GUNICORNS in refusals.preread(exchange):
+        elapsed = exchange.lane.now - max(exchange.attempt.connected, exchange.attempt.began)
+        if elapsed >= _LIMIT_S:
+            return (
+                f"the words are gunicorn's own, and came after {elapsed:.0f} s: its --timeout (30 s unless set) ended "
+                "the worker over this request (its log: WORKER TIMEOUT): raise it, or let the work be done elsewhere; "
+                "or the application raised an exception that late (its log has the traceback)"
+            )
+        return "the words are gunicorn's own: the application raised an exception, and gunicorn's log has its traceback"
     if exchange.conf.prefix != "uwsgi":
         return None
     return (
@@ -87,11 +107,6 @@ def _speaks_http(exchange: Exchange) -> str:
         f"cause: it speaks HTTP; either proxy_pass http://{peer}; here, or let it speak {prefix} "
         "(uWSGI: socket =, not http-socket =; gunicorn: --protocol uwsgi)"
     )
-
-
-def preread(exchange: Exchange) -> bytes:
-    """What of the answer's body came with its head."""
-    return bytes(getattr(exchange.reader, "buffer", b"") or b"")[:4096]
 
 
 def _speaks_tls(exchange: Exchange) -> str:

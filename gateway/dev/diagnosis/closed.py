@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import re
 from collections.abc import Hashable
 from typing import Final
 
-from gateway.dev.diagnosis.failure import Failure, Family, numbered
+from gateway.dev.diagnosis.failure import Failure, Family, numbered, shown
 from gateway.dev.diagnosis.methods import misread_method
 from gateway.dev.diagnosis.mixups import describe
 from gateway.protocol.uwsgi import BadPacket, decode
@@ -19,6 +21,8 @@ UWSGI_LARGEST: Final = 65535
 _AT_ONCE_S: Final = 1.0
 # Limits in app servers are whole seconds, and are looked at about once a second.
 _LIMIT_S: Final = 2.0
+_LIMITS: Final = {"fastcgi": "PHP-FPM: request_terminate_timeout; uWSGI: harakiri"}
+_LIMITS_OF_OTHERS: Final = "uWSGI: harakiri; gunicorn: --timeout, 30 unless set"
 
 
 def _key(failure: Failure) -> Hashable:
@@ -47,7 +51,12 @@ def likely(failure: Failure) -> str:
     if attempt.cached and not attempt.received:
         return "It had closed the kept connection already, and the request goes on with another one"
     if attempt.received:
-        return f"{describe(failure)}; or the process that made it ended in the middle of the head"
+        ended = "the process that made it ended in the middle of the head"
+        if failure.family == "proxy" and failure.answer.startswith(b"HTTP/"):
+            return f"the answer begins {shown(failure.answer)}, and {ended}"
+        return f"{describe(failure)}; or {ended}"
+    if failure.errno == errno.EPROTO:
+        return _refused_in_tls(failure)
     causes: list[str] = []
     at_once = elapsed < _AT_ONCE_S
     if at_once and failure.family == "uwsgi" and failure.block_size <= UWSGI_BUFFER:
@@ -56,14 +65,14 @@ def likely(failure: Failure) -> str:
             return lacking
     if failure.family == "uwsgi" and failure.block_size > UWSGI_BUFFER:
         causes.append(too_large(failure))
-    elif at_once and not failure.has_answered:
+    elif at_once and not failure.has_answered and not failure.silent:
         causes += _mixed_up(failure)
     if failure.errno and failure.body_size:
         causes.append(unread_body(failure))
     if elapsed >= _LIMIT_S:
         causes.append(
             f"a limit of {round(elapsed)} s or less in the application server ended its worker, since this request "
-            "took longer (uWSGI: harakiri; gunicorn: --timeout, 30 unless set)"
+            f"took longer ({_LIMITS.get(failure.family, _LIMITS_OF_OTHERS)})"
         )
     if at_once and failure.family == "uwsgi":
         causes.append(
@@ -74,9 +83,30 @@ def likely(failure: Failure) -> str:
         "the process that had the request died: out of memory (dmesg), a crash, or it was restarted; "
         "the application server's own log has that moment"
     )
-    if at_once and failure.has_answered and not failure.spoken:
+    if at_once and failure.family == "proxy" and not failure.errno and failure.spoken:
+        causes.append(
+            "a server that wants another name closes without a word (nginx: return 444): look at the Host that "
+            f"proxy_set_header sends it{_host(failure)}"
+        )
+    if at_once and (failure.has_answered or failure.silent) and not failure.spoken:
         causes += _mixed_up(failure)  # it may be another server by now
     return f"Likely: {numbered(causes)}"
+
+
+def _host(failure: Failure) -> str:
+    """The Host that went out, of a request of HTTP/1."""
+    found = re.search(rb"\r\nhost: *([^\r]*)\r\n", failure.exchange.packet, re.IGNORECASE)
+    return f" ({found[1].decode('latin-1')})" if found else ""
+
+
+def _refused_in_tls(failure: Failure) -> str:
+    """The handshake was over for us, and the peer ended it with an alert: with TLS 1.3 it may do so that late."""
+    family = failure.family
+    certificate = failure.setting(f"{family}_ssl_certificate", "none")
+    return (
+        "the peer broke TLS off after the handshake, as a server does that wants a certificate of its client: "
+        f"{certificate}; write {family}_ssl_certificate and {family}_ssl_certificate_key of one that it takes"
+    )
 
 
 def _mixed_up(failure: Failure) -> list[str]:
@@ -116,10 +146,14 @@ def _in_body(failure: Failure) -> str:
     came = f"{failure.attempt.body_received} bytes of the body had come{promised}"
     if failure.errno and failure.body_size:
         return f"{came}: {unread_body(failure)}"
-    return (
-        f"{came}: the process that made the answer ended in the middle of it; the application server's own log has "
-        "that moment"
-    )
+    fewer = ", or wrote less than it promised" if promised else ""
+    causes = [
+        f"the application raised an exception after its answer had begun{fewer}",
+        "the process that made it ended: out of memory (dmesg), a crash, a limit of time, a restart",
+    ]
+    if failure.elapsed >= _LIMIT_S:
+        causes.reverse()
+    return f"{came}: {numbered(causes)}; the application server's own log has that moment"
 
 
 def too_large(failure: Failure) -> str:
@@ -155,7 +189,7 @@ def uwsgi_socket(failure: Failure) -> str:
 
 
 def _doubtful(failure: Failure) -> bool:
-    return failure.no_answer
+    return failure.no_answer and failure.errno != errno.EPROTO
 
 
 FAMILY: Final = Family(

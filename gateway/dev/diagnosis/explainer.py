@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.core.logs import ERROR, LEVELS
-from gateway.dev.diagnosis import answers, mixups, question
+from gateway.dev.diagnosis import answers, mixups, question, refusals
 from gateway.dev.diagnosis.failure import Failure, Family
 from gateway.dev.diagnosis.heard import Heard
 from gateway.modules.http.diagnosis import OFF, ON
@@ -59,7 +59,10 @@ class Explainer:
             text = family.text(failure)
             if text is not None and family.doubtful(failure) and self._may_ask(failure.exchange):
                 failure.spoken = True
-                self._ask(failure.exchange, _Line(self, key, failure.figures(), text, family.text(failure) or text))
+                spoken = family.text(failure) or text
+                failure.spoken, failure.silent = False, True
+                silent = family.text(failure) or text
+                self._ask(failure.exchange, _Line(self, key, failure.figures(), silent, spoken))
                 return None
         except Exception as bug:  # a diagnosis that fails must not be one failure more
             text = f"not found out ({type(bug).__name__}: {bug})"
@@ -76,7 +79,7 @@ class Explainer:
                 name = failure.attempt.name
                 speech, until = self._speech.get(name, (None, 0.0))
                 if until >= time.monotonic():
-                    certain = mixups.other_protocol(failure.family, failure.peer, speech)
+                    certain = mixups.other_protocol(failure.family, failure.peer, speech, secure=failure.secure)
                     if certain:
                         return f"{certain}; {failure.figures()}"
                     failure.spoken = right(speech, failure.family)
@@ -112,7 +115,7 @@ class Explainer:
         request = exchange.request
         log, number = request.location.core.error_log, request.connection.number
         lane, family = exchange.lane, exchange.conf.prefix
-        name = exchange.attempt.name
+        name, secure = exchange.attempt.name, exchange.codec.tls is not None
         peer = (name or b"").decode("utf-8", "surrogateescape")
         address = exchange.connection.sockaddr if exchange.connection is not None else None
 
@@ -121,7 +124,7 @@ class Explainer:
             if until < time.monotonic():
                 speech = await question.ask(lane, address) if address is not None else None
                 self._speech[name] = speech, time.monotonic() + _SPEAKS_S
-            text = line(mixups.other_protocol(family, peer, speech), right(speech, family))
+            text = line(mixups.other_protocol(family, peer, speech, secure=secure), right(speech, family))
             if text is not None:
                 log.write(ERROR, text, connection=number)
 
@@ -132,6 +135,8 @@ class Explainer:
         """See gateway.http.diagnosis."""
         for level, key, text in answers.on_head(exchange):
             self._note(exchange, level, key, text)
+        if self.pages is not None and (told := refusals.mounted(exchange)) is not None:
+            self._note(exchange, "notice", ("mounted", id(exchange.conf), exchange.request.uri), lambda: told)
         if answers.doubtful(exchange) and self._heard.first_time("doubtful", exchange.attempt.name):
             status = exchange.attempt.status
             own = answers.own_failure(exchange)
@@ -158,7 +163,7 @@ class Explainer:
 
     def _family(self, message: bytes) -> Family | None:
         for family in self._families:
-            if message.startswith(family.begins):
+            if family.knows(message):
                 return family
         return None
 
@@ -166,15 +171,15 @@ class Explainer:
 class _Line:
     """What is said of a failure once its peer was asked: the certain cause with what was seen, else the likely ones."""
 
-    def __init__(self, explainer: Explainer, key: tuple[Any, Hashable], figures: str, likely: str, spoken: str) -> None:
+    def __init__(self, explainer: Explainer, key: tuple[Any, Hashable], figures: str, silent: str, spoken: str) -> None:
         self._explainer = explainer
         self._key = key
         self._figures = figures
-        self._likely = likely
+        self._silent = silent  # the likely ones of a peer that said nothing
         self._spoken = spoken  # the likely ones of a peer that does speak what its location speaks
 
     def __call__(self, certain: str | None, right: bool) -> str | None:
-        text = certain or (self._spoken if right else self._likely)
+        text = certain or (self._spoken if right else self._silent)
         if not self._explainer.is_news(self._key, text):
             return None
         return f"cause: {certain}; {self._figures}" if certain else f"cause: {text}"
@@ -182,7 +187,7 @@ class _Line:
 
 def right(speech: Speech | None, family: str) -> bool:
     """Whether a peer speaks what its location does."""
-    return speech is not None and speech == {"uwsgi": "uwsgi", "proxy": "HTTP"}.get(family)
+    return speech is not None and speech == {"uwsgi": "uwsgi", "proxy": "HTTP", "fastcgi": "FastCGI"}.get(family)
 
 
 def is_local(sockaddr: bytes) -> bool:

@@ -25,6 +25,7 @@ class Failure:
         self.message = message
         self.error = error
         self.spoken = False  # the peer, asked, speaks the protocol of this location
+        self.silent = False  # the peer, asked, said nothing
 
     # -- the configuration ---------------------------------------------------------------------------------------
 
@@ -58,6 +59,11 @@ class Failure:
         return prefix
 
     @property
+    def secure(self) -> bool:
+        """Whether the peer is spoken to over TLS."""
+        return self.exchange.codec.tls is not None
+
+    @property
     def peer(self) -> str:
         """The address as the configuration writes it."""
         return (self.attempt.name or b"").decode("utf-8", "surrogateescape")
@@ -81,7 +87,7 @@ class Failure:
 
     @property
     def has_answered(self) -> bool:
-        """Whether this peer has answered well before, so that it will speak the right protocol."""
+        """Whether this peer has answered well before, or was asked, so that it will speak the right protocol."""
         peer = self.exchange.peer
         well = peer is not None and bool(peer.responses_2xx or peer.responses_3xx)
         return self.spoken or self.attempt.cached or well
@@ -129,6 +135,11 @@ class Family:
     key: Callable[[Failure], Hashable]
     text: Callable[[Failure], str | None]
     doubtful: Callable[[Failure], bool] = lambda failure: False
+    matches: re.Pattern[bytes] | None = None  # lines that begin with a name
+
+    def knows(self, message: bytes) -> bool:
+        """Whether this line of the error log is one of its own."""
+        return message.startswith(self.begins) or (self.matches is not None and self.matches.match(message) is not None)
 
 
 def as_written(statement: Statement) -> str:

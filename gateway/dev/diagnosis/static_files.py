@@ -7,11 +7,16 @@ import errno
 import os
 import re
 from collections.abc import Hashable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.dev.diagnosis.accounts import user_name, who_we_are
 from gateway.dev.diagnosis.failure import Failure, Family, as_written
 from gateway.dev.diagnosis.path_walk import PASS, READ, Missing, denied, my_groups, walk
+from gateway.dev.diagnosis.resources import descriptors
+
+if TYPE_CHECKING:
+    from gateway.config.loader import Scope
+    from gateway.config.parser import Statement
 
 _LISTED: Final = 2000  # names of a folder that are looked at for a like one
 
@@ -27,6 +32,11 @@ def _key(failure: Failure) -> Hashable:
 
 def _text(failure: Failure) -> str | None:
     path = _path(failure)
+    if failure.errno in (errno.EMFILE, errno.ENFILE):
+        return descriptors(failure.errno)
+    found = _naming(failure, path)
+    if found is not None:
+        return _named_file(failure, path, found)
     if failure.message.startswith(b"directory index of"):
         return _no_index(failure, path)
     if failure.errno == errno.EACCES:
@@ -37,6 +47,29 @@ def _text(failure: Failure) -> str | None:
             parts.append(other)
         return "; ".join(part for part in parts if part)
     return None
+
+
+def _named_file(failure: Failure, path: str, found: Statement) -> str:
+    """A file that a directive names: `auth_basic_user_file` and its like."""
+    named = f"{as_written(found)} names it"
+    if failure.errno == errno.EACCES:
+        return f"{named}: {_denial(path)}"
+    return f"{named}: {_missing(path) or os.strerror(failure.errno)}"
+
+
+def _naming(failure: Failure, path: str) -> Statement | None:
+    """The directive that names this file, as `*_file` do."""
+    scope: Scope | None = failure.request.location.scope
+    while scope is not None:
+        for statement in scope.statements:
+            if statement.name.endswith("_file") and any(_names_it(word, path) for word in statement.args):
+                return statement
+        scope = scope.parent
+    return None
+
+
+def _names_it(word: str, path: str) -> bool:
+    return bool(word) and "/" in path and (word == path or (not word.startswith("/") and path.endswith(f"/{word}")))
 
 
 def _rule(failure: Failure) -> str:

@@ -65,6 +65,11 @@ def _advice(failure: Failure, directive: str) -> str:
     if stage is Stage.READING_BODY:
         return f"The answer stood still for that long: raise {directive} if the application may pause so long"
     advice = f"The application worked for longer, or waits for something: raise {directive} if it may"
+    if failure.no_answer and not failure.has_answered and failure.family not in ("proxy", "memcached"):
+        advice += (
+            f". Or {failure.peer} is a server of another protocol, that waits for the rest of what it takes for its "
+            "own (HTTP: proxy_pass): it has answered nothing yet"
+        )
     return advice
 
 

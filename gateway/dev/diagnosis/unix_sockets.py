@@ -17,6 +17,11 @@ from gateway.dev.diagnosis.path_walk import PASS, WRITE, Component, Denial, Miss
 # Each service that systemd starts with PrivateTmp=true has its own of these.
 PRIVATE: Final = ("/tmp/", "/var/tmp/")
 _LIKE: Final = 0.6
+# Groups of Debian and Fedora that are as good as the superuser, or read what is secret: a web server joins none.
+_POWERS: Final = frozenset(
+    {"adm", "admin", "disk", "docker", "incus-admin", "kmem", "kvm", "libvirt", "lxd", "root", "shadow", "staff"}
+    | {"sudo", "systemd-journal", "wheel"}
+)
 
 
 def _key(failure: Failure) -> Hashable:
@@ -74,8 +79,8 @@ def _fix(denial: Denial, user: str) -> str:
             "for both, as /run/NAME"
         )
     owner, group, ours = user_name(component.uid), group_name(component.gid), primary_group(user)
-    # In the group of the superuser nobody else should be.
-    join = f"let {user} be in its group (usermod -aG {group} {user}, and start again), or " if component.gid else ""
+    joins = component.gid and group not in _POWERS
+    join = f"let {user} be in its group (usermod -aG {group} {user}, and start again), or " if joins else ""
     if component.mode >> 3 & WRITE:
         return f"{join}give the socket {user}'s group (uWSGI: chown-socket = {owner}:{ours}; gunicorn: --group {ours})"
     return (

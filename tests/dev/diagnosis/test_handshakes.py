@@ -42,4 +42,20 @@ class Named(Failure):
 def test_a_peer_that_wants_a_name() -> None:
     text = handshakes.FAMILY.text(Named(b"SSL_do_handshake() failed (SSL: error:0A000458:tlsv1 unrecognized name)"))
     assert text is not None and "proxy_ssl_server_name off (default)" in text and "proxy_ssl_server_name on;" in text
-    assert handshakes.FAMILY.text(Named(b"SSL_do_handshake() failed (SSL: no protocols available)")) is None
+    assert handshakes.FAMILY.text(Named(b"SSL_do_handshake() failed (SSL: no ciphers available)")) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (b"SSL_do_handshake() failed (SSL: no protocols available)", "proxy_ssl_protocols TLSv1.2 TLSv1.3 (default)"),
+        (b"SSL_do_handshake() failed (SSL: tlsv13 alert certificate required)", "write proxy_ssl_certificate and"),
+        (b"upstream SSL certificate verify error: (10:certificate has expired)", "past its end"),
+        (b"upstream SSL certificate verify error: (18:self-signed certificate)", "nobody but itself has signed"),
+        (b"upstream SSL certificate verify error: (20:unable to get local issuer certificate)", "full chain"),
+        (b'upstream SSL certificate does not match "a"', "write proxy_ssl_name NAME;"),
+    ],
+)
+def test_why_a_peer_is_not_believed(message: bytes, words: str) -> None:
+    text = handshakes.FAMILY.text(Named(message))
+    assert text is not None and words in text and "ssl_verify off" not in text

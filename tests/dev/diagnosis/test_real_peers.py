@@ -7,6 +7,7 @@ import grp
 import http.client
 import os
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,6 +26,9 @@ pytest.importorskip("gunicorn")
 
 APP = """\
 import os
+def after():
+    yield b"a" * 100
+    raise ValueError("y")
 def app(environ, start_response):
     path = environ.get("PATH_INFO", "/")
     environ["REQUEST_METHOD"]
@@ -32,6 +36,9 @@ def app(environ, start_response):
         os._exit(1)
     if path == "/raises":
         raise ValueError("x")
+    if path == "/after":
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "1000")])
+        return after()
     if path == "/large":
         start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "30000000")])
         return [b"x" * 1000000] * 30
@@ -244,7 +251,7 @@ def test_an_application_that_dies_is_no_uwsgi_socket(serve: Serve, folder: Path)
             assert front.get() == 200
         assert front.get(path="/dies") == 502
         cause = front.cause()
-    assert "Likely: the process that had the request died" in cause
+    assert "Likely: 1) the process that had the request died" in cause
     assert "is a uwsgi socket" not in cause
 
 
@@ -307,3 +314,120 @@ def test_another_cause_within_the_minute(serve: Serve, uwsgi: str, folder: Path)
     assert front.get() == 200
     assert front.get(path="/raises") == 502
     until(lambda: "the application raised an exception before" in front.running.log, "the second cause")
+
+
+@contextlib.contextmanager
+def php(folder: Path) -> Iterator[str]:
+    program = next((found for name in ("php-fpm", "php-fpm8.2", "php-fpm8.4") if (found := shutil.which(name))), "")
+    if not program:
+        pytest.skip("no php-fpm here")
+    path = folder / "php.sock"
+    (folder / "ok.php").write_text("<?php echo 'ok';")
+    (folder / "php.conf").write_text(
+        f"[global]\nerror_log = {folder}/php.log\ndaemonize = no\n[www]\nuser = nobody\ngroup = {NOBODYS_GROUP}\n"
+        f"listen = {path}\nlisten.mode = 0666\npm = static\npm.max_children = 1\n"
+    )
+    with started(folder, str(path), program, "-n", "-F", "-R", "-y", str(folder / "php.conf")):
+        yield f"unix:{path}"
+
+
+def test_a_script_that_php_does_not_find(serve: Serve, folder: Path) -> None:
+    with php(folder) as address:
+        params = "fastcgi_param REQUEST_METHOD $request_method;"
+        front = serve(f"root {folder}; fastcgi_pass {address}; {params} fastcgi_param SCRIPT_FILENAME /no$uri;")
+        assert front.get(path="/ok.php") == 404
+        assert front.cause().startswith("SCRIPT_FILENAME was /no/ok.php: / has no no (")
+
+
+def test_php_without_the_name_of_a_script(serve: Serve, folder: Path) -> None:
+    with php(folder) as address:
+        front = serve(f"fastcgi_pass {address}; fastcgi_param REQUEST_METHOD $request_method;")
+        assert front.get(path="/ok.php") == 404
+        assert front.cause().startswith("the request has no SCRIPT_FILENAME")
+
+
+@pytest.mark.parametrize("directive", ["proxy_pass http://{}:;", "uwsgi_pass {};"])
+def test_php_asked_in_another_protocol(serve: Serve, folder: Path, directive: str) -> None:
+    with php(folder) as address:
+        front = serve(directive.format(address))
+        assert front.get() == 502
+        assert f"{address} speaks FastCGI, not " in front.cause() and f"fastcgi_pass {address};" in front.cause()
+
+
+@pytest.mark.parametrize("directive", ["grpc_pass {};", "proxy_http_version 2; proxy_pass http://{};"])
+def test_http2_to_a_server_of_http1(serve: Serve, gunicorn: str, directive: str) -> None:
+    front = serve(directive.format(gunicorn))
+    assert front.get() == 502
+    assert front.cause().startswith(f"{gunicorn} answered in HTTP/1.1")
+
+
+@contextlib.contextmanager
+def over_tls(folder: Path, *arguments: str) -> Iterator[str]:
+    port = free_port()
+    chain, key = certificates.write(folder)
+    command = (str(BIN / "gunicorn"), "-w", "1", "--certfile", str(chain), "--keyfile", str(key), *arguments)
+    with started(folder, ("127.0.0.1", port), *command, "-b", f"127.0.0.1:{port}", "app:app"):
+        yield f"127.0.0.1:{port}"
+
+
+def test_a_certificate_that_nobody_trusts(serve: Serve, folder: Path) -> None:
+    with over_tls(folder) as address:
+        other = folder / "other"
+        other.mkdir()
+        trusted, _ = certificates.write(other)
+        front = serve(f"proxy_pass https://{address}; proxy_ssl_verify on; proxy_ssl_trusted_certificate {trusted};")
+        assert front.get() == 502
+        cause = front.cause()
+        assert f"proxy_ssl_trusted_certificate {trusted} (" in cause and "proxy_ssl_verify off" not in cause
+
+
+def test_a_client_certificate_that_is_missing(serve: Serve, folder: Path) -> None:
+    """With TLS 1.3 the refusal comes after the handshake."""
+    other = folder / "other"
+    other.mkdir()
+    trusted, _ = certificates.write(other)
+    with over_tls(folder, "--ca-certs", str(trusted), "--cert-reqs", "2") as address:
+        front = serve(f"proxy_pass https://{address};")
+        assert front.get() == 502
+        cause = front.cause()
+        assert "write proxy_ssl_certificate and proxy_ssl_certificate_key" in cause and "asked just now" not in cause
+
+
+def test_an_application_that_raises_in_the_middle(serve: Serve, uwsgi: str) -> None:
+    front = serve(f"uwsgi_pass {uwsgi}; {PARAMS}")
+    with contextlib.suppress(http.client.IncompleteRead):
+        front.get(path="/after")
+    cause = front.cause()
+    assert "100 bytes of the body had come of 1000" in cause
+    assert "1) the application raised an exception after its answer had begun" in cause
+
+
+def test_a_limit_of_gunicorn(serve: Serve, gunicorn: str) -> None:
+    front = serve(f"proxy_pass http://{gunicorn};")
+    assert front.get(path="/" + "a" * 5000) == 414
+    line = until(lambda: front.running.logged(r"cause: (the limit is one of .*)"), "a cause")[0]
+    assert "not of this server: gunicorn: --limit-request-line" in line
+
+
+def test_a_name_without_a_resolver(serve: Serve, folder: Path) -> None:
+    front = serve("set $u http://nosuch.test; proxy_pass $u;")
+    assert front.get() == 502
+    assert front.cause().startswith("proxy_pass $u (") and "write resolver " in front.cause()
+
+
+def test_a_target_that_is_empty(serve: Serve) -> None:
+    front = serve("proxy_pass http://$arg_nothing;")
+    assert front.get() == 500
+    assert "names no host once its variables are put in: $arg_nothing is ''" in front.cause()
+
+
+def test_a_file_of_passwords_is_not_below_root(serve: Serve, folder: Path) -> None:
+    front = serve(f"auth_basic x; auth_basic_user_file {folder}/nosuch; root {folder};")
+    assert front.get({"Authorization": "Basic YTpi"}) == 403
+    assert front.cause().startswith(f"auth_basic_user_file {folder}/nosuch (")
+
+
+def test_try_files_that_lead_to_themselves(serve: Serve, folder: Path) -> None:
+    front = serve(f"root {folder}/none; try_files $uri /index.html;")
+    assert front.get(path="/x") == 500
+    assert "its last parameter, /index.html, leads to a location where the same is tried again" in front.cause()

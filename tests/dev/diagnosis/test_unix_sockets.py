@@ -122,3 +122,13 @@ def test_other_errors(code: int, words: str, tmp_path: Path) -> None:
 
 def test_nothing_to_add() -> None:
     assert unix_sockets.why("/x", errno.EIO) is None
+
+
+@pytest.mark.parametrize("group", ["docker", "sudo", "shadow", "root"])
+def test_nobody_is_told_to_join_a_group_of_power(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_folder() as folder, listen(folder / "app.sock", 0o660):
+        if os.geteuid() == 0:
+            os.chown(folder / "app.sock", 0, 4711)
+        monkeypatch.setattr(unix_sockets, "group_name", lambda gid: group)
+        text = unix_sockets.permission(str(folder / "app.sock"), STRANGER, {STRANGER})
+    assert "usermod" not in text and "chown-socket = " in text
