@@ -7,6 +7,8 @@ modules whether it is built, and gateway's own notes what it is for.
 from __future__ import annotations
 
 import difflib
+import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -49,6 +51,20 @@ class Entry:
 def declared(name: str) -> list[Directive]:
     """What the modules declare by this name."""
     return [each for module in MODULES for each in module.directives if each.name == name]  # type: ignore[attr-defined]
+
+
+def words(entry: Entry) -> tuple[str, ...]:
+    """The words that it takes one or more of, where its syntax does not name them."""
+    said = " ".join([*entry.syntax, *entry.more])
+    found: dict[str, None] = {}
+    for each in declared(entry.name):
+        if _names(each) & set(entry.contexts) and inspect.isfunction(each.set):
+            found |= dict.fromkeys(inspect.getclosurevars(each.set).nonlocals.get("folded", ()))
+    return (
+        tuple(found)
+        if any(not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", said, re.I) for word in found)
+        else ()
+    )
 
 
 def entries(name: str) -> list[Entry]:
@@ -121,6 +137,8 @@ def _lines(entry: Entry) -> Iterator[str]:
     for usage in entry.usages():
         yield f"  syntax   {usage}"
     yield f"  takes    {entry.takes}{', and a block' if entry.block else ''}"
+    if words(entry):
+        yield f"  words    {', '.join(words(entry))}"
     for default in entry.default:
         yield f"  default  {entry.name} {default};"
     yield f"  context  {', '.join(entry.contexts)}"

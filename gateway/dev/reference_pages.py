@@ -6,12 +6,14 @@ python -m gateway.dev.reference_pages FOLDER
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from gateway.dev import reference, variables
 from gateway.dev.fmt import formatted
 from gateway.dev.reference import Entry
+from gateway.modules import MODULES
 
 VARIABLES: Final = "variables.md"
 
@@ -66,6 +68,7 @@ def _entry(entry: Entry) -> list[str]:
     default = ", ".join(_default(entry.name, each) for each in entry.default)
     rows = [
         ("Takes", entry.takes + (", and a block" if entry.block else "")),
+        *([("Words", _codes(reference.words(entry)))] if reference.words(entry) else []),
         ("Default", default or "none"),
         ("Context", ", ".join(entry.contexts)),
         ("Since", _since(entry)),
@@ -120,10 +123,23 @@ def _variables() -> dict[str, str]:
         for each in variables.merged(entries):
             lines += [*([f"## In {each.area}", ""] if len(variables.merged(entries)) > 1 else []), each.what, ""]
         lines += ["| | |", "| --- | --- |", f"| In | {', '.join(each.area for each in entries)} |"]
-        lines += [f"| Module | {', '.join(each.module for each in entries)} |", ""]
+        lines += [f"| Module | {', '.join(_linked(each.module, each.area) for each in entries)} |", ""]
         found[file] = "\n".join(lines)
         index.append(f"* [`{entries[0].written}`]({file}): {entries[0].what}")
     return found | {VARIABLES: "\n".join([*index, ""])}
+
+
+@cache
+def _linked(module: str, area: str) -> str:
+    """The module of a variable, with the page of its directives."""
+    known = {entry.module for name in reference.names() for entry in reference.entries(name)}
+    page_of = next((each for each in (module, f"{area}_{module}") if each in known), "")
+    for each in MODULES if not page_of else ():
+        if getattr(each, "name", "") == module:  # one whose directives are another module's, or gateway's own
+            directives = [directive.name for directive in each.directives]  # type: ignore[attr-defined]
+            entries = [entry for name in directives for entry in reference.entries(name) if entry.area == area]
+            page_of = entries[0].module if entries else ""
+    return f"[{module}]({module_page(page_of)})" if page_of else module
 
 
 def main(arguments: list[str]) -> int:

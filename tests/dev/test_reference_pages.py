@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -40,6 +41,27 @@ def test_what_a_page_says(pages: dict[str, str]) -> None:
     assert "| Default | `gzip_buffers 32 4k;` or `gzip_buffers 16 8k;` |" in pages["gzip_buffers.md"]
     assert "## nginx's stream_core" in pages["listen.md"]
     assert pages["index-directive.md"].startswith("# index\n")
+
+
+def test_a_variable_leads_to_its_module(pages: dict[str, str]) -> None:
+    both = "| Module | [http_core](module-http_core.md), [stream_core](module-stream_core.md) |"
+    assert both in pages["variable-hostname.md"]
+    assert "[realip](module-http_realip.md)" in pages["variable-realip_remote_addr.md"]
+    assert "[acme](module-of-the-nginx-acme-module.md)" in pages["variable-acme_certificate.md"]
+    bare = [name for name, text in pages.items() if name.startswith("variable-") and "| Module | [" not in text]
+    assert bare == []
+
+
+def test_no_page_lacks_a_word_that_the_directive_takes(pages: dict[str, str]) -> None:
+    lacking = []
+    for name in reference.names():
+        for directive in reference.declared(name):
+            setter = directive.set
+            made_of = inspect.getclosurevars(setter).nonlocals if inspect.isfunction(setter) else {}
+            for word in made_of.get("folded", ()):
+                if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", pages[reference_pages.page(name)], re.I):
+                    lacking.append((name, word))
+    assert lacking == []
 
 
 def test_modules(pages: dict[str, str]) -> None:

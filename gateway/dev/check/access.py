@@ -25,7 +25,9 @@ def access_after_return(config: Block) -> Iterator[Problem]:
     for block in config.walk("location", "server"):
         rules = block.all(*_ACCESS)
         for each in _answers(block):
-            if rules:
+            # nobody gets anything, in the one way or in the other
+            refused = each.args[0][:1] in ("4", "5") and len(each.args) == 1 and rules[:1] and rules[0].args == ["all"]
+            if rules and not (refused and rules[0].name == "deny"):
                 yield Problem(each.where, f"this answers before {rules[0].name} is looked at: everybody gets it")
         outer = _refusal_around(block) if block.name == "location" and not rules else None
         answer = always_returns(block)

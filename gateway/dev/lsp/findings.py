@@ -22,6 +22,7 @@ from gateway.config.whole_file import read_whole, unsaved
 from gateway.core.logs import Log, console
 from gateway.dev.check import command
 from gateway.dev.lsp import places
+from gateway.dev.lsp.actions import way_out
 from gateway.dev.lsp.wire import units
 from gateway.dev.start_block import walk
 from gateway.process import options as process_options
@@ -75,7 +76,9 @@ def find(file: str, text: str, named: str = "") -> Found:
             found.mistake(one, one.source or source)
         return found.by_file
     for each in command.check(loaded):
-        found.add(each.problem.where, each.problem.text, each.rule.severity, each.rule.id)
+        title = f"{each.rule.name}: as check --fix does ({each.rule.id})"
+        data = way_out(title, each.problem.edits)
+        found.add(each.problem.where, each.problem.text, each.rule.severity, each.rule.id, data=data)
     for name, _ in loaded.files:
         found.by_file.setdefault(os.path.normpath(name), [])
     return found.by_file
@@ -100,7 +103,13 @@ class _Found:
         self.add(missing or report.narrowed(where), "\n".join(lines), "error", kind.code, related)
 
     def add(
-        self, where: Where, text: str, severity: str, code: str = "", related: list[tuple[Where, str]] | None = None
+        self,
+        where: Where,
+        text: str,
+        severity: str,
+        code: str = "",
+        related: list[tuple[Where, str]] | None = None,
+        data: dict[str, Any] | None = None,
     ) -> None:
         if not where.file or where.file == self._left_out:
             return
@@ -109,6 +118,8 @@ class _Found:
         }  # fmt: skip
         if code:
             one["code"] = code
+        if data is not None:
+            one["data"] = data
         if related:
             one["relatedInformation"] = [
                 {"location": {"uri": Path(place.file).as_uri(), "range": _range(place)}, "message": words}

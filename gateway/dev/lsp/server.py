@@ -17,11 +17,13 @@ from gateway.config import parser
 from gateway.config.errors import ConfigError, Where
 from gateway.config.outline import Outline
 from gateway.config.parser import Source, Statement, expand, full_name
+from gateway.config.text import to_str
 from gateway.config.tree import words
-from gateway.config.whole_file import unsaved
+from gateway.config.whole_file import read_whole, unsaved
 from gateway.dev import fmt
 from gateway.dev.lsp import places
 from gateway.dev.lsp import words as offered
+from gateway.dev.lsp.actions import KIND, actions
 from gateway.dev.lsp.findings import Found, Search, root_of
 from gateway.dev.lsp.wire import Malformed, Message, Reader, characters, packed, units
 from gateway.dev.start_block import walk
@@ -39,6 +41,7 @@ CAPABILITIES: Final[dict[str, Any]] = {
     "definitionProvider": True,
     "documentSymbolProvider": True,
     "documentFormattingProvider": True,
+    "codeActionProvider": {"codeActionKinds": [KIND]},
 }
 
 _SETUP: Final = """\
@@ -52,8 +55,8 @@ def command_line() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="gateway lsp",
         description="For editors: a language server over standard input and output. Mistakes and what check finds "
-        "while one types, what each directive is, completion in its context, the way to includes and upstreams, the "
-        "form of a file.",
+        "while one types, what each directive and variable is, the edits of check --fix, completion in its context, "
+        "the way to includes and upstreams, the form of a file.",
         epilog=_SETUP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -89,6 +92,7 @@ class Server:
         self._send = send
         self._texts: dict[str, str] = {}  # open ones, by path
         self._told: dict[str, set[str]] = {}  # by the file that was looked at: whose mistakes were told
+        self._shown: Found = {}  # the diagnostics that an editor has, by file
         self._waiting: dict[str, float] = {}  # to be looked at, since when
         self._search: Search | None = None
         self._over = self._left = False
@@ -143,6 +147,7 @@ class Server:
         told = {name for name, diagnostics in found.items() if diagnostics} | {file}
         for name in sorted(told | self._told.get(file, set())):
             if os.path.isabs(name):
+                self._shown[name] = found.get(name, [])
                 params = {"uri": Path(name).as_uri(), "diagnostics": found.get(name, [])}
                 self._send(packed({"method": "textDocument/publishDiagnostics", "params": params}))
         self._told[file] = told
@@ -203,7 +208,7 @@ class Server:
             return None
         answer = {
             "hover": self._hover, "completion": self._completion, "definition": self._definition,
-            "documentSymbol": self._symbols, "formatting": self._formatting,
+            "documentSymbol": self._symbols, "formatting": self._formatting, "codeAction": self._actions,
         }.get(what)  # fmt: skip
         if answer is None:
             raise Refused(_NO_METHOD, f"textDocument/{what} is not spoken here")
@@ -222,6 +227,9 @@ class Server:
     def _hover(self, file: str, params: dict[str, Any]) -> Any:
         at = self._at(file, params)
         text = offered.hover(at) if at is not None else ""
+        if at is not None and not text and (name := offered.variable_at(at)):
+            source, _ = self._source(file)
+            text = offered.made_here(name, walk(source.statements.readable()))
         return {"contents": {"kind": "markdown", "value": text}} if text else None
 
     def _completion(self, file: str, params: dict[str, Any]) -> Any:
@@ -262,6 +270,9 @@ class Server:
         source = parser.parse(self._texts[file], file)
         lines = self._texts[file].split("\n")
         return [_symbol(each, lines) for each in source.statements.readable() if _shown(each, file)]
+
+    def _actions(self, file: str, params: dict[str, Any]) -> Any:
+        return actions(self._shown.get(file, []), params, lambda name: to_str(read_whole(name)))
 
     def _formatting(self, file: str, params: dict[str, Any]) -> Any:
         text = self._texts[file]

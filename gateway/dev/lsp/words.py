@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from gateway.config import known
 from gateway.config.outline import context_of
 from gateway.config.parser import Statement
 from gateway.dev import reference
+from gateway.dev import variables as described
 from gateway.dev.check.command import about
 from gateway.dev.lsp.places import At
 from gateway.dev.start_block import walk
@@ -18,17 +20,35 @@ from gateway.dev.start_block import walk
 # The protocol's numbers of kinds.
 _KEYWORD, _VARIABLE, _VALUE, _FILE, _MODULE = 14, 6, 12, 17, 9
 _MOST: Final = 200
+_NAME: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 # Directives that make variables: which word names it.
 _MAKERS: Final = {"set": 0, "map": -1, "geo": -1, "split_clients": -1, "auth_request_set": 0, "keyval": -1}
 
 
 def hover(at: At) -> str:
     """In Markdown; nothing where nothing is known."""
+    variable = variable_at(at)
+    if variable:
+        found = described.text(variable)
+        return f"```text\n{found}\n```" if found else ""
     name = at.words[0] if at.words else at.word
-    if at.word.startswith("$"):
-        return ""
     found = reference.text(name) or about(name)
     return f"```text\n{found}\n```" if found else ""
+
+
+def variable_at(at: At) -> str:
+    """The name of the variable at the place, without its `$`."""
+    for match in _NAME.finditer(at.word):
+        if match.start() <= len(at.begun) <= match.end():
+            return (match[1] or match[2]).lower()
+    return ""
+
+
+def made_here(name: str, statements: Iterable[Statement]) -> str:
+    """What in the configuration makes a variable, in Markdown."""
+    makers = [each for each in statements if made_by(each).lower() == name]
+    lines = [f"{' '.join([each.name, *each.args])}  ({each.where})" for each in makers]
+    return "```text\n" + "\n".join([f"${name} is made by", *lines]) + "\n```" if lines else ""
 
 
 def directives(context: str) -> Iterator[reference.Entry]:

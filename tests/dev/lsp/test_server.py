@@ -48,6 +48,25 @@ def words(found: list[dict[str, object]]) -> list[object]:
     return [each["label"] for each in found]
 
 
+def test_the_edits_of_check_are_offered(folder: Path) -> None:
+    listen = "listen 127.0.0.1:8080;"
+    wrong = MAIN.replace(listen, f"{listen}\n        add_header X-A: $connection_upgrade;")
+    with editor(folder) as vi:
+        vi.open("nginx.conf", wrong)
+        found = {each.get("code"): each for each in vi.told("nginx.conf")}
+        document = {"uri": vi.uri("nginx.conf")}
+        asked = {"textDocument": document, "range": found["GW804"]["range"], "context": {"diagnostics": []}}
+        (action,) = vi.ask("textDocument/codeAction", **asked)
+        assert action["kind"] == "quickfix" and action["title"].startswith("colon-in-field-name")
+        (edit,) = action["edit"]["changes"][vi.uri("nginx.conf")]
+        assert edit["newText"] == "        add_header X-A $connection_upgrade;\n"
+        assert edit["range"]["start"] == {"line": 8, "character": 0} and edit["range"]["end"]["line"] == 9
+        shown = vi.ask("textDocument/hover", **vi.at("nginx.conf", 8, 30))["contents"]["value"]
+        assert "map $http_upgrade $connection_upgrade" in shown and "nginx.conf:6" in shown
+        vi.change("nginx.conf", wrong + "# other\n")
+        assert vi.ask("textDocument/codeAction", **asked) == []  # until it is looked at again
+
+
 def test_mistakes_come_and_go_with_what_is_typed(folder: Path) -> None:
     with editor(folder) as vi:
         vi.open("nginx.conf", MAIN)
