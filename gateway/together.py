@@ -2,9 +2,8 @@
 
 Each product has pages, a table of calls and constants of its own. Those of the modules below, in turn with OpenSSL's,
 are more than a core's caches and its table of pages hold; side by side they take fewer of all, also those that only a
-site with status_zone and request_history has (half of what these cost beyond their instructions). `.ci/build.py` links
-them a second time, into the product of `_fast/together.pyx`. Where that is not there, the import system finds each one
-beside its source.
+site with status_zone and request_history has. `.ci/build.py` links them a second time, into the product of
+`_fast/together.pyx`. Where that is not there, the import system finds each one beside its source.
 """
 
 from __future__ import annotations

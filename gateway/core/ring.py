@@ -24,8 +24,7 @@ _FORM, _SLOTS, _SIZE, _LAST = range(4)
 _NUMBER, _LENGTH = range(2)
 _BEFORE: Final = 16
 # Of a slot, with its words: most records fit. A thousand slots are then as much as a core's second cache has room for,
-# and a request does not touch a page that no other one has touched for long (half of what keeping one had cost). What
-# does not fit lies behind all slots.
+# and a request does not touch a page that no other one has touched for long. What does not fit lies behind all slots.
 _SLOT: Final = 512
 
 

@@ -18,6 +18,9 @@ Version = tuple[int, ...]
 Packet = tuple[str, list[tuple[str, str]]]
 # What explain's comparison asks of nginx's language and of its debug log.
 OLDEST: Final = (1, 22, 0)
+# Sites that are about what came later: fields of one name joined (1.23.0), Hosts and Proxy-Connection refused or
+# dropped; upstreams asked over HTTP/2 (1.29.4), gRPC's Host as :authority.
+OF_NEWER: Final = {"heads": (1, 31, 0), "balanced": (1, 31, 0)}
 
 
 @dataclass(frozen=True)

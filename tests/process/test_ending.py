@@ -24,13 +24,22 @@ def running(tmp_path: Path, port: int) -> Iterator[Running]:
         yield one
 
 
+def _hears_interrupts() -> None:
+    """As at a terminal: what a shell runs beside itself, tests among them, ignores them and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class OnTerminal:
     """A command whose stderr is a terminal."""
 
     def __init__(self, running: Running, *arguments: str) -> None:
         self._terminal, theirs = pty.openpty()
         self.process = subprocess.Popen(
-            running.arguments(*arguments), env=running.environment, stdin=subprocess.DEVNULL, stderr=theirs
+            running.arguments(*arguments),
+            env=running.environment,
+            stdin=subprocess.DEVNULL,
+            stderr=theirs,
+            preexec_fn=_hears_interrupts,
         )
         os.close(theirs)
         os.set_blocking(self._terminal, False)
