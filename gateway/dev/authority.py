@@ -71,8 +71,11 @@ class Authority:
             return
         try:
             key = PrivateKey.make()
-            with contextlib.suppress(OSError, KeyError):
-                whose = f"{getpass.getuser()}@{socket.gethostname()}"
+            try:
+                user = getpass.getuser()
+            except (OSError, KeyError):  # a container's, by number, that no passwd knows
+                user = f"uid {os.getuid()}"
+            whose = f"{user}@{socket.gethostname()}"
             subject = certify.name("gateway local authority", whose)
             text = der.pem("CERTIFICATE", certify.authority(subject, key, _YEARS))
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -175,7 +175,10 @@ class Foreground:
 
     def main(self) -> int:
         """Serve until a signal says stop; whatever happens, clean up."""
-        janitor = Janitor()
+        try:
+            janitor = Janitor()
+        except OSError as error:
+            raise CannotRun(f"{error.strerror}; TMPDIR names a folder that can be written to") from None
         wakeup, to_wakeup = os.pipe()
         os.set_blocking(to_wakeup, False)
         self._wakeup = wakeup

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import ssl
 import stat
 from pathlib import Path
@@ -69,6 +70,22 @@ def test_damage_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "authority.key").write_text("nonsense")
     with pytest.raises(NoAuthority, match="there is no private key in it; remove that folder"):
         authority.certificate(["a.test"])
+
+
+def test_a_user_whom_no_passwd_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2_000_000_011)
+    authority = Authority(tmp_path / "a")
+    chain, key = authority.certificate(["a.test"])
+    assert "uid 2000000011@" in str(certify.read(der.unpem("CERTIFICATE", authority.file.read_text())[0]).subject)
+    _shake_hands(chain, key, authority.file, "a.test")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NoAuthority, match=f"{tmp_path}/file/a: Not a directory"):
+        Authority(tmp_path / "file" / "a").certificate(["a.test"])
 
 
 def test_of_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

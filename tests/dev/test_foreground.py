@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,13 @@ def test_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "/proc/nothing/can/be/made/here")
     with pytest.raises(CannotRun, match="/proc"):
         place(_options("--https"), take=False)
+
+
+def test_there_is_no_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc/none"])
+    with pytest.raises(CannotRun, match=r"found in \['/proc/none'\]; TMPDIR names a folder"):
+        Foreground(_options(), Terminal()).main()
 
 
 def test_the_server_has_a_name() -> None:

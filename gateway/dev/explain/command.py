@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -162,6 +163,10 @@ def _explain(question: Question, loaded: Loaded, findings: Findings) -> Findings
         history.closed = True  # it is the server's
     loaded.share(None)
     cycle.user = _workers_user(loaded)
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise Unexplained(f"{error.strerror}; TMPDIR names a folder that can be written to") from None
     try:
         trio.run(Engine(cycle, loaded.log, findings).answer, question)
     except* NotListening as group:

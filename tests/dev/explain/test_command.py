@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,16 @@ def test_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0] == "GET http://a.example:8080/x"
     assert f'server     a.example: its server_name is "a.example"  ({conf}:1)' in lines
     assert f"return     204  ({conf}:1)" in lines
+
+
+def test_there_is_no_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc/none"])
+    assert main(["explain", "-c", _conf(tmp_path), "/x"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("gateway explain: No usable temporary directory found in ['/proc/none']; TMPDIR names")
 
 
 def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
