@@ -29,6 +29,7 @@ from gateway._fast.watcher cimport Watcher
 
 cdef enum:
     VECTORS = 64            # pieces of bytes sent by one call
+    TOGETHER = 512 * 1024   # of a larger file the peer reads a part while the rest is sent, if the head is there first
 
 # A stream that writes more in one go lets the others run first (nginx's default of sendfile_max_chunk).
 cdef int64_t CHUNK = 2 * 1024 * 1024
@@ -354,7 +355,8 @@ cdef class Stream(Handled):
         while i < length and count < VECTORS and wanted < limit:
             item = self.queue[i]
             if type(item) is FileSlice:
-                flags |= MSG_MORE               # the head leaves in one packet with the file's beginning
+                if (<FileSlice>item).length <= TOGETHER:
+                    flags |= MSG_MORE           # the head leaves in one packet with the file's beginning
                 break
             size = min(PyBytes_GET_SIZE(item) - offset, limit - wanted)
             vectors[count].iov_base = PyBytes_AS_STRING(item) + offset
