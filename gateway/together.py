@@ -19,7 +19,7 @@ from typing import Final
 _BY_PACKAGE: Final = {
     "gateway._fast": """
         cut fibre files handled head_writer header_line http1 lane openssl openssl_memory poller
-        request_head request_line ring_writer stream timers tls tls_callbacks tls_engine tls_wire value watcher
+        request_head request_line ring_writer sender stream timers tls tls_callbacks tls_engine tls_wire value watcher
         zone_counts zones""",
     "gateway.http": """
         client connection final_head h1_framing h1_head handshake listening locations output part paths

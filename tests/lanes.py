@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 import trio
 
 from gateway.core.lane import Fibre, Lane, Stream
+
+KINDS = pytest.mark.parametrize("kind", [socket.AF_UNIX, socket.AF_INET], ids=["unix", "tcp"])
 
 
 class Crashes(list[tuple[BaseException, object]]):
@@ -66,3 +70,20 @@ async def finished(lane: Lane, wait: Callable[[], Awaitable[object]]) -> object:
     fibre: Fibre = lane.spawn(body())
     await until(lambda: fibre.done)
     return result[0]
+
+
+class Collector:
+    """Reads the other end in a thread, as fast as it can or at a bounded rate."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        self.peer = peer
+        self.data = bytearray()
+        self.ended = False
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self) -> None:
+        while piece := self.peer.recv(65536):
+            self.data += piece
+        self.ended = True
+        self.peer.close()

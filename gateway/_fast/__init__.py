@@ -20,7 +20,7 @@ http1's result, apart from its scanner; build says how all this was compiled.
 
 What each replaces, why, CPU µs a request before → after, and how that was measured:
 
-lane, poller, stream, rate, fibre, waits, timers, watcher
+lane, poller, stream, sender, rate, fibre, waits, timers, watcher
     A Trio task per connection: Trio's round costs more than the rest of a small request. One task drives its own
     epoll; a request that must wait is a fibre, a coroutine without a task. Fixed answer, 32 connections, medians of 3
     rounds on a machine with other work on it: 36.4 → 11.4 by a callback, 12.0 by a fibre per request, 14.3 by one that
@@ -34,7 +34,7 @@ http2_reader, hpack, huffman, hpack_tables, http2_head, http2_writer (with http/
     17 and 12 in the same runs, since it sends each answer by a call of its own.
 
 datagrams, file_slice
-    Not for speed alone, so that there is nothing before them to measure against. file_slice is what stream sends by
+    Not for speed alone, so that there is nothing before them to measure against. file_slice is what sender sends by
     sendfile.
     datagrams is a source of events in the lane, as only C can be, and says where a datagram was sent to.
 

@@ -6,7 +6,7 @@ import weakref
 from pathlib import Path
 
 from gateway.core.lane import FileSlice
-from tests._fast.test_stream import a_file
+from tests._fast.test_sender import a_file
 from tests.lanes import pair, running, until
 
 
