@@ -93,6 +93,7 @@ complete -c gateway -n '__fish_seen_subcommand_from explain' -s H -r -d 'a field
 complete -c gateway -n '__fish_seen_subcommand_from explain' -s d -l data -r -d 'the body; a declared one is made up of zeros'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -l answer -r -d 'a field of the application\'s answer, X-Accel-Redirect and the like'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -l http2 -d 'over HTTP/2; without it https is so where the server speaks it'
+complete -c gateway -n '__fish_seen_subcommand_from explain' -l http3 -d 'over HTTP/3, where a socket of QUIC is'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -l http1.1 -d 'over HTTP/1.1'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -l from -r -d 'the client (127.0.0.1)'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -l id -r -d 'one of the last requests instead, by its $request_id'

@@ -11,7 +11,7 @@ from aioquic.h3.connection import H3Connection
 from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
-from aioquic.quic.events import ConnectionTerminated
+from aioquic.quic.events import ConnectionTerminated, StreamReset
 
 
 class Http3Client:
@@ -44,7 +44,9 @@ class Http3Client:
         self.http = self.protocol()
         self.closed: Any = None
         self.answers: dict[int, tuple[dict[bytes, bytes], bytearray]] = {}
+        self.fields: dict[int, list[tuple[bytes, bytes]]] = {}  # of the head, in their order
         self.whole: set[int] = set()
+        self.broken: set[int] = set()  # streams that were reset
 
     def protocol(self) -> Any:
         """What is spoken over QUIC."""
@@ -64,8 +66,12 @@ class Http3Client:
         while (event := self.quic.next_event()) is not None:
             if isinstance(event, ConnectionTerminated):
                 self.closed = event
+            elif isinstance(event, StreamReset):
+                self.broken.add(event.stream_id)
             for found in self.http.handle_event(event):
                 if isinstance(found, HeadersReceived):
+                    if dict(found.headers).get(b":status", b"1") >= b"2":  # neither early hints nor trailers
+                        self.fields[found.stream_id] = found.headers
                     self.answers[found.stream_id] = dict(found.headers), bytearray()
                 elif isinstance(found, DataReceived):
                     self.answers[found.stream_id][1].extend(found.data)

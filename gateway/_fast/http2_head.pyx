@@ -103,7 +103,7 @@ cdef class Http2Head:
     """The fields of one request on their way into a head; `head` is what there is so far, whatever is refused."""
 
     def __init__(self, HeadLimits limits not None, Py_ssize_t size, on_host, int version=20):
-        """`version`: 20 or 30, whose heads differ in nothing else."""
+        """`version`: 20, or 30: there :authority is no Host field, and who reads a body finds it too short."""
         self.head = RequestHead.__new__(RequestHead)
         self.head.limits = limits
         self.head.version = version
@@ -244,6 +244,7 @@ cdef class Http2Head:
         cdef Py_ssize_t at = head.line.end + 2
         cdef Py_ssize_t taken = 0
         cdef const uint8_t *line_end
+        cdef bint is_host
         cdef Span *span
         cdef Py_ssize_t end
         cdef int i
@@ -270,10 +271,13 @@ cdef class Http2Head:
             keep_field(head, p, self.on_host)
         while at + 2 < head.line.schema_start:
             # "cookie" or "host", and ": "
-            end = at + (6 if p[at] == 99 else 4)
+            is_host = p[at] != 99
+            end = at + (4 if is_host else 6)
             line_end = <const uint8_t *> memchr(p + end, 13, head.line.schema_start - end)
             self.place(p, at, end - at, line_end - p - end - 2)
             at = head.field_line.value_end + 2
+            if is_host and head.version == 30:
+                continue  # to nginx no field of HTTP/3: $http_host is empty, and only who reads the bytes sees it
             keep_field(head, p, self.on_host)
         return 0
 
@@ -304,7 +308,7 @@ cdef class Http2Head:
                 raise refuse(head, 400, 'client sent invalid "TE" header')
         if not head.hostname:
             raise refuse(head, 400, 'client sent neither ":authority" nor "Host" header')
-        if self.authority != NULL:
+        if self.authority != NULL and head.first[K_HOST]:  # HTTP/3 may have none
             field = &head.spans[head.first[K_HOST] - 1]
             if field.value_len != self.authority.value_len or memcmp(
                 p + field.value, self.text + self.authority.value, field.value_len
@@ -312,7 +316,7 @@ cdef class Http2Head:
                 raise refuse(head, 400, 'client sent ":authority" and "Host" headers with different values')
         if head.first[K_CONTENT_LENGTH]:
             read_length(head, p)
-            if head.content_length > 0 and ended:
+            if head.content_length > 0 and ended and head.version == 20:
                 raise refuse(head, 400, "client prematurely closed stream")
         elif not ended:
             head.chunked = True

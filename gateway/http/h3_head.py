@@ -46,9 +46,10 @@ def response_fields(request: Request, date: bytes) -> Fields:
     if location is not None:
         if location[:1] == b"/" and core.absolute_redirect:
             location = response.location = absolute_location(request, location)
-        put(b"location", location)
+        if b"location" not in listed:
+            fields.append((b"location", location))  # also an empty one, which the older versions leave out
     if response.gzip_vary:
-        fields.append((b"vary", b"Accept-Encoding"))
+        fields.append((b"vary", b"accept-encoding"))  # as in QPACK's table
     put(b"etag", response.etag)
     put(b"content-encoding", response.content_encoding)
     for name, value in response.fields:

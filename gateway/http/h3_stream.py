@@ -57,6 +57,7 @@ class Http3Stream(RequestStream):
         self.skipping = False
         self.headed = False  # a head came: there is a request, or was
         self.blocked = 0  # the size of a head that waits for QPACK's table
+        self.preread = -1  # the size of a body that came with the head; else -1
         self.fin = False  # the last byte came; in_closed: and all of it was looked at
         self.unread = 0
         self.wait_for(self.server.header_timeout)
@@ -132,6 +133,8 @@ class Http3Stream(RequestStream):
             self.blocked = size
             return
         self.headed = True
+        if self.fin and size + len(self.buffer) <= self.server.limits.header_buffer_size:
+            self.preread = len(self.buffer)  # with its frames' heads: nginx has all of it in one buffer
         self.wait_for(0.0)
         servers: AddressServers = self.listening.servers_for(self)
         default = self.server
@@ -395,6 +398,9 @@ class Http3Stream(RequestStream):
             self.unread = 0
 
     # -- the request's body --------------------------------------------------------------------------------------
+
+    def body_preread(self, request: Request) -> int:
+        return self.preread
 
     def body_taken(self, size: int) -> None:
         self.http3.consumed(self.id, size)

@@ -110,12 +110,19 @@ class QuicListener:
         self.seen = Seen()
         self.unproved = 0  # connections whose client may be anywhere
         self.most_unproved = max(worker.lane.worker_connections // _HALF_OPEN_SHARE, 1)
-        # the worker's end closes the listening socket; connections that are left go on with this one
-        self.source = Datagrams(worker.lane, os.dup(fd), self.arrived, self.failed)
         self.open = True
         self.replaced = False
-        text = listening.address.text.encode()
-        self.siblings = Siblings(worker.lane, text, settings.generation, self.passed_on, self._replaced)
+        self.source: Any
+        self.siblings: Any
+        self.connect(fd)
+
+    def connect(self, fd: int) -> None:
+        """Where datagrams come from and go to: this socket, and the other workers."""
+        lane = self.worker.lane
+        # the worker's end closes the listening socket; connections that are left go on with this one
+        self.source = Datagrams(lane, os.dup(fd), self.arrived, self.failed)
+        text = self.listening.address.text.encode()
+        self.siblings = Siblings(lane, text, self.settings.generation, self.passed_on, self._replaced)
         self.siblings.announce()
 
     def passed_on(self, data: bytes, peer: bytes, source: bytes | None) -> None:

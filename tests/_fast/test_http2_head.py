@@ -15,8 +15,10 @@ from gateway._fast.request_head import HeadLimits, RequestHead
 from tests.http2_client import Fields, request
 
 
-def head_of(fields: Fields, *, ended: bool = True, limits: HeadLimits | None = None) -> RequestHead:
-    reading = Http2Head(limits or HeadLimits(), 77, None)
+def head_of(
+    fields: Fields, *, ended: bool = True, limits: HeadLimits | None = None, version: int = 20
+) -> RequestHead:
+    reading = Http2Head(limits or HeadLimits(), 77, None, version)
     decoder = Decoder(1 << 20, 1 << 20)
     decoder.decode(hpack.Encoder().encode(fields))
     reading.read(decoder)
@@ -70,6 +72,20 @@ def test_what_is_different() -> None:
     assert head.schema == b"http" and head.length == 77 and not head.chunked
     assert head_of(request("/x"), ended=False).chunked
     assert head_of(request("/x", (b"content-length", b"3")), ended=False).content_length == 3
+
+
+def test_http3_has_no_host_but_the_field() -> None:
+    """nginx makes none of :authority there; the server is chosen by it all the same."""
+    fields = [*request("/")[:3], (b":authority", b"A.example:81"), (b"x", b"1"), (b"cookie", b"a=b")]
+    head = head_of(fields, version=30)
+    assert (head.host, head.hostname, head.port) == (None, b"a.example", 81)
+    assert head.fields() == [(b"x", b"1"), (b"cookie", b"a=b")]
+    assert head_of([*fields, (b"host", b"A.example:81")], version=30).host == b"A.example:81"
+    with pytest.raises(HeadError, match="with different values"):
+        head_of([*fields, (b"host", b"b.example")], version=30)
+    assert head_of([*fields, (b"content-length", b"3")], version=30).content_length == 3
+    with pytest.raises(HeadError, match="prematurely"):
+        head_of([*fields, (b"content-length", b"3")])
 
 
 def test_limits() -> None:

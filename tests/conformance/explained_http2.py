@@ -14,15 +14,8 @@ from gateway.dev.explain.question import Question
 _OF_HTTP1 = ("host", "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade")
 
 
-def asked(connection: socket.socket, question: Question) -> bytes:
-    """The answer's head, as HTTP/1 would have it; b"" where the stream or the connection is refused."""
-    config = h2.config.H2Configuration(
-        client_side=True, header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False,
-        validate_inbound_headers=False,  # add_header X "$none word" begins with a blank
-    )  # fmt: skip
-    client = h2.connection.H2Connection(config)
-    client.initiate_connection()
-    stream = client.get_next_available_stream_id()
+def head_of(question: Question) -> list[tuple[bytes, bytes]]:
+    """The request's fields, those that begin with a colon first."""
     fields = question.all_fields()
     host = next(value for name, value in fields if name.lower() == "host")
     head = [
@@ -32,10 +25,20 @@ def asked(connection: socket.socket, question: Question) -> bytes:
         (":path", question.target),
     ]
     head += [(name.lower(), value) for name, value in fields if name.lower() not in _OF_HTTP1]
+    return [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in head]
+
+
+def asked(connection: socket.socket, question: Question) -> bytes:
+    """The answer's head, as HTTP/1 would have it; b"" where the stream or the connection is refused."""
+    config = h2.config.H2Configuration(
+        client_side=True, header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False,
+        validate_inbound_headers=False,  # add_header X "$none word" begins with a blank
+    )  # fmt: skip
+    client = h2.connection.H2Connection(config)
+    client.initiate_connection()
+    stream = client.get_next_available_stream_id()
     body = b"".join(question.body_in_http2())
-    client.send_headers(
-        stream, [(a.encode(), b.encode("utf-8", "surrogateescape")) for a, b in head], end_stream=not body
-    )
+    client.send_headers(stream, head_of(question), end_stream=not body)
     if body:
         client.send_data(stream, body, end_stream=True)
     connection.sendall(client.data_to_send())

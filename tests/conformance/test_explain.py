@@ -19,7 +19,7 @@ import pytest
 from gateway.dev.explain.command import explain
 from gateway.dev.explain.question import Question, ask
 from tests.certificates import write
-from tests.conformance import explained_http2
+from tests.conformance import explained_http2, explained_http3
 from tests.conformance.explained import Asked, Case, Recorder, Truth, add_debug_log, kept, make, make_site, of_answer
 from tests.conformance.explained_older import OF_NEWER, OLDEST, Version, comparable, may_be_asked, without_newer
 from tests.conformance.explained_sites import NAMES, make_files, mixed, site
@@ -90,9 +90,27 @@ def test_over_http2(name: str, scheme: str, tmp_path: Path) -> None:
     listen = " ssl" * (scheme == "https") + (" http2;" if VERSION < (1, 25, 1) else "; http2 on;")
     listen += f" ssl_certificate {chain}; ssl_certificate_key {key}" if scheme == "https" else ""
     case = site(name, tmp_path, recorder.paths, port, listen.removesuffix(";"))
-    # how well a client compresses, and what goes on behind the end of an answer, which no connection waits for
+    _compare(_of_many_streams(case), tmp_path, recorder, port, scheme, "2")
+
+
+@pytest.mark.skipif(VERSION < (1, 25, 0), reason="HTTP/3 came with 1.25.0")
+@pytest.mark.parametrize("name", _OVER_HTTP2)
+def test_over_http3(name: str, tmp_path: Path) -> None:
+    if OF_NEWER.get(name, OLDEST) > VERSION:
+        pytest.skip("the nginx to compare with is too old")
+    pytest.importorskip("aioquic")
+    make_files(tmp_path)
+    chain, key = write(tmp_path, "localhost")
+    recorder, port = Recorder(tmp_path), free_port()
+    listen = f" ssl; listen 127.0.0.1:{port} quic; ssl_certificate {chain}; ssl_certificate_key {key}"
+    case = _of_many_streams(site(name, tmp_path, recorder.paths, port, listen))
+    _compare(case, tmp_path, recorder, port, "https", "3")
+
+
+def _of_many_streams(case: Case) -> Case:
+    """Without how well a client compresses, and what goes on behind an answer's end, which no connection waits for."""
     case.http = re.sub(r"\bmirror [^;]*;", "", case.http.replace("$request_length", "-"))
-    _compare(case, tmp_path, recorder, port, scheme, "2")
+    return case
 
 
 def _compare(case: Case, folder: Path, recorder: Recorder, port: int, scheme: str = "http", http: str = "1.1") -> None:
@@ -127,7 +145,7 @@ def _difference(nginx: Truth, other: Truth, name: str) -> str:
 
 def _question(asked: Asked, port: int, scheme: str, http: str) -> Question:
     url = f"{scheme}://{asked.host}:{port}{asked.target}"
-    fields = asked.fields if http == "2" else (*asked.fields, "Connection: close")
+    fields = asked.fields if http in ("2", "3") else (*asked.fields, "Connection: close")
     return ask([asked.method, url], list(fields), "127.0.0.1", http=http)
 
 
@@ -147,7 +165,9 @@ def _write(case: Case, folder: Path) -> None:
             return
         unknown = _UNKNOWN.search(said.stderr)
         if unknown is not None:  # the part that sets it is not among them
-            lines.insert(0, f'map "" ${unknown[1]} {{ default "none"; }}')
+            # one that says where a request goes: to the upstream, or a resolver is asked for a name that is none
+            passed = any(re.search(rf"_pass [^;]*\${unknown[1]}\b", line) for line in lines)
+            lines.insert(0, f'map "" ${unknown[1]} {{ default "{"app" if passed else "none"}"; }}')
             continue
         found = _REFUSED.search(said.stderr)
         assert found is not None, said.stderr
@@ -196,6 +216,8 @@ def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
 
 def _fetch(port: int, question: Question) -> bytes:
     """The answer; nginx writes its log before it closes."""
+    if question.http == "3":
+        return explained_http3.asked(port, question)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
         received = b""
         secured = _secured(plain, question) if question.scheme == "https" else contextlib.nullcontext(plain)

@@ -30,6 +30,7 @@ examples:
   gateway explain POST /login -d 'user=bob' --from 10.1.2.3
   gateway explain /api/users?page=2 --from 10.1.2.3 --json
   gateway explain --http2 https://a.example/          as a browser asks, also where it is prior knowledge
+  gateway explain --http3 https://a.example/          as one asks that has heard Alt-Svc
   gateway explain /reports/7 --answer 'X-Accel-Redirect: /protected/7.pdf'
   gateway explain --id 2f1c…                          a request that request_history has kept
 """
@@ -55,6 +56,8 @@ def command_line() -> argparse.ArgumentParser:
     spoken = made.add_mutually_exclusive_group()
     spoken.add_argument("--http2", dest="http", action="store_const", const="2", default="",
                         help="over HTTP/2; without it https is so where the server speaks it")  # fmt: skip
+    spoken.add_argument("--http3", dest="http", action="store_const", const="3",
+                        help="over HTTP/3, where a socket of QUIC is")  # fmt: skip
     spoken.add_argument("--http1.1", dest="http", action="store_const", const="1.1", help="over HTTP/1.1")
     made.add_argument("--from", dest="client", default="127.0.0.1", metavar="ADDR", help="the client (%(default)s)")
     made.add_argument("--id", dest="id", metavar="ID", help="one of the last requests instead, by its $request_id")
@@ -154,7 +157,8 @@ def _load(conf: str | None, prefix: str | None, globals_text: str) -> tuple[Load
 def _explain(question: Question, loaded: Loaded, findings: Findings) -> Findings:
     import trio
 
-    from gateway.dev.explain.engine import Engine, NotListening
+    from gateway.dev.explain.engine import Engine
+    from gateway.dev.explain.sockets import NotListening
 
     cycle = loaded.http
     assert cycle is not None

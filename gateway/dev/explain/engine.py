@@ -18,6 +18,7 @@ from gateway.dev.explain.names import NoNames
 from gateway.dev.explain.places import other_servers, why_server
 from gateway.dev.explain.question import MOST_MADE_UP
 from gateway.dev.explain.script import sub
+from gateway.dev.explain.sockets import CLIENT_PORT, packed, place_of, sockaddr
 from gateway.dev.explain.steps import Teller
 from gateway.dev.explain.witness import Witness
 from gateway.http.connection import Connection
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     from gateway.dev.explain.packets import Packet
     from gateway.dev.explain.question import Question
+    from gateway.dev.explain.sockets import Place
     from gateway.http.cycle import HttpCycle
-    from gateway.http.listening import HttpListening
     from gateway.http.locations import Location
     from gateway.http.request import Request
 
@@ -38,10 +39,7 @@ _WITHIN_S = 20.0
 _FOR_THE_HEAD_S = 5.0  # that was sent, and is on its way to us on a machine that has much to do
 _FOR_THE_REST_S = 3.0  # what is waited behind a body that is not sent as a whole
 _MOST_HEAD = 1 << 20
-
-
-class NotListening(Exception):
-    """Nobody listens where the question goes; str() says where somebody does."""
+_MADE_BY = {"HTTP/2": "http2 on;", "HTTP/3": "listen … quic;"}
 
 
 class _Sink:
@@ -86,7 +84,7 @@ class Engine:
     async def _answer(self, question: Question, folder: str) -> None:
         import trio
 
-        listening, address, port = self._listening(question)
+        place = place_of(self.cycle, question)
         witness = Witness(self._arrived)
         teller = Teller(self.findings, witness, self._ended, folder, cut=question.cut, answer=question.answer)
         teller.install(self.cycle)
@@ -99,7 +97,8 @@ class Engine:
                 worker.nursery = nursery
                 self.cycle.worker = worker
                 with trio.fail_after(_WITHIN_S):
-                    await self._ask(question, worker, listening, (address.encode(), port), nursery)
+                    ask = self._ask_over_quic if place.quic else self._ask
+                    await ask(question, worker, place, nursery)
             nursery.cancel_scope.cancel()
 
     def _quiet(self, bodies: TempPath) -> None:
@@ -121,54 +120,15 @@ class Engine:
             log.sinks = [sink]
             log.level = INFO
 
-    def _listening(self, question: Question) -> tuple[HttpListening, str, int]:
-        """The socket that the request would come to, with the local address that it would have there."""
-        found: list[tuple[int, HttpListening, str, int]] = []
-        places = []
-        for listening in self.cycle.listenings:
-            address = listening.address
-            places.append(address.text)
-            if address.family == socket.AF_UNIX:
-                if not question.port:
-                    found.append((3, listening, "unix:" + str(address.address), 0))
-                continue
-            host, port = str(address.address[0]), int(address.address[1])
-            if question.port and port != question.port:
-                continue
-            named = question.host.strip("[]")
-            rank = 0 if host == named else 1 if host in ("0.0.0.0", "::") else 2
-            own = named if rank == 1 and _is_address(named) else host
-            if host in ("0.0.0.0", "::") and not _is_address(named):
-                own = "127.0.0.1" if host == "0.0.0.0" else "::1"
-            found.append((rank, listening, own, port))
-        if not found:
-            where = ", ".join(places) or "nowhere"
-            raise NotListening(f"nobody listens on port {question.port}; this configuration listens on {where}")
-        _, listening, own, port = min(found, key=lambda entry: entry[0])
-        return listening, own, port
-
-    async def _ask(
-        self,
-        question: Question,
-        worker: Worker,
-        listening: HttpListening,
-        local: tuple[bytes, int],
-        nursery: trio.Nursery,
-    ) -> None:
+    async def _ask(self, question: Question, worker: Worker, place: Place, nursery: trio.Nursery) -> None:
         import trio
 
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
-        client = question.client.encode()
-        family = socket.AF_INET6 if b":" in client else socket.AF_INET
-        raw = socket.inet_pton(family, question.client)
-        head = family.to_bytes(2, "little") + (40000).to_bytes(2, "big")
-        peer = head + raw + bytes(8) if family == socket.AF_INET else head + bytes(4) + raw + bytes(4)
-        servers = listening.servers
-        listening.only = servers[local[0] if local[0] in servers else b"*"]
-        connection = Connection(worker, Stream(worker.lane, theirs.detach()), peer, listening)
+        listening, local = place.listening, place.local
+        self._settle(place)
+        connection = Connection(worker, Stream(worker.lane, theirs.detach()), sockaddr(question.client), listening)
         connection.local = local
-        self._tell_socket(connection, listening)
         stream: trio.abc.Stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
         connection.begin()
         secure = listening.servers_for(connection).ssl
@@ -188,29 +148,62 @@ class Engine:
         async with stream:
             with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError):
                 if listening.proxy_protocol:
-                    kind = b"TCP6" if family == socket.AF_INET6 else b"TCP4"
-                    ends = (kind, client, *local)
-                    await stream.send_all(b"PROXY %b %b %b 40000 %d\r\n" % ends)
+                    kind = b"TCP6" if ":" in question.client else b"TCP4"
+                    ends = (kind, question.client.encode(), local[0], CLIENT_PORT, local[1])
+                    await stream.send_all(b"PROXY %b %b %b %d %d\r\n" % ends)
                 if isinstance(stream, trio.SSLStream):
                     await stream.do_handshake()
                     http2 = stream.selected_alpn_protocol() == "h2"
                 elif not secure and question.http == "2":
                     here = listening.servers_for(connection)
                     http2 = here.http2 or here.default.http2
-                self._tell_protocol(question, http2=http2)
+                self._tell_protocol(question, "HTTP/2" if http2 else "HTTP/1.1")
                 nursery.start_soon(self._close_when_done, stream)
                 asked = self._over_http2 if http2 else self._over_http1
                 head = await asked(stream, question, nursery)
             await self.done.wait()
         self._tell_answer(head)
 
-    def _tell_protocol(self, question: Question, *, http2: bool) -> None:
-        if http2:
+    async def _ask_over_quic(self, question: Question, worker: Worker, place: Place, nursery: trio.Nursery) -> None:
+        import trio
+
+        from gateway.dev.explain.http3_client import Http3Client, Listener
+
+        self._settle(place)
+        self._tell_protocol(question, "HTTP/3")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        theirs.setblocking(False)
+        ends = sockaddr(question.client), packed(place.local[0].decode())
+        listener = Listener(worker, theirs.detach(), place.listening, *ends)
+        client = Http3Client(question, listener)
+        if question.cut:
+            nursery.start_soon(self._wait_for_the_rest, question)
+        async with trio.open_nursery() as asking:
+            asking.start_soon(self._cancel_when_done, asking.cancel_scope)
+            await client.run(ours, self.told)
+            self.findings.tell("protocol", client.refused)
+            self.done.set()
+            asking.cancel_scope.cancel()
+        listener.comes.close()
+        self._tell_answer(client.answer.head)
+
+    def _settle(self, place: Place) -> None:
+        """The listening socket serves those servers alone that are at the connection's address."""
+        listening, (address, _) = place.listening, place.local
+        servers = listening.servers
+        chosen = listening.only = servers[address if address in servers else b"*"]
+        text = listening.address.text + " quic" * place.quic + " ssl" * chosen.ssl
+        self.findings.tell("listen", text, getattr(chosen.options, "where", None))
+
+    def _tell_protocol(self, question: Question, spoken: str) -> None:
+        if spoken != "HTTP/1.1":
             dropped = [name for name, _ in question.fields if name.lower() in OF_HTTP1 and name.lower() != "host"]
             details = [f"a client does not send this: {name}" for name in dropped]
-            self.findings.tell("protocol", "HTTP/2: the host goes as :authority, names in lower case", None, details)
-        elif question.http == "2":
-            self.findings.tell("protocol", "no HTTP/2 is spoken on this socket (http2 on;): it goes over HTTP/1.1")
+            self.findings.tell("protocol", f"{spoken}: the host goes as :authority, names in lower case", None, details)
+        wanted = f"HTTP/{question.http}"
+        if wanted in _MADE_BY and spoken != wanted:
+            said = f"no {wanted} is spoken on this port ({_MADE_BY[wanted]}): it goes over {spoken}"
+            self.findings.tell("protocol", said)
 
     async def _over_http1(self, stream: trio.abc.Stream, question: Question, nursery: trio.Nursery) -> bytes:
         """Send it, and read to the end; the answer's head."""
@@ -265,20 +258,22 @@ class Engine:
     async def _close_when_done(self, stream: trio.abc.Stream) -> None:
         import trio
 
+        await self._until_told()
+        await trio.aclose_forcefully(stream)
+
+    async def _cancel_when_done(self, scope: trio.CancelScope) -> None:
+        await self._until_told()
+        scope.cancel()
+
+    async def _until_told(self) -> None:
+        """The request has ended, and what was answered is here."""
+        import trio
+
         await self.done.wait()
         with trio.move_on_after(_FOR_THE_HEAD_S):
             await self.told.wait()
         with trio.move_on_after(0.05):  # what else is on its way to us
             await trio.sleep_forever()
-        await trio.aclose_forcefully(stream)
-
-    def _tell_socket(self, connection: Connection, listening: HttpListening) -> None:
-        servers = listening.servers_for(connection)
-        where = getattr(servers.options, "where", None)
-        text = listening.address.text
-        if servers.ssl:
-            text += " ssl"
-        self.findings.tell("listen", text, where)
 
     def _tell_server(self, request: Request) -> None:
         servers = request.connection.servers
@@ -333,10 +328,6 @@ class Engine:
         if self._packets:
             text += " (the upstream's part of it is made up: it answered 200 with a text/html page)"
         self.findings.tell("answer", text, None, shown, status=status)
-
-
-def _is_address(text: str) -> bool:
-    return text.replace(".", "").isdigit() or ":" in text
 
 
 def _body_frames(answer: Http2Answer, pieces: list[bytes], *, cut: bool) -> bytes:

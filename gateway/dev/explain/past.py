@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gateway.http.cycle import HttpCycle
 
 _PORTS = {"http": "80", "https": "443"}
+_SPOKEN = {"HTTP/2.0": "2", "HTTP/3.0": "3"}
 
 
 class NotKept(Exception):
@@ -43,7 +44,7 @@ class Past:
             ipaddress.ip_address(client)
         except ValueError:
             client = "127.0.0.1"  # of a unix socket
-        http = "2" if str(entry.get("protocol", "")).startswith("HTTP/2") else "1.1"
+        http = _SPOKEN.get(str(entry.get("protocol", "")), "1.1")
         words = [str(entry.get("method", "GET")), f"{scheme}://{authority}{entry.get('uri', '/')}"]
         body = entry.get("body")
         data = to_str(body.data) if body is not None and not body.why_not_whole else ""

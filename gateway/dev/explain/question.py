@@ -34,7 +34,7 @@ class Question:
     client: str  # its address
     data: bytes = b""  # the body, where there is one
     answer: tuple[tuple[str, str], ...] = ()  # fields that the application's answer has
-    http: str = ""  # "1.1" or "2"; else HTTP/2 where a browser would speak it
+    http: str = ""  # "1.1", "2" or "3"; else HTTP/2 where a browser would speak it
 
     @property
     def authority(self) -> str:
@@ -118,7 +118,9 @@ def ask(
     method = words[0] if len(words) == 2 else "POST" if data else "GET"
     if not method.replace("-", "").replace("_", "").isalpha() or not method.isupper():
         raise BadQuestion(f'"{method}" is no method; it is written in capitals, before the URL')
-    scheme, host, port, target = _split(words[-1])
+    scheme, host, port, target = _split(words[-1], "https" if http == "3" else "http")
+    if http == "3" and scheme != "https":
+        raise BadQuestion(f'"{words[-1]}" is no URL of https, and HTTP/3 is spoken over QUIC alone')
     try:
         ipaddress.ip_address(client)
     except ValueError:
@@ -129,11 +131,12 @@ def ask(
     return Question(method, scheme, host, port, target, asked, client, body, answered, http)
 
 
-def _split(url: str) -> tuple[str, str, int, str]:
+def _split(url: str, scheme: str) -> tuple[str, str, int, str]:
+    """Scheme, host, port and target; `scheme` is that of a URL which names none."""
     if url.startswith("/"):
-        return "http", "localhost", 0, url.partition("#")[0]
+        return scheme, "localhost", 0, url.partition("#")[0]
     if "://" not in url:
-        url = "http://" + url
+        url = f"{scheme}://{url}"
     try:
         parts = urlsplit(url)
         port = parts.port or 0

@@ -25,6 +25,7 @@ from gateway.config.directive import LOCATION, Command, Directive, at_least
 from gateway.config.text import to_str
 from gateway.core.lane import in_trio
 from gateway.core.turns import Work, in_turns
+from gateway.http.common_variables import host_and_port
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers
 from gateway.modules.http import dashboard_certificates, dashboard_gunicorn, dashboard_tree, request_history
@@ -110,12 +111,15 @@ def _from_elsewhere(request: Request) -> bool:
     """Whether a browser says that the page of another site asks."""
     origin = request.head.get(b"origin")
     if origin is not None:
-        handshake = request.connection.handshake
-        scheme = b"https" if handshake is not None and handshake.secured else b"http"
-        return origin.lower() != b"%b://%b" % (scheme, (request.head.host or b"").lower())
+        return origin.lower() != b"%b://%b" % (request.connection.scheme, _asked_for(request).lower())
     site = request.head.get(b"sec-fetch-site")
     navigates = request.head.get(b"sec-fetch-mode") == b"navigate" and request.method == b"GET"
     return site is not None and site not in (b"same-origin", b"none") and not navigates
+
+
+def _asked_for(request: Request) -> bytes:
+    """What a browser calls the host: HTTP/3 has no Host field."""
+    return request.head.host or host_and_port(request) or b""
 
 
 class Dashboard:

@@ -137,7 +137,7 @@ def test_http2_without_tls(tmp_path: Path) -> None:
     found = told(tmp_path, http, "http://a:8080/", http_version="2")
     assert "seen: HTTP/2.0|h2c|a|a:8080||http|" in one(found, "answer").details
     found = told(tmp_path, http, "http://a:8081/", http_version="2")
-    assert "no HTTP/2 is spoken on this socket" in one(found, "protocol").text
+    assert "no HTTP/2 is spoken on this port" in one(found, "protocol").text
     assert one(found, "answer").text == "HTTP/1.1 204 No Content"
     assert one(told(tmp_path, http, "http://a:8080/"), "answer").text == "HTTP/1.1 204 No Content"
 

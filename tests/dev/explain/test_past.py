@@ -103,5 +103,12 @@ def test_who_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["explain", "-c", conf, "--id", "00", "/x"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("protocol", "http"), [("HTTP/1.0", "1.1"), ("HTTP/1.1", "1.1"), ("HTTP/2.0", "2"), ("HTTP/3.0", "3")]
+)
+def test_what_it_came_over(protocol: str, http: str) -> None:
+    assert Past({**ENTRY, "scheme": "https", "protocol": protocol}).question().http == http
+
+
 def test_of_a_unix_socket() -> None:
     assert Past({**ENTRY, "client": "unix:", "port": ""}).question().client == "127.0.0.1"

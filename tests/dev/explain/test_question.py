@@ -45,6 +45,13 @@ def test_what_is_none(words: list[str], fields: list[str], client: str, says: st
         ask(words, fields, client)
 
 
+def test_http3_is_spoken_over_tls_alone() -> None:
+    assert ask(["/x"], [], "127.0.0.1", http="3").url == "https://localhost/x"
+    assert ask(["a.example:8443/x"], [], "127.0.0.1", http="3").url == "https://a.example:8443/x"
+    with pytest.raises(BadQuestion, match='"http://a/" is no URL of https'):
+        ask(["http://a/"], [], "127.0.0.1", http="3")
+
+
 def test_fields_of_the_command_line_take_the_place_of_usual_ones() -> None:
     head = ask(["/"], ["host: other", "Accept: text/html"], "127.0.0.1").head()
     assert b"\r\nhost: other\r\n" in head
