@@ -23,7 +23,7 @@ _BY_PACKAGE: Final = {
         zone_counts zones""",
     "gateway.http": """
         client connection final_head h1_framing h1_head handshake listening locations output part paths
-        request request_record response""",
+        redirects request request_record response""",
     "gateway.modules.http": """
         index not_modified range request_history static status_zone types""",
     "gateway.serving": """

@@ -2,6 +2,7 @@
 cimport cython
 
 from gateway.core.template cimport Template
+from gateway.http.redirects cimport internal_redirect, named_location
 from gateway.http.request cimport Request
 from gateway.http.response cimport Response
 from gateway.http.settings cimport EngineSettings

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway._fast import uri as uri_grammar
 from gateway.http.module import OK, Result, Status
+from gateway.http.redirects import internal_redirect, named_location
 from gateway.http.status import SENT_AS, error_page
 from gateway.http.user_agent import is_chrome, is_msie
 
@@ -110,9 +111,9 @@ def _send_error_page(request: Request, page: ErrorPage) -> Result:
         uri, _, args = target.partition(b"?")
         if request.method != b"HEAD":
             request.method = b"GET"
-        return request.internal_redirect(uri, args)
+        return internal_redirect(request, uri, args)
     if target[:1] == b"@":
-        return request.named_location(target)
+        return named_location(request, target)
     request.expect_tested = True
     request.discard_body()
     if page.overwrite not in _REDIRECTS:

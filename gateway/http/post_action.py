@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gateway.http.module import Count, Status
 from gateway.http.output import CLIENT_THERE, Output
+from gateway.http.redirects import internal_redirect, named_location
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
@@ -43,9 +44,9 @@ class PostAction(Output):
         request.aborted = False
         request.finished = False
         if target.startswith(b"/"):
-            request.drive(request.internal_redirect(target))
+            request.drive(internal_redirect(request, target))
         else:
-            request.drive(request.named_location(target))
+            request.drive(named_location(request, target))
 
     def reuse(self) -> None:
         """Never asked."""

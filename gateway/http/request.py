@@ -56,6 +56,12 @@ class Request(RequestRecord):
         # An attribute that holds the request itself would leave each one to the garbage collector.
         return self if self._main is None else self._main
 
+    def inherit(self, parent: Request) -> None:
+        """Be a subrequest: the client's request and the variables are the parent's."""
+        self.main = parent.main
+        self.parent = parent
+        self._values = parent.values
+
     # -- running the plan ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -91,7 +97,7 @@ class Request(RequestRecord):
         if isinstance(error, FilterFinalize):
             # a head filter refused the response: nothing of it was sent, and another takes its place
             self.head_sent = False
-            self._forget_filters()
+            self.forget_filters()
             return error.status
         if isinstance(error, MemoryError) and self.body is not None:
             self.body.memory = []
@@ -201,49 +207,6 @@ class Request(RequestRecord):
         self.expect_tested = True
         self.discard_body()
         return 413
-
-    # -- internal redirects --------------------------------------------------------------------------------------
-
-    def internal_redirect(self, uri: bytes, args: bytes | None = None) -> Result:
-        """Serve another URI of this server instead; `args` None keeps none, as nginx does."""
-        if not self.count_uri_change():
-            self.log("error", b'rewrite or internal redirection cycle while internally redirecting to "%s"' % uri)
-            return 500
-        self.uri = uri
-        self.args = args or b""
-        self.action = b""
-        self.internal = True
-        self.valid_unparsed_uri = False
-        self.valid_location = True
-        self.add_uri_to_alias = False
-        self._forget_filters()
-        self.location = self.server.root
-        return self.enter_server()  # type: ignore[return-value]  # only the first time may wait
-
-    def named_location(self, name: bytes) -> Result:
-        """Go on in `@name` with the URI as it is."""
-        if not self.count_uri_change():
-            self.log("error", b'rewrite or internal redirection cycle while redirect to named location "%s"' % name)
-            return 500
-        if not self.uri:
-            self.log("error", b'empty URI in redirect to named location "%s"' % name)
-            return 500
-        location = self.server.locations.named.get(name)
-        if location is None:
-            self.log("error", b'could not find named location "%s"' % name)
-            return 500
-        self.internal = True
-        self.uri_changed = False
-        self.add_uri_to_alias = True
-        self._forget_filters()
-        self.enter(location)
-        return RESTART
-
-    def inherit(self, parent: Request) -> None:
-        """Be a subrequest: the client's request and the variables are the parent's."""
-        self.main = parent.main
-        self.parent = parent
-        self._values = parent.values
 
     # -- the answer ----------------------------------------------------------------------------------------------
 

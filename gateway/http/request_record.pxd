@@ -59,4 +59,4 @@ cdef class RequestRecord:
     cpdef reset(self, RequestHead head)
     cpdef dict get_values(self)
     cpdef long long body_length(self) except? -2
-    cpdef _forget_filters(self)
+    cpdef forget_filters(self)

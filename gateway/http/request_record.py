@@ -129,7 +129,7 @@ class RequestRecord:
         self.uri_changes -= 1
         return self.uri_changes > 0
 
-    def _forget_filters(self) -> None:
+    def forget_filters(self) -> None:
         self._state = None
         self._filters = None
 
@@ -147,8 +147,3 @@ class RequestRecord:
         """The value of the request's header field; None if absent."""
         value: bytes | None = self.head.get(lower_name)
         return value
-
-    def split_uri(self, target: bytes) -> tuple[bytes, bytes]:
-        """A redirect's target cut at its question mark."""
-        path, _, args = target.partition(b"?")
-        return path, args

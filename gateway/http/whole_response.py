@@ -198,7 +198,7 @@ class Waiting:
             return
         request.head_sent = request.finished = request.reads = False
         request.cuts = 0
-        request._forget_filters()
+        request.forget_filters()
         request.state[WholeResponse] = True  # what follows is an error page: it is passed on as it is
         request.response = Response()
         request.drive(self.status)

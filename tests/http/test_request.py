@@ -51,31 +51,6 @@ async def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:
             gc.enable()
 
 
-# A limit is asked for where the URI leads to a location, as in nginx: a named one is not found by its URI.
-LIMITS = """
-    server { listen 127.0.0.1:8080; client_body_temp_path %s; root /nowhere;
-        location / { client_max_body_size 10m; try_files $uri @app; }
-        location /error { client_max_body_size 10m; error_page 404 = @app; }
-        location /path { client_max_body_size 10m; try_files $uri /app; }
-        location /rewritten { client_max_body_size 10m; rewrite ^ /app; }
-        location /small { client_max_body_size 5; error_page 413 = @app; }
-        location /if { client_max_body_size 10m; if ($arg_a) { return 200 in; } return 200 out; }
-        location @app { client_max_body_size 5; return 200 $status; }
-        location /app { client_max_body_size 5; return 200 path; } }
-"""
-
-
-@pytest.mark.parametrize(
-    ("target", "status"),
-    [("/", 200), ("/error", 200), ("/path", 413), ("/rewritten", 413), ("/small", 200), ("/if?a=1", 200)],
-)
-async def test_a_named_location_does_not_look_at_the_length_again(target: str, status: int, tmp_path: Path) -> None:
-    async with serving(LIMITS % tmp_path) as engine:
-        for extra in ({}, {"Expect": "100-continue"}):
-            reply = await engine.request("POST", target, extra, b"x" * 50)
-            assert reply.status == status, reply.body
-
-
 async def test_a_subrequest_looks_at_the_length_too(tmp_path: Path) -> None:
     text = f"""server {{ listen 127.0.0.1:8080; client_body_temp_path {tmp_path};
         location / {{ mirror /m; return 200 x; }} location /auth {{ auth_request /m; root /usr; }}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from gateway._fast.request_head import RequestHead
 from gateway.http.request_record import URI_CHANGES, RequestRecord
 from tests.engine import serving
@@ -22,15 +20,6 @@ def test_so_many_uri_changes_and_no_more() -> None:
     record = RequestRecord.__new__(RequestRecord)
     record.reset(RequestHead())
     assert [record.count_uri_change() for _ in range(URI_CHANGES + 1)] == [True] * URI_CHANGES + [False]
-
-
-@pytest.mark.parametrize(
-    ("target", "path", "args"),
-    [(b"/a?b", b"/a", b"b"), (b"/a", b"/a", b""), (b"/a?b?c", b"/a", b"b?c"), (b"?", b"", b"")],
-)
-def test_a_target_is_cut_at_its_first_question_mark(target: bytes, path: bytes, args: bytes) -> None:
-    record = RequestRecord.__new__(RequestRecord)
-    assert record.split_uri(target) == (path, args)
 
 
 async def test_named_groups_are_kept_and_empty_where_they_did_not_match() -> None:

@@ -3,6 +3,7 @@ cimport cython
 
 from gateway.core.template cimport Template
 from gateway.http.part cimport Part
+from gateway.http.redirects cimport internal_redirect
 from gateway.http.request cimport Request
 from gateway.modules.http.file_access cimport test_file
 

@@ -13,6 +13,7 @@ from gateway.core.files import FileError
 from gateway.core.template import Template
 from gateway.http.module import Contribution, HttpModule, Phase, Result
 from gateway.http.part import Part
+from gateway.http.redirects import internal_redirect
 from gateway.http.setters import template
 from gateway.modules.http.file_access import test_file
 
@@ -55,7 +56,7 @@ class Index(Part):
         for file in self.files:
             name: bytes = file.value(request)
             if name.startswith(b"/"):
-                return request.internal_redirect(name, request.args)
+                return internal_redirect(request, name, request.args)
             path = directory + name
             try:
                 test_file(request, path)
@@ -73,7 +74,7 @@ class Index(Part):
                     continue
                 request.log("crit", error.message, OSError(error.errno, ""))
                 return 500
-            return request.internal_redirect(uri + name, request.args)
+            return internal_redirect(request, uri + name, request.args)
         return None
 
 

@@ -38,6 +38,7 @@ from gateway.http.module import (
     Phase,
     Result,
 )
+from gateway.http.redirects import redirect
 from gateway.http.setters import answers, cycle_of, variable_name
 from gateway.http.status import CLIENT_CLOSED
 from gateway.modules.http.py_import import Function, Import, Imports
@@ -286,11 +287,7 @@ def _content(function: Function) -> Handler:
 def _answer(request: Request, value: Any) -> Result:
     """A response of what a function returned."""
     if isinstance(value, Redirect):
-        target = to_bytes(value.target)
-        if target[:1] == b"@":
-            return request.named_location(target)
-        uri, args = request.split_uri(target)
-        return request.internal_redirect(uri, args)
+        return redirect(request, to_bytes(value.target))
     status, body = request.response.status or 200, value
     if isinstance(value, tuple):
         status, body = check_status(value[0]), value[1]

@@ -11,6 +11,7 @@ from gateway.config.directive import FLAG, LOCATION, Directive, flag
 from gateway.core import folders
 from gateway.core.files import FileError
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
+from gateway.http.redirects import internal_redirect
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location
@@ -34,7 +35,7 @@ def choose(request: Request) -> Result:
         return error.status if error.failed == "opendir()" else 500
     if not files:
         return None
-    return request.internal_redirect(uri + random.choice(files), request.args)
+    return internal_redirect(request, uri + random.choice(files), request.args)
 
 
 def plan(settings: LocationConf, location: Location) -> Contribution:

@@ -6,6 +6,7 @@ from gateway._fast.files cimport OpenedFile
 from gateway.core.template cimport Template
 from gateway.http.part cimport Part
 from gateway.http.paths cimport document_root
+from gateway.http.redirects cimport redirect
 from gateway.http.request cimport Request
 from gateway.http.settings cimport EngineSettings
 from gateway.modules.http.file_access cimport find_file

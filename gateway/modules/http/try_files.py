@@ -13,6 +13,7 @@ from gateway.core.template import Template
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.part import Part
 from gateway.http.paths import document_root
+from gateway.http.redirects import redirect
 from gateway.http.setters import template
 from gateway.modules.http.file_access import find_file
 
@@ -90,10 +91,7 @@ class TryFiles(Part):
         target: bytes = fallback.value(request)
         if fallback.constant is None:
             target = _below_alias(request, target)
-        if target.startswith(b"@"):
-            return request.named_location(target)
-        uri, args = request.split_uri(target)
-        return request.internal_redirect(uri, args)
+        return redirect(request, target)
 
 
 def place(request: Request, name: bytes, has_variables: bool) -> tuple[bytes, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway._fast.uri import safe_uri
+from gateway.http.redirects import internal_redirect, named_location
 
 if TYPE_CHECKING:
     from gateway.http.module import Result
@@ -28,11 +29,11 @@ def redirect(request: Request, conf: UpstreamConf, head: UpstreamHead) -> Result
     assert target is not None
     head.copy_for_redirect(request, conf)
     if target.startswith(b"@"):
-        return request.named_location(target)
+        return named_location(request, target)
     parsed = safe_uri(target)
     if parsed is None:
         request.log("error", b'unsafe URI "%b" was detected' % target)
         return 404
     if request.method != b"HEAD":
         request.method = b"GET"
-    return request.internal_redirect(*parsed)
+    return internal_redirect(request, *parsed)
