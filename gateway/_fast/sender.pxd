@@ -26,6 +26,7 @@ cdef class Sender(Handled):
     cdef public bint ending     # what is queued is the last: TLS says goodbye in the same packet
 
     cpdef write(self, data)
+    cdef bint joined(self, data) except -1
     cpdef int64_t flush(self) except -1
     cpdef nodelay_later(self)
     cdef int hurry(self) except -1

@@ -1,9 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """What a stream has of its output: the queue, what of it leaves in one call, and how fast."""
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from libc.errno cimport EAGAIN, EINTR, EIO, EPIPE, errno
 from libc.stdint cimport int64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from gateway._fast.file_slice cimport FileSlice
 from gateway._fast.handled cimport Handled
@@ -13,6 +14,7 @@ from gateway._fast.rate cimport Rate
 
 cdef enum:
     VECTORS = 64            # pieces of bytes sent by one call
+    SMALL = 479             # with what an object of bytes has besides, Python's own allocator still serves it
     TOGETHER = 512 * 1024   # of a larger file the peer reads a part while the rest is sent, if the head is there first
 
 # For a stream without a chunk.
@@ -35,9 +37,24 @@ cdef class Sender(Handled):
             return
         if self.queue is None:
             self.queue = [data]
-        else:
+        elif self.pending + size > SMALL or not self.joined(data):
             self.queue.append(data)
         self.pending += size
+
+    cdef bint joined(self, data) except -1:
+        """A head and a small body become one piece: less than a second one in the queue, and a cheaper call."""
+        cdef list queue = self.queue
+        cdef object first, both
+        if self.head_offset or PyList_GET_SIZE(queue) != 1 or type(data) is not bytes:
+            return False
+        first = <object>PyList_GET_ITEM(queue, 0)
+        if type(first) is not bytes:
+            return False
+        both = PyBytes_FromStringAndSize(NULL, PyBytes_GET_SIZE(first) + PyBytes_GET_SIZE(data))
+        memcpy(PyBytes_AS_STRING(both), PyBytes_AS_STRING(first), PyBytes_GET_SIZE(first))
+        memcpy(PyBytes_AS_STRING(both) + PyBytes_GET_SIZE(first), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        queue[0] = both
+        return True
 
     cpdef int64_t send(self, bytes data) except -1:
         """write() and flush() in one; what is still queued."""
@@ -164,11 +181,15 @@ cdef class Sender(Handled):
             offset = 0
             count += 1
             i += 1
-        memset(&message, 0, sizeof(message))
-        message.msg_iov = vectors
-        message.msg_iovlen = count
+        if count > 1:
+            memset(&message, 0, sizeof(message))
+            message.msg_iov = vectors
+            message.msg_iovlen = count
         while True:
-            result = c_sendmsg(self.fd, &message, flags)
+            if count == 1:
+                result = c_send(self.fd, vectors[0].iov_base, vectors[0].iov_len, flags)
+            else:
+                result = c_sendmsg(self.fd, &message, flags)
             if result >= 0:
                 break
             if errno == EAGAIN:

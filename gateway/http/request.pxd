@@ -31,6 +31,7 @@ cdef class Request(RequestRecord):
     @cython.locals(counts=ZoneCounts)
     cpdef start(self)
     cpdef drive(self, object result)
+    @cython.locals(status=long)
     cpdef run(self, object result)
     @cython.locals(i=Py_ssize_t, step=Part)
     cpdef _advance(self)
@@ -54,7 +55,7 @@ cdef class Request(RequestRecord):
     cpdef long long bytes_sent(self) except? -1
     cpdef long discard_body(self) except -1
     cpdef respond(self, long status, bytes body, bytes content_type=*)
-    cpdef finalize(self, long status)
+    cpdef long finalize(self, long status) except? -99
     cpdef finish(self)
     cpdef bytes map_uri_to_path(self, bytes uri)
 

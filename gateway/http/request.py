@@ -116,14 +116,13 @@ class Request(RequestRecord):
                     result = self._advance()
                 if type(result) is not int:
                     return result  # type: ignore[return-value]
-                if result == RESTART:
-                    result = None
-                    continue
-                result = self.finalize(result)
+                status: Status = result
+                if status != RESTART:
+                    status = self.finalize(status)
             except Exception as error:
                 result = self.result_of(error)
                 continue
-            if result != RESTART:
+            if status != RESTART:
                 return None
             result = None
 
@@ -349,7 +348,7 @@ class Request(RequestRecord):
             self.send([body] if body else [], last=True)
         return OK
 
-    def finalize(self, status: Status) -> Result:
+    def finalize(self, status: Status) -> Status:
         """End the request with OK, a status, or DONE; RESTART where an error_page sends it elsewhere."""
         if status == DONE:
             return DONE

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.core.pieces import Inserted, Piece, loaded, total
-from gateway.http.module import DONE, Count, Result, Status
+from gateway.http.module import DONE, Count, Status
 from gateway.http.output import CLIENT_THERE, Output
 from gateway.http.postponed import Place, Postponed
 from gateway.http.request import Request
@@ -168,7 +168,7 @@ class Subrequest(Request):
             self.has_output = True
         Request.send(self, pieces, last, flush)
 
-    def finalize(self, status: Status) -> Result:
+    def finalize(self, status: Status) -> Status:
         subrequests: Any = self.subrequests
         if subrequests.over:
             self.clean_up()

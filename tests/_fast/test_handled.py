@@ -91,15 +91,15 @@ async def test_nor_is_more_sent_in_one_than_goes_at_once() -> None:
             if not sent:
                 time.sleep(0.005)
                 for _ in range(200):
-                    stream.write(bytes(100))
+                    stream.write(bytes(480))
                 stream.flush()
             sent.append(stream.sent)
 
         stream.handler = answer
         peer.send(b"?")
         await until(lambda: sent and not stream.pending)
-        assert sent[0] == 6400  # the pieces of one system call
-        assert stream.sent == 20_000
+        assert sent[0] == 64 * 480  # the pieces of one system call, each too large to be joined with the next
+        assert stream.sent == 200 * 480
         peer.close()
 
 

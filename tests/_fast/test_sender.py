@@ -97,6 +97,38 @@ async def test_head_and_file_leave_in_one_segment(tmp_path: Path) -> None:
     os.close(fd)
 
 
+@pytest.mark.parametrize(("size", "expected"), [(512 << 10, 1), ((512 << 10) + 1, 2)])
+async def test_a_head_does_not_wait_for_a_large_file(tmp_path: Path, size: int, expected: int) -> None:
+    fd = a_file(tmp_path, bytes(size))
+    async with running() as lane:
+        stream, peer = pair(lane, socket.AF_INET)
+        stream.nodelay()
+        stream.chunk = 5  # all that goes before others have their turn
+        stream.write(b"head")
+        stream.write(FileSlice(fd, 0, size))
+        before = segments(stream)
+        stream.flush()
+        assert segments(stream) - before == expected
+        peer.close()
+    os.close(fd)
+
+
+@pytest.mark.parametrize("sizes", [(200, 200), (200, 279), (200, 280), (500, 1)])
+async def test_a_head_and_its_body_leave_in_one_segment(sizes: tuple[int, int]) -> None:
+    async with running() as lane:
+        stream, peer = pair(lane, socket.AF_INET)
+        stream.nodelay()
+        first, second = (os.urandom(size) for size in sizes)
+        stream.write(first)
+        stream.write(second)
+        assert stream.pending == sum(sizes)
+        before = segments(stream)
+        stream.flush()
+        assert segments(stream) - before == 1
+        assert peer.recv(1000) == first + second
+        peer.close()
+
+
 async def test_nodelay_later_is_set_before_a_second_send(tmp_path: Path) -> None:
     fd = a_file(tmp_path, b"body")
     async with running() as lane:
