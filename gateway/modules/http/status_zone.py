@@ -15,11 +15,10 @@ from gateway._fast.zone_counts import ZoneCounts
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import HTTP, LIF, LOCATION, SERVER, Command, Directive, take
 from gateway.core import histogram
-from gateway.core.worker_rows import WorkerRows, carry, cut_rows, row_bytes
-from gateway.core.zones import LOCK_SIZE, ZONES, Zone
 from gateway.http.core_variables import request_length
 from gateway.http.module import NOTHING, Contribution, Count, HttpModule, Phase, Result, Status
 from gateway.http.part import Part
+from gateway.serving.count_table import CountTable
 from gateway.upstream.peers.api_objects import responses
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from gateway._fast.zones import Words
     from gateway.config.loader import Loader, Scope
     from gateway.core.histogram import Shown
+    from gateway.core.worker_rows import WorkerRows
+    from gateway.core.zones import Zone
     from gateway.http.client import Client
     from gateway.http.locations import Location
     from gateway.http.request import Request
@@ -146,32 +147,18 @@ def _times(rows: WorkerRows, base: int) -> Shown:
     return histogram.show(rows.sums(base, base + _SUM + 1), [row.view for row in rows.everywhere], base)
 
 
-class Table:
-    """All counts of one configuration."""
+class Table(CountTable[tuple[str, str], Counts]):
+    """All counts of one configuration, by kind and name."""
 
     def __init__(self) -> None:
-        self.counts: dict[tuple[str, str], Counts] = {}
+        super().__init__(_WORDS)
         self.servers: list[tuple[Server, Counts]] = []
 
     def get(self, kind: str, name: str) -> Counts:
         return self.counts.setdefault((kind, name), Counts(kind, name))
 
-    def declare(self, zone: Zone) -> None:
-        zone.user = self
-        zone.each_worker = len(self.counts) * row_bytes(_WORDS)
-
-    @property
-    def size(self) -> int:
-        """Of what is no worker's."""
-        return (LOCK_SIZE + 128 + len(self.counts) * row_bytes(_WORDS) + 4095) // 4096 * 4096
-
-    def attach(self, zone: Zone, old: Table | None) -> None:
-        """The zone has its memory: go on from what the old cycle had counted."""
-        zone.data = self
-        for counts, rows in zip(self.counts.values(), cut_rows(zone, _WORDS, len(self.counts)), strict=True):
-            counts.attach(rows)
-        before = {} if old is None else old.counts
-        carry((counts.rows, before[key].rows) for key, counts in self.counts.items() if key in before)
+    def attach(self, zone: Zone, old: CountTable[tuple[str, str], Counts] | None) -> None:
+        super().attach(zone, old)
         self._tell_servers()
 
     def _tell_servers(self) -> None:
@@ -179,8 +166,7 @@ class Table:
             server.counts = counts.zone
 
     def begin_worker(self, worker: Worker) -> None:
-        for counts in self.counts.values():
-            counts.use(worker.number)
+        super().begin_worker(worker)
         self._tell_servers()
 
     def reset(self, kind: str, name: str) -> None:
@@ -223,8 +209,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
     if table is not None:
         served = [(server, server.root.confs[module].server) for server in scope.owner.servers]
         table.servers = [(server, counts) for server, counts in served if counts is not None]
-        table.declare(loader.parts.get(ZONES).add(ZONE, table.size, "status_zone", reuse=False))
-        scope.owner.on_worker_start.append(table.begin_worker)
+        table.add_zone(ZONE, "status_zone", scope, loader)
 
 
 def times(request: Request) -> Iterator[tuple[tuple[str, str], tuple[Shown, Shown]]]:

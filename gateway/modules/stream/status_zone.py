@@ -1,7 +1,7 @@
 """stream_status_zone: sessions counted by server, for the API; `status_zone NAME` of NGINX Plus.
 
 Servers that name the same zone are counted together, over all workers and over reloads: each worker in words of its
-own (core/worker_rows).
+own (serving/count_table).
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import Command, Context, Directive, take
-from gateway.core.worker_rows import WorkerRows, carry, cut_rows, row_bytes
-from gateway.core.zones import LOCK_SIZE, ZONES, Zone
+from gateway.serving.count_table import CountTable
 from gateway.stream.module import NOTHING, Contribution, Phase, Result, StreamModule
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
-    from gateway.serving.worker import Worker
+    from gateway.core.worker_rows import WorkerRows
     from gateway.stream.cycle import StreamCycle
     from gateway.stream.servers import Server
     from gateway.stream.session import Session
@@ -68,32 +67,11 @@ class Counts:
         }
 
 
-class Table:
-    """All counts of one configuration."""
+class Table(CountTable[str, Counts]):
+    """All counts of one configuration, by name."""
 
     def __init__(self) -> None:
-        self.counts: dict[str, Counts] = {}
-
-    def declare(self, zone: Zone) -> None:
-        zone.user = self
-        zone.each_worker = len(self.counts) * row_bytes(_WORDS)
-
-    @property
-    def size(self) -> int:
-        """Of what is no worker's."""
-        return (LOCK_SIZE + 128 + len(self.counts) * row_bytes(_WORDS) + 4095) // 4096 * 4096
-
-    def attach(self, zone: Zone, old: Table | None) -> None:
-        """The zone has its memory: go on from what the old cycle had counted."""
-        zone.data = self
-        for counts, rows in zip(self.counts.values(), cut_rows(zone, _WORDS, len(self.counts)), strict=True):
-            counts.attach(rows)
-        before = {} if old is None else old.counts
-        carry((counts.rows, before[name].rows) for name, counts in self.counts.items() if name in before)
-
-    def begin_worker(self, worker: Worker) -> None:
-        for counts in self.counts.values():
-            counts.use(worker.number)
+        super().__init__(_WORDS)
 
 
 @dataclass(slots=True)
@@ -121,8 +99,7 @@ def set_zone(conf: ServerConf, command: Command) -> None:
 def prepare(scope: Scope, loader: Loader) -> None:
     table: Table | None = scope.conf(module, "main").table
     if table is not None:
-        table.declare(loader.parts.get(ZONES).add(ZONE, table.size, "stream status_zone", reuse=False))
-        scope.owner.on_worker_start.append(table.begin_worker)
+        table.add_zone(ZONE, "stream status_zone", scope, loader)
 
 
 def show(cycle: StreamCycle) -> dict[str, Any]:
