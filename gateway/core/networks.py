@@ -86,6 +86,13 @@ def parse_address(text: bytes) -> IpAddress | None:
         return None
 
 
+def address_text(address: IpAddress) -> bytes:
+    """As the system writes it."""
+    if address.version == IPV4:
+        return socket.inet_ntop(socket.AF_INET, address.number.to_bytes(4, "big")).encode()
+    return socket.inet_ntop(socket.AF_INET6, address.number.to_bytes(16, "big")).encode()
+
+
 def parse_address_port(text: bytes) -> tuple[IpAddress, int] | None:
     """An address and perhaps a port (else 0), as X-Forwarded-For carries it: 1.2.3.4:80, [::1]:80, ::1."""
     address = parse_address(text) if text[:5] != b"unix:" else None

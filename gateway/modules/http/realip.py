@@ -5,24 +5,16 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import Conf, setting
 from gateway.config.directive import FLAG, HTTP, LOCATION, SERVER, Command, Directive, flag, take
-from gateway.core.networks import (
-    IPV4,
-    UNIX_NETWORK,
-    IpAddress,
-    Network,
-    find_forwarded,
-    parse_address,
-    parse_network,
-)
+from gateway.core.networks import Network, address_text, find_forwarded, parse_address
 from gateway.core.variables import Variable
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
 from gateway.http.part import Part
+from gateway.serving.realip import set_from
 
 if TYPE_CHECKING:
     from gateway.http.client import Client
@@ -39,32 +31,6 @@ class LocationConf(Conf):
     proxies: list[Network] = setting(factory=list)
     header: str = setting("x-real-ip")
     recursive: bool = setting(False)
-
-
-def set_from(conf: LocationConf, command: Command) -> None:
-    text = command.args[0]
-    if conf.proxies is UNSET:
-        conf.proxies = []
-    if text == "unix:":
-        conf.proxies.append(UNIX_NETWORK)
-        return
-    try:
-        network, exact = parse_network(text)
-    except ValueError:
-        conf.proxies += _resolve(text, command)
-        return
-    if not exact:
-        command.warn(f"low address bits of {text} are meaningless")
-    conf.proxies.append(network)
-
-
-def _resolve(name: str, command: Command) -> list[Network]:
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        command.fail(f'host not found in set_real_ip_from "{name}"')
-    addresses = dict.fromkeys(parse_address(str(entry[4][0]).partition("%")[0].encode()) for entry in found)
-    return [Network(*address, 32 if address.version == IPV4 else 128) for address in addresses if address is not None]
 
 
 def set_header(conf: LocationConf, command: Command) -> None:
@@ -164,12 +130,6 @@ def _replaced(main: Request) -> Replaced | None:
         if isinstance(cleanup, Replaced):
             return cleanup
     return None
-
-
-def address_text(address: IpAddress) -> bytes:
-    if address.version == IPV4:
-        return socket.inet_ntop(socket.AF_INET, address.number.to_bytes(4, "big")).encode()
-    return socket.inet_ntop(socket.AF_INET6, address.number.to_bytes(16, "big")).encode()
 
 
 def _original(request: Request) -> tuple[bytes, int]:

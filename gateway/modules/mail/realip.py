@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import Context, Directive, take
-from gateway.core.networks import Network, find_forwarded, parse_address
+from gateway.core.networks import Network
 from gateway.mail.module import MailModule
-from gateway.modules.http.realip import address_text, set_from
+from gateway.serving.realip import set_from, told_by
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
@@ -25,13 +25,9 @@ class ServerConf(Conf):
 
 def _replacing(proxies: tuple[Network, ...]) -> Callable[[Session], None]:
     def replace(session: Session) -> None:
-        header = session.proxy
-        address = parse_address(session.peer[0])
-        if header is None or address is None or not header.source:
-            return
-        found = find_forwarded(address, [header.source], proxies, False)
+        found = told_by(session.proxy, session.peer[0], proxies)
         if found is not None:
-            session.peer = (address_text(found[0]), header.source_port)
+            session.peer = found
 
     return replace
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import Context, Directive, take
-from gateway.core.networks import Network, find_forwarded, parse_address
+from gateway.core.networks import Network
 from gateway.core.variables import Variable
-from gateway.modules.http.realip import address_text, set_from
+from gateway.serving.realip import set_from, told_by
 from gateway.stream.module import NOTHING, Contribution, Phase, Result, StreamModule
 
 if TYPE_CHECKING:
@@ -30,14 +30,10 @@ def plan(conf: ServerConf, server: Server) -> Contribution:
         return NOTHING
 
     def replace(session: Session) -> Result:
-        header = session.proxy
-        address = parse_address(session.remote()[0])
-        if header is None or address is None or not header.source:
-            return None
-        found = find_forwarded(address, [header.source], proxies, False)
+        found = told_by(session.proxy, session.remote()[0], proxies)
         if found is not None:
             session.state[_BEFORE] = session.peer
-            session.peer = (address_text(found[0]), header.source_port)
+            session.peer = found
         return None
 
     return Contribution(handlers={Phase.POST_ACCEPT: replace})

@@ -14,6 +14,7 @@ HEADER = b"PROXY TCP4 192.0.2.1 192.0.2.2 1111 2222\r\n"
         ("set_real_ip_from 127.0.0.0/8;", HEADER, PEER, "192.0.2.1"),
         ("set_real_ip_from 10.0.0.0/8;", HEADER, PEER, "127.0.0.1"),
         ("set_real_ip_from 127.0.0.0/8;", b"PROXY UNKNOWN\r\n", PEER, "127.0.0.1"),
+        ("set_real_ip_from 127.0.0.0/8;", HEADER.replace(b"0.2.1 ", b"0.2.1:7777 "), PEER, "127.0.0.1"),
         ("set_real_ip_from unix:;", HEADER, UNIX_PEER, "192.0.2.1"),
     ],
 )

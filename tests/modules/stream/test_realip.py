@@ -16,6 +16,8 @@ async def test_of_whom_is_trusted() -> None:
         assert await engine.talk(HEADER) == b"127.0.0.1:40000 127.0.0.1:40000"
         assert await engine.talk(HEADER, 1) == b"192.0.2.1:1111 127.0.0.1:40000"
         assert await engine.talk(b"PROXY UNKNOWN\r\n", 1) == b"127.0.0.1:40000 127.0.0.1:40000"
+        with_port = HEADER.replace(b"0.2.1 ", b"0.2.1:7777 ")  # which http takes, and nginx's stream does not
+        assert await engine.talk(with_port, 1) == b"127.0.0.1:40000 127.0.0.1:40000"
         assert await engine.talk(HEADER, 2) == b"127.0.0.1:40000 127.0.0.1:40000"
         assert await engine.talk(HEADER, 2, UNIX_PEER) == b"192.0.2.1:1111 unix::"
 
