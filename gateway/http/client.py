@@ -94,6 +94,13 @@ class Client(Output):
         if servers.regexes and host:
             servers.find(host, request)  # for the captures of a server name
 
+    def fields_ignored(self, request: Request, notes: list[str]) -> None:
+        """What was left out of a head that is good: ignore_invalid_headers, underscores_in_headers."""
+        request.action = b" while reading client request headers"
+        for note in notes:
+            request.log("info", note)
+        request.action = b""
+
     def head_refused(self, request: Request) -> None:
         """A request that never became one takes what was understood of it: for its error page, and the log."""
         head = request.head

@@ -243,6 +243,8 @@ class Connection(Http1Framing):
         request = self._make_request(head, server)
         request.pipelined = self.pipelined
         self.head_read(request, head, servers)
+        if head.notes is not None:
+            self.fields_ignored(request, head.notes)
         request.keepalive = head.keep_alive
         if head.content_length > 0 or head.chunked:
             request.lingering_close = True

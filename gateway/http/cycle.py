@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.stream import Stream
 from gateway.core.logs import ERROR, LEVELS, Log
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from gateway.http.part import Part
     from gateway.http.request import Request
     from gateway.http.servers import Server
+
+# Lines of a request that is refused by its head, or by its certificate: news to nginx, and yet with a cause.
+_REFUSED: Final = (b"client sent ", b"client attempted ", b"client SSL certificate ")
 
 
 class HttpCycle(BlockCycle):
@@ -81,10 +84,16 @@ class HttpCycle(BlockCycle):
         """A line with nginx's context: client, server, request, upstream, host, referrer."""
         log: Log = request.location.core.error_log
         number = LEVELS[level]
-        if number > log.level:
+        if number > log.level and self.failure_pages is None:
             return
         connection = request.connection
         text = message.encode("utf-8", "surrogateescape") if isinstance(message, str) else message
+        # an idle tunnel is news to nginx, too
+        explained = number <= ERROR or text.startswith(_REFUSED) or text.endswith(b"upgraded connection")
+        if self.diagnosis is not None and (number > log.level or not explained):
+            self.diagnosis.overhear(request, text, error)
+        if number > log.level:
+            return
         context = [b", client: ", connection.remote()[0], b", server: ", request.server.server_name]
         if request.action and text.find(b" while ") < 0:  # `in` makes an exception first
             context.insert(0, request.action)
@@ -113,8 +122,7 @@ class HttpCycle(BlockCycle):
             fields=fields_of(request) if log.has_forms else (),
         )
         cause: bytes | None = None
-        # an idle tunnel is the one thing with a cause that nginx tells as news, not as an error
-        if self.diagnosis is not None and (number <= ERROR or text.endswith(b"upgraded connection")):
+        if self.diagnosis is not None and explained:
             cause = self.diagnosis.explain(request, text, error)
             if cause is not None:
                 fields = fields_of(request) if log.has_forms else ()

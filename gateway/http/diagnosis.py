@@ -17,6 +17,9 @@ class Diagnosis(Protocol):
     def explain(self, request: Request, message: bytes, error: OSError | None) -> bytes | None:
         """The cause behind a line that the error log has just taken; None: nothing to say, or said a moment ago."""
 
+    def overhear(self, request: Request, message: bytes, error: OSError | None) -> None:
+        """A line of which the error log has no cause, or that is below its level: for the page alone."""
+
     def answered(self, exchange: Any) -> None:
         """The head of an upstream's answer came: an error, or the request had asked for another protocol."""
 

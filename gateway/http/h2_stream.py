@@ -74,8 +74,7 @@ class Http2Stream(RequestStream):
             return
         request = self._make_request(head, server)
         if head.notes is not None:
-            for note in head.notes:
-                request.log("info", note)
+            self.fields_ignored(request, head.notes)
         self.head_read(request, head, servers)
         self.http2.floods.payload_bytes += reader.size
         if self.handshake is None or self.may_ask(request):

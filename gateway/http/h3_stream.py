@@ -159,8 +159,8 @@ class Http3Stream(RequestStream):
             self._refuse(reading.head, default, 30, error)
             return
         request = self._make_request(head, server)
-        for note in head.notes or ():
-            request.log("info", note)
+        if head.notes is not None:
+            self.fields_ignored(request, head.notes)
         self.head_read(request, head, servers)
         tls = server.tls
         if tls is not None and tls.verify:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.http.part import part_of
 from tests.engine import serving
+from tests.http2_client import http2
 
 
 async def test_addresses_and_counts() -> None:
@@ -28,3 +29,19 @@ async def test_a_log_handler_that_fails_is_an_alert_and_the_next_request_is_serv
         assert reply.body == b"ok" and len(ended) == 1
         assert [line for line in engine.log.lines if "from the log phase" in line]
         engine.log.lines.clear()
+
+
+async def test_a_field_that_is_left_out_is_told_as_by_nginx() -> None:
+    text = "server { listen 127.0.0.1:8080; http2 on; location / { return 200 -$http_api_key-; } }"
+    async with serving(text) as engine:
+        reply = await engine.get("/x", {"API_KEY": "1", "B_": "2"})
+        assert reply.body == b"--"
+        async with http2(engine) as client:
+            await client.get("/y", (b"api_key", b"1"))
+        told = [line for line in engine.log.lines if "invalid header" in line]
+    rest = 'while reading client request headers, client: 127.0.0.1, server: , request: "GET'
+    assert [line.partition("client sent ")[2].partition(" /")[0] for line in told] == [
+        f'invalid header line: "API_KEY: 1" {rest}',
+        f'invalid header line: "B_: 2" {rest}',
+        f'invalid header: "api_key" {rest}',
+    ]

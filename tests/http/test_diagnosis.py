@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.core.logs import LEVELS
 from tests.engine import Engine, serving
 from tests.fakes import answer, farm
 
@@ -18,12 +19,16 @@ class Listening:
         self.engine = engine
         self.says = says
         self.asked: list[tuple[bytes, int, int]] = []  # the message, the error's number, how many lines there were
+        self.overheard: list[bytes] = []
         self.statuses: list[int] = []
         self.buffered = 0
 
     def explain(self, request: Any, message: bytes, error: OSError | None) -> bytes | None:
         self.asked.append((message, (error.errno or 0) if error else 0, len(self.engine.log.lines)))
         return self.says
+
+    def overhear(self, request: Any, message: bytes, error: OSError | None) -> None:
+        self.overheard.append(message)
 
     def answered(self, exchange: Any) -> None:
         self.statuses.append(exchange.attempt.status)
@@ -97,3 +102,22 @@ async def test_a_page_in_the_place_of_nginx_s() -> None:
         assert asked == [404, 404]
         head = await engine.request("HEAD", "/a")
         assert (head.header("content-length"), head.body) == (b"3", b"")
+
+
+@pytest.mark.parametrize(("level", "pages"), [("error", True), ("error", False), ("info", True)])
+async def test_news_below_the_log_s_level_are_for_pages_alone(level: str, pages: bool) -> None:
+    async with serving("server { listen 127.0.0.1:8080; }") as engine:
+        engine.cycle.servers[0].root.core.error_log.level = LEVELS[level]
+        engine.cycle.diagnosis = listening = Listening(engine)
+        engine.cycle.failure_pages = Page() if pages else None
+        await engine.raw(b"GET / HTTP/1.1\r\n\r\n")
+        told = b'client sent HTTP/1.1 request without "Host" header'
+        assert listening.overheard == ([told] if pages and level == "error" else [])
+        assert [message for message, _, _ in listening.asked] == ([told] if level == "info" else [])
+
+
+class Page:
+    """Nobody's page."""
+
+    def page(self, request: Any, status: int) -> None:
+        return None

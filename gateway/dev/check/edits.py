@@ -23,7 +23,7 @@ _TAKEN_FOR_MORE: Final = re.compile(r"\\(?=[\\\"'tnr]|\Z)")
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A statement becomes this text; `after`: the text is put behind it, on lines of its own."""
+    """A statement becomes this text; `after`: the text is put behind it, on lines of its own where it has one."""
 
     where: Where
     text: str
@@ -73,24 +73,42 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
         taken.add((begin, kind))
         line = text.rfind("\n", 0, begin) + 1
         indent = text[line:begin]
-        indent = indent if not indent.strip() else " "
+        alone = not indent.strip()
         if edit.after:
-            stop = end + 1
-            inside = indent + "    " if ending == "{" else indent
-            spans.append((stop, stop, "".join(f"\n{inside}{each}" for each in edit.text.split("\n"))))
+            deeper = "    " if ending == "{" else ""
+            stop, new = _behind(text, end + 1, edit.text, indent + deeper if alone else None)
+            spans.append((stop, stop, new))
         elif edit.text:
             # a line break between quotes is a part of a word
-            new = edit.text if '"' in edit.text else edit.text.replace("\n", f"\n{indent}")
-            spans.append((begin, end, new + " " if ending == "{" else new))
+            lines = [edit.text] if '"' in edit.text else edit.text.split("\n")
+            if len(lines) > 1 and ending == ";":
+                stop, new = _behind(text, end + 1, "\n".join(lines[1:]) + ";", indent if alone else None)
+                spans.append((stop, stop, new))
+                spans.append((begin, end, lines[0].removesuffix(";")))
+            else:
+                new = f"\n{indent if alone else ' '}".join(lines)
+                spans.append((begin, end, new + " " if ending == "{" else new))
         else:
             stop = end + 1
-            if not text[line:begin].strip() and text[stop : stop + 1] == "\n":
+            if alone and text[stop : stop + 1] == "\n":
                 spans.append((line, stop + 1, ""))  # the whole line
             else:
                 spans.append((begin, stop, ""))
     for begin, end, new in sorted(spans, reverse=True):
         text = text[:begin] + new + text[end:]
     return text
+
+
+def _behind(text: str, stop: int, added: str, indent: str | None) -> tuple[int, str]:
+    """Where what is added behind a statement goes, and how: with others on its line it goes between them; a comment
+    stays with the line that it was written for. `indent`: of new lines, None where the statement begins no line.
+    """
+    ends = text.find("\n", stop)
+    ends = len(text) if ends < 0 else ends
+    rest = text[stop:ends].strip()
+    if indent is None or (rest and not rest.startswith("#")):
+        return stop, "".join(f" {each}" for each in added.split("\n"))
+    return ends if rest else stop, "".join(f"\n{indent}{each}" for each in added.split("\n"))
 
 
 def _span(text: str, where: Where) -> tuple[int, int, str]:

@@ -110,7 +110,7 @@ def scheme_not_passed(config: Block) -> Iterator[Problem]:
         if not _to_own_application(config, statement.args[0].partition("://")[2]):
             continue
         fields = {each.args[0].lower() for each in block.effective("proxy_set_header")}
-        if fields and not fields & {
+        if not fields & {
             "x-forwarded-proto",
             "x-forwarded-ssl",
             "forwarded",
@@ -118,7 +118,7 @@ def scheme_not_passed(config: Block) -> Iterator[Problem]:
             "x-scheme",
         }:
             better = "proxy_set_header X-Forwarded-Proto $scheme;"
-            edit = added_behind(block.effective("proxy_set_header")[-1], better)
+            edit = added_behind([statement, *block.effective("proxy_set_header")][-1], better)
             yield Problem(statement.where, f"the application is not told that the client used https: {better}", (edit,))
 
 

@@ -47,8 +47,7 @@ class Explainer:
     def explain(self, request: Request, message: bytes, error: OSError | None) -> bytes | None:
         """The cause, once a minute for each cause."""
         family = self._family(message)
-        if self.pages is not None:
-            self.pages.note(request, message, error, lambda: self._for_page(family, Failure(request, message, error)))
+        self._note_for_page(family, request, message, error)
         if family is None or self._heard.count("family", family.begins) >= _MOST:
             return None
         try:
@@ -69,6 +68,15 @@ class Explainer:
         if text is None or not self.is_news(key, text):
             return None
         return text.encode("utf-8", "surrogateescape")
+
+    def overhear(self, request: Request, message: bytes, error: OSError | None) -> None:
+        """See gateway.http.diagnosis."""
+        if self.pages is not None:
+            self._note_for_page(self._family(message), request, message, error)
+
+    def _note_for_page(self, family: Family | None, request: Request, message: bytes, error: OSError | None) -> None:
+        if self.pages is not None:
+            self.pages.note(request, message, error, lambda: self._for_page(family, Failure(request, message, error)))
 
     def _for_page(self, family: Family | None, failure: Failure) -> str | None:
         """The cause for whoever waits for it, however often it was named; with what the peer said, once it has."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gateway.dev.diagnosis.unsaid import answered_by
 from gateway.dev.explain.places import name_of, where_of
 from gateway.dev.failure_page import OUTPUT
 from gateway.http.status import REASONS, SENT_AS
@@ -37,6 +38,8 @@ _STYLE: Final = (
     "pre{background:#8882;padding:1em;overflow:auto;white-space:pre-wrap}.cause{border-left:4px solid #c33;"
     "padding-left:1em;font-size:1.1em}dt{float:left;width:8em;color:#888}footer{color:#888;margin-top:3em}"
 )
+
+_UNSAID: Final = "The error log says nothing of it: {}."
 
 # A line of the error log, and why.
 Line = tuple[str, str]
@@ -77,10 +80,11 @@ class Pages:
         lines: list[Line] = request.state.get(self, [])
         sent = SENT_AS.get(status, status)
         title = f"{sent} {REASONS.get(sent, b'').decode()}".rstrip()
+        why = "" if lines else _UNSAID.format(answered_by(request, status) or "the configuration answers so")
         output = self._output() if status in _FROM_UPSTREAMS and request.upstream is not None else ""
         if b"text/html" in (request.head.get(b"accept") or b""):
-            return b"text/html; charset=utf-8", _html(title, lines, _places(request), output)
-        return b"text/plain; charset=utf-8", _text(title, lines, _places(request), output)
+            return b"text/html; charset=utf-8", _html(title, lines, why, _places(request), output)
+        return b"text/plain; charset=utf-8", _text(title, lines, why, _places(request), output)
 
     def _output(self) -> str:
         if self._folder is None:
@@ -146,7 +150,7 @@ def _causes(cause: str) -> list[str]:
     return [head.rstrip(), *items] if items else [cause]
 
 
-def _html(title: str, lines: list[Line], places: list[Line], output: str) -> bytes:
+def _html(title: str, lines: list[Line], why: str, places: list[Line], output: str) -> bytes:
     parts = [
         "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content='width=device-width'>\n"
         f"<title>{html.escape(title)}</title>\n"
@@ -158,8 +162,8 @@ def _html(title: str, lines: list[Line], places: list[Line], output: str) -> byt
             listed = "".join(f"<li>{html.escape(item)}" for item in items)
             parts.append(f"<p class=cause>{html.escape(first)}</p>\n" + (f"<ol>{listed}</ol>\n" if listed else ""))
         parts.append(f"<pre>{html.escape(said)}</pre>\n")
-    if not lines:
-        parts.append("<p>The error log says nothing of it: the configuration answers so.</p>\n")
+    if why:
+        parts.append(f"<p>{html.escape(why)}</p>\n")
     parts.append("<dl>" + "".join(f"<dt>{k}<dd>{html.escape(v)}" for k, v in places) + "</dl>\n")
     if output:
         parts.append(f"<h2>What the application wrote last</h2>\n<pre>{html.escape(output)}</pre>\n")
@@ -167,12 +171,12 @@ def _html(title: str, lines: list[Line], places: list[Line], output: str) -> byt
     return "".join(parts).encode("utf-8", "replace")
 
 
-def _text(title: str, lines: list[Line], places: list[Line], output: str) -> bytes:
+def _text(title: str, lines: list[Line], why: str, places: list[Line], output: str) -> bytes:
     parts = [title, ""]
     for said, cause in lines:
         parts += [said, *([f"cause: {cause}"] if cause else []), ""]
-    if not lines:
-        parts += ["The error log says nothing of it: the configuration answers so.", ""]
+    if why:
+        parts += [why, ""]
     parts += [f"{name + ':':10}{value}" for name, value in places]
     if output:
         parts += ["", "the application wrote last:", output]

@@ -37,8 +37,11 @@ def _statement(name: str) -> Statement:
         ),
         (replaced(_statement("root"), "root", "other"), "root html;", "root other;"),
         (replaced(_statement("location"), "location", "/y/"), "location /x {", "location /y/ {"),
-        (added_behind(_statement("root"), "index a;"), "root html;", "root html;\n index a;"),
-        (added_behind(_statement("location"), "deny all;"), "location /x {", "location /x {\n        deny all;"),
+        (added_behind(_statement("root"), "index a;"), "root html;", "root html; index a;"),
+        (added_behind(_statement("root"), "a;", "b;"), "root html;", "root html; a; b;"),
+        (added_behind(_statement("server_name"), "a;"), "        c;  # behind", "        c;  # behind\n    a;"),
+        (added_behind(_statement("location"), "deny all;"), "location /x {", "location /x { deny all;"),
+        (added_behind(_statement("http"), "a;"), "http {", "http {\n    a;"),
         (removed(_statement("root")), "{ root html; }", "{  }"),
     ],
 )
@@ -94,3 +97,14 @@ def test_lines_of_a_replacement_stand_below_each_other() -> None:
     assert after == "location / {\n    index b;\n    root c;\n}\n"
     after = apply(text, [Edit(root.where, 'add_header a "b\nc"')])
     assert after == 'location / {\n    add_header a "b\nc";\n}\n'
+
+
+def test_a_comment_stays_with_its_line() -> None:
+    """certbot finds the lines that are its own by their comments."""
+    before = "server {  # shop\n    listen 443 ssl http2; # managed by Certbot\n}\n"
+    (server,) = parse(before).statements
+    assert server.block is not None
+    listen = Edit(server.block[0].where, "listen 443 ssl;\nhttp2 on")
+    assert apply(before, [listen, added_behind(server, "root /srv;")]) == (
+        "server {  # shop\n    root /srv;\n    listen 443 ssl; # managed by Certbot\n    http2 on;\n}\n"
+    )

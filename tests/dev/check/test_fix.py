@@ -123,3 +123,13 @@ def test_of_whole_configurations(site: Path, tmp_path: Path) -> None:
         )
         changed += said_and_done(check(parse_file(str(file))), tmp_path)
     assert changed > 20
+
+
+def test_what_was_mended_shows_nothing_more_to_mend(site: Path, tmp_path: Path) -> None:
+    """A host that is not passed and a scheme that is not passed are one reading of the file, not two."""
+    tls = "listen 8443 ssl; ssl_certificate SITE/cert.pem; ssl_certificate_key SITE/key.pem;"
+    found = check(load(tmp_path, site, f"server {{ {tls} location / {{ proxy_pass http://127.0.0.1:1; }} }}"))
+    for file, (_, after) in edited(found).items():
+        Path(file).write_text(after)
+        again = [each.rule.id for each in check(parse_file(file)) if each.problem.edits]
+        assert not again

@@ -64,7 +64,7 @@ async def test_the_cause_is_on_each_page_although_the_log_has_it_once(tmp_path: 
 async def test_what_the_configuration_answers_by_itself(tmp_path: Path) -> None:
     async with explaining(f"{LOCAL} location = /x {{ return 403; }}", tmp_path) as engine:
         page = await body(engine)
-        assert "The error log says nothing of it: the configuration answers so." in page
+        assert "The error log says nothing of it: return 403 (nginx.conf:4)." in page
         assert "location: = /x (nginx.conf:4)" in page
 
 
