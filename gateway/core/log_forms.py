@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,6 +18,8 @@ JSON: Final = "json"
 # What `error_log … format=` takes.
 FORMS: Final = {"nginx": NGINX, "id": WITH_ID, "json": JSON}
 
+_ERRNO: Final = re.compile(rb"\((\d{1,3}): ([^()]*)\)")
+
 Fields = Sequence[tuple[str, bytes]]
 
 
@@ -25,10 +29,17 @@ def json_line(level: str, pid: int, connection: int, message: bytes, errno: int,
     if connection:
         found["connection"] = connection
     found["message"] = _text(message)
-    if errno:
-        found["errno"] = errno
+    number = errno or _errno_in(message)
+    if number:
+        found["errno"] = number
     found.update((name, _text(value)) for name, value in fields)
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+
+
+def _errno_in(message: bytes) -> int:
+    """The number of a message that has it in its middle: `connect() failed (111: Connection refused) while …`."""
+    found = _ERRNO.search(message)
+    return int(found[1]) if found is not None and os.strerror(int(found[1])).encode() == found[2] else 0
 
 
 def _iso_8601(moment: float) -> str:

@@ -128,6 +128,8 @@ class HttpCycle(BlockCycle):
                 fields = fields_of(request) if log.has_forms else ()
                 log.write(number, b"cause: " + cause, connection=connection.number, fields=fields)
         if self.history is not None:
+            if cause is None and self.diagnosis is not None and explained:
+                cause = self.diagnosis.reason(request, text, error)
             why = f" ({error.errno}: {os.strerror(error.errno)})" if error is not None and error.errno else ""
             self.history.note(request, level, text + why.encode("utf-8", "surrogateescape"), cause)
 

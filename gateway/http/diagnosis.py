@@ -17,6 +17,9 @@ class Diagnosis(Protocol):
     def explain(self, request: Request, message: bytes, error: OSError | None) -> bytes | None:
         """The cause behind a line that the error log has just taken; None: nothing to say, or said a moment ago."""
 
+    def reason(self, request: Request, message: bytes, error: OSError | None) -> bytes | None:
+        """The cause for the record of one request, however often it was said; None: nothing, or asked too often."""
+
     def overhear(self, request: Request, message: bytes, error: OSError | None) -> None:
         """A line of which the error log has no cause, or that is below its level: for the page alone."""
 

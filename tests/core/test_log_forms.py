@@ -27,6 +27,19 @@ def test_json_of_anything() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("message", "number"),
+    [
+        (b"connect() failed (111: Connection refused) while connecting to upstream", 111),
+        (b"upstream timed out (110: Connection timed out) while reading response header from upstream", 110),
+        (b"upstream sent (3: things) of its own", None),
+        (b"SSL_do_handshake() failed (SSL: error:0A000086) while SSL handshaking", None),
+    ],
+)
+def test_the_number_in_the_middle_of_a_message(message: bytes, number: int | None) -> None:
+    assert json.loads(log_forms.json_line("error", 1, 0, message, 0, ())).get("errno") == number
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/St_Johns", "XXX-0:30"])
 @pytest.mark.parametrize("moment", [0.0, 1700000000.999, 1719999999.25])
 def test_time_is_that_of_datetime(monkeypatch: pytest.MonkeyPatch, zone: str, moment: float) -> None:

@@ -14,6 +14,7 @@ from gateway.core.logs import ERROR, LEVELS
 from gateway.dev.diagnosis import answers, mixups, question, refusals
 from gateway.dev.diagnosis.failure import Failure, Family
 from gateway.dev.diagnosis.heard import Heard
+from gateway.http.cycle import fields_of
 from gateway.modules.http.diagnosis import OFF, ON
 from gateway.modules.http.diagnosis import module as probe
 
@@ -29,6 +30,7 @@ _MOST: Final = 10
 _AGAIN_S: Final = 1.0
 # How long what a peer said of its protocol is taken for true.
 _SPEAKS_S: Final = 10.0
+_REASONS: Final = 50  # causes in a second that are looked for on behalf of records
 _KEPT: Final = 1000  # kinds of failures that are remembered
 _FIGURES: Final = re.compile(r"\d+(\.\d+)?( (ms|s|bytes)\b)?")
 
@@ -42,6 +44,7 @@ class Explainer:
         self._heard = heard
         self._ask_all = ask_all  # whatever diagnosis_probe says of peers elsewhere
         self._looked: dict[Hashable, float] = {}  # when a kind of failure was looked into
+        self._second, self._reasons = -1.0, 0  # when causes for records were counted anew, and how many there were
         self._speech: dict[bytes | None, tuple[Speech | None, float]] = {}  # what peers said, and when
 
     def explain(self, request: Request, message: bytes, error: OSError | None) -> bytes | None:
@@ -68,6 +71,18 @@ class Explainer:
         if text is None or not self.is_news(key, text):
             return None
         return text.encode("utf-8", "surrogateescape")
+
+    def reason(self, request: Request, message: bytes, error: OSError | None) -> bytes | None:
+        """See gateway.http.diagnosis."""
+        now = time.monotonic()
+        if now - self._second >= 1.0:
+            self._second, self._reasons = now, 0
+        family = self._family(message)
+        if family is None or self._reasons >= _REASONS:
+            return None
+        self._reasons += 1
+        text = self._for_page(family, Failure(request, message, error))
+        return text.encode("utf-8", "surrogateescape") if text is not None else None
 
     def overhear(self, request: Request, message: bytes, error: OSError | None) -> None:
         """See gateway.http.diagnosis."""
@@ -126,6 +141,7 @@ class Explainer:
         name, secure = exchange.attempt.name, exchange.codec.tls is not None
         peer = (name or b"").decode("utf-8", "surrogateescape")
         address = exchange.connection.sockaddr if exchange.connection is not None else None
+        fields = fields_of(request) if log.has_forms else ()
 
         async def find_out() -> None:
             speech, until = self._speech.get(name, (None, 0.0))
@@ -134,7 +150,7 @@ class Explainer:
                 self._speech[name] = speech, time.monotonic() + _SPEAKS_S
             text = line(mixups.other_protocol(family, peer, speech, secure=secure), right(speech, family))
             if text is not None:
-                log.write(ERROR, text, connection=number)
+                log.write(ERROR, text, connection=number, fields=fields)
 
         # Not from inside of the fibre that has just failed.
         lane.call_later(0.0, lambda: lane.spawn(find_out()))

@@ -131,8 +131,8 @@ def _ignored(failure: Failure) -> str | None:
         setting = failure.setting("underscores_in_headers", "off")
         return (
             f"{setting}: {name} is not passed on, since its name has an underscore: write {name.replace('_', '-')} "
-            "in the client (CGI and WSGI read both as the same), or underscores_in_headers on; in http or the first server of "
-            "this address"
+            "in the client (CGI and WSGI read both as the same), or underscores_in_headers on; in http or the first "
+            "server of this address"
         )
     return None
 

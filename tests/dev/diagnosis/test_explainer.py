@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import trio
+
+from gateway.core.ring import Ring
 from gateway.dev.diagnosis.explainer import Explainer
 from gateway.dev.diagnosis.failure import Failure, Family
 from gateway.dev.diagnosis.heard import Heard
+from gateway.modules.http.request_history_record import unpacked
+from tests.dev.diagnosis.asking import causes, explaining
+from tests.dev.diagnosis.test_question import UWSGI, peer
+from tests.fakes import farm
 
 
 class Clock:
@@ -66,3 +75,42 @@ def test_a_mistake_in_a_family_fails_nothing() -> None:
 
 def test_nothing_to_say() -> None:
     assert said(Explainer((Family((b"bad",), lambda failure: 1, lambda failure: None),), Heard(Clock()))) is None
+
+
+async def test_a_record_has_the_cause_of_each_request(tmp_path: Path) -> None:
+    """The log has it once a minute, and a second request that failed so is no less a failure."""
+    text = f"location /a {{ root {tmp_path}; }}"
+    async with explaining(text, tmp_path, f"request_history {tmp_path}/ring requests=8;") as engine:
+        for _ in range(3):
+            await engine.get("/a")
+        assert len(causes(engine)) == 1
+    ring = Ring.read_from(str(tmp_path / "ring"))
+    kept = [unpacked(data)["notes"] for _, data in ring.newest()]
+    assert len(kept) == 3
+    assert all(f"(cause: the name is root {tmp_path}" in note for (note,) in kept)
+
+
+def test_records_do_not_ask_for_more_causes_than_a_machine_can_bear() -> None:
+    asked = []
+    explainer = Explainer((Family((b"bad",), lambda failure: 1, lambda failure: asked.append(1) or "why"),), Heard())
+    request: Any = None
+    said = [explainer.reason(request, b"bad", None) for _ in range(200)]
+    assert said[0] == b"why" and said[-1] is None
+    assert explainer.reason(request, b"good", None) is None
+    assert len(asked) < 150
+
+
+async def test_what_is_found_out_by_asking_knows_its_request(tmp_path: Path) -> None:
+    """The peer is asked some time after its failure; for a program the cause belongs to the same request."""
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(peer(**UWSGI))
+        async with explaining(f"location / {{ proxy_pass http://{address}; }}", tmp_path) as engine:
+            vars(engine.log)["form"] = "json"
+            engine.cycle.servers[0].root.core.error_log.has_forms = True
+            await engine.get("/x")
+            with trio.fail_after(10):
+                while not any("speaks uwsgi" in line for line in engine.log.lines):
+                    await trio.sleep(0.01)
+    failed, told = (json.loads(line) for line in engine.log.lines if '"level":"error"' in line)
+    assert "cause: " in told["message"]
+    assert (told["request_id"], told["request"]) == (failed["request_id"], "GET /x HTTP/1.1")
