@@ -24,7 +24,7 @@ class Diagnosis(Protocol):
         """A line of which the error log has no cause, or that is below its level: for the page alone."""
 
     def answered(self, exchange: Any) -> None:
-        """The head of an upstream's answer came: an error, or the request had asked for another protocol."""
+        """The head of an upstream's answer came: an error, a redirect, or the request asked for another protocol."""
 
     def buffers(self, exchange: Any) -> None:
         """An answer that has only begun is going to be buffered."""

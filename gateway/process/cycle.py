@@ -20,6 +20,8 @@ from gateway.process.sockets import OpenSocket
 
 # More than fit on a screen help nobody.
 _MOST_ERRORS: Final = 20
+# What has a folder for temporary files by default, and a directive …_temp_path for another one.
+_TEMPORARY: Final = frozenset(("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +91,7 @@ def _set_up(
         pidfile.create(core.pid, log, testing=testing)
     if moved_pid and old is not None:
         pidfile.delete(old.pid_file, log)
-    _make_folders(configuration.paths, core.user, options.state, log)
+    _make_folders(configuration.paths, core.user, options.state, options.prefix, log)
     _default_log(configuration, options)
     try:
         configuration.files.open()
@@ -121,20 +123,41 @@ def _set_up(
     return cycle
 
 
-def _make_folders(paths: Sequence[TempPath], user: int | None, state: str, log: Log) -> None:
+def _make_folders(paths: Sequence[TempPath], user: int | None, state: str, prefix: str, log: Log) -> None:
     """Temp folders, given to the workers' user (ngx_create_paths)."""
     if state and any(path.name.startswith(os.fsencode(state)) for path in paths):
         try:
             os.makedirs(state, exist_ok=True)
         except OSError as error:
             log.emerg(f'mkdir() "{state}" failed', errno=error.errno or 0)
+            log.emerg(_elsewhere(state, paths, state))
             raise CycleError(f'mkdir() "{state}" failed ({error.errno}: {error.strerror})') from None
     for path in paths:
         try:
             path.prepare(user)
         except FileError as error:
             log.emerg(error.message, errno=error.errno)
+            log.emerg(_elsewhere(os.fsdecode(path.name), paths, state or prefix))
             raise CycleError(str(error)) from None
+
+
+def _elsewhere(failed: str, paths: Sequence[TempPath], state: str) -> str:
+    """What to write where folders for temporary files cannot be made: often a container's disk that is read-only."""
+    missing = [name for path in paths if (name := _directive(os.fsdecode(path.name), state)) is not None]
+    if not missing or (failed != state and _directive(failed, state) is None):
+        return f"cause: {failed} is to be a folder that this account may make and write to: make it so, or name another"
+    lines = " ".join(f"{name} /tmp/gateway;" for name in missing)
+    return (
+        f"cause: folders for temporary files are made in {state} at the start where the configuration names none: "
+        f"write in http {lines} or mount a folder at {state} that this account may write to"
+    )
+
+
+def _directive(folder: str, state: str) -> str | None:
+    """Which directive names a folder that has its default; None for any other one."""
+    kind = folder.removeprefix(state).removesuffix("_temp")
+    kind = "client_body" if kind == "body" else kind  # Debian's name
+    return f"{kind}_temp_path" if kind in _TEMPORARY and folder.startswith(state) else None
 
 
 def _default_log(configuration: Configuration, options: Options) -> None:

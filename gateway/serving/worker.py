@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gateway._fast.process import give_memory_back
+from gateway.core.descriptors import none_left
 from gateway.core.logs import LEVELS, Log
 from gateway.core.regex import MatchError
 
@@ -137,6 +138,9 @@ class Worker:
         if number in _RUN_OUT and now - before < _QUIET_S:
             return
         self.main_log.write(LEVELS[level], "accept4() failed", errno=number)
+        why = none_left(number)
+        if why is not None:
+            self.main_log.write(LEVELS[level], f"cause: {why}; new connections wait meanwhile")
 
     def acceptor(self, listening: Listening) -> Callable[[int, bytes], None]:
         """What a connection to this socket comes to."""

@@ -22,3 +22,20 @@ def test_made_when_the_configuration_is_taken(tmp_path: Path) -> None:
     assert (tmp_path / "client_body_temp").is_dir()
     assert (tmp_path / "own").is_dir()
     assert not (tmp_path / "uwsgi_temp").exists()
+
+
+def test_what_to_write_where_they_cannot_be_made(tmp_path: Path) -> None:
+    """As in a container whose disk is read-only; here the folder around them is missing."""
+    listens = "server { listen unix:x.sock; location / { uwsgi_pass unix:s; } }"
+    for inside, cause in (
+        ("", "write in http client_body_temp_path /tmp/gateway; uwsgi_temp_path /tmp/gateway; or mount a folder at"),
+        (f"client_body_temp_path {tmp_path}/no/own;", f"{tmp_path}/no/own is to be a folder that this account may make"),
+    ):
+        (tmp_path / "nginx.conf").write_text(f"error_log stderr; events {{}} http {{ {inside} {listens} }}")
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", "-t", "-p", f"{tmp_path}/no/way/", "-c", f"{tmp_path}/nginx.conf"],
+            cwd=Path(gateway.__file__).parents[1], capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "failed (2: No such file or directory)" in done.stderr
+        assert "cause: " in done.stderr and cause in done.stderr

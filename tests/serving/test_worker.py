@@ -94,6 +94,9 @@ async def test_accept_that_fails_is_told_as_nginx_does(autojump_clock: trio.test
         nursery.cancel_scope.cancel()
     told = [line.partition("[")[2].partition("]")[0] for line in sink.lines if "accept4() failed (" in line]
     assert told == ["crit", "error", "error", "alert", "crit"]
+    causes = [line.partition("cause: ")[2] for line in sink.lines if "cause: " in line]
+    assert len(causes) == 2  # of EMFILE
+    assert all("all are in use" in cause and "worker_rlimit_nofile" in cause for cause in causes)
 
 
 # -- worker_connections --------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.dev.diagnosis import refusals
+from gateway.dev.diagnosis import redirect_loops, refusals
 from gateway.dev.diagnosis.failure import as_written
 
 if TYPE_CHECKING:
@@ -25,10 +25,15 @@ _BAD_REQUEST: Final = frozenset({400, 414, 431, 501, 505})
 
 
 def on_head(exchange: Exchange) -> Iterator[Note]:
-    """What an answer's head tells when its status is an error, or the client asked for another protocol."""
+    """What an answer's head tells when it is an error or a redirect, or the client asked for another protocol."""
     prefix = exchange.conf.prefix
     head = exchange.head
     assert head is not None
+    if head.status in redirect_loops.REDIRECTS:
+        again = redirect_loops.why(exchange)
+        if again is not None:
+            yield "error", ("redirects", _peer(exchange), id(exchange.conf)), lambda: again
+        return
     if prefix == "proxy" and exchange.request.head.upgrade is not None and head.status != 101:
         upgrade = bytes(exchange.request.head.upgrade)
         if upgrade.lower() == b"websocket" and not _passes_upgrade(exchange.conf):

@@ -74,15 +74,19 @@ class Explainer:
 
     def reason(self, request: Request, message: bytes, error: OSError | None) -> bytes | None:
         """See gateway.http.diagnosis."""
+        family = self._family(message)
+        if family is None or not self._has_time():
+            return None
+        text = self._for_page(family, Failure(request, message, error))
+        return text.encode("utf-8", "surrogateescape") if text is not None else None
+
+    def _has_time(self) -> bool:
+        """Whether one more cause may be looked for in this second, for a record alone."""
         now = time.monotonic()
         if now - self._second >= 1.0:
             self._second, self._reasons = now, 0
-        family = self._family(message)
-        if family is None or self._reasons >= _REASONS:
-            return None
         self._reasons += 1
-        text = self._for_page(family, Failure(request, message, error))
-        return text.encode("utf-8", "surrogateescape") if text is not None else None
+        return self._reasons <= _REASONS
 
     def overhear(self, request: Request, message: bytes, error: OSError | None) -> None:
         """See gateway.http.diagnosis."""
@@ -182,8 +186,13 @@ class Explainer:
 
     def _note(self, exchange: Exchange, level: str, key: Hashable, text: Callable[[], str]) -> None:
         """A line of our own, where nginx has none."""
-        if LEVELS[level] <= exchange.request.location.core.error_log.level and self._heard.first_time(key):
-            exchange.request.log(level, text())
+        request = exchange.request
+        if LEVELS[level] > request.location.core.error_log.level:
+            return
+        if self._heard.first_time(key):
+            request.log(level, text())
+        elif request.cycle.history is not None and self._has_time():
+            request.cycle.history.note(request, level, text().encode("utf-8", "surrogateescape"), None)
 
     def _family(self, message: bytes) -> Family | None:
         for family in self._families:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import re
-import resource
 from collections.abc import Hashable
 from typing import Final
 
+from gateway.core.descriptors import none_left
 from gateway.dev.diagnosis.accounts import who_we_are
 from gateway.dev.diagnosis.failure import Failure, Family
 from gateway.dev.diagnosis.path_walk import PASS, WRITE, Missing, denied, my_groups
@@ -28,7 +28,7 @@ def _key(failure: Failure) -> Hashable:
 def _text(failure: Failure) -> str | None:
     code, path = failure.errno, _path(failure)
     if code in (errno.EMFILE, errno.ENFILE):
-        return descriptors(code)
+        return none_left(code)
     if code in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"no room is left for {path}, in bytes (df -h {_folder(path)}), files (df -i) or its owner's quota: make "
@@ -41,18 +41,6 @@ def _text(failure: Failure) -> str | None:
     if code == errno.ENOENT:
         return f"the folder {_folder(path)} is gone: it is made at the start, so start again, and let nothing clear it"
     return None
-
-
-def descriptors(code: int) -> str:
-    """Why no file and no socket can be opened any more."""
-    if code == errno.ENFILE:
-        return "the whole machine has no descriptor left (sysctl fs.file-max)"
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return (
-        f"this worker has {soft} descriptors at most and all are in use; a connection that is passed on takes two: "
-        "write worker_rlimit_nofile 65536; at the top of the configuration (systemd: LimitNOFILE=), at least twice "
-        "worker_connections"
-    )
 
 
 def _folder(path: str) -> str:

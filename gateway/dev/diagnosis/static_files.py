@@ -9,10 +9,10 @@ import re
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Final
 
+from gateway.core.descriptors import none_left
 from gateway.dev.diagnosis.accounts import user_name, who_we_are
 from gateway.dev.diagnosis.failure import Failure, Family, as_written
 from gateway.dev.diagnosis.path_walk import PASS, READ, Missing, denied, my_groups, walk
-from gateway.dev.diagnosis.resources import descriptors
 
 if TYPE_CHECKING:
     from gateway.config.loader import Scope
@@ -33,7 +33,7 @@ def _key(failure: Failure) -> Hashable:
 def _text(failure: Failure) -> str | None:
     path = _path(failure)
     if failure.errno in (errno.EMFILE, errno.ENFILE):
-        return descriptors(failure.errno)
+        return none_left(failure.errno)
     found = _naming(failure, path)
     if found is not None:
         return _named_file(failure, path, found)

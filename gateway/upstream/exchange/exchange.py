@@ -379,7 +379,9 @@ class Exchange(PeerTry):
             self.intercepted(head)
             request.action = _SENDING
             return head.status
-        if (head.status >= 400 or request.head.get_upgrade() is not None) and request.cycle.diagnosis is not None:
+        if (
+            (head.status > 300 and head.status != 304) or request.head.get_upgrade() is not None
+        ) and request.cycle.diagnosis is not None:
             request.cycle.diagnosis.answered(self)
         if choice.notify:
             choice.head_came(self.attempt)

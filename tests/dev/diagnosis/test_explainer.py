@@ -15,7 +15,8 @@ from gateway.dev.diagnosis.heard import Heard
 from gateway.modules.http.request_history_record import unpacked
 from tests.dev.diagnosis.asking import causes, explaining
 from tests.dev.diagnosis.test_question import UWSGI, peer
-from tests.fakes import farm
+from tests.fakes import answer, farm
+from tests.speeches import HTTP
 
 
 class Clock:
@@ -88,6 +89,21 @@ async def test_a_record_has_the_cause_of_each_request(tmp_path: Path) -> None:
     kept = [unpacked(data)["notes"] for _, data in ring.newest()]
     assert len(kept) == 3
     assert all(f"(cause: the name is root {tmp_path}" in note for (note,) in kept)
+
+
+async def test_a_record_has_what_an_odd_answer_tells(tmp_path: Path) -> None:
+    refusal = answer(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n", speech=HTTP)
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(refusal)
+        history = f"request_history {tmp_path}/ring requests=8;"
+        async with explaining(f"location / {{ proxy_pass http://{address}; }}", tmp_path, history) as engine:
+            for _ in range(2):
+                await engine.get("/a")
+            assert len(causes(engine)) == 1
+    kept = [unpacked(data).get("notes", []) for _, data in Ring.read_from(str(tmp_path / "ring")).newest()]
+    assert len(kept) == 2
+    for (note,) in kept:
+        assert f"{address} answered 413. cause: the limit is" in note
 
 
 def test_records_do_not_ask_for_more_causes_than_a_machine_can_bear() -> None:
