@@ -20,10 +20,33 @@ if TYPE_CHECKING:
 
 # Of gateway's own words; nginx's options end with 1, as nginx does.
 _WRONG_USE: Final = 2
+_PIPE_ENDED: Final = 128 + 13  # what a shell says of a program that SIGPIPE has ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the `gateway` command; returns the exit code."""
+    try:
+        try:
+            return _command(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if not _is_unread(1):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer
+        return _PIPE_ENDED
+
+
+def _is_unread(fd: int) -> bool:
+    """Whether nobody reads this output any more: `gateway … | head` has seen enough."""
+    import select  # only then
+
+    poll = select.poll()
+    poll.register(fd, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _command(arguments: Sequence[str] | None) -> int:
     gc.disable()  # nothing made during start-up is garbage; workers turn it on again
     argv = list(sys.argv if arguments is None else ["gateway", *arguments])
     wrong = _take_color(argv)

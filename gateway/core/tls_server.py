@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gateway._fast import tls_callbacks
@@ -184,6 +185,17 @@ def of_server(conf: TlsConf, server: Any, cycle: Any, loader: Loader, block: str
         return made
     except TlsError as error:
         about = [f"ssl_{name}" for name in error.about] or ["ssl_certificate", "ssl_certificate_key"]
-        raise ConfigError(str(error), where(*about)) from None
+        raise ConfigError(str(error), _naming(str(error), server.scope, about) or where(*about)) from None
     except OpenSslError as error:
         raise ConfigError(str(error), where("ssl_certificate", "ssl_reject_handshake")) from None
+
+
+def _naming(message: str, scope: Any, names: Sequence[str]) -> Where | None:
+    """The statement, of the innermost block that has any of these, whose file the message quotes."""
+    while scope is not None:
+        found = [each for each in scope.statements if each.name in names]
+        for each in found:
+            if f'{each.args[0]}"' in message:
+                return each.where  # type: ignore[no-any-return]
+        scope = scope.parent if not found else None
+    return None

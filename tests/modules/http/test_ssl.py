@@ -123,6 +123,15 @@ def test_what_is_missing(tmp_path: Path) -> None:
         load_http("upstream u { server 127.0.0.1:1 backup; } server { listen 1 ssl; }")
 
 
+def test_of_two_certificates_the_one_that_is_missing_is_shown(tmp_path: Path) -> None:
+    """As certbot leaves them: the key stands below, and it is not the key that is missing."""
+    chain, key = certificates.write(tmp_path)
+    good, its_key = f"ssl_certificate {chain}", f"ssl_certificate_key {key}"
+    lines = [good, its_key, "ssl_certificate /no/c", its_key]
+    with pytest.raises(ConfigError, match='cannot load certificate "/no/c".* in nginx.conf:4'):
+        load_http("server { listen 1 ssl;\n" + ";\n".join(lines) + "; }")
+
+
 def test_what_is_wrong(tmp_path: Path) -> None:
     chain, key = certificates.write(tmp_path)
     pair = f"ssl_certificate {chain}; ssl_certificate_key {key};"

@@ -1,0 +1,47 @@
+"""`gateway … | head`: whoever reads has seen enough, and that is no mistake of anybody's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gateway
+
+CONF = "events {} http { server { listen 8080; location / { proxy_pass http://127.0.0.1:1; } } }"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "compat --json -c @",
+        "check --json -c @",
+        "check -c @",
+        "tree -c @",
+        "fmt @",
+        "explain -c @ http://localhost:8080/",
+        "help GW101",
+        "--help",
+        "check --help",
+        "completion bash",
+        "-T -c @",
+    ],
+)
+def test_nobody_reads(words: str, tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(CONF)
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", *words.replace("@", str(tmp_path / "nginx.conf")).split()],
+            cwd=Path(gateway.__file__).parents[1], stdout=writes, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    finally:
+        os.close(writes)
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+    assert "BrokenPipeError" not in done.stderr
+    if not words.startswith("-T"):
+        assert (done.returncode, done.stderr) == (141, "")
