@@ -44,4 +44,5 @@ def test_nobody_reads(words: str, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
     assert "BrokenPipeError" not in done.stderr
     if not words.startswith("-T"):
-        assert (done.returncode, done.stderr) == (141, "")
+        # argparse takes a failure to write its help for none
+        assert (done.returncode, done.stderr) in ((141, ""), (0 if words.endswith("--help") else 141, ""))

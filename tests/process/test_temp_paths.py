@@ -8,6 +8,8 @@ from pathlib import Path
 
 import gateway
 
+NGINX = (sys.executable, "-m", "gateway", "-t", "-e", "stderr")
+
 
 def test_made_when_the_configuration_is_taken(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
@@ -25,17 +27,26 @@ def test_made_when_the_configuration_is_taken(tmp_path: Path) -> None:
 
 
 def test_what_to_write_where_they_cannot_be_made(tmp_path: Path) -> None:
-    """As in a container whose disk is read-only; here the folder around them is missing."""
-    listens = "server { listen unix:x.sock; location / { uwsgi_pass unix:s; } }"
-    for inside, cause in (
-        ("", "write in http client_body_temp_path /tmp/gateway; uwsgi_temp_path /tmp/gateway; or mount a folder at"),
-        (f"client_body_temp_path {tmp_path}/no/own;", f"{tmp_path}/no/own is to be a folder that this account may make"),
+    """As in a container whose disk is read-only; here a file is in the way, or no folder there."""
+    (tmp_path / "file").write_text("")
+    named = f"client_body_temp_path {tmp_path}/no/own; uwsgi_temp_path {tmp_path};"
+    for prefix, inside, error, cause in (
+        (
+            "file/way/",
+            "",
+            "failed (20: Not a directory)",
+            "write in http client_body_temp_path /tmp/gateway; uwsgi_temp_path /tmp/gateway; ",
+        ),
+        ("", named, "failed (2: No such file or directory)", "/no/own is to be a folder that this account may make"),
     ):
-        (tmp_path / "nginx.conf").write_text(f"error_log stderr; events {{}} http {{ {inside} {listens} }}")
+        (tmp_path / "nginx.conf").write_text(
+            f"error_log stderr; pid {tmp_path}/pid; events {{}} http {{ {inside} access_log off; "
+            f"server {{ listen unix:{tmp_path}/x.sock; location / {{ uwsgi_pass unix:s; }} }} }}"
+        )
         done = subprocess.run(
-            [sys.executable, "-m", "gateway", "-t", "-p", f"{tmp_path}/no/way/", "-c", f"{tmp_path}/nginx.conf"],
+            [*NGINX, "-p", f"{tmp_path}/{prefix}", "-c", f"{tmp_path}/nginx.conf"],
             cwd=Path(gateway.__file__).parents[1], capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 1
-        assert "failed (2: No such file or directory)" in done.stderr
+        assert error in done.stderr
         assert "cause: " in done.stderr and cause in done.stderr

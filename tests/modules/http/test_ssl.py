@@ -128,7 +128,7 @@ def test_of_two_certificates_the_one_that_is_missing_is_shown(tmp_path: Path) ->
     chain, key = certificates.write(tmp_path)
     good, its_key = f"ssl_certificate {chain}", f"ssl_certificate_key {key}"
     lines = [good, its_key, "ssl_certificate /no/c", its_key]
-    with pytest.raises(ConfigError, match='cannot load certificate "/no/c".* in nginx.conf:4'):
+    with pytest.raises(ConfigError, match=r'cannot load certificate "/no/c".* in nginx\.conf:5'):
         load_http("server { listen 1 ssl;\n" + ";\n".join(lines) + "; }")
 
 
