@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.conf import setting
 from gateway.config.directive import Command, Context, Directive, enum_, take
 from gateway.config.errors import ConfigError
-from gateway.core.tls_objects import TLS_OBJECTS
 from gateway.core.tls_settings import TlsConf, server_directives
 from gateway.mail.module import MailModule
 from gateway.serving.cycle import LATE_IMPORTS
+from gateway.serving.tls import make_contexts
 
 if TYPE_CHECKING:
     from gateway.config.errors import Where
     from gateway.config.loader import Loader, Scope
-    from gateway.core.tls_server import ServerTls
     from gateway.mail.cycle import MailCycle
     from gateway.mail.servers import Server
 
@@ -38,7 +38,12 @@ def set_starttls(conf: ServerConf, command: Command) -> None:
 
 def prepare(scope: Scope, loader: Loader) -> None:
     cycle: MailCycle = scope.owner
-    made: dict[Any, ServerTls | None] = {}
+    if make_contexts(_wanted(cycle), cycle, loader, "mail", besides=("starttls", "starttls_at")):
+        loader.parts.get(LATE_IMPORTS).add("gateway.mail.handshake")
+
+
+def _wanted(cycle: MailCycle) -> Iterator[tuple[Server, ServerConf]]:
+    """The servers with TLS, one by one: what is wrong is told in their order. Errors: ConfigError."""
     for server in cycle.servers:
         conf: ServerConf = server.confs[module]
         listen = _tls_listen(server)
@@ -48,21 +53,7 @@ def prepare(scope: Scope, loader: Loader) -> None:
             continue
         _check(conf, *(("listen ... ssl", listen) if listen is not None else ("starttls", conf.starttls_at)))
         conf.alpn = (server.protocol.alpn,)
-        key = (conf.alpn, *(getattr(conf, field.name) for field in fields(TlsConf)))
-        if key not in made:
-            made[key] = _make(conf, server, cycle, loader)
-        server.tls = made[key]
-    if made:
-        objects = loader.parts.find(TLS_OBJECTS)
-        if objects is not None:
-            objects.finish()
-        loader.parts.get(LATE_IMPORTS).add("gateway.mail.handshake")
-
-
-def _make(conf: ServerConf, server: Server, cycle: Any, loader: Loader) -> ServerTls | None:
-    from gateway.core.tls_server import of_server  # which the binding comes with
-
-    return of_server(conf, server, cycle, loader, "mail")
+        yield server, conf
 
 
 def _tls_listen(server: Server) -> Where | None:

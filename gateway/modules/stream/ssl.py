@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.conf import setting
 from gateway.config.directive import Command, Context, Directive, at_least, take, time_s
-from gateway.config.errors import ConfigError
-from gateway.core.tls_objects import TLS_OBJECTS
 from gateway.core.tls_settings import TlsConf, server_directives
 from gateway.core.tls_variables import VARIABLES
 from gateway.serving.cycle import LATE_IMPORTS
+from gateway.serving.tls import check_certificates, make_contexts
 from gateway.stream.module import NOTHING, OK, Contribution, Phase, Result, StreamModule
 from gateway.stream.setters import template
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope
-    from gateway.core.tls_server import ServerTls
     from gateway.stream.cycle import StreamCycle
-    from gateway.stream.servers import AddressServer, Server
+    from gateway.stream.servers import Server
     from gateway.stream.session import Session
 
 _WHERE: Final = Context.STREAM | Context.STREAM_SERVER
@@ -43,40 +41,13 @@ def set_alpn(conf: Any, command: Command) -> None:
 
 def prepare(scope: Scope, loader: Loader) -> None:
     cycle: StreamCycle = scope.owner
-    made: dict[Any, ServerTls | None] = {}
-    for server in cycle.servers:
-        conf: ServerConf = server.confs[module]
-        key = tuple(getattr(conf, field.name) for field in fields(conf))
-        if key not in made:
-            made[key] = _make(conf, server, cycle, loader) if conf.wanted else None
-        server.tls = made[key]
-    objects = loader.parts.find(TLS_OBJECTS)
-    if objects is not None:
-        objects.finish()
+    confs: list[tuple[Server, ServerConf]] = [(server, server.confs[module]) for server in cycle.servers]
+    if make_contexts([(server, conf) for server, conf in confs if conf.wanted], cycle, loader, "stream"):
         loader.parts.get(LATE_IMPORTS).add("gateway.stream.handshake")
     for listening in cycle.listenings:
         for address in listening.servers.values():
             if address.ssl:
-                _check_certificates(address)
-
-
-def _make(conf: ServerConf, server: Server, cycle: Any, loader: Loader) -> ServerTls | None:
-    from gateway.core.tls_server import of_server  # which the binding comes with
-
-    return of_server(conf, server, cycle, loader, "stream")
-
-
-def _check_certificates(address: AddressServer) -> None:
-    message = 'no "ssl_certificate" is defined for the "listen ... ssl" directive'
-    conf: ServerConf = address.server.confs[module]
-    if conf.certificates:
-        return
-    if not conf.reject_handshake:
-        raise ConfigError(message, address.server.where)
-    for server in address.servers:
-        conf = server.confs[module]
-        if not conf.certificates and not conf.reject_handshake:
-            raise ConfigError(message, server.where)
+                check_certificates(address.server, address.servers, module)
 
 
 def plan(conf: ServerConf, server: Server) -> Contribution:
