@@ -33,6 +33,9 @@ _PASSED_ON: Final = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via")
 # What only this machine's browser can have asked for: a page elsewhere may have its own name lead to 127.0.0.1.
 _LOCAL_NAMES: Final = re.compile(r"(?:.+\.)?(?:localhost|test)")
 
+# Of a field that did not fit, often a cookie: its name says enough.
+_LONG_VALUE: Final = re.compile(r'(client sent (?:too long|invalid) header line: "[^"]{60})[^"]+')
+
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:3em auto;max-width:60em;padding:0 1em;color-scheme:light dark}"
     "pre{background:#8882;padding:1em;overflow:auto;white-space:pre-wrap}.cause{border-left:4px solid #c33;"
@@ -64,7 +67,7 @@ class Pages:
             return
         lines: list[Line] = request.main.state.setdefault(self, [])
         if len(lines) < _MOST:
-            said = message.decode("utf-8", "replace")
+            said = _LONG_VALUE.sub(r"\1…", message.decode("utf-8", "replace"))
             if error is not None and error.errno:
                 said += f" ({error.errno}: {os.strerror(error.errno)})"
             if "Traceback (most recent call last):" in said:

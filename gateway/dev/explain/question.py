@@ -135,6 +135,8 @@ def _split(url: str, scheme: str) -> tuple[str, str, int, str]:
     """Scheme, host, port and target; `scheme` is that of a URL which names none."""
     if url.startswith("/"):
         return scheme, "localhost", 0, url.partition("#")[0]
+    if not set(url) & set("./:") and url != "localhost":
+        raise BadQuestion(f'"{url}" is no URL: a path begins with a slash, /{url}; a host ends with one, {url}/')
     if "://" not in url:
         url = f"{scheme}://{url}"
     try:

@@ -16,6 +16,7 @@ what they say is found by whoever reads them, request_history_record.py. What is
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,6 +62,8 @@ _SIZE: Final = 4096
 _ZONE: Final = " request_history"
 _NOTES: Final = " history"  # among a request's values; no variable has a name like this
 _FORGOTTEN: Final = b"\0"
+# A field of the request in a line of the error log, with its value; what has the client's secrets is masked here.
+_VALUE: Final = re.compile(rb'(header line: "[^":]*:)[^"]*')
 _MOST_NOTES: Final = 1500
 _MOST_BODY: Final = 1 << 20  # each of the slots has room for it
 
@@ -105,6 +108,8 @@ class History:
         values = request.main.values
         before = values.get(_NOTES) or b""
         if before != _FORGOTTEN and len(before) < _MOST_NOTES:
+            if text.startswith(b"client sent"):
+                text = _VALUE.sub(rb"\1 ****", text)
             line = b"[%b] %b" % (level.encode(), text) + (b" (cause: %b)" % cause if cause is not None else b"")
             values[_NOTES] = (before + b"\n" if before else b"") + line.replace(b"\n", b" ")
 

@@ -72,3 +72,9 @@ async def test_the_cause(tmp_path: Path, inside: str, sent: bytes, status: int, 
         assert f"cause: {why}" in page
         assert "says nothing" not in page
         assert any(why in cause for cause in causes(engine)) is (level == "info")
+
+
+async def test_a_long_field_is_not_shown_whole(tmp_path: Path) -> None:
+    async with explaining(PAGE, tmp_path) as engine:
+        page = (await engine.raw(b"GET / HTTP/1.1\r\n" + HOST + b"Cookie: " + b"a" * 9000 + b"\r\n\r\n")).decode()
+        assert 'header line: "Cookie: aaaa' in page and "a" * 70 not in page and '…" while reading' in page

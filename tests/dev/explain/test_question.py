@@ -85,3 +85,11 @@ def test_a_body_that_is_cut() -> None:
     assert ask(["POST", "/"], ["Content-Length: 16777217"], "127.0.0.1").cut
     assert not ask(["POST", "/"], ["Content-Length: 17000000"], "127.0.0.1", "x" * 17_000_000).cut
     assert not ask(["POST", "/"], ["Content-Length: " + "9" * 40], "127.0.0.1").cut  # the server refuses it
+
+
+def test_a_word_alone_is_neither_a_host_nor_a_path() -> None:
+    for word in ("login", "GET"):
+        with pytest.raises(BadQuestion, match=f"a path begins with a slash, /{word}; a host ends with one, {word}/"):
+            ask([word], [], "127.0.0.1")
+    assert ask(["web/"], [], "127.0.0.1").host == "web"
+    assert ask(["localhost"], [], "127.0.0.1").host == "localhost"

@@ -69,6 +69,15 @@ async def test_failures_and_upstreams(tmp_path: Path) -> None:
     assert failed["location"].startswith("~ ^/file (")
 
 
+async def test_a_field_that_was_refused_is_masked_as_well(tmp_path: Path) -> None:
+    async with serving(_conf(tmp_path)) as engine:
+        await engine.raw(b"GET / HTTP/1.1\r\nHost: a\r\nCookie: sid=" + b"s" * 9000 + b"\r\n\r\n")
+        assert any("sid=ssss" in line for line in engine.log.lines)  # as nginx's
+    (entry,) = _kept(tmp_path)
+    assert entry["notes"][0].startswith('[info] client sent too long header line: "Cookie: ****" while reading')
+    assert b"sid=s" not in (tmp_path / "ring").read_bytes()
+
+
 async def test_the_last_ones(tmp_path: Path) -> None:
     async with serving(_conf(tmp_path)) as engine:
         for number in range(8):
