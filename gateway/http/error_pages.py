@@ -119,7 +119,7 @@ def _send_error_page(request: Request, page: ErrorPage) -> Result:
     if page.overwrite not in _REDIRECTS:
         request.err_status = 302
     response = request.response
-    response.location = target
+    response.redirect_to(target, request.http_version)
     if request.location.core.msie_refresh and is_msie(request.head.user_agent or b""):
         return _send_refresh(request)
     return _send_page(request, error_page(request.err_status, request.location.core.signature, False), _HTML)

@@ -110,8 +110,12 @@ class LocationTable:
         prefixes = self.prefixes
         if self.exact:
             slashed = self.exact.get(uri + b"/")
-            if slashed is not None and slashed.auto_redirect and uri not in prefixes:
-                return slashed
+            if slashed is not None and uri not in prefixes:
+                if not slashed.auto_redirect:
+                    twin = prefixes.get(slashed.name)
+                    slashed.auto_redirect = twin is not None and twin.auto_redirect  # to nginx they are one node
+                if slashed.auto_redirect:
+                    return slashed
         for length in self.lengths:
             if length > end:
                 if length == end + 1:

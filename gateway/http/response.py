@@ -163,6 +163,12 @@ class Response:
             self.listed.add(lower_name)
             self.fields.append((name, PLACED))
 
+    def redirect_to(self, location: bytes, http_version: int) -> None:
+        """In HTTP/1 behind the fields that are there so far (WWW-Authenticate of a 401 whose page is elsewhere)."""
+        self.location = location
+        if self.fields and http_version < 20:
+            self.place(b"Location", b"location")
+
     @property
     def status_line(self) -> bytes:
         return self.status_text or status_line(self.status)

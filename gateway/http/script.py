@@ -107,7 +107,7 @@ class Rewrite:
                 target += (b"&" if self.has_args else b"?") + request.args
             if log:
                 request.log("notice", b'rewritten redirect: "%s"' % target)
-            request.response.location = target
+            request.response.redirect_to(target, request.http_version)
             return self.status
 
         return redirect
@@ -240,7 +240,7 @@ class Return:
                 if wrong:
                     return wrong
                 request.response.status = status
-                request.response.location = template(request)
+                request.response.redirect_to(template(request), request.http_version)
                 return status
 
             return redirect

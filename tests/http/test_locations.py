@@ -64,7 +64,10 @@ async def test_choice(uri: str, chosen: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("uri", "status"),
-    [("/one", 301), ("/one/", 502), ("/two", 301), ("/three", 204), ("/four", 204), ("/five", 204)],
+    [
+        *(("/one", 301), ("/one/", 502), ("/two", 301), ("/three", 204), ("/four", 204), ("/five", 204)),
+        *(("/six", 301), ("/six/", 205), ("/six/x", 502)),
+    ],
 )
 async def test_a_slash_is_added_for_what_is_passed_on(uri: str, status: int) -> None:
     """A location of a *_pass that ends in a slash, exact ones too, unless the URI has a location of its own."""
@@ -78,6 +81,8 @@ async def test_a_slash_is_added_for_what_is_passed_on(uri: str, status: int) -> 
         location /three { return 204; }
         location = /four/ { proxy_pass http://127.0.0.1:1; }
         location = /four { return 204; }
+        location = /six/ { return 205; }
+        location /six/ { proxy_pass http://127.0.0.1:1; }
         location = /five/ { return 200; }
     }
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gateway.dev.check import patterns
@@ -102,6 +102,8 @@ def assigned(name: str, block: Block) -> list[tuple[str, Block, Statement]]:
 class _Follower:
     block: Block
     statement: Statement | None
+    # variables whose `set` lines are being followed: `set $a "$a.x"` gives them nothing that the other lines do not
+    following: frozenset[str] = field(default=frozenset(), kw_only=True)
 
     def text(self, text: str, steps: int) -> Value:
         found = NOTHING
@@ -142,8 +144,13 @@ class _Follower:
         return False
 
     def _set(self, name: str, steps: int) -> list[Value]:
+        if name in self.following:
+            return []
         given = assigned(name, self.block)
-        return [_Follower(block, statement).text(text, steps - 1) for text, block, statement in given]
+        following = self.following | {name}
+        return [
+            _Follower(block, statement, following=following).text(text, steps - 1) for text, block, statement in given
+        ]
 
     def _mapped(self, name: str, steps: int) -> list[Value]:
         http = self.block.around("http")
@@ -161,7 +168,9 @@ class _Follower:
                     )  # it knows no variables
                     continue
                 pattern = line.name.lstrip("~*") if line.name.startswith("~") else None
-                follower = _MapFollower(each, line, pattern, self.text(each.args[0], steps - 1))
+                follower = _MapFollower(
+                    each, line, pattern, self.text(each.args[0], steps - 1), following=self.following
+                )
                 found.append(follower.text(line.args[0], steps - 1))
         return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from gateway.config.parser import parse
@@ -71,6 +73,16 @@ def test_circles_end() -> None:
     config = Block(None, list(parse("http { server { set $a $b; set $b $a; location / { } } }").statements), None)
     (location,) = config.walk("location")
     assert variable("a", location) == NOTHING
+
+
+def test_many_lines_that_add_to_a_variable_are_followed_once() -> None:
+    """It took longer for each of them by as much as there are of them."""
+    lines = " ".join(f'if ($arg_{each}) {{ set $a "$a.{each}"; set $b "$a$b"; }}' for each in "cdefghijklmnop")
+    text = f"http {{ server {{ set $a $arg_x; {lines} location / {{ }} }} }}"
+    (location,) = Block(None, list(parse(text).statements), None).walk("location")
+    began = time.process_time()
+    assert variable("a", location).client and variable("b", location).client
+    assert time.process_time() - began < 2
 
 
 def test_conditions() -> None:

@@ -152,3 +152,14 @@ async def test_what_is_remembered_has_bounds(tmp_path: Path) -> None:
     assert len(auth_basic._FILES) <= 64
     assert all(len(file.let_in) <= 256 for file in auth_basic._FILES.values())
     assert not any(len(given) > 256 for file in auth_basic._FILES.values() for given in file.let_in)
+
+
+@pytest.mark.parametrize("target", ["error_page 401 http://sso/;", "error_page 401 = @sso;"])
+async def test_a_redirect_in_its_place_comes_behind_it(target: str, tmp_path: Path) -> None:
+    """As nginx writes its fields: HTTP/1 in the order in which they were made."""
+    inside = target + " location @sso { return 302 http://sso/; }"
+    async with serving(conf(tmp_path, inside)) as engine:
+        reply = await engine.get("/page")
+        names = [name.lower() for name, _ in reply.headers]
+        assert reply.status == 302 and reply.header("location") == b"http://sso/"
+        assert names.index(b"www-authenticate") < names.index(b"location")
