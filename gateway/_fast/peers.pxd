@@ -24,7 +24,7 @@ cdef class PeerState:
     cdef void come_back(self) noexcept
     cpdef bint usable_alone(self) noexcept
     cpdef take(self, int64_t now, bint check)
-    cpdef bint give(self, bint failed, bint single, int64_t now) noexcept
+    cpdef int give(self, bint failed, bint single, int64_t now) noexcept
     cpdef account(self, int64_t status, int64_t sent, int64_t received)
 
 

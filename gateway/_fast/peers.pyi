@@ -51,8 +51,8 @@ class PeerState:
         """slow_start: whether the peer lets this pick pass by."""
     def take(self, now: int, check: bool) -> None:
         """Count a pick; with `check` one request in fail_timeout is the check that can bring a failing peer back."""
-    def give(self, failed: bool, single: bool, now: int) -> bool:
-        """End a pick; True when the peer is now left alone ("temporarily disabled")."""
+    def give(self, failed: bool, single: bool, now: int) -> int:
+        """End a pick: 0, or peers.LEFT_ALONE, HAS_LEFT, IS_BACK."""
     def account(self, status: int, sent: int, received: int) -> None:
         """Count a response (status 0: none came) and bytes."""
     def left(self) -> None:

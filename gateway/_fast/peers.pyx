@@ -41,6 +41,10 @@ assert len(WORDS) == COUNT
 
 cdef enum:
     DRAIN = 2  # gateway.upstream.peers.peers.DRAINING
+    # what give() says: gateway.upstream.peers.peers has the same
+    LEFT_ALONE = 1
+    HAS_LEFT = 2
+    IS_BACK = 3
 
 
 cdef inline int64_t _ms(int clock) noexcept nogil:
@@ -222,7 +226,7 @@ cdef class PeerState:
     def came_back(self):
         self.come_back()
 
-    cpdef bint give(self, bint failed, bint single, int64_t now) noexcept:
+    cpdef int give(self, bint failed, bint single, int64_t now) noexcept:
         cdef int64_t *w = self.words
         w[CONNS] -= 1
         self.mine[0] -= 1
@@ -230,7 +234,7 @@ cdef class PeerState:
             w[FAILED] += 1
         if single:
             w[FAILS] = 0
-            return False
+            return 0
         if failed:
             w[FAILS] += 1
             w[ACCESSED] = w[CHECKED] = now
@@ -240,12 +244,15 @@ cdef class PeerState:
                     if w[FAILS] == w[MAX_FAILS]:
                         w[UNAVAIL] += 1
                         self.leave()
-                    return True
+                        return HAS_LEFT
+                    return LEFT_ALONE
         elif w[ACCESSED] < w[CHECKED]:
             if w[MAX_FAILS] and w[FAILS] >= w[MAX_FAILS]:
                 self.come_back()
+                w[FAILS] = 0
+                return IS_BACK
             w[FAILS] = 0
-        return False
+        return 0
 
     cpdef account(self, int64_t status, int64_t sent, int64_t received):
         cdef int64_t *w = self.words

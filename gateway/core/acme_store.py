@@ -27,6 +27,7 @@ from gateway.core import certify
 from gateway.core.acme_client import AcmeClient, AcmeProblem, LookUp, Solver, Wish, certificate_id, encoded
 from gateway.core.acme_files import Files, Folder, Memory
 from gateway.core.acme_waiting import Waiting
+from gateway.core.event_log import the_events
 from gateway.core.keys import PrivateKey
 from gateway.protocol import der
 
@@ -316,6 +317,7 @@ class Keeper:
             kept = "the old certificate goes on" if self.issuer.certificate(wanted) else "there is no certificate yet"
             hosts = ", ".join(wanted.hosts)
             self._log("error", f"acme: {self.issuer.name}: {hosts}: {words}; {kept}, next try in {wait:.0f} s")
+            the_events().tell("error", "certificate", hosts, f"was not got; {kept}, next try in {wait:.0f} s", words)
             self._client = None
             self._waits(wanted, problem=words, next_s=float(wait))
             with contextlib.suppress(OSError):
@@ -329,6 +331,7 @@ class Keeper:
         self._issue(wanted)
         self._failures.pop(wanted.name, None)
         self._log("notice", f"acme: {self.issuer.name}: new certificate for {', '.join(wanted.hosts)}")
+        the_events().tell("notice", "certificate", ", ".join(wanted.hosts), f"is new, from {self.issuer.name}")
         return self._due(wanted)
 
     # -- how far the first one is

@@ -72,6 +72,11 @@ class Ring:
         finally:
             os.close(file)
 
+    @classmethod
+    def shared(cls, slots: int, size: int) -> Ring:
+        """One without a file, for this process and those that it forks."""
+        return cls(-1, mmap.mmap(-1, _HEAD + slots * (size + _BEFORE)), slots, size)
+
     @property
     def last(self) -> int:
         """The number of the newest record; 0 when there is none."""
@@ -107,7 +112,8 @@ class Ring:
                 yield number, data
 
     def close(self) -> None:
-        os.close(self._file)
+        if self._file >= 0:
+            os.close(self._file)
 
 
 def _take_room(file: int, whole: int) -> None:

@@ -32,6 +32,13 @@ class Child:
     status: int = 0
     ready: int = -1  # becomes readable when the child serves, or has died
 
+    @property
+    def end(self) -> str:
+        """How it ended."""
+        if os.WIFSIGNALED(self.status):
+            return f"exited on signal {os.WTERMSIG(self.status)} ({signal.strsignal(os.WTERMSIG(self.status))})"
+        return f"exited with code {os.WEXITSTATUS(self.status)}"
+
 
 class Children:
     """Starts, signals and buries children."""

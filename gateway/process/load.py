@@ -13,6 +13,7 @@ from gateway.config.directive import MAIN
 from gateway.config.errors import ConfigError
 from gateway.config.loader import Loader, Scope
 from gateway.core.counters import COUNTERS, Counters
+from gateway.core.event_log import the_events
 from gateway.core.listening import ListenAddress, Listener
 from gateway.core.logs import LOG, Log
 from gateway.core.open_files import FILES
@@ -36,6 +37,7 @@ class Loaded:
 
     def __init__(self, options: Options, source: parser.Source, modules: Sequence[object]) -> None:
         self.counters = _the_counters()
+        the_events()  # the workers share what is made before them
         self.source = source
         loader = Loader(modules, prefix=options.prefix, conf_prefix=options.conf_prefix, testing=options.test)
         loader.state = options.state or options.prefix

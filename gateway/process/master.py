@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway._fast import process as system
+from gateway.core.event_log import the_events
 from gateway.core.logs import CRIT, Log
 from gateway.process import cycle as cycles
 from gateway.process import pidfile, report, service_manager, signals, sockets, upgrade, worker
@@ -194,10 +195,16 @@ class Master:
             self.cycle.configuration.buried(child.pid, respawn)
             if respawn:
                 # A dead worker of the cycle that runs now; those of older ones were told to end.
-                if not self._start_worker(child.slot, just_started=False):
+                started = self._start_worker(child.slot, just_started=False)
+                if not started:
                     self.log.alert(f"could not respawn {child.name}")
+                text = "died, and was replaced" if started else "died, and cannot be replaced"
+                the_events().tell("alert", "worker", f"{child.slot}, pid {child.pid}", text, child.end)
             elif child.pid == self.new_binary:
+                the_events().tell("error", "binary", sys.orig_argv[0], "the new one ended; this one goes on", child.end)
                 self._new_binary_ended()
+            elif not child.exiting and child.start is not None and not self.terminate and not self.quit:
+                the_events().tell("alert", "worker", f"{child.slot}, pid {child.pid}", "died for good", child.end)
 
     def _new_binary_ended(self) -> None:
         old, name = self.cycle.old_pid_file, self.cycle.pid_file
@@ -240,13 +247,18 @@ class Master:
             ends = "finishes its" if draining == 1 else "finish their"
             text = f"{self._live()}, {_count(draining, 'old worker')} {ends} connections"
             report.tell(sender, report.DONE, text)
+            self._tell_reload("notice", "was loaded anew", text)
             service_manager.ready(self._live())
         else:
             self._reload_failed(sender, "the new workers did not start; see the error log")
 
     def _reload_failed(self, sender: int, why: str) -> None:
         report.tell(sender, report.FAILED, why)
+        self._tell_reload("emerg", "was not loaded anew; the old one goes on", why)
         service_manager.ready(f"{self._live()}; the last reload failed: {why.splitlines()[0] if why else ''}")
+
+    def _tell_reload(self, level: str, text: str, cause: str) -> None:
+        the_events().tell(level, "configuration", self.cycle.options.conf_file or "nginx.conf", text, cause)
 
     def _reopen(self) -> None:
         self.log.notice("reopening logs")
@@ -269,6 +281,7 @@ class Master:
         if pid is not None:
             self.new_binary = pid
             self.children.adopt(pid, "new binary process")
+            the_events().tell("notice", "binary", sys.orig_argv[0], f"the new one is started, pid {pid}")
             return
         try:
             os.rename(old, name)

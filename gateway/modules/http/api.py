@@ -1,6 +1,6 @@
 """api: `api [write=on | off]` of NGINX Plus, its paths and JSON up to version 9; GET for all, changes with write=on.
 
-    /nginx /processes /connections /slabs[/ZONE] /workers[/ID] /resolvers[/ZONE] /ssl
+    /nginx /processes /connections /slabs[/ZONE] /workers[/ID] /resolvers[/ZONE] /ssl /events (gateway's own)
     /http/keyvals[/ZONE] (api_keyvals.py) /http/zone_sync (cluster/sync.py)
     /http/requests /http/server_zones[/ZONE] /http/location_zones[/ZONE] /http/limit_reqs[/ZONE]
     /http/caches[/ZONE] /http/limit_conns[/ZONE] /http/upstreams[/NAME[/servers[/ID]]]
@@ -32,7 +32,7 @@ from gateway.http.body import read_body
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.resolver_directive import RESOLVER_COUNTS
 from gateway.http.setters import answers, cycle_of
-from gateway.modules.http import status_zone, stub_status, zone_sync
+from gateway.modules.http import dashboard_certificates, dashboard_events, status_zone, stub_status, zone_sync
 from gateway.modules.http.api_json import answer, encoded
 from gateway.modules.http.api_keyvals import keyvals
 from gateway.modules.stream import limit_conn as stream_limit_conn
@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 _VERSIONS: Final = list(range(1, 10))
 _HREF: Final = "https://nginx.org/en/docs/http/ngx_http_api_module.html"
 _PAGE: Final = 4096
+_TOP: Final = (
+    "nginx", "processes", "connections", "slabs", "http", "stream", "resolvers", "ssl", "workers", "events",
+)  # fmt: skip
 _READS: Final = frozenset({b"GET", b"HEAD"})
 
 
@@ -347,6 +350,9 @@ class Call:
         self.counters.reset(connections=True, number=int(number))
         self.counters.reset(connections=False, number=int(number))
 
+    def events(self) -> dict[int, Any]:
+        return dict(enumerate(dashboard_events.listed(dashboard_certificates.listed(self.request.cycle))))
+
     def resolvers(self) -> dict[str, Any]:
         return {name: counts.shown() for name, counts in self.main.resolvers.items()}
 
@@ -425,9 +431,10 @@ class Resource:
 
 RESOURCES: Final[dict[str, Resource]] = {
     "": Resource(
-        lambda call: ["nginx", "processes", "connections", "slabs", "http", "stream", "resolvers", "ssl", "workers"]
+        lambda call: [*_TOP]
     ),
     "nginx": Resource(Call.nginx),
+    "events": Resource(Call.events, listed=True),
     "processes": Resource(
         lambda call: {"respawned": call.counters.respawns.load(0)},
         reset=lambda call, name: call.counters.respawns.store(0, 0),

@@ -28,7 +28,13 @@ from gateway.core.turns import Work, in_turns
 from gateway.http.common_variables import host_and_port
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers
-from gateway.modules.http import dashboard_certificates, dashboard_gunicorn, dashboard_tree, request_history
+from gateway.modules.http import (
+    dashboard_certificates,
+    dashboard_events,
+    dashboard_gunicorn,
+    dashboard_tree,
+    request_history,
+)
 from gateway.modules.http import dashboard_page as page
 from gateway.modules.http.api import RESOURCES, Call
 from gateway.modules.http.api_json import answer, encoded
@@ -151,6 +157,9 @@ class Dashboard:
         if self.path == "configuration":
             shown = yield from self._configuration()
             return self._answer("configuration", shown, live="")
+        if self.path == "events":
+            found = dashboard_events.listed(dashboard_certificates.listed(self.request.cycle))
+            return self._answer("events", dashboard_events.shown(found), live=f"{self.base}events")
         if self.path == "data.json":
             data = yield from self.data()
             text = yield from encoded(data)
@@ -222,19 +231,22 @@ class Dashboard:
         zones: dict[str, Any] = {}
         for name in ("server_zones", "location_zones", "limit_reqs", "limit_conns", "caches"):
             zones[name] = yield from RESOURCES[f"http/{name}"].shown(call)
+        certificates = dashboard_certificates.listed(self.request.cycle)
         return {
             "nginx": call.nginx(),
             "connections": call.connections(),
             "requests": call.requests(),
             "workers": list(call.workers().values()),
             "upstreams": upstreams,
-            "certificates": dashboard_certificates.listed(self.request.cycle),
+            "certificates": certificates,
+            "events": dashboard_events.listed(certificates),
             **zones,
         }
 
     def _overview(self, applications: dict[str, Any]) -> Work[str]:
         data = yield from self.data()
         parts = [page.overview(data["nginx"], data["connections"], data["requests"], data["workers"])]
+        parts.append(dashboard_events.shown(data["events"], all_at=f"{self.base}events"))
         failures: dict[str, str] = {}
         if self.requests is not None:
             failures = yield from self.requests.failures()

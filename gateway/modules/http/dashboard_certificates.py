@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gateway.http.servers import Server
 
 _DAY: Final = 86400
-_SOON: Final = 14  # days
+SOON_DAYS: Final = 14
 _COLUMNS: Final = ["certificate", "servers", "issuer", "ends", "#days", "state"]
 
 
@@ -72,9 +72,9 @@ def _by_acme(server: Server) -> dict[str, Any] | None:
 def _one(label: str, issuer: str, ends: int | None, state: str = "") -> dict[str, Any]:
     days = None if ends is None else (ends - int(time.time())) // _DAY
     if days is not None:
-        state = "has ended" if days < 0 else "ends soon" if days < _SOON else "good"
+        state = "has ended" if days < 0 else "ends soon" if days < SOON_DAYS else "good"
     text = "" if ends is None else time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(ends))
-    return {"certificate": label, "issuer": issuer, "ends": text, "days": days, "state": state}
+    return {"certificate": label, "issuer": issuer, "ends": text, "ends_at": ends, "days": days, "state": state}
 
 
 def shown(found: list[dict[str, Any]]) -> str:

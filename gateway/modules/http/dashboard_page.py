@@ -41,7 +41,7 @@ def frame() -> str:
 
 def page(title: str, body: str, *, base: str, nonce: str, live: str, here: str, requests: bool) -> bytes:
     """A whole page."""
-    links = [("", "overview", ""), ("configuration", "configuration", "")]
+    links = [("", "overview", ""), ("events", "events", ""), ("configuration", "configuration", "")]
     if requests:
         links.insert(1, ("requests", "requests", " data-requests"))
     nav = "".join(
@@ -257,6 +257,8 @@ def as_csv(data: dict[str, Any]) -> Work[list[bytes]]:
             rows = [(str(worker["id"]), worker) for worker in found]
         elif table == "certificates":
             rows = [(certificate["certificate"], certificate) for certificate in found]
+        elif table == "events":
+            rows = [(f"{each['time']} {each['object']}", each) for each in found]
         elif table not in ("nginx", "connections", "requests"):
             rows = found.items()
         for number, (name, row) in enumerate(rows, 1):

@@ -18,6 +18,7 @@ from gateway.cluster.sync import SYNCED, Synced
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
 from gateway.config.text import to_bytes
+from gateway.core.event_log import the_events
 from gateway.core.variables import Variable
 from gateway.core.zone_directives import add_zone, name_and_size, no_more_than
 from gateway.core.zones import Zone, ZoneError
@@ -359,6 +360,8 @@ class Limits:
         if not full.no_memory:
             dry = b", dry run," if self.dry else b""
             subject.log(self.level, b'limiting connections%b by zone "%b"' % (dry, to_bytes(connections.name)))
+        else:
+            the_events().tell_once("alert", "limit zone", connections.name, "is full", "its records are all in use")
         connections.counts.add(_REJECTED_DRY_RUN if self.dry else _REJECTED, 1)
         return b"REJECTED_DRY_RUN" if self.dry else REJECTED
 

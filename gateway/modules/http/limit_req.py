@@ -14,6 +14,7 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, HTTP, Command, Directive, enum_, flag, number, take
 from gateway.config.errors import ConfigError
 from gateway.config.text import to_bytes
+from gateway.core.event_log import the_events
 from gateway.core.variables import Variable
 from gateway.core.zone_directives import add_zone, name_and_size, no_more_than
 from gateway.http.delay import wait_until
@@ -173,6 +174,7 @@ class Check(Part):
                 allowed, excess, record = bucket.look_locked(key, limit.burst, now, limit is last)
             except MemoryError:
                 request.log("alert", b'could not allocate node in limit_req zone "%b"' % to_bytes(bucket.name))
+                the_events().tell_once("alert", "limit zone", bucket.name, "is full", "its records are all in use")
                 allowed, record = False, -1
             else:
                 if not allowed:

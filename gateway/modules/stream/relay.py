@@ -21,8 +21,9 @@ from gateway.core.way import Way
 from gateway.modules.stream import proxy_ssl
 from gateway.stream.module import BAD_GATEWAY, CONNECTED, DONE, FAILED, INTERNAL_ERROR, SUCCESS, WAIT
 from gateway.stream.session import Number, address_text
-from gateway.upstream.exchange.attempt import Attempt
-from gateway.upstream.peers.peers import Outcome
+from gateway.upstream.exchange.attempt import Attempt, error_words
+from gateway.upstream.peers.changes import tell_change
+from gateway.upstream.peers.peers import IS_BACK, Outcome
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
@@ -224,9 +225,15 @@ class Relay(Watcher):
         """A peer that takes connections again is whole again, for other sessions too, while this one goes on."""
         assert self.choice is not None
         if peer.fails:
+            back = False
             with self.choice.group.lock or nullcontext():
                 if peer.accessed < peer.checked:
+                    back = 0 < peer.max_fails <= peer.fails
                     peer.fails = 0
+                    if back:
+                        peer.came_back()
+            if back:
+                tell_change(IS_BACK, self.choice.group.name, peer, b"")
 
     def _refused(self, peer: Peer, error: OSError) -> int:
         session = self.session
@@ -234,6 +241,8 @@ class Relay(Watcher):
             session.log("alert" if error.filename != b"bind()" else "crit", b"%b failed" % error.filename, error)
             return INTERNAL_ERROR
         level = "error" if error.errno in ORDINARY else "crit"
+        if self.attempt is not None:
+            self.attempt.error = error
         session.log(level, b"connect() to %b failed" % peer.name, error)
         return FAILED
 
@@ -259,16 +268,18 @@ class Relay(Watcher):
 
     def connected(self) -> Number:
         """Whether the connection is there: CONNECTED, WAIT, or why it is not."""
-        session = self.session
+        session, attempt = self.session, self.attempt
+        assert attempt is not None
         stream: Stream = self.stream
         if stream.connecting:
             self._read_ahead()
             if self.lane.fresh() < self.until:
                 return WAIT
+            attempt.error = _TIMED_OUT
             session.log("error", b"upstream timed out", _TIMED_OUT)
             return FAILED
         if stream.error:
-            failed = OSError(stream.error, "")
+            failed = attempt.error = OSError(stream.error, "")
             session.log("error" if failed.errno in ORDINARY else "alert", b"connect() failed", failed)
             return FAILED
         if self.settings.client_tls is not None:
@@ -334,13 +345,22 @@ class Relay(Watcher):
             attempt.received = self.received
             if stream is not None:
                 attempt.sent = stream.sent
-        if self.peer is not None and self.choice is not None:
+        peer = self.peer
+        if peer is not None and self.choice is not None:
             self.peer = None
-            if self.choice.free(outcome, int(self.lane.now), attempt):
-                self.session.log("warn", b"upstream server temporarily disabled")
+            if change := self.choice.free(outcome, int(self.lane.now), attempt):
+                self._changed(peer, change)
         if stream is not None:
             self.stream = None
             stream.close()
+
+    def _changed(self, peer: Peer, change: int) -> None:
+        if change != IS_BACK:
+            self.session.log("warn", b"upstream server temporarily disabled")
+        assert self.upstream is not None
+        error = self.attempt.error if self.attempt is not None else None
+        words = b"failed" if error is None else error_words(error)
+        tell_change(change, self.upstream.name, peer, words + b" while " + (self.session.action or b"connecting"))
 
     def release(self) -> None:
         """The session ends, however it came: the records are closed, and the connection."""

@@ -17,7 +17,7 @@ from gateway.core.lane import current_fibre
 from gateway.http.body import BodyError, ClientEnded, read_body, read_body_nowait, read_body_part
 from gateway.http.module import DONE, OK, RESTART, Result
 from gateway.http.output import CONNECTION_FAILED, GIVEN_UP
-from gateway.upstream.exchange import instead, pipe, store, upgrade
+from gateway.upstream.exchange import instead, next_upstream, pipe, store, upgrade
 from gateway.upstream.exchange.attempt import Stage, error_words
 from gateway.upstream.exchange.codec import Codec, RequestRefused
 from gateway.upstream.exchange.next_upstream import BY_STATUS, NON_IDEMPOTENT_METHODS, Condition, outcome_of, status_of
@@ -291,8 +291,8 @@ class Exchange(PeerTry):
             upstream = self.upstream
             if upstream.sticky is not None and outcome is _OK:
                 upstream.sticky.ended(self, self.choice, peer)
-            if self.choice.free(outcome, int(self.lane.fresh()), self.attempt):
-                self.log("warn", b"upstream server temporarily disabled")
+            if change := self.choice.free(outcome, int(self.lane.fresh()), self.attempt):
+                next_upstream.peer_changed(self, peer, change)
             if upstream.queue is not None:
                 upstream.queue.wake()
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from gateway.upstream.peers.peers import Outcome
+from gateway.upstream.exchange.attempt import error_words
+from gateway.upstream.peers.changes import tell_change
+from gateway.upstream.peers.peers import IS_BACK, Outcome
+
+if TYPE_CHECKING:
+    from gateway.upstream.exchange.exchange import Exchange
+    from gateway.upstream.peers.peers import Peer
 
 
 class Condition(enum.IntFlag):
@@ -63,3 +69,22 @@ def outcome_of(condition: Condition) -> Outcome:
     if condition == Condition.OWN_SIDE:
         return Outcome.OK
     return Outcome.NEXT if condition in (Condition.HTTP_403, Condition.HTTP_404) else Outcome.FAILED
+
+
+def peer_changed(exchange: Exchange, peer: Peer, change: int) -> None:
+    """Say what Choice.free() found: it is left alone, or back; the last failure is why."""
+    if change != IS_BACK:
+        exchange.log("warn", b"upstream server temporarily disabled")
+    tell_change(change, exchange.upstream.name, peer, _why(exchange))
+
+
+def _why(exchange: Exchange) -> bytes:
+    attempt, failure, head = exchange.attempt, exchange.failure, exchange.head
+    while_ = b" while " + attempt.stage.value
+    if failure is None:
+        return b"it answered %d" % head.status if head is not None else b""
+    if failure == Condition.TIMEOUT:
+        return b"timed out" + while_
+    if failure == Condition.INVALID_HEADER:
+        return b"no valid response header" + while_
+    return (error_words(attempt.error) if attempt.error is not None else b"connection closed") + while_

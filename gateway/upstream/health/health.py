@@ -17,6 +17,7 @@ from gateway._fast.peers import monotonic_ms
 from gateway.core.logs import ALERT, NOTICE, WARN, Log
 from gateway.upstream.health.probe_wire import ProbeFailed
 from gateway.upstream.health.probes import Probe
+from gateway.upstream.peers import changes
 from gateway.upstream.peers.peers import CHECKING, DOWN, HEALTHY, PEER, UNHEALTHY, Peer
 
 if TYPE_CHECKING:
@@ -139,3 +140,7 @@ class _Patient:
             self.upstream.name,
         )
         self.log.write(WARN if failure is not None else NOTICE, line)
+        found = b"" if failure is None else b"%b while %b" % (failure.found, failure.doing)
+        word = b"unhealthy" if health == UNHEALTHY else b"healthy" if health == HEALTHY else b"checked"
+        text = b'is %b, says health check "%b"' % (word, check.name)
+        changes.tell(self.upstream.name, self.peer, text, found, good=health == HEALTHY)

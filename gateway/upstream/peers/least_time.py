@@ -83,7 +83,7 @@ class LeastTimeChoice(Choice):
     def _average(self, peer: Peer, attempt: Attempt) -> None:
         """Not only in a zone: see _release."""
 
-    def _release(self, outcome: Outcome, now: int, attempt: Attempt | None) -> bool:
+    def _release(self, outcome: Outcome, now: int, attempt: Attempt | None) -> int:
         peer = self.current
         assert peer is not None
         if outcome is Outcome.OK and attempt is not None:
@@ -153,7 +153,7 @@ class InflightChoice(LeastTimeChoice):
     def _learn(self, peer: Peer, attempt: Attempt, early: bool = True) -> None:
         super()._learn(peer, attempt, not self.header)  # else head_came() has learned it
 
-    def _release(self, outcome: Outcome, now: int, attempt: Attempt | None) -> bool:
+    def _release(self, outcome: Outcome, now: int, attempt: Attempt | None) -> int:
         peer = self.current
         assert peer is not None
         self._done(peer, 0 if attempt is None else attempt.response_ms())

@@ -32,6 +32,7 @@ cdef class Choice:
     cpdef _pick(self, long now)
     cpdef long _best(self, long now, long wanted) except -2
     cpdef head_came(self, Attempt attempt)
-    cpdef bint free(self, object outcome, long now, Attempt attempt=*) except -1
+    cpdef int free(self, object outcome, long now, Attempt attempt=*) except -1
     cpdef _average(self, object peer, Attempt attempt)
-    cpdef bint _release(self, object outcome, long now, Attempt attempt) except -1
+    @cython.locals(change=int)
+    cpdef int _release(self, object outcome, long now, Attempt attempt) except -1

@@ -72,6 +72,11 @@ GONE: Final = 3
 DOWN: Final = 1
 DRAINING: Final = 2
 
+# How a peer is after a request: it still fails, it fails for max_fails times, it answers again.
+LEFT_ALONE: Final = 1
+HAS_LEFT: Final = 2
+IS_BACK: Final = 3
+
 HEALTHY: Final = 0
 CHECKING: Final = 1
 UNHEALTHY: Final = 2
@@ -358,8 +363,8 @@ class Choice:
     def head_came(self, attempt: Attempt) -> None:
         """The current peer's head was read; called if `notify` says so."""
 
-    def free(self, outcome: Outcome, now: Number, attempt: Attempt | None = None) -> bool:
-        """Give the current peer back; True when it is now left alone ("temporarily disabled")."""
+    def free(self, outcome: Outcome, now: Number, attempt: Attempt | None = None) -> Number:
+        """Give the current peer back: 0, or LEFT_ALONE, HAS_LEFT ("temporarily disabled"), IS_BACK."""
         lock = self.group.lock
         if lock is None:
             return self._release(outcome, now, attempt)
@@ -376,16 +381,16 @@ class Choice:
         peer.header_time = moving_average(peer.header_time, attempt.header_ms())
         peer.response_time = moving_average(peer.response_time, attempt.response_ms())
 
-    def _release(self, outcome: Outcome, now: Number, attempt: Attempt | None) -> bool:
+    def _release(self, outcome: Outcome, now: Number, attempt: Attempt | None) -> Number:
         peer = self.current
         assert peer is not None
         self.current = None
         single = self.group.single
-        disabled = peer.give(outcome is _FAILED, single, now)
+        change = peer.give(outcome is _FAILED, single, now)
         if outcome is _STALE:
             pass
         elif single:
             self.tries = 0
         elif self.tries:
             self.tries -= 1
-        return disabled
+        return change

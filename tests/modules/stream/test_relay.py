@@ -4,6 +4,7 @@ from pathlib import Path
 
 import trio
 
+from gateway.core.event_log import the_events
 from tests.fakes import Peer, close_at_once, farm, silent
 from tests.stream_engine import Engine, serving
 
@@ -141,6 +142,26 @@ async def test_a_peer_that_failed_is_left_alone_for_a_while_and_the_log_says_so(
             await engine.ended()
             (line,) = engine.logged("upstream server temporarily disabled")
             assert "[warn]" in line and len(engine.logged("connect() failed")) == 1
+        event = the_events().newest()[0]
+        assert event["object"] == f"u {one}" and event["text"] == "is left alone for 10 s after 1 failure"
+        assert event["cause"] == "111: Connection refused while connecting to upstream"
+
+
+async def test_a_peer_that_takes_connections_again_is_back(tmp_path: Path) -> None:
+    async with farm(tmp_path) as peers:
+        one, two = await peers.tcp(echo(b"hi")), await peers.refusing()
+        conf = f"upstream u {{ server {one}; server {two} down; }} server {{ listen 1; proxy_pass u; }}"
+        async with serving(conf) as engine:
+            (upstream,) = engine.cycle.upstreams.all
+            peer = upstream.group.peers[0]
+            peer.fails, peer.accessed, peer.checked = 1, 1, 1
+            peer.left()
+            async with engine.connect() as client:
+                assert await exactly(client, 2) == b"hi"
+                assert (peer.fails, peer.downstart) == (0, 0)
+            await engine.ended()
+        event = the_events().newest()[0]
+        assert (event["object"], event["text"]) == (f"u {one}", "is back: it answered again")
 
 
 async def test_no_live_upstreams(tmp_path: Path) -> None:

@@ -11,7 +11,10 @@ from gateway.upstream.peers.address import inet_address, unix_address
 from gateway.upstream.peers.peers import (
     CHECKING,
     DRAINING,
+    HAS_LEFT,
     HEALTHY,
+    IS_BACK,
+    LEFT_ALONE,
     UNHEALTHY,
     Choice,
     Group,
@@ -82,14 +85,17 @@ def test_failing_peer_rests_for_fail_timeout() -> None:
     peers = group("1", "2")
     first = Choice(peers)
     assert pick(first) == b"1"
-    assert first.free(Outcome.FAILED, 1000)  # "temporarily disabled"
+    assert first.free(Outcome.FAILED, 1000) == HAS_LEFT  # "temporarily disabled"
     assert rounds(peers, 4, now=1010) == "2222"
     # One request checks whether it is back; until its end the others stay away.
     held = [Choice(peers) for _ in range(8)]
     picks = [pick(choice, 1011) for choice in held]
     assert picks.count(b"1") == 1
-    held[picks.index(b"1")].free(Outcome.OK, 1011)
-    assert rounds(peers, 4, now=1011).count("1") == 2
+    assert held[picks.index(b"1")].free(Outcome.FAILED, 1011) == LEFT_ALONE
+    later = [Choice(peers) for _ in range(8)]
+    picks = [pick(choice, 1022) for choice in later]
+    assert [later[picks.index(b"1")].free(Outcome.OK, 1022)] == [IS_BACK]
+    assert rounds(peers, 4, now=1022).count("1") == 2
 
 
 def test_max_fails() -> None:
@@ -99,7 +105,7 @@ def test_max_fails() -> None:
         choice = Choice(peers)
         picked = pick(choice)
         seen.append(choice.free(Outcome.FAILED if picked == b"1" else Outcome.OK, 1000))
-    assert seen.count(True) == 1
+    assert [each for each in seen if each] == [HAS_LEFT]
     assert peers.peers[0].fails == 2
 
 

@@ -1,0 +1,64 @@
+"""What happened lately, for the dashboard and the API: the event log, and certificates whose end has come near."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from gateway.core.event_log import the_events
+from gateway.modules.http import dashboard_certificates
+from gateway.modules.http.dashboard_page import cell, part, raw, table, text
+from gateway.upstream.peers.api_objects import stamp
+
+_DAY: Final = 86400
+# How many the overview shows; the page of events has all that are kept.
+_FEW: Final = 8
+_COLUMNS: Final = ["time (UTC)", "level", "object", "what happened", "cause"]
+# A level is a word and a sign; colour only goes with them.
+_LEVELS: Final = {
+    "emerg": ("bad", "▼ emerg"), "alert": ("bad", "▼ alert"), "crit": ("bad", "▼ crit"), "error": ("bad", "▼ error"),
+    "warn": ("warn", "◆ warn"), "notice": ("good", "● notice"),
+}  # fmt: skip
+
+
+def listed(certificates: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The newest first: time, level, kind, object, text, cause. A certificate's end is no event that anybody wrote."""
+    found = [*the_events().newest(), *_ends(certificates, time.time())]
+    found.sort(key=lambda each: -each["time"])
+    return [{**each, "time": stamp(int(each["time"] * 1000))} for each in found]
+
+
+def _ends(certificates: list[dict[str, Any]], now: float) -> list[dict[str, Any]]:
+    """Of certificates that end soon, or have ended."""
+    found = []
+    for one in certificates:
+        end = one["ends_at"]
+        if end is None:
+            continue
+        soon = end - dashboard_certificates.SOON_DAYS * _DAY
+        cause = f"of {', '.join(dict.fromkeys(one['servers']))}, from {one['issuer']}"
+        for at, level, words in ((soon, "warn", "ends soon"), (end, "error", "has ended")):
+            if at <= now:
+                found.append({
+                    "id": 0, "time": float(at), "level": level, "kind": "certificate", "object": one["certificate"],
+                    "text": f"{words}: {one['ends']}", "cause": cause,
+                })  # fmt: skip
+    return found
+
+
+def shown(found: list[dict[str, Any]], *, all_at: str = "") -> str:
+    """A part of a page: all of them, or with the address of that page a few."""
+    if not found:
+        return part("events", "events", '<p class="soft">nothing yet</p>')
+    rows = []
+    for each in found[:_FEW] if all_at else found:
+        kind, words = _LEVELS.get(each["level"], ("", each["level"]))
+        at = f'<time datetime="{text(each["time"])}">{text(each["time"][:19].replace("T", " "))}</time>'
+        rows.append([
+            raw(at), cell(words, kind), cell(f"{each['kind']} {each['object']}", "place"), cell(each["text"], "long"),
+            cell(each["cause"], "long"),
+        ])  # fmt: skip
+    more = ""
+    if all_at and len(found) > len(rows):
+        more = f'<p><a href="{text(all_at)}" data-key="events">all {len(found)} events</a></p>'
+    return part("events", "events", table("the last that happened, the newest first", _COLUMNS, rows) + more)
