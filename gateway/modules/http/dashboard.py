@@ -341,9 +341,12 @@ async def stats_of(address: str) -> dict[str, Any] | str:
         found = json.loads(data)
     except trio.TooSlowError:
         return f"{address} does not answer within {_STATS_WITHIN_S} s"
-    except (OSError, ValueError, trio.BrokenResourceError) as error:
+    except (OSError, ValueError, RecursionError, trio.BrokenResourceError) as error:
         return f"{address}: {error}"
-    return found if isinstance(found, dict) else f"{address} is no stats socket of uWSGI"
+    workers = found.get("workers", []) if isinstance(found, dict) else None
+    if not isinstance(workers, list) or not all(isinstance(worker, dict) for worker in workers):
+        return f"{address} is no stats socket of uWSGI"
+    return dict(found)
 
 
 module = HttpModule(

@@ -224,6 +224,24 @@ async def test_stats_that_do_not_come(tmp_path: Path) -> None:
     await hangs.aclose()
 
 
+@pytest.mark.parametrize("said", [b'{"workers": 5}', b'{"workers": [1]}', b"[" * 100_000, b"\xff", b"[]", b""])
+async def test_stats_of_another_form(tmp_path: Path, said: bytes) -> None:
+    """The page is there, whatever the socket says."""
+
+    async def say(stream: trio.SocketStream) -> None:
+        await stream.send_all(said)
+        await stream.aclose()
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, say, [listener])
+        port = listener.socket.getsockname()[1]
+        async with serving(_conf(tmp_path, f"app=app=127.0.0.1:{port}")) as engine:
+            reply = await engine.get("/gw/")
+        assert reply.status == 200 and f"127.0.0.1:{port}" in _Page(reply).text
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize("word", ["write", "write=maybe", "app=x", "app=x=", "nonsense"])
 def test_wrong(word: str) -> None:
     with pytest.raises(ConfigError, match=f'invalid parameter "{word}"'):
