@@ -7,8 +7,9 @@ import csv
 import io
 import json
 import platform
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import gateway
 from gateway.config import known, parser
 from gateway.config.codes import kind_of
+from gateway.config.errors import ConfigError
 from gateway.config.loader import CONTEXT_NAMES, Loader
 from gateway.config.outline import context_of
 from gateway.config.text import to_str
+from gateway.core.logs import Log, console
 from gateway.dev.anonymize import anonymize
 from gateway.modules import MODULES, packages
 from gateway.process import options as process_options
@@ -26,6 +29,7 @@ from gateway.process import options as process_options
 if TYPE_CHECKING:
     from gateway.config.errors import Where
     from gateway.config.parser import Source, Statement
+    from gateway.process.options import Options
 
 State = Literal["done", "no effect", "refused"]
 
@@ -41,6 +45,15 @@ _INSTEAD: Final = (
     (("passenger_", "rails_"), "Passenger is a server of its own: uwsgi_pass to uWSGI or gunicorn"),
     (("modsecurity",), "there is no firewall of applications here"),
 )  # fmt: skip
+
+
+# A configuration with these is not loaded: Python code would run.
+_RUN_CODE: Final = ("py_import", "load_module")
+# Kinds of mistakes that are this machine's, or that follow from others: files, certificates, names, users, code; and
+# those that are said without loading.
+_NO_REFUSALS: Final = frozenset({
+    "GW001", "GW002", "GW008", "GW009", "GW010", "GW011", "GW016", "GW017", "GW019", "GW020", "GW022",
+})  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -92,7 +105,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"gateway compat: there is neither {' nor '.join(error.places)}; name one with -c", file=sys.stderr)
         return 1
     source = parser.load(where.conf_file, mend=True)
-    found = uses(source.statements.readable())
+    found = with_mistakes(uses(source.statements.readable()), source, mistakes(where, source))
     if options.form == "json":
         json.dump([each.as_json() for each in found], sys.stdout, indent=2)
         print()
@@ -125,6 +138,62 @@ def uses(statements: list[Statement]) -> list[Used]:
     walk(statements, [])
     order = {"refused": 0, "no effect": 1, "done": 2}
     return sorted(found.values(), key=lambda one: (order[one.state], one.name))
+
+
+def mistakes(options: Options, source: Source) -> list[ConfigError]:
+    """What -t refuses although the directive is known: parameters, values, and what does not go together.
+
+    Each is looked for in what the ones before leave. Files, names and users that this machine lacks are none.
+    """
+    from gateway.dev.explain import mended
+    from gateway.process.load import load
+
+    if source.error is not None or any(each.name in _RUN_CODE for each in _walk(source.statements.readable())):
+        return []
+    console.enabled = False
+    try:
+        load(options, Log())
+    except ConfigError as first:
+        try:
+            wrong = mended.load(options, first)[1]
+        except ConfigError:  # the rest makes no sense without it
+            wrong = [first]
+        return [each for each in wrong if kind_of(each.message).code not in _NO_REFUSALS]
+    return []
+
+
+def _walk(statements: list[Statement]) -> Iterator[Statement]:
+    for statement in statements:
+        yield statement
+        if statement.block is not None:
+            yield from _walk(statement.block.readable())
+
+
+def with_mistakes(found: list[Used], source: Source, wrong: list[ConfigError]) -> list[Used]:
+    """The list with what is wrong among the refused, a line for each reason."""
+    names = {each.where: each.name for each in _walk(source.statements.readable())}
+    on_line = {(where.file, where.line): name for where, name in reversed(list(names.items()))}
+    refused: dict[tuple[str, str], Used] = {}
+    for error in wrong:
+        for where in [error.where] if error.where is not None else _users_of_variable(error.message, source):
+            name = names.get(where) or on_line.get((where.file, where.line), "")
+            fits = [one for one in found if one.name == name]
+            if not fits or any(one.state == "refused" and where in one.places for one in fits):
+                continue
+            one = refused.setdefault((name, error.message), Used(name, fits[0].module, "refused", error.message))
+            one.places.append(where)
+            for each in fits:  # what is wrong is not done as well
+                each.places = [place for place in each.places if place != where]
+    return [*refused.values(), *(one for one in found if one.places)]
+
+
+def _users_of_variable(message: str, source: Source) -> list[Where]:
+    """Where a variable is used that nothing makes: the message names no place."""
+    unknown = re.fullmatch(r'unknown "(\w+)" variable', message)
+    if unknown is None:
+        return []
+    use = re.compile(rf"\$(?:{unknown[1]}\b|\{{{unknown[1]}\}})")
+    return [each.where for each in _walk(source.statements.readable()) if any(map(use.search, each.args))]
 
 
 def _of(statement: Statement, context: str, allowed: dict[str, Any]) -> Used:

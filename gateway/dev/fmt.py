@@ -10,12 +10,15 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from gateway.config.errors import ConfigError
+from gateway.config.errors import ConfigError, Note
 from gateway.config.lexer import Ending, Lexer
 from gateway.config.text import to_bytes, to_str
 from gateway.dev.check.edits import diff
+
+if TYPE_CHECKING:
+    from gateway.config.errors import Where
 
 _INDENT: Final = "    "
 # A piece of a file: a comment, a word in quotes, a bare word, one of the three signs, or line ends, for blank lines.
@@ -56,6 +59,8 @@ def main(argv: Sequence[str]) -> int:
             after = formatted(before, name)
         except (OSError, ConfigError, Changed) as why:
             print(f"gateway fmt: {why}", file=sys.stderr)
+            for note in why.notes if isinstance(why, ConfigError) else ():
+                print(f"  {note.where}: {note.text}" if note.where else f"  {note.text}", file=sys.stderr)
             failed = 1
             continue
         if options.check:
@@ -84,10 +89,21 @@ def formatted(text: str, name: str = "-") -> str:
 def _words(text: str, name: str) -> list[tuple[list[str], Ending]]:
     lexer = Lexer(to_bytes(text), name)
     found = []
+    open_blocks: list[tuple[str, Where]] = []
     while True:
         reading = lexer.read()
         found.append(([token.text for token in reading.tokens], reading.ending))
-        if reading.ending is Ending.END:
+        if reading.ending is Ending.OPEN:
+            open_blocks.append((reading.tokens[0].text, reading.where))
+        elif reading.ending is Ending.CLOSE:
+            if not open_blocks:
+                raise ConfigError('unexpected "}"', reading.where)
+            open_blocks.pop()
+        elif reading.ending is Ending.END:
+            if open_blocks:
+                opener, where = open_blocks[-1]
+                notes = (Note(f'this "{opener}" block is not closed', where),)
+                raise ConfigError('unexpected end of file, expecting "}"', reading.where, notes=notes)
             return found
 
 

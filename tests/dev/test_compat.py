@@ -79,3 +79,56 @@ def test_csv_and_a_bug_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main(["compat", "-c", str(conf), "--anonymize"]) in (0, 1)
     said = capsys.readouterr().out
     assert "# GW005 in line 2\n" in said and "hunter2" not in said
+
+
+# Known directives with words that are refused, and what is said of each.
+WRONG = [
+    ("server { listen 8080 http3; }", "listen", 'invalid parameter "http3"'),
+    ("server { listen 8080; listen 8081 quick; }", "listen", 'invalid parameter "quick"'),
+    ("upstream a { server 127.0.0.1:1 srun_id=x; } server { listen 8080; }", "server", 'invalid parameter "srun_id=x"'),
+    ("sendfile yes; server { listen 8080; }", "sendfile", 'invalid value "yes" in "sendfile" directive'),
+    ("server { listen 8080; client_max_body_size many; }", "client_max_body_size", '"client_max_body_size" directive'),
+    ("server { listen 8080; return; }", "return", 'invalid number of arguments in "return" directive'),
+    ("server { listen 8080; rewrite ^ /x lost; }", "rewrite", 'invalid parameter "lost"'),
+    ("server { listen 8080; error_page 700 /x; }", "error_page", 'value "700" must be between'),
+    ("server { listen 8080; return 200 ${nothing}; }", "return", 'unknown "nothing" variable'),
+]
+
+
+@pytest.mark.parametrize(("http", "name", "why"), WRONG)
+def test_words_that_are_refused(
+    http: str, name: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "nginx.conf"
+    file.write_text(f"events {{}}\nhttp {{\n{http}\n}}\n")
+    assert main(["compat", "-c", str(file)]) == 1
+    first = capsys.readouterr().out.split("\n")[0]
+    assert first.startswith(f"refused    {name}: ")
+    assert why in first
+    assert first.endswith(f"({file}:3)")
+
+
+def test_all_that_is_refused_is_said_and_the_rest_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "nginx.conf"
+    file.write_text(
+        "events {}\nhttp {\nserver {\nlisten 8080 http3;\nlisten 8081;\nlua_x y;\nsendfile yes;\n}\nserver {\n"
+        "listen 8443 ssl;\nssl_certificate nowhere.pem;\nssl_certificate_key nowhere.pem;\nautoindex maybe;\n}\n}\n"
+    )
+    assert main(["compat", "-c", str(file), "--all", "--json"]) == 1
+    said = [(each["state"], each["name"], each["places"]) for each in json.loads(capsys.readouterr().out)]
+    assert sorted(each for each in said if each[0] == "refused") == [
+        ("refused", "autoindex", [f"{file}:13"]),
+        ("refused", "listen", [f"{file}:4"]),
+        ("refused", "lua_x", [f"{file}:6"]),
+        ("refused", "sendfile", [f"{file}:7"]),
+    ]
+    assert ("done", "listen", [f"{file}:5", f"{file}:10"]) in said
+    assert ("done", "ssl_certificate", [f"{file}:11"]) in said  # that the file is missing here says nothing
+    assert not any(state == "done" and name in ("autoindex", "sendfile") for state, name, _ in said)
+
+
+def test_code_is_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "ran.py").write_text("raise SystemExit(7)")
+    file = tmp_path / "nginx.conf"
+    file.write_text("events {}\nhttp { py_import ran; server { listen 8080; } }\n")
+    main(["compat", "-c", str(file)])

@@ -84,6 +84,38 @@ def test_what_nginx_does_not_read_is_left() -> None:
         formatted('a "never closed;\n')
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("events {}\nhttp { server { listen 8080; }\n", 3, 'unexpected end of file, expecting "}"'),
+        ("if ($a = ${b) {\n  return 200;\n", 3, 'unexpected end of file, expecting "}"'),
+        ("events {}\n}\n", 2, 'unexpected "}"'),
+        ("events {\n;\n}\n", 2, 'unexpected ";"'),
+        ("{\n}\n", 1, 'unexpected "{"'),
+        ("events {\n a b\n}\n", 3, 'unexpected "}"'),
+        ("events {}\nuser www\n", 3, 'unexpected end of file, expecting ";" or "}"'),
+    ],
+)
+@pytest.mark.parametrize("form", [[], ["--write"], ["--check"], ["--diff"]])
+def test_braces_that_do_not_fit(
+    text: str, line: int, words: str, form: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "nginx.conf"
+    file.write_text(text)
+    assert main(["fmt", *form, str(file)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"gateway fmt: {words} in {file}:{line}\n")
+    assert file.read_text() == text
+
+
+def test_the_block_that_is_open_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "nginx.conf"
+    file.write_text("events {}\nhttp {\nserver {\n}\n")
+    assert main(["fmt", str(file)]) == 1
+    assert f'  {file}:2: this "http" block is not closed\n' in capsys.readouterr().err
+
+
 _WORD = st.sampled_from(["a", '"b c"', "'d;'", "$x", "${y}z", "\\;", "e{f", '"#"', "g#h", "~*", "\\{"])
 _ENDING = st.sampled_from([";", "{", "}", " # comment\n", "\n", "\n\n", " ", ";\n", "{ ", "} ", ";# c\n"])
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,25 +18,12 @@ from gateway.config.parser import load as parse_file
 from gateway.config.text import to_bytes
 from gateway.dev.check.command import Found, check, edited, text
 from gateway.dev.check.edits import Edit
-from tests.dev.check.cases import CASES, load, make_site, names_of_cases
+from tests.dev.check.cases import CASES, load
 
 ROOT = Path(__file__).parents[3]
 EXPLAINED = ROOT / "tests" / "data" / "explain"
 BAD = [(id, text) for id, (bad, _) in CASES.items() for text in bad]
 Words = tuple[str, ...]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site")
-    make_site(folder)
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def names() -> Iterator[None]:
-    with names_of_cases():
-        yield
 
 
 def statements(text: str) -> tuple[Counter[Words], int]:

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,22 +16,9 @@ from gateway.config.parser import Source
 from gateway.dev.check.command import check, edited, read
 from gateway.dev.check.rule import RULES
 from tests import rule_pages
-from tests.dev.check.cases import CASES, load, make_site, names_of_cases
+from tests.dev.check.cases import CASES, load
 
 PAGE = " ".join((Path(__file__).resolve().parents[3] / "docs" / "tools.md").read_text().split())
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site")
-    make_site(folder)
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def names() -> Iterator[None]:
-    with names_of_cases():
-        yield
 
 
 def _ids(source: Source) -> set[str]:
