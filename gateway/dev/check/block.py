@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from gateway.config.errors import Where
     from gateway.config.parser import Statement
+    from gateway.process.options import Options
 
 # Directives that a block sets anew as a whole: one of them here, and none of the outer ones holds.
 _FAMILIES: Final = ("proxy", "uwsgi", "fastcgi", "scgi", "grpc", "memcached")
@@ -21,6 +22,7 @@ class Block:
         self.opener = opener
         self.outer = outer
         self.statements = statements
+        self.options: Options | None = None  # of the whole: what it is loaded with, for rules that ask it
         self.inner = [Block(each, list(each.block), self) for each in statements if each.block is not None]
 
     @property

@@ -19,6 +19,7 @@ from gateway.config.text import to_str
 from gateway.core.logs import Log, console
 from gateway.dev.check import (  # each brings its rules
     access,
+    circles,
     files,
     headers,
     mistyped,
@@ -37,8 +38,9 @@ from gateway.process import options as process_options
 
 if TYPE_CHECKING:
     from gateway.config.parser import Source
+    from gateway.process.options import Options
 
-_FAMILIES: Final = (access, files, headers, mistyped, names, origins, passing, regexes, routing, small, tls)
+_FAMILIES: Final = (access, circles, files, headers, mistyped, names, origins, passing, regexes, routing, small, tls)
 _RANK: Final = {"error": 0, "warn": 1, "note": 2}
 _SARIF_LEVELS: Final = {"error": "error", "warn": "warning", "note": "note"}
 
@@ -94,14 +96,15 @@ def main(argv: Sequence[str]) -> int:
         print(f"gateway check: there is no rule {', '.join(unknown)} (gateway check --rules)", file=sys.stderr)
         return 2
     try:
-        source = read(options.conf, options.prefix, options.globals)
+        given = options_for(options.conf, options.prefix, options.globals)
+        source = _load(given)
     except ConfigError as error:
         _mistakes([error, *error.further], options.form)
         return 1
     except process_options.NoConfiguration as error:
         print(f"gateway check: there is neither {' nor '.join(error.places)}; name one with -c", file=sys.stderr)
         return 1
-    found = check(source, _ids(options.only), _ids(options.skip))
+    found = check(source, _ids(options.only), _ids(options.skip), given)
     changes = edited(found)
     if options.form == "text":
         print(text(found, changes, fixed=options.fix), end="")
@@ -163,18 +166,30 @@ def _ids(words: str) -> list[str]:
 
 def read(conf: str | None, prefix: str | None = None, globals_text: str = "") -> Source:
     """The statements of a configuration that loads. Errors: ConfigError, NoConfiguration."""
-    from gateway.process.load import load
+    return _load(options_for(conf, prefix, globals_text))
 
+
+def options_for(conf: str | None, prefix: str | None = None, globals_text: str = "") -> Options:
+    """What a configuration is loaded with. Errors: NoConfiguration."""
     if conf is not None and not conf.startswith("/"):
         conf = str(Path.cwd() / conf)
-    options = process_options.resolve(conf_file=conf, prefix=prefix, globals_text=globals_text, test=True, quiet=True)
+    return process_options.resolve(conf_file=conf, prefix=prefix, globals_text=globals_text, test=True, quiet=True)
+
+
+def _load(options: Options) -> Source:
+    from gateway.process.load import load
+
     console.enabled = False
     return load(options, Log()).source
 
 
-def check(source: Source, only: Sequence[str] = (), skip: Sequence[str] = ()) -> list[Found]:
-    """What the rules find, by file and line."""
+def check(
+    source: Source, only: Sequence[str] = (), skip: Sequence[str] = (), options: Options | None = None
+) -> list[Found]:
+    """What the rules find, by file and line; `options`: what it was loaded with, where that is more than its file."""
     config = Block(None, list(source.statements), None)
+    main_file = next((name for name, _ in source.files), "")
+    config.options = options or (options_for(main_file, source.conf_prefix) if main_file else None)
     found = []
     for each in RULES.values():
         if (not only or each.id in only) and each.id not in skip:

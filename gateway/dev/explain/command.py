@@ -21,6 +21,7 @@ from gateway.modules.http import request_history
 from gateway.process import options as process_options
 
 if TYPE_CHECKING:
+    from gateway.http.cycle import HttpCycle
     from gateway.process.load import Loaded
 
 _EXAMPLES: Final = """\
@@ -160,13 +161,7 @@ def _explain(question: Question, loaded: Loaded, findings: Findings) -> Findings
     from gateway.dev.explain.engine import Engine
     from gateway.dev.explain.sockets import NotListening
 
-    cycle = loaded.http
-    assert cycle is not None
-    history = cycle.scope.conf(request_history.module, "main").history
-    if history is not None:
-        history.closed = True  # it is the server's
-    loaded.share(None)
-    cycle.user = _workers_user(loaded)
+    cycle = prepare(loaded)
     try:
         tempfile.gettempdir()
     except FileNotFoundError as error:
@@ -180,6 +175,18 @@ def _explain(question: Question, loaded: Loaded, findings: Findings) -> Findings
     with contextlib.suppress(ConfigError):  # of a file that cannot be read to its end, which is told already
         tell_rules(loaded.source, findings)
     return findings
+
+
+def prepare(loaded: Loaded) -> HttpCycle:
+    """Its http block, to be asked in this process: with zones of its own, for the workers' user."""
+    cycle = loaded.http
+    assert cycle is not None
+    history = cycle.scope.conf(request_history.module, "main").history
+    if history is not None:
+        history.closed = True  # it is the server's
+    loaded.share(None)
+    cycle.user = _workers_user(loaded)
+    return cycle
 
 
 def _workers_user(loaded: Loaded) -> tuple[int, set[int]]:

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.lane import Lane, Stream
@@ -18,7 +18,7 @@ from gateway.dev.explain.names import NoNames
 from gateway.dev.explain.places import other_servers, why_server
 from gateway.dev.explain.question import MOST_MADE_UP
 from gateway.dev.explain.script import sub
-from gateway.dev.explain.sockets import CLIENT_PORT, packed, place_of, sockaddr
+from gateway.dev.explain.sockets import CLIENT_PORT, NotListening, packed, place_of, sockaddr
 from gateway.dev.explain.steps import Teller
 from gateway.dev.explain.witness import Witness
 from gateway.http.connection import Connection
@@ -28,6 +28,7 @@ from gateway.upstream.exchange.http2_whole import OF_HTTP1, data_frames
 if TYPE_CHECKING:
     import trio
 
+    from gateway.dev.explain import accel
     from gateway.dev.explain.packets import Packet
     from gateway.dev.explain.question import Question
     from gateway.dev.explain.sockets import Place
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from gateway.http.request import Request
 
 _WITHIN_S = 20.0
+_OF_SEVERAL_S = 2.0
 _FOR_THE_HEAD_S = 5.0  # that was sent, and is on its way to us on a machine that has much to do
 _FOR_THE_REST_S = 3.0  # what is waited behind a body that is not sent as a whole
 _MOST_HEAD = 1 << 20
@@ -81,13 +83,51 @@ class Engine:
             self._quiet(TempPath(folder))
             await self._answer(question, folder)
 
+    async def answers(self, lead: Callable[[Callable[[Question], Awaitable[list[Finding]]]], Awaitable[None]]) -> None:
+        """Several questions one after the other: `lead` gets what asks one and gives its findings. Of one that nobody
+        listens for, or that a handler holds up, there are none."""
+        with tempfile.TemporaryDirectory(prefix="gateway-explain-") as folder:
+            self._quiet(TempPath(folder))
+            async with self._worker(folder) as (worker, nursery):
+
+                async def ask(question: Question) -> list[Finding]:
+                    return await self._one_of_several(question, worker, nursery)
+
+                await lead(ask)
+
+    async def _one_of_several(self, question: Question, worker: Worker, nursery: trio.Nursery) -> list[Finding]:
+        import trio
+
+        self.findings.all = []
+        self._packets = 0
+        self.done, self.told = trio.Event(), trio.Event()
+        try:
+            place = place_of(self.cycle, question)
+        except NotListening:
+            return []
+        with trio.move_on_after(_OF_SEVERAL_S) as scope:
+            ask = self._ask_over_quic if place.quic else self._ask
+            await ask(question, worker, place, nursery)
+        return [] if scope.cancelled_caught else self.findings.all
+
     async def _answer(self, question: Question, folder: str) -> None:
         import trio
 
         place = place_of(self.cycle, question)
+        async with self._worker(folder, cut=question.cut, answer=question.answer) as (worker, nursery):
+            with trio.fail_after(_WITHIN_S):
+                ask = self._ask_over_quic if place.quic else self._ask
+                await ask(question, worker, place, nursery)
+
+    @contextlib.asynccontextmanager
+    async def _worker(
+        self, folder: str, *, cut: bool = False, answer: accel.Fields = ()
+    ) -> AsyncIterator[tuple[Worker, trio.Nursery]]:
+        """A worker whose modules tell what they do, and whose upstreams are the witness."""
+        import trio
+
         witness = Witness(self._arrived)
-        teller = Teller(self.findings, witness, self._ended, folder, cut=question.cut, answer=question.answer)
-        teller.install(self.cycle)
+        Teller(self.findings, witness, self._ended, folder, cut=cut, answer=answer).install(self.cycle)
         async with trio.open_nursery() as nursery:
             lane = Lane()
             async with witness.listening(nursery):
@@ -96,9 +136,7 @@ class Engine:
                 worker = Worker([self.cycle], lane, self.log)
                 worker.nursery = nursery
                 self.cycle.worker = worker
-                with trio.fail_after(_WITHIN_S):
-                    ask = self._ask_over_quic if place.quic else self._ask
-                    await ask(question, worker, place, nursery)
+                yield worker, nursery
             nursery.cancel_scope.cancel()
 
     def _quiet(self, bodies: TempPath) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Final
 
 from gateway.dev.check.block import Block
+from gateway.dev.check.circles import ASKING
 from gateway.dev.check.command import check
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def tell_rules(source: Source, findings: Findings) -> None:
 
 def _met(source: Source, met: Collection[Where], groups: Collection[str]) -> Iterator[Found]:
     around = {where: block for block in Block(None, list(source.statements), None).walk() for where in _places(block)}
-    for each in check(source):
+    for each in check(source, skip=ASKING):  # what they find is what is explained
         block = around.get(each.problem.where)
         if block is not None and _on_the_way(block, met, groups):
             yield each

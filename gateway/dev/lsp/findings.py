@@ -21,6 +21,7 @@ from gateway.config.text import to_str
 from gateway.config.whole_file import read_whole, unsaved
 from gateway.core.logs import Log, console
 from gateway.dev.check import command
+from gateway.dev.check.circles import ASKING
 from gateway.dev.lsp import places
 from gateway.dev.lsp.actions import way_out
 from gateway.dev.lsp.wire import units
@@ -75,7 +76,7 @@ def find(file: str, text: str, named: str = "") -> Found:
         for one in [error, *error.further]:
             found.mistake(one, one.source or source)
         return found.by_file
-    for each in command.check(loaded):
+    for each in command.check(loaded, skip=ASKING):
         title = f"{each.rule.name}: as check --fix does ({each.rule.id})"
         data = way_out(title, each.problem.edits)
         found.add(each.problem.where, each.problem.text, each.rule.severity, each.rule.id, data=data)
