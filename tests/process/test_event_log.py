@@ -18,7 +18,7 @@ http {
     access_log off;
     upstream app { zone app 64k; server 127.0.0.1:1 max_fails=1; server 127.0.0.1:2 max_fails=1; }
     server {
-        listen 127.0.0.1:%d;
+        listen 127.0.0.1:%d; server_name x;
         location /gw/ { dashboard; }
         location /api/ { api; }
         location /app { proxy_pass http://app; }

@@ -22,10 +22,9 @@ from urllib.parse import parse_qs, unquote
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, Command, Directive, at_least
-from gateway.config.text import to_str
+from gateway.config.text import to_bytes, to_str
 from gateway.core.lane import in_trio
 from gateway.core.turns import Work, in_turns
-from gateway.http.common_variables import host_and_port
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers
 from gateway.modules.http import (
@@ -38,6 +37,7 @@ from gateway.modules.http import (
 from gateway.modules.http import dashboard_page as page
 from gateway.modules.http.api import RESOURCES, Call
 from gateway.modules.http.api_json import answer, encoded
+from gateway.modules.http.dashboard_guard import refused
 from gateway.modules.http.dashboard_requests import Requests, read_form
 from gateway.serving.cycle import LATE_IMPORTS
 from gateway.upstream.peers import api_objects
@@ -93,8 +93,10 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
 
     def handle(request: Request) -> Result | Awaitable[Result]:
         request_history.forget(request)  # who looks on is not looked at
-        if _from_elsewhere(request):
-            return 403
+        reason = refused(request)
+        if reason is not None:
+            request.log("error", reason)
+            return request.discard_body() or request.respond(403, to_bytes(reason) + b"\n", b"text/plain")
         if request.method in (b"GET", b"HEAD"):
             wrong = request.discard_body()
             if wrong:
@@ -111,21 +113,6 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
         return 405
 
     return Contribution(content=handle)
-
-
-def _from_elsewhere(request: Request) -> bool:
-    """Whether a browser says that the page of another site asks."""
-    origin = request.head.get(b"origin")
-    if origin is not None:
-        return origin.lower() != b"%b://%b" % (request.connection.scheme, _asked_for(request).lower())
-    site = request.head.get(b"sec-fetch-site")
-    navigates = request.head.get(b"sec-fetch-mode") == b"navigate" and request.method == b"GET"
-    return site is not None and site not in (b"same-origin", b"none") and not navigates
-
-
-def _asked_for(request: Request) -> bytes:
-    """What a browser calls the host: HTTP/3 has no Host field."""
-    return request.head.host or host_and_port(request) or b""
 
 
 class Dashboard:

@@ -154,7 +154,8 @@ async def test_other_sites_change_nothing(tmp_path: Path, fields: dict[str, str]
 
 async def test_other_sites_read_nothing(tmp_path: Path) -> None:
     async with serving(_conf(tmp_path)) as engine:
-        assert (await engine.get("/gw/data.json", {"Origin": "http://evil.example"})).status == 403
+        other = await engine.get("/gw/data.json", {"Origin": "http://evil.example"})
+        assert (other.status, other.body) == (403, b"dashboard: the page of another site asks\n")
         assert (await engine.get("/gw/", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"})).status == 403
         # a link that is followed
         assert (await engine.get("/gw/", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})).status == 200
