@@ -21,9 +21,7 @@ def request(host: bytes, *, local: bytes = b"127.0.0.1", names: tuple[bytes, ...
     bare = host if host.startswith(b"[") else host.partition(b":")[0]
     return cast(
         "Any",
-        SimpleNamespace(
-            head=get, connection=connection, host=bare, server=SimpleNamespace(names=known), method=b"GET"
-        ),
+        SimpleNamespace(head=get, connection=connection, host=bare, server=SimpleNamespace(names=known), method=b"GET"),
     )
 
 
