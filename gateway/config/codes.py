@@ -69,7 +69,7 @@ KINDS: Final = (
         "GW005",
         "unbalanced-braces",
         "There is a brace too few or too many, or the directive before a brace lacks its semicolon.",
-        "The report names the block that is still open; `gateway fmt` indents by the braces, which shows the place.",
+        "The report names the block that is still open, and `gateway fmt` leaves such a file as it is.",
         (r"^unexpected end of file, expecting \"\}\"", r"^unexpected \"\}\"$", r"^unexpected \"[^\"]*\"$"),
     ),
     Kind(
