@@ -71,7 +71,7 @@ def test_the_dashboard_knows_its_own_pages_over_http3(tmp_path: Path) -> None:
     pytest.importorskip("aioquic")
     chain, key = write(tmp_path, "localhost")
     http = f"ssl_certificate {chain}; ssl_certificate_key {key}; "
-    http += "server { listen 8443 quic; location /gw/ { dashboard; } }"
+    http += "server { listen 8443 quic; server_name a; location /gw/ { dashboard; } }"
     for origin, status in (("https://a:8443", 200), ("http://a:8443", 403), ("https://b:8443", 403)):
         found = told(tmp_path, http, "https://a:8443/gw/data.json", f"Origin: {origin}", http_version="3")
         assert one(found, "answer").data["status"] == status
