@@ -6,13 +6,18 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.dev.check import patterns
 from gateway.dev.check.block import Block
-from gateway.dev.check.edits import added_behind, quoted, removed, replaced
+from gateway.dev.check.edits import Edit, added_behind, quoted, removed, replaced
 from gateway.dev.check.rule import Problem, rule
 
+if TYPE_CHECKING:
+    from gateway.config.parser import Statement
+
+# Last words of try_files that lead back to it.
+IN_CIRCLES: Final = ("$uri", "$uri/", "$request_uri", "$document_uri")
 _TOO_MUCH: Final = frozenset({"/", "/etc", "/home", "/root", "/usr", "/var", "/srv", "/opt", "/proc", "/dev", "/tmp"})
 
 
@@ -171,11 +176,34 @@ def try_files_loop(config: Block) -> Iterator[Problem]:
     place ten times and ends as 500."""
     for _, statement in config.everywhere("try_files"):
         last = statement.args[-1]
-        if last in ("$uri", "$uri/", "$request_uri", "$document_uri"):
+        if last in IN_CIRCLES:
             text = f'when nothing is found, "{last}" is asked for again and again: end with =404, /index.html or @name'
             yield Problem(
                 statement.where, text, (replaced(statement, "try_files", *map(quoted, statement.args), "=404"),)
             )
+
+
+@rule("GW112", "try-files-of-server", "warn")
+def try_files_of_server(config: Block) -> Iterator[Problem]:
+    """`try_files` of a server is looked at only where no location fits, and locations do not inherit it: beside a
+    `location /` it does nothing."""
+    for server in config.walk("server"):
+        tries = server.one("try_files")
+        if tries is None:
+            continue
+        for location in server.inner:
+            if location.name == "location" and location.path == "/" and location.modifier in ("", "^~"):
+                text = "location / takes every path, and does not inherit this: try_files belongs into the location"
+                yield Problem(tries.where, text, _moved_into(location, tries))
+
+
+def _moved_into(location: Block, tries: Statement) -> tuple[Edit, ...]:
+    """Into a location that serves files; one that has its own keeps that."""
+    if location.all("try_files"):
+        return (removed(tries),)
+    if location.opener is None or location.passes() or location.all("alias", "return", "rewrite", "if"):
+        return ()
+    return removed(tries), added_behind(location.opener, " ".join(["try_files", *map(quoted, tries.args)]) + ";")
 
 
 @rule("GW107", "try-files-with-alias", "warn")

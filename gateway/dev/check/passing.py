@@ -10,6 +10,7 @@ from gateway.config import units
 from gateway.dev.check import values
 from gateway.dev.check.block import PASSES, Block
 from gateway.dev.check.edits import Edit, added_behind, quoted, removed, replaced
+from gateway.dev.check.files import IN_CIRCLES
 from gateway.dev.check.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -344,6 +345,38 @@ def php_without_file_check(config: Block) -> Iterator[Problem]:
         if not guarded and location.opener is not None:
             fix = added_behind(location.opener, "try_files $uri =404;")
             yield Problem(location.where, "a file that is no PHP may be run: try_files $uri =404;", (fix,))
+
+
+@rule("GW325", "try-files-beside-pass", "warn")
+def try_files_beside_pass(config: Block) -> Iterator[Problem]:
+    """`try_files` serves no file where `proxy_pass` or its kin stands in the same location: what it finds is passed on,
+    too, and what it does not find gets its last word instead of the application. Files first, then the application,
+    is `try_files $uri @app;` with the pass in `location @app`."""
+    for location in config.walk("location"):
+        tries, passed = location.one("try_files"), location.passes()
+        if tries is None or passed is None or location.is_regex or _runs_files(location, passed, tries.args[-1]):
+            continue
+        last = tries.args[-1]
+        if last in IN_CIRCLES:
+            continue
+        serves = f"no file is served beside {passed.name}, what is found is passed on"
+        first = f"files first: try_files $uri @app; with {passed.name} in location @app"
+        if last.startswith("="):
+            text = f"only the names of files here are passed on, every other path gets {last[1:]}: {serves}; {first}"
+            yield Problem(tries.where, text, (removed(tries),))
+        elif last.startswith("@"):
+            text = f"{serves}, and the rest goes to {last}: {passed.name} belongs there alone"
+            yield Problem(tries.where, text)
+        else:
+            text = f'every path that is no file here becomes "{last}" before it is passed on: {serves}; {first}'
+            yield Problem(tries.where, text)
+
+
+def _runs_files(location: Block, passed: Statement, last: str) -> bool:
+    """Whether what is passed to runs the file that was found: PHP and CGI do."""
+    if passed.name == "uwsgi_pass":
+        return location.value("uwsgi_modifier1") in ("9", "14")
+    return passed.name in ("fastcgi_pass", "scgi_pass") and not last.partition("?")[0].endswith(".php")
 
 
 @rule("GW321", "body-announced", "warn")
