@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.config.text import to_str
 from gateway.http.common_variables import host_and_port
-from gateway.serving.server_names import ServerNames
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -45,10 +44,7 @@ def _by_a_strange_name(request: Request) -> bool:
         return False
     if host.startswith(b"[") or not host.strip(b"0123456789."):
         return False
-    own = ServerNames()
-    for name in request.server.names:
-        own.add(name)
-    return own.find(host, None) is None
+    return request.connection.servers.find(host, None) is not request.server
 
 
 def _asked_for(request: Request) -> bytes:

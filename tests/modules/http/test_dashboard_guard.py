@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.core.regex import Regex
+from gateway.http.servers import AddressServers
 from gateway.modules.http.dashboard_guard import refused
 from gateway.serving.server_names import ServerName
 
@@ -15,13 +16,15 @@ from gateway.serving.server_names import ServerName
 def request(host: bytes, *, local: bytes = b"127.0.0.1", names: tuple[bytes, ...] = (), **fields: str) -> Any:
     """What a browser asks with, of a server with these names that was asked at this address."""
     head = {name.replace("_", "-").encode(): value.encode() for name, value in fields.items()}
-    known = [ServerName(name, "server", Regex(name[1:].decode()) if name[:1] == b"~" else None) for name in names]
-    connection = SimpleNamespace(scheme=b"http", local_address=lambda: (local, 80))
+    server, servers = SimpleNamespace(), AddressServers()
+    for name in names or (b"",):
+        servers.add(ServerName(name, server, Regex(name[1:].decode()) if name[:1] == b"~" else None))
+    connection = SimpleNamespace(scheme=b"http", local_address=lambda: (local, 80), servers=servers)
     get = SimpleNamespace(get=head.get, host=host)
     bare = host if host.startswith(b"[") else host.partition(b":")[0]
     return cast(
         "Any",
-        SimpleNamespace(head=get, connection=connection, host=bare, server=SimpleNamespace(names=known), method=b"GET"),
+        SimpleNamespace(head=get, connection=connection, host=bare, server=server, method=b"GET"),
     )
 
 
