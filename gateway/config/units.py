@@ -17,11 +17,22 @@ def parse_number(text: str) -> int:
     """Parse a decimal number without a sign."""
     if not (text.isascii() and text.isdigit()):
         raise ValueError(f"invalid number: {text!r}")
-    # int() itself refuses thousands of digits; leading zeros are nothing to nginx.
-    digits = text.lstrip("0") or "0"
-    if len(digits) > 19 or (value := int(digits)) > MAX_INTEGER:
+    value = number_of(text)
+    if value > MAX_INTEGER:
         raise ValueError(f"number is too large: {text!r}")
     return value
+
+
+def number_of(digits: str | bytes) -> int:
+    """What digits say, wherever they come from: int() itself refuses thousands of them, be they zeros.
+
+    What is larger than nginx's integers is MAX_INTEGER + 1.
+    """
+    if len(digits) > 18:
+        digits = (digits.lstrip("0") if isinstance(digits, str) else digits.lstrip(b"0")) or "0"
+        if len(digits) > 19:
+            return MAX_INTEGER + 1
+    return min(int(digits), MAX_INTEGER + 1)
 
 
 def parse_size(text: str) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
+from gateway.config.units import number_of
+
 IPV4: Final = 4
 IPV6: Final = 6
 UNIX: Final = 0
@@ -109,9 +111,9 @@ def parse_address_port(text: bytes) -> tuple[IpAddress, int] | None:
         if not colon:
             return None
     address = parse_address(host) if host[:5] != b"unix:" else None
-    if address is None or not port.isdigit() or not 1 <= int(port) <= 65535:
+    if address is None or not port.isdigit() or not 1 <= number_of(port) <= 65535:
         return None
-    return address, int(port)
+    return address, number_of(port)
 
 
 def parse_network(text: str) -> tuple[Network, bool]:

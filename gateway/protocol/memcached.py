@@ -72,7 +72,7 @@ class MemcachedReader(Reader):
             raise self._invalid(line)
         encoding = b""
         if self._gzip_flag:
-            if not flags.isdigit():
+            if not flags.isdigit() or len(flags) > 18:
                 raise self._wrong(b"flags", line)
             if int(flags) & self._gzip_flag:
                 encoding = b"Content-Encoding: gzip\r\n"

@@ -22,7 +22,7 @@ def encode(pairs: Iterable[Field], content_length: int) -> bytes:
 def decode(data: bytes) -> tuple[list[Field], bytes] | None:
     """(pairs, what follows); None when it is not whole. Errors: BadRequest."""
     digits, colon, rest = data.partition(b":")
-    if not digits.isdigit() and (digits or colon):
+    if (not digits.isdigit() and (digits or colon)) or len(digits) > 18:
         raise BadRequest("no length")
     if not colon or len(rest) <= int(digits):
         return None

@@ -6,12 +6,24 @@ import pytest
 
 from gateway.config.units import (
     MAX_INTEGER,
+    number_of,
     parse_number,
     parse_offset,
     parse_seconds,
     parse_size,
     parse_time_ms,
 )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *((b"0", 0), (b"80", 80), ("0" * 5000 + "7", 7), (b"0" * 5000, 0), (b"%d" % MAX_INTEGER, MAX_INTEGER)),
+        *((b"%d" % (MAX_INTEGER + 1), MAX_INTEGER + 1), (b"9" * 5000, MAX_INTEGER + 1), ("9" * 20, MAX_INTEGER + 1)),
+    ],
+)
+def test_digits_that_anybody_sent(text: str | bytes, value: int) -> None:
+    assert number_of(text) == value
 
 
 @pytest.mark.parametrize(

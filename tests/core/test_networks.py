@@ -37,8 +37,10 @@ def test_addresses_with_ports() -> None:
     assert networks.parse_address_port(b"[::1]:80") == (IpAddress(6, 1), 80)
     assert networks.parse_address_port(b"[::1]") == (IpAddress(6, 1), 0)
     assert networks.parse_address_port(b"::1") == (IpAddress(6, 1), 0)
-    for text in (b"", b"1.2.3.4:", b"1.2.3.4:x", b"[::1]x", b"[::1", b"unix:", b"1.2.3.4:70000"):
+    long = b"1.2.3.4:%b" % (b"9" * 5000)
+    for text in (b"", b"1.2.3.4:", b"1.2.3.4:x", b"[::1]x", b"[::1", b"unix:", b"1.2.3.4:70000", long):
         assert networks.parse_address_port(text) is None
+    assert networks.parse_address_port(b"1.2.3.4:" + b"0" * 5000 + b"80") == (one, 80)
 
 
 def test_networks() -> None:

@@ -89,7 +89,7 @@ def _key(text: str) -> tuple[str, int]:
         raise ValueError(f'unsupported key algorithm "{kind}": ecdsa and rsa are known')
     if not colon:
         return kind, sizes[0]
-    if not bits.isdigit() or int(bits) not in sizes:
+    if not (bits.isascii() and bits.isdigit()) or int(bits) not in sizes:
         what = "curve" if kind == "ecdsa" else "key size"
         raise ValueError(f'unsupported {what} "{bits}": {", ".join(map(str, sizes))} are known')
     return kind, int(bits)

@@ -299,7 +299,7 @@ class Call:
         """The object that the body holds. Errors: ApiError."""
         try:
             values = json.loads(self.body or b"")
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ApiError(415, "json error", "JsonError") from None
         if not isinstance(values, dict):
             raise ApiError(400, "invalid parameter value", "UpstreamConfFormatError")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import EVERYWHERE, Command, Directive, at_least, take
 from gateway.config.text import to_bytes
+from gateway.config.units import number_of
 from gateway.core.variables import Getter, Variable, cached
 from gateway.http.module import HttpModule
 from gateway.http.user_agent import is_msie
@@ -45,7 +46,7 @@ def version_of(text: bytes) -> int:
     """The number that nginx makes of "5.01.2"."""
     total, scale = 0, _FIRST
     for number in text.split(b"."):
-        total += int(number or b"0") * scale
+        total += number_of(number or b"0") * scale
         scale //= 100
     return total
 

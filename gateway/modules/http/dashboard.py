@@ -18,7 +18,7 @@ import os
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, quote, unquote, unquote_to_bytes
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, Command, Directive, at_least
@@ -278,7 +278,7 @@ class Dashboard:
         buttons = " ".join(f'<button name="to" value="{to}" data-key="{key}/{to}">{to}</button>' for to in offered)
         return (
             f'<form class="in" method="post" action="{page.text(self.base)}">'
-            f'<input type="hidden" name="upstream" value="{page.text(name)}">'
+            f'<input type="hidden" name="upstream" value="{quote(to_bytes(name))}">'
             f'<input type="hidden" name="id" value="{id}">'
             f"{buttons}</form>"
         )
@@ -293,7 +293,8 @@ async def _change(request: Request, settings: LocationConf) -> Result:
         return form
     dashboard = Dashboard(request, settings)
     wanted = _CHANGES.get(form.get("to", ""))
-    upstream = dashboard.call.zoned("http").get(form.get("upstream", ""))
+    name = to_str(unquote_to_bytes(form.get("upstream", "")))  # with whatever bytes it was written
+    upstream = dashboard.call.zoned("http").get(name)
     if wanted is None or upstream is None or upstream.shared is None:
         return 400
     try:

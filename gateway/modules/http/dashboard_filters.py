@@ -32,9 +32,10 @@ def compiled(text: str) -> Test:
 
 
 def _one(word: str) -> Test:
-    if word.startswith("!") and len(word) > 1:
-        inner = _one(word[1:])
-        return lambda entry: not inner(entry)
+    bare = word.lstrip("!")
+    if bare and bare != word:
+        inner, wanted_so = _one(bare), (len(word) - len(bare)) % 2 == 0
+        return lambda entry: inner(entry) is wanted_so
     compared = _COMPARED.fullmatch(word)
     if compared is not None:
         return _comparison(_NUMBERS[compared[1]], compared[2], float(compared[3]))

@@ -20,6 +20,7 @@ _STATES: Final = {
     "unavail": ("bad", "▼ unavailable"), "checking": ("warn", "◇ checking"), "unhealthy": ("bad", "▼ unhealthy"),
 }  # fmt: skip
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_NO_ID: Final = re.compile(r"[^\w-]")
 # Of one upstream; those that are not up come first, and the rest is a number.
 _MOST_PEERS: Final = 500
 
@@ -56,8 +57,8 @@ def page(title: str, body: str, *, base: str, nonce: str, live: str, here: str, 
 
 def part(name: str, title: str, inside: str) -> str:
     """A section that is looked at anew each second."""
-    number = re.sub(r"\W", "-", name)
-    return f'<section id="{text(number)}" data-part><h2>{text(title)}</h2>{inside}</section>'
+    id = _NO_ID.sub(lambda found: f":{ord(found[0]):x}:", name)  # two names never have the same
+    return f'<section id="{id}" data-part><h2>{text(title)}</h2>{inside}</section>'
 
 
 def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -16,6 +16,7 @@ from gateway.cluster.maps import Map
 from gateway.cluster.sync import SYNCED, Synced
 from gateway.config import units
 from gateway.config.directive import HTTP, Command, Directive, at_least, take
+from gateway.config.text import to_bytes
 from gateway.core.logs import ERROR, LOG, Log
 from gateway.core.shared_map import LONGEST, SharedMap
 from gateway.core.variables import acyclic
@@ -134,7 +135,7 @@ class Keyval(SharedMap):
         elif not isinstance(value, str):
             raise KeyvalError("a value is a string")
         else:
-            data = value.encode("utf-8", "surrogateescape")
+            data = _bytes(value)
             if len(name) + len(data) > LONGEST:
                 raise KeyvalError("key and value are too long", 413, "KeyvalTooLong")
             try:
@@ -148,7 +149,7 @@ class Keyval(SharedMap):
                 ipaddress.ip_network(key)
             except ValueError:
                 raise KeyvalError(f'key "{key}" is no address or network') from None
-        return key.encode("utf-8", "surrogateescape")
+        return _bytes(key)
 
     def reset(self) -> None:
         """DELETE: all pairs go."""
@@ -188,6 +189,14 @@ class Keyval(SharedMap):
             raise ZoneError(f'keyval zone "{self.name}" is too small for "{self.state}"') from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, KeyvalError) as error:
             raise ZoneError(f'keyval state "{self.state}" cannot be read: {error}') from None
+
+
+def _bytes(text: str) -> bytes:
+    """Errors: KeyvalError."""
+    try:
+        return to_bytes(text)
+    except UnicodeEncodeError:  # half of a surrogate pair that stands for no byte
+        raise KeyvalError("what is no text cannot be kept") from None
 
 
 def _text(value: bytes) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from gateway._fast import uri as uri_grammar
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, FLAG, LOCATION, Command, Directive, flag, size, take
-from gateway.config.units import MAX_INTEGER
+from gateway.config.units import MAX_INTEGER, number_of
 from gateway.core.pieces import FileSlice
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers
@@ -44,7 +44,7 @@ def milliseconds(text: bytes | None) -> int:
     match = _SECONDS.fullmatch(text) if text else None
     if match is None:
         return -1
-    value = int((match[1] + (match[2] or b"").ljust(3, b"0")[:3]) or b"0")
+    value = number_of((match[1] + (match[2] or b"").ljust(3, b"0")[:3]) or b"0")
     return value if value <= MAX_INTEGER else -1
 
 

@@ -125,7 +125,7 @@ class _Wanted:
         host, colon, port = text.rpartition(":")
         if not colon or port.endswith("]"):
             host, port = text, ""
-        if port and not (port.isdigit() and 0 < int(port) < 65536):
+        if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
             raise self._refuse(statement, f'has an invalid port in "{statement.args[0]}"')
         self.host = host.removeprefix("[").removesuffix("]")
         self.port = int(port) if port else _PORT

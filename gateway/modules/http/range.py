@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.cut import first, rest
 from gateway._fast.head_writer import HeadWriter
+from gateway.config.units import MAX_INTEGER, number_of
 from gateway.core.pieces import FileSlice, Piece, length
 from gateway.core.pieces import total as summed
 from gateway.http.module import BodyFilter, Contribution, Count, FilterFinalize, HttpModule
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from gateway.http.request import Request
 
 UNLIMITED: Final = (1 << 31) - 1  # max_ranges by default
-_MOST: Final = (1 << 63) - 1
 
 _OUT: Final = HeadWriter()
 
@@ -151,13 +151,14 @@ def parse(text: bytes, total: int, limit: int) -> list[Part] | None:
             last = last.lstrip(b" ")
         if not dash or (first and not first.isdigit()) or (last and not last.isdigit()) or not (first or last):
             raise NotSatisfiable
-        if (len(first) > 18 and int(first) > _MOST) or (len(last) > 18 and int(last) > _MOST):
+        low, high = number_of(first or b"0"), number_of(last or b"0")
+        if max(low, high) > MAX_INTEGER:
             raise NotSatisfiable
         if first:
-            start = int(first)
-            end = min(int(last) + 1, total) if last else total
+            start = low
+            end = min(high + 1, total) if last else total
         else:
-            start = max(0, total - int(last))
+            start = max(0, total - high)
             end = total
         if start < end:
             parts.append((start, end))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import EVERYWHERE, Directive, size, take
-from gateway.config.units import MAX_INTEGER
+from gateway.config.units import MAX_INTEGER, number_of
 from gateway.core.pieces import Piece
 from gateway.core.variables import Variable
 from gateway.http.module import ERROR, NOTHING, BodyFilter, Contribution, FilterFinalize, HttpModule
@@ -68,7 +68,7 @@ def _first(request: Request) -> int:
         return 0
     digits = re.match(rb" *(\d*)", field[6:])
     assert digits is not None
-    number = int(digits[1][:20] or b"0")
+    number = number_of(digits[1] or b"0")
     return number if number <= MAX_INTEGER else 0
 
 
@@ -98,11 +98,11 @@ def filter_head(request: Request) -> BodyFilter | None:
         raise _refuse(request, b"etag mismatch in slice response")
     slices.etag = response.etag or slices.etag
     match = _CONTENT_RANGE.fullmatch(response.get(b"content-range") or b"")
-    if match is None or any(int(number) > MAX_INTEGER for number in match.groups(b"0")):
+    if match is None or any(number_of(number) > MAX_INTEGER for number in match.groups(b"0")):
         raise _refuse(request, b"invalid range in slice response")
     if match[3] is None:
         raise _refuse(request, b"no complete length in slice response")
-    start, end, complete = int(match[1]), int(match[2]) + 1, int(match[3])
+    start, end, complete = number_of(match[1]), number_of(match[2]) + 1, number_of(match[3])
     wanted = min(start + slices.size, complete)
     if start != slices.start or end != wanted:
         words = b"unexpected range in slice response: %d-%d, expected: %d-%d" % (start, end, slices.start, wanted)

@@ -12,6 +12,7 @@ from gateway._fast import uri
 from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import FLAG, Command, Context, Directive, flag, take, time_s
 from gateway.config.errors import ConfigError
+from gateway.config.units import number_of
 from gateway.core.lane import NoRoom
 from gateway.core.tls_variables import VARIABLES, engine_of
 from gateway.core.transport import connect
@@ -175,10 +176,10 @@ def _backend(session: Session, conf: ServerConf, fields: dict[bytes, bytes]) -> 
         problem = b"%b did not send password" % server
     elif not _is_address(host):
         problem = b'%b sent invalid server address:"%b"' % (server, host)
-    elif not port.isdigit() or not 1 <= int(port[:6]) <= 65535:
+    elif not port.isdigit() or not 1 <= number_of(port) <= 65535:
         problem = b'%b sent invalid server port:"%b"' % (server, port)
     else:
-        return Backend(inet_address(host.decode("ascii"), int(port)).sockaddr, b"%b:%b" % (host, port))
+        return Backend(inet_address(host.decode("ascii"), number_of(port)).sockaddr, b"%b:%b" % (host, port))
     session.log("error", problem)
     raise InternalError
 

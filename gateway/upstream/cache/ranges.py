@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.config.units import number_of
+
 
 def begins_before(field: bytes, limit: int) -> bool:
     """Whether a field Range (RFC 9110, 14.2) begins before this offset in bytes; a suffix (`bytes=-5`) never does.
@@ -16,4 +18,4 @@ def begins_before(field: bytes, limit: int) -> bool:
     end = 0
     while text[end : end + 1].isdigit():
         end += 1
-    return not end or int(text[:end]) < limit
+    return not end or number_of(text[:end]) < limit

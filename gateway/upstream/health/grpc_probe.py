@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.errors import HeadError
+from gateway.config.units import number_of
 from gateway.upstream.exchange.attempt import Stage
 from gateway.upstream.exchange.http2 import Http2Reader
 from gateway.upstream.exchange.http2_fields import Fields, request_block
@@ -42,9 +43,9 @@ def problem(head: Fields, body: bytes, trailers: Fields, accepted: int) -> bytes
     status = told.get(b"grpc-status")
     if status is None or not status.isdigit():
         return b"no grpc-status"
-    if int(status) == accepted and accepted:
+    if number_of(status) == accepted and accepted:
         return None
-    if int(status):
+    if number_of(status):
         said = told.get(b"grpc-message")
         return b"grpc-status %b%b" % (status, b": " + said if said else b"")
     state = 0

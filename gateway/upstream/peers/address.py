@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.config.units import number_of
 from gateway.core.networks import plain_ipv4
 from gateway.core.transport import pack_tcp, pack_unix
 
@@ -78,9 +79,9 @@ def with_port(address: Address, port: int) -> Address:
 
 
 def _port(text: bytes) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
+    if not text.isdigit() or not 1 <= number_of(text) <= 65535:
         raise ValueError("invalid port")
-    return int(text)
+    return number_of(text)
 
 
 def parse_target(text: bytes, default_port: int = 0) -> Target:

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config import units
+from gateway.config.text import to_bytes
 from gateway.core.turns import PORTION, Work
 from gateway.upstream.peers.address import inet_address, parse_target
 from gateway.upstream.peers.peers import DOWN, DRAINING, PEER, TEMPLATE, UNHEALTHY, Peer, UpstreamServer
@@ -176,11 +177,11 @@ def find(shared: SharedPeers, text: str) -> Peer:
     """The peer of an id in a path. Errors: ApiError."""
     if not text.isascii() or not text.isdigit():
         raise ApiError(400, "invalid server ID", "UpstreamBadServerId")
-    number = int(text)
+    number = units.number_of(text)
     for peer in shared.members():
         if peer.id == number:
             return peer
-    raise ApiError(404, f'server with ID "{number}" does not exist', "UpstreamServerNotFound")
+    raise ApiError(404, f'server with ID "{text}" does not exist', "UpstreamServerNotFound")
 
 
 # -- what is changed ---------------------------------------------------------------------------------------------------
@@ -209,6 +210,13 @@ def _text(values: dict[str, Any], key: str) -> str:
     return value
 
 
+def _bytes(values: dict[str, Any], key: str) -> bytes:
+    try:
+        return to_bytes(_text(values, key))
+    except UnicodeEncodeError:  # half of a surrogate pair that stands for no byte
+        raise ApiError(400, "invalid parameter value", _FORMAT) from None
+
+
 def _time_ms(values: dict[str, Any], key: str, code: str) -> int:
     value = values[key]
     try:
@@ -235,7 +243,7 @@ def _read(server: UpstreamServer, values: dict[str, Any]) -> None:
         elif key == "slow_start":
             server.slow_start = _time_ms(values, key, "UpstreamBadSlowStart")
         elif key == "route":
-            server.route = _text(values, key).encode("utf-8", "surrogateescape")
+            server.route = _bytes(values, key)
             if len(server.route) > _ROUTE_MAX:
                 raise ApiError(400, "route is too long", "UpstreamBadRoute")
         elif key == "backup":
@@ -248,7 +256,7 @@ def _read(server: UpstreamServer, values: dict[str, Any]) -> None:
             elif server.down == DRAINING:
                 server.down = 0
         elif key == "service":
-            server.service = _text(values, key).encode("utf-8", "surrogateescape")
+            server.service = _bytes(values, key)
             if not server.service:
                 raise ApiError(400, '"service" is empty', "UpstreamBadService")
         elif key == "server":

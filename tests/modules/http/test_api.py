@@ -78,6 +78,8 @@ async def test_process_and_connections() -> None:
         ("GET", "http/upstreams/a/what", 404, "PathNotFound", "path not found"),
         ("GET", "http/upstreams/a/servers/9", 404, "UpstreamServerNotFound", 'server with ID "9" does not exist'),
         ("GET", "http/upstreams/a/servers/x", 400, "UpstreamBadServerId", "invalid server ID"),
+        ("GET", "http/upstreams/a/servers/" + "0" * 5000 + "7", 404, "UpstreamServerNotFound", None),
+        ("GET", "http/upstreams/a/servers/" + "9" * 5000, 404, "UpstreamServerNotFound", None),
         ("GET", "slabs/x", 404, "SlabNotFound", "slab not found"),
         ("GET", "workers/7", 404, "WorkerNotFound", "worker not found"),
         ("GET", "resolvers/x", 404, "ResolverZoneNotFound", "resolver zone not found"),
@@ -92,11 +94,12 @@ async def test_process_and_connections() -> None:
         ("POST", "http/upstreams/a", 405, "MethodDisabled", "method POST disabled"),
     ],
 )
-async def test_errors(method: str, path: str, status: int, code: str, text: str) -> None:
+async def test_errors(method: str, path: str, status: int, code: str, text: str | None) -> None:
     async with client() as call:
         found, answered = await call(method, path)
         assert found == status
-        assert answered["error"] == {"status": status, "text": text, "code": code}
+        said = text or f'server with ID "{path.rpartition("/")[2]}" does not exist'
+        assert answered["error"] == {"status": status, "text": said, "code": code}
         assert len(answered["request_id"]) == 32 and answered["href"].startswith("https://")
 
 
@@ -242,6 +245,9 @@ async def test_servers_come_and_go() -> None:
         ({}, 400, "UpstreamConfFormatError", 'missing "server" argument'),
         ([], 400, "UpstreamConfFormatError", "invalid parameter value"),
         (b"{", 415, "JsonError", "json error"),
+        (b"[" * 5000, 415, "JsonError", "json error"),
+        ({"server": "127.0.0.1", "route": "\ud800"}, 400, "UpstreamConfFormatError", "invalid parameter value"),
+        ({"server": "127.0.0.1", "service": "\ud800"}, 400, "UpstreamConfFormatError", "invalid parameter value"),
         ({"server": 1}, 400, "UpstreamConfFormatError", "invalid parameter value"),
         ({"server": "127.0.0.1", "what": 1}, 400, "UpstreamConfFormatError", 'unknown parameter "what"'),
         ({"server": "127.0.0.1", "id": 1}, 400, "UpstreamConfFormatError", 'unknown parameter "id"'),

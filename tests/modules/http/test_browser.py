@@ -65,6 +65,7 @@ def test_versions() -> None:
     assert version_of(b"5.5") == 5_050_000
     assert version_of(b"5.01.2.3.4") == 5_010_203
     assert version_of(b"") == 0
+    assert version_of(b"9" * 5000) > version_of(b"99.9")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import trio
@@ -137,6 +138,26 @@ async def test_changes(tmp_path: Path) -> None:
         for form in (b"upstream=none&id=1&to=up", b"upstream=app&id=1&to=x", b""):
             assert (await engine.request("POST", "/gw/", own, body=form)).status == 400
         assert (await engine.request("POST", "/gw/", own, body=b"upstream=app&id=9&to=up")).status == 404
+
+
+async def test_any_name_of_an_upstream_can_be_changed_and_has_a_part_of_its_own(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8, what looks like an escape, names that differ in signs alone."""
+    names = ["b\udcffd", "a.b", "a-b", "a b", "50%25", "a+b", "ä"]
+    upstreams = "".join(f'upstream "{name}" {{ zone z{at} 64k; server 127.0.0.1:1; }}' for at, name in enumerate(names))
+    own = {"Origin": "http://localhost", "Content-Type": "application/x-www-form-urlencoded"}
+    site = "server { listen 127.0.0.1:1; location /gw/ { dashboard write=on; } }"
+    async with serving(upstreams + site) as engine:
+        page = _Page(await engine.get("/gw/"))
+        forms = [a["value"] for tag, a in page.elements if a.get("name") == "upstream"]
+        for form in forms:
+            body = urlencode({"upstream": form, "id": "0", "to": "drain"}).encode()
+            assert (await engine.request("POST", "/gw/", own, body=body)).status == 303
+        data = json.loads((await engine.get("/gw/data.json")).body)
+    assert {name: [each["state"] for each in data["upstreams"][name]["peers"]] for name in names} == {
+        name: ["draining"] for name in names
+    }
+    ids = [a["id"] for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids)) and not [id for id in ids if not id or re.search(r"\s", id)]
 
 
 @pytest.mark.parametrize(

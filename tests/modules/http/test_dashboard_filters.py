@@ -22,7 +22,7 @@ ENTRY: dict[str, Any] = {
         "path:/api",
         "host:a.", "up:8001", "client:10.", "location:/api", "error", "users", "refused", "!status:4xx",
         "status:5xx !up:9",
-        "uri:x=1",
+        "uri:x=1", "!!status:5xx", "!" * 8001 + "status:4xx", "!" * 8000 + "status:5xx",
     ],
 )  # fmt: skip
 def test_it_is_picked(text: str) -> None:
@@ -30,7 +30,8 @@ def test_it_is_picked(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["status:404", "time>1", "method:GET", "!error", "path:/x", "status:5xx up:9", "nothing"]
+    "text",
+    ["status:404", "time>1", "method:GET", "!error", "path:/x", "status:5xx up:9", "nothing", "!!status:4xx", "!"],
 )
 def test_it_is_not(text: str) -> None:
     assert not compiled(text)(ENTRY)

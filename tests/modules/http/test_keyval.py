@@ -57,6 +57,8 @@ async def test_pairs() -> None:
         ("POST", {}, 400, "KeyvalFormatError"),
         ("POST", {"b": {"value": "1", "expire": 5}}, 400, "KeyvalFormatError"),
         ("POST", {"b": {"value": "1", "else": 5}}, 400, "KeyvalFormatError"),
+        ("POST", {"b": "\ud800"}, 400, "KeyvalFormatError"),
+        ("POST", {"\ud800": "b"}, 400, "KeyvalFormatError"),
         ("POST", {"b": "x" * 65535}, 413, "KeyvalTooLong"),
         ("POST", {"b": "x" * 60000}, 500, "KeyvalOutOfMemory"),
     ],

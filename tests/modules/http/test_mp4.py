@@ -78,7 +78,7 @@ async def test_refused(conf: str) -> None:
     ("text", "value"),
     [
         *((b"1", 1000), (b"1.5", 1500), (b".25", 250), (b"1.23456", 1234), (b"1.", 1000), (b"1.2.3", -1), (b"a", -1)),
-        *((b"", -1), (None, -1), (b"9" * 30, -1), (b"-1", -1)),
+        *((b"", -1), (None, -1), (b"9" * 30, -1), (b"-1", -1), (b"9" * 5000, -1), (b"0" * 5000, 0)),
     ],
 )
 def test_milliseconds(text: bytes | None, value: int) -> None:

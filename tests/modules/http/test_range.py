@@ -26,6 +26,8 @@ from tests.upstream.cache.caching import page
         (b"-30", [(0, 10)]),
         (b"0-1, 8-99", [(0, 2), (8, 10)]),
         (b"0-9,0-9", None),
+        (b"0" * 5000 + b"5-", [(5, 10)]),
+        (b"0-1,-" + b"0" * 5000 + b"1", [(0, 2), (9, 10)]),
     ],
 )
 def test_parse(text: bytes, parts: list[tuple[int, int]] | None) -> None:
@@ -44,7 +46,10 @@ def test_nothing_to_cut_off_an_empty_body() -> None:
     assert parse(b"-5", 0, 100) is None
 
 
-@pytest.mark.parametrize("text", [b"", b"-", b"a-b", b"10-", b"5-3", b"1-2-3", b"0x1-2"])
+_LONG = [b"%b-" % (b"9" * 5000), b"0-%b" % (b"9" * 5000), b"-%b" % (b"9" * 5000), b"0-1,-9223372036854775808"]
+
+
+@pytest.mark.parametrize("text", [b"", b"-", b"a-b", b"10-", b"5-3", b"1-2-3", b"0x1-2", *_LONG])
 def test_what_is_no_range_is_not_satisfiable(text: bytes) -> None:
     with pytest.raises(NotSatisfiable):
         parse(text, 10, 100)

@@ -14,6 +14,7 @@ from gateway.upstream.cache.ranges import begins_before
         (b"bytes=100-", False),
         (b"bytes=4096-5000,0-1", False),
         (b"bytes=-5", False),
+        (b"bytes=%b-" % (b"9" * 5000), False),
         (b"bytes= -5", False),
         (b"bytes=x", True),
         (b"lines=500-", True),
