@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import json
 import os
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -30,13 +29,13 @@ from gateway.http.setters import answers
 from gateway.modules.http import (
     dashboard_certificates,
     dashboard_events,
-    dashboard_gunicorn,
     dashboard_tree,
     request_history,
 )
 from gateway.modules.http import dashboard_page as page
 from gateway.modules.http.api import RESOURCES, Call
 from gateway.modules.http.api_json import answer, encoded
+from gateway.modules.http.dashboard_applications import Applications, is_address
 from gateway.modules.http.dashboard_guard import refused
 from gateway.modules.http.dashboard_requests import Requests, read_form
 from gateway.serving.cycle import LATE_IMPORTS
@@ -50,8 +49,6 @@ if TYPE_CHECKING:
 
 _HTML: Final = b"text/html; charset=utf-8"
 _PORTION: Final = 50  # records of requests that are read in one turn
-_STATS_WITHIN_S: Final = 0.5
-_MOST_STATS: Final = 4 << 20
 _CHANGES: Final[dict[str, dict[str, Any]]] = {
     "drain": {"drain": True}, "down": {"down": True}, "up": {"down": False, "drain": False},
 }  # fmt: skip
@@ -62,7 +59,7 @@ class LocationConf(Conf):
     enabled: bool = setting(False, inherit=False)
     write: bool = setting(False, inherit=False)
     replay: bytes = setting(b"", inherit=False)  # what its forms are signed with
-    apps: dict[str, str] = setting(factory=dict, inherit=False)
+    apps: Applications | None = setting(None, inherit=False)
 
 
 def set_dashboard(conf: LocationConf, command: Command) -> None:
@@ -81,10 +78,12 @@ def set_dashboard(conf: LocationConf, command: Command) -> None:
         elif word in ("replay=on", "replay=off"):
             conf.replay = os.urandom(32) if value == "on" else b""
         elif name == "app" and sign and upstream and address:
+            if not is_address(address):
+                command.fail(f'invalid address "{address}" in "{word}": unix:PATH or HOST:PORT of a stats socket')
             apps[upstream] = address
         else:
             command.fail(f'invalid parameter "{word}"')
-    conf.apps = apps
+    conf.apps = Applications(apps) if apps else None
 
 
 def plan(settings: LocationConf, location: Location) -> Contribution:
@@ -182,8 +181,8 @@ class Dashboard:
     async def show_with_apps(self) -> Result:
         """The same, with what the applications say of their workers."""
         await in_trio()
-        found = {upstream: await stats_of(address) for upstream, address in self.settings.apps.items()}
-        shown = in_turns(self.show(found))
+        assert self.settings.apps is not None
+        shown = in_turns(self.show(await self.settings.apps.told()))
         return await shown if isinstance(shown, Awaitable) else shown
 
     def _answer(self, here: str, body: str, live: str, status: int = 200) -> Result:
@@ -242,7 +241,8 @@ class Dashboard:
             shown = yield from page.upstream(name, upstream, failures, form)
             parts.append(shown)
             if name in applications:
-                parts.append(page.application(name, applications[name]))
+                parts.append(page.application(name, applications.pop(name)))
+        parts += [page.application(name, found) for name, found in applications.items()]  # of upstreams without a zone
         if data["server_zones"]:
             shown = yield from page.zones("servers", data["server_zones"])
             parts.append(shown)
@@ -304,37 +304,6 @@ async def _change(request: Request, settings: LocationConf) -> Result:
     dashboard.call.save(upstream)
     request.response.location = dashboard.base.encode("utf-8", "surrogateescape")
     return 303
-
-
-async def stats_of(address: str) -> dict[str, Any] | str:
-    """What uWSGI's stats socket or gunicorn's control socket says; a text when it does not, or not in time."""
-    import trio
-
-    data = b""
-    target = address.removeprefix(dashboard_gunicorn.PREFIX)
-    try:
-        with trio.fail_after(_STATS_WITHIN_S):
-            if target.startswith("unix:"):
-                stream = await trio.open_unix_socket(target[5:])
-            else:
-                host, _, port = target.rpartition(":")
-                stream = await trio.open_tcp_stream(host.strip("[]"), int(port))
-            async with stream:
-                if target != address:
-                    return await dashboard_gunicorn.workers(stream)
-                async for part in stream:
-                    data += part
-                    if len(data) > _MOST_STATS:
-                        return f"{address} says too much"
-        found = json.loads(data)
-    except trio.TooSlowError:
-        return f"{address} does not answer within {_STATS_WITHIN_S} s"
-    except (OSError, ValueError, RecursionError, trio.BrokenResourceError) as error:
-        return f"{address}: {error}"
-    workers = found.get("workers", []) if isinstance(found, dict) else None
-    if not isinstance(workers, list) or not all(isinstance(worker, dict) for worker in workers):
-        return f"{address} is no stats socket of uWSGI"
-    return dict(found)
 
 
 module = HttpModule(

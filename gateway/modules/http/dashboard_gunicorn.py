@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "gunicorn:"
 _MOST: Final = 4 << 20
+_LONGEST_S: Final = 1e9  # JSON has numbers that are no times
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -56,7 +57,8 @@ async def _exactly(stream: trio.abc.Stream, size: int) -> bytes:
 
 def _worker(said: dict[str, Any]) -> dict[str, Any]:
     pid, heard = said.get("pid"), said.get("last_heartbeat")
-    state = f"heard {heard:.1f} s ago" if isinstance(heard, (int, float)) else "not heard yet"
+    known = isinstance(heard, (int, float)) and abs(heard) < _LONGEST_S
+    state = f"heard {heard:.1f} s ago" if known else "not heard yet"
     shown = {"id": said.get("age", ""), "pid": pid, "status": "aborted" if said.get("aborted") is True else state}
     if isinstance(pid, int):
         shown["rss"] = _resident(pid)

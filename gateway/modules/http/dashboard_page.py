@@ -21,6 +21,7 @@ _STATES: Final = {
 }  # fmt: skip
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _NO_ID: Final = re.compile(r"[^\w-]")
+_MOST_WORKERS: Final = 200  # of an application
 # Of one upstream; those that are not up come first, and the rest is a number.
 _MOST_PEERS: Final = 500
 
@@ -225,7 +226,8 @@ def application(name: str, found: dict[str, Any] | str) -> str:
     if isinstance(found, str):
         return part(f"app-{name}", f"application {name}", f'<p class="say">{text(found)}</p>')
     rows = []
-    for worker in found.get("workers", ()):
+    told = found.get("workers", ())
+    for worker in told[:_MOST_WORKERS]:
         state = str(worker.get("status", "?"))
         exceptions = worker.get("exceptions", 0)
         rows.append([
@@ -234,13 +236,15 @@ def application(name: str, found: dict[str, Any] | str) -> str:
             number(worker.get("requests", "")),
             _count(exceptions, 5) if isinstance(exceptions, int) else number(exceptions),
             number(worker.get("harakiri_count", "")),
-            number(size(worker["rss"]) if isinstance(worker.get("rss"), int) and worker["rss"] else "-"),
+            number(size(_count_of(worker.get("rss"))) if _count_of(worker.get("rss")) else "-"),
             number(_milliseconds(worker.get("avg_rt"))),
         ])  # fmt: skip
     columns = ["#worker", "#pid", "state", "#requests", "#exceptions", "#harakiri", "#rss", "#average ms"]
     caption = str(found.get("caption", "")) or (
         f"uWSGI {found.get('version', '')}, listen queue {found.get('listen_queue', '?')}"
     )
+    if len(told) > len(rows):
+        caption += f"; {len(told) - len(rows)} more workers that are not shown"
     return part(f"app-{name}", f"application {name}", table(caption, columns, rows))
 
 
@@ -282,4 +286,9 @@ def _flat(row: dict[str, Any], inside: str = "") -> Iterator[tuple[str, object]]
 
 
 def _milliseconds(value: object) -> str:
-    return f"{value / 1000:.1f}" if isinstance(value, int) else ""
+    return f"{_count_of(value) / 1000:.1f}" if isinstance(value, int) else ""
+
+
+def _count_of(value: object) -> int:
+    """What an application says to be a number, as far as it can be one: JSON has others."""
+    return value if isinstance(value, int) and 0 <= value < 1 << 63 else 0

@@ -14,7 +14,6 @@ import pytest
 import trio
 
 from gateway.config.errors import ConfigError
-from gateway.modules.http.dashboard import stats_of
 from tests import certificates
 from tests.engine import Engine, Reply, load_http, serving
 
@@ -227,26 +226,18 @@ async def test_the_application_behind_an_upstream(tmp_path: Path) -> None:
         nursery.cancel_scope.cancel()
 
 
-async def test_stats_that_do_not_come(tmp_path: Path) -> None:
-    async with trio.open_nursery() as nursery:
-        (hangs,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        (wrong,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-
-        async def say(stream: trio.SocketStream) -> None:
-            await stream.send_all(b"HTTP/1.1 400")
-            await stream.aclose()
-
-        nursery.start_soon(trio.serve_listeners, say, [wrong])
-        said = await stats_of(f"127.0.0.1:{hangs.socket.getsockname()[1]}")
-        assert "does not answer within" in said
-        assert "Expecting value" in await stats_of(f"127.0.0.1:{wrong.socket.getsockname()[1]}")
-        assert "No such file" in await stats_of(f"unix:{tmp_path}/none")
-        assert isinstance(await stats_of("nonsense"), str)
-        nursery.cancel_scope.cancel()
-    await hangs.aclose()
+_HUGE = b"9" * 4000
+_ODD = b'{"workers": [{"rss": %b, "avg_rt": %b, "exceptions": %b, "requests": -1, "id": null, "pid": {}, "status": 0}]}'
 
 
-@pytest.mark.parametrize("said", [b'{"workers": 5}', b'{"workers": [1]}', b"[" * 100_000, b"\xff", b"[]", b""])
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'{"workers": 5}', b'{"workers": [1]}', b"[" * 100_000, b"\xff", b"[]", b"", _ODD % (_HUGE, _HUGE, _HUGE),
+        _ODD % (b"-1", b"1e400", b"true"), b'{"workers": [{"status": "\\ud800"}], "version": ' + _HUGE * 2 + b"}",
+        b'{"workers": [' + b",".join([b'{"id": 1}'] * 3000) + b"]}",
+    ],
+)  # fmt: skip
 async def test_stats_of_another_form(tmp_path: Path, said: bytes) -> None:
     """The page is there, whatever the socket says."""
 
@@ -260,8 +251,20 @@ async def test_stats_of_another_form(tmp_path: Path, said: bytes) -> None:
         port = listener.socket.getsockname()[1]
         async with serving(_conf(tmp_path, f"app=app=127.0.0.1:{port}")) as engine:
             reply = await engine.get("/gw/")
-        assert reply.status == 200 and f"127.0.0.1:{port}" in _Page(reply).text
+        assert reply.status == 200 and "application app" in _Page(reply).text and len(reply.body) < 100_000
         nursery.cancel_scope.cancel()
+
+
+async def test_an_application_behind_an_upstream_without_a_zone_is_shown(tmp_path: Path) -> None:
+    async with serving(_conf(tmp_path, f"app=other=unix:{tmp_path}/none")) as engine:
+        page = _Page(await engine.get("/gw/"))
+    assert "application other" in page.text and "No such file" in page.text
+
+
+@pytest.mark.parametrize("address", ["nonsense", "unix:", "127.0.0.1:0", "127.0.0.1:65536", ":1", "a:²", "gunicorn:x"])
+def test_no_address(address: str) -> None:
+    with pytest.raises(ConfigError, match=f'invalid address "{address}" in "app=x={address}"'):
+        load_http(f"server {{ listen 127.0.0.1:1; location / {{ dashboard app=x={address}; }} }}")
 
 
 @pytest.mark.parametrize("word", ["write", "write=maybe", "app=x", "app=x=", "nonsense"])

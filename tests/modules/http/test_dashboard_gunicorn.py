@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trio
 
-from gateway.modules.http.dashboard import stats_of
+from gateway.modules.http.dashboard_applications import stats_of
 from tests.engine import serving
 
 
