@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.upstream.peers.upstreams import Upstream
 
 # What the API may change of a server; its id is each node's own.
+_BY = "by another node"
 _SHOWN = 200  # of what somebody else has written, in the log
 _CHANGEABLE = ("weight", "max_conns", "max_fails", "fail_timeout", "slow_start", "route", "down", "drain")
 
@@ -96,12 +97,13 @@ class Servers:
             return
         if not payload:
             assert peer is not None
-            api_objects.remove(self.upstream, peer)
+            api_objects.remove(self.upstream, peer, _BY)
             return
         values: dict[str, Any] = json.loads(payload)
         if not isinstance(values, dict) or _field(values) != field:
             raise ValueError("it says to be another one")
         if peer is None:
-            api_objects.add(self.upstream, values)
+            api_objects.add(self.upstream, values, _BY)
         else:
-            api_objects.change(self.upstream, peer, {key: values[key] for key in _CHANGEABLE if key in values})
+            changed = {key: values[key] for key in _CHANGEABLE if key in values}
+            api_objects.change(self.upstream, peer, changed, _BY)

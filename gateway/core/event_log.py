@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from gateway.core.ring import Ring
 
+KINDS: Final = ("peer", "worker", "configuration", "binary", "certificate", "limit zone")
 _MOST: Final = 256
 _SIZE: Final = 1024
 # Of one record's texts, in characters: a path or a name is cut behind it, so that the record stays whole.
@@ -31,7 +32,10 @@ class EventLog:
         self._said: dict[tuple[str, str], float] = {}
 
     def tell(self, level: str, kind: str, name: str | bytes, text: str | bytes, cause: str | bytes = "") -> None:
-        """One thing happened. `kind` and `name` are the object: "peer", "app 127.0.0.1:80". Levels are error_log's."""
+        """One thing happened. `kind` (of KINDS) and `name` are the object: "peer", "app 127.0.0.1:80".
+
+        Levels are error_log's.
+        """
         found = [round(time.time(), 3), level, kind, _cut(name, _OBJECT), _cut(text, _TEXT), _cut(cause, _TEXT)]
         data = json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         if len(data) > _SIZE:  # letters of several bytes, or many that are escaped

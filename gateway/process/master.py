@@ -60,6 +60,9 @@ class Master:
         self.start_workers(just_started=False)
         self.children.wait_ready(_NEW_WORKERS_S)
         service_manager.ready(self._live())
+        if self.inherited:  # the old one's events are its own
+            text = f"has taken over beside the old one, pid {self.parent}"
+            the_events().tell("notice", "binary", sys.orig_argv[0], text)
         if self.on_ready is not None:
             self._show()
         while True:
@@ -283,6 +286,7 @@ class Master:
             self.children.adopt(pid, "new binary process")
             the_events().tell("notice", "binary", sys.orig_argv[0], f"the new one is started, pid {pid}")
             return
+        the_events().tell("error", "binary", sys.orig_argv[0], "the new one was not started", "see the error log")
         try:
             os.rename(old, name)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -64,9 +65,16 @@ http {{
         ssl_certificate_cache max=4 valid=1s;
         location / {{ return 200 "over TLS"; }}
     }}
+    server {{ listen unix:{running.folder}/api; location / {{ api; }} }}
     {more}
 }}
 """)
+
+
+def _events(running: Running) -> list[dict[str, str]]:
+    """Of certificates, the newest first."""
+    found: list[dict[str, str]] = json.loads(fetch(f"{running.folder}/api", "/9/events?kind=certificate"))
+    return found
 
 
 def _shown(port: int, name: str = "shop.example") -> x509.Certificate | None:
@@ -176,6 +184,11 @@ def test_a_new_one_takes_over_without_a_reload(gateway: Running, tmp_path: Path)
         first = until(lambda: _shown(port), "a certificate", 40)
         until(lambda: (now := _shown(port)) is not None and now.serial_number != first.serial_number, "another one", 40)
         assert not gateway.logged(r".*reconfiguring.*")
+        # each of them is an event; that one ends soon is one, too, as its 9 s are less than a month
+        events = [each for each in _events(gateway) if each["level"] == "notice"]
+        assert len(events) >= 2
+        assert {each["object"] for each in events} == {"shop.example, www.shop.example"}
+        assert {each["text"] for each in events} == {"is new, from test"}
 
 
 def test_the_authority_is_away(gateway: Running, authority: Pebble) -> None:
@@ -189,6 +202,10 @@ def test_the_authority_is_away(gateway: Running, authority: Pebble) -> None:
     )
     assert _shown(port) is None
     assert gateway.logged(r".*test has issued no certificate for shop.example, www.shop.example yet \(ACME\).*")
+    (event,) = _events(gateway)
+    assert (event["level"], event["object"]) == ("error", "shop.example, www.shop.example")
+    assert event["text"] == "was not got; there is no certificate yet, next try in 60 s"
+    assert "Connection refused" in event["cause"]
     # other servers are none the worse
     assert "301 Moved Permanently" in fetch(("127.0.0.1", authority.http_port), "/x")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import http.server
 import json
 import os
 import re
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +72,107 @@ def test_what_happens_to_a_server(tmp_path: Path) -> None:
         for words in ("died, and was replaced", "▼ emerg", "was loaded anew"):
             assert words in page
         running.end()
+
+
+CHECKED = """
+daemon off; pid nginx.pid; error_log error.log info; worker_processes 2; events { }
+http {
+    access_log off;
+    upstream app { zone app 64k; server 127.0.0.1:%d; }
+    server {
+        listen 127.0.0.1:%d;
+        location /api/ { api write=on; }
+        location / { proxy_pass http://app; health_check interval=50ms fails=2 passes=2 uri=/health; }
+    }
+}
+"""
+
+
+class _Application(http.server.BaseHTTPRequestHandler):
+    status = 200
+
+    def do_GET(self) -> None:
+        self.send_response(type(self).status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_what_health_checks_find_and_what_the_api_changes(tmp_path: Path) -> None:
+    port = free_port()
+    tmp_path.chmod(0o755)
+
+    class Application(_Application):
+        pass
+
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Application) as application,
+        Running(tmp_path, (sys.executable, "-m", "gateway")) as running,
+    ):
+        peer = application.server_address[1]
+        threading.Thread(target=application.serve_forever, daemon=True).start()
+        (tmp_path / "nginx.conf").write_text(CHECKED % (peer, port))
+
+        def events(query: str = "") -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = json.loads(fetch(("127.0.0.1", port), f"/api/9/events?{query}"))
+            return found
+
+        running.start()
+        until(lambda: len(running.workers) == 2, "both workers")
+        for status, word in ((500, "unhealthy"), (200, "healthy")):
+            Application.status = status
+            until(lambda word=word: events() and f"is {word}, says" in events()[0]["text"], word)
+        well, ill = events("kind=peer")[:2]
+        assert well["object"] == ill["object"] == f"app 127.0.0.1:{peer}"
+        assert (ill["level"], well["level"]) == ("warn", "notice")
+        assert "500" in ill["cause"] and well["cause"] == ""
+        assert len(events(f"after={ill['id']}")) == 1  # a change is told once, whichever worker checks
+
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("PATCH", "/api/9/http/upstreams/app/servers/0", b'{"drain": true}')
+        assert connection.getresponse().status == 200
+        connection.close()
+        for _ in range(8):  # whichever worker is asked
+            (changed,) = events(f"after={well['id']}")
+            assert (changed["text"], changed["cause"]) == ("is drained", "by the API, client: 127.0.0.1")
+        application.shutdown()
+        running.end()
+
+
+def test_a_binary_that_takes_over(tmp_path: Path) -> None:
+    port = free_port()
+    tmp_path.chmod(0o755)
+    text = (CONF % port).replace("daemon off;", "daemon on;")
+    (tmp_path / "nginx.conf").write_text(text)
+
+    def events() -> list[dict[str, Any]]:
+        """Of binaries, in the logs of both masters: whichever worker answers."""
+        found: dict[str, dict[str, Any]] = {}
+        for _ in range(20):
+            for each in json.loads(fetch(("127.0.0.1", port), "/api/9/events?kind=binary")):
+                found[each["text"]] = each
+        return list(found.values())
+
+    with Running(tmp_path, (sys.executable, "-m", "gateway")) as running:
+        assert running.start(wait=False).wait(15) == 0
+        until(lambda: len(running.workers) == 2, "both workers")
+        old, pid = running.pid, tmp_path / "nginx.pid"
+        for _ in range(2):
+            running.send(signal.SIGUSR2)
+            until(lambda: pid.exists() and pid.read_text().strip() not in ("", str(old)), "the new master", 30)
+            until(lambda: len(running.workers) == 2, "its workers", 30)
+            new = running.pid
+            until(lambda new=new: f"has taken over beside the old one, pid {old}" in _texts(events()), "its event")
+            assert f"the new one is started, pid {new}" in _texts(events())
+            running.remember()
+            os.kill(new, signal.SIGQUIT)
+            until(lambda: pid.exists() and pid.read_text().strip() == str(old), "the old one's return", 30)
+            until(lambda: "the new one ended; this one goes on" in _texts(events()), "the end")
+        assert {each["level"] for each in events()} == {"notice", "error"}
+        running.end()
+
+
+def _texts(found: list[dict[str, Any]]) -> list[str]:
+    return [each["text"] for each in found]

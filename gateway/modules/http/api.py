@@ -25,6 +25,7 @@ from urllib.parse import unquote
 from gateway import NGINX_VERSION, __version__
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, Command, Directive, take
+from gateway.config.text import to_str
 from gateway.core.tls_counts import the_counts
 from gateway.core.turns import Work, collected, in_turns
 from gateway.core.zones import ZONES
@@ -35,6 +36,7 @@ from gateway.http.setters import answers, cycle_of
 from gateway.modules.http import dashboard_certificates, dashboard_events, status_zone, stub_status, zone_sync
 from gateway.modules.http.api_json import answer, encoded
 from gateway.modules.http.api_keyvals import keyvals
+from gateway.modules.http.dashboard_events import by_whom
 from gateway.modules.stream import limit_conn as stream_limit_conn
 from gateway.modules.stream import status_zone as stream_status_zone
 from gateway.serving.cycle import BLOCKS
@@ -185,9 +187,7 @@ class Call:
             if method == "DELETE":
                 resource.reset(self, "")  # type: ignore[misc]
                 return None
-            found = {}
-            if method != "OPTIONS":
-                found = yield from resource.shown(self)
+            found = {} if method == "OPTIONS" else (yield from resource.shown(self))
             return list(found.values()) if resource.listed else self.selected(found)
         *above, last = rest
         resource = RESOURCES.get("/".join(above))
@@ -263,12 +263,10 @@ class Call:
         self.permit("GET POST")
         if self.method != "POST":
             return api_objects.servers(upstream.shared)
-        made = api_objects.add(upstream, self.parameters())
+        made = api_objects.add(upstream, self.parameters(), by_whom(self.request, "the API"))
         self.status = 201
         self.save(upstream)
-        request = self.request
-        base = request.uri.rstrip(b"/").decode("utf-8", "surrogateescape")
-        request.response.location = f"{base}/{made['id']}".encode("utf-8", "surrogateescape")
+        self.request.response.location = b"%b/%d" % (self.request.uri.rstrip(b"/"), made["id"])
         return made
 
     def server(self, upstream: Upstream, number: str) -> Any:
@@ -276,12 +274,12 @@ class Call:
         self.permit("GET PATCH DELETE")
         peer = api_objects.find(upstream.shared, number)
         if self.method == "DELETE":
-            api_objects.remove(upstream, peer)
+            api_objects.remove(upstream, peer, by_whom(self.request, "the API"))
             self.status = 200  # with what is left
             self.save(upstream)
             return api_objects.servers(upstream.shared)
         if self.method == "PATCH":
-            changed = api_objects.change(upstream, peer, self.parameters())
+            changed = api_objects.change(upstream, peer, self.parameters(), by_whom(self.request, "the API"))
             self.save(upstream)
             return changed
         return api_objects.configured(upstream.shared, peer)
@@ -351,7 +349,8 @@ class Call:
         self.counters.reset(connections=False, number=int(number))
 
     def events(self) -> dict[int, Any]:
-        return dict(enumerate(dashboard_events.listed(dashboard_certificates.listed(self.request.cycle))))
+        certificates = dashboard_certificates.listed(self.request.cycle)
+        return dict(enumerate(dashboard_events.asked(to_str(self.request.args), certificates)))
 
     def resolvers(self) -> dict[str, Any]:
         return {name: counts.shown() for name, counts in self.main.resolvers.items()}

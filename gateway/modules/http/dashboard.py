@@ -298,7 +298,8 @@ async def _change(request: Request, settings: LocationConf) -> Result:
     if wanted is None or upstream is None or upstream.shared is None:
         return 400
     try:
-        api_objects.change(upstream, api_objects.find(upstream.shared, form.get("id", "")), dict(wanted))
+        peer = api_objects.find(upstream.shared, form.get("id", ""))
+        api_objects.change(upstream, peer, dict(wanted), dashboard_events.by_whom(request, "the dashboard"))
     except ApiError as error:
         return error.status
     dashboard.call.save(upstream)

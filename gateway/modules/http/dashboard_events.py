@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs
 
-from gateway.core.event_log import the_events
+from gateway.config.text import to_str
+from gateway.config.units import number_of
+from gateway.core.event_log import KINDS, the_events
 from gateway.modules.http import dashboard_certificates
 from gateway.modules.http.dashboard_page import cell, part, raw, table, text
-from gateway.upstream.peers.api_objects import stamp
+from gateway.upstream.peers.api_objects import ApiError, stamp
+
+if TYPE_CHECKING:
+    from gateway.http.request import Request
 
 _DAY: Final = 86400
 # How many the overview shows; the page of events has all that are kept.
@@ -21,9 +28,37 @@ _LEVELS: Final = {
 }  # fmt: skip
 
 
-def listed(certificates: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The newest first: time, level, kind, object, text, cause. A certificate's end is no event that anybody wrote."""
-    found = [*the_events().newest(), *_ends(certificates, time.time())]
+def by_whom(request: Request, how: str) -> str:
+    """The cause of an event: who changes something."""
+    return f"by {how}, client: {to_str(request.connection.remote()[0])}"
+
+
+def asked(args: str, certificates: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What `?kind=peer,worker&after=ID` of the API asks for. Errors: ApiError."""
+    fields = parse_qs(args, keep_blank_values=True)
+    kinds = [kind for each in fields.get("kind", ()) for kind in each.split(",")]
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ApiError(400, f'invalid kind "{kind}", not one of: {", ".join(KINDS)}', "EventsBadKind")
+    after = fields.get("after", ["0"])[0]
+    if not after.isascii() or not after.isdigit():
+        raise ApiError(400, f'invalid after "{after}", not the id of an event', "EventsBadId")
+    return listed(certificates, kinds, number_of(after))
+
+
+def listed(certificates: list[dict[str, Any]], kinds: Collection[str] = (), after: int = 0) -> list[dict[str, Any]]:
+    """The newest first: id, time, level, kind, object, text, cause; of these kinds, and behind the one of this id.
+
+    A certificate's end is no event that anybody wrote: its id is 0, and it is behind none. A log whose last id is
+    before `after` is another one, of a server that was started since: all of it is new.
+    """
+    found = the_events().newest()
+    if after == 0:
+        found += _ends(certificates, time.time())
+    elif found and after <= found[0]["id"]:
+        found = [each for each in found if each["id"] > after]
+    if kinds:
+        found = [each for each in found if each["kind"] in kinds]
     found.sort(key=lambda each: -each["time"])
     return [{**each, "time": stamp(int(each["time"] * 1000))} for each in found]
 

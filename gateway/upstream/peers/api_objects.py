@@ -5,12 +5,14 @@ Only upstreams with `zone` are shown. Of an upstream's `keepalive` the number is
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config import units
 from gateway.config.text import to_bytes
 from gateway.core.turns import PORTION, Work
+from gateway.upstream.peers import changes
 from gateway.upstream.peers.address import inet_address, parse_target
 from gateway.upstream.peers.peers import DOWN, DRAINING, PEER, TEMPLATE, UNHEALTHY, Peer, UpstreamServer
 from gateway.upstream.peers.zone import clear_codes
@@ -291,8 +293,8 @@ def _aim(upstream: Upstream, server: UpstreamServer, text: str) -> Address | Non
     return address
 
 
-def add(upstream: Upstream, values: dict[str, Any]) -> dict[str, Any]:
-    """POST: another server. Errors: ApiError."""
+def add(upstream: Upstream, values: dict[str, Any], by: str = "") -> dict[str, Any]:
+    """POST: another server; `by` is who asked, for the event log. Errors: ApiError."""
     shared = upstream.shared
     assert shared is not None
     server = UpstreamServer(b"")
@@ -309,11 +311,12 @@ def add(upstream: Upstream, values: dict[str, Any]) -> dict[str, Any]:
         raise ApiError(500, f'upstream "{name}" memory exhausted', "UpstreamOutOfMemory") from None
     except ValueError as error:
         raise ApiError(400, str(error), "UpstreamBadAddress") from None
+    changes.tell(upstream.name, peer, b"was added", to_bytes(by), good=True)
     return configured(shared, peer)
 
 
-def change(upstream: Upstream, peer: Peer, values: dict[str, Any]) -> dict[str, Any]:
-    """PATCH: other parameters for a server. Errors: ApiError."""
+def change(upstream: Upstream, peer: Peer, values: dict[str, Any], by: str = "") -> dict[str, Any]:
+    """PATCH: other parameters for a server; `by` is who asked. Errors: ApiError."""
     shared = upstream.shared
     assert shared is not None
     server = UpstreamServer(
@@ -328,12 +331,12 @@ def change(upstream: Upstream, peer: Peer, values: dict[str, Any]) -> dict[str, 
         route=peer.route,
         service=peer.service,
     )
-    before = (server.backup, server.service, server.route)
+    before, name = dataclasses.replace(server), peer.name
     _read(server, values)
-    for key, old, new in (("backup", before[0], server.backup), ("service", before[1], server.service)):
+    for key, old, new in (("backup", before.backup, server.backup), ("service", before.service, server.service)):
         if old != new:
             raise ApiError(400, f'"{key}" cannot be changed', _FORMAT)
-    if peer.slot == TEMPLATE and server.route != before[2]:
+    if peer.slot == TEMPLATE and server.route != before.route:
         raise ApiError(400, '"route" cannot be changed', _FORMAT)
     address = peer.address
     if "server" in values and values["server"] not in (text_of(peer.name), text_of(peer.server)):
@@ -341,7 +344,7 @@ def change(upstream: Upstream, peer: Peer, values: dict[str, Any]) -> dict[str, 
         if moved is None or peer.slot == TEMPLATE or peer.parent >= 0:
             raise ApiError(400, f'server "{peer.id}" cannot be moved', "UpstreamServerImmutable")
         address = moved
-    if server.name != peer.server or address != peer.address or server.route != before[2]:
+    if server.name != peer.server or address != peer.address or server.route != before.route:
         peer = shared.rename(peer.id, server, address) or peer
     shared.change(
         peer.id,
@@ -352,16 +355,18 @@ def change(upstream: Upstream, peer: Peer, values: dict[str, Any]) -> dict[str, 
         slow_start=server.slow_start,
         down=server.down,
     )
+    changes.tell_setting(upstream.name, name, before, server, by)
     return configured(shared, peer)
 
 
-def remove(upstream: Upstream, peer: Peer) -> None:
-    """DELETE. Errors: ApiError."""
+def remove(upstream: Upstream, peer: Peer, by: str = "") -> None:
+    """DELETE; `by` is who asked. Errors: ApiError."""
     shared = upstream.shared
     assert shared is not None
     if peer.parent >= 0:
         raise ApiError(400, f'server "{peer.id}" not removable', "UpstreamServerImmutable")
     shared.remove(peer.id)
+    changes.tell(upstream.name, peer, b"was removed", to_bytes(by), good=True)
 
 
 _COUNTERS: Final = (

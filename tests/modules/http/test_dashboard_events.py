@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -134,3 +135,70 @@ def test_the_overview_shows_a_few(events: event_log.EventLog) -> None:
     for _ in range(300):
         events.tell("notice", "peer", "x" * 120, "y" * 280, "z" * 280)
     assert len(dashboard_events.shown(dashboard_events.listed([]))) < 300_000
+
+
+async def test_peers_that_somebody_changes() -> None:
+    """Once for each change that is one, with who made it; whatever is refused is no event."""
+    async with serving(CONF.replace("api;", "api write=on;").replace("dashboard;", "dashboard write=on;")) as engine:
+        path = "/api/9/http/upstreams/app/servers"
+
+        async def call(method: str, path: str, value: Any = None) -> int:
+            body = b"" if value is None else json.dumps(value).encode()
+            return (await engine.request(method, path, body=body)).status
+
+        for value in ({"drain": True}, {"drain": True}, {"down": True}, {"weight": 5, "route": "a"}, {"down": False}):
+            assert await call("PATCH", f"{path}/0", value) == 200
+        assert await call("PATCH", f"{path}/0", {"weight": 0}) == 400
+        assert await call("PATCH", f"{path}/0", {"server": "127.0.0.1:9"}) == 200
+        assert await call("POST", path, {"server": "127.0.0.1:3"}) == 201
+        assert await call("DELETE", f"{path}/1") == 200
+        form = {"Origin": "http://localhost", "Content-Type": "application/x-www-form-urlencoded"}
+        assert (await engine.request("POST", "/gw/", form, body=b"upstream=app&id=0&to=drain")).status == 303
+        found = await _events(engine)
+    assert [(each["object"], each["text"]) for each in reversed(found)] == [
+        ("app 127.0.0.1:1", "is drained"),
+        ("app 127.0.0.1:1", "is switched off"),
+        ("app 127.0.0.1:1", 'weight: 5, was 1; route: "a", was ""'),
+        ("app 127.0.0.1:1", "is used again"),
+        ("app 127.0.0.1:1", "is at 127.0.0.1:9 now"),
+        ("app 127.0.0.1:3", "was added"),
+        ("app 127.0.0.1:2", "was removed"),
+        ("app 127.0.0.1:9", "is drained"),
+    ]
+    assert {each["kind"] for each in found} == {"peer"} and {each["level"] for each in found} == {"notice"}
+    assert found[0]["cause"].startswith("by the dashboard, client: ")
+    assert all(each["cause"].startswith("by the API, client: ") for each in found[1:])
+
+
+async def test_some_of_them(events: event_log.EventLog) -> None:
+    """Of kinds, and behind an id; a log that began anew is all new."""
+    async with serving(CONF) as engine:
+
+        async def ids(query: str) -> list[int]:
+            return [each["id"] for each in json.loads((await engine.get(f"/api/9/events?{query}")).body)]
+
+        for kind in ("peer", "worker", "peer", "limit zone"):
+            events.tell("notice", kind, "x", "y")
+        assert await ids("") == [4, 3, 2, 1]
+        assert await ids("kind=peer") == [3, 1]
+        assert await ids("kind=peer,worker&after=1") == [3, 2]
+        assert await ids("kind=peer&kind=limit%20zone") == [4, 3, 1]
+        assert await ids("after=0") == [4, 3, 2, 1]
+        assert await ids("after=4") == []
+        assert await ids("after=" + "0" * 5000 + "2") == [4, 3]
+        for after in ("5", "9" * 5000):
+            assert await ids(f"after={after}") == [4, 3, 2, 1]
+        refused = (("kind=peers", '"peers", not one of: peer'), ("after=x", '"x"'), ("after=²", '"²"'), ("kind=", '""'))
+        for query, word in refused:
+            reply = await engine.get(f"/api/9/events?{quote(query, safe='=')}")
+            assert reply.status == 400 and word in json.loads(reply.body)["error"]["text"]
+
+
+async def test_a_certificate_that_ends_is_behind_no_event(events: event_log.EventLog) -> None:
+    found = [{
+        "certificate": "a.pem", "servers": ["a"], "issuer": "b", "ends": "then", "ends_at": time.time() - 5,
+    }]  # fmt: skip
+    events.tell("notice", "peer", "x", "y")
+    assert {each["kind"] for each in dashboard_events.listed(found)} == {"peer", "certificate"}
+    assert {each["kind"] for each in dashboard_events.listed(found, ("certificate",))} == {"certificate"}
+    assert dashboard_events.listed(found, (), 1) == []
