@@ -109,7 +109,7 @@ def content_length(request: Request) -> bytes | None:
     body = request.get_main().body
     if body is not None and head.chunked and body.complete:
         return b"%d" % body.size
-    if head.chunked and request.get_main().discarding:
+    if head.chunked and request.http_version < 20 and request.get_main().discarding:
         return b"0" if request.output.body_done() else None  # nginx has nothing left of it
     return None
 

@@ -28,6 +28,7 @@ cdef class Request(RequestRecord):
 
     cpdef begin(self, Output output, RequestHead head, Server server, object cycle)
     cpdef Request get_main(self)
+    cpdef long long length_left(self) except? -2
     @cython.locals(counts=ZoneCounts)
     cpdef start(self)
     cpdef drive(self, object result)

@@ -440,6 +440,17 @@ class Request(RequestRecord):
             return 0
         return self.output.discard_body(self)
 
+    def length_left(self) -> Count:
+        """What an upstream is told of a body that is dropped, -1 for nothing; of one that is not, as declared.
+
+        HTTP/1 reads it away, and 0 is left. HTTP/2 and 3 pass over their frames without counting: subrequests tell
+        what was declared. A main request does not, as its upstream would wait for what nobody sends.
+        """
+        head = self.head
+        if not self.discarding or (self._main is not None and self.http_version >= 20):
+            return head.content_length
+        return 0 if head.content_length >= 0 or (head.chunked and self.http_version < 20) else -1
+
     # -- what modules ask ----------------------------------------------------------------------------------------
 
     def conf(self, module: Any) -> Any:

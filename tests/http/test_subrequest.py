@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
 from tests.engine import serving
 from tests.fakes import Peer, cut_after, farm, silent
-from tests.http_peers import Heard, answering, proxied
+from tests.http2_client import http2, request
+from tests.http_peers import Heard, Hearing, answering, proxied, talking
 from tests.modules.http.test_log import serving as serving_with_logs
 from tests.speeches import HTTP
 
@@ -128,13 +130,38 @@ async def test_the_request_s_body_is_shared(tmp_path: Path) -> None:
     ]
 
 
-async def test_a_body_that_nobody_read_is_not_announced(tmp_path: Path) -> None:
-    """nginx announces its length all the same, and the upstream waits."""
+async def test_a_body_that_was_read_away_is_not_announced(tmp_path: Path) -> None:
+    """Over HTTP/1 nothing is left of it."""
     heard: list[Heard] = []
     outside = "location = /page { add_after_body /up; default_type text/html; return 200 page; }"
     async with proxied(answering(heard=heard), tmp_path, outside=outside) as engine:
         assert (await engine.request("POST", "/page", body=b"12345")).body == b"pageok\n"
     assert heard[0].fields[b"content-length"] == b"0"
+
+
+@pytest.mark.parametrize(("sent", "told"), [([(b"content-length", b"5")], b"5"), ([], None)])
+async def test_http2_drops_a_body_and_tells_what_was_declared(
+    sent: list[tuple[bytes, bytes]], told: bytes | None, tmp_path: Path
+) -> None:
+    """As nginx, which only takes off the length what it reads; a main request does not, so that no upstream waits."""
+    heard: list[Heard] = []
+
+    async def hear(stream: trio.SocketStream, hearing: Hearing, asked: Heard) -> None:
+        heard.append(asked)
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n")
+
+    outside = """http2 on; default_type text/html;
+        location = /page { add_after_body /up; return 200 "page $content_length,"; }
+        location = /none { memcached_pass 127.0.0.1:1; set $memcached_key a; error_page 502 504 = @up; }
+        location @up { proxy_pass http://back; }"""
+    async with proxied(talking(hear), tmp_path, outside=outside) as engine, http2(engine) as client:
+        page = await client.post("/page", b"12345", *sent)
+        assert page.body == b"page %b,ok\n" % (told or b"")
+        number = await client.begin(request("/none", *sent), end=False)
+        await client.send(number, b"12345", end=True)
+        assert (await client.answer(number)).body == b"ok\n"
+    lengths = [asked.fields.get(b"content-length") for asked in heard]
+    assert lengths == [told, told and b"0"]
 
 
 async def test_an_answer_too_big_for_memory_cuts_the_response(tmp_path: Path) -> None:

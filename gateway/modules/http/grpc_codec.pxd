@@ -2,6 +2,7 @@
 cimport cython
 
 from gateway._fast.request_head cimport RequestHead
+from gateway.http.common_variables cimport content_length
 from gateway.http.request cimport Request
 from gateway.protocol.cgi cimport Reader
 from gateway.upstream.exchange.codec cimport Codec
@@ -26,7 +27,7 @@ cdef class GrpcCodec(Codec):
 
     @cython.locals(
         asking=PeerTry, request=Request, head=RequestHead, authority=bytes, fields=list, target=bytes, hidden=frozenset,
-        length="long long", trailers=bint, secure=bint
+        length="long long", trailers=bint, known=bytes, secure=bint
     )
     cpdef bytes encode(self, object exchange)
     @cython.locals(authority=bytes, fields=list, lower=bytes, name=bytes, text=bytes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast import uri as uri_grammar
+from gateway.http.common_variables import content_length
 from gateway.upstream.exchange.codec import Codec
 from gateway.upstream.exchange.hints import on_hints_of
 from gateway.upstream.exchange.http2 import new_reader
@@ -65,6 +66,9 @@ class GrpcCodec(Codec):
         head = request.head
         authority, fields = self.own_fields(request)
         length = -1 if self.sets_length else head.content_length
+        if head.chunked and not self.sets_length:
+            known = content_length(request)
+            length = -1 if known is None else int(known)
         trailers = not self.sets_te and asks_for_trailers(head)
         secure = self.tls is not None
         target = _target(request)

@@ -149,7 +149,7 @@ def body_length(exchange: PeerTry) -> Number:
     if not exchange.settings.pass_request_body:
         return head.content_length
     if request.discarding:
-        return 0 if head.chunked or head.content_length >= 0 else -1
+        return min(0, request.length_left()) if exchange.codec.http2 else request.length_left()
     if request.parent is not None:
         return _of_subrequest(exchange)
     if head.chunked:

@@ -47,7 +47,7 @@ class ScgiCodec(Codec):
     def encode(self, exchange: Exchange) -> bytes:
         request = exchange.request
         head = request.head
-        length = head.content_length
+        length = request.length_left()
         if head.chunked and request.body is not None:
             length = request.body.size
         return scgi.encode(self.params.pairs(request, head), max(0, length))

@@ -105,6 +105,9 @@ class Exchange(PeerTry):
         request = self.request
         if request is None or self.wake is not None:
             return  # it has ended, or a fibre goes on with it
+        if self.busy:
+            self.missed = True  # what is sent may move the client's connection, which tells of it at once
+            return
         try:
             result = self._go_on(_ASK, None)
         except Exception as error:
@@ -137,6 +140,7 @@ class Exchange(PeerTry):
 
         An exception, which is that of a filter or a mistake of ours, ends the exchange as well.
         """
+        self.busy = True
         try:
             while True:
                 if what == _PICK:
@@ -144,7 +148,12 @@ class Exchange(PeerTry):
                     if peer is None and self.upstream.queue is not None:
                         return self._queued()
                 if not (self.ask() if what == _ASK else self.begin_try(peer)):
+                    if self.missed:
+                        self.missed = False
+                        what = _ASK
+                        continue
                     self._plan()
+                    self.busy = False
                     return None
                 failure = self.failure or self._unwanted()
                 if failure is None:

@@ -53,6 +53,8 @@ cdef class PeerTry(Watcher):
     cdef public long refusals
     cdef public bint ready
     cdef public bint sending
+    cdef public bint busy
+    cdef public bint missed
     cdef public long long sent_at_last
     cdef public double deadline
     cdef public double client_deadline

@@ -100,6 +100,8 @@ class PeerTry(Watcher):
         self.refusals = 0  # of streams, by peers
         self.began = 0.0
         self.wake: Any = None  # of the fibre that goes on with this exchange, if there is one
+        self.busy = False  # events are only noted
+        self.missed = False  # one was
         # of the try under way
         self.failure: Condition | None = None
         self.unprocessed = False  # which is none of the peer's: it did nothing for us

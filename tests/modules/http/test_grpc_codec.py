@@ -42,3 +42,21 @@ async def test_fields_of_the_clients_connection_stay_here() -> None:
     assert (b"x-b", b"2") in one
     names = [name for name, _ in one]
     assert b"host" not in names and names.count(b"te") == names.count(b"content-length") == names.count(b"x-a") == 1
+
+
+@pytest.mark.parametrize(("end", "length"), [(b"", b"3"), (b"0\r\n\r\n", None)])
+async def test_a_chunked_body_that_is_here_has_a_length(end: bytes, length: bytes | None) -> None:
+    """It is $content_length, which is known once the last chunk has come; one that still comes has none."""
+
+    async def answer(call: Call) -> None:
+        await call.head([(b":status", b"200"), (b"grpc-status", b"0")], end=True)
+
+    async with http2_server(answer) as server:
+        text = f"server {{ listen 127.0.0.1:8080; location / {{ grpc_pass 127.0.0.1:{server.port}; }} }}"
+        async with serving(text) as engine, engine.connect() as client:
+            head = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+            await client.send_all(head + b"3\r\nabc\r\n" + (b"" if end else b"0\r\n\r\n"))
+            assert b" 200 " in await client.receive_some()
+            if end:
+                await client.send_all(end)
+    assert dict(server.calls[0].fields).get(b"content-length") == length

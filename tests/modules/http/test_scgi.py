@@ -58,3 +58,15 @@ async def test_a_body_that_is_not_passed(tmp_path: Path) -> None:
         async with serving(text) as engine:
             assert (await engine.get("/")).status == 200
     assert asked[0].pairs == [(b"CONTENT_LENGTH", b"0"), (b"A", b"")]
+
+
+async def test_a_body_that_was_read_away_has_no_length(tmp_path: Path) -> None:
+    asked: list[Asked] = []
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(answer(SCGI.ok, asked=asked, speech=SCGI))
+        text = f"""server {{ listen 127.0.0.1:8080; default_type text/html;
+            location / {{ add_after_body /up; return 200 page; }}
+            location /up {{ scgi_pass {address}; }} }}"""
+        async with serving(text) as engine:
+            assert (await engine.request("POST", "/", body=b"12345")).body == b"pageok\n"
+    assert asked[0].pairs[0] == (b"CONTENT_LENGTH", b"0")

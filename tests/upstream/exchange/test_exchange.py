@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -21,9 +23,11 @@ from tests.fakes import (
     close_at_once,
     cut_after,
     farm,
+    read_packet,
     reset_after,
     silent,
 )
+from tests.http2_client import http2
 from tests.upstream.one_peer import lines, one
 
 
@@ -392,3 +396,21 @@ async def test_error_page_of_a_502(tmp_path: Path) -> None:
         assert (await engine.get("/")).body == b"plain:/plain"
 
 
+async def test_what_an_answer_sends_does_not_begin_it_again(tmp_path: Path) -> None:
+    """A part of an HTTP/2 response goes out at once, and all who wait for that client hear of it: he who sends, too."""
+
+    async def peer(stream: trio.SocketStream) -> None:
+        await read_packet(stream)
+        os.write(stream.socket.fileno(), b"Content-Length: 2000\r\n\r\n" + bytes(2000))
+        stream.socket.shutdown(socket.SHUT_WR)  # the end is there together with the answer
+
+    async with farm(tmp_path) as peers:
+        address = await peers.unix(peer)
+        page = "".join(f'<!--#include virtual="/{name}" -->' for name in "abcd")
+        text = f"""server {{ listen 127.0.0.1:80; http2 on; default_type text/html;
+            location = /page {{ ssi on; return 200 '{page}'; }}
+            location / {{ uwsgi_pass {address}; }} }}"""
+        async with serving(text) as engine, http2(engine) as client:
+            for _ in range(20):
+                assert (await client.get("/page")).body == bytes(8000)
+            assert not lines(engine, "error")
