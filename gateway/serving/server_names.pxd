@@ -8,6 +8,7 @@ cdef class ServerName:
 
 cdef class ServerNames:
     cdef public dict exact
+    cdef public set taken
     cdef public dict leading
     cdef public dict trailing
     cdef public list regexes

@@ -31,24 +31,31 @@ class ServerNames:
 
     def __init__(self) -> None:
         self.exact: dict[bytes, Any] = {}
+        self.taken: set[bytes] = set()  # names without an asterisk that stood somewhere, in use or not
         self.leading: dict[bytes, Any] = {}  # *.example.com, kept as "example.com"; ".example.com" counts as both
         self.trailing: dict[bytes, Any] = {}  # www.example.*, kept as "www.example"
         self.regexes: list[ServerName] = []
 
     def add(self, name: ServerName) -> bool:
-        """Register one name; False if it is there already (nginx: conflicting server name, ignored)."""
+        """Register one name; False if it is there already, of this server or another one (nginx: conflicting server
+        name, ignored)."""
         if name.regex is not None:
             self.regexes.append(name)
             return True
         text = name.name
         if text.startswith(b"*."):
-            return self.leading.setdefault(text[2:], name.server) is name.server
-        if text.startswith(b"."):
-            clash = self.exact.setdefault(text[1:], name.server) is not name.server
-            return self.leading.setdefault(text[1:], name.server) is name.server and not clash
-        if text.endswith(b".*"):
-            return self.trailing.setdefault(text[:-2], name.server) is name.server
-        return self.exact.setdefault(text, name.server) is name.server
+            return _put(self.leading, text[2:], name.server)
+        if text.endswith(b".*") and not text.startswith(b"."):
+            return _put(self.trailing, text[:-2], name.server)
+        bare = text.removeprefix(b".")
+        if bare in self.taken:
+            return False
+        self.taken.add(bare)
+        # as a whole: behind "*.example.com", ".example.com" is not there for example.com either
+        if bare is not text and not _put(self.leading, bare, name.server):
+            return False
+        self.exact[bare] = name.server
+        return True
 
     def find(self, host: bytes, request: Any) -> Any:
         """The server of this (validated, lower-case) name, None where none matches; captures go to `request`."""
@@ -87,3 +94,10 @@ class ServerNames:
                     request.matched(captures)
                 return name.server
         return None
+
+
+def _put(names: dict[bytes, Any], name: bytes, server: Any) -> bool:
+    if name in names:
+        return False
+    names[name] = server
+    return True

@@ -52,3 +52,21 @@ def test_a_name_that_is_there_already() -> None:
     for name in ("a", "*.a", "b.*", ".a"):
         assert not made.add(ServerName(name.encode(), "other"))
     assert made.find(b"a", None) == "a" and made.find(b"x.a", None) == "*.a"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        # what nginx 1.31.5 answers: a name that is there already is ignored as a whole, also by its own server
+        (("x.example", ".x.example"), {"x.example": 0, "www.x.example": None}),
+        ((".x.example", "x.example"), {"x.example": 0, "www.x.example": 0}),
+        (("*.x.example", ".x.example", "x.example"), {"x.example": None, "www.x.example": 0}),
+        ((".x.example", "*.x.example"), {"x.example": 0, "www.x.example": 0}),
+        (("x.example", "*.x.example"), {"x.example": 0, "www.x.example": 1}),
+    ],
+)
+def test_a_leading_dot_is_two_names(wanted: tuple[str, ...], chosen: dict[str, int | None]) -> None:
+    made = ServerNames()
+    for number, name in enumerate(wanted):
+        made.add(ServerName(name.encode(), number))
+    assert {host: made.find(host.encode(), None) for host in chosen} == chosen

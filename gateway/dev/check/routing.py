@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -124,22 +124,43 @@ def server_name_url(config: Block) -> Iterator[Problem]:
 
 @rule("GW408", "server-name-conflict", "warn")
 def server_name_conflict(config: Block) -> Iterator[Problem]:
-    """Two servers of one name on one address: the second is never chosen."""
+    """Two servers of one name on one address: the second is never chosen. `.a.example` is two names, a.example and
+    *.a.example: where one of them is there already, also in the same server, it is ignored as a whole."""
     seen: dict[tuple[str, str], Block] = {}
-    for server in _servers(config):
+    servers = list(_servers(config))
+    asked = Counter(address for server in servers for address, _ in _addresses(server))
+    for server in servers:
         names: list[tuple[str, Statement | None]] = [
             (name, statement) for statement in server.all("server_name") for name in statement.args
         ]
         for name, statement in names or [("", None)]:
+            bare = name if name.startswith("~") else name.lower().removeprefix(".")
+            parts = [bare, f"*.{bare}"] if name.startswith(".") else [bare]
             for address, listen in _addresses(server):
-                first = seen.setdefault((address, name.lower()), server)
-                if first is server:
+                there = {part: seen[address, part] for part in parts if (address, part) in seen}
+                if not there or (server in there.values() and len(parts) == 1):
+                    seen.update({(address, part): server for part in parts if part not in there})
                     continue
-                text = f'"{name}" on {listen} is the server\'s of {first.where} already'
+                if asked[address] == 1:
+                    continue
+                part, first = next(iter(there.items()))
                 if statement is None:
-                    yield Problem(server.where, text.replace('""', "a server without a name"))
-                else:
+                    text = f"a server without a name on {listen} is the server's of {first.where} already"
+                    yield Problem(server.where, text)
+                elif len(parts) == 1:
+                    text = f'"{name}" on {listen} is the server\'s of {first.where} already'
                     yield Problem(statement.where, text, _without_name(server, statement, name))
+                else:
+                    yield _halved(statement, name, [each for each in parts if each not in there], part, first)
+
+
+def _halved(statement: Statement, name: str, free: list[str], part: str, first: Block) -> Problem:
+    """Of a name with a leading dot that is not looked at, the half that could be."""
+    text = f'"{name}" is ignored as a whole, since "{part}" is the server\'s of {first.where} already'
+    if not free:
+        return Problem(statement.where, text)
+    words = [free[0] if word == name else quoted(word) for word in statement.args]
+    return Problem(statement.where, f"{text}: {free[0]}", (replaced(statement, "server_name", *words),))
 
 
 def _without_name(server: Block, statement: Statement, name: str) -> tuple[Edit, ...]:

@@ -98,7 +98,7 @@ def _servers_of(group: list[Listen], loader: Loader) -> AddressServers:
     for listen in group:
         servers.servers.append(listen.server)
         for name in listen.server.names or [ServerName(b"", listen.server)]:
-            if not servers.add(name):
+            if not servers.add(name) and len(group) > 1:
                 loader.warn(f'conflicting server name "{to_str(name.name)}" on {listen.address.text}, ignored', None)
     servers.ssl = any(listen.ssl for listen in group)
     servers.http2 = any(listen.http2 for listen in group)

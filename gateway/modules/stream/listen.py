@@ -43,7 +43,7 @@ def _server_of(group: list[Listen], loader: Loader) -> AddressServer:
     for listen in group:
         made.servers.append(listen.server)
         for name in listen.server.names or [ServerName(b"", listen.server)]:
-            if not made.names.add(name):
+            if not made.names.add(name) and len(group) > 1:
                 loader.warn(f'conflicting server name "{to_str(name.name)}" on {listen.address.text}, ignored')
     return made
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import os
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +12,7 @@ from gateway.dev.check.command import check, edited, read
 from gateway.dev.check.rule import RULES
 from tests import rule_pages
 from tests.dev.check.cases import CASES, load
+from tests.dev.check.outside import nginx_takes
 
 PAGE = " ".join((Path(__file__).resolve().parents[3] / "docs" / "tools.md").read_text().split())
 
@@ -48,28 +44,8 @@ def test_it_is_found_and_mended(id: str, text: str, site: Path, tmp_path: Path) 
     for file, (_, after) in changes.items():
         Path(file).write_text(after)
     mended = read(str(tmp_path / "nginx.conf"), str(tmp_path))
-    _nginx_takes(tmp_path)
+    nginx_takes(tmp_path)
     assert id not in _ids(mended), (tmp_path / "nginx.conf").read_text()
-
-
-@functools.cache
-def _nginx() -> str | None:
-    """An nginx that knows all that the edits use; NGINX_BINARY names one."""
-    binary = os.environ.get("NGINX_BINARY") or shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-    said = subprocess.run([binary, "-v"], capture_output=True, text=True, check=False).stderr if binary else ""
-    found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", said)
-    return binary if found is not None and tuple(map(int, found.groups())) >= (1, 29, 3) else None
-
-
-def _nginx_takes(folder: Path) -> None:
-    """nginx itself, where a new one is at hand, accepts what the edit made."""
-    if (nginx := _nginx()) is None:
-        return
-    (folder / "logs").mkdir(exist_ok=True)
-    command = [nginx, "-t", "-q", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "logs/error.log"]
-    command += ["-g", f"pid {folder}/nginx.pid;"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stderr
 
 
 def test_most_rules_bring_an_edit(site: Path, tmp_path: Path) -> None:
@@ -107,7 +83,7 @@ def test_all_edits_together(site: Path, tmp_path: Path) -> None:
     for _ in range(2):
         for file, (_, after) in edited(found).items():
             Path(file).write_text(after)
-        _nginx_takes(tmp_path)
+        nginx_takes(tmp_path)
         found = [each for each in check(read(str(tmp_path / "nginx.conf"), str(tmp_path))) if each.problem.edits]
     assert found == []
 
