@@ -111,6 +111,70 @@ def test_without_javascript(base: str) -> None:
         assert "GET /fails: 502" in browser.find_element("tag name", "h2").text
 
 
+MANY = """
+daemon off; pid nginx.pid; error_log error.log info; events { }
+http {
+    access_log off; request_history requests.ring;
+    upstream app { zone app 1m; %s }
+    server { listen 127.0.0.1:%d; location /gw/ { dashboard write=on; } location / { return 200 ok; } %s }
+}
+"""
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Iterator[str]:
+    port = free_port()
+    peers = " ".join(f"server 127.0.0.1:{number};" for number in range(1, 151))
+    zones = "".join(f"location /l{number} {{ status_zone zone-{number}; return 200 ok; }}" for number in range(250))
+    (tmp_path / "nginx.conf").write_text(MANY % (peers, port, zones))
+    with Running(tmp_path, (sys.executable, "-m", "gateway")) as running:
+        running.start()
+        for _ in range(100):
+            until(lambda: "ok" in fetch(("127.0.0.1", port), "/x"), "the first answer")
+        yield f"http://127.0.0.1:{port}/gw/"
+
+
+@pytest.mark.parametrize("width", [1280, 500])
+def test_tables_that_are_long(many: str, width: int) -> None:
+    """Their pages by keys, with the filter's words kept while the table is looked at anew."""
+    with opened(width) as browser:
+        for path in ("", "locations", "locations?q=zone-1&page=2", "upstreams", "upstreams?of=app&page=2", "limits",
+                     "requests", "requests?page=2", "requests/none", "configuration", "events?q=none"):  # fmt: skip
+            browser.get(many + path)
+            root = "document.documentElement"
+            assert browser.execute_script(f"return {root}.scrollWidth <= {root}.clientWidth"), path
+            assert violations(browser) == [], path
+        browser.get(many)
+        browser.find_element("css selector", "#locations p a").send_keys("\n")
+        until(lambda: "page 1 of 3" in _words(browser), "the table's page")
+        browser.find_element("css selector", "[data-key=page-next]").send_keys("\n")
+        until(lambda: "page 2 of 3" in _words(browser), "the second page")
+        browser.find_element("tag name", "body").send_keys("/")
+        browser.switch_to.active_element.send_keys("zone-24")
+        # two turns later the words and the focus are where they were
+        browser.execute_async_script("setTimeout(arguments[0], 2500)")
+        browser.switch_to.active_element.send_keys("9\n")
+        until(lambda: "1 of 250 have these words" in _words(browser), "what the filter leaves")
+        browser.get(many + "upstreams?of=app&page=2")
+        button = browser.find_element("css selector", "[data-key$='/drain']")
+        key = button.get_attribute("data-key")
+        button.send_keys("\n")
+        until(lambda: browser.find_elements("css selector", f"[data-key='{key.replace('drain', 'up')}']"), "the change")
+        assert browser.current_url == many + "upstreams?of=app&page=2"
+        severe = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+        assert [line["message"] for line in severe if "requests/none" not in line["message"]] == []
+
+
+def test_tables_that_are_long_without_javascript(many: str) -> None:
+    with opened(script=False) as browser:
+        browser.get(many)
+        browser.find_element("css selector", "#upstream-app p a").click()
+        browser.find_element("css selector", "[data-key=page-last]").click()
+        assert "121 to 150 of 150" in _words(browser)
+        browser.find_element("css selector", "input[type=search]").send_keys("127.0.0.1:77\n")
+        until(lambda: "1 of 150 have these words" in _words(browser), "what the filter leaves")
+
+
 def _asked(base: str, method: str) -> None:
     """A request with secrets, which the list will have."""
     port = int(base.split(":")[2].split("/")[0])

@@ -14,10 +14,11 @@ from __future__ import annotations
 import base64
 import functools
 import os
+import re
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, quote, unquote, unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 from gateway.config.conf import Conf, setting
 from gateway.config.directive import LOCATION, Command, Directive, at_least
@@ -33,10 +34,12 @@ from gateway.modules.http import (
     request_history,
 )
 from gateway.modules.http import dashboard_page as page
+from gateway.modules.http import dashboard_tables as tables
 from gateway.modules.http.api import RESOURCES, Call
 from gateway.modules.http.api_json import answer, encoded
 from gateway.modules.http.dashboard_applications import Applications, is_address
-from gateway.modules.http.dashboard_guard import refused
+from gateway.modules.http.dashboard_guard import asked_for, refused
+from gateway.modules.http.dashboard_listings import Asked, Listing, few, quoted, search, whole
 from gateway.modules.http.dashboard_requests import Requests, read_form
 from gateway.serving.cycle import LATE_IMPORTS
 from gateway.upstream.peers import api_objects
@@ -48,6 +51,12 @@ if TYPE_CHECKING:
     from gateway.modules.http.request_history import History
 
 _HTML: Final = b"text/html; charset=utf-8"
+# What the overview has room for: upstreams, and rows of their peers, each with buttons; of a configuration, blocks.
+_MOST_UPSTREAMS: Final = 8
+_MOST_PEERS: Final = 40
+_FEWEST_PEERS: Final = 3
+_MOST_BLOCKS: Final = 60
+_PAGE_OF_PEERS: Final = re.compile(rb"upstreams\?[!-~]*")
 _PORTION: Final = 50  # records of requests that are read in one turn
 _CHANGES: Final[dict[str, dict[str, Any]]] = {
     "drain": {"drain": True}, "down": {"down": True}, "up": {"down": False, "drain": False},
@@ -127,6 +136,7 @@ class Dashboard:
         self.bare = uri + "/" == self.base
         self.path = uri[len(self.base) :] if uri.startswith(self.base) else ""
         self.call = Call(request, False, None)
+        self.asked = Asked.read(request.args)
         history: History | None = request.cycle.scope.conf(request_history.module, "main").history
         self.requests: Requests | None = None
         if history is not None and history.ring is not None:
@@ -140,12 +150,8 @@ class Dashboard:
         if self.path == "":
             overview = yield from self._overview(applications)
             return self._answer("overview", overview, live=self.base)
-        if self.path == "configuration":
-            shown = yield from self._configuration()
-            return self._answer("configuration", shown, live="")
-        if self.path == "events":
-            found = dashboard_events.listed(dashboard_certificates.listed(self.request.cycle))
-            return self._answer("events", dashboard_events.shown(found), live=f"{self.base}events")
+        if self.path == dashboard_tree.PATH:
+            return (yield from self._configuration())
         if self.path == "data.json":
             data = yield from self.data()
             text = yield from encoded(data)
@@ -155,16 +161,16 @@ class Dashboard:
             text = yield from page.as_csv(data)
             return self._data(text, b"text/csv")
         if self.requests is not None and self.path == "requests":
-            asked = parse_qs(to_str(self.request.args))
-            wanted = asked.get("q", [""])[0]
-            live = f"{self.base}requests?{to_str(self.request.args)}" if wanted else f"{self.base}requests"
-            shown = yield from self.requests.found(wanted, part=self.part)
-            return self._answer("requests", shown, live=live)
+            shown = yield from self.requests.found(self.asked, part=self.part)
+            return self._answer("requests", shown, live=self.requests.address(self.asked))
         if self.requests is not None and self.path.startswith("requests/"):
-            entry, later = yield from self.requests.find(unquote(self.path[9:]))
+            id = unquote(self.path[9:])
+            entry, later = yield from self.requests.find(id)
             if entry is not None:
                 return self._answer("request", self.requests.one(entry, later), live="")
-        return 404
+            return self._answer("request", self.requests.gone(id), live="", status=404)
+        listing = yield from self._listing()
+        return 404 if listing is None else (yield from self._listed(listing))
 
     async def replay(self) -> Result:
         """A form of a request's page."""
@@ -232,34 +238,90 @@ class Dashboard:
     def _overview(self, applications: dict[str, Any]) -> Work[str]:
         data = yield from self.data()
         parts = [page.overview(data["nginx"], data["connections"], data["requests"], data["workers"])]
-        parts.append(dashboard_events.shown(data["events"], all_at=f"{self.base}events"))
+        shown, _ = yield from few(dashboard_events.listing(data["events"]), self.base)
+        parts.append(shown)
+        parts += yield from self._upstreams(data["upstreams"], applications)
+        parts += [page.application(name, found) for name, found in applications.items()]  # of upstreams without a zone
+        listings = [tables.zones(name, data[f"{name[:-1]}_zones"]) for name in ("servers", "locations")]
+        listings.append(tables.limits({**data["limit_reqs"], **data["limit_conns"]}))
+        listings.append(tables.caches(data["caches"]))
+        listings.append(dashboard_certificates.listing(data["certificates"]))
+        listings.append(tables.workers(data["workers"]))
+        for listing in listings:
+            shown, count = yield from few(listing, self.base)
+            if count:
+                parts.append(shown)
+        return "".join(parts)
+
+    def _upstreams(self, found: dict[str, Any], applications: dict[str, Any]) -> Work[list[str]]:
+        """Their parts, and those of the applications behind them; of many those that have peers which are not up."""
+        parts: list[str] = []
+        names = list(found)
+        if len(names) > _MOST_UPSTREAMS:
+            sums = yield from self._sums(found)
+            names.sort(key=lambda name: sums[name]["up"] - sums[name]["peers"])  # in their order where all are up
+            names = names[:_MOST_UPSTREAMS]
+            parts.append(tables.more_upstreams(len(names), len(sums), self.base))
         failures: dict[str, str] = {}
-        if self.requests is not None:
+        if self.requests is not None and names:
             failures = yield from self.requests.failures()
-        for name, upstream in data["upstreams"].items():
-            form = functools.partial(self._form, name) if self.settings.write else None
-            shown = yield from page.upstream(name, upstream, failures, form)
+        left = _MOST_PEERS
+        for name in names:
+            peers = replace(self._peers(name, failures), few=min(tables.FEW_PEERS, max(left, _FEWEST_PEERS)))
+            shown, count = yield from few(peers, self.base)
+            left -= count
             parts.append(shown)
             if name in applications:
                 parts.append(page.application(name, applications.pop(name)))
-        parts += [page.application(name, found) for name, found in applications.items()]  # of upstreams without a zone
-        if data["server_zones"]:
-            shown = yield from page.zones("servers", data["server_zones"])
-            parts.append(shown)
-        if data["location_zones"]:
-            shown = yield from page.zones("locations", data["location_zones"])
-            parts.append(shown)
-        limits = {**data["limit_reqs"], **data["limit_conns"]}
-        if limits:
-            parts.append(page.limits(limits))
-        if data["caches"]:
-            parts.append(page.caches(data["caches"]))
-        if data["certificates"]:
-            parts.append(dashboard_certificates.shown(data["certificates"]))
-        parts.append(page.workers(data["workers"]))
-        return "".join(parts)
+        return parts
 
-    def _configuration(self) -> Work[str]:
+    def _sums(self, found: dict[str, Any]) -> Work[dict[str, Any]]:
+        sums: dict[str, Any] = {}
+        for number, (name, each) in enumerate(found.items(), 1):
+            sums[name] = yield from tables.summed(each)
+            if number % _PORTION == 0:
+                yield
+        return sums
+
+    def _peers(self, name: str, failures: dict[str, str]) -> Listing:
+        upstream = self.call.zoned("http")[name]
+        now = int(self.request.connection.lane.now)
+        change = functools.partial(self._form, name) if self.settings.write else None
+        return tables.peers(name, functools.partial(api_objects.describe, upstream, now), failures, change)
+
+    def _listing(self) -> Work[Listing | None]:
+        """The table of a page of its own; None where there is none."""
+        call, path = self.call, self.path
+        if path in ("servers", "locations"):
+            return tables.zones(path, (yield from RESOURCES[f"http/{path[:-1]}_zones"].shown(call)))
+        if path == "limits":
+            return tables.limits({**call.limit_reqs(), **call.limit_conns()})
+        if path == "caches":
+            return tables.caches(call.caches())
+        if path == "workers":
+            return tables.workers(list(call.workers().values()))
+        if path == "certificates":
+            return dashboard_certificates.listing(dashboard_certificates.listed(self.request.cycle))
+        if path == "events":
+            certificates = dashboard_certificates.listed(self.request.cycle)
+            return dashboard_events.listing(dashboard_events.listed(certificates))
+        if path != tables.PEERS:
+            return None
+        if self.asked.of:
+            if self.asked.of not in call.zoned("http"):
+                return None
+            failures = {} if self.requests is None else (yield from self.requests.failures())
+            return self._peers(self.asked.of, failures)
+        found = yield from call.upstreams("http", [])
+        return tables.upstreams((yield from self._sums(found)), self.base)
+
+    def _listed(self, listing: Listing) -> Work[Result]:
+        shown = yield from whole(listing, self.asked, self.base)
+        if not self.part:
+            shown = search(listing, self.asked, self.base) + shown
+        return self._answer(self.path, shown, live=listing.address(self.base, self.asked, self.asked.page))
+
+    def _configuration(self) -> Work[Result]:
         matched: dict[str, int] = {}
         kept = 0
         for kept, entry in enumerate(self.requests.all() if self.requests is not None else (), 1):
@@ -267,7 +329,20 @@ class Dashboard:
                 yield
             where = str(entry.get("location", "")).rpartition("(")[2].removesuffix(")")
             matched[where] = matched.get(where, 0) + 1
-        return dashboard_tree.configuration(self.request.cycle.scope.statements, matched, kept)
+        listings = dashboard_tree.listings(self.request.cycle.scope.statements, matched, kept)
+        if self.asked.of:
+            for listing in listings:
+                if listing.of == self.asked.of:
+                    return (yield from self._listed(replace(listing, id="configuration")))
+            return 404
+        parts = [dashboard_tree.HEAD]
+        left = _MOST_BLOCKS
+        for listing in listings[:_MOST_UPSTREAMS]:
+            shown, count = yield from few(replace(listing, few=max(left, _FEWEST_PEERS)), self.base)
+            left -= count
+            parts.append(shown)
+        parts += dashboard_tree.others(listings[_MOST_UPSTREAMS:], self.base)
+        return self._answer("configuration", "".join(parts), live="")
 
     # -- changes -----------------------------------------------------------------------------------------------------
 
@@ -278,7 +353,7 @@ class Dashboard:
         buttons = " ".join(f'<button name="to" value="{to}" data-key="{key}/{to}">{to}</button>' for to in offered)
         return (
             f'<form class="in" method="post" action="{page.text(self.base)}">'
-            f'<input type="hidden" name="upstream" value="{quote(to_bytes(name))}">'
+            f'<input type="hidden" name="upstream" value="{quoted(name)}">'
             f'<input type="hidden" name="id" value="{id}">'
             f"{buttons}</form>"
         )
@@ -303,8 +378,16 @@ async def _change(request: Request, settings: LocationConf) -> Result:
     except ApiError as error:
         return error.status
     dashboard.call.save(upstream)
-    request.response.location = dashboard.base.encode("utf-8", "surrogateescape")
+    request.response.location = _back(request, to_bytes(dashboard.base))
     return 303
+
+
+def _back(request: Request, base: bytes) -> bytes:
+    """Where the form stands: the overview, or a page of peers."""
+    own = b"%b://%b%b" % (request.connection.scheme, asked_for(request), base)
+    referer = request.head.get(b"referer") or b""
+    rest = referer.removeprefix(own)
+    return base + rest if referer.startswith(own) and _PAGE_OF_PEERS.fullmatch(rest) else base
 
 
 module = HttpModule(

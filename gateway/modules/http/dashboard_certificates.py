@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway._fast.x509 import seconds
 from gateway.core import tls_objects
 from gateway.modules.http import ssl
-from gateway.modules.http.dashboard_page import cell, number, part, table
+from gateway.modules.http.dashboard_listings import Listing
+from gateway.modules.http.dashboard_page import cell, number
 
 if TYPE_CHECKING:
     from gateway.http.cycle import HttpCycle
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 _DAY: Final = 86400
 SOON_DAYS: Final = 14
+_KINDS: Final = {
+    "has ended": ("bad", "✗ has ended"), "ends soon": ("warn", "! ends soon"), "good": ("good", "✓ good"),
+}  # fmt: skip
+_MOST_NAMES: Final = 8
 _COLUMNS: Final = ["certificate", "servers", "issuer", "ends", "#days", "state"]
 
 
@@ -77,16 +82,24 @@ def _one(label: str, issuer: str, ends: int | None, state: str = "") -> dict[str
     return {"certificate": label, "issuer": issuer, "ends": text, "ends_at": ends, "days": days, "state": state}
 
 
-def shown(found: list[dict[str, Any]]) -> str:
-    """The part of the overview."""
-    kinds = {"has ended": ("bad", "✗ has ended"), "ends soon": ("warn", "! ends soon"), "good": ("good", "✓ good")}
-    rows = []
-    for one in found:
-        kind, words = kinds.get(one["state"], ("warn", f"◇ {one['state']}"))
-        days = "" if one["days"] is None else one["days"]
-        names = ", ".join(dict.fromkeys(one["servers"]))
-        rows.append([
-            cell(one["certificate"], "long"), cell(names, "long"), cell(one["issuer"]), cell(one["ends"]), number(days),
-            cell(words, kind),
-        ])  # fmt: skip
-    return part("certificates", "certificates", table("what ends first stands first", _COLUMNS, rows))
+def listing(found: list[dict[str, Any]]) -> Listing:
+    """What ends first stands first."""
+
+    def words(one: dict[str, Any]) -> str:
+        return f"{one['certificate']} {' '.join(one['servers'])} {one['issuer']} {one['state']}"
+
+    def row(one: dict[str, Any]) -> list[str]:
+        kind, state = _KINDS.get(one["state"], ("warn", f"◇ {one['state']}"))
+        names = list(dict.fromkeys(one["servers"]))
+        servers = ", ".join(names[:_MOST_NAMES])
+        if len(names) > _MOST_NAMES:
+            servers += f" and {len(names) - _MOST_NAMES} more"
+        return [
+            cell(one["certificate"], "long"), cell(servers, "long"), cell(one["issuer"]), cell(one["ends"]),
+            number("" if one["days"] is None else one["days"]), cell(state, kind),
+        ]  # fmt: skip
+
+    def caption(_: int) -> str:
+        return "what ends first stands first"
+
+    return Listing("certificates", "certificates", caption, _COLUMNS, lambda: found, words, row)

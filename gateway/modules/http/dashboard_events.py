@@ -11,15 +11,17 @@ from gateway.config.text import to_str
 from gateway.config.units import number_of
 from gateway.core.event_log import KINDS, the_events
 from gateway.modules.http import dashboard_certificates
-from gateway.modules.http.dashboard_page import cell, part, raw, table, text
+from gateway.modules.http.dashboard_listings import Listing
+from gateway.modules.http.dashboard_page import cell, raw, text
 from gateway.upstream.peers.api_objects import ApiError, stamp
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
 
 _DAY: Final = 86400
-# How many the overview shows; the page of events has all that are kept.
+# How many the overview shows, and a page of them: their texts may be long.
 _FEW: Final = 8
+_PAGE: Final = 60
 _COLUMNS: Final = ["time (UTC)", "level", "object", "what happened", "cause"]
 # A level is a word and a sign; colour only goes with them.
 _LEVELS: Final = {
@@ -81,19 +83,23 @@ def _ends(certificates: list[dict[str, Any]], now: float) -> list[dict[str, Any]
     return found
 
 
-def shown(found: list[dict[str, Any]], *, all_at: str = "") -> str:
-    """A part of a page: all of them, or with the address of that page a few."""
-    if not found:
-        return part("events", "events", '<p class="soft">nothing yet</p>')
-    rows = []
-    for each in found[:_FEW] if all_at else found:
-        kind, words = _LEVELS.get(each["level"], ("", each["level"]))
+def listing(found: list[dict[str, Any]]) -> Listing:
+    """The newest first."""
+
+    def words(each: dict[str, Any]) -> str:
+        return f"{each['time']} {each['level']} {each['kind']} {each['object']} {each['text']} {each['cause']}"
+
+    def row(each: dict[str, Any]) -> list[str]:
+        kind, level = _LEVELS.get(each["level"], ("", each["level"]))
         at = f'<time datetime="{text(each["time"])}">{text(each["time"][:19].replace("T", " "))}</time>'
-        rows.append([
-            raw(at), cell(words, kind), cell(f"{each['kind']} {each['object']}", "place"), cell(each["text"], "long"),
+        return [
+            raw(at), cell(level, kind), cell(f"{each['kind']} {each['object']}", "place"), cell(each["text"], "long"),
             cell(each["cause"], "long"),
-        ])  # fmt: skip
-    more = ""
-    if all_at and len(found) > len(rows):
-        more = f'<p><a href="{text(all_at)}" data-key="events">all {len(found)} events</a></p>'
-    return part("events", "events", table("the last that happened, the newest first", _COLUMNS, rows) + more)
+        ]  # fmt: skip
+
+    def caption(_: int) -> str:
+        return "the last that happened, the newest first"
+
+    return Listing(
+        "events", "events", caption, _COLUMNS, lambda: found, words, row, few=_FEW, most=_PAGE
+    )

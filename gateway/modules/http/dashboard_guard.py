@@ -29,7 +29,7 @@ def refused(request: Request) -> str | None:
 def _from_elsewhere(request: Request) -> bool:
     origin = request.head.get(b"origin")
     if origin is not None:
-        return origin.lower() != b"%b://%b" % (request.connection.scheme, _asked_for(request).lower())
+        return origin.lower() != b"%b://%b" % (request.connection.scheme, asked_for(request).lower())
     site = request.head.get(b"sec-fetch-site")
     navigates = request.head.get(b"sec-fetch-mode") == b"navigate" and request.method == b"GET"
     return site is not None and site not in (b"same-origin", b"none") and not navigates
@@ -47,6 +47,6 @@ def _by_a_strange_name(request: Request) -> bool:
     return request.connection.servers.find(host, None) is not request.server
 
 
-def _asked_for(request: Request) -> bytes:
+def asked_for(request: Request) -> bytes:
     """What a browser calls the host: HTTP/3 has no Host field."""
     return request.head.host or host_and_port(request) or b""

@@ -7,23 +7,16 @@ import html
 import io
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
 from gateway.core.turns import PORTION, Work
 
-# A state is a word and a sign; colour only goes with them.
-_STATES: Final = {
-    "up": ("good", "▲ up"), "draining": ("warn", "◆ draining"), "down": ("warn", "■ down"),
-    "unavail": ("bad", "▼ unavailable"), "checking": ("warn", "◇ checking"), "unhealthy": ("bad", "▼ unhealthy"),
-}  # fmt: skip
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _NO_ID: Final = re.compile(r"[^\w-]")
 _MOST_WORKERS: Final = 200  # of an application
-# Of one upstream; those that are not up come first, and the rest is a number.
-_MOST_PEERS: Final = 500
 
 CURRENT: Final = ' aria-current="page"'
 NUMBERS: Final = ' class="n"'
@@ -117,108 +110,11 @@ def overview(nginx: dict[str, Any], connections: dict[str, Any], requests: dict[
     return f'<div id="overview" data-part>{since}<ul class="cards">{cards}</ul></div>'
 
 
-def zones(title: str, found: dict[str, Any]) -> Work[str]:
-    columns = ["zone", "#requests", "#2xx", "#3xx", "#4xx", "#5xx", "#no answer", "#received", "#sent"]
-    rows = []
-    for name, zone in found.items():
-        rows.append([
-            cell(name), number(zone["requests"]),
-            *(_count(zone["responses"][f"{code}xx"], code) for code in (2, 3, 4, 5)),
-            number(zone["discarded"]), number(size(zone["received"])), number(size(zone["sent"])),
-        ])  # fmt: skip
-        if len(rows) % PORTION == 0:
-            yield
-    return part(title, title, table(f"{title} since the start", columns, rows))
-
-
-def _count(count: int, code: int) -> str:
+def failed(count: int, code: int) -> str:
+    """Answers of this hundred, which may be a reason to look."""
     if count and code >= 4:
         return f'<td class="n {"bad" if code == 5 else "warn"}">{count:,}</td>'
     return number(count)
-
-
-def upstream(
-    name: str, found: dict[str, Any], why: Mapping[str, str], change: Callable[[int, str], str] | None
-) -> Work[str]:
-    columns = [
-        "peer", "state", "#weight", "#active", "#requests", "#4xx", "#5xx", "#fails", "#header ms", "#answer ms",
-        "checks", "why, or the last failure",
-    ]  # fmt: skip
-    if change is not None:
-        columns.append("change")
-    # those that are up come last, and none is kept that is not shown
-    first: list[dict[str, Any]] = []
-    up: list[dict[str, Any]] = []
-    count = 0
-    for peer in found["peers"]:
-        count += 1
-        kept = up if peer["state"] == "up" else first
-        if len(kept) < _MOST_PEERS:
-            kept.append(peer)
-        if count % PORTION == 0:
-            yield
-    rows = []
-    for peer in (first + up)[:_MOST_PEERS]:
-        rows.append(_peer(peer, why, change))
-        if len(rows) % PORTION == 0:
-            yield
-    left = count - len(rows)
-    caption = f"{count} peers, {found['keepalive']} connections kept"
-    if left:
-        caption += f"; {left} more that are not shown"
-    queue = found.get("queue")
-    if queue:
-        caption += f"; queue {queue['size']} of {queue['max_size']}, {queue['overflows']} turned away"
-    return part(f"upstream-{name}", f"upstream {name}", table(caption, columns, rows))
-
-
-def _peer(peer: dict[str, Any], why: Mapping[str, str], change: Callable[[int, str], str] | None) -> list[str]:
-    kind, state = _STATES.get(peer["state"], ("", peer["state"]))
-    checks = peer["health_checks"]
-    shown = "none"
-    if checks["checks"]:
-        shown = (
-            f"{'✓ passed' if checks.get('last_passed') else '✗ failed'}, {checks['fails']} of {checks['checks']} failed"
-        )
-    limit = f" of {peer['max_conns']}" if peer.get("max_conns") else ""
-    row = [
-        cell(peer["server"] + (" backup" if peer["backup"] else "")), cell(state, kind), number(peer["weight"]),
-        number(f"{peer['active']}{limit}"), number(peer["requests"]),
-        _count(peer["responses"]["4xx"], 4), _count(peer["responses"]["5xx"], 5), number(peer["fails"]),
-        number(peer["header_time"]), number(peer["response_time"]), cell(shown),
-        cell(why.get(peer["server"], ""), "long"),
-    ]  # fmt: skip
-    if change is not None:
-        row.append(raw(change(peer["id"], peer["state"])))
-    return row
-
-
-def limits(found: dict[str, Any]) -> str:
-    keys = ("passed", "delayed", "rejected", "delayed_dry_run", "rejected_dry_run")
-    rows = [[cell(name), *(number(zone.get(key, "")) for key in keys)] for name, zone in found.items()]
-    columns = ["zone", "#passed", "#delayed", "#rejected", "#delayed dry", "#rejected dry"]
-    return part("limits", "limits", table("limit_req and limit_conn", columns, rows))
-
-
-def caches(found: dict[str, Any]) -> str:
-    rows = []
-    for name, cache in found.items():
-        most = cache.get("max_size")
-        rows.append([cell(name), number(size(cache["size"])), number(size(most) if most else "no limit")])
-    return part("caches", "caches", table("what they hold", ["cache", "#size", "#at most"], rows))
-
-
-def workers(found: list[Any]) -> str:
-    rows = [
-        [
-            number(worker["id"]), number(str(worker["pid"])), number(worker["connections"]["active"]),
-            number(worker["connections"]["idle"]), number(worker["connections"]["accepted"]),
-            number(worker["http"]["requests"]["total"]), number(worker["http"]["requests"]["current"]),
-        ]
-        for worker in found
-    ]  # fmt: skip
-    columns = ["#worker", "#pid", "#active", "#idle", "#accepted", "#requests", "#under way"]
-    return part("workers", "workers", table("the server's processes", columns, rows))
 
 
 def application(name: str, found: dict[str, Any] | str) -> str:
@@ -234,7 +130,7 @@ def application(name: str, found: dict[str, Any] | str) -> str:
             number(worker.get("id", "")), number(str(worker.get("pid", ""))),
             cell(state, "good" if state == "idle" else ""),
             number(worker.get("requests", "")),
-            _count(exceptions, 5) if isinstance(exceptions, int) else number(exceptions),
+            failed(exceptions, 5) if isinstance(exceptions, int) else number(exceptions),
             number(worker.get("harakiri_count", "")),
             number(size(_count_of(worker.get("rss"))) if _count_of(worker.get("rss")) else "-"),
             number(_milliseconds(worker.get("avg_rt"))),

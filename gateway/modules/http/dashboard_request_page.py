@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.modules.http.dashboard_page import cell, number, raw, table, text
 from gateway.modules.http.request_history_body import shown
 
 if TYPE_CHECKING:
     from gateway.modules.http.dashboard_replay import Again
+
+
+# Of a row of the list, in characters.
+_MOST_URI: Final = 120
+_MOST_NOTE: Final = 240
 
 
 def search(base: str, wanted: str) -> str:
@@ -24,13 +29,19 @@ def search(base: str, wanted: str) -> str:
     )
 
 
-def listed(found: list[dict[str, Any]], base: str, wrong: str) -> str:
-    """The requests that a filter leaves."""
+def listed(
+    found: list[dict[str, Any]], base: str, wrong: str, *, first: int = 0, newer: str = "", older: str = ""
+) -> str:
+    """The requests that a filter leaves, from the one behind `first` on, and links to the pages beside these."""
     note = f'<p class="say">{text(wrong)}</p>' if wrong else ""
     columns = ["time", "method", "URI", "#status", "#ms", "location", "upstream", "what the error log says"]
     rows = [_request(entry, base) for entry in found]
-    shown = table(f"the last {len(rows)}, the newest first", columns, rows)
-    return f'<div id="requests" data-part>{note}{shown}</div>'
+    caption = f"{first + 1:,} to {first + len(rows):,}, the newest first" if newer or older else "the newest first"
+    shown = table(caption, columns, rows) if rows else '<p class="soft">none</p>'
+    places = (("newer", newer), ("older", older))
+    links = "".join(f'<a href="{text(to)}" data-key="page-{word}">{word}</a>' for word, to in places if to)
+    more = f'<nav aria-label="More requests">{links}</nav>' if links else ""
+    return f'<div id="requests" data-part>{note}{shown}{more}</div>'
 
 
 def _request(entry: dict[str, Any], base: str) -> list[str]:
@@ -43,10 +54,17 @@ def _request(entry: dict[str, Any], base: str) -> list[str]:
     if entry.get("replay"):
         link += f' <a href="{text(base)}requests/{text(entry["replay"])}" title="of this one">↻ replay</a>'
     return [
-        raw(link), cell(entry.get("method", "")), cell(entry.get("uri", ""), "long"), cell(sign + status, kind),
+        raw(link), cell(_cut(entry.get("method", ""), _MOST_URI)),
+        cell(_cut(entry.get("uri", ""), _MOST_URI), "long"), cell(sign + status, kind),
         number(milliseconds(entry.get("seconds"))), cell(_short_place(entry), "place"),
-        cell(entry.get("upstream", "")), cell(notes[-1], "long"),
+        cell(_cut(entry.get("upstream", ""), _MOST_URI)), cell(_cut(notes[-1], _MOST_NOTE), "long"),
     ]  # fmt: skip
+
+
+def _cut(value: object, most: int) -> str:
+    """What is long is whole on the request's own page."""
+    whole = str(value)
+    return whole if len(whole) <= most else f"{whole[:most]}… ({len(whole):,} characters)"
 
 
 def _short_place(entry: dict[str, Any]) -> str:
@@ -78,7 +96,10 @@ def request(entry: dict[str, Any], command: str, curl: str, *, base: str, form: 
         listed += f'<dt>replay of</dt><dd>↻ <a href="{text(base)}requests/{of}">{of}</a></dd>'
     lines = [said] if said else []
     notes = "".join(f'<p class="say">{text(note)}</p>' for note in (*lines, *entry.get("notes", ())))
-    title = f"{entry.get('method', '')} {entry.get('uri', '')}: {entry.get('status', '')}"
+    uri = str(entry.get("uri", ""))
+    if len(uri) > _MOST_URI:
+        listed = f"<dt>URI</dt><dd>{text(uri)}</dd>{listed}"
+    title = f"{entry.get('method', '')} {_cut(uri, _MOST_URI)}: {entry.get('status', '')}"
     return (
         f"<h2>{text(title)}</h2>{notes}<dl>{listed}</dl>{_times(entry)}"
         f"<h2>asked</h2>{_fields('asked', entry)}{_body(entry)}<h2>answered</h2>{_fields('answered', entry)}"

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from gateway.core.lane import in_trio
 from gateway.core.turns import Work
@@ -20,9 +20,10 @@ from gateway.modules.http.request_history_record import MASK, unpacked
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
+    from gateway.modules.http.dashboard_listings import Asked
     from gateway.modules.http.request_history import History
 
-_LISTED: Final = 200
+_LISTED: Final = 80
 _PORTION: Final = 50  # records that are read in one turn
 # Fields that curl sends by itself, or that are of the one connection.
 _OF_CURL: Final = ("host", "content-length", "transfer-encoding", "connection", "accept-encoding")
@@ -48,23 +49,42 @@ class Requests:
         self.secret = secret
         self.base = base
 
-    def found(self, wanted: str, *, part: bool) -> Work[str]:
+    def address(self, asked: Asked, page: int = 0) -> str:
+        """Of the list with this filter, or of another page of it."""
+        number = page or asked.page
+        fields = {"q": asked.words, "page": str(number) if number > 1 else ""}
+        said = {name: value for name, value in fields.items() if value}
+        return f"{self.base}requests{'?' if said else ''}{urlencode(said, errors='surrogateescape')}"
+
+    def found(self, asked: Asked, *, part: bool) -> Work[str]:
+        """A page of those that the filter leaves, the newest first."""
         wrong = ""
         test = None
         try:
-            test = filters.compiled(wanted)
+            test = filters.compiled(asked.words)
         except filters.BadFilter as why:
             wrong = str(why)
+        first = (asked.page - 1) * _LISTED
+        count = 0
         found = []
         for number, entry in enumerate(self.all()):
             if number % _PORTION == _PORTION - 1:
                 yield
             if test is not None and test(entry):
-                found.append(entry)
-                if len(found) == _LISTED:
+                count += 1
+                if count > first + _LISTED:
                     break
-        shown = page.listed(found, self.base, wrong)
-        return shown if part else page.search(self.base, wanted) + shown
+                if count > first:
+                    found.append(entry)
+        newer = self.address(asked, asked.page - 1) if asked.page > 1 else ""
+        older = self.address(asked, asked.page + 1) if count > first + _LISTED else ""
+        shown = page.listed(found, self.base, wrong, first=first, newer=newer, older=older)
+        return shown if part else page.search(self.base, asked.words) + shown
+
+    def gone(self, id: str) -> str:
+        """Instead of a page of one that made way for newer ones."""
+        said = f"{id} is not among the last {self.history.requests:,} requests."
+        return page.notice(said, f"{self.base}requests")
 
     def all(self) -> Iterator[dict[str, Any]]:
         if self.history.ring is not None:

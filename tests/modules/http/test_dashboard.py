@@ -200,13 +200,103 @@ async def test_places(tmp_path: Path) -> None:
         assert (await engine.get("/gw/requests")).status == 404  # no history
 
 
-async def test_many_peers() -> None:
-    servers = " ".join(f"server 127.0.{number // 250}.{number % 250 + 1}:80;" for number in range(10_000))
-    text = f"upstream app {{ zone app 32m; {servers} }} server {{ listen 127.0.0.1:1; location /gw/ {{ dashboard; }} }}"
+_MOST_BYTES = 80 * 1024
+
+
+def _links(page: _Page, words: str) -> list[str]:
+    return [a["href"] or "" for tag, a in page.elements if tag == "a" and words in (a.get("href") or "")]
+
+
+async def _light(engine: Engine, path: str) -> _Page:
+    reply = await engine.get(path)
+    assert reply.status == 200 and len(reply.body) <= _MOST_BYTES, (path, len(reply.body))
+    return _Page(reply)
+
+
+async def test_many_peers(tmp_path: Path) -> None:
+    """The overview has those that are not up, and how many there are; all others are one link away, and are found."""
+    servers = " ".join(
+        f"server 127.0.{number // 250}.{number % 250 + 1}:80{' down' if number == 7777 else ''};"
+        for number in range(10_000)
+    )
+    site = "server { listen 127.0.0.1:1; location /gw/ { dashboard write=on; } }"
+    text = f"upstream app {{ zone app 32m; {servers} }} {site}"
+    form = {"Origin": "http://localhost", "Content-Type": "application/x-www-form-urlencoded"}
     async with serving(text) as engine:
-        reply = await engine.get("/gw/")
-    assert b"10000 peers" in reply.body and b"9500 more" in reply.body
-    assert len(reply.body) < 400_000
+        page = await _light(engine, "/gw/")
+        assert "10,000 peers" in page.text and "20 of 10,000, those that are not up first" in page.text
+        assert "127.0.31.28:80■ down" in page.text
+        (link,) = _links(page, "upstreams?of=app")
+        page = await _light(engine, link)
+        assert "1 to 60 of 10,000" in page.text and "page 1 of 167" in page.text
+        seen = set(re.findall(r"127\.0\.\d+\.\d+:80", page.text))
+        for number in (2, 100, 167):
+            page = await _light(engine, f"{link}&page={number}")
+            seen |= set(re.findall(r"127\.0\.\d+\.\d+:80", page.text))
+        assert len(seen) == 60 * 3 + 10_000 % 60
+        page = await _light(engine, f"{link}&q=DOWN")
+        assert "1 of 10,000 have these words" in page.text and "127.0.31.28:80" in page.text
+        (action,) = {a["action"] for tag, a in page.elements if tag == "form" and a.get("method") == "post"}
+        body = b"upstream=app&id=7777&to=up"
+        for referer, back in (
+            (f"http://localhost{link}&q=DOWN", f"{link}&q=DOWN"), ("http://localhost/gw/", "/gw/"), ("", "/gw/"),
+            ("http://evil.example/gw/upstreams?of=app", "/gw/"), (f"http://localhost{link}\x7f", "/gw/"),
+        ):  # fmt: skip
+            reply = await engine.request("POST", str(action), {**form, "Referer": referer}, body=body)
+            assert reply.status == 303 and (reply.header("location") or b"").decode().endswith(back)
+        page = await _light(engine, f"{link}&q=down")
+        assert "none of 10,000 have these words" in page.text
+        assert (await engine.get("/gw/upstreams?of=none")).status == 404
+
+
+async def test_many_zones_upstreams_and_locations(tmp_path: Path) -> None:
+    zones = "".join(f"location /l{number} {{ status_zone zone-{number}; return 200 ok; }}" for number in range(1000))
+    upstreams = "".join(
+        f"upstream app-{number} {{ zone a{number} 64k; server 127.0.0.1:1{' down' if number == 765 else ''}; "
+        "server 127.0.0.1:2; server 127.0.0.1:3; server 127.0.0.1:4; server 127.0.0.1:5; }"
+        for number in range(1000)
+    )
+    servers = "".join(
+        f"server {{ listen 127.0.0.1:1; server_name s{number}; status_zone s{number}; }}" for number in range(1000)
+    )
+    limits = "".join(f"limit_conn_zone $uri zone=limit{number}:32k;" for number in range(100))
+    site = f"server {{ listen 127.0.0.1:1; location /gw/ {{ dashboard write=on; }} {zones} }}"
+    async with serving(f"request_history {tmp_path}/ring; {limits} {upstreams} {site} {servers}") as engine:
+        for _ in range(3):
+            await engine.get("/l900")
+        for number in range(100):
+            await engine.get(f"/l1?{'x' * 8000}{number}", {"X-A": "y" * 1000})
+        page = await _light(engine, "/gw/")
+        assert "25 of 1,000, those with most requests" in page.text and "zone-900" in page.text
+        assert "8 of 1,000, those with peers that are not up first" in page.text and "upstream app-765" in page.text
+        for path in ("servers", "locations", "limits", "upstreams", "events", "caches", "workers", "certificates"):
+            assert "page=" not in path and await _light(engine, f"/gw/{path}")
+        (link,) = _links(page, "locations")
+        seen = set()
+        for number in range(1, 11):
+            page = await _light(engine, f"{link}?page={number}")
+            seen |= set(re.findall(r"zone-\d+", page.text))
+        assert len(seen) == 1000
+        page = await _light(engine, f"{link}?q=zone-99&page=7")
+        assert "11 of 1,000 have these words" in page.text
+        page = await _light(engine, "/gw/upstreams?q=app-765")
+        assert _links(page, "of=") == ["/gw/upstreams?of=app-765"] and "▼ 1" in page.text
+        page = await _light(engine, "/gw/configuration")
+        (link,) = _links(page, "configuration?of=")
+        assert "60 of 2,002" in page.text
+        seen = set()
+        for number in range(1, 27):
+            seen |= set(re.findall(r"/l\d+", (await _light(engine, f"{link}&page={number}")).text))
+        assert len(seen) == 1000
+        page = await _light(engine, "/gw/requests")
+        (older,) = _links(page, "page=2")
+        assert "1 to 80" in page.text and re.search(r"x… \(\d,\d{3} characters\)", page.text)
+        page = await _light(engine, older)
+        assert "81 to 103" in page.text and _links(page, "page=") == [] and "newer" in page.text
+        one = await engine.get(_links(page, "requests/")[0])
+        assert one.status == 200
+        gone = await engine.get("/gw/requests/nothing")
+        assert gone.status == 404 and "nothing is not among the last 1,000 requests" in _Page(gone).text
 
 
 async def test_the_application_behind_an_upstream(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from urllib.parse import quote
 import pytest
 
 from gateway.core import event_log
+from gateway.core.turns import at_once
 from gateway.modules.http import api, dashboard_events
+from gateway.modules.http.dashboard_listings import Asked, few, whole
 from gateway.modules.http.limit_conn import Full
 from tests.engine import Engine, serving
 
@@ -64,7 +66,7 @@ class _Cells(HTMLParser):
 async def test_peers_that_fail() -> None:
     async with serving(CONF) as engine:
         assert await _events(engine) == []
-        assert "nothing yet" in _Cells((await engine.get("/gw/events")).body.decode()).text
+        assert "none yet" in _Cells((await engine.get("/gw/events")).body.decode()).text
         for _ in range(2):
             await engine.get("/app")
         found = await _events(engine)
@@ -129,12 +131,13 @@ def test_the_overview_shows_a_few(events: event_log.EventLog) -> None:
     for number in range(100):
         events.tell("notice", "worker", str(number), "x")
     found = dashboard_events.listed([])
-    few = dashboard_events.shown(found, all_at="/gw/events")
-    assert few.count("<tr>") == 9 and 'href="/gw/events"' in few and "all 100 events" in few
-    assert dashboard_events.shown(found).count("<tr>") == 101
+    part, count = at_once(few(dashboard_events.listing(found), "/gw/"))
+    assert (count, part.count("<tr>")) == (8, 9) and 'href="/gw/events"' in part and "all 100: events" in part
+    everything = [at_once(whole(dashboard_events.listing(found), Asked(page=page), "/gw/")) for page in (1, 2)]
+    assert [each.count("<tr>") for each in everything] == [61, 41]
     for _ in range(300):
         events.tell("notice", "peer", "x" * 120, "y" * 280, "z" * 280)
-    assert len(dashboard_events.shown(dashboard_events.listed([]))) < 300_000
+    assert len(at_once(whole(dashboard_events.listing(dashboard_events.listed([])), Asked(), "/gw/"))) < 70_000
 
 
 async def test_peers_that_somebody_changes() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.modules.http import dashboard_page as page
+from gateway.modules.http.dashboard_tables import STATES
 
 
 @pytest.mark.parametrize(
@@ -25,5 +26,5 @@ def test_sizes(count: int, shown: str) -> None:
 
 def test_states_have_a_sign_and_a_word() -> None:
     """Colour is never the only one."""
-    assert all(word[0] in "▲◆■▼◇" and len(word) > 3 for _, word in page._STATES.values())
+    assert all(word[0] in "▲◆■▼◇" and len(word) > 3 for _, word in STATES.values())
     assert all(sign in page.LEGEND for sign in "▲◆■▼◇")
