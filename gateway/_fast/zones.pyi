@@ -80,12 +80,8 @@ class Table:
     def remove(self, index: int) -> None: ...
     def oldest(self) -> int:
         """The least recently used record, -1 if there is none."""
-    def newer(self, index: int) -> int:
-        """The record used next after this one, -1 if it is the newest."""
-    def newest(self) -> int:
-        """The most recently used record, -1 if there is none."""
-    def older(self, index: int) -> int:
-        """The record used next before this one, -1 if it is the oldest."""
+    def newest(self, most: int = -1) -> list[int]:
+        """The `most` records that were used last, or all of them, the most recently used first."""
     def key(self, index: int) -> bytes: ...
     def word(self, index: int, word: int) -> int: ...
     def set_word(self, index: int, word: int, value: int) -> None: ...

@@ -400,14 +400,14 @@ cdef class Table(_Part):
     cpdef Py_ssize_t oldest(self) except? -2:
         return self._head.oldest
 
-    def newer(self, Py_ssize_t index):
-        return self.used(index).newer
-
-    def newest(self):
-        return self._head.newest
-
-    def older(self, Py_ssize_t index):
-        return self.used(index).older
+    def newest(self, Py_ssize_t most=-1):
+        cdef list found = []
+        cdef int32_t index = self._head.newest
+        while index != NONE and most:
+            found.append(index)
+            index = self.at(index).older
+            most -= 1
+        return found
 
     def key(self, Py_ssize_t index):
         cdef Record *record = self.used(index)

@@ -175,11 +175,7 @@ class SharedMap:
         table = self._table
         now = wall_ms()
         found = []
-        record = table.newest()
-        for _ in range(count):  # so many of the newest may have changed
-            if record < 0:
-                break
-            older = table.older(record)
+        for record in table.newest(count):  # so many may have changed
             name = table.key(record)
             if name[:2] == _FIRST and (everything or not table.word(record, _TOLD)):
                 table.set_word(record, _TOLD, 1)
@@ -190,18 +186,14 @@ class SharedMap:
                     key, value = self._read(record)
                     ends = table.word(record, _ENDS)
                     found.append((name[2:], _PAYLOAD.pack(len(key)) + key + value, max(ends - now, 1) if ends else 0))
-            record = older
         return found
 
     # -- with the lock ------------------------------------------------------------------------------------------------
 
     def _entries(self) -> Iterator[int]:
-        record = self._table.oldest()
-        while record >= 0:
-            following = self._table.newer(record)
+        for record in reversed(self._table.newest()):
             if self._table.key(record)[:2] == _FIRST and self._table.word(record, _KEY_LENGTH) != _GONE:
                 yield record
-            record = following
 
     def _find(self, digest: bytes) -> int:
         """The first record of an entry that is there, or -1."""

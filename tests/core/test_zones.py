@@ -169,9 +169,10 @@ def test_records_in_the_order_of_their_use() -> None:
     a, b, c = (table.insert(key) for key in (b"a", b"b", b"c"))
     assert len(table) == 3 and table.oldest() == a
     assert table.insert(b"d") == -1
-    assert table.insert(b"a") == a and table.oldest() == b and table.newer(b) == c
+    assert table.insert(b"a") == a and table.oldest() == b and table.newest() == [a, c, b]
     table.touch(b)
-    assert table.oldest() == c and table.newer(b) == -1
+    assert table.oldest() == c and table.newest() == [b, a, c]
+    assert (table.newest(2), table.newest(0), table.newest(9)) == ([b, a], [], [b, a, c])
     assert table.add_word(c, 1, 5) == 5
     table.remove(c)
     assert table.get(b"c") == -1 and len(table) == 2
@@ -238,11 +239,7 @@ def test_a_table_is_an_ordered_dictionary(steps: list[tuple[str, int]]) -> None:
             assert table.get(key) == -1
     for _ in range(2):
         assert len(table) == len(model)
-        order, index = [], table.oldest()
-        while index != -1:
-            order.append(table.word(index, 0))
-            index = table.newer(index)
-        assert order == list(model.values())
+        assert [table.word(index, 0) for index in table.newest()] == list(model.values())[::-1]
         assert all(table.word(table.get(key), 0) == value for key, value in model.items())
         table.repair()
 

@@ -151,13 +151,7 @@ class Connections:
         """Take off what a worker had under way that is dead."""
         table = self.table
         with self.lock:
-            left = []
-            record = table.oldest()
-            while record >= 0:
-                if table.word(record, _PID) == pid:
-                    left.append(record)
-                record = table.newer(record)
-            for record in left:
+            for record in [record for record in table.newest() if table.word(record, _PID) == pid]:
                 self._take(record, table.word(record, _COUNT))
 
     # `sync` (cluster/counts.py)
@@ -168,11 +162,7 @@ class Connections:
         found = []
         with self.zone.lock:
             changes = self.counts.fetch(_CHANGES, 0)
-            record = table.newest()
-            for _ in range(len(table) if everything else changes):
-                if record < 0:
-                    break
-                older = table.older(record)
+            for record in table.newest(-1 if everything else changes):
                 name = table.key(record)
                 if name[:4] == _SUM_PID:
                     others = table.get(_OTHERS_PID + name[4:])
@@ -180,7 +170,6 @@ class Connections:
                     found.append((name[4:], here))
                     if table.word(record, _COUNT) <= 0:
                         table.remove(record)
-                record = older
         return found
 
     def give_back(self, counts: list[tuple[bytes, int]]) -> None:
@@ -218,13 +207,8 @@ class Connections:
         """Nothing is known of the other nodes."""
         table = self.table
         with self.zone.lock:
-            keys = []
-            record = table.newest()
-            while record >= 0:
-                name = table.key(record)
-                if name[:4] == _OTHERS_PID:
-                    keys.append(name[4:])
-                record = table.older(record)
+            names = map(table.key, table.newest())
+            keys = [name[4:] for name in names if name[:4] == _OTHERS_PID]
         self.set_others([(key, 0) for key in keys])
 
     def show(self) -> dict[str, int]:

@@ -177,17 +177,13 @@ class Bucket:
         with self.zone.lock:
             before = self.counts.fetch(_TAKEN, now)
             drained = self.leaked(min(max(now - before, 0), 1000)) if before else 0
-            record = table.newest()
-            for _ in range(self.counts.fetch(_ASKED, 0)):
-                if record < 0:
-                    break
+            for record in table.newest(self.counts.fetch(_ASKED, 0)):
                 # What has drained meanwhile counts only since the last round: after an hour without the store, which
                 # all nodes let in as much as each may, nobody is to be kept out for the next one.
                 held = table.word(record, _EXCESS) - self.leaked(max(now - table.word(record, _LAST), 0))
                 most = (max(held, 0) + drained) // 1000 + 1
                 found.append((table.key(record), min(table.word(record, _ADMITTED), most)))
                 table.set_word(record, _ADMITTED, 0)
-                record = table.older(record)
         return found
 
     def give_back(self, admitted: list[tuple[bytes, int]]) -> None:

@@ -165,15 +165,11 @@ class Sessions:
         table = self.table
         now = wall_ms()
         found = []
-        record = table.newest()
-        for _ in range(count):  # so many of the newest may have changed
-            if record < 0:
-                break
+        for record in table.newest(count):  # so many may have changed
             if everything or not table.word(record, _TOLD):
                 table.set_word(record, _TOLD, now)
                 left = table.word(record, _LAST) + self.timeout_ms - now
                 found.append((table.key(record), self._sid(record), max(left, 1)))
-            record = table.older(record)
         return found
 
     def give_back(self, changed: list[tuple[bytes, bytes, int]]) -> None:
