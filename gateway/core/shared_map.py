@@ -143,8 +143,10 @@ class SharedMap:
             for digest, payload, _ in reversed(changed):
                 record = self._table.get(_FIRST + digest)
                 if record < 0 and not payload:
-                    record = self._table.insert(_FIRST + digest)
-                    self._table.set_word(record, _KEY_LENGTH, _GONE)
+                    with suppress(MemoryError):  # what was set meanwhile has taken the room
+                        self._make_room(1)
+                        record = self._table.insert(_FIRST + digest)
+                        self._table.set_word(record, _KEY_LENGTH, _GONE)
                 if record >= 0:
                     self._table.touch(record)
                     self._table.set_word(record, _TOLD, 0)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,6 +66,23 @@ def test_a_full_zone_drops_what_has_ended_and_then_refuses() -> None:
     one.set(b"1", b"x" * 100, ends=1)
     one.set(b"new", b"x" * 100)
     assert one.get(b"new") == b"x" * 100 and len(one.items()) == count
+
+
+def test_what_did_not_arrive_of_a_zone_that_is_full_now() -> None:
+    one = shared(4096, synced=True)
+    one.set(b"gone", b"1")
+    one.set(b"stays", b"2")
+    one.take_changed()
+    one.remove(b"gone")
+    one.set(b"stays", b"3")
+    changed = one.take_changed()
+    with pytest.raises(MemoryError):
+        for number in itertools.count():
+            one.set(b"%d" % number, b"")
+    one.give_back(changed)
+    assert [change for change in one.take_changed() if change in changed] == [
+        change for change in changed if change[1]
+    ], "that one is gone has no room; the rest is told again"
 
 
 def test_nothing_is_left_behind() -> None:
