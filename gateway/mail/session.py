@@ -12,13 +12,13 @@ from gateway.mail.dialogue import INVALID, LOG_IN, PLAIN, Answer, Dialogue
 from gateway.mail.servers import Refusal
 from gateway.protocol.mail_commands import INVALID as INVALID_LINE
 from gateway.protocol.mail_commands import LITERAL, NEED_DATA, Command, Event
-from gateway.protocol.proxy_protocol import V2_MAX, ProxyHeader
-from gateway.protocol.proxy_protocol import parse as parse_proxy_protocol
+from gateway.serving.prologue import NoHeader, read_proxy_header
 from gateway.serving.worker import crash_text
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
     from gateway.mail.servers import AddressServer, Server
+    from gateway.protocol.proxy_protocol import ProxyHeader
     from gateway.serving.listening import Listening
     from gateway.serving.worker import Worker
 
@@ -276,19 +276,10 @@ class Session:
     async def _read_proxy_header(self) -> None:
         """Errors: Gone."""
         self.action = b"reading PROXY protocol"
-        deadline = self.lane.now + self.server.core.timeout
-        data = b""
-        while True:
-            data += await self.receive(V2_MAX, deadline)
-            try:
-                parsed = parse_proxy_protocol(data)
-            except ValueError as error:
-                self.log("error", str(error).encode("utf-8", "surrogateescape"))
-                raise Gone from None
-            if parsed is not None:
-                self.proxy, used = parsed
-                self.early = data[used:]
-                return
+        try:
+            self.proxy, self.early = await read_proxy_header(self, self.lane.now + self.server.core.timeout)
+        except NoHeader:
+            raise Gone from None
 
     # of a connection, as its worker sees it
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -10,20 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.lane import local_sockaddr, sockaddr_text
 from gateway.core.logs import LEVELS, Log
-from gateway.protocol.proxy_protocol import V2_MAX, ProxyHeader
-from gateway.protocol.proxy_protocol import parse as parse_proxy_protocol
+from gateway.serving.prologue import NoHeader, read_proxy_header
 from gateway.serving.worker import crash_text
 from gateway.stream.module import BAD_REQUEST, DONE, INTERNAL_ERROR, SUCCESS, Handler, Result
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream
     from gateway.core.regex import Captures
+    from gateway.protocol.proxy_protocol import ProxyHeader
     from gateway.serving.listening import Listening
     from gateway.serving.worker import Worker
     from gateway.stream.servers import AddressServer, Server
 
-# What the client's own failures are logged at: they are the network's daily life.
-_TIMED_OUT: Final = OSError(errno.ETIMEDOUT, "")
 Number = int  # one of C's in what is compiled, see session.pxd
 _NONE: Final[list[Handler]] = []
 _UNIX: Final = struct.pack("=H", socket.AF_UNIX)  # how such a raw address begins
@@ -191,8 +188,13 @@ class Session:
                 self._end()
 
     async def _after_header(self) -> int:
-        if not await self._read_proxy_header():
-            return self.status
+        self.action = b"reading PROXY protocol"
+        deadline = self.lane.now + self.server.core.proxy_protocol_timeout
+        try:
+            self.proxy, self.buffer = await read_proxy_header(self, deadline)
+        except NoHeader as error:
+            return BAD_REQUEST if error.broken else SUCCESS
+        self.action = b"initializing session"
         result = self.run_phases()
         return result if isinstance(result, int) else await result
 
@@ -246,40 +248,6 @@ class Session:
         """The client has asked for this one by its name; None: nobody has that name."""
         if server is not None:
             self.server = server
-
-    async def _read_proxy_header(self) -> bool:
-        """False if the session is to end: then it has its status."""
-        self.action = b"reading PROXY protocol"
-        stream = self.stream
-        deadline = self.lane.now + self.server.core.proxy_protocol_timeout
-        while True:
-            try:
-                data = stream.recv(V2_MAX)
-            except OSError as error:
-                self.status = SUCCESS
-                self.log("info", b"recv() failed", error)
-                return False
-            if data is None:
-                if not await stream.wait_readable(deadline):
-                    self.status = SUCCESS
-                    self.log("info", b"client timed out", _TIMED_OUT)
-                    return False
-                continue
-            self.buffer += data
-            try:
-                parsed = parse_proxy_protocol(self.buffer) if data else None
-            except ValueError as error:
-                self.status = BAD_REQUEST
-                self.log("error", str(error).encode("utf-8", "surrogateescape"))
-                return False
-            if not data:
-                self.status = BAD_REQUEST
-                return False
-            if parsed is not None:
-                self.proxy, used = parsed
-                self.buffer = self.buffer[used:]
-                self.action = b"initializing session"
-                return True
 
     # of a connection, as its worker sees it
 
