@@ -17,7 +17,7 @@ from gateway.http import common_variables as common
 from gateway.http import paths
 from gateway.http.credentials import credentials
 from gateway.http.module import Count
-from gateway.http.tlv_variables import tlv
+from gateway.serving.tlv_variables import tlv
 
 if TYPE_CHECKING:
     from gateway.http.client import Client

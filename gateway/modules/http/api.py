@@ -31,7 +31,6 @@ from gateway.core.turns import Work, collected, in_turns
 from gateway.core.zones import ZONES
 from gateway.http.body import read_body
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
-from gateway.http.resolver_directive import RESOLVER_COUNTS
 from gateway.http.setters import answers, cycle_of
 from gateway.modules.http import dashboard_certificates, dashboard_events, status_zone, stub_status, zone_sync
 from gateway.modules.http.api_json import answer, encoded
@@ -40,6 +39,7 @@ from gateway.modules.http.dashboard_events import by_whom
 from gateway.modules.stream import limit_conn as stream_limit_conn
 from gateway.modules.stream import status_zone as stream_status_zone
 from gateway.serving.cycle import BLOCKS
+from gateway.serving.resolver_directive import RESOLVER_COUNTS
 from gateway.upstream.cache.file_cache import FileCache
 from gateway.upstream.peers import api_objects, state
 from gateway.upstream.peers.api_objects import ApiError

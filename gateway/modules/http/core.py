@@ -39,8 +39,8 @@ from gateway.http.body import read_body
 from gateway.http.core_variables import VARIABLES
 from gateway.http.error_pages import ErrorPage
 from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
-from gateway.http.resolver_directive import connect_resolvers, set_resolver
 from gateway.http.setters import default_temp_path, holds, number_setting, predicates, temp_path, template
+from gateway.serving.resolver_directive import connect_resolvers, set_resolver
 
 if TYPE_CHECKING:
     from gateway.http.locations import Location

@@ -14,9 +14,9 @@ from gateway.config.directive import UPSTREAM, Command, Directive, at_least, tak
 from gateway.config.loader import Loader, Scope
 from gateway.core.logs import LOG
 from gateway.http.module import HttpModule
-from gateway.http.resolver_directive import make_resolver
 from gateway.modules.http.upstream import upstream_of
 from gateway.serving.cycle import LATE_IMPORTS
+from gateway.serving.resolver_directive import make_resolver
 from gateway.upstream.duties import Duties, Task
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from gateway.config.conf import UNSET, Conf, setting
 from gateway.config.directive import Command, Context, Directive, at_least, number, string, take, time_s
 from gateway.config.errors import ConfigError
 from gateway.core.logs import LOG, Log
-from gateway.http.resolver_directive import connect_resolvers, make_resolver
 from gateway.mail.module import MailModule
 from gateway.modules.http import error_log
+from gateway.serving.resolver_directive import connect_resolvers, make_resolver
 
 if TYPE_CHECKING:
     from gateway.config.loader import Loader, Scope

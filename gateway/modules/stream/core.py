@@ -24,9 +24,9 @@ from gateway.core.logs import LOG, Log
 from gateway.core.networks import parse_address
 from gateway.core.variables import Getter, PrefixVariable, Variable
 from gateway.http.core_variables import local_time
-from gateway.http.resolver_directive import connect_resolvers, set_resolver
-from gateway.http.tlv_variables import tlv
 from gateway.modules.http import error_log
+from gateway.serving.resolver_directive import connect_resolvers, set_resolver
+from gateway.serving.tlv_variables import tlv
 from gateway.stream.module import StreamModule
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The `resolver` directive, in http blocks and in upstreams: its servers and parameters, and its part in a worker."""
+"""The `resolver` directive, of every block and of upstreams: its servers and parameters, and its part in a worker."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def set_resolver(conf: Any, command: Command) -> None:
 
 
 def connect_resolvers(cycle: Any, loader: Loader) -> None:
-    """A block, of http or of stream, is read: its resolvers log where it logs, and work in each worker's nursery."""
+    """A block is read: its resolvers log where it logs, and work in each worker's nursery."""
     resolvers = loader.parts.get(_RESOLVERS)
     log = loader.parts.get(LOG)
 

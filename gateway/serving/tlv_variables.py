@@ -6,19 +6,17 @@ A type has a name, or is 0xNN; those inside of the TLV about TLS begin with `ssl
 from __future__ import annotations
 
 import string
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from gateway.protocol.proxy_protocol import parse_tlvs
+from gateway.protocol.proxy_protocol import ALPN, AUTHORITY, SSL, SSL_CIPHER, SSL_CN, SSL_VERSION, parse_tlvs
 
 if TYPE_CHECKING:
     from gateway.core.variables import Getter
-    from gateway.http.request import Request
 
-_SSL: Final = 0x20
 # What stands before the TLVs inside of that one: a byte, and the result of the verification in four.
 _SSL_HEAD: Final = 5
-_OUTER: Final = {"alpn": 0x01, "authority": 0x02, "unique_id": 0x05, "ssl": _SSL, "netns": 0x30}
-_INNER: Final = {"version": 0x21, "cn": 0x22, "cipher": 0x23, "sig_alg": 0x24, "key_alg": 0x25}
+_OUTER: Final = {"alpn": ALPN, "authority": AUTHORITY, "unique_id": 0x05, "ssl": SSL, "netns": 0x30}
+_INNER: Final = {"version": SSL_VERSION, "cn": SSL_CN, "cipher": SSL_CIPHER, "sig_alg": 0x24, "key_alg": 0x25}
 
 
 def tlv(name: str) -> Getter:
@@ -35,13 +33,13 @@ def tlv(name: str) -> Getter:
         kind = (_INNER if inside else _OUTER).get(rest)
         complaint = b'unknown PROXY protocol TLV "%b"' % name.encode()
 
-    def get(request: Request) -> bytes | None:
+    def get(request: Any) -> bytes | None:
         header = request.connection.proxy
         if header is None:
             return None
         tlvs: dict[int, bytes] = header.tlvs
         if inside:
-            outer = tlvs.get(_SSL)
+            outer = tlvs.get(SSL)
             if outer is None or len(outer) < _SSL_HEAD:
                 return None
             tlvs = parse_tlvs(outer[_SSL_HEAD:])
@@ -53,7 +51,7 @@ def tlv(name: str) -> Getter:
     return get
 
 
-def _verify(request: Request) -> bytes | None:
+def _verify(request: Any) -> bytes | None:
     header = request.connection.proxy
-    value: bytes | None = None if header is None else header.tlvs.get(_SSL)
+    value: bytes | None = None if header is None else header.tlvs.get(SSL)
     return b"%d" % int.from_bytes(value[1:_SSL_HEAD], "big") if value is not None and len(value) >= _SSL_HEAD else None
