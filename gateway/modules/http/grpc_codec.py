@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast import uri as uri_grammar
 from gateway.http.common_variables import content_length
-from gateway.upstream.exchange.codec import Codec
+from gateway.upstream.exchange.codec import NEVER_PASSED, Codec
 from gateway.upstream.exchange.hints import on_hints_of
 from gateway.upstream.exchange.http2 import new_reader
 from gateway.upstream.exchange.http2_fields import Fields, request_block
@@ -25,21 +25,6 @@ if TYPE_CHECKING:
 SCHEMES: Final = (b"grpc://",)
 SECURE: Final = b"grpcs://"
 
-# Fields of the client's connection, and those that are made anew: not passed on as they came.
-_OWN: Final = frozenset(
-    {
-        b"host",
-        b"connection",
-        b"proxy-connection",
-        b"content-length",
-        b"transfer-encoding",
-        b"te",
-        b"keep-alive",
-        b"expect",
-        b"upgrade",
-    }
-)
-
 
 class GrpcCodec(Codec):
     """HTTP/2 with the settings of one location. Compiled with the types of grpc_codec.pxd."""
@@ -54,7 +39,7 @@ class GrpcCodec(Codec):
         self.own: list[tuple[bytes, bytes, Any]] = [
             (name.lower(), name, value.shortest) for name, value in conf.set_headers
         ]
-        self.hidden = frozenset(_OWN | names)
+        self.hidden = frozenset(NEVER_PASSED | names)
         target = conf.authority
         assert target is not None
         self.target = None if target.constant is not None else target

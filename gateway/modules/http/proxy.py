@@ -30,8 +30,8 @@ from gateway.core.template import Template
 from gateway.core.variables import Variable
 from gateway.http.module import NOTHING, Contribution, HttpModule, Result
 from gateway.http.setters import answers, cycle_of, default_temp_path, location_of, template, template_setting
-from gateway.modules.http.proxy_codec import CachedProxyCodec, ProxyCodec, host_field
-from gateway.modules.http.proxy_http2 import CachedHttp2ProxyCodec, Http2ProxyCodec
+from gateway.modules.http.proxy_codec import ProxyCodec, host_field
+from gateway.modules.http.proxy_http2 import Http2ProxyCodec
 from gateway.modules.http.proxy_rewrite import add_cookie_domain, add_cookie_flags, add_cookie_path, add_redirect
 from gateway.upstream.cache.exchange import CachingExchange
 from gateway.upstream.exchange.conf import UpstreamConf
@@ -200,7 +200,7 @@ def _codecs(
     conf: LocationConf, destination: Destination, location: bytes, *, whole: bool
 ) -> tuple[ProxyCodec, ProxyCodec]:
     """For requests whose answer is not kept, and for those where it is."""
-    made = CachedHttp2ProxyCodec if conf.http_minor == HTTP2 else CachedProxyCodec
+    made = codec_class(conf)
     return (
         made(conf, destination, location, whole=whole),
         made(conf, destination, location, whole=whole, caching=True),

@@ -14,6 +14,7 @@ from gateway.upstream.exchange.http_target cimport request_target
 
 cdef class ProxyCodec(Codec):
     cdef public object conf
+    cdef public bint cached
     cdef public object destination
     cdef public FastEncoder encoder
     cdef public bytes location

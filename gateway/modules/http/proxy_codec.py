@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from gateway.protocol.cgi import Number
 from gateway.protocol.http1_client import CHUNKED, RequestEncoder, chunk, new_reader
 from gateway.upstream.cache import preconditions
-from gateway.upstream.exchange.codec import Codec, RequestRefused
+from gateway.upstream.exchange.codec import NEVER_PASSED, Codec, RequestRefused
 from gateway.upstream.exchange.hints import on_hints_of
 from gateway.upstream.exchange.http_target import Destination, request_target
 
@@ -17,21 +17,6 @@ if TYPE_CHECKING:
     from gateway.protocol.http1_client import ResponseReader
     from gateway.upstream.exchange.exchange import Exchange
     from gateway.upstream.exchange.peer_try import PeerTry
-
-# What is never passed on as the client sent it: fields of the client's connection, and those that are made anew.
-_OWN: Final = frozenset(
-    {
-        b"host",
-        b"connection",
-        b"proxy-connection",
-        b"content-length",
-        b"transfer-encoding",
-        b"te",
-        b"keep-alive",
-        b"expect",
-        b"upgrade",
-    }
-)
 
 
 def host_field(conf: LocationConf, destination: Destination) -> Any:
@@ -62,6 +47,7 @@ class ProxyCodec(Codec):
     ) -> None:
         """`caching`: the client's conditions are replaced by those of the cache."""
         self.conf = conf
+        self.cached = conf.cache is not None  # a CachingExchange asks
         self.own_method: Any = conf.method  # templates, or None
         self.own_body: Any = conf.body
         self.destination = destination
@@ -77,10 +63,17 @@ class ProxyCodec(Codec):
         replaced = preconditions.FIELDS if caching else ()
         own += [(name, value) for name, value in replaced if value and name.lower() not in names]
         self.own = own
-        hidden = self.hidden = _OWN.union(names, (name.lower() for name, _ in replaced))
+        hidden = self.hidden = NEVER_PASSED.union(names, (name.lower() for name, _ in replaced))
         self.encoder = RequestEncoder(conf.http_minor, own, hidden, pass_headers=conf.pass_request_headers)
 
     def method(self, request: Request) -> bytes:
+        if (
+            self.cached
+            and request.method == b"HEAD"
+            and self.conf.cache_convert_head
+            and request.upstream.entry is not None
+        ):
+            return b"GET"
         own = self.own_method
         method: bytes = request.method if own is None else own(request)
         return method
@@ -125,16 +118,8 @@ class ProxyCodec(Codec):
             return bool(self.conf.http_minor)
         return int(request.head.content_length) >= 0
 
-
-class CachedProxyCodec(ProxyCodec):
-    """What is sent in a location with a cache: the key is made of what is asked for, and HEAD asks for the whole."""
-
-    def method(self, request: Request) -> bytes:
-        if request.method == b"HEAD" and self.conf.cache_convert_head and request.upstream.entry is not None:
-            return b"GET"
-        return ProxyCodec.method(self, request)
-
     def cache_key(self, request: Request) -> bytes:
+        """Without proxy_cache_key: what is asked for."""
         destination = self.destination
         host = destination.host if destination.port else destination.address + b":"
         return b"http://" + host + request_target(request, destination.uri, self.location, self.whole)

@@ -10,17 +10,12 @@ from gateway.upstream.exchange.http_target cimport request_target
 from gateway.upstream.exchange.peer_try cimport PeerTry
 
 
-@cython.locals(
-    asking=PeerTry, request=Request, target=bytes, body=bytes, length=cython.longlong, authority=bytes, fields=list,
-    name=bytes, text=bytes, lower=bytes, secure=bint
-)
-cpdef bytes _encode(ProxyCodec codec, object exchange)
-
-@cython.locals(asking=PeerTry, request=Request, reader=Http2Reader)
-cpdef Reader _reader(ProxyCodec codec, object exchange)
-
-
 cdef class Http2ProxyCodec(ProxyCodec):
+    @cython.locals(
+        asking=PeerTry, request=Request, target=bytes, body=bytes, length=cython.longlong, authority=bytes,
+        fields=list, name=bytes, text=bytes, lower=bytes, secure=bint
+    )
     cpdef bytes encode(self, object exchange)
+    @cython.locals(asking=PeerTry, request=Request, reader=Http2Reader)
     cpdef Reader reader(self, object exchange)
     cpdef bint streams_body(self, Request request) except -1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.modules.http.proxy_codec import CachedProxyCodec, ProxyCodec, body_length
+from gateway.modules.http.proxy_codec import ProxyCodec, body_length
 from gateway.upstream.exchange.codec import RequestRefused
 from gateway.upstream.exchange.hints import on_hints_of
 from gateway.upstream.exchange.http2 import new_reader
@@ -21,72 +21,49 @@ if TYPE_CHECKING:
 _HTTP1_ONLY: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
 
 
-def _encode(codec: ProxyCodec, exchange: Exchange) -> bytes:
-    asking: PeerTry = exchange
-    request = asking.request
-    target = request_target(request, codec.uri, codec.location, codec.whole)
-    if not target:
-        raise RequestRefused(500, b"zero length URI to proxy")
-    if codec.own_body is not None:
-        body: bytes = codec.own_body(request)
-        asking.pass_body = False
-        asking.body = [body] if body else []
-        length = len(body)
-    else:
-        length = body_length(asking)
-    authority = b""
-    fields: Fields = []
-    for name, value in codec.own:
-        text = value if isinstance(value, bytes) else value(request)
-        lower = name.lower()
-        if lower == b"host":
-            authority = text
-        elif text and lower not in _HTTP1_ONLY:
-            fields.append((name, text))
-    if codec.sets_length:
-        length = -1
-    secure = codec.destination.scheme == b"https://"
-    passed = request.head if codec.conf.pass_request_headers else None
-    authority = authority or codec.destination.host
-    return request_block(
-        codec.method(request), secure, target, authority, fields, passed, codec.hidden, length
-    )
-
-
-def _reader(codec: ProxyCodec, exchange: Exchange) -> Reader:
-    asking: PeerTry = exchange
-    request = asking.request
-    hints = on_hints_of(request, codec.conf) if request.location.core.early_hints else None
-    reader = new_reader(codec.method(request) == b"HEAD", hints)
-    reader.sizes_none = False
-    return reader
-
-
 class Http2ProxyCodec(ProxyCodec):
     def __init__(self, *args: Any, **options: Any) -> None:
         ProxyCodec.__init__(self, *args, **options)
         self.http2 = True
 
     def encode(self, exchange: Exchange) -> bytes:
-        return _encode(self, exchange)
+        asking: PeerTry = exchange
+        request = asking.request
+        target = request_target(request, self.uri, self.location, self.whole)
+        if not target:
+            raise RequestRefused(500, b"zero length URI to proxy")
+        if self.own_body is not None:
+            body: bytes = self.own_body(request)
+            asking.pass_body = False
+            asking.body = [body] if body else []
+            length = len(body)
+        else:
+            length = body_length(asking)
+        authority = b""
+        fields: Fields = []
+        for name, value in self.own:
+            text = value if isinstance(value, bytes) else value(request)
+            lower = name.lower()
+            if lower == b"host":
+                authority = text
+            elif text and lower not in _HTTP1_ONLY:
+                fields.append((name, text))
+        if self.sets_length:
+            length = -1
+        secure = self.destination.scheme == b"https://"
+        passed = request.head if self.conf.pass_request_headers else None
+        authority = authority or self.destination.host
+        return request_block(
+            self.method(request), secure, target, authority, fields, passed, self.hidden, length
+        )
 
     def reader(self, exchange: Exchange) -> Reader:  # type: ignore[override]
-        return _reader(self, exchange)
-
-    def streams_body(self, request: Request) -> bool:
-        return self.own_body is None
-
-
-class CachedHttp2ProxyCodec(CachedProxyCodec):
-    def __init__(self, *args: Any, **options: Any) -> None:
-        CachedProxyCodec.__init__(self, *args, **options)
-        self.http2 = True
-
-    def encode(self, exchange: Exchange) -> bytes:
-        return _encode(self, exchange)
-
-    def reader(self, exchange: Exchange) -> Reader:  # type: ignore[override]
-        return _reader(self, exchange)
+        asking: PeerTry = exchange
+        request = asking.request
+        hints = on_hints_of(request, self.conf) if request.location.core.early_hints else None
+        reader = new_reader(self.method(request) == b"HEAD", hints)
+        reader.sizes_none = False
+        return reader
 
     def streams_body(self, request: Request) -> bool:
         return self.own_body is None

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
     from gateway.protocol.cgi import Reader
+
+# Fields of the client's connection, and those that are made anew: HTTP passes none of them on as the client sent it.
+NEVER_PASSED: Final = frozenset(
+    {
+        b"host",
+        b"connection",
+        b"proxy-connection",
+        b"content-length",
+        b"transfer-encoding",
+        b"te",
+        b"keep-alive",
+        b"expect",
+        b"upgrade",
+    }
+)
 
 
 class RequestRefused(Exception):
