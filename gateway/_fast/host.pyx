@@ -29,28 +29,22 @@ cdef bytes clean_host(const uint8_t *h, Py_ssize_t n, int *port_out):
     cdef bint upper = False
     cdef bytes name
     cdef char *out
+    cdef const uint8_t *taken = NAME
     if literal:
+        taken = LITERAL
         i = 1
-        while i < n and LITERAL[h[i]]:
-            if h[i] == 46:
-                if dot == i - 1:
-                    return None
-                dot = i
-            elif 65 <= h[i] <= 90:
-                upper = True
-            i += 1
+    while i < n and taken[h[i]]:
+        if h[i] == 46:
+            if dot == i - 1:
+                return None
+            dot = i
+        elif 65 <= h[i] <= 90:
+            upper = True
+        i += 1
+    if literal:
         if i >= n or h[i] != 93:
             return None
         i += 1
-    else:
-        while i < n and NAME[h[i]]:
-            if h[i] == 46:
-                if dot == i - 1:
-                    return None
-                dot = i
-            elif 65 <= h[i] <= 90:
-                upper = True
-            i += 1
     size = i
     if i < n:
         if h[i] != 58:

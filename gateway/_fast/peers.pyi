@@ -1,9 +1,13 @@
 """A peer's words, and the round robin over them. What each word means: gateway.upstream.peers.peers."""
 
 from collections.abc import Callable
-from typing import Any, Self, overload
+from typing import Any, Final, Self, overload
 
 WORDS: tuple[str, ...]
+# How a peer is after a request: it still fails, it fails for max_fails times, it answers again.
+LEFT_ALONE: Final[int]
+HAS_LEFT: Final[int]
+IS_BACK: Final[int]
 
 def monotonic_ms() -> int: ...
 def wall_ms() -> int: ...
@@ -43,8 +47,8 @@ class PeerState:
         """Take off what a process that died had under way."""
     def begin_inflight(self) -> None: ...
     def end_inflight(self) -> None: ...
-    def usable(self, now: int, draining: bool = False) -> bool:
-        """Whether the peer may get a request: not down, healthy, not failing, not full."""
+    def usable(self, now: int, ignored: int = 0) -> bool:
+        """Whether the peer may get a request: not down (but for the bits `ignored`), healthy, not failing, not full."""
     def usable_alone(self) -> bool:
         """The same of a peer without alternatives, whose failures do not matter."""
     def waits(self) -> bool:
@@ -52,7 +56,7 @@ class PeerState:
     def take(self, now: int, check: bool) -> None:
         """Count a pick; with `check` one request in fail_timeout is the check that can bring a failing peer back."""
     def give(self, failed: bool, single: bool, now: int) -> int:
-        """End a pick: 0, or peers.LEFT_ALONE, HAS_LEFT, IS_BACK."""
+        """End a pick: 0, or LEFT_ALONE, HAS_LEFT, IS_BACK."""
     def account(self, status: int, sent: int, received: int) -> None:
         """Count a response (status 0: none came) and bytes."""
     def left(self) -> None:

@@ -40,11 +40,11 @@ WORDS = (
 assert len(WORDS) == COUNT
 
 cdef enum:
-    DRAIN = 2  # gateway.upstream.peers.peers.DRAINING
-    # what give() says: gateway.upstream.peers.peers has the same
-    LEFT_ALONE = 1
-    HAS_LEFT = 2
-    IS_BACK = 3
+    _LEFT_ALONE = 1
+    _HAS_LEFT = 2
+    _IS_BACK = 3
+
+LEFT_ALONE, HAS_LEFT, IS_BACK = _LEFT_ALONE, _HAS_LEFT, _IS_BACK
 
 
 cdef inline int64_t _ms(int clock) noexcept nogil:
@@ -149,8 +149,8 @@ cdef class PeerState:
             return False
         return not (w[MAX_CONNS] and w[CONNS] >= w[MAX_CONNS])
 
-    def usable(self, int64_t now, bint draining=False):
-        return self.may(now, DRAIN if draining else 0)
+    def usable(self, int64_t now, int64_t ignored=0):
+        return self.may(now, ignored)
 
     cpdef bint usable_alone(self) noexcept:
         cdef int64_t *w = self.words
@@ -244,13 +244,13 @@ cdef class PeerState:
                     if w[FAILS] == w[MAX_FAILS]:
                         w[UNAVAIL] += 1
                         self.leave()
-                        return HAS_LEFT
-                    return LEFT_ALONE
+                        return _HAS_LEFT
+                    return _LEFT_ALONE
         elif w[ACCESSED] < w[CHECKED]:
             if w[MAX_FAILS] and w[FAILS] >= w[MAX_FAILS]:
                 self.come_back()
                 w[FAILS] = 0
-                return IS_BACK
+                return _IS_BACK
             w[FAILS] = 0
         return 0
 

@@ -37,4 +37,5 @@ cdef class Sender(Handled):
     cdef int64_t drain(self) except -1
     cdef int64_t send_some(self, int64_t limit) except -2
     cdef int64_t send_file(self, FileSlice slice, int64_t limit) except -2
+    cdef int hindered(self) except -2
     cdef int consume(self, int64_t count) except -1

@@ -192,12 +192,8 @@ cdef class Sender(Handled):
                 result = c_sendmsg(self.fd, &message, flags)
             if result >= 0:
                 break
-            if errno == EAGAIN:
-                self.full()
-                return 0
             if errno != EINTR:
-                self.fail(errno)
-                return -1
+                return self.hindered()
         self.corked = flags & MSG_MORE != 0
         self.consume(result)
         if result < wanted:
@@ -215,12 +211,16 @@ cdef class Sender(Handled):
                 # the file became shorter than the length that was promised
                 self.fail(EIO)
                 return -1
-            if errno == EAGAIN:
-                self.full()
-                return 0
             if errno != EINTR:
-                self.fail(errno)
-                return -1
+                return self.hindered()
+
+    cdef int hindered(self) except -2:
+        """What errno says of a call: 0, the socket is full; -1, it failed."""
+        if errno == EAGAIN:
+            self.full()
+            return 0
+        self.fail(errno)
+        return -1
 
     cdef int consume(self, int64_t count) except -1:
         """Take `count` bytes off the queue; what is sent is let go at once."""

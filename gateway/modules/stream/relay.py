@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.lane import NoRoom, local_sockaddr, open_stream, sockaddr_text
+from gateway._fast.peers import IS_BACK
 from gateway._fast.watcher import Watcher
 from gateway.core.lane import current_fibre
 from gateway.core.proxy_header import header
@@ -23,7 +24,7 @@ from gateway.stream.module import BAD_GATEWAY, CONNECTED, DONE, FAILED, INTERNAL
 from gateway.stream.session import Number, address_text
 from gateway.upstream.exchange.attempt import Attempt, error_words
 from gateway.upstream.peers.changes import tell_change
-from gateway.upstream.peers.peers import IS_BACK, Outcome
+from gateway.upstream.peers.peers import Outcome
 
 if TYPE_CHECKING:
     from gateway._fast.stream import Stream

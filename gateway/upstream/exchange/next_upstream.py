@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
+from gateway._fast.peers import IS_BACK
 from gateway.upstream.exchange.attempt import error_words
 from gateway.upstream.peers.changes import tell_change
-from gateway.upstream.peers.peers import IS_BACK, Outcome
+from gateway.upstream.peers.peers import Outcome
 
 if TYPE_CHECKING:
     from gateway.upstream.exchange.exchange import Exchange

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gateway._fast.peers import HAS_LEFT, IS_BACK
 from gateway.core.event_log import the_events
-from gateway.upstream.peers.peers import DRAINING, HAS_LEFT, IS_BACK
+from gateway.upstream.peers.peers import DRAINING
 
 if TYPE_CHECKING:
     from gateway.upstream.peers.peers import Peer, UpstreamServer

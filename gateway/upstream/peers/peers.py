@@ -72,11 +72,6 @@ GONE: Final = 3
 DOWN: Final = 1
 DRAINING: Final = 2
 
-# How a peer is after a request: it still fails, it fails for max_fails times, it answers again.
-LEFT_ALONE: Final = 1
-HAS_LEFT: Final = 2
-IS_BACK: Final = 3
-
 HEALTHY: Final = 0
 CHECKING: Final = 1
 UNHEALTHY: Final = 2
@@ -353,7 +348,7 @@ class Choice:
         """The peer of a sticky session, if it can be used; a draining one can."""
         for index, peer in enumerate(self.peers):
             if peer.sid == sid:
-                return index if not self.tried >> index & 1 and peer.usable(now, True) else -1
+                return index if not self.tried >> index & 1 and peer.usable(now, DRAINING) else -1
         return -1
 
     def _best(self, now: Number, wanted: Number) -> Number:

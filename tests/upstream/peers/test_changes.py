@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from gateway._fast.peers import LEFT_ALONE
 from gateway.core.event_log import the_events
 from gateway.upstream.peers.changes import tell_change
-from gateway.upstream.peers.peers import LEFT_ALONE, Choice, Outcome
+from gateway.upstream.peers.peers import Choice, Outcome
 from tests.upstream.recorded import group
 
 

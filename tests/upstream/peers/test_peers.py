@@ -6,15 +6,12 @@ from collections import Counter
 
 import pytest
 
-from gateway._fast.peers import WORDS, monotonic_ms
+from gateway._fast.peers import HAS_LEFT, IS_BACK, LEFT_ALONE, WORDS, monotonic_ms
 from gateway.upstream.peers.address import inet_address, unix_address
 from gateway.upstream.peers.peers import (
     CHECKING,
     DRAINING,
-    HAS_LEFT,
     HEALTHY,
-    IS_BACK,
-    LEFT_ALONE,
     UNHEALTHY,
     Choice,
     Group,
