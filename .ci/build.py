@@ -1,6 +1,6 @@
 """Build the compiled parts in place, as `build_ext --inplace` does, but several at a time.
 
-`build.py pyx`: only those that have no plain source, which is what the first `make demo` waits for.
+`build.py pyx`: only those that no plain source can stand in for, which is what the first `make demo` waits for.
 """
 
 from __future__ import annotations
@@ -93,14 +93,14 @@ def stale(extensions: list[Extension], folder: str = "gateway") -> list[str]:
     return sorted(found)
 
 
-def compile_all(*, inplace: bool, terminal: TextIO, ending: str = "") -> int:
-    """The exit code; how far it is goes to the terminal. `ending`: only what is made of such sources."""
+def compile_all(*, inplace: bool, terminal: TextIO, below: str = "") -> int:
+    """The exit code; how far it is goes to the terminal. `below`: only what has its sources there."""
     extensions = sorted(distribution().ext_modules or [], key=size, reverse=True)
     if inplace:
         for name in stale(extensions):
             os.unlink(name)
-    extensions = [extension for extension in extensions if extension.sources[0].endswith(ending)]
-    holders = [extension.name for extension in extensions if extension.name == HOLDER and not ending]
+    extensions = [extension for extension in extensions if extension.sources[0].startswith(below)]
+    holders = [extension.name for extension in extensions if extension.name == HOLDER and not below]
     extensions = [extension for extension in extensions if extension.name != HOLDER]
     jobs = int(os.environ.get("JOBS") or len(os.sched_getaffinity(0)))
     over = terminal.isatty()
@@ -135,7 +135,7 @@ def compile_all(*, inplace: bool, terminal: TextIO, ending: str = "") -> int:
 
 
 def main() -> int:
-    return compile_all(inplace=True, terminal=sys.stderr, ending=".pyx" if sys.argv[1:] == ["pyx"] else "")
+    return compile_all(inplace=True, terminal=sys.stderr, below="gateway/_fast/" if sys.argv[1:] == ["pyx"] else "")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ _BY_PACKAGE: Final = {
         client connection final_head h1_framing h1_head handshake listening locations output part paths
         redirects request request_record response""",
     "gateway.modules.http": """
-        index not_modified range request_history static status_zone types""",
+        index not_modified range request_history request_history_direct static status_zone types""",
     "gateway.serving": """
         worker""",
 }

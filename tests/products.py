@@ -25,6 +25,7 @@ _SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 TWINS = {
     "gateway._fast.uwsgi": "protocol.uwsgi.PlainEncoder",
     "gateway._fast.http1_request": "protocol.http1_client.PlainRequestEncoder",
+    "gateway.modules.http.request_history_direct": "modules.http.request_history.Keep",
 }
 
 

@@ -28,9 +28,9 @@ cdef class Loop:
     cdef double wake_at         # when the sleeping task means to wake up by itself
     cdef int bell               # eventfd in the epoll that ends the sleep
 
-    cdef double refresh(self)
-    cdef double fresh(self)
-    cdef double wall_time(self)
+    cdef double refresh(self) noexcept
+    cdef double fresh(self) noexcept
+    cdef double wall_time(self) noexcept
     cdef int poke(self) except -1
     cdef int plan(self, Due due, double when) except -1
     cdef int unplan(self, Due due) except -1

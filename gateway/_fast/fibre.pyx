@@ -73,7 +73,7 @@ cdef class Loop:
 
     # -- the clock
 
-    cdef double refresh(self):
+    cdef double refresh(self) noexcept:
         cdef timespec t
         if self.clock is None:
             clock_gettime(CLOCK_MONOTONIC, &t)
@@ -84,7 +84,7 @@ cdef class Loop:
         self._wall = t.tv_sec + t.tv_nsec * 1e-9
         return self._now
 
-    cdef double fresh(self):
+    cdef double fresh(self) noexcept:
         # `now`, as a call of C's; in a Trio task the batch's own time would be old
         return self._now if self.inside else self.refresh()
 
@@ -96,7 +96,7 @@ cdef class Loop:
     def wall(self):
         return self.wall_time()
 
-    cdef double wall_time(self):
+    cdef double wall_time(self) noexcept:
         # `wall`, as a call of C's
         if not self.inside:
             self.refresh()

@@ -8,17 +8,20 @@ from gateway._fast.zones import Words
 
 FIGURES: int
 
+def other_half(id: int) -> int:
+    """The second half of an id, 64 bits, which follows from the first one."""
+
 def front_of(place: bytes, server: bytes) -> bytes:
-    """What a record of this location has behind its figures."""
+    """What each record of this location begins with."""
 
 def perhaps_secret(text: bytes) -> bool:
     """Whether a field's name, or a text with names in it, may ask for a mask; never False where it does."""
 
 @final
 class RingWriter:
-    """A slot is `before` bytes of words (its record's number, 0 while it is written, and its length) and the first
-    `near` bytes of its record. What goes beyond them lies behind all slots, in parts of `size - near`, so that most
-    records are side by side.
+    """A slot is `before` bytes of words (its record's number, 0 while it is written; its length, and above 32 bits
+    where its beginning is kept) and the first `near` bytes of its record. What goes beyond them lies behind all slots,
+    in parts of `size - near`, so that most records are side by side.
 
     A record is begun and ended without a wait between. What has no room is cut, and the record says so. A field whose
     name may mean a secret is given to `mask`, with its value: the value to write comes back. Of a client's cookies and
@@ -55,11 +58,13 @@ class RingWriter:
         scheme: bytes,
         client: bytes,
         kind: bytes | None,
+        kept: int = 0,
     ) -> int:
-        """The number of the record that is written from here on. It begins with FIGURES bytes.
+        """The number of the record that is written from here on. It begins with what front_of() made, unless that is
+        `kept` among the ring's texts; FIGURES bytes are next.
 
         `length`: what the answer's Content-Length says, or -1; `kind`: its Content-Type. With an id of its own, its
-        text is next; then what front_of() made, the client and the kind, each text behind its length (32 bits).
+        text is next; then the client and the kind, each text behind its length (32 bits).
         """
     def end(self) -> None: ...
     def put(self, data: bytes) -> int:

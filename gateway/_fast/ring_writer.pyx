@@ -8,7 +8,8 @@ and not by the reader: the ring is a file, that lies on a disk and in backups.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcmp, memcpy
 
@@ -18,6 +19,8 @@ from gateway._fast.request_head cimport Field, RequestHead
 cdef extern from *:
     """
     #include <stdint.h>
+    #define GW_BYTES_SIZE(o) PyBytes_GET_SIZE(o)
+    #define GW_BYTES(o) PyBytes_AS_STRING(o)
     static void slot_opens(int64_t *p) {
         __atomic_store_n(p, 0, __ATOMIC_RELAXED);
         __atomic_thread_fence(__ATOMIC_RELEASE);
@@ -52,36 +55,21 @@ cdef extern from *:
         return copied(to + 4, from, n);
     }
     /* The lines of a slot, which another record had last: they are here when it is written. Once alone: a ring that
-       takes a part of a core's caches for itself costs more than what is written into it. */
-    static inline void fetch_once(const char *p) {
-        __builtin_prefetch(p, 0, 0); __builtin_prefetch(p + 64, 0, 0); __builtin_prefetch(p + 128, 0, 0);
-        __builtin_prefetch(p + 192, 0, 0); __builtin_prefetch(p + 256, 0, 0); __builtin_prefetch(p + 320, 0, 0);
+       takes a part of a core's caches for itself costs more than what is written into it. As many as the record
+       before had: most are alike. */
+    static inline void fetch_once(const char *p, const char *end) {
+        for (; p < end; p += 64)
+            __builtin_prefetch(p, 0, 0);
     }
     """
+    Py_ssize_t GW_BYTES_SIZE(PyObject *text) noexcept
+    const char *GW_BYTES(PyObject *text) noexcept
     void slot_opens(int64_t *p) nogil
     void slot_closes(int64_t *p, int64_t number) nogil
     int64_t next_number(int64_t *p) nogil
     char *copied(char *to, const char *from_, size_t n) nogil
     char *text_copied(char *to, const char *from_, uint32_t n) nogil
-    void fetch_once(const char *p) nogil
-
-cdef packed struct Figures:
-    double at
-    double seconds
-    int64_t sent
-    int64_t length      # the answer's, as declared; -1: not
-    uint64_t id
-    uint64_t more_of_id
-    int32_t status
-    uint16_t port
-    uint8_t version     # 9, 10, 11, 20, 30
-    uint8_t flags
-
-cdef enum:
-    COMPLETE = 1
-    SECURE = 2
-    NAMED = 4           # the id is a text of its own, behind these
-    CUT = 8             # there was no room for all
+    void fetch_once(const char *p, const char *end) nogil
 
 FIGURES = sizeof(Figures)
 
@@ -176,12 +164,18 @@ cdef bint _masked[K_END]
 _masked[K_COOKIE] = _masked[K_AUTHORIZATION] = _masked[K_PROXY_AUTHORIZATION] = _masked[K_REFERER] = True
 
 
-cdef inline Py_ssize_t _length(bytes text) noexcept:
-    return 0 if text is None else PyBytes_GET_SIZE(text)
+# Of bytes or None.
+cdef inline Py_ssize_t _length(PyObject *text) noexcept:
+    return 0 if text == <PyObject *> None else GW_BYTES_SIZE(text)
 
 
-cdef inline const char *_text(bytes text) noexcept:
-    return NULL if text is None else PyBytes_AS_STRING(text)
+cdef inline const char *_text(PyObject *text) noexcept:
+    return NULL if text == <PyObject *> None else GW_BYTES(text)
+
+
+cpdef uint64_t other_half(uint64_t id) noexcept:
+    """Of an id of 16 bytes, from the half that a record has."""
+    return _mixed(id + 0x9E3779B97F4A7C15ULL)
 
 
 cpdef bytes front_of(bytes place, bytes server):
@@ -201,16 +195,17 @@ cpdef bint perhaps_secret(bytes text) except -1:
 cdef class RingWriter(_Part):
     def __init__(self, memory, Py_ssize_t offset, Words head not None, Py_ssize_t last, Py_ssize_t before,
                  Py_ssize_t slots, Py_ssize_t near, Py_ssize_t size, bytes seed not None, mask=None):
-        if slots <= 0 or not 0 < near <= size or size % 8 or near % 8 or before < 16 or before % 8:
+        if slots <= 0 or not 0 < near <= size < 1 << 31 or size % 8 or near % 8 or before < 16 or before % 8:
             raise ValueError("a ring cannot be like this")
-        if PyBytes_GET_SIZE(seed) != 16:
-            raise ValueError("a seed has 16 bytes")
+        if PyBytes_GET_SIZE(seed) != 8:
+            raise ValueError("a seed has 8 bytes")
         self.need(slots * (before + size))
         free(self._room)
         self._room = <char *> malloc(size)
         if self._room == NULL:
             raise MemoryError
         self._begin = self._to = self._end = NULL
+        self._figures = NULL
         self.slots = slots
         self.size = size
         self._near = near
@@ -219,8 +214,8 @@ cdef class RingWriter(_Part):
         self._before = before
         self._slot = -1
         self._mask = mask
+        self._fetched = near
         memcpy(&self._seed, PyBytes_AS_STRING(seed), 8)
-        memcpy(&self._other_seed, PyBytes_AS_STRING(seed) + 8, 8)
 
     def __dealloc__(self):
         free(self._room)
@@ -228,13 +223,16 @@ cdef class RingWriter(_Part):
     cdef int64_t opened(self) noexcept:
         """A record is put together here, in memory that is always near; end() copies it."""
         cdef int64_t number = next_number(self._last)
+        cdef const char *slot
         # a division is as dear as all the rest; it is needed when another worker had the number before
         if number == self._number + 1 and self._slot + 1 < self.slots:
             self._slot += 1
         else:
             self._slot = <Py_ssize_t> (<uint64_t> (number - 1) % <uint64_t> self.slots)
         self._number = number
-        fetch_once(self.start + self._slot * (self._before + self._near))
+        slot = self.start + self._slot * (self._before + self._near)
+        fetch_once(slot, slot + self._fetched)
+        self._front = 0
         self._begin = self._to = self._room
         self._end = self._begin + self.size
         self._cut = False
@@ -242,42 +240,48 @@ cdef class RingWriter(_Part):
 
     cpdef int64_t begin(self, double at, double seconds, int64_t sent, int64_t length, long status, long port,
                         long version, bint complete, bytes id, bytes front, bytes scheme, bytes client,
-                        bytes kind) except -1:
-        cdef Figures *figures
-        cdef Py_ssize_t asked
-        cdef char *to
-        if self.size < <Py_ssize_t> sizeof(Figures):
+                        bytes kind, uint32_t kept=0) except -1:
+        if self.size < <Py_ssize_t> sizeof(Figures) + (0 if kept else _length(<PyObject *> front)):
             raise RuntimeError("a record has no room")
-        self.opened()
-        figures = <Figures *> self._begin
+        cdef Figures *figures = self.begun(kept, <PyObject *> front, NULL if id is None else <PyObject *> id,
+                                           <PyObject *> client, <PyObject *> kind)
         figures.at = at
-        figures.seconds = seconds
+        figures.seconds = <float> seconds
         figures.sent = sent
         figures.length = length
-        figures.status = <int32_t> status
+        figures.status = <uint16_t> status
         figures.port = <uint16_t> port
         figures.version = <uint8_t> version
-        figures.flags = (COMPLETE if complete else 0) | (SECURE if _length(scheme) == 5 else 0)
-        self._to += sizeof(Figures)
-        if id is not None:
-            figures.flags |= NAMED
-            self.text(id, 64)
-        else:
-            # Nobody has seen it, or it would be there. The number is all workers': no two records have the same.
-            figures.id = _mixed(self._seed ^ <uint64_t> self._number)
-            figures.more_of_id = _mixed(self._other_seed + <uint64_t> self._number * 0x9E3779B97F4A7C15ULL)
-        to = self._to
-        asked = 2 * 4 + _length(front) + _length(client) + _length(kind)
-        if asked > self.size // 2 or asked > self._end - to:
-            if _length(front) <= self._end - to:
-                self._to = copied(to, _text(front), _length(front))
-            self.write(_text(client), _length(client), 64)
-            self.write(_text(kind), _length(kind), 64)
-        else:
-            to = copied(to, _text(front), _length(front))
-            to = text_copied(to, _text(client), <uint32_t> _length(client))
-            self._to = text_copied(to, _text(kind), <uint32_t> _length(kind))
+        figures.flags |= (COMPLETE if complete else 0) | (SECURE if _length(<PyObject *> scheme) == 5 else 0)
         return self._number
+
+    cdef Figures *begun(self, uint32_t kept, PyObject *front, PyObject *id, PyObject *client, PyObject *kind) noexcept:
+        """begin(), but for the figures, which whoever calls has to set all; `id`: NULL, or one. There must be room
+        for them and for the front."""
+        cdef Figures *figures
+        cdef char *to
+        cdef Py_ssize_t clients = _length(client)
+        cdef Py_ssize_t kinds = _length(kind)
+        self.opened()
+        self._front = kept
+        if not kept:
+            self._to = copied(self._to, _text(front), _length(front))
+        self._figures = figures = <Figures *> self._to
+        self._to += sizeof(Figures)
+        figures.flags = 0
+        # Nobody has seen it, or it would be there. The number is all workers': no two records have the same.
+        figures.id = _mixed(self._seed ^ <uint64_t> self._number)
+        if id != NULL:
+            figures.flags = NAMED
+            self.write(_text(id), _length(id), 64)
+        to = self._to
+        if 2 * 4 + clients + kinds > self._end - to:
+            self.write(_text(client), clients, 64)
+            self.write(_text(kind), kinds, 64)
+        else:
+            to = text_copied(to, _text(client), <uint32_t> clients)
+            self._to = text_copied(to, _text(kind), <uint32_t> kinds)
+        return figures
 
     cpdef end(self):
         cdef Py_ssize_t length = self._to - self._begin
@@ -285,10 +289,11 @@ cdef class RingWriter(_Part):
         cdef Py_ssize_t far = self.size - self._near
         if self._begin == NULL:
             raise RuntimeError("no record was begun")
-        if self._cut:
-            (<Figures *> self._begin).flags |= CUT
+        if self._cut and self._figures != NULL:
+            self._figures.flags |= CUT
         slot_opens(<int64_t *> slot)
-        (<int64_t *> slot)[1] = length
+        (<int64_t *> slot)[1] = length | <int64_t> self._front << 32
+        self._fetched = self._before + min(length, self._near)
         if length <= self._near:
             memcpy(slot + self._before, self._begin, length)
         else:
@@ -297,6 +302,7 @@ cdef class RingWriter(_Part):
                    self._begin + self._near, length - self._near)
         slot_closes(<int64_t *> slot, self._number)
         self._begin = self._to = self._end = NULL
+        self._figures = NULL
 
     cpdef put(self, bytes data):
         """A record as it is; its number."""
@@ -322,7 +328,7 @@ cdef class RingWriter(_Part):
         self._to = text_copied(self._to, text, <uint32_t> length)
 
     cpdef text(self, bytes text, Py_ssize_t most):
-        self.write(_text(text), _length(text), most)
+        self.write(_text(<PyObject *> text), _length(<PyObject *> text), most)
 
     cpdef tag(self, char letter):
         """What comes behind is of this kind."""
@@ -342,6 +348,9 @@ cdef class RingWriter(_Part):
             self._to = copied(self._to, text, length)
 
     cpdef head(self, RequestHead head, bytes method):
+        self.keep_head(head, <PyObject *> method)
+
+    cdef void keep_head(self, RequestHead head, PyObject *method) noexcept:
         """The line and the fields as they came, in pieces between those of which something is left out."""
         cdef const char *base = <const char *> head.base()
         cdef Py_ssize_t begin = head.line.start
@@ -387,11 +396,14 @@ cdef class RingWriter(_Part):
                     begin = end + field.value_len
             end = <Py_ssize_t> field.value + field.value_len
             field += 1
-        self.more(base + begin, end - begin)
+        if 0 < end - begin <= self._end - self._to:
+            self._to = copied(self._to, base + begin, end - begin)
+        else:
+            self.more(base + begin, end - begin)
         size = <uint32_t> (self._to - at - 5)
         memcpy(at + 1, &size, 4)
 
-    cdef Py_ssize_t line(self, RequestHead head, const char *base, bytes method) except -1:
+    cdef Py_ssize_t line(self, RequestHead head, const char *base, PyObject *method) noexcept:
         """Of a line that is none, or ends with its target: what was understood of it. Where the fields' run begins."""
         self.more(_text(method), _length(method))
         self.more(b" ", 1)
@@ -402,18 +414,17 @@ cdef class RingWriter(_Part):
             self.more(base + head.line.proto_start, head.line.end - head.line.proto_start)
         return head.line.end if head.line_complete else 0
 
-    cdef int secret(self, RequestHead head, Field *field, const char *base) except -1:
+    cdef void secret(self, RequestHead head, Field *field, const char *base) noexcept:
         """A field's value, of which nothing secret is written."""
         if field.known == K_REFERER:
             if not _perhaps_secret(base + field.value, field.value_len):
                 self.more(base + field.value, field.value_len)
-                return 0
+                return
         elif field.known:
             self.hidden(base + field.value, field.value_len, field.known == K_COOKIE)
-            return 0
+            return
         self.masked(head.span(field.name, field.name + field.name_len),
                     head.span(field.value, field.value + field.value_len))
-        return 0
 
     cdef void hidden(self, const char *value, Py_ssize_t size, bint cookies) noexcept:
         """A client's cookies, of which the names are kept, or its password, of which the scheme is."""
@@ -435,11 +446,11 @@ cdef class RingWriter(_Part):
                 self.more(begin, value + 1 - begin)
             self.more(b"****", 4)
 
-    cdef int masked(self, bytes name, bytes value) except -1:
+    cdef void masked(self, bytes name, bytes value) noexcept:
+        # a mask that fails is told on stderr, and nothing is written
         if self._mask is not None:
             value = self._mask(name, value)
         self.more(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
-        return 0
 
     cpdef answered(self, bytes name, bytes value):
         """One of the response's fields."""

@@ -11,5 +11,6 @@ cdef class ZoneCounts:
 
     cpdef begins(self)
     cpdef leaves(self)
+    cdef void add(self, long status, int64_t received, int64_t sent, int64_t ms) noexcept
     cpdef ended(self, long status, int64_t received, int64_t sent, int64_t ms)
     cpdef took(self, Py_ssize_t bucket, Py_ssize_t sum_, int64_t ms)

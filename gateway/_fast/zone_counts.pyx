@@ -34,6 +34,10 @@ cdef class ZoneCounts:
         (self._first + ZONE_PROCESSING)[0] -= 1
 
     cpdef ended(self, long status, int64_t received, int64_t sent, int64_t ms):
+        self.add(status, received, sent, ms)
+
+    cdef void add(self, long status, int64_t received, int64_t sent, int64_t ms) noexcept:
+        """ended(), as a call of C's."""
         if ms >= 0:
             (self._first + self._times)[0] += 1
             (self._first + self._sum)[0] += ms

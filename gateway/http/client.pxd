@@ -1,12 +1,9 @@
 # The types of client.py's compiled form.
-cimport cython
-
 from gateway._fast.lane cimport Lane
 from gateway._fast.request_head cimport RequestHead
 from gateway._fast.stream cimport Stream
 from gateway.http.listening cimport HttpListening
 from gateway.http.output cimport Output
-from gateway.http.part cimport Part
 from gateway.http.request cimport Request
 from gateway.http.servers cimport AddressServers, Server
 from gateway.serving.worker cimport Worker
@@ -32,5 +29,4 @@ cdef class Client(Output):
     cpdef local_address(self)
     cpdef head_read(self, Request request, RequestHead head, AddressServers servers)
     cpdef request_ends(self, Request request)
-    @cython.locals(handlers=tuple, handler=Part, i=Py_ssize_t)
     cpdef log_end(self, Request request)

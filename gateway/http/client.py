@@ -172,14 +172,6 @@ class Client(Output):
     def log_end(self, request: Request) -> None:
         """The log phase and what handlers asked to be done at the end; once for each request."""
         request.action = b" while logging request"
-        handlers = request.plan.log_handlers
-        i = 0
-        while i < len(handlers):  # one `try` for all of them, as long as none raises
-            try:
-                while i < len(handlers):
-                    handler = handlers[i]
-                    i += 1
-                    handler.run(request)
-            except Exception as error:
-                self.cycle.crashed(request, error)
+        if request.plan.log is not None:
+            request.plan.log.run(request)
         request.clean_up()

@@ -1,4 +1,6 @@
 # The types of part.py's compiled form.
+cimport cython
+
 from gateway._fast.value cimport Getter
 
 cdef class Part  # request.pxd has it too, and needs the name
@@ -12,6 +14,13 @@ cdef class Part:
 cdef class FunctionPart(Part):
     cdef readonly Getter function
 
+    cpdef run(self, Request request)
+
+
+cdef class InTurn(Part):
+    cdef readonly tuple parts
+
+    @cython.locals(i=Py_ssize_t, part=Part)
     cpdef run(self, Request request)
 
 

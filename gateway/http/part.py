@@ -12,7 +12,7 @@ from gateway._fast.value import Getter
 from gateway.http.module import OK
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from gateway.http.module import Result
     from gateway.http.request import Request
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 class Part:
     """The base: `run` is overridden. Calling one is the same, for what is not compiled."""
+
+    @property
+    def careful(self) -> bool:
+        """Whether `run` sees to its errors itself, so that nobody has to wait for them."""
+        return False
 
     def run(self, request: Request) -> Any:
         raise NotImplementedError
@@ -41,6 +46,30 @@ class FunctionPart(Part):
 def part_of(function: Callable[[Request], Any]) -> Part:
     """The Part that it is, or one that calls it."""
     return function if isinstance(function, Part) else FunctionPart(function)
+
+
+class InTurn(Part):
+    """Several, of which each runs whatever one before it raised."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.parts = tuple(parts)
+
+    def run(self, request: Request) -> Any:
+        i = 0
+        while i < len(self.parts):  # one `try` for all of them, as long as none raises
+            try:
+                while i < len(self.parts):
+                    part = self.parts[i]
+                    i += 1
+                    part.run(request)
+            except Exception as error:
+                request.cycle.crashed(request, error)
+        return None
+
+
+def log_phase(parts: Sequence[Part]) -> Part | None:
+    """One part for all of these, which raises nothing; None where there is none."""
+    return parts[0] if len(parts) == 1 and parts[0].careful else InTurn(parts) if parts else None
 
 
 class MainOnly(Part):

@@ -33,7 +33,7 @@ class Plan:
     ) -> None:
         self.steps: tuple[Part | None, ...] = tuple([None if step is None else parts.part_of(step) for step in steps])
         self.head_filters: tuple[Part, ...] = tuple([parts.part_of(head_filter) for head_filter in head_filters])
-        self.log_handlers: tuple[Part, ...] = tuple([parts.part_of(log) for log in logs])
+        self.log: Part | None = parts.log_phase([parts.part_of(log) for log in logs])
 
 
 def make_plan(location: Location, modules: Sequence[HttpModule], handler: str | None = None) -> Plan:

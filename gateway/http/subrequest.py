@@ -306,9 +306,8 @@ class Subrequests:
 
     def _done(self, subrequest: Subrequest) -> None:
         self.live.discard(subrequest)
-        if subrequest.location.core.log_subrequest:
-            for handler in subrequest.plan.log_handlers:
-                handler.run(subrequest)
+        if subrequest.location.core.log_subrequest and subrequest.plan.log is not None:
+            subrequest.plan.log.run(subrequest)
         subrequest.clean_up()
         self._is_done(subrequest)
 

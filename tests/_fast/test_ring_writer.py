@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from tests.http2_client import request
 
 def _writer(size: int, memory: bytearray | None = None) -> tuple[RingWriter, bytearray]:
     memory = bytearray(8 + 2 * (16 + size)) if memory is None else memory
-    return RingWriter(memory, 8, Words(memory, 0, 1), 0, 16, 2, size, size, b"s" * 16, mask), memory
+    return RingWriter(memory, 8, Words(memory, 0, 1), 0, 16, 2, size, size, b"s" * 8, mask), memory
 
 
 def _kept(fields: bytes, size: int = 4096) -> tuple[dict[str, Any], bytes]:
@@ -181,6 +182,26 @@ def test_fields_that_were_set() -> None:
     assert b"SECRET" not in memory
 
 
+def test_a_mask_that_fails_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request's log phase has nothing to catch; it is told on stderr."""
+    told: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda failure: told.append(str(failure.exc_value)))
+
+    def fail(name: bytes, value: bytes) -> bytes:
+        raise LookupError("no mask")
+
+    memory = bytearray(8 + 16 + 1024)
+    writer = RingWriter(memory, 8, Words(memory, 0, 1), 0, 16, 1, 1024, 1024, b"s" * 8, fail)
+    head = parse_head(b"GET /?token=SECRET HTTP/1.1\r\nHost: a\r\nX-Token: SECRET\r\nX: 1\r\n\r\n")
+    assert head is not None
+    _begin(writer)
+    writer.head(head, b"GET")
+    writer.end()
+    assert b"SECRET" not in memory
+    assert _read(memory)["asked"] == [("Host", "a"), ("X-Token", ""), ("X", "1")]
+    assert told == ["no mask"] * 2
+
+
 def test_what_has_no_room() -> None:
     entry, _ = _kept(b"Host: a\r\nX-Long: " + b"x" * 500 + b"\r\nX-Last: 1\r\n", 256)
     assert [name for name, _ in entry["asked"]] == ["Host", "X-Long"]
@@ -204,14 +225,14 @@ def test_nothing_is_written_behind_a_slot() -> None:
             writer.head(head, b"GET")
         writer.end()
         assert memory[8 + 16 + size :] == b"#" * (16 + size)
-        assert memory[24 + 63] & 8  # it was cut
+        assert memory[24 + 10 + 41] & 8  # it was cut
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3])
 def test_two_writers_of_one_ring(slots: int) -> None:
     """Each finds its slot by the number, whoever had the one before."""
     memory = bytearray(8 + slots * (16 + 64))
-    some = [RingWriter(memory, 8, Words(memory, 0, 1), 0, 16, slots, 64, 64, b"s" * 16) for _ in range(2)]
+    some = [RingWriter(memory, 8, Words(memory, 0, 1), 0, 16, slots, 64, 64, b"s" * 8) for _ in range(2)]
     for number, which in enumerate((0, 0, 1, 0, 1, 1, 1, 0, 0, 0, 0), 1):
         assert some[which].put(b"%d" % number) == number
         begin = 8 + (number - 1) % slots * (16 + 64)
@@ -243,7 +264,8 @@ def test_without_a_record() -> None:
 
 def test_wrong() -> None:
     memory = bytearray(8)
-    for slots, size, seed in ((0, 64, b"s" * 16), (1, 12, b"s" * 16), (1, 64, b"s"), (1, 64, b"s" * 16)):
+    wrong = ((0, 64, b"s" * 8), (1, 12, b"s" * 8), (1, 64, b"s"), (1, 64, b"s" * 8), (1, 1 << 31, b"s" * 8))
+    for slots, size, seed in wrong:
         with pytest.raises(ValueError):
             RingWriter(memory, 0, Words(memory, 0, 1), 0, 16, slots, size, size, seed)
 

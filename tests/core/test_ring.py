@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 from pathlib import Path
 
 import pytest
 
+from gateway._fast.ring_writer import front_of
 from gateway.core.ring import Ring
 
 
@@ -115,3 +117,59 @@ def test_what_is_longer_than_the_usual_lies_in_two_places(tmp_path: Path) -> Non
         assert ring.get(number) == Ring.read_from(path).get(number) == record[:1504]
     assert [data for _, data in ring.newest()] == [record[:1504] for record in records[:-4:-1]]
     assert os.stat(path).st_size == 64 + 3 * (1504 + 16)
+
+
+def _beginning(ring: Ring, kept: int, front: bytes) -> None:
+    writer = ring.writer()
+    writer.begin(0, 0, 0, -1, 200, 0, 11, True, None, front, b"http", b"c", None, kept)
+    writer.end()
+
+
+def test_what_many_begin_with_is_kept_once(tmp_path: Path) -> None:
+    path = str(tmp_path / "r")
+    ring = Ring.make(path, 4, 256, 100)
+    first, second = front_of(b"/a (nginx.conf:1)", b"site"), front_of(b"/b (nginx.conf:2)", b"site")
+    at = ring.keep(first)
+    assert at and ring.keep(first) == at != ring.keep(second)
+    _beginning(ring, at, first)
+    _beginning(ring, ring.keep(second), second)
+    _beginning(ring, 0, second)
+    again = Ring.make(path, 4, 256, 100)  # after a reload, or a restart
+    assert again.keep(second) == ring.keep(second)
+    found = [data for _, data in Ring.read_from(path).newest()]
+    assert [data[: len(first)] for data in found] == [second, second, first]
+    assert found[0][-10:] == found[1][-10:] and len({*map(len, found)}) == 1
+
+
+def test_texts_that_have_no_room(tmp_path: Path) -> None:
+    ring = Ring.make(str(tmp_path / "r"), 4, 256, 64)
+    kept = [ring.keep(b"%d" % number * 20) for number in range(4)]
+    assert kept[0] and kept[1] and not any(kept[2:])
+    assert Ring.make(str(tmp_path / "none"), 4, 256).keep(b"x") == 0
+    assert Ring.shared(4, 256).keep(b"x") == 0
+
+
+def test_several_processes_keep_texts(tmp_path: Path) -> None:
+    path = str(tmp_path / "r")
+    Ring.make(path, 4, 256, 65536)
+    children = []
+    for first in range(4):
+        pid = os.fork()
+        if pid == 0:
+            ring = Ring.make(path, 4, 256, 65536)
+            good = all(ring._text_at(ring.keep(b"text %d;" % n)) == b"text %d;" % n for n in range(first, first + 200))
+            os._exit(0 if good else 1)
+        children.append(pid)
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * 4
+    ring = Ring.make(path, 4, 256, 65536)
+    assert len({ring.keep(b"text %d;" % n) for n in range(203)}) == 203
+    assert ring._memory[: 64 + 65536].count(b"text 77;") == 1
+
+
+def test_a_file_of_another_form_is_replaced(tmp_path: Path) -> None:
+    """Of before there were texts, with as many bytes."""
+    path = tmp_path / "r"
+    whole = 64 + 64 + 4 * (256 + 16)
+    path.write_bytes(struct.pack("=4q", 0x474E_4952_5457_4734, 4, 256, 9).ljust(whole, b"x"))
+    ring = Ring.make(str(path), 4, 256, 64)
+    assert ring.last == 0 and ring.keep(b"text") and path.stat().st_size == whole

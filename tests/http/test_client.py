@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.http.part import part_of
+import pytest
+
+from gateway.http.part import log_phase, part_of
 from tests.engine import serving
 from tests.http2_client import http2
 
@@ -15,7 +17,9 @@ async def test_addresses_and_counts() -> None:
     assert b"127.0.0.1 40000 1 http" in data and data.endswith(b"127.0.0.1 40000 2 http")
 
 
-async def test_a_log_handler_that_fails_is_an_alert_and_the_next_request_is_served() -> None:
+@pytest.mark.parametrize("handlers", [1, 2, 3])
+async def test_a_log_handler_that_fails_is_an_alert_and_the_next_request_is_served(handlers: int) -> None:
+    """And the handlers behind it run."""
     async with serving("server { listen 127.0.0.1:8080; location / { return 200 ok; } }") as engine:
         ended = []
 
@@ -24,10 +28,11 @@ async def test_a_log_handler_that_fails_is_an_alert_and_the_next_request_is_serv
             raise RuntimeError("from the log phase")
 
         location = engine.cycle.servers[0].locations.prefixes[b"/"]
-        engine.cycle.plan_of(location).log_handlers = (part_of(fail),)
-        reply = await engine.get("/")
-        assert reply.body == b"ok" and len(ended) == 1
-        assert [line for line in engine.log.lines if "from the log phase" in line]
+        engine.cycle.plan_of(location).log = log_phase([part_of(fail)] * handlers)
+        for count in (1, 2):
+            reply = await engine.get("/")
+            assert reply.body == b"ok" and len(ended) == count * handlers
+        assert len([line for line in engine.log.lines if "from the log phase" in line]) == 2 * handlers
         engine.log.lines.clear()
 
 

@@ -362,11 +362,11 @@ async def test_a_filter_of_somebody_else_gets_buffers(tmp_path: Path) -> None:
         seen = Seen()
         plan = root.plan
         assert plan is not None
-        root.plan = Plan(plan.steps, (*plan.head_filters, lambda request: seen), plan.log_handlers)
+        root.plan = Plan(plan.steps, (*plan.head_filters, lambda request: seen), ())
         assert (await engine.get("/a")).body == BODY
         assert max(seen.sizes) == 5000 and sum(seen.sizes) == len(BODY) and seen.ends == 1
         passing = Through()
-        root.plan = Plan(plan.steps, (*plan.head_filters, lambda request: passing), plan.log_handlers)
+        root.plan = Plan(plan.steps, (*plan.head_filters, lambda request: passing), ())
         assert (await engine.get("/a")).body == BODY
         assert passing.sizes == [len(BODY)]
 

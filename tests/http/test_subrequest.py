@@ -197,7 +197,7 @@ async def test_a_clone_begins_at_the_content_handler(tmp_path: Path) -> None:
 
         location = engine.cycle.servers[0].locations.regexes[0]
         plan = engine.cycle.plan_of(location)
-        location.plan = type(plan)((None, content), plan.head_filters, plan.log_handlers)
+        location.plan = type(plan)((None, content), plan.head_filters, ())
         assert (await engine.request("POST", "/q1", body=b"x")).body == b"done"
     assert seen == [(b"POST", b"/q1", b"1"), (b"POST", b"/q1", b"1")]
 

@@ -25,6 +25,7 @@ cdef class History:
 cdef class Keep(Part):
     cdef readonly History history
     cdef readonly bytes front
+    cdef readonly long kept
     cdef readonly Counting zones
 
     @cython.locals(writer=RingWriter, id=bytes, notes=bytes, values=dict, client=Client, response=Response,

@@ -59,11 +59,13 @@ if TYPE_CHECKING:
 
 _REQUESTS: Final = 1000
 _SIZE: Final = 4096
+_TEXTS: Final = 65536  # for the names of some hundred locations; those of more stand in each record
 _ZONE: Final = " request_history"
 _NOTES: Final = " history"  # among a request's values; no variable has a name like this
 _FORGOTTEN: Final = b"\0"
 # A field of the request in a line of the error log, with its value; what has the client's secrets is masked here.
 _VALUE: Final = re.compile(rb'(header line: "[^":]*:)[^"]*')
+_PLAIN: Final = __file__.endswith(".py")
 _MOST_NOTES: Final = 1500
 _MOST_BODY: Final = 1 << 20  # each of the slots has room for it
 
@@ -98,7 +100,7 @@ class History:
         if self.closed:
             return
         try:
-            self.ring = Ring.make(self.path, self.requests, self.size + self.body)
+            self.ring = Ring.make(self.path, self.requests, self.size + self.body, _TEXTS)
             self.writer = self.ring.writer(mask)
         except OSError as error:
             self._log.write(WARN, f'request_history: open() "{self.path}" failed', errno=error.errno or 0)
@@ -176,13 +178,21 @@ def plan(settings: LocationConf, location: Location) -> Contribution:
         return NOTHING
     zones = status_zone.counting(location)
     if not settings.off:
-        keep = Keep(history, to_bytes(place_of(location)), location.server.server_name, zones)
+        kind = Keep if _PLAIN else _direct()
+        keep = kind(history, to_bytes(place_of(location)), location.server.server_name, zones)
         return Contribution(handlers={Phase.LOG: keep})
     return NOTHING if zones is None else Contribution(handlers={Phase.LOG: zones})
 
 
+def _direct() -> type[Keep]:
+    from gateway.modules.http.request_history_direct import DirectKeep
+
+    return DirectKeep
+
+
 class Keep(Part):
-    """The log phase, behind the logs: who has made an id for a request has done it by now.
+    """The log phase, behind the logs: who has made an id for a request has done it by now. Where this is compiled, most
+    requests pass by it (request_history_direct.pyx).
 
     What a status_zone counts is counted here as well, since it asks for the same figures.
     """
@@ -190,6 +200,7 @@ class Keep(Part):
     def __init__(self, history: History, place: bytes, server: bytes, zones: status_zone.Counting | None) -> None:
         self.history = history
         self.front = front_of(place[: history.size // 4], server[:256])
+        self.kept = history.ring.keep(self.front) if history.ring is not None else 0
         self.zones = zones
 
     def run(self, request: Request) -> Result:
@@ -234,6 +245,7 @@ class Keep(Part):
             client.scheme,
             remote[0],
             response.content_type,
+            self.kept,
         )
         replays = self.history.replays
         replay = replays.pop(client.number, None) if replays is not None else None

@@ -9,7 +9,7 @@ import re
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway._fast.ring_writer import FIGURES
+from gateway._fast.ring_writer import FIGURES, other_half
 from gateway.config.text import to_bytes, to_str
 from gateway.modules.http import request_history_body
 
@@ -23,10 +23,11 @@ _SECRET_ARGUMENT: Final = re.compile(
 )
 _COOKIE_VALUE: Final = re.compile(r"=[^;,]*")
 _COOKIE_VALUE_SET: Final = re.compile(r"=[^;]*")  # a date has a comma
-# A record: the figures; the id, if it has one of its own; these texts, each behind its length; then what has a letter
-# before it, in any order.
-_FIGURES: Final = struct.Struct("=ddqqQQiHBB")
-_TEXTS: Final = ("location", "server", "client", "content_type")
+# A record: these texts, each behind its length; the figures; the id, if it has one of its own; two texts more; then
+# what has a letter before it, in any order.
+_FRONT: Final = ("location", "server")
+_FIGURES: Final = struct.Struct("=dqqQfHHBB")
+_TEXTS: Final = ("client", "content_type")
 _COMPLETE: Final = 1
 _SECURE: Final = 2
 _NAMED: Final = 4
@@ -53,7 +54,7 @@ class _Reader:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.at = FIGURES
+        self.at = 0
 
     def left(self) -> bool:
         return self.at < len(self.data)
@@ -66,6 +67,11 @@ class _Reader:
         begin = self.at + _LENGTH.size
         self.at = begin + length
         return to_str(self.data[begin : self.at])
+
+    def figures(self) -> tuple[Any, ...]:
+        begin = self.at
+        self.at += _FIGURES.size
+        return _FIGURES.unpack_from(self.data, begin)
 
     def field(self) -> tuple[str, str]:
         _, _, name, value = _LENGTHS.unpack_from(self.data, self.at)
@@ -80,9 +86,10 @@ def unpacked(data: bytes) -> dict[str, Any]:
     asked: list[tuple[str, str]] = []
     answered: list[tuple[str, str]] = []
     try:
-        at, seconds, sent, length, id, more_of_id, status, port, version, flags = _FIGURES.unpack_from(data)
         reader = _Reader(data)
-        found: dict[str, Any] = {"id": reader.text() if flags & _NAMED else f"{id:016x}{more_of_id:016x}"}
+        front = {key: reader.text() for key in _FRONT}
+        at, sent, length, id, seconds, status, port, version, flags = reader.figures()
+        found: dict[str, Any] = {"id": reader.text() if flags & _NAMED else f"{id:016x}{other_half(id):016x}"}
         found |= {"time": f"{at:.3f}", "status": f"{status:03d}", "bytes": str(sent), "seconds": f"{seconds:.3f}"}
         found["scheme"] = "https" if flags & _SECURE else "http"
         if port:
@@ -91,6 +98,7 @@ def unpacked(data: bytes) -> dict[str, Any]:
             found["completion"] = "OK"
         if flags & _CUT:
             found["cut"] = True
+        found |= front
         for key in _TEXTS:
             found[key] = reader.text()
         if kind := found.pop("content_type"):

@@ -277,7 +277,7 @@ class Counting(Part):
 
     def count(self, request: Request, now: float, seconds: float, status: Status, sent: Count) -> None:
         # the head is all that came, mostly
-        whole = request.body is None and request._main is None and request.method != b""
+        whole = request.body is None and request._main is None and len(request.method) > 0
         received = request.head.get_length() if whole else request_length(request)
         if not request.head_sent:
             status = 0  # it was not answered

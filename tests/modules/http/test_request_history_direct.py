@@ -1,0 +1,128 @@
+"""request_history_direct keeps and counts what its twin does, in Python, for each kind of request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import PURE
+from gateway.core.ring import Ring
+from gateway.modules.http import request_history, status_zone
+from gateway.modules.http.request_history_record import unpacked
+from tests.engine import Engine, serving
+from tests.fakes import answer, farm
+from tests.http2_client import http2
+from tests.speeches import HTTP
+
+pytestmark = pytest.mark.skipif(PURE, reason="the plain sources have the twin alone")
+
+# What is another one's each time it runs.
+_OWN = ("id", "time", "seconds", "response", "connect", "header")
+_REQUESTS = (
+    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /a?token=SECRET&b=1 HTTP/1.1\r\nHost: a\r\nCookie: s=SECRET; t=u\r\nX-Token: SECRET\r\nX-A: b\r\n\r\n",
+    b"GET /a HTTP/1.1\r\nHost: a\r\nAuthorization: Basic SECRET\r\nReferer: /?session=SECRET\r\nVia: c\n\r\n",
+    b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+    b"GET /fields HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /moved HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /file HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n",
+    b"GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=1-3\r\n\r\n",
+    b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /up HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /id HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /page HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /inner HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /off HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /" + b"x" * 700 + b" HTTP/1.1\r\nHost: a\r\nX-Long: " + b"y" * 900 + b"\r\n\r\n",
+    b"GET http://b:8/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    b"GET /closed HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /old\r\n",
+    b"BAD\x01 / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"",
+)
+
+
+async def _ask(folder: Path, address: str) -> tuple[list[dict[str, Any]], Any, list[str]]:
+    """What is kept of them, by the newest; what is counted; and the lines of the error log."""
+    text = f"""
+    request_history {folder}/ring requests=100 size=1k;
+    server {{
+        listen 127.0.0.1:1; listen 127.0.0.1:2; http2 on; server_name site; status_zone site; root {folder};
+        location / {{ status_zone place; return 200 "body"; }}
+        location /fields {{ add_header Set-Cookie "s=SECRET; Path=/"; add_header X-A b; return 200 "body"; }}
+        location /moved {{ return 301 /to; }}
+        location /file {{ gzip on; gzip_min_length 1; gzip_types *; status_zone place; }}
+        location /up {{ proxy_pass http://{address}; }}
+        location /id {{ set $i $request_id; return 200 "body"; }}
+        location /page {{ ssi on; default_type text/html; log_subrequest on; }}
+        location /inner {{ error_page 404 =200 /fields; return 404; }}
+        location /off {{ request_history off; status_zone place; return 200 "body"; }}
+        location /closed {{ return 444; }}
+    }}
+    """
+    async with serving(text) as engine:
+        await _all(engine)
+        counted = list(engine.cycle.scope.conf(status_zone.module, "main").table.counts.values())
+        shown = {(each.kind, each.name): each.show() for each in counted}
+        lines = [line.partition(": ")[2] for line in engine.log.lines]
+        engine.log.lines.clear()
+    kept = [unpacked(data) for _, data in Ring.read_from(f"{folder}/ring").newest()]
+    return [{key: value for key, value in entry.items() if key not in _OWN} for entry in kept], shown, lines
+
+
+async def _all(engine: Engine) -> None:
+    for request in _REQUESTS:
+        await engine.raw(request, end=True)
+    await engine.raw(_REQUESTS[0] * 3 + _REQUESTS[6], end=True)
+    async with http2(engine) as client:
+        await client.get("/a?token=SECRET", (b"x-token", b"SECRET"), (b"cookie", b"a=SECRET"))
+        await client.get("/fields")
+        await client.post("/", b"body")
+
+
+async def test_it_is_the_same_as_in_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_bytes(b"some text, " * 20)
+    (tmp_path / "page").write_bytes(b'<!--#include virtual="/fields" --> <!--#include virtual="/none" -->')
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(answer(speech=HTTP))
+        direct = await _ask(tmp_path, address)
+        (tmp_path / "ring").unlink()
+        monkeypatch.setattr(request_history, "_direct", lambda: request_history.Keep)
+        plain = await _ask(tmp_path, address)
+    for one, other in zip(direct, plain, strict=True):
+        assert one == other
+    kept, counted, _ = direct
+    assert len(kept) == len(_REQUESTS) - 2 + 4 + 3  # neither /off nor the connection without a request
+    assert counted["server", "site"]["requests"] > len(_REQUESTS)
+    assert b"SECRET" not in (tmp_path / "ring").read_bytes()
+
+
+async def test_it_is_taken(tmp_path: Path) -> None:
+    """Where the sources are compiled it is this one that runs, by itself in the log phase."""
+    text = f"request_history {tmp_path}/ring; server {{ listen 127.0.0.1:1; location / {{ return 200; }} }}"
+    async with serving(text) as engine:
+        await engine.get("/")
+        log = engine.cycle.plan_of(engine.cycle.servers[0].locations.prefixes[b"/"]).log
+        assert type(log).__name__ == "DirectKeep"
+
+
+async def test_what_fails_is_an_alert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a request that goes the long way, and where an example is due; the next one is served."""
+
+    def fail(*args: object) -> bytes:
+        raise RuntimeError("no id")
+
+    text = f"""request_history {tmp_path}/ring; server {{ listen 127.0.0.1:1; status_zone site;
+    location / {{ return 200; }} }}"""
+    async with serving(text) as engine:
+        monkeypatch.setattr(type(engine.cycle), "request_id", fail)
+        for body in (b"", b"body"):
+            engine.cycle.scope.conf(status_zone.module, "main").table.counts["server", "site"].reset()
+            assert (await engine.request("POST", "/", body=body)).status == 200
+        assert [line for line in engine.log.lines if "no id" in line]
+        engine.log.lines.clear()
