@@ -8,7 +8,7 @@ cdef packed struct Figures:
     double at
     int64_t sent
     int64_t length      # the answer's, as declared; -1: not
-    uint64_t id         # a half of it; the other follows from this one
+    uint64_t id         # what id_of() makes it of
     float seconds
     uint16_t status
     uint16_t port
@@ -63,6 +63,5 @@ cdef class RingWriter(_Part):
     cpdef plain(self, bytes name, bytes value)
 
 
-cpdef uint64_t other_half(uint64_t id) noexcept
 cpdef bytes front_of(bytes place, bytes server)
 cpdef bint perhaps_secret(bytes text) except -1

@@ -8,8 +8,8 @@ from gateway._fast.zones import Words
 
 FIGURES: int
 
-def other_half(id: int) -> int:
-    """The second half of an id, 64 bits, which follows from the first one."""
+def id_of(word: int) -> str:
+    """The id of a record without a text of its own for it, 32 hexadecimal digits, from the word that it has instead."""
 
 def front_of(place: bytes, server: bytes) -> bytes:
     """What each record of this location begins with."""

@@ -173,9 +173,9 @@ cdef inline const char *_text(PyObject *text) noexcept:
     return NULL if text == <PyObject *> None else GW_BYTES(text)
 
 
-cpdef uint64_t other_half(uint64_t id) noexcept:
-    """Of an id of 16 bytes, from the half that a record has."""
-    return _mixed(id + 0x9E3779B97F4A7C15ULL)
+def id_of(uint64_t word):
+    """The id of a record that has no text of its own for it, from what it has: each word has another one."""
+    return f"{_mixed(word):016x}{_mixed(word + 0x9E3779B97F4A7C15ULL):016x}"
 
 
 cpdef bytes front_of(bytes place, bytes server):
@@ -270,7 +270,7 @@ cdef class RingWriter(_Part):
         self._to += sizeof(Figures)
         figures.flags = 0
         # Nobody has seen it, or it would be there. The number is all workers': no two records have the same.
-        figures.id = _mixed(self._seed ^ <uint64_t> self._number)
+        figures.id = self._seed ^ <uint64_t> self._number
         if id != NULL:
             figures.flags = NAMED
             self.write(_text(id), _length(id), 64)

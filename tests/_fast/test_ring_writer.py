@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import Any
 
@@ -288,3 +289,18 @@ def test_of_http2() -> None:
     assert entry["host"] == "h"
     assert entry["asked"] == [masked(name.decode(), value.decode()) for name, value in head.fields()]
     assert b"SECRET" not in memory
+
+
+def test_ids() -> None:
+    """Two writers of one ring, whose numbers follow on each other: all differ, and none looks like the next."""
+    memory = bytearray(8 + 16 + 256)
+    found = []
+    for seed in (b"s" * 8, b"t" * 8):
+        writer = RingWriter(memory, 8, Words(memory, 0, 1), 0, 16, 1, 256, 256, seed)
+        for _ in range(500):
+            _begin(writer)
+            writer.end()
+            found.append(_read(memory)["id"])
+    assert len({id[:16] for id in found}) == len({id[16:] for id in found}) == 1000
+    assert all(len(id) == 32 and sum(a == b for a, b in zip(id, other, strict=True)) < 16
+               for id, other in itertools.pairwise(found))  # fmt: skip

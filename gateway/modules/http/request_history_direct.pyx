@@ -78,7 +78,7 @@ cdef class DirectKeep(Keep):
         cdef double now, took
         cdef int64_t sent
         cdef long status
-        if client.local is None or not GW_IS_PAIR(<PyObject *> client.peer):
+        if writer is not None and (client.local is None or not GW_IS_PAIR(<PyObject *> client.peer)):
             find_addresses(client)
         local = <PyObject *> client.local
         peer = <PyObject *> client.peer

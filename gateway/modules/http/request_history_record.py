@@ -9,7 +9,7 @@ import re
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway._fast.ring_writer import FIGURES, other_half
+from gateway._fast.ring_writer import FIGURES, id_of
 from gateway.config.text import to_bytes, to_str
 from gateway.modules.http import request_history_body
 
@@ -89,7 +89,7 @@ def unpacked(data: bytes) -> dict[str, Any]:
         reader = _Reader(data)
         front = {key: reader.text() for key in _FRONT}
         at, sent, length, id, seconds, status, port, version, flags = reader.figures()
-        found: dict[str, Any] = {"id": reader.text() if flags & _NAMED else f"{id:016x}{other_half(id):016x}"}
+        found: dict[str, Any] = {"id": reader.text() if flags & _NAMED else id_of(id)}
         found |= {"time": f"{at:.3f}", "status": f"{status:03d}", "bytes": str(sent), "seconds": f"{seconds:.3f}"}
         found["scheme"] = "https" if flags & _SECURE else "http"
         if port:
