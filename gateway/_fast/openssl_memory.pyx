@@ -22,9 +22,19 @@ cdef extern from "<dlfcn.h>" nogil:
 cdef extern from "<malloc.h>" nogil:
     size_t malloc_usable_size(void* piece)
 
-cdef extern from "<pthread.h>" nogil:
-    ctypedef unsigned long pthread_t
-    pthread_t pthread_self()
+cdef extern from *:
+    """
+    #include <pthread.h>
+    #if defined(__has_builtin)
+    #if __has_builtin(__builtin_thread_pointer)
+    #define THREAD() __builtin_thread_pointer()
+    #endif
+    #endif
+    #ifndef THREAD
+    #define THREAD() ((void *) pthread_self())
+    #endif
+    """
+    void* THREAD() noexcept nogil
 
 ctypedef void* (*Take)(size_t, const char*, int) noexcept nogil
 ctypedef void* (*Resize)(void*, size_t, const char*, int) noexcept nogil
@@ -43,14 +53,14 @@ cdef struct Piece:
 cdef Piece* kept[CLASSES]
 cdef size_t kept_bytes = 0
 # Only the thread that has the connections: others ask malloc().
-cdef pthread_t owner
+cdef void* owner
 
 
 cdef void* take(size_t size, const char* file, int line) noexcept nogil:
     cdef size_t index
     cdef Piece* piece
     global kept_bytes
-    if size <= LARGEST and pthread_self() == owner:
+    if size <= LARGEST and THREAD() == owner:
         index = (size + 7) >> 4 if size > 8 else 1
         piece = kept[index]
         if piece is not NULL:
@@ -66,7 +76,7 @@ cdef void give(void* piece, const char* file, int line) noexcept nogil:
     if piece is NULL:
         return
     size = malloc_usable_size(piece)
-    if 24 <= size <= LARGEST and pthread_self() == owner:
+    if 24 <= size <= LARGEST and THREAD() == owner:
         index = (size - 8) >> 4
         (<Piece*>piece).next = kept[index]
         kept[index] = <Piece*>piece
@@ -119,7 +129,7 @@ def use():
     cdef bytes path = os.fsencode(candidates()[0])
     cdef const char* place = path
     global owner
-    owner = pthread_self()
+    owner = THREAD()
     handle = dlopen(place if path else NULL, RTLD_NOW | RTLD_LOCAL)
     if handle is NULL:
         return False
