@@ -25,7 +25,7 @@ from gateway.modules.core import CoreConf
 from gateway.modules.events import THE_EVENTS
 from gateway.process.configuration import Serving
 from gateway.process.options import Options
-from gateway.serving.cycle import BLOCKS, LATE_IMPORTS, TRANSPARENT
+from gateway.serving.cycle import BLOCKS, CONF_FILE, LATE_IMPORTS, TRANSPARENT
 
 if TYPE_CHECKING:
     from gateway.http.cycle import HttpCycle
@@ -43,6 +43,7 @@ class Loaded:
         loader.state = options.state or options.prefix
         self._parts = parts = loader.parts
         parts.put(COUNTERS, self.counters)
+        parts.put(CONF_FILE, options.conf_file)
         self.log = parts.get(LOG)
         self.files = parts.get(FILES)
         self.paths = parts.get(PATHS)

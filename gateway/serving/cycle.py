@@ -64,5 +64,7 @@ class BlockCycle:
 BLOCKS: Part[dict[str, BlockCycle]] = Part("blocks", dict)  # those of the configuration, by their names
 # Modules that a worker may need for its clients: they are imported before the fork.
 LATE_IMPORTS: Part[set[str]] = Part("late imports", set)
+# The file that the command line names, absolute; in a configuration of tests there may be none.
+CONF_FILE: Part[str] = Part("file of the configuration", str)
 # Whether some `*_bind … transparent` needs a right that workers have to keep.
 TRANSPARENT: Part[bool] = Part("transparent", bool)

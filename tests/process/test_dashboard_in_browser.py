@@ -96,6 +96,11 @@ def test_keys_and_changes(base: str) -> None:
         for to, sign in (("drain", "◆"), ("up", "▲")):
             browser.find_element("css selector", f'[data-key="app/1/{to}"]').send_keys("\n")
             until(lambda sign=sign: sorted(each[0] for each in _states(browser)) == sorted(("▲", sign)), to)
+        browser.get(base + "requests?q=colour:red")
+        browser.find_element("css selector", "summary").send_keys("\n")
+        assert "time>500ms" in browser.find_element("css selector", "details").text
+        assert violations(browser) == []
+        browser.get(base)
         total = "return Number(document.querySelector('[data-total]').dataset.total)"
         before = browser.execute_script(total)
         until(lambda: browser.execute_script(total) > before, "figures that are looked at anew")

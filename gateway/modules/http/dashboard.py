@@ -41,7 +41,7 @@ from gateway.modules.http.dashboard_applications import Applications, is_address
 from gateway.modules.http.dashboard_guard import asked_for, refused
 from gateway.modules.http.dashboard_listings import Asked, Listing, few, quoted, search, whole
 from gateway.modules.http.dashboard_requests import Requests, read_form
-from gateway.serving.cycle import LATE_IMPORTS
+from gateway.serving.cycle import CONF_FILE, LATE_IMPORTS
 from gateway.upstream.peers import api_objects
 from gateway.upstream.peers.api_objects import ApiError
 
@@ -69,6 +69,7 @@ class LocationConf(Conf):
     write: bool = setting(False, inherit=False)
     replay: bytes = setting(b"", inherit=False)  # what its forms are signed with
     apps: Applications | None = setting(None, inherit=False)
+    explain: tuple[str, ...] = setting((), inherit=False)  # what asks this configuration, wherever it is typed
 
 
 def set_dashboard(conf: LocationConf, command: Command) -> None:
@@ -93,6 +94,8 @@ def set_dashboard(conf: LocationConf, command: Command) -> None:
         else:
             command.fail(f'invalid parameter "{word}"')
     conf.apps = Applications(apps) if apps else None
+    file = command.loader.parts.get(CONF_FILE) or "nginx.conf"
+    conf.explain = ("gateway", "explain", "-p", command.loader.prefix or "./", "-c", file)
 
 
 def plan(settings: LocationConf, location: Location) -> Contribution:
@@ -140,7 +143,7 @@ class Dashboard:
         history: History | None = request.cycle.scope.conf(request_history.module, "main").history
         self.requests: Requests | None = None
         if history is not None and history.ring is not None:
-            self.requests = Requests(request, history, settings.replay, self.base)
+            self.requests = Requests(request, history, settings.replay, self.base, settings.explain)
         self.part = request.head.get(b"x-part") is not None
 
     def show(self, applications: dict[str, Any]) -> Work[Result]:

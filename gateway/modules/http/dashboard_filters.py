@@ -1,6 +1,7 @@
 """The language that picks requests: words that all have to hold, `!` before one that must not.
 
-status:5xx status:404 time>0.5 bytes<100 method:POST path:/api host:a up:8001 client:10. location:/x error replay text
+status:5xx status>=400 time>0.5 time>500ms bytes<100 method:POST path:/api host:a up:8001 client:10. location:/x error
+replay text; "=" is as good as ":".
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ _KEYS: Final = {
     "location": "location", "server": "server", "id": "id", "cache": "cache", "replay": "replay",
 }  # fmt: skip
 _NUMBERS: Final = {"status": "status", "time": "seconds", "bytes": "bytes"}
-_COMPARED: Final = re.compile(r"(status|time|bytes)(<=|>=|<|>)(\d+(?:\.\d+)?)")
+_COMPARED: Final = re.compile(r"(status|time|bytes)(<=|>=|<|>)(\d+(?:\.\d+)?)(ms|s)?", re.ASCII | re.IGNORECASE)
+_KEYED: Final = re.compile(r"([A-Za-z]+)[:=](.*)", re.DOTALL)
 _MOST_WORDS: Final = 20
 
 
@@ -38,29 +40,41 @@ def _one(word: str) -> Test:
         return lambda entry: inner(entry) is wanted_so
     compared = _COMPARED.fullmatch(word)
     if compared is not None:
-        return _comparison(_NUMBERS[compared[1]], compared[2], float(compared[3]))
+        key, unit = compared[1].lower(), (compared[4] or "").lower()
+        if unit and key != "time":
+            raise BadFilter(f'"{word}": only a time has a unit')
+        return _comparison(_NUMBERS[key], compared[2], float(compared[3]) / (1000 if unit == "ms" else 1))
     if word == "error":
         return lambda entry: bool(entry.get("notes"))
     if word == "replay":
         return lambda entry: bool(entry.get("replay"))
-    key, colon, value = word.partition(":")
-    if key == "status" and colon:
-        return _status(value)
-    if key in _KEYS and colon:
-        name, wanted = _KEYS[key], value.lower()
-        return lambda entry: wanted in str(entry.get(name, "")).lower()
-    if colon and key.isalpha() and key.islower():
-        raise BadFilter(f'"{key}:" is nothing to filter by: {", ".join(["status", *_KEYS])}')
-    wanted_text = word.lower()
+    keyed = _KEYED.fullmatch(word)
+    if keyed is not None:
+        key, value = keyed[1].lower(), keyed[2]
+        if key == "status":
+            return _status(value.lower())
+        if key in _KEYS:
+            name, wanted = _KEYS[key], value.lower()
+            return lambda entry: wanted in str(entry.get(name, "")).lower()
+        if key in _NUMBERS:
+            raise BadFilter(f'"{word}" is compared with <, <=, > or >=')
+        if word[len(key)] == ":" and not value.startswith("//"):
+            raise BadFilter(f'"{key}:" is nothing to filter by: {", ".join(["status", *_NUMBERS, *_KEYS])}')
+    return _text(word.lower())
+
+
+def _text(wanted: str) -> Test:
+    """A word by itself."""
     return lambda entry: (
-        wanted_text in str(entry.get("uri", "")).lower()
-        or any(wanted_text in str(note).lower() for note in entry.get("notes", ()))
+        wanted in str(entry.get("uri", "")).lower()
+        or wanted in (str(entry.get("method", "")).lower(), str(entry.get("status", "")))
+        or any(wanted in str(note).lower() for note in entry.get("notes", ()))
     )
 
 
 def _status(value: str) -> Test:
     if not re.fullmatch(r"[1-5](?:xx|\d\d)", value):
-        raise BadFilter(f'"status:{value}": 404, or 4xx')
+        raise BadFilter(f'"status:{value}": 404, 4xx, or status>=400')
     begin = value[0] if value.endswith("xx") else value
     return lambda entry: str(entry.get("status", "")).startswith(begin)
 

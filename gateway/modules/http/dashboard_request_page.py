@@ -11,12 +11,28 @@ from gateway.modules.http.dashboard_page import cell, number, raw, table, text
 from gateway.modules.http.request_history_body import shown
 
 if TYPE_CHECKING:
+    from gateway.modules.http.dashboard_curl import Curl
     from gateway.modules.http.dashboard_replay import Again
 
 
 # Of a row of the list, in characters.
 _MOST_URI: Final = 120
 _MOST_NOTE: Final = 240
+
+
+_HELP: Final = "".join(
+    f"<dt><code>{text(words)}</code></dt><dd>{text(meaning)}</dd>"
+    for words, meaning in (
+        ("status:404  status:5xx  status>=400", "the status of the answer"),
+        ("time>0.5  time>500ms", "the whole request, in seconds or with a unit"),
+        ("bytes<100", "what was sent"),
+        ("method:POST  path:/api  host:shop  client:10.", "parts of what was asked"),
+        ("location:/static  up:8001  server:shop  cache:HIT", "parts of who answered"),
+        ("error  replay", "those with a line of the error log; those that were sent again"),
+        ("login", "any other word: in the URI, in the error log, the method or the status"),
+        ("status:5xx !method:GET", "all words have to hold; with ! one must not"),
+    )
+)
 
 
 def search(base: str, wanted: str) -> str:
@@ -26,6 +42,7 @@ def search(base: str, wanted: str) -> str:
         f'<input type="search" name="q" value="{text(wanted)}" '
         'placeholder="status:5xx  time&gt;0.5  path:/api  !method:GET">'
         "</label> <button>show</button></form>"
+        f"<details><summary>what can be filtered by</summary><dl>{_HELP}</dl></details>"
     )
 
 
@@ -83,7 +100,7 @@ def milliseconds(value: object) -> str:
     return str(int(found[1]) * 1000 + int(found[2])) if found else ""
 
 
-def request(entry: dict[str, Any], command: str, curl: str, *, base: str, form: str = "", said: str = "") -> str:
+def request(entry: dict[str, Any], command: str, curl: Curl, *, base: str, form: str = "", said: str = "") -> str:
     """All that is kept of one request; `form` is what sends it again."""
     facts = [
         ("id", "id"), ("client", "client"), ("host", "host"), ("server", "server"), ("location", "location"),
@@ -105,8 +122,13 @@ def request(entry: dict[str, Any], command: str, curl: str, *, base: str, form: 
         f"<h2>asked</h2>{_fields('asked', entry)}{_body(entry)}<h2>answered</h2>{_fields('answered', entry)}"
         '<h2>again</h2><p>why it went this way: <button data-copy="explain">copy</button></p>'
         f'<pre id="explain">{text(command)}</pre>'
-        f'<p>send it once more: <button data-copy="curl">copy</button></p><pre id="curl">{text(curl)}</pre>{form}'
+        f'<p>send it once more: <button data-copy="curl">copy</button></p><pre id="curl">{text(curl.command)}</pre>'
+        f"{_lacks(curl)}{form}"
     )
+
+
+def _lacks(curl: Curl) -> str:
+    return f'<p class="soft">The command lacks: {text(", ".join(curl.lacks))}.</p>' if curl.lacks else ""
 
 
 def _fields(which: str, entry: dict[str, Any]) -> str:

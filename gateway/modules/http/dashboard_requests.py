@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlencode
@@ -15,8 +15,8 @@ from gateway.http.body import read_body
 from gateway.modules.http import dashboard_filters as filters
 from gateway.modules.http import dashboard_replay as replay
 from gateway.modules.http import dashboard_request_page as page
-from gateway.modules.http.request_history_body import text_of
-from gateway.modules.http.request_history_record import MASK, unpacked
+from gateway.modules.http.dashboard_curl import curl
+from gateway.modules.http.request_history_record import unpacked
 
 if TYPE_CHECKING:
     from gateway.http.request import Request
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _LISTED: Final = 80
 _PORTION: Final = 50  # records that are read in one turn
-# Fields that curl sends by itself, or that are of the one connection.
-_OF_CURL: Final = ("host", "content-length", "transfer-encoding", "connection", "accept-encoding")
 _LOOKED_AT: Final = 500  # of the newest requests, for a peer's last failure
 
 
@@ -43,11 +41,14 @@ class Said:
 class Requests:
     """What a history has, for one request of the dashboard; `secret` signs forms, b"" where there are none."""
 
-    def __init__(self, request: Request, history: History, secret: bytes, base: str) -> None:
+    def __init__(
+        self, request: Request, history: History, secret: bytes, base: str, explain: Sequence[str]
+    ) -> None:
         self.request = request
         self.history = history
         self.secret = secret
         self.base = base
+        self.explain = explain
 
     def address(self, asked: Asked, page: int = 0) -> str:
         """Of the list with this filter, or of another page of it."""
@@ -129,7 +130,8 @@ class Requests:
         if self.secret:
             made = replay.again(entry, self.request.cycle, self.request.connection, self.history.size)
             form = page.replay_form(made, replay.token(self.secret, str(entry["id"])), later, self.base)
-        return page.request(entry, *_commands(entry), base=self.base, form=form, said=said)
+        explain = shlex.join([*self.explain, "--id", str(entry["id"])])
+        return page.request(entry, explain, curl(entry), base=self.base, form=form, said=said)
 
     async def replay(self, id: str) -> Said | int:
         """The form of a request's page: send it again; what may change something is asked for once more."""
@@ -163,25 +165,6 @@ class Requests:
             said = "It was sent, and is not in the list yet: it takes longer, or its location keeps no requests."
             return Said("request", self.one(entry, later, said))
         return Said("", status=303, location=f"{self.base}requests/{unpacked(data)['id']}")
-
-
-def _commands(entry: dict[str, Any]) -> tuple[str, str]:
-    """What to type: why it went this way, and the same request once more."""
-    port = str(entry.get("port", ""))
-    standard = port == ("443" if entry.get("scheme") == "https" else "80")
-    host = str(entry.get("host", "localhost")) + ("" if standard else f":{port}")
-    words = ["curl", "-i"]
-    if entry.get("method") != "GET":
-        words += ["-X", str(entry.get("method"))]
-    for name, value in entry.get("asked", ()):
-        if name.lower() not in _OF_CURL and MASK not in value:
-            words += ["-H", f"{name}: {value}"]
-    body = entry.get("body")
-    text = text_of(body.data) if body is not None and not body.why_not_whole else None
-    if text is not None:
-        words += ["--data-binary", text]
-    words.append(f"{entry.get('scheme', 'http')}://{host}{entry.get('uri', '/')}")
-    return f"gateway explain --id {entry.get('id')}", shlex.join(words)
 
 
 async def read_form(request: Request) -> dict[str, str] | int:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from gateway.modules.http import dashboard_request_page as page
+from gateway.modules.http.dashboard_curl import Curl
 from gateway.modules.http.dashboard_page import cell
 from gateway.modules.http.dashboard_replay import Again
 from gateway.modules.http.request_history_body import Body
@@ -18,8 +19,8 @@ def test_milliseconds(value: object, shown: str) -> None:
 
 
 def test_a_request_with_nothing_kept() -> None:
-    shown = page.request({}, "explain", "curl", base="/gw/")
-    assert "none kept" in shown and "whole request" in shown
+    shown = page.request({}, "explain", Curl("curl", ("<u>",)), base="/gw/")
+    assert "none kept" in shown and "whole request" in shown and "The command lacks: &lt;u&gt;." in shown
 
 
 def test_a_location_in_the_list_has_its_file_without_the_path() -> None:
@@ -52,5 +53,5 @@ def test_hostile_words_in_a_replay() -> None:
     ],
 )
 def test_a_body_is_escaped(body: Body, words: tuple[str, ...]) -> None:
-    shown = page.request({"body": body}, "explain", "curl", base="/gw/")
+    shown = page.request({"body": body}, "explain", Curl("curl", ("<u>",)), base="/gw/")
     assert "<b>" not in shown.replace('<li><b>', "") and all(word in shown for word in words)

@@ -31,7 +31,7 @@ async def test_a_whole_body_goes_again(tmp_path: Path, chunked: bool) -> None:
             await engine.raw(f"POST /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{framing}".encode())
             (first,) = _kept(tmp_path)
             page = (await engine.get(f"/gw/requests/{first['id']}")).body
-            assert b'<pre id="body">a=b&amp;c=d</pre>' in page and b"--data-binary &#x27;a=b&amp;c=d&#x27;" in page
+            assert b'<pre id="body">a=b&amp;c=d</pre>' in page and b"--data-raw &#x27;a=b&amp;c=d&#x27;" in page
             assert b"$remote_port is 0" in page and b"client certificate" not in page
             assert (await _again(engine, first["id"], "&sure=yes")).status == 303
             second = _kept(tmp_path)[0]
@@ -72,5 +72,5 @@ async def test_one_that_is_not_whole_does_not(tmp_path: Path, body: bytes, insid
             await engine.request("POST", "/a", body=body)
             (first,) = _kept(tmp_path)
             page = (await engine.get(f"/gw/requests/{first['id']}")).body
-            assert why in page and b"cannot be sent again" in page and b"--data-binary" not in page
+            assert why in page and b"cannot be sent again" in page and b"--data-raw" not in page
             assert b"password=x" not in page
