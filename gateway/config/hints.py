@@ -26,6 +26,7 @@ ODD: Final = {
 }  # fmt: skip
 _OURS: Final = f"{os.path.dirname(os.path.dirname(__file__))}/conf"
 _UNIT: Final = re.compile(r"(\d+)\s*(k|m|g|s|h|d|ms)[a-z]*", re.I)
+_ZONE: Final = re.compile(r"(?:keys_)?zone=([^:=]+):.*")
 _IN_QUOTES: Final = re.compile(r'"([^"]*)"')
 _FOREIGN: Final = (
     (re.compile(r"<\w"), "this is Apache's configuration, not nginx's"),
@@ -71,6 +72,8 @@ def hints(error: ConfigError, place: Place | None, outline: Outline, files: Sequ
             return
     if "default server for" in message and words:
         yield from _other_default(words, where, outline, files)
+    elif message.endswith("is already declared for a different use"):
+        yield from _zone(message, where, outline, files)
     elif "(2: No such file or directory)" in message or "no such file" in message:
         yield from _file(message, words)
     elif message.startswith("unexpected end of file"):
@@ -78,7 +81,7 @@ def hints(error: ConfigError, place: Place | None, outline: Outline, files: Sequ
     elif message.startswith("unknown directive"):
         before = to_str(line)[: place.reading.tokens[0].where.column - 1]
         if before.endswith("{") and re.match(r"[\d,]+\}", words[0]):
-            yield Note("a pattern with braces needs quotes around it: location ~ \"^/[0-9]{4}/\" { … }")
+            yield Note('a pattern with braces needs quotes around it: location ~ "^/[0-9]{4}/" { … }')
         else:
             yield from _foreign(outline, where.file)
 
@@ -102,6 +105,9 @@ def _pass(message: str, words: list[str]) -> str:
         if sign and scheme in ("uwsgi", "suwsgi", "fastcgi", "scgi", "grpc", "memcached"):
             return f"to a server that speaks {scheme} it is: {scheme}_pass {rest};"
         path = target if target.startswith("unix:") else f"unix:{target}" if target.startswith("/") else ""
+        half = re.fullmatch(r"https?:(/?[^/].*)", target)  # a slash of the two is missing, or both
+        if half:
+            path = f"unix:{half[1]}" if half[1].startswith("/") and ".sock" in half[1] else half[1].lstrip("/")
         return f'an address of proxy_pass begins with "http://" or "https://": {name} http://{path or rest or target};'
     if not message.startswith(("invalid host in upstream", "no host in upstream", "invalid port in upstream")):
         return ""
@@ -112,6 +118,16 @@ def _pass(message: str, words: list[str]) -> str:
         own = f"{name} speaks {speaks} and takes no {scheme}://: {name} {rest};"
         return f"{own} or, to an HTTP server, proxy_pass {target};"
     return ""
+
+
+def _peer(message: str, words: list[str]) -> str:
+    """An upstream's server in the form of proxy_pass."""
+    if words[0] != "server" or len(words) < 2 or not message.startswith(("invalid host in", "no host in")):
+        return ""
+    rest = words[1].partition("://")[2].rstrip("/")
+    if rest:
+        return f"server in an upstream is an address alone, the scheme stands in proxy_pass: server {rest};"
+    return f'a path needs "unix:" in front: server unix:{words[1]};' if words[1].startswith("/") else ""
 
 
 def _upstream_name(message: str, words: list[str]) -> str:
@@ -161,6 +177,32 @@ def _value(message: str, words: list[str]) -> str:
     return ""
 
 
+def _rate(message: str, words: list[str]) -> str:
+    rate = re.fullmatch(r'invalid rate "rate=(\d+)(?:r)?/?(.*)"', message)
+    if rate is None:
+        return ""
+    return f"requests are counted a second or a minute, r/s or r/m: rate={rate[1]}r/{'m' if 'm' in rate[2] else 's'}"
+
+
+def _flags(message: str, words: list[str]) -> str:
+    if words[0] != "rewrite" or not re.search(r'parameter "\[.*\]"', message):
+        return ""
+    flags = words[-1].strip("[]").upper().split(",")
+    code = next((flag for flag in flags if flag.startswith("R")), "")
+    word = "permanent" if code.endswith("301") else "redirect" if code else "last"
+    said = "flags in brackets are Apache's; arguments stay by themselves here"
+    return f"{said}: {' '.join(words[:-1])} {word};"
+
+
+def _apache(message: str, words: list[str]) -> str:
+    if not message.startswith("unknown directive") or not words[0].lower().startswith("rewrite"):
+        return ""
+    return (
+        "this is Apache's, from a .htaccess, which is not read here; for a front controller: "
+        "location / { try_files $uri $uri/ /index.php?$args; }"
+    )
+
+
 def _condition(message: str, words: list[str]) -> str:
     if words[0].startswith("if("):
         return "a space is missing: if ( … )"
@@ -184,8 +226,14 @@ def _gone(message: str, words: list[str]) -> str:
 
 
 _LOOKS: Final[tuple[Callable[[str, list[str]], str], ...]] = (
-    _pass, _upstream_name, _listen, _value, _condition, _gone,
+    _pass, _peer, _upstream_name, _listen, _value, _rate, _flags, _apache, _condition, _gone,
 )  # fmt: skip
+
+
+def of_unknown(name: str) -> str:
+    """What a directive is that nobody has: another program's, or gone; nothing where that is not known."""
+    message = f'unknown directive "{name}"'
+    return next(filter(None, (look(message, [name]) for look in (_apache, _condition, _gone))), "")
 
 
 # -- by what else there is ------------------------------------------------------------------------------------------
@@ -215,6 +263,19 @@ def _other_default(words: list[str], where: Where, outline: Outline, files: Sequ
             same = tokens[:1] == ["listen"] and tokens[1:2] == _address(words, where, outline)
             if same and {"default_server", "default"} & set(tokens):
                 yield Note("the first one stands here", place.reading.where)
+                return
+
+
+def _zone(message: str, where: Where, outline: Outline, files: Sequence[str]) -> Iterator[Note]:
+    """Who has the name already."""
+    name = (_IN_QUOTES.search(message) or ["", ""])[1]
+    for file in files:
+        for place in outline.statements(file):
+            words = [token.text for token in place.reading.tokens]
+            zone = next(filter(None, map(_ZONE.fullmatch, words)), None)
+            made = zone[1] if zone is not None else words[1] if words[0] == "zone" and len(words) > 1 else ""
+            if made == name and place.reading.where.first_line != where.first_line:
+                yield Note("the other one of this name stands here", place.reading.where)
                 return
 
 

@@ -47,8 +47,9 @@ class Report:
         notes = self.notes()
         if error.where and error.where.file:
             shown = self.narrowed(error.where)
-            # The end of the file says nothing where a note knows what is missing.
-            if not (error.where == self._end(error.where.file) and any(note.where for note in notes)):
+            # The end of the file says nothing where a note knows what is missing, nor does a line that it shows itself.
+            at_end = error.where == self._end(error.where.file) and any(note.where for note in notes)
+            if not at_end and not any(_same_line(shown, note) for note in notes):
                 lines += self._source(shown, "", error.where.file)
         file = error.where.file if error.where else ""
         for note in notes:
@@ -139,6 +140,8 @@ class Report:
             return [Note("the file begins with a byte order mark (U+FEFF); save it as UTF-8 without one")]
         if owner := known.foreign(name):
             return [Note(owner)]
+        if name.startswith("Rewrite"):  # Apache's, near to nginx's in name alone
+            return []
         meant = known.nearest(name, self._context(where))
         if not meant:
             return []
@@ -173,6 +176,12 @@ class Report:
         if included and name in _MAIN_ONLY:
             notes.append(Note("this file is a whole configuration of its own, but it is included here", included))
         return notes
+
+
+def _same_line(shown: Where, note: Note) -> bool:
+    at = note.where
+    missing = note.text.endswith("is missing here")
+    return missing and at is not None and (at.file, at.first_line) == (shown.file, shown.first_line)
 
 
 def _missing_end(tokens: list[Token], lines: list[bytes]) -> Note | None:

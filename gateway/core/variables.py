@@ -211,7 +211,7 @@ class Registry:
         import difflib
 
         known = [each.name for each in self._variables.values() if each.defined]
-        near = difflib.get_close_matches(name, known, 1, 0.75)
+        near = difflib.get_close_matches(name, known, 1, 0.8)
         return (Note(f'did you mean "${near[0]}"?'),) if near else ()
 
     def _member(self, name: str) -> Getter | None:

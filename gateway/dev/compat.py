@@ -18,6 +18,7 @@ import gateway
 from gateway.config import known, parser
 from gateway.config.codes import kind_of
 from gateway.config.errors import ConfigError
+from gateway.config.hints import of_unknown
 from gateway.config.loader import CONTEXT_NAMES, Loader
 from gateway.config.outline import context_of
 from gateway.config.text import to_str
@@ -132,7 +133,9 @@ def uses(statements: list[Statement]) -> list[Used]:
         for statement in block:
             one = _of(statement, context, allowed[contexts[context]._value_] if context in contexts else {})
             found.setdefault((one.name, one.state), one).places.append(statement.where)
-            if statement.block is not None and statement.name not in known.DATA_BLOCKS:
+            # what may stand in a block that nobody knows, nobody knows either
+            known_block = one.module or one.state == "done"
+            if statement.block is not None and known_block and statement.name not in known.DATA_BLOCKS:
                 walk(statement.block.readable(), [*around, statement.name])
 
     walk(statements, [])
@@ -215,7 +218,7 @@ def _instead(name: str) -> str:
     for prefixes, words in _INSTEAD:
         if name.startswith(prefixes):
             return words
-    return "no directive of nginx's own"
+    return of_unknown(name) or known.foreign(name) or "no directive of nginx's own"
 
 
 def as_csv(found: list[Used]) -> str:

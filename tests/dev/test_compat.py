@@ -45,6 +45,12 @@ def test_reasons() -> None:
     assert (misplaced.state, misplaced.why) == ("refused", "nginx does not allow it in main")
 
 
+def test_what_stands_in_an_unknown_block_is_not_judged() -> None:
+    text = "http { server { location / { if ($a) { return 204; } else { proxy_pass http://a; root /srv; } } } }"
+    refused = {one.name: one.why for one in uses(parse(text).statements.readable()) if one.state == "refused"}
+    assert list(refused) == ["else"] and refused["else"].startswith("there is no else: ")
+
+
 def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "nginx.conf"
     file.write_text("events {} http { server { listen 8080; } }")

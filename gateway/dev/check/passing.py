@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from gateway.config import units
+from gateway.config import known, units
 from gateway.dev.check import values
 from gateway.dev.check.block import PASSES, Block
 from gateway.dev.check.edits import Edit, added_behind, quoted, removed, replaced
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from gateway.config.parser import Statement
 
 _TIMEOUT: Final = re.compile(r"(proxy|uwsgi|fastcgi|scgi|grpc|memcached)_(?:connect|send|read)_timeout")
+# What says how requests are passed on; zones of caches and names of files may be others' as well.
+_OF_FAMILY: Final = re.compile(
+    r"(proxy|uwsgi|fastcgi|scgi|grpc|memcached)_((?:connect|send|read)_timeout|set_header|(?:request_)?buffering|"
+    r"buffers|buffer_size|busy_buffers_size|next_upstream\w*|intercept_errors|hide_header|pass_header|ignore_headers|"
+    r"max_temp_file_size|cache|cache_valid|cache_bypass|no_cache)"
+)
 # Which parameter tells that the usual set is there.
 _NEEDED: Final = {"uwsgi": "REQUEST_METHOD", "fastcgi": "REQUEST_METHOD", "scgi": "REQUEST_METHOD"}
 
@@ -137,15 +143,29 @@ def params_missing(config: Block) -> Iterator[Problem]:
 
 @rule("GW305", "timeouts-of-others", "warn")
 def timeouts_of_others(config: Block) -> Iterator[Problem]:
-    """`proxy_read_timeout` says nothing about `uwsgi_pass`: each family has its own."""
+    """`proxy_read_timeout` says nothing about `uwsgi_pass`, nor do `proxy_buffering` or `proxy_set_header`: each family
+    has its own. The fields that uWSGI, FastCGI and SCGI pass on are parameters: `uwsgi_param HTTP_X_NAME value`."""
     for block in config.walk():
-        used = {each.name.removesuffix("_pass") for _, each in block.everywhere(*PASSES)}
+        passed = [each for _, each in block.everywhere(*PASSES)]
+        used = {each.name.removesuffix("_pass") for each in passed}
         for statement in block.statements:
-            found = _TIMEOUT.fullmatch(statement.name)
-            if found is not None and used and found[1] not in used:
-                name = f"{min(used)}_{statement.name.partition('_')[2]}"
-                text = f"what is used here is {min(used)}_pass, which does not look at it: {name}"
-                yield Problem(statement.where, text, (replaced(statement, name, *statement.args),))
+            found = _OF_FAMILY.fullmatch(statement.name)
+            if found is None or not used or found[1] in used:
+                continue
+            if statement.where.file != passed[0].where.file and not _TIMEOUT.fullmatch(statement.name):
+                continue  # a file that others include as well
+            words = _in_family(min(used), statement, found[2])
+            better = f": {' '.join(words)}" if words and found[2] == "set_header" else f": {words[0]}" if words else ""
+            text = f"what is used here is {min(used)}_pass, which does not look at it{better}"
+            yield Problem(statement.where, text, (replaced(statement, *words),) if words else ())
+
+
+def _in_family(family: str, statement: Statement, what: str) -> list[str]:
+    """The words that say the same of another family, where there are some."""
+    args = [quoted(word) for word in statement.args]
+    if what == "set_header" and family in ("uwsgi", "fastcgi", "scgi"):
+        return [f"{family}_param", f"HTTP_{statement.args[0].upper().replace('-', '_')}", *args[1:]]
+    return [f"{family}_{what}", *args] if f"{family}_{what}" in known.table() else []
 
 
 @rule("GW306", "no-resolver", "error")
@@ -347,6 +367,24 @@ def php_without_file_check(config: Block) -> Iterator[Problem]:
             yield Problem(location.where, "a file that is no PHP may be run: try_files $uri =404;", (fix,))
 
 
+@rule("GW326", "php-without-script", "error")
+def php_without_script(config: Block) -> Iterator[Problem]:
+    """PHP-FPM runs the file that SCRIPT_FILENAME names: fastcgi_params has no such line (fastcgi.conf has), and without
+    it every page is empty. `/scripts$fastcgi_script_name` is an example's folder: "File not found."."""
+    for block, statement in config.everywhere("fastcgi_pass"):
+        location = block.around("location")
+        about = [statement.args[0], block.value("fastcgi_index"), location.path if location is not None else ""]
+        if not any("php" in word or word.endswith(":9000") for word in about):
+            continue
+        named = [each for each in block.effective("fastcgi_param") if each.args[0] == "SCRIPT_FILENAME"]
+        better = "fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;"
+        if not named:
+            yield Problem(statement.where, f"every page is empty: {better}", (added_behind(statement, better),))
+        elif named[-1].args[1].startswith("/scripts$"):
+            edit = replaced(named[-1], *better.removesuffix(";").split())
+            yield Problem(named[-1].where, f"/scripts is the folder of an example: {better}", (edit,))
+
+
 @rule("GW325", "try-files-beside-pass", "warn")
 def try_files_beside_pass(config: Block) -> Iterator[Problem]:
     """`try_files` serves no file where `proxy_pass` or its kin stands in the same location: what it finds is passed on,
@@ -359,16 +397,18 @@ def try_files_beside_pass(config: Block) -> Iterator[Problem]:
         last = tries.args[-1]
         if last in IN_CIRCLES:
             continue
-        serves = f"no file is served beside {passed.name}, what is found is passed on"
         first = f"files first: try_files $uri @app; with {passed.name} in location @app"
+        if passed.name == "fastcgi_pass":
+            first = "it belongs into location ~ \\.php$ alone"
+        served = f"and what is one is passed on, not served; {first}"
         if last.startswith("="):
-            text = f"only the names of files here are passed on, every other path gets {last[1:]}: {serves}; {first}"
+            text = f"a path that is no file here gets {last[1:]} and never comes to {passed.name}, {served}"
             yield Problem(tries.where, text, (removed(tries),))
         elif last.startswith("@"):
-            text = f"{serves}, and the rest goes to {last}: {passed.name} belongs there alone"
+            text = f"no file is served beside {passed.name}, what is found is passed on: it belongs into {last} alone"
             yield Problem(tries.where, text)
         else:
-            text = f'every path that is no file here becomes "{last}" before it is passed on: {serves}; {first}'
+            text = f'a path that is no file here comes to {passed.name} as "{last}", {served}'
             yield Problem(tries.where, text)
 
 

@@ -24,6 +24,8 @@ _ENDINGS: Final = frozenset({
     "html", "htm", "php", "asp", "aspx", "jsp", "cgi", "py", "txt", "xml", "json", "pdf", "png", "jpg", "gif", "svg",
     "js", "css", "ico", "zip", "gz",
 })  # fmt: skip
+# Paths of which a pattern that matches them all matches everything: none, short, all characters, two of different ends.
+_ALL_KINDS: Final = ("/", "/a", "/0/" + bytes(range(33, 127)).decode() + " \u00e9", "/b.c/d/", "/z.tar.gz")
 _IN_SCRIPTS: Final = frozenset({"return", "rewrite", "set", "break", "if"})
 
 
@@ -81,7 +83,8 @@ def https_loop(config: Block) -> Iterator[Problem]:
         if target.startswith(("https://", "$scheme://")) and (
             host in ("$host", "$server_name", "$http_host") or host in names
         ):
-            yield Problem(answer.where, "with TLS this leads to itself: the server for port 80 wants to be another one")
+            text = "over TLS this redirects to itself without end: a server of its own for port 80 is what returns this"
+            yield Problem(answer.where, text)
 
 
 @rule("GW405", "tls-port-without-ssl", "error")
@@ -145,10 +148,10 @@ def server_name_conflict(config: Block) -> Iterator[Problem]:
                     continue
                 part, first = next(iter(there.items()))
                 if statement is None:
-                    text = f"a server without a name on {listen} is the server's of {first.where} already"
+                    text = f"never chosen: on {listen} the server of {first.where} has no name either"
                     yield Problem(server.where, text)
                 elif len(parts) == 1:
-                    text = f'"{name}" on {listen} is the server\'s of {first.where} already'
+                    text = f'"{name}" on {listen} is the server of {first.where}: this one is never chosen for it'
                     yield Problem(statement.where, text, _without_name(server, statement, name))
                 else:
                     yield _halved(statement, name, [each for each in parts if each not in there], part, first)
@@ -156,7 +159,7 @@ def server_name_conflict(config: Block) -> Iterator[Problem]:
 
 def _halved(statement: Statement, name: str, free: list[str], part: str, first: Block) -> Problem:
     """Of a name with a leading dot that is not looked at, the half that could be."""
-    text = f'"{name}" is ignored as a whole, since "{part}" is the server\'s of {first.where} already'
+    text = f'"{name}" is ignored as a whole, since "{part}" belongs to the server of {first.where}'
     if not free:
         return Problem(statement.where, text)
     words = [free[0] if word == name else quoted(word) for word in statement.args]
@@ -235,8 +238,19 @@ def location_never_chosen(config: Block) -> Iterator[Problem]:
                 yield Problem(
                     location.where, f"never chosen: {everything.path!r} ({everything.where}) matches everything before"
                 )
-            elif location.path in ("", "/", "^/", "^", ".*", ".", "^/.*", "^.*$", "^/.*$", "(.*)", "^/(.*)$", "^(.*)$"):
+            elif _takes_every_path(location.path):
                 everything = location
+
+
+def _takes_every_path(pattern: str) -> bool:
+    """Whether it matches whatever begins with a slash: it matches these, and says of nothing that it may not be."""
+    if "(?!" in pattern or "(?<!" in pattern or "[^" in pattern or "\\" in pattern:
+        return False
+    try:
+        compiled = re.compile(pattern)
+    except re.error:
+        return False
+    return all(compiled.search(path) for path in _ALL_KINDS)
 
 
 @rule("GW411", "missing-semicolon", "error")

@@ -9,6 +9,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 _DATA = _ROOT / "tests" / "data" / "check"
 _CONF = _ROOT / "gateway" / "conf"
 SITES = sorted((_DATA / "sites").iterdir())
+COPIED = sorted((_DATA / "copied").iterdir())
 
 
 def settle(kept: Path, folder: Path, site: Path) -> Path:
