@@ -11,6 +11,7 @@ from gateway.dev.diagnosis.failure import as_written
 if TYPE_CHECKING:
     from gateway.config.loader import Scope
     from gateway.config.parser import Statement
+    from gateway.dev.diagnosis.redirect_trails import Trails
     from gateway.upstream.exchange.exchange import Exchange
 
 # level, what makes two notes the same, and the text
@@ -24,13 +25,13 @@ _LIMIT_S: Final = 1.5
 _BAD_REQUEST: Final = frozenset({400, 414, 431, 501, 505})
 
 
-def on_head(exchange: Exchange) -> Iterator[Note]:
+def on_head(exchange: Exchange, trails: Trails) -> Iterator[Note]:
     """What an answer's head tells when it is an error or a redirect, or the client asked for another protocol."""
     prefix = exchange.conf.prefix
     head = exchange.head
     assert head is not None
     if head.status in redirect_loops.REDIRECTS:
-        again = redirect_loops.why(exchange)
+        again = redirect_loops.why(exchange, trails)
         if again is not None:
             yield "error", ("redirects", _peer(exchange), id(exchange.conf)), lambda: again
         return

@@ -14,6 +14,7 @@ from gateway.core.logs import ERROR, LEVELS
 from gateway.dev.diagnosis import answers, mixups, question, refusals
 from gateway.dev.diagnosis.failure import Failure, Family
 from gateway.dev.diagnosis.heard import Heard
+from gateway.dev.diagnosis.redirect_trails import Trails
 from gateway.http.cycle import fields_of
 from gateway.modules.http.diagnosis import OFF, ON
 from gateway.modules.http.diagnosis import module as probe
@@ -43,6 +44,7 @@ class Explainer:
         self._families = families
         self._heard = heard
         self._ask_all = ask_all  # whatever diagnosis_probe says of peers elsewhere
+        self._trails = Trails()
         self._looked: dict[Hashable, float] = {}  # when a kind of failure was looked into
         self._second, self._reasons = -1.0, 0  # when causes for records were counted anew, and how many there were
         self._speech: dict[bytes | None, tuple[Speech | None, float]] = {}  # what peers said, and when
@@ -161,7 +163,7 @@ class Explainer:
 
     def answered(self, exchange: Exchange) -> None:
         """See gateway.http.diagnosis."""
-        for level, key, text in answers.on_head(exchange):
+        for level, key, text in answers.on_head(exchange, self._trails):
             self._note(exchange, level, key, text)
         if self.pages is not None and (told := refusals.mounted(exchange)) is not None:
             self._note(exchange, "notice", ("mounted", id(exchange.conf), exchange.request.uri), lambda: told)

@@ -1,4 +1,4 @@
-"""An application that redirects to the very URL that was asked: browsers come again until they give up."""
+"""An application that redirects to the URL that was asked, or round to it: browsers come again until they give up."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gateway.dev.diagnosis.failure import as_written
 
 if TYPE_CHECKING:
     from gateway.config.parser import Statement
+    from gateway.dev.diagnosis.redirect_trails import Trails
     from gateway.upstream.exchange.exchange import Exchange
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -18,8 +19,8 @@ _BELIEVE: Final = (
 )
 
 
-def why(exchange: Exchange) -> str | None:
-    """The cause of an answer that leads where the request came from; None for any other redirect.
+def why(exchange: Exchange, trails: Trails) -> str | None:
+    """The cause of an answer that leads where the request came from, by others or at once; None for any other redirect.
 
     One that sets a cookie leads there on purpose: what comes next is another request. So is one after a POST.
     """
@@ -37,7 +38,41 @@ def why(exchange: Exchange) -> str | None:
             peer = to_str(exchange.attempt.name or b"")
             cause = _cause(exchange, scheme)
             return f"{peer} answered {head.status} to the very URL that was asked, a loop for browsers. cause: {cause}"
-    return None
+    own = bytes(request.scheme)
+    asked, to = _normal(b"", own, exchange), _normal(target, own, exchange)
+    circle = trails.circle(_client(exchange), asked, to, exchange.lane.now)
+    if not circle:
+        return None
+    shown = " to ".join(map(to_str, [*circle, asked]))
+    peer = to_str(exchange.attempt.name or b"")
+    return f"{peer} answered {head.status}, a loop for browsers: {shown}. cause: {_disagreement(circle, exchange)}"
+
+
+def _client(exchange: Exchange) -> tuple[bytes | None, ...]:
+    """Whose answers may be others than the next one's."""
+    request = exchange.request
+    fields = (request.head.get(name) for name in (b"x-forwarded-for", b"user-agent", b"cookie", b"authorization"))
+    return request.connection.remote()[0], *fields
+
+
+def _disagreement(circle: list[bytes], exchange: Exchange) -> str:
+    """What the URLs of a circle differ in."""
+    if len({url.partition(b"://")[2] for url in circle}) == 1:
+        return f"one wants http and one https: {_tell(exchange, _sets(exchange, 'x-forwarded-proto'))}"
+    if len({_bare(url) for url in circle}) == 1:
+        return (
+            "one wants www. in front of the name and one takes it away, or one a slash at the end: leave that to one "
+            "of them, to the application or to a return 301 here"
+        )
+    return (
+        "each of them takes the request for one that belongs to the next: to a login it is a user who is known, to the "
+        "page behind it none, say, because the session's cookie does not come back (Secure over http, another "
+        "Domain or Path, proxy_cookie_path)"
+    )
+
+
+def _bare(url: bytes) -> bytes:
+    return url.partition(b"://")[2].removeprefix(b"www.").rstrip(b"/")
 
 
 def _told_scheme(exchange: Exchange) -> bytes | None:

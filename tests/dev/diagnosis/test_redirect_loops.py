@@ -9,6 +9,7 @@ import pytest
 from tests.dev.diagnosis.asking import cause, causes, explaining
 from tests.fakes import answer, farm
 from tests.http2_client import http2
+from tests.http_peers import closing
 from tests.speeches import HTTP, UWSGI
 
 PASSED = "proxy_pass http://{peer}; {fields}"
@@ -96,4 +97,38 @@ async def test_ordinary_redirects(tmp_path: Path, method: str, to: str, more: st
         address = await peers.tcp(answer(redirect(to, more), speech=HTTP))
         async with explaining(f"location / {{ proxy_pass http://{address}; }}", tmp_path) as engine:
             assert (await engine.request(method, "/x")).status == 301
+            assert not causes(engine)
+
+
+@pytest.mark.parametrize(
+    ("leads", "why"),
+    [
+        ({"/a": "/b", "/b": "/c", "/c": "/a"}, "each of them takes the request for one that belongs to the next"),
+        ({"/a": "/a/", "/a/": "http://localhost/a"}, "one wants www. in front of the name and one takes it away, or"),
+    ],
+)
+async def test_round_over_several_urls(tmp_path: Path, leads: dict[str, str], why: str) -> None:
+    async with farm(tmp_path) as peers:
+        address = await peers.tcp(closing(lambda asked: redirect(leads[asked.line.split()[1].decode()])))
+        inside = f"location / {{ proxy_pass http://{address}; proxy_set_header Host $host; }}"
+        async with explaining(inside, tmp_path) as engine:
+            for cookie in ("a=1", "a=2"):  # once round is none: another client, or the same one with another session
+                for url in leads:
+                    assert (await engine.get(url, {"Cookie": cookie})).status == 301
+            assert not causes(engine)
+            for url in leads:
+                await engine.get(url, {"Cookie": "a=1"})
+            assert cause(engine).startswith(why)
+            (line,) = [line for line in engine.log.lines if " cause: " in line]
+            assert "a loop for browsers: http://localhost/" in line and line.count(" to http://") >= len(leads)
+
+
+async def test_once_there_and_back_is_no_circle(tmp_path: Path) -> None:
+    async with farm(tmp_path) as peers:
+        leads = {"/a": "/b", "/b": "/c"}
+        address = await peers.tcp(closing(lambda asked: redirect(leads[asked.line.split()[1].decode()])))
+        async with explaining(f"location / {{ proxy_pass http://{address}; }}", tmp_path) as engine:
+            for _ in range(3):
+                for url in leads:
+                    assert (await engine.get(url)).status == 301
             assert not causes(engine)
