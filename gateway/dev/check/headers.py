@@ -104,7 +104,9 @@ def _passes_by_http(inner: Block, block: Block) -> bool:
 @rule("GW203", "host-spoofing", "warn")
 def host_spoofing(config: Block) -> Iterator[Problem]:
     """`$http_host` is what the client wrote, whatever the request line says; an application that makes links from it
-    can be made to send its users elsewhere. `$host` is what the server was chosen by."""
+    can be made to send its users elsewhere. Over HTTP/3 it is empty, since clients send `:authority` and no Host there.
+    `$host` is what the server was chosen by."""
+    over_http3 = any("quic" in listen.args for _, listen in config.everywhere("listen"))
     for _, statement in config.everywhere("proxy_set_header", "uwsgi_param", "fastcgi_param", "scgi_param"):
         name = statement.args[0].lower()
         if name not in ("host", "http_host", "x-forwarded-host"):
@@ -113,10 +115,10 @@ def host_spoofing(config: Block) -> Iterator[Problem]:
         if said is not None:
             better = quoted(statement.args[1].replace(said[0], "$host"))
             edit = replaced(statement, statement.name, statement.args[0], better, *statement.args[2:])
-            edits = (edit,) if said[0].lower().strip("${}") == "http_host" else ()
-            yield Problem(
-                statement.where, f"{statement.args[0]} is what the client wrote; $host is what was checked", edits
-            )
+            of_field = said[0].lower().strip("${}") == "http_host"
+            empty = ", and it is empty over HTTP/3" if of_field and over_http3 else ""
+            text = f"{statement.args[0]} is what the client wrote{empty}; $host is what was checked"
+            yield Problem(statement.where, text, (edit,) if of_field else ())
 
 
 @rule("GW204", "header-splitting", "error")

@@ -48,6 +48,15 @@ def test_it_is_found_and_mended(id: str, text: str, site: Path, tmp_path: Path) 
     assert id not in _ids(mended), (tmp_path / "nginx.conf").read_text()
 
 
+def test_a_host_that_is_empty_over_http3(site: Path, tmp_path: Path) -> None:
+    """$http_host is the field, which clients of HTTP/3 do not send."""
+    text = "server { listen 8080; %s location / { proxy_pass http://127.0.0.1:1; proxy_set_header Host $http_host; } }"
+    tls = f"ssl_certificate {site}/cert.pem; ssl_certificate_key {site}/key.pem;"
+    for more, told in ((f"listen 8443 quic; {tls}", ", and it is empty over HTTP/3;"), ("", "client wrote; $host")):
+        (found,) = (each for each in check(load(tmp_path, site, text % more)) if each.rule.id == "GW203")
+        assert told in found.problem.text
+
+
 def test_most_rules_bring_an_edit(site: Path, tmp_path: Path) -> None:
     """docs/tools.md says how many there are, and of how many an edit is proposed in some case."""
     ids = set()
