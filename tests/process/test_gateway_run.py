@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -19,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from gateway.dev.run_conf import DASHBOARD
 from tests.ports import free_port
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
@@ -51,6 +54,7 @@ class Started:
         root = str(Path(__file__).parents[2])
         hidden = folder.parent / "hidden"  # what is to be imported at start, if a test made it
         environment["PYTHONPATH"] = os.pathsep.join([str(hidden), root] if hidden.exists() else [root])
+        self.environment = environment
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gateway", verb, "--port", str(self.port), *arguments],
@@ -127,6 +131,22 @@ def test_serves_and_leaves_nothing_behind(start: Callable[..., Started], server:
     run.process.send_signal(signal.SIGINT)
     assert run.process.wait(20) == 0
     assert run.nothing_left()
+
+
+def test_its_requests_are_explained(start: Callable[..., Started]) -> None:
+    """The words that a request's page has are enough, though the configuration is of gateway run's own making."""
+    run = start()
+    run.until_ready()
+    assert run.get("/x?y=1") == (200, "one /x")
+    (id,) = set(re.findall(r"/requests/([0-9a-f]{32})", run.get(f"{DASHBOARD}requests")[1]))
+    page = run.get(f"{DASHBOARD}requests/{id}")[1]
+    words = shlex.split(html.unescape(re.findall(r'<pre id="explain">(.*?)</pre>', page)[0]))
+    assert words[:2] == ["gateway", "explain"] and words[-2:] == ["--id", id]
+    command = [sys.executable, "-m", *words]
+    said = subprocess.run(command, capture_output=True, text=True, env=run.environment, timeout=60, check=False)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.startswith(f"GET http://127.0.0.1:{run.port}/x?y=1\n")
+    assert "took place" in said.stdout and "uwsgi_pass unix:" in said.stdout and "differs" not in said.stdout
 
 
 def test_sigkill_leaves_nothing_behind(start: Callable[..., Started], server: list[str]) -> None:
