@@ -16,7 +16,7 @@ _gateway() {
         init) words="--domain --email --certificate --static --processes --user --print --help" ;;
         trust) words="--no-system --no-browsers --help" ;;
         untrust) words="--no-system --no-browsers --help" ;;
-        explain) words="-c -p -g -H -d --data --answer --http2 --http3 --http1.1 --from --id --json --help" ;;
+        explain) words="-c -p -g -H -d --data --answer --http2 --http3 --http1.1 --early-data --from --id --json --help" ;;
         check) words="-c -p -g --strict --fix --only --skip --rules --json --csv --sarif --help" ;;
         compat) words="-c -p --from --all --json --csv --anonymize --help" ;;
         tree) words="-c -p --inherited --json --help" ;;

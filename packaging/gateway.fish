@@ -95,6 +95,7 @@ complete -c gateway -n '__fish_seen_subcommand_from explain' -l answer -r -d 'a 
 complete -c gateway -n '__fish_seen_subcommand_from explain' -l http2 -d 'over HTTP/2; without it https is so where the server speaks it'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -l http3 -d 'over HTTP/3, where a socket of QUIC is'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -l http1.1 -d 'over HTTP/1.1'
+complete -c gateway -n '__fish_seen_subcommand_from explain' -l early-data -d 'before the handshake is over (0-RTT), where that is taken'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -l from -r -d 'the client (127.0.0.1)'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -l id -r -d 'one of the last requests instead, by its $request_id'
 complete -c gateway -n '__fish_seen_subcommand_from explain' -l json -d 'as JSON'

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import mmap
 import os
+import stat
 import struct
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -67,8 +68,10 @@ class Ring:
     @classmethod
     def read_from(cls, path: str) -> Ring:
         """Open the file to look into it. Errors: OSError; ValueError when it is none of ours."""
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise ValueError(f"{path} is no regular file")
             form, slots, size, _, texts, _ = _FORM_OF.unpack(os.pread(file, _FORM_OF.size, 0))
             whole = _HEAD + texts + slots * (size + _BEFORE)
             if form != _MAGIC or os.fstat(file).st_size != whole:

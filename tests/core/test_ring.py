@@ -81,6 +81,13 @@ def test_what_is_none(tmp_path: Path, content: bytes) -> None:
     assert Ring.make(str(path), 2, 16).writer().put(b"x") == 1
 
 
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "."):
+        with pytest.raises(ValueError, match="is no regular file"):
+            Ring.read_from(str(tmp_path / name))
+
+
 def test_several_processes_write(tmp_path: Path) -> None:
     ring = Ring.make(str(tmp_path / "r"), 1000, 32)
     children = []

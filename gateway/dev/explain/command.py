@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.errors import ConfigError, format_for_terminal
 from gateway.core.logs import Log, console
+from gateway.dev.explain.early import as_early_data
 from gateway.dev.explain.findings import Finding, Findings
 from gateway.dev.explain.past import NotKept, find
 from gateway.dev.explain.question import BadQuestion, Question, ask
@@ -35,6 +36,9 @@ examples:
   gateway explain /reports/7 --answer 'X-Accel-Redirect: /protected/7.pdf'
   gateway explain --id 2f1c…                          a request that request_history has kept
 """
+
+
+_MOST_URL: Final = 2000
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -60,6 +64,8 @@ def command_line() -> argparse.ArgumentParser:
     spoken.add_argument("--http3", dest="http", action="store_const", const="3",
                         help="over HTTP/3, where a socket of QUIC is")  # fmt: skip
     spoken.add_argument("--http1.1", dest="http", action="store_const", const="1.1", help="over HTTP/1.1")
+    made.add_argument("--early-data", action="store_true",
+                      help="before the handshake is over (0-RTT), where that is taken")  # fmt: skip
     made.add_argument("--from", dest="client", default="127.0.0.1", metavar="ADDR", help="the client (%(default)s)")
     made.add_argument("--id", dest="id", metavar="ID", help="one of the last requests instead, by its $request_id")
     made.add_argument("--json", action="store_true", help="as JSON")
@@ -70,13 +76,18 @@ def main(argv: Sequence[str]) -> int:
     """Exit codes: 0 explained, 1 the configuration has mistakes or the URL does not allow it, 2 wrong use."""
     options = command_line().parse_args(argv)
     try:
-        if options.id and (options.words or options.fields or options.data or options.answer):
+        if options.id and (options.words or options.fields or options.data or options.answer or options.early_data):
             raise BadQuestion("--id brings its own method, URL and fields")
+        if options.conf == "":
+            raise BadQuestion("-c wants a file")
         place = (options.conf, options.prefix, options.globals)
         if options.id:
             question, findings = explain_past(options.id, *place)
         else:
-            question = ask(options.words, options.fields, options.client, options.data, options.answer, options.http)
+            question = ask(
+                options.words, options.fields, options.client, options.data, options.answer, options.http,
+                early=options.early_data,
+            )  # fmt: skip
             findings = explain(question, *place)
     except BadQuestion as why:
         return _complain(f"gateway explain: {why}", 2)
@@ -85,6 +96,8 @@ def main(argv: Sequence[str]) -> int:
     except process_options.NoConfiguration as error:
         return _complain(f"gateway explain: there is neither {' nor '.join(error.places)}; name one with -c", 1)
     except (Unexplained, NotKept) as why:
+        for mistake in getattr(why, "mistakes", ()):
+            _complain(format_for_terminal(mistake), 1)
         return _complain(f"gateway explain: {why}", 1)
     if options.json:
         json.dump({"request": question.url, "steps": [f.as_json() for f in findings.all]}, sys.stdout, indent=2)
@@ -102,18 +115,26 @@ def _complain(text: str, code: int) -> int:
 
 
 class Unexplained(Exception):
-    """The configuration is right, but the question leads nowhere; str() says why."""
+    """The question leads nowhere; str() says why, `mistakes` what was left out of the configuration before."""
+
+    def __init__(self, why: str, mistakes: Sequence[ConfigError] = ()) -> None:
+        super().__init__(why)
+        self.mistakes = mistakes
 
 
 def explain(question: Question, conf: str | None, prefix: str | None = None, globals_text: str = "") -> Findings:
     """Load the configuration and ask it; one with mistakes without the lines that are wrong, as its findings `mistake`
     say. Errors: ConfigError, NoConfiguration, Unexplained."""
-    loaded, wrong = _load(conf, prefix, globals_text)
-    findings = Findings()
-    for error in wrong:
-        said = f"{error.message}: no server starts with it, and here it is left out"
-        findings.tell("mistake", said, error.where, message=str(error))
-    return _explain(question, loaded, findings)
+    with as_early_data() if question.early else contextlib.nullcontext():
+        loaded, wrong = _load(conf, prefix, globals_text)
+        findings = Findings()
+        for error in wrong:
+            said = f"{error.message}: no server starts with it, and here it is left out"
+            findings.tell("mistake", said, error.where, message=str(error))
+        try:
+            return _explain(question, loaded, findings)
+        except Unexplained as why:
+            raise Unexplained(str(why), wrong) from None
 
 
 def explain_past(
@@ -198,7 +219,9 @@ def _workers_user(loaded: Loaded) -> tuple[int, set[int]]:
 
 def text_of(question: Question, findings: Sequence[Finding], columns: int = 0) -> str:
     """For a terminal: what, its words, and the file and line where it stands."""
-    lines = [f"{question.method} {question.url}", ""]
+    url = question.url
+    shown = url if len(url) <= _MOST_URL else f"{url[:_MOST_URL]}… ({len(url)} characters)"
+    lines = [f"{question.method} {shown}", ""]
     for finding in findings:
         place = f"  ({finding.where})" if finding.where is not None else ""
         about = f"[{finding.subrequest}] " if finding.subrequest else ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.core.lane import Lane, Stream
 from gateway.core.logs import INFO, Log, console
 from gateway.core.temp_files import TempPath
+from gateway.dev.explain import early
 from gateway.dev.explain.findings import Finding, Findings, show
 from gateway.dev.explain.http2_client import Http2Answer
 from gateway.dev.explain.names import NoNames
@@ -58,7 +59,7 @@ class _Sink:
         words = text.split("] ", 1)[-1].split(": ", 1)[-1]
         words = words.split(" ", 1)[1] if words.startswith("*") else words
         name = text.partition("[")[2].partition("]")[0]
-        if level < INFO:
+        if level < INFO or words.startswith("client sent "):  # why a request is refused, and what of it is left out
             self.findings.tell("error_log", f"[{name}] {words}")
 
 
@@ -72,6 +73,7 @@ class Engine:
         self.done: trio.Event
         self.told: trio.Event  # the answer's head is here
         self._packets = 0
+        self._early = False
 
     async def answer(self, question: Question) -> None:
         """Errors: NotListening, TimeoutError where a handler waits for what does not come."""
@@ -114,6 +116,7 @@ class Engine:
         import trio
 
         place = place_of(self.cycle, question)
+        self._early = question.early
         async with self._worker(folder, cut=question.cut, answer=question.answer) as (worker, nursery):
             with trio.fail_after(_WITHIN_S):
                 ask = self._ask_over_quic if place.quic else self._ask
@@ -232,6 +235,8 @@ class Engine:
         chosen = listening.only = servers[address if address in servers else b"*"]
         text = listening.address.text + " quic" * place.quic + " ssl" * chosen.ssl
         self.findings.tell("listen", text, getattr(chosen.options, "where", None))
+        if self._early:
+            early.tell(chosen, self.findings)
 
     def _tell_protocol(self, question: Question, spoken: str) -> None:
         if spoken != "HTTP/1.1":
@@ -252,7 +257,7 @@ class Engine:
         data = b""
         while part := await _received(stream):
             if b"\r\n\r\n" not in data and len(data) < _MOST_HEAD:
-                data += part
+                data = _without_interim(data + part)
                 if b"\r\n\r\n" in data:
                     self.told.set()
         return data.partition(b"\r\n\r\n")[0]
@@ -379,6 +384,13 @@ def _body_frames(answer: Http2Answer, pieces: list[bytes], *, cut: bool) -> byte
             del pieces[0]
         out += data_frames(part, ends=not pieces and not cut)
     return out
+
+
+def _without_interim(data: bytes) -> bytes:
+    """What comes behind the heads of 100 and 103, which are before the answer (RFC 9110, 15.2)."""
+    while (end := data.find(b"\r\n\r\n")) >= 0 and data[9:11] == b"10" and data[11:12] != b"1":
+        data = data[end + 4 :]
+    return data
 
 
 async def _received(stream: trio.abc.Stream) -> bytes:

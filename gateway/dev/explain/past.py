@@ -84,8 +84,10 @@ def find(cycle: HttpCycle, id: str) -> Past:
         raise NotKept("no requests are kept: request_history FILE; in the http block")
     try:
         ring = Ring.read_from(history.path)
-    except (OSError, ValueError) as why:
-        raise NotKept(f"nothing can be read from {history.path}: {why}") from None
+    except OSError as error:
+        raise NotKept(f"nothing can be read from {history.path}: {error.strerror}") from None
+    except ValueError as why:
+        raise NotKept(f"nothing can be read: {why}") from None
     for _, data in ring.newest():
         try:
             entry = unpacked(data)

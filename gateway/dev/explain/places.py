@@ -35,7 +35,7 @@ def name_of(location: Location) -> str:
 
 def why_server(servers: AddressServers, server: Server, host: bytes) -> str:
     """By which rule of nginx's this server answers for the host."""
-    if servers.exact.get(host) is server:
+    if host and servers.exact.get(host) is server:
         return f'its server_name is "{show(host)}"'
     at = host
     while b"." in at:
@@ -57,7 +57,7 @@ def why_server(servers: AddressServers, server: Server, host: bytes) -> str:
     reason = "it is the default server" if explicit else "it is the first server of this address, and so the default"
     if len(servers.servers) == 1:
         return "no other server listens on this address"
-    return f'no server_name matches "{show(host)}"; {reason}' if host else f"there is no Host; {reason}"
+    return f'no server_name matches "{show(host)}"; {reason}' if host else f"its Host is not looked at; {reason}"
 
 
 def other_servers(servers: AddressServers, server: Server) -> list[str]:

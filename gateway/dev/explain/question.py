@@ -35,6 +35,7 @@ class Question:
     data: bytes = b""  # the body, where there is one
     answer: tuple[tuple[str, str], ...] = ()  # fields that the application's answer has
     http: str = ""  # "1.1", "2" or "3"; else HTTP/2 where a browser would speak it
+    early: bool = False  # as early data
 
     @property
     def authority(self) -> str:
@@ -110,7 +111,14 @@ class Question:
 
 
 def ask(
-    words: list[str], fields: list[str], client: str, data: str = "", answer: Sequence[str] = (), http: str = ""
+    words: list[str],
+    fields: list[str],
+    client: str,
+    data: str = "",
+    answer: Sequence[str] = (),
+    http: str = "",
+    *,
+    early: bool = False,
 ) -> Question:
     """[METHOD] URL → a question; with data the method is POST unless it is said. Errors: BadQuestion."""
     if not 1 <= len(words) <= 2:
@@ -119,31 +127,38 @@ def ask(
     if not method.replace("-", "").replace("_", "").isalpha() or not method.isupper():
         raise BadQuestion(f'"{method}" is no method; it is written in capitals, before the URL')
     scheme, host, port, target = _split(words[-1], "https" if http == "3" else "http")
+    if early and scheme != "https":
+        raise BadQuestion(f'"{words[-1]}" is no URL of https, and early data is a part of TLS')
     if http == "3" and scheme != "https":
         raise BadQuestion(f'"{words[-1]}" is no URL of https, and HTTP/3 is spoken over QUIC alone')
     try:
-        ipaddress.ip_address(client)
+        zone = getattr(ipaddress.ip_address(client), "scope_id", None)
     except ValueError:
         raise BadQuestion(f'--from wants an IP address, not "{client}"') from None
+    if zone is not None:
+        raise BadQuestion(f'--from wants an IP address without a zone, not "{client}"')
     body = data.encode("utf-8", "surrogateescape")
     asked = tuple(_field("-H", text) for text in fields)
     answered = tuple(_field("--answer", text) for text in answer)
-    return Question(method, scheme, host, port, target, asked, client, body, answered, http)
+    return Question(method, scheme, host, port, target, asked, client, body, answered, http, early)
 
 
 def _split(url: str, scheme: str) -> tuple[str, str, int, str]:
     """Scheme, host, port and target; `scheme` is that of a URL which names none."""
     if url.startswith("/"):
-        return scheme, "localhost", 0, url.partition("#")[0]
+        return scheme, "localhost", 0, _target(url.partition("#")[0])
     if not set(url) & set("./:") and url != "localhost":
         raise BadQuestion(f'"{url}" is no URL: a path begins with a slash, /{url}; a host ends with one, {url}/')
     if "://" not in url:
         url = f"{scheme}://{url}"
     try:
         parts = urlsplit(url)
-        port = parts.port or 0
     except ValueError as error:
         raise BadQuestion(f'"{url}" is no URL: {error}') from None
+    try:
+        port = parts.port or 0
+    except ValueError:
+        raise BadQuestion(f'"{url}" is no URL: its port is no number from 1 to 65535') from None
     if parts.scheme not in _PORTS:
         raise BadQuestion(f'"{url}" is no URL of http or https')
     host = parts.netloc.rpartition("@")[2]
@@ -154,9 +169,16 @@ def _split(url: str, scheme: str) -> tuple[str, str, int, str]:
     target = parts.path or "/"
     if parts.query or url.partition("#")[0].endswith("?"):
         target += "?" + parts.query
-    if any(character in target for character in " \r\n\0"):
-        raise BadQuestion(f'"{target}" has a space or a control character in it; write it as %20 and the like')
-    return parts.scheme, host, port or _PORTS[parts.scheme], target
+    if any(character in host for character in " \r\n\0"):
+        raise BadQuestion(f'"{host}" is no host: it has a space or a line break in it')
+    return parts.scheme, host, port or _PORTS[parts.scheme], _target(target)
+
+
+def _target(text: str) -> str:
+    """What can stand in a request line, whose words a space ends."""
+    if any(character in text for character in " \r\n\0"):
+        raise BadQuestion(f'"{text}" has a space or a line break in it; write it as %20 or %0A')
+    return text
 
 
 def _field(option: str, text: str) -> tuple[str, str]:

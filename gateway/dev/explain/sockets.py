@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -36,7 +37,9 @@ def place_of(cycle: HttpCycle, question: Question) -> Place:
     """QUIC's socket where HTTP/3 is asked for and spoken, else the one of TCP. Errors: NotListening."""
     found = [place for each in cycle.listenings if (place := _place(each, question)) is not None]
     if not found:
-        where = ", ".join(_named(each) for each in cycle.listenings) or "nowhere"
+        where = ", ".join(_named(each) for each in cycle.listenings)
+        if not where:
+            raise NotListening("no server of this configuration listens")
         raise NotListening(f"nobody listens on port {question.port}; this configuration listens on {where}")
     wanted = [place for place in found if place.quic == (question.http == "3")]
     if not wanted and question.http != "3":
@@ -78,4 +81,7 @@ def _named(listening: HttpListening) -> str:
 
 
 def _is_address(text: str) -> bool:
-    return text.replace(".", "").isdigit() or ":" in text
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False

@@ -51,6 +51,8 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["ftp://x/"], 2, "no URL of http or https"),
         (["http://a.example:81/"], 1, "nobody listens on port 81"),
+        (["/", "--from", "fe80::1%eth0"], 2, "wants an IP address without a zone"),
+        (["/", "-c", ""], 2, "-c wants a file"),
     ],
 )
 def test_failures(
@@ -58,6 +60,29 @@ def test_failures(
 ) -> None:
     assert main(["explain", "-c", _conf(tmp_path), *arguments]) == code
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("events {} http { include none.inc; server { listen 8080; } }", 'none.inc" failed (2: No such file'),
+        ("events {} http { server { listen 8080 ssl; ssl_certificate /none; ssl_certificate_key /none; } }", "/none"),
+    ],
+)
+def test_mistakes_that_leave_nothing_to_ask(
+    text: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", "-c", _conf(tmp_path, text), "/"]) == 1
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("gateway: [emerg] ") and says in first
+    assert last == "gateway explain: no server of this configuration listens"
+
+
+def test_a_long_url_is_not_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "-c", _conf(tmp_path), "/" + "a" * 65536]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("aaaa… (65553 characters)") and len(lines[0]) < 2100
+    assert "answer     HTTP/1.1 414 Request-URI Too Large" in lines
 
 
 def test_a_wrong_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

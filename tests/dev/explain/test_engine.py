@@ -37,6 +37,14 @@ def test_proxy_protocol(tmp_path: Path) -> None:
 def test_a_request_that_is_refused(tmp_path: Path) -> None:
     found = told(tmp_path, "server { listen 8080; location / { return 200; } }", "/", "Host: a b")
     assert one(found, "answer").data["status"] == 400
+    (why,) = texts(found, "error_log")
+    assert why.startswith("[info] client sent invalid host header while reading client request headers")
+    assert one(found, "server").text == "(no server_name): no other server listens on this address"
+
+
+def test_the_answer_comes_behind_the_interim_ones(tmp_path: Path) -> None:
+    found = told(tmp_path, "server { listen 8080; return 200 x; }", "/", "Expect: 100-continue", data="x")
+    assert one(found, "answer").data["status"] == 200
 
 
 def test_redirection_cycles_end(tmp_path: Path) -> None:

@@ -93,3 +93,18 @@ def test_a_word_alone_is_neither_a_host_nor_a_path() -> None:
             ask([word], [], "127.0.0.1")
     assert ask(["web/"], [], "127.0.0.1").host == "web"
     assert ask(["localhost"], [], "127.0.0.1").host == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("/a b", r"write it as %20"),
+        ("/a\nb", r"write it as %20 or %0A"),
+        ("http://a b/", r"is no host"),
+        ("http://a:b/", r"its port is no number"),
+        ("http://a:99999/", r"its port is no number from 1 to 65535"),
+    ],
+)
+def test_what_no_request_line_can_have(url: str, why: str) -> None:
+    with pytest.raises(BadQuestion, match=why):
+        ask([url], [], "127.0.0.1")

@@ -56,3 +56,10 @@ def test_addresses() -> None:
     assert packed("127.0.0.1") == b"\x7f\0\0\1" and packed("::1") == bytes(15) + b"\1"
     assert sockaddr("192.0.2.7") == socket.AF_INET.to_bytes(2, "little") + b"\x9c\x40\xc0\0\2\7" + bytes(8)
     assert sockaddr("::1") == socket.AF_INET6.to_bytes(2, "little") + b"\x9c\x40" + bytes(19) + b"\1" + bytes(4)
+
+
+def test_a_host_of_digits_is_no_address(tmp_path: Path) -> None:
+    http = "server { listen 8080; return 200 $server_addr; }"
+    for host in ("123", "1.2.3.4.5", "1.2.3"):
+        assert one(told(tmp_path, http, f"http://{host}:8080/"), "return").text == '200 "127.0.0.1"'
+    assert one(told(tmp_path, http, "http://1.2.3.4:8080/"), "return").text == '200 "1.2.3.4"'
