@@ -365,12 +365,8 @@ class Request(RequestRecord):
             self.output.terminate(self)
             return DONE
         if status >= 300 or status in (201, 204):
-            if self.head_sent:
-                if self.output.unseen:  # of a post_action
-                    self.err_status = status
-                    self.finish()
-                else:
-                    self.output.terminate(self)
+            if self.head_sent and not self.output.unseen:  # a post_action may lead on to an error page
+                self.output.terminate(self)
                 return DONE
             result = error_pages.special_response(self, status)
             if result == RESTART:

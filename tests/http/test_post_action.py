@@ -21,6 +21,11 @@ server {
     location = /again { post_action /again; return 200 text; }
     location /after { return 404; }
     location @after { set $seen 1; return 204; }
+    location = /fails { post_action /failing; return 200 text; }
+    location /failing { error_page 404 /instead; return 404; }
+    location /instead { return 201; }
+    location = /leads { post_action /led; return 200 text; }
+    location /led { error_page 404 =200 /instead; return 404; }
     location /slow { limit_rate 10; post_action /after; }
 }
 """
@@ -48,6 +53,13 @@ async def test_another_location_after_the_response(tmp_path: Path) -> None:
         assert await logged(tmp_path, engine, 1) == ["/after 404 8 OK"]
         assert (await engine.get("/named")).body == b"text"
         assert (await logged(tmp_path, engine, 2))[1].startswith("/named ")
+
+
+async def test_its_failure_leads_to_an_error_page(tmp_path: Path) -> None:
+    async with serving(conf(tmp_path)) as engine:
+        for path in ("/fails", "/leads"):
+            assert (await engine.get(path)).body == b"text"
+        assert await logged(tmp_path, engine, 2) == ["/instead 404 4 OK", "/instead 200 4 OK"]
 
 
 async def test_the_connection_goes_on(tmp_path: Path) -> None:
