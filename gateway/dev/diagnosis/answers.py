@@ -33,7 +33,8 @@ def on_head(exchange: Exchange, trails: Trails) -> Iterator[Note]:
     if head.status in redirect_loops.REDIRECTS:
         again = redirect_loops.why(exchange, trails)
         if again is not None:
-            yield "error", ("redirects", _peer(exchange), id(exchange.conf)), lambda: again
+            cause = again.partition(" cause: ")[2]
+            yield "error", ("redirects", _peer(exchange), id(exchange.conf), cause), lambda: again
         return
     if prefix == "proxy" and exchange.request.head.upgrade is not None and head.status != 101:
         upgrade = bytes(exchange.request.head.upgrade)
