@@ -204,6 +204,7 @@ class Truth:
 
 
 _OTHERWISE: Final = ("date:", "server:", "expires:")
+_AGE: Final = re.compile(r"(?<=max-age=)\d+")  # `expires modified` counts from when the file was made
 _BOUNDARY: Final = re.compile(r"(?<=boundary=)\d{20}$")  # a number of the process
 
 
@@ -220,6 +221,7 @@ def of_answer(head: str, packets: list[Packet]) -> Truth:
 def kept(status: int, fields: list[str], signature: bytes) -> list[str]:
     """Without what tells the time; a page that the server makes is measured without the server's name."""
     fields = [_BOUNDARY.sub("…", text) for text in fields if not text.lower().startswith(_OTHERWISE)]
+    fields = [_AGE.sub(lambda age: f"{-(-int(age[0]) // 60)} minutes", text) for text in fields]
     if status < 300 or not signature:
         return fields
     pages = {error_page(code, signature) for code in (*REASONS, *range(494, 499))} - {None}

@@ -4,7 +4,8 @@
 requests in lines that begin with `#?`: method, target, and fields behind bars. A line `#--- words` begins another
 server, which listens on the same port with these words. `@SITE@` is the folder of files,
 `@proxy@` and so on the recording upstream's socket of that protocol. `http.inc` is what stands in the http block
-around them.
+around them, and lines that begin with `#+` what a file wants there besides. Those in `apart` are in no mixture: they
+were written to see whether what holds for the others holds for more than them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tests.conformance.explained import Asked, Case
 
 DATA: Final = Path(__file__).resolve().parents[1] / "data" / "explain"
 NAMES: Final = tuple(sorted(file.stem for file in DATA.glob("*.conf")))
+APART: Final = tuple(sorted(file.stem for file in DATA.glob("apart/*.conf")))
 _PARAMS: Final = (
     ("QUERY_STRING", "$query_string"), ("REQUEST_METHOD", "$request_method"), ("CONTENT_TYPE", "$content_type"),
     ("CONTENT_LENGTH", "$content_length"), ("REQUEST_URI", "$request_uri"), ("DOCUMENT_URI", "$document_uri"),
@@ -61,7 +63,8 @@ def site(name: str, folder: Path, sockets: dict[str, Path], port: int, listen: s
     for other in others.split("\n#---") if others else ():
         words, _, inside = other.partition("\n")
         servers.append(f"server {{ listen 127.0.0.1:{port}{words}{listen};\n{inside}\n}}")
-    return Case(_filled(_around() + "\n".join(servers), folder, sockets), requests)
+    around = [_around(), *(line[3:] for line in text.splitlines() if line.startswith("#+ "))]
+    return Case(_filled("\n".join([*around, *servers]), folder, sockets), requests)
 
 
 def mixed(seed: int, folder: Path, sockets: dict[str, Path], port: int, count: int = 25) -> Case:
@@ -97,7 +100,8 @@ def _varied(rng: random.Random, asked: Asked) -> Asked:
 
 
 def _read(name: str) -> tuple[str, list[Asked]]:
-    lines = (DATA / f"{name}.conf").read_text().splitlines()
+    file = DATA / ("apart" if name in APART else "") / f"{name}.conf"
+    lines = file.read_text().splitlines()
     text = "\n".join(line for line in lines if not line.startswith("#?"))
     names = [word.rstrip(";") for word in lines[0].split()[1:]]
     default = next(name for name in names if not name.startswith(("~", "*", ".")) or "?" in name)

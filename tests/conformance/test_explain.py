@@ -22,13 +22,14 @@ from tests.certificates import write
 from tests.conformance import explained_http2, explained_http3
 from tests.conformance.explained import Asked, Case, Recorder, Truth, add_debug_log, kept, make, make_site, of_answer
 from tests.conformance.explained_older import OF_NEWER, OLDEST, Version, comparable, may_be_asked, without_newer
-from tests.conformance.explained_sites import NAMES, make_files, mixed, site
+from tests.conformance.explained_sites import APART, NAMES, make_files, mixed, site
 from tests.conformance.reference import NGINX, free_port
 
-# The whole, 291 configurations over three versions, is asked for by number: EXPLAIN_SEEDS=0-39.
+# The whole, 321 configurations over three versions, is asked for by number: EXPLAIN_SEEDS=0-39.
 _FIRST, _, _LAST = os.environ.get("EXPLAIN_SEEDS", "0-2").partition("-")
 SEEDS = range(int(_FIRST), int(_LAST) + 1)
 _OVER_HTTP2 = NAMES if "EXPLAIN_SEEDS" in os.environ else ("guards", "inherited", "passes", "single_page")
+_APART = APART if "EXPLAIN_SEEDS" in os.environ else ("sso",)
 _BINARY = os.environ.get("EXPLAIN_NGINX", NGINX)
 _ROOT = Path(__file__).resolve().parents[2]
 _UNKNOWN = re.compile(r'\[emerg\] unknown "(\w+)" variable')
@@ -63,6 +64,22 @@ def test_sites_as_people_write_them(name: str, tmp_path: Path) -> None:
     make_files(tmp_path)
     recorder, port = Recorder(tmp_path), free_port()
     _compare(site(name, tmp_path, recorder.paths, port), tmp_path, recorder, port)
+
+
+@pytest.mark.skipif(VERSION < (1, 31, 0), reason="they use all of the language")
+@pytest.mark.parametrize("http", ["1.1", "2", "3"])
+@pytest.mark.parametrize("name", _APART)
+def test_sites_apart_from_these(name: str, http: str, tmp_path: Path) -> None:
+    make_files(tmp_path)
+    recorder, port = Recorder(tmp_path), free_port()
+    listen = "; http2 on" * (http == "2")
+    if http == "3":
+        pytest.importorskip("aioquic")
+        chain, key = write(tmp_path, "localhost")
+        listen = f" ssl; listen 127.0.0.1:{port} quic; ssl_certificate {chain}; ssl_certificate_key {key}"
+    case = site(name, tmp_path, recorder.paths, port, listen)
+    case = _of_many_streams(case) if http != "1.1" else case
+    _compare(case, tmp_path, recorder, port, "https" if http == "3" else "http", http)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

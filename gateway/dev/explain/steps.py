@@ -53,6 +53,7 @@ def keep_apart(settings: Any, folder: str) -> None:
     if use is not None:
         for cache in use.caches:
             cache.path = TempPath(f"{folder}/cache{id(cache)}")
+            os.makedirs(cache.path.name, 0o700, exist_ok=True)  # use_temp_path=off writes into it at once
         settings.cache_purge = ()  # a question purges nothing
     if getattr(settings, "hot", None) is not None:
         settings.hot.stores = False

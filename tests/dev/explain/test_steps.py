@@ -95,3 +95,13 @@ def test_a_cache_is_an_empty_one(tmp_path: Path, settings: str, status: str) -> 
         answer = one(told(tmp_path, http, "/"), "answer")
         assert f"X-Cache: ={status}" in answer.details
     assert sorted(path.name for path in tmp_path.iterdir()) == ["nginx.conf"]
+
+
+@pytest.mark.parametrize("temporary", ["off", "on"])
+def test_a_cache_is_an_empty_one_of_its_own(temporary: str, tmp_path: Path) -> None:
+    http = f"""proxy_cache_path {tmp_path}/cache levels=1 keys_zone=one:1m use_temp_path={temporary};
+        server {{ listen 8080; proxy_cache one; proxy_cache_valid 1m;
+            location / {{ proxy_pass http://192.0.2.1; }} }}"""
+    found = told(tmp_path, http, "/")
+    assert one(found, "answer").data["status"] == 200 and not found.of("error_log")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["nginx.conf"]
