@@ -190,6 +190,7 @@ class Lab:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self.warm_s = 0.5  # of load before each measurement
         self.folder = Path(tempfile.mkdtemp(prefix="gateway-bench-"))
         # A worker that gave up root still has to read the files below.
         self.folder.chmod(0o755)

@@ -109,7 +109,7 @@ UPSTREAM_PORT = fixed_port()
 
 def cpu_per_request(lab: Lab, server: Server, request: Path, *options: object) -> Figures:
     """CPU µs a request, saturated, after a short warm-up."""
-    lab.client(server, request, "-c", 32, "-d", 0.5, *options)
+    lab.client(server, request, "-c", 32, "-d", lab.warm_s, *options)
     counted, cpu_s = measured(server, lambda: lab.client(server, request, "-c", 32, "-d", lab.seconds, *options))
     return {"": cpu_s / counted["requests"] * 1e6}
 
