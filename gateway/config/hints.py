@@ -140,6 +140,11 @@ def _upstream_name(message: str, words: list[str]) -> str:
     )
 
 
+def _resolver(message: str, words: list[str]) -> str:
+    bare = re.fullmatch(r'(?:no host|invalid port) in resolver "([0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*)"', message)
+    return f"an IPv6 address stands in brackets: resolver [{bare[1]}];" if bare else ""
+
+
 def _listen(message: str, words: list[str]) -> str:
     if words[0] != "listen" or len(words) < 2:
         return ""
@@ -226,7 +231,7 @@ def _gone(message: str, words: list[str]) -> str:
 
 
 _LOOKS: Final[tuple[Callable[[str, list[str]], str], ...]] = (
-    _pass, _peer, _upstream_name, _listen, _value, _rate, _flags, _apache, _condition, _gone,
+    _pass, _peer, _upstream_name, _resolver, _listen, _value, _rate, _flags, _apache, _condition, _gone,
 )  # fmt: skip
 
 

@@ -69,10 +69,10 @@ def parse_server(text: str, default_port: int) -> list[tuple[int, tuple[str, int
         rest = colon + rest
         if "/" in text or "?" in text:
             raise AddressError("invalid host")
-        if not host:
-            raise AddressError("no host")
-        found = _literal(host)
+        found = _literal(host) if host else []
     port = parse_port(rest[1:]) if rest else default_port
+    if not host:  # of "::1" it is the port that is wrong
+        raise AddressError("no host")
     return [(family, (address, port)) for family, address in found or resolve(host)]
 
 
@@ -98,9 +98,10 @@ def _split(text: str) -> tuple[str, range]:
         raise AddressError("invalid host")
     host, colon, port = text.partition(":")
     if colon:
+        wanted = _ports(port)
         if not host:
             raise AddressError("no host")
-        return host, _ports(port)
+        return host, wanted
     # What is too long for a number is a name to nginx.
     if all(part.isascii() and part.isdigit() and len(part) < 19 for part in text.split("-", 1)):
         return "*", _ports(text)

@@ -54,6 +54,8 @@ def said(folder: Path, text: str) -> str:
         ("return 200\uff1b", "there is \uff1b (U+FF1B) in it, which means nothing to nginx: write ;"),
         ("proxy_pass http:/run/a.sock;", "proxy_pass http://unix:/run/a.sock;"),
         ("proxy_pass http:127.0.0.1:8000;", "proxy_pass http://127.0.0.1:8000;"),
+        ("resolver ::1;", "an IPv6 address stands in brackets: resolver [::1];"),
+        ("resolver 2001:db8::1;", "an IPv6 address stands in brackets: resolver [2001:db8::1];"),
         ("rewrite ^/a$ /b [R=301,L];", "rewrite ^/a$ /b permanent;"),
         ("RewriteRule ^ index.php;", "this is Apache's, from a .htaccess"),
         ("if ($host == a) { return 204; }", 'one "=" compares: if ($a = b)'),

@@ -70,6 +70,7 @@ def redirect_circle(config: Block) -> Iterator[Problem]:
     lines = _lines(config)
     for trip in _trips(config):
         wheres = [each.where for each in trip.findings() if each.where in lines and _redirects(each)]
+        wheres = wheres or _by_error_page(config, trip)
         if trip.inside or not wheres or told & set(wheres):
             continue
         if not _for_everybody(config, trip) or not _files_are_known(config, trip):
@@ -80,6 +81,19 @@ def redirect_circle(config: Block) -> Iterator[Problem]:
         where = wheres[-1]
         assert where is not None
         yield Problem(where, f"redirects without end: {way}")
+
+
+def _by_error_page(config: Block, trip: _Trip) -> list[Where]:
+    """The error_page that sends to another URL, of files that are looked for in folders that are here."""
+    wheres: list[Where] = []
+    for _, findings in trip.steps:
+        entered = _entered(config, findings)
+        pages = [each for each in entered[-1].effective("error_page") if "://" in each.args[-1]] if entered else []
+        root = next(iter(entered[-1].effective("root")), None) if entered else None
+        if len(pages) != 1 or root is None or not _is_folder(root.args[0]):
+            return []
+        wheres.append(pages[0].where)
+    return wheres
 
 
 @rule("GW422", "rewrite-circle", "error")
