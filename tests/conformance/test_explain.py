@@ -203,7 +203,10 @@ def _serve(command: list[str], folder: Path, recorder: Recorder, port: int, ques
         for question in questions:
             recorder.taken()
             at = log.stat().st_size
-            head = _fetch(port, question).partition(b"\r\n\r\n")[0].decode()
+            received = _fetch(port, question)
+            while received.startswith(b"HTTP/1.1 100"):  # what comes before the answer
+                received = received.partition(b"\r\n\r\n")[2]
+            head = received.partition(b"\r\n\r\n")[0].decode()
             truth = of_answer(head, recorder.taken())
             if command[0] == _BINARY:
                 with open(log, "rb") as lines:
