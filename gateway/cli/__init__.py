@@ -25,6 +25,7 @@ _PIPE_ENDED: Final = 128 + 13  # what a shell says of a program that SIGPIPE has
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the `gateway` command; returns the exit code."""
+    _open_standard_streams()
     try:
         try:
             return _command(arguments)
@@ -35,6 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer
         return _PIPE_ENDED
+
+
+def _open_standard_streams() -> None:
+    """Who was started without 0, 1 or 2 has them lead nowhere: else the first socket or file would get that number, be
+    written to in their place, and be lost in the background."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(fd, "w" if fd else "r", closefd=False))
 
 
 def _is_unread(fd: int) -> bool:
@@ -79,6 +92,7 @@ def _command(arguments: Sequence[str] | None) -> int:
 
 def nginx(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `gateway-nginx`: what programs that call nginx expect of it, without a word of ours."""
+    _open_standard_streams()
     gc.disable()
     argv = list(sys.argv if arguments is None else ["gateway-nginx", *arguments])
     return serve(argv, _load, as_nginx=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -211,3 +212,13 @@ def test_t_warns_of_what_would_fail_later(tmp_path: Path) -> None:
         assert 'gateway: [warn] "proxy_read_timeout" says nothing about "uwsgi_pass"' in done.stderr
         assert 'gateway: [warn] "/tmp/app.sock" is under /tmp' in done.stderr
         assert "[warn]" not in running.run("-t", "-q").stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_started_without_standard_streams(tmp_path: Path, port: int, closed: str) -> None:
+    """The socket does not get the number of what was closed, which leads nowhere in the background."""
+    with Running(tmp_path, GATEWAY) as running:
+        running.configure("", f"127.0.0.1:{port}")
+        command = f"exec {shlex.join(running.arguments())} {closed}"
+        assert subprocess.run(command, shell=True, env=running.environment).returncode == 0
+        assert fetch(("127.0.0.1", port)) == "hello"
