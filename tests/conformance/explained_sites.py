@@ -20,6 +20,7 @@ from tests.conformance.explained import Asked, Case
 DATA: Final = Path(__file__).resolve().parents[1] / "data" / "explain"
 NAMES: Final = tuple(sorted(file.stem for file in DATA.glob("*.conf")))
 APART: Final = tuple(sorted(file.stem for file in DATA.glob("apart/*.conf")))
+assert not {*NAMES} & {*APART}, "site() finds them by these names"
 _PARAMS: Final = (
     ("QUERY_STRING", "$query_string"), ("REQUEST_METHOD", "$request_method"), ("CONTENT_TYPE", "$content_type"),
     ("CONTENT_LENGTH", "$content_length"), ("REQUEST_URI", "$request_uri"), ("DOCUMENT_URI", "$document_uri"),

@@ -158,6 +158,8 @@ def set_history(conf: LocationConf, command: Command) -> None:
                 body = wanted
         else:
             command.fail(f'invalid parameter "{word}"')
+    if not _PLAIN:
+        _direct()  # before there are workers, who would each import it
     main.history = History(command.loader.path(command.args[0]), requests, size, body, command.loader.parts.get(LOG))
     cycle_of(command).history = main.history
 

@@ -91,7 +91,7 @@ async def _both(engine: Engine, method: str, path: str) -> bytes:
         ("GET", "/api/9/http/upstreams/many/servers", _PEERS // PORTION),
         ("DELETE", "/api/9/http/upstreams/many", _PEERS // PORTION),
         ("DELETE", "/api/9/http/upstreams/many/servers/3", (_PEERS - 1) // PORTION),
-        ("GET", "/gw/", 2 * _PEERS // PORTION),
+        ("GET", "/gw/", _PEERS // PORTION),
         ("GET", "/gw/data.json", _PEERS // PORTION),
         ("GET", "/gw/data.csv", _PEERS // PORTION),
         ("GET", "/gw/requests?q=status:500", _REQUESTS // 50),
