@@ -47,7 +47,8 @@ def _open_standard_streams() -> None:
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest number that is free
         if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(fd, "w" if fd else "r", closefd=False))
+            errors = "backslashreplace" if name == "stderr" else None  # as Python's own
+            setattr(sys, name, os.fdopen(fd, "w" if fd else "r", errors=errors, closefd=False))
 
 
 def _is_unread(fd: int) -> bool:

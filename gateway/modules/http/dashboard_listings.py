@@ -64,7 +64,8 @@ class Asked:
         fields = parse_qs(to_str(args), errors="surrogateescape")
         page = fields.get("page", ["1"])[0]
         number = number_of(page) if page.isascii() and page.isdigit() else 1
-        return cls(to_str(unquote_to_bytes(fields.get("of", [""])[0])), fields.get("q", [""])[0], max(1, number))
+        of = to_str(unquote_to_bytes(to_bytes(fields.get("of", [""])[0])))
+        return cls(of, fields.get("q", [""])[0], max(1, number))
 
 
 def quoted(name: str) -> str:

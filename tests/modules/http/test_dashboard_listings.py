@@ -64,6 +64,7 @@ def test_each_row_is_on_one_page() -> None:
         (b"page=" + b"9" * 5000, range(90, 95)), (b"page=-1", range(10)), (b"page=x&q=a93", [93]),
         (b"page=\xc2\xb2", range(10)), (b"q=a9+ALL", [9, *range(90, 95)]), (b"q=a9+all&page=4", [9, *range(90, 95)]),
         (b"q=none", []), (b"q=" + b"a+" * 4000, range(10)), (b"q=%ff", []), (b"q=\xff&page=\xff", []),
+        (b"of=%ff", range(10)), (b"of=\xff&q=a93", [93]),
     ],
 )  # fmt: skip
 def test_what_is_asked_for(args: bytes, shown: range | list[int]) -> None:
