@@ -32,6 +32,14 @@ def until(condition: Callable[..., Any], what: str, limit_s: float = 15.0) -> An
     raise AssertionError(f"waited {limit_s} s for {what}")
 
 
+def pid_in(file: Path) -> int:
+    """The id in a pid file; 0 where there is none: it is renamed, and written, while somebody looks."""
+    try:
+        return int(file.read_text().strip() or 0)
+    except FileNotFoundError:
+        return 0
+
+
 def alive(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat") as file:

@@ -14,7 +14,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-from tests.process.running import Running, alive, fetch, free_port, until
+from tests.process.running import Running, alive, fetch, free_port, pid_in, until
 
 CONF = """
 user root; pid nginx.pid; error_log error.log info; worker_processes 2; events { worker_connections 512; }
@@ -136,7 +136,7 @@ def test_pages_over_reloads_and_an_upgrade(tmp_path: Path) -> None:
                     until(lambda told=told: running.log.count("gracefully shutting down") >= 2 * told, "the reload", 60)
             running.send(signal.SIGUSR2)
             pid = tmp_path / "nginx.pid"
-            until(lambda: pid.exists() and pid.read_text().strip() not in ("", str(old)), "the new master", 60)
+            until(lambda: pid_in(pid) not in (0, old), "the new master", 60)
             until(lambda: running.workers, "its worker", 60)
             running.remember()
             os.kill(old, signal.SIGQUIT)

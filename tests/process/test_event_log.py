@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tests.process.running import Running, fetch, free_port, until
+from tests.process.running import Running, fetch, free_port, pid_in, until
 
 CONF = """
 daemon off; pid nginx.pid; error_log error.log info; worker_processes 2; events { }
@@ -161,14 +161,14 @@ def test_a_binary_that_takes_over(tmp_path: Path) -> None:
         old, pid = running.pid, tmp_path / "nginx.pid"
         for _ in range(2):
             running.send(signal.SIGUSR2)
-            until(lambda: pid.exists() and pid.read_text().strip() not in ("", str(old)), "the new master", 30)
+            until(lambda: pid_in(pid) not in (0, old), "the new master", 30)
             until(lambda: len(running.workers) == 2, "its workers", 30)
             new = running.pid
             until(lambda new=new: f"has taken over beside the old one, pid {old}" in _texts(events()), "its event")
             assert f"the new one is started, pid {new}" in _texts(events())
             running.remember()
             os.kill(new, signal.SIGQUIT)
-            until(lambda: pid.exists() and pid.read_text().strip() == str(old), "the old one's return", 30)
+            until(lambda: pid_in(pid) == old, "the old one's return", 30)
             until(lambda: "the new one ended; this one goes on" in _texts(events()), "the end")
         assert {each["level"] for each in events()} == {"notice", "error"}
         running.end()

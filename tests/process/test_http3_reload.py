@@ -15,7 +15,7 @@ pytest.importorskip("aioquic")
 
 from tests.certificates import write
 from tests.http3_client import Http3Client
-from tests.process.running import GATEWAY, Running, alive, free_port, until
+from tests.process.running import GATEWAY, Running, alive, free_port, pid_in, until
 
 DOWNLOADS = int(os.environ.get("GATEWAY_H3_DOWNLOADS", "6"))
 SIZE = 1_500_000
@@ -139,7 +139,7 @@ def test_connections_outlive_a_binary_upgrade(serving: tuple[Running, int]) -> N
     assert set(of_old) <= workers
     os.kill(old, signal.SIGUSR2)
     file = gateway.folder / "nginx.pid"
-    until(lambda: file.exists() and file.read_text().strip() not in ("", str(old)), "the new master", 60)
+    until(lambda: pid_in(file) not in (0, old), "the new master", 60)
     until(lambda: len(gateway.workers) == 2, "its workers", 60)
     gateway.remember()
     numbers = [client.begin("/big") for client in kept]

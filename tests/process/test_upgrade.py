@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from tests.process.load import load
-from tests.process.running import Running, alive, fetch, listening, until
+from tests.process.running import Running, alive, fetch, listening, pid_in, until
 
 # What systemd does: the sockets from descriptor 3 up, and two variables that say so.
 _ACTIVATE = """
@@ -36,7 +36,7 @@ def start_daemon(running: Running) -> int:
 def upgrade(running: Running, old: int) -> int:
     running.send(signal.SIGUSR2)
     file = running.folder / "nginx.pid"
-    until(lambda: file.exists() and file.read_text().strip() not in ("", str(old)), "the new master")
+    until(lambda: pid_in(file) not in (0, old), "the new master")
     until(lambda: running.workers, "its worker")
     assert int((running.folder / "nginx.pid.oldbin").read_text()) == old
     running.remember()
