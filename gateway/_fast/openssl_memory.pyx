@@ -25,10 +25,9 @@ cdef extern from "<malloc.h>" nogil:
 cdef extern from *:
     """
     #include <pthread.h>
-    #if defined(__has_builtin)
-    #if __has_builtin(__builtin_thread_pointer)
+    #if (defined(__x86_64__) || defined(__aarch64__)) && \\
+        (defined(__clang__) ? __clang_major__ >= 14 : defined(__GNUC__) && __GNUC__ >= 11)
     #define THREAD() __builtin_thread_pointer()
-    #endif
     #endif
     #ifndef THREAD
     #define THREAD() ((void *) pthread_self())

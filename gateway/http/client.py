@@ -172,6 +172,6 @@ class Client(Output):
     def log_end(self, request: Request) -> None:
         """The log phase and what handlers asked to be done at the end; once for each request."""
         request.action = b" while logging request"
-        if request.plan.log is not None:
+        if request.plan is not None and request.plan.log is not None:  # it may have failed to be made
             request.plan.log.run(request)
         request.clean_up()

@@ -31,29 +31,23 @@ cdef extern from *:
     Py_ssize_t GW_LENGTH(PyObject *some) noexcept
 
 
-cdef inline void count(Counting zones, Request request, double now, double took, long status, int64_t sent) noexcept:
-    """Counting.count, for a request with neither upstream nor body, that is none of a subrequest's."""
+cdef inline bint counted(Counting zones, Request request, double now, double took, long status, int64_t sent) noexcept:
+    """Counting.count, for a request with neither upstream nor body, that is none of a subrequest's; False, and nothing
+    done, for one that took long, or whose id is to be an example."""
     cdef int64_t ms = <int64_t> (took * 1000 + 0.5) if took > 0 else 0
     cdef int64_t received = request.head.get_length()
     if ms > FIRST_BOUND or not GW_LENGTH(<PyObject *> request.method) or zones.ids and (
         zones.server is not None and now >= zones.server.example_due
         or zones.own is not None and now >= zones.own.example_due
     ):
-        count_fully(zones, request, now, took, status, sent)
-        return
+        return False
     if not request.head_sent:
         status = 0
     if zones.server is not None:
         zones.server.zone.add(status, received, sent, ms)
     if zones.own is not None:
         zones.own.zone.add(status, received, sent, ms)
-
-
-cdef void count_fully(Counting zones, Request request, double now, double took, long status, int64_t sent) noexcept:
-    try:
-        zones.count(request, now, took, status, sent)
-    except Exception as error:
-        request.cycle.crashed(request, error)
+    return True
 
 
 cdef void find_addresses(Client client) noexcept:
@@ -96,10 +90,14 @@ cdef class DirectKeep(Keep):
             status = request.err_status
             if not status:
                 status = response.status
-        # a connection of HTTP/1 is its own output
-        sent = (client.stream.sent if type(client) is Connection else request.output.sent()) - request.sent_before
-        if self.zones is not None:
-            count(self.zones, request, now, took, status, sent)
+        # a connection of HTTP/1 is its own output, but behind a post_action
+        if type(client) is Connection and <PyObject *> request.output == <PyObject *> client:
+            sent = client.stream.sent - request.sent_before
+        else:
+            sent = request.output.sent() - request.sent_before
+        if self.zones is not None and not counted(self.zones, request, now, took, status, sent):
+            self.fully(request)
+            return None
         if status == 0 and request.http_version == 9:
             status = 9  # as in $status
         sent -= request.head_size

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,48 @@ async def test_it_is_taken(tmp_path: Path) -> None:
         await engine.get("/")
         log = engine.cycle.plan_of(engine.cycle.servers[0].locations.prefixes[b"/"]).log
         assert type(log).__name__ == "DirectKeep"
+
+
+async def test_an_example_is_kept_under_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a histogram shows can be asked for."""
+    text = f"""request_history {tmp_path}/ring; server {{ listen 127.0.0.1:1; status_zone site;
+    location / {{ return 200; }} }}"""
+    made = []
+    async with serving(text) as engine:
+        of = type(engine.cycle).request_id
+
+        def told(cycle: Any, request: Any) -> bytes:
+            id = of(cycle, request) or b""
+            made.append(id.decode())
+            return id
+
+        monkeypatch.setattr(type(engine.cycle), "request_id", told)
+        await engine.get("/")
+        await engine.get("/")
+    kept = [unpacked(data)["id"] for _, data in Ring.read_from(f"{tmp_path}/ring").newest()]
+    assert len(kept) == 2 and made and set(made) <= set(kept)
+
+
+async def test_what_is_sent_behind_a_post_action_is_another_one_s(tmp_path: Path) -> None:
+    text = f"""request_history {tmp_path}/ring; server {{ listen 127.0.0.1:1; status_zone site;
+    location /a {{ post_action /after; return 200 "small"; }} location /after {{ return 200 "z"; }}
+    location /b {{ return 200 {"x" * 3000}; }} }}"""
+    async with serving(text) as engine:
+        await engine.raw(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n", end=True)
+    kept = {entry["uri"]: entry["bytes"] for entry in
+            (unpacked(data) for _, data in Ring.read_from(f"{tmp_path}/ring").newest())}  # fmt: skip
+    assert kept["/b"] == "3000" and kept.get("/a", kept.get("/after")) == "5"
+
+
+async def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "lockf", fail)
+    text = f"request_history {tmp_path}/ring; server {{ listen 127.0.0.1:1; location / {{ return 200; }} }}"
+    async with serving(text) as engine:
+        assert (await engine.get("/")).status == 200
+    assert next(unpacked(data)["location"] for _, data in Ring.read_from(f"{tmp_path}/ring").newest()).startswith("/ (")
 
 
 async def test_what_fails_is_an_alert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
