@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from gateway.config import zone_hints
 from gateway.config.errors import Note, Where
 from gateway.config.text import to_str
 
@@ -26,7 +27,6 @@ ODD: Final = {
 }  # fmt: skip
 _OURS: Final = f"{os.path.dirname(os.path.dirname(__file__))}/conf"
 _UNIT: Final = re.compile(r"(\d+)\s*(k|m|g|s|h|d|ms)[a-z]*", re.I)
-_ZONE: Final = re.compile(r"(?:keys_)?zone=([^:=]+):.*")
 _IN_QUOTES: Final = re.compile(r'"([^"]*)"')
 _FOREIGN: Final = (
     (re.compile(r"<\w"), "this is Apache's configuration, not nginx's"),
@@ -44,6 +44,10 @@ def hints(error: ConfigError, place: Place | None, outline: Outline, files: Sequ
         return
     if message == 'no "events" section in configuration':
         yield Note('"events { }" has to stand beside "http { … }", even with nothing in it')
+        return
+    undefined = list(zone_hints.undefined(message, outline, files))
+    if undefined:
+        yield from undefined
         return
     where = error.where
     for note in error.notes:
@@ -65,6 +69,11 @@ def hints(error: ConfigError, place: Place | None, outline: Outline, files: Sequ
     if re.search(rb"\{\{.*\}\}|\{%|<%", line):
         yield Note("a template's {{ … }} is still in it: fill it in before nginx reads the file")
         return
+    if message.startswith("host not found in upstream"):
+        meant = list(zone_hints.upstream(message, outline, files))
+        if meant:
+            yield from meant
+            return
     for look in _LOOKS:
         text = look(message, words)
         if text:
@@ -73,7 +82,7 @@ def hints(error: ConfigError, place: Place | None, outline: Outline, files: Sequ
     if "default server for" in message and words:
         yield from _other_default(words, where, outline, files)
     elif message.endswith("is already declared for a different use"):
-        yield from _zone(message, where, outline, files)
+        yield from zone_hints.other_one(message, where, outline, files)
     elif "(2: No such file or directory)" in message or "no such file" in message:
         yield from _file(message, words)
     elif message.startswith("unexpected end of file"):
@@ -232,6 +241,7 @@ def _gone(message: str, words: list[str]) -> str:
 
 _LOOKS: Final[tuple[Callable[[str, list[str]], str], ...]] = (
     _pass, _peer, _upstream_name, _resolver, _listen, _value, _rate, _flags, _apache, _condition, _gone,
+    zone_hints.by_words,
 )  # fmt: skip
 
 
@@ -268,19 +278,6 @@ def _other_default(words: list[str], where: Where, outline: Outline, files: Sequ
             same = tokens[:1] == ["listen"] and tokens[1:2] == _address(words, where, outline)
             if same and {"default_server", "default"} & set(tokens):
                 yield Note("the first one stands here", place.reading.where)
-                return
-
-
-def _zone(message: str, where: Where, outline: Outline, files: Sequence[str]) -> Iterator[Note]:
-    """Who has the name already."""
-    name = (_IN_QUOTES.search(message) or ["", ""])[1]
-    for file in files:
-        for place in outline.statements(file):
-            words = [token.text for token in place.reading.tokens]
-            zone = next(filter(None, map(_ZONE.fullmatch, words)), None)
-            made = zone[1] if zone is not None else words[1] if words[0] == "zone" and len(words) > 1 else ""
-            if made == name and place.reading.where.first_line != where.first_line:
-                yield Note("the other one of this name stands here", place.reading.where)
                 return
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gateway.config import codes, known
-from gateway.config.errors import ConfigError, Note, Where
+from gateway.config.errors import ConfigError, LateError, Note, Where
 from gateway.config.hints import hints
 from gateway.config.lexer import Ending, Token
 from gateway.config.outline import Outline, Place, context_of
@@ -47,8 +47,10 @@ class Report:
         notes = self.notes()
         if error.where and error.where.file:
             shown = self.narrowed(error.where)
-            # The end of the file says nothing where a note knows what is missing, nor does a line that it shows itself.
-            at_end = error.where == self._end(error.where.file) and any(note.where for note in notes)
+            # The end of the file, or of a block, says nothing where a note knows what is missing, nor does a line that
+            # it shows itself.
+            late = isinstance(error, LateError) or error.where == self._end(error.where.file)
+            at_end = late and any(note.where for note in notes)
             if not at_end and not any(_same_line(shown, note) for note in notes):
                 lines += self._source(shown, "", error.where.file)
         file = error.where.file if error.where else ""
@@ -65,6 +67,10 @@ class Report:
     def notes(self) -> list[Note]:
         """What helps to understand it."""
         return [*self._error.notes, *self._advice()]
+
+    def where(self) -> Where | None:
+        """The place that nginx names, else the first that a note knows."""
+        return self._error.where or next((note.where for note in self.notes() if note.where is not None), None)
 
     def narrowed(self, where: Where) -> Where:
         """The word that it is about."""

@@ -103,7 +103,7 @@ def _set_up(
         configuration.share(None if old is None else old.configuration)
         opened = sockets.open_all(configuration.listens, old_sockets, core.worker_processes, log, testing=testing)
     except ConfigError as error:
-        log.write(LEVELS[error.level], str(error))
+        _complain(error, log)
         configuration.files.close()
         raise CycleError from error
     except CycleError:

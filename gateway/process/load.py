@@ -118,9 +118,20 @@ class Loaded:
         try:
             self.zones.map(None if old is None else old.zones, self.core.worker_processes)
         except ZoneError as error:
-            raise ConfigError(str(error)) from None
+            raise self._of_zones(str(error)) from None
         except OSError as error:
-            raise ConfigError(f"mmap() failed ({error.errno}: {error.strerror})") from None
+            raise self._of_zones(f"mmap() failed ({error.errno}: {error.strerror})") from None
+
+    def check_zones(self) -> None:
+        """What `share` would refuse of a zone that is named and made nowhere. Errors: ConfigError."""
+        for zone in self.zones:
+            if zone.size == 0:
+                raise self._of_zones(f'zero size shared memory zone "{zone.name}"')
+
+    def _of_zones(self, message: str) -> ConfigError:
+        error = ConfigError(message)
+        error.source = self.source
+        return error
 
     def reopen(self, user: int | None) -> None:
         """USR1: all log files anew, those of variable names too."""

@@ -301,15 +301,15 @@ class _Asker:
 
         try:
             loaded = load(self._options, Log())
+            if loaded.http is None:
+                return []
+            prepare(loaded)
         except ConfigError:
-            return []
-        if loaded.http is None:
             return []
         for listening in loaded.http.listenings:
             if isinstance(listening.address.address, tuple):
                 host, port = listening.address.address[:2]
                 self._sockets.setdefault(int(port), set()).add(str(host))
-        prepare(loaded)
         engine = Engine(loaded.http, loaded.log, Findings())
         found: list[_Trip] = []
 

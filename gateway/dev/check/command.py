@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from gateway.config import codes
 from gateway.config.errors import ConfigError, Where, format_for_terminal
+from gateway.config.report import Report
 from gateway.config.text import to_str
 from gateway.core.logs import Log, console
 from gateway.dev.check import (  # each brings its rules
@@ -125,8 +126,13 @@ def _mistakes(errors: list[ConfigError], form: str) -> None:
         for each in errors:
             print(format_for_terminal(each), file=sys.stderr)
         return
-    found = [Found(_rule_of(each), Problem(each.where or Where("", 0), each.message)) for each in errors]
+    found = [Found(_rule_of(each), Problem(_place(each) or Where("", 0), each.message)) for each in errors]
     _for_a_program(found, form)
+
+
+def _place(error: ConfigError) -> Where | None:
+    """Where nginx says that it is, else where it is used."""
+    return Report(error, color=False, program="gateway", source=error.source).where()
 
 
 def _for_a_program(found: list[Found], form: str) -> None:
@@ -180,7 +186,9 @@ def _load(options: Options) -> Source:
     from gateway.process.load import load
 
     console.enabled = False
-    return load(options, Log()).source
+    loaded = load(options, Log())
+    loaded.check_zones()
+    return loaded.source
 
 
 def check(

@@ -71,7 +71,10 @@ def find(file: str, text: str, named: str = "") -> Found:
     try:
         from gateway.process.load import load
 
-        loaded = load(options, Log()).source
+        whole = load(options, Log())
+        if alone in ("", "main"):  # elsewhere another file makes them
+            whole.check_zones()
+        loaded = whole.source
     except ConfigError as error:
         for one in [error, *error.further]:
             found.mistake(one, one.source or source)
@@ -96,7 +99,7 @@ class _Found:
         if self._alone and (kind.code in _NOT_ALONE or error.message.startswith(_NAMES)):
             return
         report = Report(error, color=False, program="gateway", source=source)
-        where = error.where or Where(source.files[0][0] if source.files else "", 1)
+        where = report.where() or Where(source.files[0][0] if source.files else "", 1)
         notes = report.notes()
         lines = [error.message, *(note.text for note in notes if note.where is None)]
         related = [(note.where, note.text) for note in notes if note.where is not None and note.where.file]

@@ -29,6 +29,17 @@ def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 'unknown directive "nonsense"' in capsys.readouterr().err
 
 
+def test_a_zone_that_nobody_makes_is_none_of_the_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It reads well, and no server starts with it; the place is where it is used."""
+    text = "events {}\nhttp { server { listen 8080; return 301 /a;\nlocation / { limit_req zone=a; } } }\n"
+    assert main(["check", "--json", "-c", _conf(tmp_path, text)]) == 1
+    (one,) = json.loads(capsys.readouterr().out)
+    assert (one["id"], one["line"], one["text"]) == ("GW016", 3, 'zero size shared memory zone "a"')
+    small = text.replace("limit_req zone=a", "proxy_cache a")
+    small = small.replace("http {", "http { proxy_cache_path c keys_zone=a:4k;")
+    assert main(["check", "-c", _conf(tmp_path, small)]) == 1
+
+
 def test_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     conf = _conf(tmp_path, WARN)
     main(["check", "-c", conf])

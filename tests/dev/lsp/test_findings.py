@@ -62,3 +62,13 @@ def test_one_that_is_not_waited_for() -> None:
     search.end()
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_zone_that_nobody_makes_stands_where_it_is_used(tmp_path: Path) -> None:
+    file = str(tmp_path / "nginx.conf")
+    unsaved[file] = b"events {}\nhttp { server { listen 127.0.0.1:1;\n    limit_req zone=login;\n} }"
+    (one,) = find(file, "")[file]
+    assert one["code"] == "GW016" and one["range"]["start"] == {"line": 2, "character": 14}
+    site = str(tmp_path / "site.conf")
+    unsaved[site] = b"server { listen 127.0.0.1:1; limit_req zone=login burst=5; }"
+    assert find(site, unsaved[site].decode())[site] == []
