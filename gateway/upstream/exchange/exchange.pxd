@@ -3,22 +3,19 @@ cimport cython
 
 from gateway._fast.peers cimport PeerState
 from gateway._fast.request_head cimport RequestHead
-from gateway.http.client cimport Client
 from gateway.http.body cimport RequestBody, read_body_nowait, read_body_part
 from gateway.http.request cimport Request
-from gateway.protocol.cgi cimport Reader
-from gateway.upstream.exchange.peer_try cimport PeerTry
+from gateway.upstream.exchange.peer_answer cimport PeerAnswer
 from gateway.upstream.exchange.attempt cimport Attempt
-from gateway.upstream.exchange.keepalive cimport PeerConnection, Keepalive
+from gateway.upstream.exchange.keepalive cimport PeerConnection
 from gateway.upstream.peers.peers cimport Choice
 from gateway.upstream.exchange.response cimport UpstreamHead
-from gateway.upstream.exchange.settings cimport ExchangeSettings
 
 
-cdef long DONE, OK, RESTART, _PICK, _BEGIN, _ASK
+cdef long DONE, RESTART, SPECIAL, _PICK, _BEGIN, _ASK
 
 
-cdef class Exchange(PeerTry):
+cdef class Exchange(PeerAnswer):
     cpdef run(self)
     @cython.locals(request=Request, head=RequestHead)
     cpdef bint _body_comes(self) except -1
@@ -36,18 +33,7 @@ cdef class Exchange(PeerTry):
     cpdef _enter_fibre(self)
     @cython.locals(request=Request)
     cpdef _end(self)
-    @cython.locals(attempt=Attempt, connection=PeerConnection, keepalive=Keepalive, client=Client)
-    cpdef release(self)
-    cpdef _free(self, object outcome)
     @cython.locals(attempt=Attempt, connection=PeerConnection, choice=Choice)
     cpdef _next(self, object condition)
-    @cython.locals(request=Request)
-    cpdef finish(self, list pieces)
     @cython.locals(head=UpstreamHead)
     cpdef _unwanted(self)
-    @cython.locals(request=Request, head=UpstreamHead, settings=ExchangeSettings, ignored=long, choice=Choice,
-                   reader=Reader, without_body=bint, keeps=bint)
-    cpdef _answer(self)
-    cpdef _begin_body(self, UpstreamHead head)
-    cpdef copy_head(self, UpstreamHead head)
-    cpdef bint keeps(self, UpstreamHead head, bint buffering) except -1

@@ -11,7 +11,7 @@ from gateway.upstream.peers.changes import tell_change
 from gateway.upstream.peers.peers import Outcome
 
 if TYPE_CHECKING:
-    from gateway.upstream.exchange.exchange import Exchange
+    from gateway.upstream.exchange.peer_answer import PeerAnswer
     from gateway.upstream.peers.peers import Peer
 
 
@@ -72,14 +72,14 @@ def outcome_of(condition: Condition) -> Outcome:
     return Outcome.NEXT if condition in (Condition.HTTP_403, Condition.HTTP_404) else Outcome.FAILED
 
 
-def peer_changed(exchange: Exchange, peer: Peer, change: int) -> None:
+def peer_changed(exchange: PeerAnswer, peer: Peer, change: int) -> None:
     """Say what Choice.free() found: it is left alone, or back; the last failure is why."""
     if change != IS_BACK:
         exchange.log("warn", b"upstream server temporarily disabled")
     tell_change(change, exchange.upstream.name, peer, _why(exchange))
 
 
-def _why(exchange: Exchange) -> bytes:
+def _why(exchange: PeerAnswer) -> bytes:
     attempt, failure, head = exchange.attempt, exchange.failure, exchange.head
     while_ = b" while " + attempt.stage.value
     if failure is None:

@@ -20,7 +20,7 @@ from gateway.upstream.exchange.peer_try import ClientGone
 if TYPE_CHECKING:
     from gateway.http.module import Result
     from gateway.upstream.cache.update import CacheUpdate
-    from gateway.upstream.exchange.exchange import Exchange
+    from gateway.upstream.exchange.peer_answer import PeerAnswer
     from gateway.upstream.exchange.store import StoreFile
 
     Kept: TypeAlias = StoreFile | CacheUpdate
@@ -33,7 +33,7 @@ class _Client:
 
     __slots__ = ("deadline", "exchange", "last", "request", "timeout")
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: PeerAnswer) -> None:
         self.exchange = exchange
         self.request = exchange.request
         self.timeout = exchange.request.location.core.send_timeout
@@ -68,7 +68,7 @@ class _Source:
 
     __slots__ = ("broken", "deadline", "ended", "exchange", "reader", "stream")
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: PeerAnswer) -> None:
         self.exchange = exchange
         assert exchange.connection is not None and exchange.reader is not None
         self.stream = exchange.connection.stream
@@ -133,7 +133,7 @@ class _Source:
         return True
 
 
-def _client_timed_out(exchange: Exchange) -> Result:
+def _client_timed_out(exchange: PeerAnswer) -> Result:
     """send_timeout is over: the client takes nothing any more."""
     request = exchange.request
     request.log("info", b"client timed out (110: Connection timed out)" + _SENDING)
@@ -143,13 +143,13 @@ def _client_timed_out(exchange: Exchange) -> Result:
     return request.abort()
 
 
-def _check_output(exchange: Exchange) -> None:
+def _check_output(exchange: PeerAnswer) -> None:
     """A client that cannot be written to ends the exchange, `*_ignore_client_abort` or not. Errors: ClientGone."""
     if exchange.request.output.client_state() >= CONNECTION_FAILED:
         raise ClientGone
 
 
-async def cut_off(exchange: Exchange) -> Result:
+async def cut_off(exchange: PeerAnswer) -> Result:
     """The upstream is lost: the client gets what came of the answer, at its pace, and then sees that it is cut."""
     exchange.request.send([], False, True)
     exchange.release()
@@ -163,7 +163,7 @@ async def cut_off(exchange: Exchange) -> Result:
     return exchange.cut()
 
 
-async def run_unbuffered(exchange: Exchange, rest: bytes) -> Result:
+async def run_unbuffered(exchange: PeerAnswer, rest: bytes) -> Result:
     """`*_buffering off`: at most `*_buffer_size` bytes are under way."""
     request = exchange.request
     client = _Client(exchange)
@@ -208,7 +208,7 @@ class _Held:
 
     __slots__ = ("exchange", "file", "file_given", "kept", "memory", "size")
 
-    def __init__(self, exchange: Exchange, kept: Kept | None) -> None:
+    def __init__(self, exchange: PeerAnswer, kept: Kept | None) -> None:
         self.exchange = exchange
         self.kept = kept
         self.memory: list[bytes] = []
@@ -294,7 +294,7 @@ class _Held:
         return True
 
 
-async def run_buffered(exchange: Exchange, rest: bytes, keeps: bool) -> Result:
+async def run_buffered(exchange: PeerAnswer, rest: bytes, keeps: bool) -> Result:
     """`*_buffering on`. The temporary file is gone with its last slice, unless it is to be kept."""
     try:
         return await _run_buffered(exchange, rest, exchange.begin_file() if keeps else None)
@@ -303,7 +303,7 @@ async def run_buffered(exchange: Exchange, rest: bytes, keeps: bool) -> Result:
         return exchange.cut()
 
 
-async def _run_buffered(exchange: Exchange, rest: bytes, kept: Kept | None) -> Result:
+async def _run_buffered(exchange: PeerAnswer, rest: bytes, kept: Kept | None) -> Result:
     request = exchange.request
     conf = exchange.conf
     client = _Client(exchange)
@@ -382,7 +382,7 @@ class _Pace:
 
     __slots__ = ("count", "lane", "rate", "start", "until")
 
-    def __init__(self, exchange: Exchange, count: int) -> None:
+    def __init__(self, exchange: PeerAnswer, count: int) -> None:
         conf = exchange.conf
         self.lane = exchange.lane
         self.rate: int = conf.limit_rate(exchange.request) if conf.limit_rate is not None else 0

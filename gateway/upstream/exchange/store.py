@@ -12,7 +12,7 @@ from gateway.http.setters import template
 from gateway.upstream.exchange.attempt import Stage
 
 if TYPE_CHECKING:
-    from gateway.upstream.exchange.exchange import Exchange
+    from gateway.upstream.exchange.peer_answer import PeerAnswer
 
 
 def set_store(conf: Any, command: Command) -> None:
@@ -37,7 +37,7 @@ class StoreFile:
     start = 0  # where the body begins in the file
     mute = False
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: PeerAnswer) -> None:
         """Errors: FileError."""
         self.exchange = exchange
         self.file = TempFile(exchange.conf.temp_path, persistent=True, clean=True)

@@ -14,7 +14,7 @@ from gateway.upstream.exchange.attempt import Stage
 
 if TYPE_CHECKING:
     from gateway.http.module import Result
-    from gateway.upstream.exchange.exchange import Exchange
+    from gateway.upstream.exchange.peer_answer import PeerAnswer
 
 
 class _Way:
@@ -53,7 +53,7 @@ class _Way:
         return self.ended and not self.target.pending
 
 
-async def run(exchange: Exchange) -> Result:
+async def run(exchange: PeerAnswer) -> Result:
     """Send the head, then be a tunnel. Both connections end with it."""
     request = exchange.request
     conf = exchange.conf
