@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from gateway.dev.check import patterns
 from gateway.dev.check.block import Block
 from gateway.dev.check.edits import added_behind, removed
 from gateway.dev.check.rule import Problem, rule
@@ -101,6 +102,68 @@ def rule_behind_all(config: Block) -> Iterator[Problem]:
             text = f"never looked at: {rules[at].name} all stands before it; the last one is its place"
             edits = removed(rules[at]), added_behind(rules[-1], f"{rules[at].name} all;")
             yield Problem(behind[0].where, text, edits)
+
+
+@rule("GW423", "guard-passed-by", "error")
+def guard_passed_by(config: Block) -> Iterator[Problem]:
+    r"""A password or a `deny` of `location /admin` does not hold for what a pattern beside it takes: with
+    `location ~ \.php$` everybody gets /admin/index.php. `location ^~ /admin` is asked before patterns; what it needs
+    of them stands inside of it."""
+    for server in config.walk("server"):
+        if server.around("http") is None:
+            continue
+        others = [each for each in server.inner if each.name == "location" and each.is_regex and _is_open(each)]
+        for location in server.inner if others else ():
+            if location.name != "location" or location.modifier or not location.path.startswith("/"):
+                continue
+            guard = next((each for each in location.all(*_ACCESS) if each.args[0] not in ("off", *_EVERYBODY)), None)
+            guard = guard or next((each for each in location.all("deny") if each.args[0] in _EVERYBODY), None)
+            if guard is None or location.path == "/" or location.all("internal"):
+                continue
+            yield from _passed_by(location, guard, others)
+
+
+def _passed_by(location: Block, guard: Statement, others: list[Block]) -> Iterator[Problem]:
+    # a pattern inside is asked before those beside
+    inside = [each.path for each in location.inner if each.name == "location" and each.is_regex]
+    for other in others:
+        for path in _paths_below(location.path, other.path):
+            if any(patterns.matches(pattern, path) for pattern in inside):
+                continue
+            beside = other.outer.inner if other.outer is not None else []
+            earlier = (each for each in beside if each.name == "location" and each.is_regex)
+            if next((each for each in earlier if patterns.matches(each.path, path)), other) is not other:
+                continue
+            text = f'"{path}" is answered by the location of {other.where}, which knows nothing of this {guard.name}'
+            yield Problem(location.where, f"{text}: location ^~ {location.path}, with what it needs of that inside")
+            return
+
+
+def _paths_below(prefix: str, pattern: str) -> Iterator[str]:
+    for text, _ in patterns.samples(pattern)[:8]:
+        for path in (text, f"{prefix.rstrip('/')}/x{text.lstrip('/')}", f"{prefix.rstrip('/')}{text}"):
+            if path.startswith(prefix) and path.isprintable() and patterns.matches(pattern, path):
+                yield path
+
+
+def _is_open(location: Block) -> bool:
+    """Whether it has something to say, to everybody."""
+    answer = always_returns(location)
+    if location.all("internal") or (answer is not None and answer.args[0][:1] in "345"):
+        return False
+    return _everybody_may(location)
+
+
+@rule("GW424", "password-of-nobody", "error")
+def password_of_nobody(config: Block) -> Iterator[Problem]:
+    """`auth_basic` without `auth_basic_user_file` asks nobody for anything: everybody gets in."""
+    for block, statement in config.everywhere("auth_basic"):
+        if statement.args == ["off"] or block.around("http") is None or block.effective("auth_basic_user_file"):
+            continue
+        inner = [each for each in block.walk("server", "location", "limit_except") if each is not block]
+        if not any(each.all("auth_basic_user_file") for each in inner):
+            text = "nobody is asked for a password without auth_basic_user_file: everybody gets in"
+            yield Problem(statement.where, text)
 
 
 def _asks_who(block: Block) -> bool:

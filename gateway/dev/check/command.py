@@ -22,6 +22,7 @@ from gateway.dev.check import (  # each brings its rules
     access,
     circles,
     files,
+    files_first,
     headers,
     mistyped,
     names,
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
     from gateway.config.parser import Source
     from gateway.process.options import Options
 
-_FAMILIES: Final = (access, circles, files, headers, mistyped, names, origins, passing, regexes, routing, small, tls)
+_FAMILIES: Final = (
+    access, circles, files, files_first, headers, mistyped, names, origins, passing, regexes, routing, small, tls,
+)  # fmt: skip
 _RANK: Final = {"error": 0, "warn": 1, "note": 2}
 _SARIF_LEVELS: Final = {"error": "error", "warn": "warning", "note": "note"}
 

@@ -113,6 +113,54 @@ def alias_without_slash(config: Block) -> Iterator[Problem]:
         yield Problem(alias.where, text, (replaced(alias, "alias", quoted(target + "/")),))
 
 
+@rule("GW113", "root-doubled", "warn")
+def root_doubled(config: Block) -> Iterator[Problem]:
+    """`location /static/ { root /srv/static; }` looks for /srv/static/static/a.css: the whole path is put behind a
+    `root`. Its parent is the root, or `alias /srv/static/;`."""
+    for location in config.walk("location"):
+        root = location.one("root")
+        name = location.path.rstrip("/")
+        if root is None or location.modifier not in ("", "^~") or name.count("/") < 1 or "." in name.rpartition("/")[2]:
+            continue
+        path = root.args[0].rstrip("/")
+        if "$" in path or not path.endswith(name) or path == name or os.path.isdir(path + name):
+            continue
+        text = f'"{name}/a" is looked for as "{path}{name}/a": root {path.removesuffix(name)};'
+        yield Problem(root.where, text, (replaced(root, "root", quoted(path.removesuffix(name))),))
+
+
+@rule("GW114", "alias-of-pattern", "error")
+def alias_of_pattern(config: Block) -> Iterator[Problem]:
+    """In a location by a pattern nothing is put behind an `alias`: without a group in it every path gets the folder
+    itself. `location /img/ { alias /srv/img/; }`, or `location ~ ^/img/(.*)$ { alias /srv/img/$1; }`."""
+    for location in config.walk("location"):
+        alias = location.one("alias")
+        if alias is not None and location.is_regex and alias.args[0].endswith("/") and "$" not in alias.args[0]:
+            text = f"every path that fits is this folder itself: a group of the pattern, as in alias {alias.args[0]}$1;"
+            yield Problem(alias.where, text)
+
+
+@rule("GW115", "root-elsewhere", "error")
+def root_elsewhere(config: Block) -> Iterator[Problem]:
+    """A `root` in `location /` holds there alone: beside it, in `location ~ \\.php$`, $document_root is the folder
+    html of the server, and PHP says "File not found.". The root belongs into the server."""
+    for server in config.walk("server"):
+        main = next((each for each in server.inner if each.name == "location" and each.path == "/"), None)
+        root = main.one("root") if main is not None else None
+        if root is None or server.effective("root"):
+            continue
+        for location, passed in server.everywhere("fastcgi_pass"):
+            if location.effective("root") or location.all("alias"):
+                continue
+            named = [each for each in location.effective("fastcgi_param") if each.args[0] == "SCRIPT_FILENAME"]
+            if any("document_root" in each.args[1] for each in named):
+                path = quoted(root.args[0])
+                edits = (removed(root), added_behind(server.opener, f"root {path};")) if server.opener else ()
+                text = f"the root of location / holds there alone, not here: root {path}; in the server"
+                yield Problem(passed.where, text, edits)
+                break
+
+
 @rule("GW103", "root-too-wide", "error")
 def root_too_wide(config: Block) -> Iterator[Problem]:
     """A `root` that is a folder of the system serves what nobody meant to publish: keys, configurations, homes."""

@@ -36,6 +36,7 @@ _DASHED: Final = frozenset({
     "strict-transport-security",
 })  # fmt: skip
 _FIELD: Final = re.compile(r"\$((?:http|sent_http|upstream_http)_)([a-z]+(?:-[a-z0-9]+)+)(?![\w-])", re.I)
+_SLASHED: Final = re.compile(r"(?<![/:])/(?=\$(?:request_uri|uri|document_uri)\b)")
 _PATHS: Final = frozenset({"root", "alias", "access_log", "error_log", "pid"})
 _VALUES: Final = frozenset({
     "host", "http_host", "remote_addr", "scheme", "proxy_add_x_forwarded_for", "request_uri", "server_port",
@@ -323,3 +324,40 @@ def error_page_relative(config: Block) -> Iterator[Problem]:
             continue
         edit = replaced(statement, "error_page", *map(quoted, better))
         yield Problem(statement.where, f'"{target}" is a redirect to it: {" ".join(better[len(codes) :])}', (edit,))
+
+
+@rule("GW814", "slash-doubled", "warn")
+def slash_doubled(config: Block) -> Iterator[Problem]:
+    """$request_uri and $uri begin with a slash: with one before it, `return 301 https://$host/$request_uri;` sends to
+    https://a.example//page."""
+    for _, statement in config.everywhere("return", "rewrite", "proxy_pass"):
+        words = list(statement.args)
+        at = 1 if statement.name == "rewrite" else len(words) - 1
+        found = _SLASHED.search(words[at])
+        if found is not None and "://" in words[at]:
+            words[at] = words[at][: found.start()] + words[at][found.end() :]
+            edit = replaced(statement, statement.name, *map(quoted, words))
+            yield Problem(statement.where, f"the variable begins with a slash: {words[at]}", (edit,))
+
+
+@rule("GW815", "try-files-relative", "error")
+def try_files_relative(config: Block) -> Iterator[Problem]:
+    """`try_files $uri index.html` has no slash before the name, which is put behind the root as it is:
+    /srv/siteindex.html is looked for, and the answer is 404."""
+    for _, statement in config.everywhere("try_files"):
+        words = [each if not re.match(r"\w[\w./-]*$", each) else f"/{each}" for each in statement.args]
+        if words != statement.args:
+            better = " ".join(["try_files", *words])
+            edit = replaced(statement, "try_files", *map(quoted, words))
+            text = f"a name is put behind the root as it is, without a slash: {better};"
+            yield Problem(statement.where, text, (edit,))
+
+
+@rule("GW816", "body-of-bytes", "warn")
+def body_of_bytes(config: Block) -> Iterator[Problem]:
+    """A size without a letter is in bytes: `client_max_body_size 50;` refuses a form of 51 with a 413. 50m is meant."""
+    for _, statement in config.everywhere("client_max_body_size"):
+        text = statement.args[0]
+        if text.isdigit() and 0 < int(text) < 1024:
+            edit = replaced(statement, "client_max_body_size", f"{text}m")
+            yield Problem(statement.where, f"a body of more than {text} bytes gets 413: {text}m", (edit,))

@@ -134,6 +134,29 @@ def _encoded_again(block: Block, statement: Statement) -> tuple[Edit, ...]:
     return (Edit(statement.where, f"{line}\nproxy_pass {quoted(found[1])}"),)
 
 
+# Variables that have the path and nothing of the arguments.
+_PATHS: Final = frozenset({"uri", "document_uri"})
+
+
+@rule("GW327", "arguments-lost", "warn")
+def arguments_lost(config: Block) -> Iterator[Problem]:
+    """With a variable in its path a `proxy_pass` is sent as it stands: `proxy_pass http://app/user/$1;` asks without
+    the arguments. `$is_args$args` behind it brings them."""
+    for block, statement in config.everywhere("proxy_pass"):
+        target = statement.args[0]
+        path = target.partition("://")[2].partition("/")[2]
+        named = set(values.names_in(path))
+        location = block.around("location")
+        groups = set(re.findall(r"\(\?P?<(\w+)>", location.path)) if location is not None else set()
+        if not named or "?" in target or not all(name.isdigit() or name in _PATHS | groups for name in named):
+            continue
+        if location is None or location.all("internal") or location.path.startswith("@"):
+            continue
+        better = f"{target}$is_args$args"
+        text = f"what stands behind the ? is not passed on: {better}"
+        yield Problem(statement.where, text, (replaced(statement, "proxy_pass", quoted(better)),))
+
+
 @rule("GW323", "path-lost", "error")
 def path_lost(config: Block) -> Iterator[Problem]:
     """With a variable in it, `proxy_pass http://$backend/;` does not put the rest of the path behind its slash, as it

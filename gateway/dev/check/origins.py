@@ -43,10 +43,27 @@ def _looked_at(config: Block) -> Iterator[tuple[Block, Where, str, str]]:
         if condition is not None and condition[0].lower() in _FIELDS:
             yield block, block.where, condition[0].lower(), condition[1]
     for block in config.walk("map"):
-        if len(block.args) == 2 and block.args[0].lower() in _FIELDS:
+        if len(block.args) == 2 and block.args[0].lower() in _FIELDS and not _only_logged(config, block.args[1]):
             for line in block.statements:
                 if line.name.startswith("~"):
                     yield block, line.where, block.args[0].lower(), line.name.lstrip("~*")
+
+
+def _only_logged(config: Block, variable: str, steps: int = 4) -> bool:
+    """Whether it is written into logs and decides nothing, as one that leaves secrets out of them."""
+    name = variable.lstrip("$").lower()
+    used = [
+        (block, each)
+        for block in config.walk()
+        for each in block.statements
+        if any(name in values.names_in(word) for word in (each.args[:1] if each.name == "map" else each.args))
+    ]
+    return bool(used) and all(
+        each.name == "log_format"
+        or (each.name == "map" and steps > 0 and _only_logged(config, each.args[1], steps - 1))
+        or (block.name == "map" and steps > 0 and _only_logged(config, block.args[1], steps - 1))
+        for block, each in used
+    )
 
 
 def _foreign(pattern: str, origin: bool) -> str:
@@ -142,6 +159,18 @@ def origin_any(config: Block) -> Iterator[Problem]:
             words = [quoted(word) for word in statement.args[2:]]
             edit = replaced(statement, "add_header", statement.args[0], "*", *words)
             yield Problem(statement.where, 'every site may: "*" says so, or a map of those that may', (edit,))
+
+
+@rule("GW218", "any-with-credentials", "error")
+def any_with_credentials(config: Block) -> Iterator[Problem]:
+    """Beside `Access-Control-Allow-Credentials true` browsers take no `*` as `Access-Control-Allow-Origin`: a page of
+    another site that sends cookies gets an error instead of the answer. A `map` of the origins that may is meant."""
+    for block, statement in config.everywhere("add_header"):
+        if [word.lower() for word in statement.args[:2]] != ["access-control-allow-origin", "*"]:
+            continue
+        if _with_cookies(block):
+            text = 'browsers refuse "*" where credentials are allowed: $http_origin by a map of those that may'
+            yield Problem(statement.where, text)
 
 
 def _reflected(config: Block) -> Iterator[tuple[Block, Statement]]:

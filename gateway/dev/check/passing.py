@@ -10,7 +10,6 @@ from gateway.config import known, units
 from gateway.dev.check import values
 from gateway.dev.check.block import PASSES, Block
 from gateway.dev.check.edits import Edit, added_behind, quoted, removed, replaced
-from gateway.dev.check.files import IN_CIRCLES
 from gateway.dev.check.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -347,76 +346,6 @@ def verify_off(config: Block) -> Iterator[Problem]:
         own = _to_own_application(config, target.partition("://")[2])
         if target.startswith("https://") and not own and block.value("proxy_ssl_verify", "off") != "on":
             yield Problem(statement.where, "the certificate of the upstream is not checked: proxy_ssl_verify on;")
-
-
-@rule("GW316", "php-without-file-check", "warn")
-def php_without_file_check(config: Block) -> Iterator[Problem]:
-    """`location ~ \\.php$` without a check that the file exists: with PHP's cgi.fix_pathinfo `/upload/a.jpg/x.php` runs
-    a.jpg as a program. `try_files $uri =404;` ends that."""
-    for location in config.walk("location"):
-        statement = location.one("fastcgi_pass")
-        if statement is None or not location.is_regex or "php" not in location.path:
-            continue
-        if re.match(r"\^(?:[\w/-]|\\.)+\\\.php", location.path):
-            continue  # one program, whose name is written out
-        guarded = location.all("try_files") or any(
-            "-f" in " ".join(each.args) for each in location.inner if each.name == "if"
-        )
-        if not guarded and location.opener is not None:
-            fix = added_behind(location.opener, "try_files $uri =404;")
-            yield Problem(location.where, "a file that is no PHP may be run: try_files $uri =404;", (fix,))
-
-
-@rule("GW326", "php-without-script", "error")
-def php_without_script(config: Block) -> Iterator[Problem]:
-    """PHP-FPM runs the file that SCRIPT_FILENAME names: fastcgi_params has no such line (fastcgi.conf has), and without
-    it every page is empty. `/scripts$fastcgi_script_name` is an example's folder: "File not found."."""
-    for block, statement in config.everywhere("fastcgi_pass"):
-        location = block.around("location")
-        about = [statement.args[0], block.value("fastcgi_index"), location.path if location is not None else ""]
-        if not any("php" in word or word.endswith(":9000") for word in about):
-            continue
-        named = [each for each in block.effective("fastcgi_param") if each.args[0] == "SCRIPT_FILENAME"]
-        better = "fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;"
-        if not named:
-            yield Problem(statement.where, f"every page is empty: {better}", (added_behind(statement, better),))
-        elif named[-1].args[1].startswith("/scripts$"):
-            edit = replaced(named[-1], *better.removesuffix(";").split())
-            yield Problem(named[-1].where, f"/scripts is the folder of an example: {better}", (edit,))
-
-
-@rule("GW325", "try-files-beside-pass", "warn")
-def try_files_beside_pass(config: Block) -> Iterator[Problem]:
-    """`try_files` serves no file where `proxy_pass` or its kin stands in the same location: what it finds is passed on,
-    too, and what it does not find gets its last word instead of the application. Files first, then the application,
-    is `try_files $uri @app;` with the pass in `location @app`."""
-    for location in config.walk("location"):
-        tries, passed = location.one("try_files"), location.passes()
-        if tries is None or passed is None or location.is_regex or _runs_files(location, passed, tries.args[-1]):
-            continue
-        last = tries.args[-1]
-        if last in IN_CIRCLES:
-            continue
-        first = f"files first: try_files $uri @app; with {passed.name} in location @app"
-        if passed.name == "fastcgi_pass":
-            first = "it belongs into location ~ \\.php$ alone"
-        served = f"and what is one is passed on, not served; {first}"
-        if last.startswith("="):
-            text = f"a path that is no file here gets {last[1:]} and never comes to {passed.name}, {served}"
-            yield Problem(tries.where, text, (removed(tries),))
-        elif last.startswith("@"):
-            text = f"no file is served beside {passed.name}, what is found is passed on: it belongs into {last} alone"
-            yield Problem(tries.where, text)
-        else:
-            text = f'a path that is no file here comes to {passed.name} as "{last}", {served}'
-            yield Problem(tries.where, text)
-
-
-def _runs_files(location: Block, passed: Statement, last: str) -> bool:
-    """Whether what is passed to runs the file that was found: PHP and CGI do."""
-    if passed.name == "uwsgi_pass":
-        return location.value("uwsgi_modifier1") in ("9", "14")
-    return passed.name in ("fastcgi_pass", "scgi_pass") and not last.partition("?")[0].endswith(".php")
 
 
 @rule("GW321", "body-announced", "warn")

@@ -228,7 +228,14 @@ def _takes_any_name(server: Block) -> bool:
 
 @rule("GW410", "location-never-chosen", "warn")
 def location_never_chosen(config: Block) -> Iterator[Problem]:
-    """Regular expressions are asked in their order: behind one that matches everything, the others are never asked."""
+    """Regular expressions are asked in their order: behind one that matches everything, the others are never asked.
+    A `return` of the server itself answers before any location is looked for, ACME's challenges too."""
+    for server in _http_servers(config):
+        answer = always_returns(server)
+        hidden = [each for each in server.inner if each.name == "location" and not each.path.startswith("@")]
+        if answer is not None and hidden:
+            text = f"never chosen: the server's own return ({answer.where}) answers before: it belongs into location /"
+            yield Problem(hidden[0].where, text)
     for server in [*_http_servers(config), *config.walk("location")]:
         everything: Block | None = None
         for location in server.inner:
