@@ -12,6 +12,7 @@ from cryptography.x509 import ocsp as witness
 
 from gateway.config.errors import ConfigError
 from gateway.core.stapling import Staples
+from tests.dns_server import dns_server
 from tests.engine import load_http, serving
 from tests.ocsp_responder import Authority, pem_of
 
@@ -56,6 +57,27 @@ async def test_the_responder_is_asked_once(tmp_path: Path, named: str) -> None:
             answer = staples.answer(0)
             assert answer is not None and witness.load_der_ocsp_response(answer).serial_number == subject.serial_number
             assert authority.asked == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_each_server_asks_by_its_own_resolver(tmp_path: Path) -> None:
+    """However equal their settings of TLS are."""
+    authority = Authority()
+    async with dns_server() as knows, dns_server() as knows_not, trio.open_nursery() as nursery:
+        knows.records["responder.test", "A"] = ["127.0.0.1"]
+        subjects: list[Any] = []
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, lambda stream: authority.respond(stream, subjects[0]), listeners)
+        url = f"http://responder.test:{listeners[0].socket.getsockname()[1]}/"
+        resolvers = (knows_not.address, knows.address, knows.address + " ipv6=off")
+        made = [site(tmp_path, authority, f"server_name s{i}.test; resolver {resolvers[i]};", url) for i in range(3)]
+        subjects.append(made[-1][1])
+        async with serving("".join(text for text, _ in made)) as engine:
+            staples = [server.tls.staples for server in engine.cycle.servers]
+            assert [each.answer(0) for each in staples] == [None] * 3
+            await until(lambda: staples[1].answer(0) is not None and staples[2].answer(0) is not None)
+            await until(lambda: [line for line in engine.log.lines if "responder.test could not be resolved" in line])
+            assert staples[0].answer(0) is None and authority.asked == 2
         nursery.cancel_scope.cancel()
 
 

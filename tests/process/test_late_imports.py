@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests import certificates
+from tests.ocsp_responder import Authority, pem_of
 from tests.process.running import Running, free_port, until
 
 h2 = pytest.importorskip("h2.connection")
@@ -81,11 +82,16 @@ def _with_tls(port: int, folder: Path, protocol: str) -> None:
             assert stream.recv(100).startswith(b"HTTP/1.1 200")
 
 
-def test_of_a_worker_that_does_a_bit_of_everything(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    for folder in tmp_path.parents:
+def _let_in(folder: Path) -> None:
+    """Whoever the workers are."""
+    folder.chmod(0o755)
+    for parent in folder.parents:
         with contextlib.suppress(PermissionError):
-            folder.chmod(folder.stat().st_mode | 0o011)
+            parent.chmod(parent.stat().st_mode | 0o011)
+
+
+def test_of_a_worker_that_does_a_bit_of_everything(tmp_path: Path) -> None:
+    _let_in(tmp_path)
     for stem in ("server", "client"):
         certificates.write(tmp_path, stem=stem)
     (tmp_path / "file").write_text("aaa <!--# echo var='uri' -->" * 50)
@@ -114,6 +120,37 @@ def test_of_a_worker_that_does_a_bit_of_everything(tmp_path: Path) -> None:
         assert not [line for line in running.log.splitlines() if "Traceback" in line]
     imported = (tmp_path / "imported").read_text().split()
     assert not imported
+
+
+def test_of_a_worker_that_asks_a_responder(tmp_path: Path) -> None:
+    """`localhost` is looked up, and found; there nobody listens."""
+    _let_in(tmp_path)
+    authority = Authority()
+    (tmp_path / "authority.pem").write_text(pem_of(authority.certificate))
+    for stem in ("server", "client"):
+        pem, key, _ = authority.issue(stem)
+        (tmp_path / f"{stem}.pem").write_text(pem)
+        (tmp_path / f"{stem}.key").write_text(key)
+    port, nobody = free_port(), free_port()
+    (tmp_path / "nginx.conf").write_text(
+        f"{'user root;' if os.geteuid() == 0 else ''} daemon off; pid nginx.pid; error_log error.log info; events {{ }}"
+        f" http {{ access_log off; server {{ listen 127.0.0.1:{port} ssl;"
+        " ssl_certificate server.pem; ssl_certificate_key server.key; ssl_verify_client on;"
+        f" ssl_client_certificate authority.pem; ssl_ocsp leaf; ssl_ocsp_responder http://localhost:{nobody}/; }} }}"
+    )
+    with Running(tmp_path, IMPORTING) as running:
+        running.environment["IMPORTED"] = str(tmp_path / "imported")
+        running.start()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.load_cert_chain(tmp_path / "client.pem", tmp_path / "client.key")
+        with socket.create_connection(("127.0.0.1", port), 10) as plain, context.wrap_socket(plain) as stream:
+            stream.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert stream.recv(100).startswith(b"HTTP/1.1 400")
+        running.end()
+        assert "OCSP responder cannot be asked" in running.log and "Traceback" not in running.log
+    assert not (tmp_path / "imported").read_text().split()
 
 
 def _status(port: int, path: str, fields: bytes = b"") -> str:
