@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from gateway.cli.help import FIRST_WORD, HELP, first_word_is_wanted, unknown
+from gateway.cli.output import written
 from gateway.dev.verbs import VERBS
 
 if TYPE_CHECKING:
@@ -20,22 +21,12 @@ if TYPE_CHECKING:
 
 # Of gateway's own words; nginx's options end with 1, as nginx does.
 _WRONG_USE: Final = 2
-_PIPE_ENDED: Final = 128 + 13  # what a shell says of a program that SIGPIPE has ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the `gateway` command; returns the exit code."""
     _open_standard_streams()
-    try:
-        try:
-            return _command(arguments)
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        if not _is_unread(1):
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer
-        return _PIPE_ENDED
+    return written(lambda: _command(arguments))
 
 
 def _open_standard_streams() -> None:
@@ -49,15 +40,6 @@ def _open_standard_streams() -> None:
         if getattr(sys, name) is None:
             errors = "backslashreplace" if name == "stderr" else None  # as Python's own
             setattr(sys, name, os.fdopen(fd, "w" if fd else "r", errors=errors, closefd=False))
-
-
-def _is_unread(fd: int) -> bool:
-    """Whether nobody reads this output any more: `gateway … | head` has seen enough."""
-    import select  # only then
-
-    poll = select.poll()
-    poll.register(fd, 0)
-    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _command(arguments: Sequence[str] | None) -> int:
@@ -96,7 +78,7 @@ def nginx(arguments: Sequence[str] | None = None) -> int:
     _open_standard_streams()
     gc.disable()
     argv = list(sys.argv if arguments is None else ["gateway-nginx", *arguments])
-    return serve(argv, _load, as_nginx=True)
+    return written(lambda: serve(argv, _load, as_nginx=True))
 
 
 def _take_color(argv: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -188,7 +189,5 @@ def test(options: Options, load: Load, log: Log) -> int:
     if not options.quiet:
         say(f"configuration file {options.conf_file} test is successful")
     if options.dump:
-        dump = configuration.dump()
-        while dump:
-            dump = dump[os.write(1, dump) :]
+        sys.stdout.buffer.write(configuration.dump())
     return 0

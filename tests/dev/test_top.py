@@ -42,7 +42,7 @@ def test_a_pipe_gets_a_line_each_time_and_may_close() -> None:
             for _ in range(3):
                 assert json.loads(process.stdout.readline())["server"]["requests"] == 30
             process.stdout.close()
-            assert process.wait(30) == 0
+            assert process.wait(30) == 141
             assert process.stderr.read() == ""
 
 

@@ -68,12 +68,12 @@ def command_line() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     options = command_line().parse_args(argv)
     conf = str(Path(options.conf).absolute()) if options.conf else ""
-    return Server(conf, lambda data: _write(1, data)).run(0)
+    return Server(conf, _write).run(0)
 
 
-def _write(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
+def _write(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 class Refused(Exception):
