@@ -64,7 +64,8 @@ class _SentField(Value):
 
 
 def _sent_http(name: str) -> Getter:
-    return _SENT.get(name) or _SentField(name)
+    # found once, as with nginx: what stands in a rewrite, where nothing is sent yet, stays empty to the end
+    return cached(f"sent_http_{name}", _SENT.get(name) or _SentField(name))
 
 
 def _sent_trailer(name: str) -> Getter:
@@ -74,7 +75,7 @@ def _sent_trailer(name: str) -> Getter:
         values = [value for field, value in request.response.trailers or () if field.lower() == wanted]
         return b", ".join(values) if values else None
 
-    return get
+    return cached(f"sent_trailer_{name}", get)
 
 
 def _sent_connection(request: Request) -> bytes | None:
@@ -284,6 +285,8 @@ def _set_limit_rate(request: Request, value: bytes) -> None:
 
 def _limit_rate(request: Request) -> bytes | None:
     rate = request.limit_rate
+    if rate is None and not request.bytes_sent():
+        rate = 0  # what the location says is looked at when something is sent
     if rate is None:
         core = request.location.core
         rate = core.limit_rate(request) if core.limit_rate is not None else 0
@@ -374,8 +377,8 @@ VARIABLES: Final[tuple[Variable | PrefixVariable, ...]] = (
     Variable("document_root", common.document_root),
     Variable("realpath_root", _realpath_root),
     Variable("request_filename", acyclic("request_filename", _request_filename)),  # `root` may name it
-    Variable("request_body", _request_body),
-    Variable("request_body_file", _request_body_file),
+    Variable("request_body", cached("request_body", _request_body)),
+    Variable("request_body_file", cached("request_body_file", _request_body_file)),
     Variable("request_completion", lambda r: b"OK" if r.complete else b""),
     Variable("request_id", cached("request_id", _request_id)),
     Variable("request_length", _request_length),

@@ -38,11 +38,15 @@ DONE: Final = -4  # the request's end is in other hands (upgraded, or finished a
 
 
 class FilterFinalize(Exception):
-    """Raised by a head filter: the request ends with this status instead (304's relatives 412 and 416)."""
+    """Raised by a head filter: the request ends with this status instead (304's relatives 412 and 416).
 
-    def __init__(self, status: int) -> None:
+    `keeps`: what the response has so far goes on with whatever answers then, as nginx does it with a 416's fields.
+    """
+
+    def __init__(self, status: int, *, keeps: bool = False) -> None:
         super().__init__(status)
         self.status = status
+        self.keeps = keeps
 
 
 Status = int  # a status to finish with, or one of the three above; C's long where a file is compiled

@@ -12,6 +12,7 @@ from gateway.http.feed import Feed
 from gateway.http.module import DONE, ERROR, OK, RESTART, BodyFilter, Count, FilterFinalize, Result, Status
 from gateway.http.output import Output
 from gateway.http.request_record import RequestRecord
+from gateway.http.response import Response
 from gateway.http.status import CLIENT_CLOSED, CLOSE
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ class Request(RequestRecord):
             # a head filter refused the response: nothing of it was sent, and another takes its place
             self.head_sent = False
             self.forget_filters()
+            if not error.keeps:
+                self.response = Response()
             return error.status
         if isinstance(error, MemoryError) and self.body is not None:
             self.body.memory = []

@@ -31,6 +31,7 @@ class Recorder:
 
     def __init__(self, folder: Path) -> None:
         self.packets: list[Packet] = []
+        self.answer: list[tuple[str, str]] = []  # fields of the next answer, which it has not from us
         self.paths = {protocol: folder / f"{protocol}.sock" for protocol in PROTOCOLS}
         self._sockets: list[socket.socket] = []
 
@@ -65,7 +66,7 @@ class Recorder:
     def _serve(self, protocol: str, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             connection.settimeout(30)
-            incoming = Incoming({protocol})
+            incoming = Incoming({protocol}, self.answer)
             while part := connection.recv(65536):
                 packet = incoming.feed(part)
                 if packet is not None:
@@ -83,12 +84,13 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request: its fields as lines, without Host."""
+    """A request: its fields as lines, without Host; `answer`: fields that the application's answer has."""
 
     method: str
     target: str
     host: str
     fields: tuple[str, ...] = ()
+    answer: tuple[str, ...] = ()
 
 
 @dataclass

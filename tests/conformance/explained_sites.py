@@ -1,7 +1,8 @@
 """Servers as people write them, and new ones made of their parts; each with requests that meet its lines.
 
 `tests/data/explain` has the inside of one server in each file, after what well-known applications ask for, and its
-requests in lines that begin with `#?`: method, target, and fields behind bars. A line `#--- words` begins another
+requests in lines that begin with `#?`: method, target, and fields behind bars; one behind `<` is a field of what the
+application answers. A line `#--- words` begins another
 server, which listens on the same port with these words. `@SITE@` is the folder of files,
 `@proxy@` and so on the recording upstream's socket of that protocol. `http.inc` is what stands in the http block
 around them, and lines that begin with `#+` what a file wants there besides. Those in `apart` are in no mixture: they
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -80,7 +82,7 @@ def mixed(seed: int, folder: Path, sockets: dict[str, Path], port: int, count: i
             for part in _parts(text.partition("\n#---")[0]):
                 if not part.startswith("server_name") and rng.random() < 0.6:
                     taken.setdefault(_key(part), part)
-            requests += [Asked(each.method, each.target, f"s{number}.example", each.fields) for each in asked]
+            requests += [replace(each, host=f"s{number}.example") for each in asked]
         parts = list(taken.values())
         if rng.random() < 0.5:
             rng.shuffle(parts)
@@ -97,7 +99,7 @@ def _varied(rng: random.Random, asked: Asked) -> Asked:
         target += rng.choice(_ENDS)
     host = asked.host if rng.random() < 0.8 else rng.choice(("a.s0.example", "www.none.example", "S1.EXAMPLE."))
     method = asked.method if rng.random() < 0.9 else rng.choice(("HEAD", "OPTIONS", "DELETE"))
-    return Asked(method, target, host, asked.fields)
+    return replace(asked, method=method, target=target, host=host)
 
 
 def _read(name: str) -> tuple[str, list[Asked]]:
@@ -115,7 +117,8 @@ def _read(name: str) -> tuple[str, list[Asked]]:
             if target.startswith("http://"):
                 host, _, rest = target.removeprefix("http://").partition("/")
                 target = "/" + rest
-            requests.append(Asked(method, target, host, tuple(fields)))
+            answer = tuple(text[1:] for text in fields if text.startswith("<"))
+            requests.append(Asked(method, target, host, tuple(f for f in fields if f[:1] != "<"), answer))
     return text, requests
 
 

@@ -26,3 +26,17 @@ async def test_values() -> None:
         assert reply.partition(b"\r\n\r\n")[2] == (
             b"some.name|GET|/|/|/|||HTTP/1.0|http|some.name||||/srv/files||"
         )
+
+
+FOUND_ONCE = """
+server { listen 127.0.0.1:8080; limit_rate 5k;
+    location / { set $early "$sent_http_content_type|$limit_rate";
+        add_header X-Kept "$early|$sent_http_content_type|$limit_rate"; return 200 text; }
+    location /late { add_header X-Kept "$sent_http_content_type"; return 200 text; }
+}"""
+
+
+async def test_what_is_sent_is_found_once() -> None:
+    async with serving(FOUND_ONCE) as engine:
+        assert (await engine.get("/")).header("x-kept") == b"|0||0"
+        assert (await engine.get("/late")).header("x-kept") == b"text/plain"

@@ -55,9 +55,10 @@ def filter_head(request: Request) -> BodyFilter | None:
     try:
         parts = parse(field[6:], total, 1 if response.single_range else limit)
     except NotSatisfiable:
-        response.set(b"Content-Range", b"bytes */%d" % total)
+        response.remove(b"content-range")  # of what an error_page of 416 takes the place of
+        response.fields.append((b"Content-Range", b"bytes */%d" % total))
         response.clear_content_length()
-        raise FilterFinalize(416) from None
+        raise FilterFinalize(416, keeps=True) from None
     if parts is None:
         response.fields.append((b"Accept-Ranges", b"bytes"))
         return None

@@ -41,3 +41,11 @@ async def test_conditions(tmp_path: Path, headers: dict[str, str], status: int) 
         if status == 304:
             assert reply.body == b"" and reply.header("etag") == ETAG.encode()
             assert reply.header("content-type") is None
+
+
+async def test_what_answers_a_412_has_nothing_of_the_response_that_was_refused(tmp_path: Path) -> None:
+    (tmp_path / "t").write_bytes(b"x")
+    text = f"root {tmp_path}; location /t {{ error_page 412 /why; }} location = /why {{ return 200 why; }}"
+    async with serving(f"server {{ listen 127.0.0.1:80; {text} }}") as engine:
+        reply = await engine.get("/t", {"If-Match": '"x"'})
+        assert (reply.status, reply.body, reply.header("etag")) == (412, b"why", None)
