@@ -15,6 +15,7 @@ cdef class Loop:
     cdef double _wall
     cdef object clock
     cdef Heap timers
+    cdef Due behind             # to be done behind this batch of events, or None
     cdef list ready
     cdef list spare
     cdef PyObject* fibres
@@ -37,6 +38,8 @@ cdef class Loop:
     cdef int enqueue(self, Due due) except -1
     cdef int run_ready(self) except -1
     cdef int run_due(self) except -1
+    cdef int plan_behind(self, Due due) except -1
+    cdef int run_behind(self) except -1
     cdef int crash(self, BaseException error, object where) except -1
     cdef int close_fibres(self) except -1
 

@@ -128,6 +128,27 @@ cdef class Loop:
     cdef int unplan(self, Due due) except -1:
         return self.timers.remove(due)
 
+    cdef int plan_behind(self, Due due) except -1:
+        """Within a turn: have it called once, when what has happened by now was seen to. One has this place, so far."""
+        if self.behind is not due:
+            self.run_behind()
+            self.behind = due
+        return 0
+
+    cdef int run_behind(self) except -1:
+        cdef Due due = self.behind
+        if due is not None:
+            self.behind = None
+            try:
+                due.fire()
+            except BaseException as error:
+                self.crash(error, due)
+        return 0
+
+    def settle(self):
+        """Do now what waits for the end of this batch of events: somebody is about to read what it writes."""
+        self.run_behind()
+
     cdef int enqueue(self, Due due) except -1:
         self.ready.append(due)
         self.poke()

@@ -175,6 +175,8 @@ cdef class Lane(Poller):
                     self.active = True
                 if self.sweep_at <= now:
                     self.sweep()
+                if self.behind is not None:
+                    self.run_behind()
                 if self.fatal is not None:
                     fatal, self.fatal = self.fatal, None
                     raise fatal
@@ -202,6 +204,7 @@ cdef class Lane(Poller):
         try:
             self.close_fibres()
             self.close_sources()
+            self.run_behind()
         finally:
             self.inside = False
 

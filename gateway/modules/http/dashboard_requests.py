@@ -89,6 +89,7 @@ class Requests:
 
     def all(self) -> Iterator[dict[str, Any]]:
         if self.history.ring is not None:
+            self.request.connection.lane.settle()
             for _, data in self.history.ring.newest():
                 with contextlib.suppress(ValueError):
                     yield unpacked(data)

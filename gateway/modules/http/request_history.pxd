@@ -28,10 +28,11 @@ cdef class Keep(Part):
     cdef readonly long kept
     cdef readonly Counting zones
 
-    @cython.locals(writer=RingWriter, id=bytes, notes=bytes, values=dict, client=Client, response=Response,
-                   now=double, took=double, sent='long long', status=long, local=tuple, remote=tuple,
-                   number='long long', replays=dict)
+    @cython.locals(client=Client, sent='long long')
     cpdef run(self, Request request)
+    @cython.locals(writer=RingWriter, id=bytes, notes=bytes, values=dict, client=Client, response=Response,
+                   took=double, status=long, local=tuple, remote=tuple, number='long long', replays=dict)
+    cpdef ended(self, Request request, double now, long long sent)
     cpdef keep_body(self, RingWriter writer, object body)
     cpdef keep_upstream(self, RingWriter writer, Request request)
     @cython.locals(pair=tuple)

@@ -29,7 +29,7 @@ from gateway.core.logs import LOG, WARN, Log
 from gateway.core.ring import Ring
 from gateway.core.variables import Variable
 from gateway.core.zones import ZONES
-from gateway.http.module import NOTHING, Contribution, HttpModule, Phase, Result
+from gateway.http.module import NOTHING, Contribution, Count, HttpModule, Phase, Result
 from gateway.http.part import Part
 from gateway.http.setters import cycle_of
 from gateway.modules.http import request_history_body, status_zone
@@ -207,16 +207,21 @@ class Keep(Part):
 
     def run(self, request: Request) -> Result:
         client: Client = request.connection
-        now = client.lane.fresh()
+        sent = request.output.sent() - request.sent_before if request._main is None else request.bytes_sent()
+        self.ended(request, client.lane.fresh(), sent)
+        return None
+
+    def ended(self, request: Request, now: float, sent: Count) -> None:
+        """At `now` of the lane's time, after `sent` bytes, head and body."""
+        client: Client = request.connection
         took = now - request.started
         response = request.response
         status = request.log_status or request.err_status or response.status
-        sent = request.output.sent() - request.sent_before if request._main is None else request.bytes_sent()
         if self.zones is not None:
             self.zones.count(request, now, took, status, sent)
         writer = self.history.writer
         if writer is None or request.parent is not None:
-            return None
+            return
         id: bytes | None = None
         notes: bytes | None = None
         values = request._values
@@ -224,7 +229,7 @@ class Keep(Part):
             id = values.get("request_id")
             notes = values.get(_NOTES)
             if notes is not None and notes == _FORGOTTEN:
-                return None
+                return
         local = client.local
         if local is None:
             local = client.local_address()
@@ -268,7 +273,6 @@ class Keep(Part):
         if replay is not None:
             replay.number = number
             replay.ended()
-        return None
 
     def keep_upstream(self, writer: RingWriter, request: Request) -> None:
         writer.tag(TAG_UPSTREAM)

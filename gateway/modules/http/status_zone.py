@@ -212,9 +212,16 @@ def prepare(scope: Scope, loader: Loader) -> None:
         table.add_zone(ZONE, "status_zone", scope, loader)
 
 
+def _table(request: Request) -> Table | None:
+    """With all that has ended counted."""
+    request.connection.lane.settle()
+    table: Table | None = request.cycle.scope.conf(module, "main").table
+    return table
+
+
 def times(request: Request) -> Iterator[tuple[tuple[str, str], tuple[Shown, Shown]]]:
     """By kind ("server", "location") and name."""
-    table: Table | None = request.cycle.scope.conf(module, "main").table
+    table = _table(request)
     if table is not None:
         for key, counts in table.counts.items():
             yield key, counts.times()
@@ -231,16 +238,22 @@ def show_locations(request: Request) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def reset_server(request: Request, name: str) -> None:
-    request.cycle.scope.conf(module, "main").table.reset(_SERVER, name)
+    _reset(request, _SERVER, name)
 
 
 def reset_location(request: Request, name: str) -> None:
-    request.cycle.scope.conf(module, "main").table.reset(_LOCATION, name)
+    _reset(request, _LOCATION, name)
 
 
 def _show(request: Request, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    table: Table | None = request.cycle.scope.conf(module, "main").table
+    table = _table(request)
     return iter(()) if table is None else table.show(kind)
+
+
+def _reset(request: Request, kind: str, name: str) -> None:
+    table = _table(request)
+    assert table is not None  # it was found there
+    table.reset(kind, name)
 
 
 def counting(location: Location) -> Counting | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ _REQUESTS = (
     b"GET /" + b"x" * 700 + b" HTTP/1.1\r\nHost: a\r\nX-Long: " + b"y" * 900 + b"\r\n\r\n",
     b"GET http://b:8/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
     b"GET /closed HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /real HTTP/1.1\r\nHost: a\r\nX-Real: 192.0.2.7\r\n\r\n",
     b"GET /old\r\n",
     b"BAD\x01 / HTTP/1.1\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
@@ -55,6 +58,7 @@ async def _ask(folder: Path, address: str) -> tuple[list[dict[str, Any]], Any, l
     request_history {folder}/ring requests=100 size=1k;
     server {{
         listen 127.0.0.1:1; listen 127.0.0.1:2; http2 on; server_name site; status_zone site; root {folder};
+        set_real_ip_from 127.0.0.1; real_ip_header X-Real;
         location / {{ status_zone place; return 200 "body"; }}
         location /fields {{ add_header Set-Cookie "s=SECRET; Path=/"; add_header X-A b; return 200 "body"; }}
         location /moved {{ return 301 /to; }}
@@ -101,6 +105,7 @@ async def test_it_is_the_same_as_in_python(tmp_path: Path, monkeypatch: pytest.M
     kept, counted, _ = direct
     assert len(kept) == len(_REQUESTS) - 2 + 4 + 3  # neither /off nor the connection without a request
     assert counted["server", "site"]["requests"] > len(_REQUESTS)
+    assert [entry["client"] for entry in kept if entry["uri"] == "/real"] == ["192.0.2.7"]
     assert b"SECRET" not in (tmp_path / "ring").read_bytes()
 
 
@@ -170,3 +175,39 @@ async def test_what_fails_is_an_alert(tmp_path: Path, monkeypatch: pytest.Monkey
             assert (await engine.request("POST", "/", body=body)).status == 200
         assert [line for line in engine.log.lines if "no id" in line]
         engine.log.lines.clear()
+
+
+async def test_more_at_once_than_are_held(tmp_path: Path) -> None:
+    """Each of them once, as it came."""
+    text = f"""request_history {tmp_path}/ring requests=500; server {{ listen 127.0.0.1:1; status_zone site;
+    location / {{ return 200 "body"; }} }}"""
+    async with serving(text) as engine:
+        async with contextlib.AsyncExitStack() as stack:
+            streams = [await stack.enter_async_context(engine.connect()) for _ in range(150)]
+            for number, stream in enumerate(streams):
+                await stream.send_all(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number)
+            for stream in streams:
+                assert b"body" in await stream.receive_some(4096)
+        counts = engine.cycle.scope.conf(status_zone.module, "main").table.counts["server", "site"]
+        assert counts.show()["requests"] == 150
+    kept = [unpacked(data) for _, data in Ring.read_from(f"{tmp_path}/ring").newest()]
+    assert sorted(int(entry["uri"][1:]) for entry in kept) == list(range(150))
+    assert {entry["bytes"] for entry in kept} == {"4"}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_who_reads_finds_what_ended_before(tmp_path: Path, count: int) -> None:
+    """Though both came in one segment."""
+    text = f"""request_history {tmp_path}/ring; server {{ listen 127.0.0.1:1; status_zone site;
+    location / {{ return 200 "body"; }} location /api/ {{ api; }} location /metrics {{ metrics; }}
+    location /board/ {{ dashboard; }} }}"""
+    one = b"GET /wanted HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with serving(text) as engine:
+        last = b"GET %b HTTP/1.0\r\nHost: localhost\r\n\r\n"
+        told = await engine.raw(one * count + last % b"/api/9/http/server_zones/site", end=True)
+        assert b'"requests":%d' % count in told
+        told = await engine.raw(one * count + last % b"/metrics", end=True)
+        counted = re.search(rb'^nginxplus_server_zone_requests\{server_zone="site"\} (\d+)', told, re.MULTILINE)
+        assert counted is not None and int(counted[1]) == 2 * count + 1
+        told = await engine.raw(one * count + last % b"/board/requests", end=True)
+        assert told.count(b"/wanted") >= 3 * count
