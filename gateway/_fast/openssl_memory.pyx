@@ -3,7 +3,11 @@
 
 A handshake takes and frees some 850 pieces, most of them when its connection ends. glibc keeps seven of a size at hand;
 the others it puts together and takes apart again, among what Python has left of its heap. These here lie where they
-lay for the connection before, and are warm. All are malloc()'s own, so that it does not matter who frees one.
+lay for the connection before, and are warm. They are malloc()'s own, so that it does not matter who frees one.
+
+But for those of 16 and 24 bytes, which lie side by side: OpenSSL 3.0 walks through all names of algorithms that it
+knows, 409 entries and the nodes of their table, eight times a handshake. Of malloc() they are 800 lines of the caches
+(32 bytes a piece, and a text between them), more than a core's first one has; here 260.
 
 OpenSSL takes functions for memory only as long as it has asked for none: use() comes before Python's hashlib and ssl.
 """
@@ -32,7 +36,9 @@ cdef extern from *:
     #ifndef THREAD
     #define THREAD() ((void *) pthread_self())
     #endif
+    static char side_by_side[1 << 18] __attribute__((aligned(64)));
     """
+    char side_by_side[1 << 18]
     void* THREAD() noexcept nogil
 
 ctypedef void* (*Take)(size_t, const char*, int) noexcept nogil
@@ -48,6 +54,19 @@ cdef enum:
 cdef struct Piece:
     Piece* next
 
+# Pieces of one size, side by side; malloc() never has them.
+cdef struct Row:
+    size_t size
+    char* fresh
+    char* end
+    Piece* kept
+
+# 24 is no multiple of 16, so nothing of that size wants to begin at one.
+cdef Row row_16
+cdef Row row_24
+row_16.size, row_16.fresh, row_16.end = 16, side_by_side, side_by_side + (1 << 16)
+row_24.size, row_24.fresh, row_24.end = 24, side_by_side + (1 << 16), side_by_side + sizeof(side_by_side)
+
 # Of class i, those with room for 16 x i + 8 bytes at least: glibc's sizes.
 cdef Piece* kept[CLASSES]
 cdef size_t kept_bytes = 0
@@ -55,11 +74,37 @@ cdef size_t kept_bytes = 0
 cdef void* owner
 
 
+cdef inline Row* row_of(void* piece) noexcept nogil:
+    if <size_t> (<char*> piece - side_by_side) >= sizeof(side_by_side):
+        return NULL
+    return &row_16 if <char*> piece < row_16.end else &row_24
+
+
+cdef inline void* taken(Row* row) noexcept nogil:
+    """NULL: all are out."""
+    cdef Piece* piece = row.kept
+    if piece is not NULL:
+        row.kept = piece.next
+    elif row.end - row.fresh >= <Py_ssize_t> row.size:
+        piece = <Piece*> row.fresh
+        row.fresh += row.size
+    return piece
+
+
+cdef inline size_t usable(void* piece) noexcept nogil:
+    cdef Row* row = row_of(piece)
+    return malloc_usable_size(piece) if row is NULL else row.size
+
+
 cdef void* take(size_t size, const char* file, int line) noexcept nogil:
     cdef size_t index
     cdef Piece* piece
     global kept_bytes
     if size <= LARGEST and THREAD() == owner:
+        if size == 16 or size == 24:
+            piece = <Piece*> taken(&row_16 if size == 16 else &row_24)
+            if piece is not NULL:
+                return piece
         index = (size + 7) >> 4 if size > 8 else 1
         piece = kept[index]
         if piece is not NULL:
@@ -71,8 +116,15 @@ cdef void* take(size_t size, const char* file, int line) noexcept nogil:
 
 cdef void give(void* piece, const char* file, int line) noexcept nogil:
     cdef size_t index, size
+    cdef Row* row
     global kept_bytes
     if piece is NULL:
+        return
+    row = row_of(piece)
+    if row is not NULL:
+        if THREAD() == owner:  # another thread's is lost: no more than all of them ever are
+            (<Piece*> piece).next = row.kept
+            row.kept = <Piece*> piece
         return
     size = malloc_usable_size(piece)
     if 24 <= size <= LARGEST and THREAD() == owner:
@@ -107,10 +159,10 @@ cdef void* resize(void* piece, size_t size, const char* file, int line) noexcept
     cdef void* other
     if piece is NULL:
         return take(size, file, line)
-    before = malloc_usable_size(piece)
+    before = usable(piece)
     if 0 < size <= before:
         return piece
-    if size and (before > LARGEST or size > LARGEST):
+    if size and (before > LARGEST or size > LARGEST) and row_of(piece) is NULL:
         return realloc(piece, size)
     # not by realloc(): each size gets back what was taken of it
     other = take(size, file, line)

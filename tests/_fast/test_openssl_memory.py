@@ -109,3 +109,44 @@ cli.serve(["gateway", "-c", "nginx.conf", "-p", "/"], None)
 print(*seen)
 """
     assert in_a_process(code) == ["True"]
+
+
+@needs_linked
+def test_pieces_of_a_table_lie_side_by_side() -> None:
+    """Entries and nodes, which OpenSSL 3.0 walks through; may grow, malloc() has none of them, and none run out."""
+    code = """
+from gateway._fast import openssl, openssl_memory as memory; assert memory.use()
+import ctypes, threading
+crypto = ctypes.CDLL(openssl.candidates()[0])
+take, give, resize = crypto.CRYPTO_malloc, crypto.CRYPTO_free, crypto.CRYPTO_realloc
+take.restype = resize.restype = ctypes.c_void_p
+take.argtypes = ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int
+give.argtypes = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
+resize.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int
+for size in (16, 24):
+    some = [take(size, b"", 0) for _ in range(1000)]
+    print(sum(b - a == size for a, b in zip(some, some[1:])) > 900)
+    print(all(one % min(size & -size, 16) == 0 for one in some))
+    for number, one in enumerate(some):
+        ctypes.memset(one, number % 251, size)
+    print(all(ctypes.string_at(one, size) == bytes([number % 251]) * size for number, one in enumerate(some)))
+    grown = [resize(one, larger, b"", 0) for one, larger in zip(some[:4], (size, size + 1, 5000, 100000))]
+    print(grown[0] == some[0], all(ctypes.string_at(one, size) == bytes([n]) * size for n, one in enumerate(grown)))
+    last = some[-1]
+    for one in (*grown, *some[4:]):
+        give(one, b"", 0)
+    print(take(size, b"", 0) == last)
+    def elsewhere():
+        mine = [take(size, b"", 0) for _ in range(100)]
+        for one in (*mine, last):
+            give(one, b"", 0)
+    thread = threading.Thread(target=elsewhere); thread.start(); thread.join()
+    many = [take(size, b"", 0) for _ in range(20000)]
+    print(len(set(many)) == 20000 and last not in many)
+    for one in many:
+        ctypes.memset(one, 1, size)
+    for one in many:
+        give(one, b"", 0)
+print(1)
+"""
+    assert in_a_process(code) == ["True"] * 14 + ["1"]
