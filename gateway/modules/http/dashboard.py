@@ -40,6 +40,7 @@ from gateway.modules.http.api_json import answer, encoded
 from gateway.modules.http.dashboard_applications import Applications, is_address
 from gateway.modules.http.dashboard_guard import asked_for, refused
 from gateway.modules.http.dashboard_listings import Asked, Listing, few, quoted, search, whole
+from gateway.modules.http.dashboard_long import TITLES
 from gateway.modules.http.dashboard_requests import Requests, read_form
 from gateway.serving.cycle import CONF_FILE, LATE_IMPORTS
 from gateway.upstream.peers import api_objects
@@ -170,7 +171,9 @@ class Dashboard:
             id = unquote(self.path[9:])
             entry, later = yield from self.requests.find(id)
             if entry is not None:
-                return self._answer("request", self.requests.one(entry, later), live="")
+                long = self.asked.of in TITLES
+                shown = self.requests.whole(entry, self.asked) if long else self.requests.one(entry, later)
+                return self._answer("request", shown, live="")
             return self._answer("request", self.requests.gone(id), live="", status=404)
         listing = yield from self._listing()
         return 404 if listing is None else (yield from self._listed(listing))

@@ -7,17 +7,28 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.modules.http.dashboard_long import Long, address
 from gateway.modules.http.dashboard_page import cell, number, raw, table, text
 from gateway.modules.http.request_history_body import shown
 
 if TYPE_CHECKING:
     from gateway.modules.http.dashboard_curl import Curl
+    from gateway.modules.http.dashboard_listings import Asked
     from gateway.modules.http.dashboard_replay import Again
 
 
 # Of a row of the list, in characters.
 _MOST_URI: Final = 120
 _MOST_NOTE: Final = 240
+# Of a request's own page, in bytes as they stand there; the rest is on pages of its own.
+_MOST_LINES: Final = 6000
+_MOST_TEXT: Final = 9000
+_MOST_AGAIN: Final = 20
+_FACTS: Final = (
+    ("id", "id"), ("client", "client"), ("host", "host"), ("server", "server"), ("location", "location"),
+    ("protocol", "protocol"), ("bytes", "bytes"), ("upstream", "upstream"), ("its status", "upstream_status"),
+    ("cache", "cache"),
+)  # fmt: skip
 
 
 _HELP: Final = "".join(
@@ -102,50 +113,62 @@ def milliseconds(value: object) -> str:
 
 def request(entry: dict[str, Any], command: str, curl: Curl, *, base: str, form: str = "", said: str = "") -> str:
     """All that is kept of one request; `form` is what sends it again."""
-    facts = [
-        ("id", "id"), ("client", "client"), ("host", "host"), ("server", "server"), ("location", "location"),
-        ("protocol", "protocol"), ("bytes", "bytes"), ("upstream", "upstream"), ("its status", "upstream_status"),
-        ("cache", "cache"),
-    ]  # fmt: skip
-    listed = "".join(f"<dt>{name}</dt><dd>{text(entry[key])}</dd>" for name, key in facts if entry.get(key))
+    long = Long(address(base, entry.get("id", "")))
+    listed = "".join(
+        f"<dt>{name}</dt><dd>{long.cut(entry[key], 'request')}</dd>" for name, key in _FACTS if entry.get(key)
+    )
     if entry.get("replay"):
         of = text(entry["replay"])
         listed += f'<dt>replay of</dt><dd>↻ <a href="{text(base)}requests/{of}">{of}</a></dd>'
-    lines = [said] if said else []
-    notes = "".join(f'<p class="say">{text(note)}</p>' for note in (*lines, *entry.get("notes", ())))
+    notes = f'<p class="say">{text(said)}</p>' if said else ""
+    notes += long.lines(entry.get("notes", ()), "log", _MOST_LINES)
     uri = str(entry.get("uri", ""))
     if len(uri) > _MOST_URI:
-        listed = f"<dt>URI</dt><dd>{text(uri)}</dd>{listed}"
-    title = f"{entry.get('method', '')} {_cut(uri, _MOST_URI)}: {entry.get('status', '')}"
+        listed = f"<dt>URI</dt><dd>{long.cut(uri, 'request')}</dd>{listed}"
     return (
-        f"<h2>{text(title)}</h2>{notes}<dl>{listed}</dl>{_times(entry)}"
-        f"<h2>asked</h2>{_fields('asked', entry)}{_body(entry)}<h2>answered</h2>{_fields('answered', entry)}"
+        f"<h2>{text(_title(entry))}: {text(entry.get('status', ''))}</h2>{notes}<dl>{listed}</dl>{_times(entry)}"
+        f"<h2>asked</h2>{long.fields('asked', entry.get('asked', []))}{_body(entry, long)}"
+        f"<h2>answered</h2>{long.fields('answered', entry.get('answered', []))}"
         '<h2>again</h2><p>why it went this way: <button data-copy="explain">copy</button></p>'
         f'<pre id="explain">{text(command)}</pre>'
-        f'<p>send it once more: <button data-copy="curl">copy</button></p><pre id="curl">{text(curl.command)}</pre>'
-        f"{_lacks(curl)}{form}"
+        f"{_command(curl, long)}{form}"
     )
 
 
-def _lacks(curl: Curl) -> str:
-    return f'<p class="soft">The command lacks: {text(", ".join(curl.lacks))}.</p>' if curl.lacks else ""
+def whole(entry: dict[str, Any], curl: Curl, base: str, asked: Asked) -> str:
+    """A page of what was too long for that one, by one of its names."""
+    if asked.of == "body":
+        words = shown(entry["body"])[1] if "body" in entry else ""
+    elif asked.of in ("asked", "answered"):
+        words = "\n".join(f"{name}: {value}" for name, value in entry.get(asked.of, ()))
+    elif asked.of == "request":
+        facts = (("method", "method"), ("URI", "uri"), *_FACTS)
+        words = "\n".join(f"{name}: {entry[key]}" for name, key in facts if entry.get(key))
+    else:
+        lines = {"log": entry.get("notes", ()), "curl": [curl.command], "lacks": curl.lacks}[asked.of]
+        words = "\n".join(lines)
+    return Long(address(base, entry.get("id", ""))).page(_title(entry), asked.of, words, asked)
 
 
-def _fields(which: str, entry: dict[str, Any]) -> str:
-    rows = [[cell(name), cell(value, "long")] for name, value in entry.get(which, ())]
-    return (
-        table(f"fields {which}; secrets are masked", ["name", "value"], rows)
-        if rows
-        else '<p class="soft">none kept</p>'
-    )
+def _title(entry: dict[str, Any]) -> str:
+    return f"{_cut(entry.get('method', ''), _MOST_URI)} {_cut(entry.get('uri', ''), _MOST_URI)}"
 
 
-def _body(entry: dict[str, Any]) -> str:
+def _command(curl: Curl, long: Long) -> str:
+    """To be copied where all of it is here."""
+    command = long.cut(curl.command, "curl", _MOST_TEXT)
+    copy = ' <button data-copy="curl">copy</button>' if command == text(curl.command) else ""
+    lacks = long.cut(", ".join(curl.lacks), "lacks")
+    lack = f'<p class="soft">The command lacks: {lacks}.</p>' if curl.lacks else ""
+    return f'<p>send it once more:{copy}</p><pre id="curl">{command}</pre>{lack}'
+
+
+def _body(entry: dict[str, Any], long: Long) -> str:
     """What was kept of a body, if it is switched on."""
     if "body" not in entry:
         return ""
     caption, inside = shown(entry["body"])
-    lines = f'<pre id="body">{text(inside)}</pre>' if inside else ""
+    lines = f'<pre id="body">{long.cut(inside, "body", _MOST_TEXT)}</pre>' if inside else ""
     return f"<h2>its body</h2><p>{text(caption)}</p>{lines}"
 
 
@@ -180,16 +203,19 @@ def replay_form(made: Again, token: str, later: Sequence[dict[str, Any]], base: 
     shown = "".join(
         f'<li><a href="{text(base)}requests/{text(entry.get("id", ""))}">{text(clock(entry))}</a> '
         f"{text(entry.get('status', ''))} in {text(milliseconds(entry.get('seconds')))} ms</li>"
-        for entry in later
+        for entry in later[:_MOST_AGAIN]
     )
+    if len(later) > _MOST_AGAIN:
+        shown += f'<li><a href="{text(base)}requests?q=replay">{len(later) - _MOST_AGAIN:,} more</a></li>'
     before = f'<p>sent again before:</p><ul id="replays">{shown}</ul>' if shown else ""
     if made.why_not:
-        return f'<h2>replay</h2><p class="say">It cannot be sent again by this page: {text(made.why_not)}.</p>{before}'
+        said = text(_cut(made.why_not, _MOST_NOTE))
+        return f'<h2>replay</h2><p class="say">It cannot be sent again by this page: {said}.</p>{before}'
     more = "" if made.safe else "…"
     return (
         f'<h2>replay</h2>{_what_differs(made)}<form method="post" data-once>'
         f'<input type="hidden" name="token" value="{text(token)}">'
-        f'<button data-key="replay">send {text(made.method)} again{more}</button></form>{before}'
+        f'<button data-key="replay">send {text(_cut(made.method, _MOST_URI))} again{more}</button></form>{before}'
     )
 
 
@@ -197,8 +223,8 @@ def replay_asked(entry: dict[str, Any], made: Again, token: str, base: str) -> s
     """What may change something is asked for twice."""
     back = f"{text(base)}requests/{text(entry.get('id', ''))}"
     return (
-        f"<h2>{text(made.method)} {text(made.target)}: send it again?</h2>"
-        f'<p class="say">{text(made.method)} may change something, and would do so a second time.</p>'
+        f"<h2>{text(_title({'method': made.method, 'uri': made.target}))}: send it again?</h2>"
+        f'<p class="say">{text(_cut(made.method, _MOST_URI))} may change something, and would do so a second time.</p>'
         f'{_what_differs(made)}<form method="post" data-once><input type="hidden" name="token" value="{text(token)}">'
         f'<button name="sure" value="yes" data-key="sure">yes, send it</button> <a href="{back}">no, back</a></form>'
     )
@@ -208,7 +234,7 @@ def _what_differs(made: Again) -> str:
     """Said before anything is sent."""
     lines = ["It goes through this server as it did, from the same client's address."]
     if made.left_out:
-        names = ", ".join(dict.fromkeys(made.left_out))
+        names = _cut(", ".join(dict.fromkeys(made.left_out)), _MOST_NOTE)
         lines.append(f"Secrets were never kept, and are left out: {names}.")
-    lines += [f"{line[0].upper()}{line[1:]}." for line in made.differs]
+    lines += [f"{line[0].upper()}{_cut(line[1:], _MOST_NOTE)}." for line in made.differs[:_MOST_AGAIN]]
     return "".join(f"<p>{text(line)}</p>" for line in lines)

@@ -134,6 +134,10 @@ class Requests:
         explain = shlex.join([*self.explain, "--id", str(entry["id"])])
         return page.request(entry, explain, curl(entry), base=self.base, form=form, said=said)
 
+    def whole(self, entry: dict[str, Any], asked: Asked) -> str:
+        """What that page has only the beginning of."""
+        return page.whole(entry, curl(entry), self.base, asked)
+
     async def replay(self, id: str) -> Said | int:
         """The form of a request's page: send it again; what may change something is asked for once more."""
         if self.request.head.get(b"origin") is None:
