@@ -57,13 +57,30 @@ def test_a_wheel_for_each_machine(beside: None, architecture: str, tmp_path: Pat
     assert made["CPPFLAGS"] == f"-I{tmp_path / 'headers'}"
 
 
-def test_an_sdist_has_what_its_build_imports() -> None:
-    listed = (ROOT / "MANIFEST.in").read_text()
+_LISTED = """\
+import sys, warnings
+from setuptools import Distribution
+
+warnings.simplefilter("ignore")
+found = Distribution({"script_name": "listed"})
+found.parse_config_files()
+command = found.get_command_obj("egg_info")
+command.egg_base = sys.argv[1]
+command.ensure_finalized()
+command.run()
+"""
+
+
+def test_an_sdist_has_what_its_build_imports_and_no_test(tmp_path: Path) -> None:
+    """setuptools would take tests/test_*.py along, and nothing of what those import."""
+    subprocess.run([sys.executable, "-c", _LISTED, str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
+    listed = (tmp_path / "gateway.egg-info" / "SOURCES.txt").read_text().splitlines()
     with (ROOT / "pyproject.toml").open("rb") as file:
-        files = tomllib.load(file)["tool"]["setuptools"]["data-files"]
-    for name in [".ci/backend.py", ".ci/build.py", *(name for names in files.values() for name in names)]:
-        assert name in listed
-        assert (ROOT / name).is_file()
+        settings = tomllib.load(file)["tool"]["setuptools"]
+    data = [name for names in settings["data-files"].values() for name in names]
+    sources = [name for extension in settings["ext-modules"] for name in extension["sources"]]
+    assert {".ci/backend.py", ".ci/build.py", "LICENSE", *data, *sources} <= set(listed)
+    assert [name for name in listed if name.startswith("tests")] == []
 
 
 def test_products_of_modules_that_are_no_more_go(tmp_path: Path) -> None:
