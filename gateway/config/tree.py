@@ -18,8 +18,11 @@ ORDER: Final = (
     "Locations stand in the order in which they win: = at once; then the longest prefix that fits, at once if it has "
     "^~; else the first of the regular expressions (~, ~*) that matches; else that prefix. @ is asked by name."
 )
-# What says where a request ends, besides *_pass.
-_ENDS: Final = ("return", "try_files", "alias", "root", "internal", "empty_gif", "stub_status", "api", "dashboard")
+# What says where a request ends, besides *_pass: all that give a location its content handler are among them.
+_ENDS: Final = (
+    "return", "try_files", "alias", "root", "internal", "empty_gif", "stub_status", "flv", "mp4",
+    "api", "dashboard", "metrics", "py_content",
+)  # fmt: skip
 _SPACED: Final = re.compile(r"[\s;{}]")
 # The order in which locations win over each other; a longer prefix without "^~" takes one with it out of the way.
 _RANKS: Final = {"=": 0, "^~": 1, "~": 2, "~*": 2, "": 3, "@": 4}

@@ -62,11 +62,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def place(options: argparse.Namespace, *, take: bool = True) -> Place:
     """Where to listen; `take`: a port that is free now. Errors: CannotRun."""
-    port = options.port if options.port is not None else _TLS_PORT if options.https else _PORT
+    port = _wanted(options)
     if take:
         port = free_port(options.host, port, strict=options.strict_port)
     names = "localhost" if options.host in ("127.0.0.1", "::1", "localhost") else "_"
     return Place(options.host, port, names, _certificate(options.host) if options.https else None)
+
+
+def _wanted(options: argparse.Namespace) -> int:
+    if options.port is not None:
+        port: int = options.port
+        return port
+    return _TLS_PORT if options.https else _PORT
+
+
+def elsewhere(options: argparse.Namespace, address: str) -> str:
+    """That it listens on another port than the one that was meant, in a line; nothing where it does not."""
+    wanted, found = _wanted(options), address.rpartition(":")[2]
+    return "" if found == str(wanted) or not wanted else f"port {wanted} is taken by somebody else: this is {found}\n"
 
 
 def _certificate(host: str) -> tuple[Path, Path]:
@@ -220,7 +233,7 @@ class Foreground:
                 ready_ms=ready_ms,
                 file=str(file),
                 folder=janitor.folder,
-                stop=("" if self.conf else unbelieved(self.options))
+                stop=("" if self.conf else elsewhere(self.options, address) + unbelieved(self.options))
                 + self.stop_words
                 + ("; ? lists the keys" if keys.active else ""),
                 style=self.terminal.style,
@@ -229,7 +242,8 @@ class Foreground:
 
         ready_ms = (time.monotonic() - self._begin) * 1e3
         self._block = block
-        self._url = next((start_block.url(listen) for listen in start_block.listens(source)), "")
+        first = next(iter(start_block.listens(source)), None)
+        address, self._url = (first.address, start_block.url(first)) if first is not None else ("", "")
         self.terminal.say(block())
         if self.options.open:
             self._open()

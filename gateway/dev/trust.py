@@ -26,6 +26,8 @@ _BROWSERS: Final = (
     ".pki/nssdb", ".mozilla/firefox/*", "snap/firefox/common/.mozilla/firefox/*", "snap/chromium/current/.pki/nssdb",
 )  # fmt: skip
 
+_SYSTEM: Final = "system"
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -70,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
     if not options.no_browsers:
         done += _browsers(authority, add=True)
     authority.believed = authority.believed or any(each.fine for each in done)
-    return _tell(done)
+    return _tell(done, options, add=True)
 
 
 def untrust(argv: Sequence[str]) -> int:
@@ -90,12 +92,15 @@ def untrust(argv: Sequence[str]) -> int:
     if not options.no_browsers:
         done += _browsers(authority, add=False)
     authority.believed = False
-    return _tell(done)
+    return _tell(done, options, add=False)
 
 
-def _tell(done: list[Done]) -> int:
+def _tell(done: list[Done], options: argparse.Namespace, *, add: bool) -> int:
     for each in done:
         print(f"  {each.store}: {each.word}")
+    if not options.no_browsers and all(each.store == _SYSTEM for each in done):
+        later = "; type this again when one has been started" if add else ""
+        print(f"  browsers: none has a store below {Path.home()}{later}")
     return 0 if all(each.fine for each in done) else 1
 
 
@@ -103,18 +108,18 @@ def _system(authority: Authority, *, add: bool) -> Done:
     known = (each for each in _SYSTEMS if os.path.isdir(each[0]) and shutil.which(each[2][0], path=_sbin()))
     folder, file, update = next(known, ("", "", ()))
     if not folder:
-        return Done("system", False, f"no store that is known; put {authority.file} there yourself")
+        return Done(_SYSTEM, False, f"no store that is known; put {authority.file} there yourself")
     target = f"{folder}/{file}"
     commands = [["install", "-m", "644", str(authority.file), target] if add else ["rm", "-f", target], list(update)]
     asking = [] if os.geteuid() == 0 else ["sudo"]
     if asking and not (sys.stdin.isatty() and shutil.which("sudo")):
         shown = " && ".join("sudo " + " ".join(command) for command in commands)
-        return Done("system", False, f"that needs root: {shown}")
+        return Done(_SYSTEM, False, f"that needs root: {shown}")
     for command in commands:
         failed = _run([*asking, *command], capture=not asking)
         if failed:
-            return Done("system", False, failed)
-    return Done("system", True, f"{'has it' if add else 'has it no more'} ({target})")
+            return Done(_SYSTEM, False, failed)
+    return Done(_SYSTEM, True, f"{'has it' if add else 'has it no more'} ({target})")
 
 
 def _browsers(authority: Authority, *, add: bool) -> Iterator[Done]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import re
+from pathlib import Path
+
 import pytest
 
+import gateway.modules.http
 from gateway.config import tree
 from gateway.config.parser import Statement, parse
 
@@ -42,6 +47,16 @@ def test_locations_in_their_order() -> None:
     text = "".join(f"location {name} {{}}" for name in names)
     order = [f"{each.kind}{each.path}" for each in tree.locations(parse(text).statements)]
     assert order == ["=/b", "^~/c", "~z", "~*a", "/aa", "/", "@@d"]
+
+
+def test_every_content_handler_is_an_end() -> None:
+    folder = Path(gateway.modules.http.__file__).parent
+    answering = [path.stem for path in folder.glob("*.py") if re.search(r"\bcontent=", path.read_text())]
+    assert {"metrics", "proxy", "py"} <= set(answering)
+    for name in answering:
+        module = importlib.import_module(f"gateway.modules.http.{name}").module
+        written = "".join(f"{each.name};" for each in module.directives)
+        assert tree.ends(parse(f"location / {{ {written} }}").statements[0].block or []), name
 
 
 def test_what_holds_and_what_is_hidden() -> None:

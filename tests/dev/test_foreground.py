@@ -17,6 +17,7 @@ from gateway.dev.foreground import (
     Foreground,
     Stopped,
     add_options,
+    elsewhere,
     free_port,
     place,
     reachable,
@@ -41,6 +42,16 @@ def test_a_taken_port(taken: int) -> None:
         free_port("127.0.0.1", 70000)
     with pytest.raises(CannotRun, match="--host nonsense"):
         free_port("nonsense.invalid", 8080)
+
+
+def test_another_port_is_said(taken: int) -> None:
+    """The one that is meant stands in every tutorial."""
+    options = _options("--port", str(taken))
+    where = place(options)
+    assert elsewhere(options, where.address) == f"port {taken} is taken by somebody else: this is {where.port}\n"
+    assert elsewhere(_options("--port", str(where.port)), where.address) == ""
+    assert elsewhere(_options(), "127.0.0.1:8080") == elsewhere(_options("--https"), "[::1]:8443") == ""
+    assert elsewhere(_options("--port", "0"), "127.0.0.1:40001") == ""  # any
 
 
 def test_a_port_that_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,17 @@ def test_nothing_to_take_back(home: Path, capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().out == "there is no local authority\n"
 
 
+def test_no_browser_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not to find one looks like success, and the browser goes on warning."""
+    assert trust.main(["--no-system"]) == 0
+    assert "browsers: none has a store below " in capsys.readouterr().out
+    assert not Authority.of_user().believed
+    assert trust.untrust(["--no-system"]) == 0
+    assert capsys.readouterr().out.startswith("  browsers: none has a store below ")
+    assert trust.main(["--no-system", "--no-browsers"]) == 0
+    assert "browsers" not in capsys.readouterr().out
+
+
 @pytest.mark.skipif(shutil.which("certutil") is None, reason="certutil is missing")
 def test_a_browsers_store(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = home / ".pki" / "nssdb"
