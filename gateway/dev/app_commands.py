@@ -44,11 +44,17 @@ def available(application: Application) -> str:
 
 def _first(application: Application, python: str) -> str:
     for kind in _ASGI if application.asgi else _WSGI:
-        if kind == "uWSGI" and uwsgi(python) is not None:
+        if _has_uwsgi(python) if kind == "uWSGI" else _has(python, kind):
             return kind
-        if kind != "uWSGI" and _has(python, kind):
-            return kind
-    return ""
+    # What was installed beside the application was meant; the machine's uWSGI may be for another Python.
+    return "uWSGI" if not application.asgi and uwsgi(python) is not None else ""
+
+
+def _has_uwsgi(python: str) -> bool:
+    """Whether uWSGI is in the environment of that Python itself."""
+    if _has(python, "pyuwsgi"):
+        return True
+    return shutil.which("uwsgi", path=str(Path(python).parent)) is not None
 
 
 def _has(python: str, module: str) -> bool:

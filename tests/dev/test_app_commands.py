@@ -52,6 +52,24 @@ def test_uwsgi_of_the_system(monkeypatch: pytest.MonkeyPatch, there: set[str]) -
     assert app_commands.uwsgi() == ["/nowhere/bin/uwsgi"]
 
 
+def test_what_is_beside_goes_before_the_systems_uwsgi(
+    monkeypatch: pytest.MonkeyPatch, there: set[str], tmp_path: Path
+) -> None:
+    wsgi = _application(tmp_path, "app = 1")
+    beside: set[str] = set()
+
+    def which(_: str, path: str) -> str | None:
+        return next((f"{folder}/uwsgi" for folder in path.split(":") if folder in {"/usr/bin", *beside}), None)
+
+    monkeypatch.setattr(app_commands.shutil, "which", which)
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert app_commands.available(wsgi) == "uWSGI"
+    there.add("gunicorn")
+    assert app_commands.available(wsgi) == "gunicorn"
+    beside.add("/nowhere/bin")
+    assert app_commands.available(wsgi) == "uWSGI"
+
+
 def test_the_environment_of_an_application(there: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
