@@ -77,9 +77,12 @@ def system_python() -> str:
 
 
 def wheel(python: str, machine: str) -> Path:
-    """The newest wheel in dist/ for this version of Python and this machine; made if there is none."""
+    """The newest wheel in dist/ for this version of Python and this machine; made if there is none.
+
+    One that pip has made (linux_x86_64) is for the glibc of where it was made, which nobody knows any more.
+    """
     tag = f"cp{python.replace('.', '')}"
-    pattern = f"gateway-{version()}-{tag}-{tag}-*{machine}.whl"
+    pattern = f"gateway-{version()}-{tag}-{tag}-manylinux*{machine}.whl"
     found = sorted(DIST.glob(pattern), key=os.path.getmtime)
     if not found:
         print(f"no wheel for Python {python} in dist/: making one", file=sys.stderr)

@@ -116,8 +116,9 @@ def test_a_package_is_made_of_the_wheel_for_its_python(tmp_path: Path, monkeypat
     made_for = [("3.10", "x86_64"), ("3.9", "x86_64"), ("3.9", "aarch64")]
     for python, machine in made_for:
         tag = f"cp{python.replace('.', '')}"
-        name = f"gateway-{made.version()}-{tag}-{tag}-linux_{machine}.whl"
+        name = f"gateway-{made.version()}-{tag}-{tag}-manylinux_2_17_{machine}.whl"
         (tmp_path / name).touch()
+        (tmp_path / name.replace("manylinux_2_17", "linux")).touch()  # of pip's, and younger
         assert made.wheel(python, machine).name == name
 
 

@@ -190,7 +190,9 @@ def _explain(question: Question, loaded: Loaded, findings: Findings) -> Findings
     try:
         trio.run(Engine(cycle, loaded.log, findings).answer, question)
     except* NotListening as group:
-        raise Unexplained(str(group.exceptions[0])) from None
+        # Without -c it may be another than the one that is meant: Debian's own, say.
+        file = next((name for name, _ in loaded.source.files), "-g")
+        raise Unexplained(f"{group.exceptions[0]} ({file})") from None
     except* trio.TooSlowError:
         raise Unexplained("a step of it waits for something that does not come here") from None
     with contextlib.suppress(ConfigError):  # of a file that cannot be read to its end, which is told already

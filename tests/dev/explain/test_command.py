@@ -75,7 +75,7 @@ def test_mistakes_that_leave_nothing_to_ask(
     assert main(["explain", "-c", _conf(tmp_path, text), "/"]) == 1
     first, *_, last = capsys.readouterr().err.splitlines()
     assert first.startswith("gateway: [emerg] ") and says in first
-    assert last == "gateway explain: no server of this configuration listens"
+    assert last == f"gateway explain: no server of this configuration listens ({_conf(tmp_path, text)})"
 
 
 def test_a_long_url_is_not_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
