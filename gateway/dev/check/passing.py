@@ -372,6 +372,45 @@ def body_announced(config: Block) -> Iterator[Problem]:
         yield Problem(passed.where, text + " ".join(better), fixes)
 
 
+@rule("GW328", "login-behind-guard", "error")
+def login_behind_guard(config: Block) -> Iterator[Problem]:
+    """Who is not logged in is sent to a page that `auth_request` guards as well: it sends to itself without end, or its
+    401 is all that is shown. `auth_request off;` belongs into the location of the login page."""
+    told = set()
+    for server in config.walk("server"):
+        for block in server.walk("server", "location") if server.around("http") is not None else ():
+            if block.value("auth_request", "off") == "off":
+                continue
+            for page in block.effective("error_page"):
+                path = _login_path(server, page) if "401" in page.args[:-1] else ""
+                login = _location_of(server, path) if path else None
+                if login is None or id(login) in told or login.value("auth_request", "off") == "off":
+                    continue
+                if login.all("return") or login.opener is None:
+                    continue
+                told.add(id(login))
+                text = f"who is not logged in is sent here ({page.where}) and asked here, too: auth_request off;"
+                yield Problem(login.where, text, (added_behind(login.opener, "auth_request off;"),))
+
+
+def _login_path(server: Block, page: Statement) -> str:
+    """Where it leads to on this server."""
+    target = page.args[-1]
+    if target.startswith("@"):
+        named = next((each for each in server.walk("location") if each.path == target), None)
+        answer = named.one("return") if named is not None else None
+        if answer is None or not answer.args[0].startswith("3"):
+            return ""
+        target = answer.args[-1]
+    names = {name for each in server.all("server_name") for name in each.args} | {"$host", "$http_host", "$server_name"}
+    scheme, sign, rest = target.partition("://")
+    if sign:
+        host, slash, path = rest.partition("/")
+        target = slash + path if host in names and scheme in ("http", "https", "$scheme") else ""
+    path = target.partition("?")[0]
+    return path if path.startswith("/") and "$" not in path else ""
+
+
 def _location_of(server: Block, path: str) -> Block | None:
     """Where a path leads to without its arguments; what patterns say is not asked."""
     path = path.partition("?")[0]
