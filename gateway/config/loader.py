@@ -66,6 +66,16 @@ class Scope:
             scope = scope.parent
         return scope
 
+    def where(self) -> Where | None:
+        """Where the block begins: the statement whose inside it is."""
+        outer = self.parent
+        while outer is not None:
+            for statement in outer.statements:
+                if statement.block is not None and statement.block is self.statements:
+                    return statement.where
+            outer = outer.parent
+        return None
+
     def set_by(self, *names: str) -> Statement | None:
         """The statement that holds here: of the innermost block that has a directive of one of these names."""
         scope: Scope | None = self

@@ -51,7 +51,6 @@ cdef class Http2Stream(RequestStream):
     cpdef bint send_frame(self) except -1
     @cython.locals(pace=Pace, now=double, allowed="long long")
     cpdef long long _paced(self) except? -1
-    cpdef bint _has_trailers(self) except -1
     cpdef _write_end(self)
     cpdef complete(self)
     @cython.locals(http2=Http2Connection)

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Final
 from gateway._fast.errors import HeadError
 from gateway._fast.http2_head import Http2Head
 from gateway._fast.http2_reader import FrameReader
-from gateway.http.final_head import rate_limit
 from gateway.http.h2_head import decide_end, early_hints_block, response_block, trailers_block
-from gateway.http.h2_pace import Pace
 from gateway.http.module import Count, Status
 from gateway.http.request import Request
 from gateway.http.request_stream import RequestStream
@@ -105,10 +103,7 @@ class Http2Stream(RequestStream):
         if ends:
             return
         self.chunk = request.location.http2_chunk_size
-        if request.limit_rate is not None or request.location.core.limit_rate is not None:
-            rate, free = rate_limit(request)
-            if rate:
-                self.pace = Pace(rate, free, request.started)
+        self._set_pace(request)
 
     def _write_block(self, block: bytes, flags: Count) -> None:
         size = self.http2.write_block(self.id, block, flags)
@@ -204,10 +199,6 @@ class Http2Stream(RequestStream):
         if self.queue.size and not self.lost:
             self.http2.turns.want(self)
             self.http2.push()
-
-    def _has_trailers(self) -> bool:
-        request = self.request
-        return request is not None and bool(request.response.trailers)
 
     def _write_end(self) -> None:
         """All data is written: trailers, or an empty frame."""

@@ -8,9 +8,7 @@ from gateway._fast.errors import HeadError, Http2Error
 from gateway._fast.hpack import Decoder
 from gateway._fast.http2_head import Http2Head
 from gateway._fast.request_head import RequestHead
-from gateway.http.final_head import rate_limit
 from gateway.http.h2_head import decide_end
-from gateway.http.h2_pace import Pace
 from gateway.http.h3_head import TOO_LARGE, literals, others, response_fields
 from gateway.http.request_stream import RequestStream
 from gateway.protocol.http3_frames import (
@@ -244,13 +242,6 @@ class Http3Stream(RequestStream):
         if not ends:
             self._set_pace(request)
 
-    def _set_pace(self, request: Request) -> None:
-        """limit_rate."""
-        if request.limit_rate is not None or request.location.core.limit_rate is not None:
-            rate, free = rate_limit(request)
-            if rate:
-                self.pace = Pace(rate, free, request.started)
-
     def send(self, request: Request, pieces: list[Piece], last: bool, flush: bool) -> None:
         if self.lost or self.out_closed or self.ending:
             return
@@ -289,8 +280,7 @@ class Http3Stream(RequestStream):
                 self.lost = True
                 break
             before = self.sent_bytes
-            trailers = self.request is not None and bool(self.request.response.trailers)
-            self._write(DATA, data, self.ending and not queue.size and not trailers, False)
+            self._write(DATA, data, self.ending and not queue.size and not self._has_trailers(), False)
             if self.pace is not None:
                 self.pace.charge(before, self.sent_bytes, self.lane.fresh())
             took = True

@@ -34,5 +34,8 @@ cdef class RequestStream(Client):
     cpdef _refuse(self, RequestHead head, Server server, long version, object error)
     cpdef Request _make_late(self, long version)
     cpdef tell(self)
+    cpdef _set_pace(self, Request request)
+    @cython.locals(request=Request)
+    cpdef bint _has_trailers(self) except -1
     cpdef body_taken(self, long long size)
     cpdef check_length(self, Request request)

@@ -11,6 +11,7 @@ from gateway._fast.request_head import RequestHead
 from gateway.core.piece_queue import new_queue
 from gateway.http.body import BodyError
 from gateway.http.client import Client
+from gateway.http.final_head import rate_limit
 from gateway.http.h2_pace import Pace
 from gateway.http.module import Count, Status
 from gateway.http.output import CLIENT_THERE, CONNECTION_FAILED
@@ -108,6 +109,17 @@ class RequestStream(Client):
                 self._end(request)
 
     # -- Output: the response ------------------------------------------------------------------------------------
+
+    def _set_pace(self, request: Request) -> None:
+        """limit_rate."""
+        if request.limit_rate is not None or request.location.core.limit_rate is not None:
+            rate, free = rate_limit(request)
+            if rate:
+                self.pace = Pace(rate, free, request.started)
+
+    def _has_trailers(self) -> bool:
+        request = self.request
+        return request is not None and bool(request.response.trailers)
 
     def client_state(self) -> Status:
         return CONNECTION_FAILED if self.lost else CLIENT_THERE

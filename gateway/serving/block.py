@@ -65,6 +65,17 @@ def read_block(cycle: BlockCycle, command: Command, context: Context, merge: Cal
     cycle.variables.finish()
 
 
+def read_server(command: Command, context: Context, kind: Callable[[Scope], Any], listen: Any) -> None:
+    """A server block, which has to say where it listens: by directives of the module `listen`."""
+    scope = Scope(context, command.scope, level="server")
+    server = scope.owner = kind(scope)
+    server.where = command.where
+    command.scope.owner.servers.append(server)
+    command.loader.walk(command.block, scope)
+    if not scope.conf(listen, "server").listens:
+        command.fail('no "listen" is defined for server')
+
+
 def _merge_servers(cycle: BlockCycle, scope: Scope, modules: Sequence[BlockModule]) -> None:
     """Settings of every module: the block's own, then each server's."""
     for module in modules:

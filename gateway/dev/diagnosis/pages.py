@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateway.dev.diagnosis.unsaid import answered_by
-from gateway.dev.explain.places import name_of, where_of
+from gateway.dev.explain.places import name_of
 from gateway.dev.failure_page import OUTPUT
 from gateway.http.status import REASONS, SENT_AS
 from gateway.modules.http.diagnosis import LOCAL, ON
@@ -133,9 +133,9 @@ def _places(request: Request) -> list[Line]:
     found = [("request", f"{request.method.decode('latin-1')} {_shown(request.head.target)}")]
     server = request.server
     names = _shown(server.server_name) or '""'
-    found.append(("server", f"{names}{_at(where_of(server.scope))}"))
+    found.append(("server", f"{names}{_at(server.scope.where())}"))
     if location is not location.server.root:
-        found.append(("location", f"{name_of(location).removeprefix('location ')}{_at(where_of(location.scope))}"))
+        found.append(("location", f"{name_of(location).removeprefix('location ')}{_at(location.scope.where())}"))
     return found
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from gateway.dev.diagnosis.failure import as_written
-from gateway.dev.explain.places import where_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +23,7 @@ def answered_by(request: Request, status: int) -> str | None:
     location: Location = request.location
     if status == 404 and location.internal and not request.internal:
         return (
-            f"this location is internal ({where_of(location.scope)}): only error_page, try_files, X-Accel-Redirect and "
+            f"this location is internal ({location.scope.where()}): only error_page, try_files, X-Accel-Redirect and "
             "the like lead into it, and no client"
         )
     own = _own(location)

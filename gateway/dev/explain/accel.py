@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.dev.explain.findings import Findings, show
-from gateway.dev.explain.places import name_of, where_of
+from gateway.dev.explain.places import name_of
 from gateway.upstream.exchange.response import Ignore
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _ANSWERS: Final = (
 def tell_where_to(request: Request, findings: Findings) -> None:
     """The internal locations of this server that an application might name; error pages are exact ones."""
     found = [
-        f"{name_of(location)}{_place(where_of(location.scope))}: {_what_answers(location)}"
+        f"{name_of(location)}{_place(location.scope.where())}: {_what_answers(location)}"
         for location in _all_below(request.server.root)
         if location.internal and not (location.exact or location.named or location.nameless)
     ]

@@ -7,21 +7,8 @@ from typing import TYPE_CHECKING
 from gateway.dev.explain.findings import show
 
 if TYPE_CHECKING:
-    from gateway.config.errors import Where
-    from gateway.config.loader import Scope
     from gateway.http.locations import Location, LocationTable
     from gateway.http.servers import AddressServers, Server
-
-
-def where_of(scope: Scope) -> Where | None:
-    """Where a block begins: the statement whose inside the scope is."""
-    outer = scope.parent
-    while outer is not None:
-        for statement in outer.statements:
-            if statement.block is not None and statement.block is scope.statements:
-                return statement.where
-        outer = outer.parent
-    return None
 
 
 def name_of(location: Location) -> str:

@@ -13,7 +13,7 @@ from gateway.dev.explain import accel, script
 from gateway.dev.explain.access import TELLERS
 from gateway.dev.explain.filters import state_of, tell_filter
 from gateway.dev.explain.findings import Findings, show
-from gateway.dev.explain.places import name_of, tried, where_of
+from gateway.dev.explain.places import name_of, tried
 from gateway.dev.explain.script import sub
 from gateway.http.locations import LocationTable
 from gateway.http.module import NOTHING, Contribution, FilterFinalize, Handler, HeadFilter, HttpModule, Phase, Result
@@ -190,7 +190,7 @@ class Teller:
         elif too_large(request, location):
             text += f": a body of {request.body_length()} bytes is above client_max_body_size, so 413"
         kind = "block" if location.nameless else "location"
-        where = where_of(location.scope)
+        where = location.scope.where()
         self.findings.tell(kind, text, where, details, sub(request), location=name_of(location), **data)
 
     # -- what is wrapped -----------------------------------------------------------------------------------------

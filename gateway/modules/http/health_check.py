@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway._fast.errors import HeadError
 from gateway._fast.http1 import parse_head
 from gateway.config import units
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import Conf, setting
 from gateway.config.directive import HTTP, LOCATION, Command, Context, Directive, at_least, take
 from gateway.config.errors import ConfigError, Where
 from gateway.config.loader import Loader, Scope
@@ -30,7 +30,7 @@ from gateway.modules.http.uwsgi_codec import UwsgiCodec
 from gateway.serving.cycle import LATE_IMPORTS
 from gateway.upstream.duties import Duties, Task
 from gateway.upstream.health import matching
-from gateway.upstream.health.checks import GRPC_CHECK, HealthCheck
+from gateway.upstream.health.checks import GRPC_CHECK, HealthCheck, match_block
 from gateway.upstream.health.matching import Match
 
 if TYPE_CHECKING:
@@ -125,14 +125,7 @@ def _uri(value: str) -> bytes:
     return uri
 
 
-def set_match(conf: MainConf, command: Command) -> None:
-    if conf.matches is UNSET:
-        conf.matches = {}
-    name = command.args[0]
-    if name in conf.matches:
-        command.fail(f'duplicate match "{name}"')
-    match = conf.matches[name] = Match(to_bytes(name))
-    command.loader.walk(command.block, Scope(MATCH, command.scope, owner=match, level="main"))
+set_match = match_block(MATCH, Match)
 
 
 def _match_of(command: Command) -> tuple[Match, list[str], bool]:

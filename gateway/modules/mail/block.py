@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gateway.config.directive import MAIN, NOARGS, Command, Context, Directive
-from gateway.config.loader import Scope
 from gateway.mail.cycle import MailCycle
 from gateway.mail.module import MailModule
 from gateway.mail.servers import Server
 from gateway.modules.mail import core as mail_core
 from gateway.modules.mail import listen as mail_listen
-from gateway.serving.block import read_block
+from gateway.serving.block import read_block, read_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,14 +34,7 @@ def mail_block(modules: Sequence[MailModule]) -> Any:
 
 
 def set_server(conf: Any, command: Command) -> None:
-    scope = Scope(Context.MAIL_SERVER, command.scope, level="server")
-    server = scope.owner = Server(scope)
-    server.where = command.where
-    cycle: MailCycle = command.scope.owner
-    cycle.servers.append(server)
-    command.loader.walk(command.block, scope)
-    if not scope.conf(mail_listen.module, "server").listens:
-        command.fail('no "listen" is defined for server')
+    read_server(command, Context.MAIL_SERVER, Server, mail_listen.module)
 
 
 def directives(modules: Sequence[MailModule]) -> tuple[Directive, ...]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gateway.config.directive import MAIN, NOARGS, Command, Context, Directive
-from gateway.config.loader import Scope
 from gateway.modules.stream import core as stream_core
 from gateway.modules.stream import listen as stream_listen
-from gateway.serving.block import read_block
+from gateway.serving.block import read_block, read_server
 from gateway.stream.cycle import StreamCycle
 from gateway.stream.module import StreamModule
 from gateway.stream.plan import make_plan
@@ -38,14 +37,7 @@ def stream_block(modules: Sequence[StreamModule]) -> Any:
 
 
 def set_server(conf: Any, command: Command) -> None:
-    scope = Scope(Context.STREAM_SERVER, command.scope, level="server")
-    server = scope.owner = Server(scope)
-    server.where = command.where
-    cycle: StreamCycle = command.scope.owner
-    cycle.servers.append(server)
-    command.loader.walk(command.block, scope)
-    if not scope.conf(stream_listen.module, "server").listens:
-        command.fail('no "listen" is defined for server')
+    read_server(command, Context.STREAM_SERVER, Server, stream_listen.module)
 
 
 def directives(modules: Sequence[StreamModule]) -> tuple[Directive, ...]:

@@ -16,7 +16,7 @@ from gateway.modules.stream import proxy
 from gateway.serving.cycle import LATE_IMPORTS
 from gateway.stream.module import StreamModule
 from gateway.upstream.duties import Duties, Task
-from gateway.upstream.health.checks import HealthCheck
+from gateway.upstream.health.checks import HealthCheck, match_block
 from gateway.upstream.health.stream_match import StreamMatch, begins_with, with_bytes
 
 if TYPE_CHECKING:
@@ -73,14 +73,7 @@ def set_check(conf: ServerConf, command: Command) -> None:
     conf.check = found
 
 
-def set_match(conf: MainConf, command: Command) -> None:
-    if conf.matches is UNSET:
-        conf.matches = {}
-    name = command.args[0]
-    if name in conf.matches:
-        command.fail(f'duplicate match "{name}"')
-    match = conf.matches[name] = StreamMatch(to_bytes(name))
-    command.loader.walk(command.block, Scope(Context.STREAM_MATCH, command.scope, owner=match, level="main"))
+set_match = match_block(Context.STREAM_MATCH, StreamMatch)
 
 
 def set_send(conf: None, command: Command) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from gateway.config import units
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import Conf, setting
 from gateway.config.directive import (
     FLAG,
     Arguments,
@@ -27,7 +27,7 @@ from gateway.modules.stream.relaying import Relaying
 from gateway.stream.module import NOTHING, Contribution, StreamModule
 from gateway.stream.setters import cycle_of, template
 from gateway.upstream.exchange.shared_directives import set_bind
-from gateway.upstream.exchange.tls_settings import ClientTlsConf, tls_family
+from gateway.upstream.exchange.tls_settings import ClientTlsConf, merge_with_tls, tls_family
 from gateway.upstream.peers.address import parse_target
 
 if TYPE_CHECKING:
@@ -67,13 +67,7 @@ class ServerConf(Conf):
     places: dict[str, Where] = field(default_factory=dict)  # of the proxy_ssl_ directives, for errors
 
     def merge(self, outer: Self | None, nameless: bool = False) -> None:
-        if outer is not None:
-            self.places = {**outer.places, **self.places}
-        if self.tls is not UNSET:
-            self.tls.merge(None if outer is None else outer.tls)
-        Conf.merge(self, outer, nameless)
-        if outer is None and self.tls.protocols is UNSET:
-            self.tls.merge(None)
+        merge_with_tls(self, outer, nameless)
         if self.ssl and self.relaying is not None:
             self.client_tls = self.tls.client("proxy", self.places)
 

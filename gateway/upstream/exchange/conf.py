@@ -6,13 +6,13 @@ import resource
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self
 
-from gateway.config.conf import UNSET, Conf, setting
+from gateway.config.conf import UNSET, setting
 from gateway.config.errors import LateError, Note, Where
 from gateway.core.template import Template
 from gateway.upstream.cache.conf import CacheConf
 from gateway.upstream.exchange.next_upstream import Condition
 from gateway.upstream.exchange.settings import ExchangeSettings
-from gateway.upstream.exchange.tls_settings import ClientTlsConf
+from gateway.upstream.exchange.tls_settings import ClientTlsConf, merge_with_tls
 from gateway.upstream.peers.address import Address, parse_local
 
 if TYPE_CHECKING:
@@ -128,13 +128,7 @@ class UpstreamConf(CacheConf):
             self.cache = None
         if self.cache:
             self.store = False
-        if outer is not None:
-            self.places = {**outer.places, **self.places}
-        if self.tls is not UNSET:
-            self.tls.merge(None if outer is None else outer.tls)
-        Conf.merge(self, outer, nameless)
-        if outer is None and self.tls.protocols is UNSET:
-            self.tls.merge(None)
+        merge_with_tls(self, outer, nameless)
         if self.cache is not None:
             self.settle_cache()
             if self.cache.zone is not None and self.cache.zone.user is None:

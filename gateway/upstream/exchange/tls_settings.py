@@ -88,6 +88,17 @@ class ClientTlsConf(Conf):
         return self.made  # type: ignore[no-any-return]
 
 
+def merge_with_tls(conf: Any, outer: Any, nameless: bool) -> None:
+    """Conf.merge of settings with a `tls` and `places`: a block with a `*_ssl_*` directive takes over the others."""
+    if outer is not None:
+        conf.places = {**outer.places, **conf.places}
+    if conf.tls is not UNSET:
+        conf.tls.merge(None if outer is None else outer.tls)
+    Conf.merge(conf, outer, nameless)
+    if outer is None and conf.tls.protocols is UNSET:
+        conf.tls.merge(None)
+
+
 def _of_tls(field_name: str, setter: Setter) -> Setter:
     """The setter, on the block's TlsConf, and a note of where it was."""
 

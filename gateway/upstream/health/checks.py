@@ -1,11 +1,16 @@
-"""What a `health_check` directive says of a check; health.py does the work, in the workers."""
+"""What a `health_check` directive says of a check, and its `match`; health.py does the work, in the workers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config import units
+from gateway.config.conf import UNSET
+from gateway.config.directive import Command, Context, Setter
+from gateway.config.loader import Scope
+from gateway.config.text import to_bytes
 from gateway.upstream.peers.address import Address, with_port
 
 if TYPE_CHECKING:
@@ -54,3 +59,18 @@ class HealthCheck:
         else:
             return False
         return True
+
+
+def match_block(context: Context, kind: Callable[[bytes], Any]) -> Setter:
+    """The setter of `match NAME { }`, for a conf with `matches`; what `kind` makes owns the block, a `context`."""
+
+    def set_match(conf: Any, command: Command) -> None:
+        if conf.matches is UNSET:
+            conf.matches = {}
+        name = command.args[0]
+        if name in conf.matches:
+            command.fail(f'duplicate match "{name}"')
+        match = conf.matches[name] = kind(to_bytes(name))
+        command.loader.walk(command.block, Scope(context, command.scope, owner=match, level="main"))
+
+    return set_match
