@@ -81,12 +81,17 @@ def _sent_trailer(name: str) -> Getter:
 def _sent_connection(request: Request) -> bytes | None:
     if request.response.status == 101:
         return b"upgrade"
-    return b"keep-alive" if request.keepalive else b"close"
+    return b"keep-alive" if _keeps(request) else b"close"
+
+
+def _keeps(request: Request) -> bool:
+    """As nginx tells it, which has HTTP/3's connections kept and HTTP/2's closed."""
+    return request.keepalive or request.http_version >= 30
 
 
 def _sent_keep_alive(request: Request) -> bytes | None:
     timeout = request.location.core.keepalive_header
-    return b"timeout=%d" % timeout if request.keepalive and timeout else None
+    return b"timeout=%d" % timeout if timeout and _keeps(request) else None
 
 
 def _sent_content_length(request: Request) -> bytes | None:

@@ -7,6 +7,7 @@ import random
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +77,12 @@ class Recorder:
                     connection.sendall(b"".join(answer[:2]) if head else packet.answer)
                     if protocol != "proxy":  # whose connections are kept: an end of them would race with the next
                         connection.shutdown(socket.SHUT_WR)
+
+    def wait_for(self, count: int) -> None:
+        """So many packets, for a while: what a post_action sends may come behind the answer's end."""
+        until = time.monotonic() + 2
+        while len(self.packets) < count and time.monotonic() < until:
+            time.sleep(0.01)
 
     def taken(self) -> list[Packet]:
         packets, self.packets = self.packets, []

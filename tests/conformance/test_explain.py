@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -135,7 +135,8 @@ def _compare(case: Case, folder: Path, recorder: Recorder, port: int, scheme: st
     _write(case, folder)
     questions = [_question(each, port, scheme, http) for each in case.requests if may_be_asked(each, VERSION)]
     theirs = _serve([str(_BINARY)], folder, recorder, port, questions)
-    ours = _serve([sys.executable, "-m", "gateway"], folder, recorder, port, questions)
+    counts = [len(truth.packets) for truth in theirs]
+    ours = _serve([sys.executable, "-m", "gateway"], folder, recorder, port, questions, counts)
     wrong = []
     for question, nginx, gateway in zip(questions, *_comparable(theirs, ours), strict=True):
         asked = f"{question.method} {question.url} {question.fields}\n"
@@ -194,17 +195,26 @@ def _write(case: Case, folder: Path) -> None:
     raise AssertionError("nginx takes nothing of this configuration")
 
 
-def _serve(command: list[str], folder: Path, recorder: Recorder, port: int, questions: list[Question]) -> list[Truth]:
-    """Ask a server one after the other, and read what it wrote meanwhile."""
+def _serve(
+    command: list[str],
+    folder: Path,
+    recorder: Recorder,
+    port: int,
+    questions: list[Question],
+    counts: Sequence[int] = (),
+) -> list[Truth]:
+    """Ask a server one after the other, and read what it wrote meanwhile; `counts`: of packets that each leads to."""
     log = folder / "error.log"
     log.write_bytes(b"")
     with _running(command, folder, port), recorder.listening():
         truths = []
-        for question in questions:
+        for number, question in enumerate(questions):
             recorder.taken()
             recorder.answer[:] = question.answer
             at = log.stat().st_size
             received = _fetch(port, question)
+            if counts:
+                recorder.wait_for(counts[number])
             while received.startswith(b"HTTP/1.1 100"):  # what comes before the answer
                 received = received.partition(b"\r\n\r\n")[2]
             head = received.partition(b"\r\n\r\n")[0].decode(errors="backslashreplace")
