@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway._fast.ring_writer import RingWriter
-    from gateway.config.errors import Where
     from gateway.config.loader import Loader, Scope
     from gateway.core.variables import Getter
     from gateway.core.zones import Zone
@@ -298,7 +297,7 @@ class Keep(Part):
 def place_of(location: Location) -> str:
     """A location as its line has it, with file and line."""
     name = name_of(location)
-    where = _where(location.scope)
+    where = location.scope.where()
     return f"{name} ({where})" if where is not None else name
 
 
@@ -319,16 +318,6 @@ def name_of(location: Location) -> str:
 def request_location(request: Request) -> bytes:
     """$request_location: the one that answers, for log formats."""
     return to_bytes(name_of(request.location))
-
-
-def _where(scope: Scope) -> Where | None:
-    outer = scope.parent
-    while outer is not None:
-        for statement in outer.statements:
-            if statement.block is not None and statement.block is scope.statements:
-                return statement.where
-        outer = outer.parent
-    return None
 
 
 module = HttpModule(
