@@ -175,7 +175,7 @@ cdef class Lane(Poller):
                     self.active = True
                 if self.sweep_at <= now:
                     self.sweep()
-                if self.behind is not None:
+                while self.behind is not None:
                     self.run_behind()
                 if self.fatal is not None:
                     fatal, self.fatal = self.fatal, None

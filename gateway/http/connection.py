@@ -364,7 +364,8 @@ class Connection(Http1Framing):
         if self.request is not request:
             return  # what a subrequest ended, its own handler ends once more
         request.keepalive = False
-        self.request_ends(request)
+        if self.state != DISCARDING:  # there it has ended, but for what is dropped
+            self.request_ends(request)
         self.request = None
         self.close(reset=request.timed_out or request.log_status == 444)
 

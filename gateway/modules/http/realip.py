@@ -81,6 +81,7 @@ class Replace(Part):
         if self.by_proxy_protocol:
             found = found[0], client.proxy.source_port
         main.cleanups.append(Replaced(client, before))
+        client.lane.settle()  # an earlier request of the connection may wait for its record: with its own address
         client.peer = found
         return None
 

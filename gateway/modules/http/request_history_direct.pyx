@@ -116,6 +116,7 @@ cdef class DirectKeep(Keep):
         cdef Lane lane = client.lane
         cdef PyObject *peer
         cdef Ended *one
+        cdef int64_t sent
         if self.history.writer is not None and (client.local is None or not GW_IS_PAIR(<PyObject *> client.peer)):
             find_addresses(client)
         peer = <PyObject *> client.peer
@@ -129,22 +130,23 @@ cdef class DirectKeep(Keep):
             put_down()
             self.at_once(request)
             return None
+        # a connection of HTTP/1 is its own output, but behind a post_action
+        if type(client) is Connection and <PyObject *> request.output == <PyObject *> client:
+            sent = client.stream.sent - request.sent_before
+        else:
+            sent = request.output.sent() - request.sent_before
         if held_count == MOST:
             put_down()
         if lane.behind is not behind:
             lane.plan_behind(behind)
         one = &held[held_count]
-        held_count += 1
         one.keep = <PyObject *> self
         one.request = <PyObject *> request
         Py_XINCREF(one.keep)
         Py_XINCREF(one.request)
         one.now = lane.fresh()
-        # a connection of HTTP/1 is its own output, but behind a post_action
-        if type(client) is Connection and <PyObject *> request.output == <PyObject *> client:
-            one.sent = client.stream.sent - request.sent_before
-        else:
-            one.sent = request.output.sent() - request.sent_before
+        one.sent = sent
+        held_count += 1
         return None
 
     cdef void keep(self, Request request, double now, int64_t sent) noexcept:

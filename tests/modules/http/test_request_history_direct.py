@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from gateway import PURE
 from gateway.core.ring import Ring
@@ -211,3 +212,36 @@ async def test_who_reads_finds_what_ended_before(tmp_path: Path, count: int) -> 
         assert counted is not None and int(counted[1]) == 2 * count + 1
         told = await engine.raw(one * count + last % b"/board/requests", end=True)
         assert told.count(b"/wanted") >= 3 * count
+
+
+async def test_each_request_has_its_own_address(tmp_path: Path) -> None:
+    """What ended is put down later, and a request behind it on the connection may have another client by then."""
+    text = f"""request_history {tmp_path}/ring; server {{ listen 127.0.0.1:1; server_name a;
+    location / {{ return 200 "body"; }}
+    location /in {{ set_real_ip_from 127.0.0.1; real_ip_header X-Real; root {tmp_path}; }} }}
+    server {{ listen 127.0.0.1:1; server_name b; set_real_ip_from 127.0.0.1; real_ip_header X-Real;
+    location / {{ return 200 "body"; }} }}"""
+    one = b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n"
+    async with serving(text) as engine:
+        real = b"GET /%b HTTP/1.1\r\nHost: %b\r\nX-Real: 192.0.2.7\r\n\r\n"
+        await engine.raw(one % b"1" + real % (b"2", b"b") + one % b"3" + real % (b"in", b"a") + one % b"4", end=True)
+    kept = [unpacked(data) for _, data in Ring.read_from(f"{tmp_path}/ring").newest()]
+    addresses = {entry["uri"]: entry["client"] for entry in reversed(kept)}
+    theirs, ours = "192.0.2.7", "127.0.0.1"
+    assert addresses == {"/1": ours, "/2": theirs, "/3": ours, "/in": theirs, "/4": ours}
+
+
+async def test_a_request_whose_body_is_dropped_ends_once(tmp_path: Path) -> None:
+    """Though the worker gives the connection up meanwhile."""
+    text = f"""request_history {tmp_path}/ring; server {{ listen 127.0.0.1:1; status_zone site;
+    location / {{ return 200 "body"; }} }}"""
+    async with serving(text) as engine:
+        async with engine.connect() as client:
+            await client.send_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc")
+            assert b"body" in await client.receive_some(4096)
+            engine.worker.abort()
+            with contextlib.suppress(trio.BrokenResourceError):
+                assert not await client.receive_some(4096)
+        counts = engine.cycle.scope.conf(status_zone.module, "main").table.counts["server", "site"].show()
+        assert (counts["requests"], counts["processing"]) == (1, 0)
+    assert len(list(Ring.read_from(f"{tmp_path}/ring").newest())) == 1
