@@ -6,8 +6,8 @@ the others it puts together and takes apart again, among what Python has left of
 lay for the connection before, and are warm. They are malloc()'s own, so that it does not matter who frees one.
 
 But for those of 16 and 24 bytes, which lie side by side: OpenSSL 3.0 walks through all names of algorithms that it
-knows, 409 entries and the nodes of their table, eight times a handshake. Of malloc() they are 800 lines of the caches
-(32 bytes a piece, and a text between them), more than a core's first one has; here 260.
+knows, 409 entries and the nodes of their table, eight times a handshake. Of malloc() each is 32 bytes, with a text
+between them, and together they are more than a core's first cache has (bench/PROFILE.md).
 
 OpenSSL takes functions for memory only as long as it has asked for none: use() comes before Python's hashlib and ssl.
 """
