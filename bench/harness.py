@@ -196,12 +196,19 @@ class Lab:
         self.folder.chmod(0o755)
         self.files = self.folder / "files"
         self.files.mkdir()
-        compiler = os.environ.get("CC", "cc")
         for name in ("client", "responder"):
-            subprocess.run([compiler, "-O2", "-o", self.folder / name, HERE / f"{name}.c"], check=True)
+            self.program(name)
 
     def close(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def program(self, name: str, *libraries: str) -> Path:
+        """One of those here that are in C."""
+        path = self.folder / name
+        if not path.exists():
+            compiler = os.environ.get("CC", "cc")
+            subprocess.run([compiler, "-O2", "-o", path, HERE / f"{name}.c", *libraries], check=True)
+        return path
 
     def file(self, name: str, size: int, *, text: str = "") -> Path:
         """A file of zeros, of a `list` in HTML (zlib's level 1 makes a sixth of it) or of `prose` (two fifths)."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import socket
-import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from harness import LOAD_CORE, Lab, Refused, Server, fixed_port, measured
 
@@ -46,21 +45,6 @@ def run(*argv: Any, times: int = 1) -> list[str]:
     return [one.communicate()[0] for one in started]
 
 
-def _shake_hands(count: int, *, again: bool) -> None:
-    """So many connections, one after the other; s_time counts seconds only."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    session = None
-    for _ in range(count):
-        plain = socket.create_connection(("127.0.0.1", PORT))
-        with context.wrap_socket(plain, session=session) as client:
-            client.sendall(b"GET /1k HTTP/1.0\r\n\r\n")
-            while client.recv(16384):
-                pass
-            if again:
-                session = client.session
-
-
 def requests(
     name: str, size: int, connections: int, *, kind: str = "--h1", per_gib: bool = False
 ) -> Callable[[Lab, Server], Figures]:
@@ -86,24 +70,22 @@ def requests(
     return measure
 
 
-def handshakes(kind: str) -> Callable[[Lab, Server], Figures]:
-    """By eight `openssl s_time`: -new for full ones, -reuse for those by a ticket; each with one small request."""
-
-    def load(seconds: float, count: int = 0) -> dict[str, Any]:
-        if count:
-            _shake_hands(count, again=kind == "-reuse")
-            return {"requests": count}
-        where = ("-connect", f"127.0.0.1:{PORT}", "-www", "/1k")
-        told = run("openssl", "s_time", *where, kind, "-time", max(1, round(seconds)), times=8)
-        found = [re.findall(r"(\d+) connections in", one)[-1:] for one in told]
-        count = sum(int(one[0]) for one in found if one)
-        if not count:
-            raise Refused("s_time: " + told[0][-200:])
-        return {"requests": count}
+def handshakes(*options: str) -> Callable[[Lab, Server], Figures]:
+    """By handshakes.c, eight at a time: full ones, or with -r those by a ticket; each with one small request."""
 
     def measure(lab: Lab, server: Server) -> Figures:
+        client = lab.program("handshakes", "-l:libssl.so.3", "-l:libcrypto.so.3")
+
+        def load(seconds: float, count: int = 0) -> dict[str, Any]:
+            # a fixed number of them one after the other: what is counted is then the same each time
+            much = ("-c1", "-n", count) if count else ("-d", seconds)
+            (told,) = run(client, PORT, "/1k", *much, *options)
+            if not told:
+                raise Refused(f"handshakes: it did not end ({' '.join(options)})")
+            return cast(dict[str, Any], json.loads(told))
+
         lab.file("1k", 1024)
-        lab.by_others(load, 1)
+        lab.by_others(load, lab.warm_s)
         counted, cpu_s = measured(server, lambda: lab.by_others(load, lab.seconds))
         return {"": cpu_s / counted["requests"] * 1e6}
 

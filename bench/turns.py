@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import random
 import shlex
 import statistics
@@ -62,7 +63,10 @@ def started(
     for workload in workloads:
         stack.enter_context(workload.upstream(lab))
         for name, command in commands.items():
-            subject = Own(name, tuple(shlex.split(command)), fixed_port())
+            program, *words = shlex.split(command)
+            if "/" in program:
+                program = os.path.abspath(program)  # it is started in a folder of its own
+            subject = Own(name, (program, *words), fixed_port())
             server = stack.enter_context(lab.server(subject, workload))
             label = " ".join([*([workload.name] if len(workloads) > 1 else []), name])
             rows.append(Row(label, workload, server, subject.tls_port))
@@ -102,7 +106,7 @@ def main() -> int:
         "--command", action="append", default=[], metavar="NAME=COMMAND", help="the first is the measure"
     )
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=0.05, help="of a burst (handshakes: whole ones)")
+    parser.add_argument("--seconds", type=float, default=0.05, help="of a burst (h2load: whole ones)")
     options = parser.parse_args()
     by_name = {workload.name: workload for workload in WORKLOADS}
     if unknown := [name for name in options.rows if name not in by_name]:
