@@ -3,11 +3,12 @@
 
 A handshake takes and frees some 850 pieces, most of them when its connection ends. glibc keeps seven of a size at hand;
 the others it puts together and takes apart again, among what Python has left of its heap. These here lie where they
-lay for the connection before, and are warm. They are malloc()'s own, so that it does not matter who frees one.
+lay for the connection before, and are warm.
 
-But for those of 16 and 24 bytes, which lie side by side: OpenSSL 3.0 walks through all names of algorithms that it
-knows, 409 entries and the nodes of their table, eight times a handshake. Of malloc() each is 32 bytes, with a text
-between them, and together they are more than a core's first cache has (bench/PROFILE.md).
+Pieces of up to 1 KiB lie in an arena, those of one size side by side: nothing of malloc()'s is between them, and a
+piece's place tells its size. OpenSSL 3.0 walks through all names of algorithms that it knows eight times a handshake,
+409 entries of 16 bytes and nodes of 24: of malloc() they are more than a core's first cache has (bench/PROFILE.md).
+libc's free() does not know these pieces. Larger ones, and all where the arena is full, are malloc()'s own.
 
 OpenSSL takes functions for memory only as long as it has asked for none: use() comes before Python's hashlib and ssl.
 """
@@ -36,10 +37,11 @@ cdef extern from *:
     #ifndef THREAD
     #define THREAD() ((void *) pthread_self())
     #endif
-    static char side_by_side[1 << 18] __attribute__((aligned(64)));
+    static char arena[1024 << 12] __attribute__((aligned(4096)));
     """
-    char side_by_side[1 << 18]
+    char arena[1024 << 12]
     void* THREAD() noexcept nogil
+    void prefetch "__builtin_prefetch"(const void*) noexcept nogil
 
 ctypedef void* (*Take)(size_t, const char*, int) noexcept nogil
 ctypedef void* (*Resize)(void*, size_t, const char*, int) noexcept nogil
@@ -47,25 +49,28 @@ ctypedef void (*Give)(void*, const char*, int) noexcept nogil
 ctypedef int (*SetMemory)(Take, Resize, Give) noexcept nogil
 
 cdef enum:
+    SMALL = 1024            # the largest in the arena
+    ROWS = 65               # of 16 bytes up to that
+    RUN_BITS = 12           # a run of the arena, 4 KiB, has pieces of one size
+    RUNS = 1024
     LARGEST = 18432         # a record's buffer is the largest of a connection's
     CLASSES = 1153          # of 16 bytes up to that
-    KEPT = 1 << 19          # bytes at most: some ten connections'
+    KEPT = 1 << 19          # of malloc()'s, bytes at most: some ten connections'
 
 cdef struct Piece:
     Piece* next
 
-# Pieces of one size, side by side; malloc() never has them.
+# Pieces of one size, in the runs of the arena that have those.
 cdef struct Row:
     size_t size
-    char* fresh
-    char* end
     Piece* kept
+    char* fresh             # up to `end`, the part of its last run that nobody has had
+    char* end
 
-# 24 is no multiple of 16, so nothing of that size wants to begin at one.
-cdef Row row_16
-cdef Row row_24
-row_16.size, row_16.fresh, row_16.end = 16, side_by_side, side_by_side + (1 << 16)
-row_24.size, row_24.fresh, row_24.end = 24, side_by_side + (1 << 16), side_by_side + sizeof(side_by_side)
+# Row i has pieces of 16 x i bytes; row 0 those of 24, which begin at no multiple of 16, nor want to.
+cdef Row rows[ROWS]
+cdef unsigned char row_of_run[RUNS]
+cdef char* unused = arena
 
 # Of class i, those with room for 16 x i + 8 bytes at least: glibc's sizes.
 cdef Piece* kept[CLASSES]
@@ -75,19 +80,33 @@ cdef void* owner
 
 
 cdef inline Row* row_of(void* piece) noexcept nogil:
-    if <size_t> (<char*> piece - side_by_side) >= sizeof(side_by_side):
-        return NULL
-    return &row_16 if <char*> piece < row_16.end else &row_24
+    cdef size_t offset = <size_t> (<char*> piece - arena)
+    return NULL if offset >= sizeof(arena) else &rows[row_of_run[offset >> RUN_BITS]]
 
 
-cdef inline void* taken(Row* row) noexcept nogil:
-    """NULL: all are out."""
+cdef inline void* taken(size_t size) noexcept nogil:
+    """NULL: the arena is full."""
+    cdef Row* row = &rows[0 if 16 < size <= 24 else (size + 15) >> 4]
     cdef Piece* piece = row.kept
-    if piece is not NULL:
-        row.kept = piece.next
-    elif row.end - row.fresh >= <Py_ssize_t> row.size:
-        piece = <Piece*> row.fresh
-        row.fresh += row.size
+    if piece is NULL:
+        return carved(row)
+    row.kept = piece.next
+    prefetch(piece.next)  # the next one of this size is asked for soon
+    return piece
+
+
+cdef void* carved(Row* row) noexcept nogil:
+    global unused
+    cdef void* piece
+    if row.end - row.fresh < <Py_ssize_t> row.size:
+        if unused == arena + sizeof(arena):
+            return NULL
+        row_of_run[(unused - arena) >> RUN_BITS] = <unsigned char> (row - &rows[0])
+        row.fresh = unused
+        unused += 1 << RUN_BITS
+        row.end = unused
+    piece = row.fresh
+    row.fresh += row.size
     return piece
 
 
@@ -98,17 +117,19 @@ cdef inline size_t usable(void* piece) noexcept nogil:
 
 cdef void* take(size_t size, const char* file, int line) noexcept nogil:
     cdef size_t index
+    cdef void* small
     cdef Piece* piece
     global kept_bytes
-    if size <= LARGEST and THREAD() == owner:
-        if size == 16 or size == 24:
-            piece = <Piece*> taken(&row_16 if size == 16 else &row_24)
-            if piece is not NULL:
-                return piece
+    if 0 < size <= LARGEST and THREAD() == owner:
+        if size <= SMALL:
+            small = taken(size)
+            if small is not NULL:
+                return small
         index = (size + 7) >> 4 if size > 8 else 1
         piece = kept[index]
         if piece is not NULL:
             kept[index] = piece.next
+            prefetch(piece.next)
             kept_bytes -= index << 4
             return piece
     return malloc(size) if size else NULL
@@ -179,8 +200,11 @@ def use():
     cdef SetMemory set_memory
     cdef bytes path = os.fsencode(candidates()[0])
     cdef const char* place = path
+    cdef int i
     global owner
     owner = THREAD()
+    for i in range(ROWS):
+        rows[i].size = 16 * i if i else 24
     handle = dlopen(place if path else NULL, RTLD_NOW | RTLD_LOCAL)
     if handle is NULL:
         return False
