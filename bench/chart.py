@@ -54,17 +54,22 @@ def results() -> Path:
     return ROOT / "bench" / "results" / found[1]
 
 
+def times(own: list[float], other: list[float]) -> float:
+    """The median of what each round has: both were asked in turn, so what a round met else meets both."""
+    if len(own) != len(other):
+        return statistics.median(own) / statistics.median(other)
+    return statistics.median(one / first for one, first in zip(own, other, strict=True))
+
+
 def rows(measured: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
     """Each workload with every server's figure as a multiple of nginx's."""
     found = []
     for workload, words in SHOWN.items():
-        medians = {
-            server: statistics.median(figures[""])
-            for server, figures in measured["values"].get(workload, {}).items()
-            if figures.get("")
+        values = {
+            server: figures[""] for server, figures in measured["values"].get(workload, {}).items() if figures.get("")
         }
-        if medians.get("nginx") and "gateway" in medians:
-            found.append((words, {server: value / medians["nginx"] for server, value in medians.items()}))
+        if "nginx" in values and "gateway" in values:
+            found.append((words, {server: times(own, values["nginx"]) for server, own in values.items()}))
     return found
 
 

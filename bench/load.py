@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import itertools
 import shlex
 import sys
 
+from bursts import in_turn, started
 from harness import Lab, Refused, Subject, default_gateway
 from peers import PEERS
 from report import Report, output
 from workloads import WORKLOADS, Workload
+
+BURST_S = 0.25
 
 
 def chosen(only: str) -> list[Workload]:
@@ -22,13 +27,31 @@ def chosen(only: str) -> list[Workload]:
     return found
 
 
+Pairs = list[tuple[Workload, Subject]]
+
+
+def refuse(report: Report, workload: Workload, subject: Subject, why: Refused) -> None:
+    report.refuse(workload.name, subject.name, str(why))
+    print(f"  {workload.name}: {subject.name}: {why}", file=sys.stderr)
+
+
+def by_bursts(pairs: Pairs, lab: Lab, report: Report) -> None:
+    """A round of rows that can be asked in bursts: all servers at once."""
+    refused = functools.partial(refuse, report)
+    with contextlib.ExitStack() as stack:
+        rows = started(lab, stack, pairs, refused)
+        number = max(1, round(lab.seconds / BURST_S))
+        for one in in_turn(lab, rows, lab.seconds / number, number, refused):
+            for row, figures in one.items():
+                report.add(row.workload.name, row.subject.name, figures)
+
+
 def one_round(workload: Workload, lab: Lab, subject: Subject, report: Report) -> None:
     try:
         with workload.upstream(lab), lab.server(subject, workload) as server:
             report.add(workload.name, subject.name, workload.measure(lab, server))
     except Refused as why:
-        report.refuse(workload.name, subject.name, str(why))
-        print(f"  {workload.name}: {subject.name}: {why}", file=sys.stderr)
+        refuse(report, workload, subject, why)
 
 
 def main() -> int:
@@ -62,8 +85,15 @@ def main() -> int:
         for group in together(workloads):
             print(*[workload.name for workload in group], end=" ", flush=True, file=sys.stderr)
             for _ in range(options.rounds):
-                for workload, subject in itertools.product(group, subjects):
-                    if subject.serves(workload) and subject.name not in report.refused.get(workload.name, {}):
+                pairs = [
+                    (workload, subject)
+                    for workload, subject in itertools.product(group, subjects)
+                    if subject.serves(workload) and subject.name not in report.refused.get(workload.name, {})
+                ]
+                if bursts := [pair for pair in pairs if pair[0].bursts]:
+                    by_bursts(bursts, lab, report)
+                for workload, subject in pairs:
+                    if not workload.bursts:
                         one_round(workload, lab, subject, report)
                 print(".", end="", flush=True, file=sys.stderr)
             print(file=sys.stderr)

@@ -66,23 +66,30 @@ class Report:
     def refuse(self, workload: str, subject: str, why: str) -> None:
         self.refused.setdefault(workload, {})[subject] = why
 
-    def median(self, workload: str, subject: str, figure: str) -> float | None:
-        found = self.values.get(workload, {}).get(subject, {}).get(figure)
-        return statistics.median(found) if found else None
+    def all_of(self, workload: str, subject: str, figure: str) -> list[float]:
+        return self.values.get(workload, {}).get(subject, {}).get(figure, [])
 
     def value(self, workload: Workload, subject: str, name: str, figure: Figure) -> float | None:
         if not figure.beside:
-            return self.median(workload.name, subject, name)
-        own, other = self.median(workload.name, subject, ""), self.median(figure.beside, subject, "")
-        return own / other if own and other else None
+            found = self.all_of(workload.name, subject, name)
+            return statistics.median(found) if found else None
+        own, other = self.all_of(workload.name, subject, ""), self.all_of(figure.beside, subject, "")
+        return chart.times(own, other) if own and other else None
+
+    def ratio(self, workload: Workload, name: str, figure: Figure) -> str:
+        first, second = (subject.name for subject in self.subjects[:2])
+        if figure.beside:
+            own, other = (self.value(workload, subject, name, figure) for subject in (second, first))
+            return f"{own / other:.2f}" if own is not None and other else ""
+        values, firsts = (self.all_of(workload.name, subject, name) for subject in (second, first))
+        return f"{chart.times(values, firsts):.2f}" if values and firsts and all(firsts) else ""
 
     def rows(self, workloads: Iterable[Workload]) -> list[tuple[str, ...]]:
         rows = []
         for w in workloads:
             for name, figure in w.figures.items():
                 values = [self.value(w, s.name, name, figure) for s in self.subjects]
-                first, last = values[0], values[1]
-                ratio = f"{last / first:.2f}" if first and last is not None else ""
+                ratio = self.ratio(w, name, figure)
                 sign = "≥" if figure.more_is_better else "≤"
                 unit = figure.unit if figure.absolute else "times"
                 goal = "" if figure.goal is None else f"{sign} {figure.goal:g} {unit}"

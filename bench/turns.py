@@ -13,77 +13,26 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
-import random
 import shlex
 import statistics
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import tls
-from harness import Lab, Refused, Server, Subject, default_gateway, fixed_port
+from bursts import in_turn, started
+from harness import Lab, Refused, Subject, default_gateway
 from workloads import WORKLOADS, Workload
 
-_TLS_PORT = tls.PORT  # as the rows' configurations have it
+
+def subject(name: str, command: str) -> Subject:
+    program, *words = shlex.split(command)
+    if "/" in program:
+        program = os.path.abspath(program)  # it is started in a folder of its own
+    return Subject(name, (program, *words))
 
 
-@dataclass(frozen=True)
-class Own(Subject):
-    """With a TLS port of its own, where the rows have one for all."""
-
-    tls_port: int = 0
-
-    def argv(self, lab: Lab, workload: Any, folder: Path, port: int) -> list[str]:
-        argv = super().argv(lab, workload, folder, port)
-        path = folder / "nginx.conf"
-        path.write_text(path.read_text().replace(f":{_TLS_PORT} ", f":{self.tls_port} "))
-        return argv
-
-
-@dataclass(frozen=True)
-class Row:
-    name: str
-    workload: Workload
-    server: Server
-    tls_port: int
-
-    def burst(self, lab: Lab) -> float:
-        """CPU µs of one request."""
-        tls.PORT = self.tls_port
-        return self.workload.measure(lab, self.server)[""]
-
-
-def started(
-    lab: Lab, stack: contextlib.ExitStack, workloads: Sequence[Workload], commands: dict[str, str]
-) -> list[Row]:
-    rows = []
-    for workload in workloads:
-        stack.enter_context(workload.upstream(lab))
-        for name, command in commands.items():
-            program, *words = shlex.split(command)
-            if "/" in program:
-                program = os.path.abspath(program)  # it is started in a folder of its own
-            subject = Own(name, (program, *words), fixed_port())
-            server = stack.enter_context(lab.server(subject, workload))
-            label = " ".join([*([workload.name] if len(workloads) > 1 else []), name])
-            rows.append(Row(label, workload, server, subject.tls_port))
-    return rows
-
-
-def compared(lab: Lab, rows: Sequence[Row], rounds: int) -> dict[str, list[float]]:
-    """µs of each row's bursts, in the order of the rounds."""
-    found: dict[str, list[float]] = {row.name: [] for row in rows}
-    for row in rows:
-        row.burst(lab)
-    with contextlib.suppress(KeyboardInterrupt):
-        for _ in range(rounds):
-            one = {row.name: row.burst(lab) for row in random.sample(rows, len(rows))}
-            for name, value in one.items():
-                found[name].append(value)
-    return found
+def refused(workload: Workload, subject: Subject, why: Refused) -> None:
+    raise why
 
 
 def table(found: dict[str, list[float]]) -> str:
@@ -115,11 +64,18 @@ def main() -> int:
     first = next(iter(commands))
     commands = {first: commands[first], f"{first} again": commands[first], **commands}
     lab = Lab(options.seconds)
-    lab.warm_s = 0.01
     try:
         with contextlib.ExitStack() as stack:
-            rows = started(lab, stack, [by_name[name] for name in options.rows], commands)
-            print(table(compared(lab, rows, options.rounds)))
+            workloads = [by_name[name] for name in options.rows]
+            subjects = [subject(name, command) for name, command in commands.items()]
+            rows = started(lab, stack, list(itertools.product(workloads, subjects)), refused)
+            found: dict[str, list[float]] = {}
+            with contextlib.suppress(KeyboardInterrupt):
+                for one in in_turn(lab, rows, options.seconds, options.rounds, refused):
+                    for row in rows:
+                        label = f"{row.workload.name} {row.subject.name}" if len(workloads) > 1 else row.subject.name
+                        found.setdefault(label, []).append(one[row][""])
+            print(table(found))
     except Refused as why:
         sys.exit(str(why))
     finally:
