@@ -37,6 +37,8 @@ cdef extern from *:
     #ifndef THREAD
     #define THREAD() ((void *) pthread_self())
     #endif
+    /* what it needs of the processor's registers is not for give() to save */
+    static void gw_give_other(void *piece) __attribute__((noinline));
     static char arena[1024 << 12] __attribute__((aligned(4096)));
     """
     char arena[1024 << 12]
@@ -60,15 +62,10 @@ cdef enum:
 cdef struct Piece:
     Piece* next
 
-# Pieces of one size, in the runs of the arena that have those.
-cdef struct Row:
-    size_t size
-    Piece* kept
-    char* fresh             # up to `end`, the part of its last run that nobody has had
-    char* end
-
 # Row i has pieces of 16 x i bytes; row 0 those of 24, which begin at no multiple of 16, nor want to.
-cdef Row rows[ROWS]
+cdef Piece* small[ROWS]     # what was given back
+cdef char* fresh[ROWS]      # up to end[i], the part of the row's last run that nobody has had
+cdef char* end[ROWS]
 cdef unsigned char row_of_run[RUNS]
 cdef char* unused = arena
 
@@ -79,52 +76,50 @@ cdef size_t kept_bytes = 0
 cdef void* owner
 
 
-cdef inline Row* row_of(void* piece) noexcept nogil:
-    cdef size_t offset = <size_t> (<char*> piece - arena)
-    return NULL if offset >= sizeof(arena) else &rows[row_of_run[offset >> RUN_BITS]]
+cdef inline bint is_small(void* piece) noexcept nogil:
+    return <size_t> (<char*> piece - arena) < sizeof(arena)
 
 
-cdef inline void* taken(size_t size) noexcept nogil:
+cdef inline int row_of(void* piece) noexcept nogil:
+    return row_of_run[<size_t> (<char*> piece - arena) >> RUN_BITS]
+
+
+cdef inline size_t size_of(int row) noexcept nogil:
+    return 16 * row if row else 24
+
+
+cdef void* carved(int row) noexcept nogil:
     """NULL: the arena is full."""
-    cdef Row* row = &rows[0 if 16 < size <= 24 else (size + 15) >> 4]
-    cdef Piece* piece = row.kept
-    if piece is NULL:
-        return carved(row)
-    row.kept = piece.next
-    prefetch(piece.next)  # the next one of this size is asked for soon
-    return piece
-
-
-cdef void* carved(Row* row) noexcept nogil:
     global unused
     cdef void* piece
-    if row.end - row.fresh < <Py_ssize_t> row.size:
+    if end[row] - fresh[row] < <Py_ssize_t> size_of(row):
         if unused == arena + sizeof(arena):
             return NULL
-        row_of_run[(unused - arena) >> RUN_BITS] = <unsigned char> (row - &rows[0])
-        row.fresh = unused
+        row_of_run[(unused - arena) >> RUN_BITS] = row
+        fresh[row] = unused
         unused += 1 << RUN_BITS
-        row.end = unused
-    piece = row.fresh
-    row.fresh += row.size
+        end[row] = unused
+    piece = fresh[row]
+    fresh[row] += size_of(row)
     return piece
-
-
-cdef inline size_t usable(void* piece) noexcept nogil:
-    cdef Row* row = row_of(piece)
-    return malloc_usable_size(piece) if row is NULL else row.size
 
 
 cdef void* take(size_t size, const char* file, int line) noexcept nogil:
     cdef size_t index
-    cdef void* small
     cdef Piece* piece
+    cdef void* new
     global kept_bytes
-    if 0 < size <= LARGEST and THREAD() == owner:
+    if size <= LARGEST and THREAD() == owner and size:
         if size <= SMALL:
-            small = taken(size)
-            if small is not NULL:
-                return small
+            index = 0 if 16 < size <= 24 else (size + 15) >> 4
+            piece = small[index]
+            if piece is not NULL:
+                small[index] = piece.next
+                prefetch(piece.next)  # the next one of this size is asked for soon
+                return piece
+            new = carved(<int> index)
+            if new is not NULL:
+                return new
         index = (size + 7) >> 4 if size > 8 else 1
         piece = kept[index]
         if piece is not NULL:
@@ -136,16 +131,19 @@ cdef void* take(size_t size, const char* file, int line) noexcept nogil:
 
 
 cdef void give(void* piece, const char* file, int line) noexcept nogil:
+    cdef size_t index
+    if not is_small(piece):
+        give_other(piece)
+    elif THREAD() == owner:  # another thread's is lost: no more than all of them ever are
+        index = row_of(piece)
+        (<Piece*> piece).next = small[index]
+        small[index] = <Piece*> piece
+
+
+cdef void give_other "gw_give_other"(void* piece) noexcept nogil:
     cdef size_t index, size
-    cdef Row* row
     global kept_bytes
     if piece is NULL:
-        return
-    row = row_of(piece)
-    if row is not NULL:
-        if THREAD() == owner:  # another thread's is lost: no more than all of them ever are
-            (<Piece*> piece).next = row.kept
-            row.kept = <Piece*> piece
         return
     size = malloc_usable_size(piece)
     if 24 <= size <= LARGEST and THREAD() == owner:
@@ -180,10 +178,10 @@ cdef void* resize(void* piece, size_t size, const char* file, int line) noexcept
     cdef void* other
     if piece is NULL:
         return take(size, file, line)
-    before = usable(piece)
+    before = size_of(row_of(piece)) if is_small(piece) else malloc_usable_size(piece)
     if 0 < size <= before:
         return piece
-    if size and (before > LARGEST or size > LARGEST) and row_of(piece) is NULL:
+    if size and (before > LARGEST or size > LARGEST) and not is_small(piece):
         return realloc(piece, size)
     # not by realloc(): each size gets back what was taken of it
     other = take(size, file, line)
@@ -200,11 +198,8 @@ def use():
     cdef SetMemory set_memory
     cdef bytes path = os.fsencode(candidates()[0])
     cdef const char* place = path
-    cdef int i
     global owner
     owner = THREAD()
-    for i in range(ROWS):
-        rows[i].size = 16 * i if i else 24
     handle = dlopen(place if path else NULL, RTLD_NOW | RTLD_LOCAL)
     if handle is NULL:
         return False

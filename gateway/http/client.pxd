@@ -28,5 +28,6 @@ cdef class Client(Output):
     cpdef remote(self)
     cpdef local_address(self)
     cpdef head_read(self, Request request, RequestHead head, AddressServers servers)
+    cpdef bint may_ask(self, Request request) except -1
     cpdef request_ends(self, Request request)
     cpdef log_end(self, Request request)

@@ -47,7 +47,7 @@ REQUEST_COST: Final = 4096
 
 def accept(cycle: object, worker: Worker, fd: int, peer: bytes, listening: Listening) -> None:
     """HttpCycle's."""
-    connection = Connection.__new__(Connection)
+    connection: Connection = Connection.__new__(Connection)
     connection.open(worker, accepted(worker.lane, fd), peer, listening)  # type: ignore[arg-type]
 
 
