@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,6 +64,12 @@ class ConfigError(Exception):
 
 class LateError(ConfigError):
     """What is found when a whole block was read, and not at one of its lines; nginx names the block's last."""
+
+
+def in_quotes(message: str) -> str:
+    """What a message names, in its first pair of quotes; "" where there is none."""
+    found = re.search(r'"([^"]*)"', message)
+    return found[1] if found else ""
 
 
 def format_for_terminal(error: ConfigError, color: bool = False, *, program: str = "gateway") -> str:

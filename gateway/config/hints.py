@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gateway.config import zone_hints
-from gateway.config.errors import Note, Where
+from gateway.config.errors import Note, Where, in_quotes
 from gateway.config.text import to_str
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ ODD: Final = {
 }  # fmt: skip
 _OURS: Final = f"{os.path.dirname(os.path.dirname(__file__))}/conf"
 _UNIT: Final = re.compile(r"(\d+)\s*(k|m|g|s|h|d|ms)[a-z]*", re.I)
-_IN_QUOTES: Final = re.compile(r'"([^"]*)"')
 _FOREIGN: Final = (
     (re.compile(r"<\w"), "this is Apache's configuration, not nginx's"),
     (re.compile(r"\[[\w-]+\]\s*\n"), "this is an ini file (uWSGI's, systemd's), not nginx's configuration"),
@@ -142,7 +141,7 @@ def _peer(message: str, words: list[str]) -> str:
 def _upstream_name(message: str, words: list[str]) -> str:
     if not message.startswith("host not found in upstream"):
         return ""
-    host = (_IN_QUOTES.search(message) or ["", ""])[1].partition(":")[0]
+    host = in_quotes(message).partition(":")[0]
     return (
         f'"{host}" is asked of DNS when the configuration is read, and there is no upstream block of this name; in '
         "containers both have to be on one network, or: resolver …; set $u the-address; and $u in its place"
@@ -295,7 +294,7 @@ def _address(words: list[str], where: Where, outline: Outline) -> list[str]:
 
 def _file(message: str, words: list[str]) -> Iterator[Note]:
     """A name like it in the same folder, or where its folder ends."""
-    path = (_IN_QUOTES.search(message) or ["", ""])[1]
+    path = in_quotes(message)
     if re.match(r"[A-Za-z]:[\\/]", words[-1]):
         yield Note("this is a name of Windows': here a path begins with /")
         return

@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from gateway.config.errors import Note, Where
+from gateway.config.errors import Note, Where, in_quotes
 
 if TYPE_CHECKING:
     from gateway.config.outline import Outline, Place
 
-_IN_QUOTES: Final = re.compile(r'"([^"]*)"')
 _ZONE: Final = re.compile(r"(?:keys_)?zone=([^:=]+):.*")
 _FAMILIES: Final = ("proxy", "fastcgi", "uwsgi", "scgi")
 # Who uses a name: which directive makes it, and a line that does.
@@ -41,7 +40,7 @@ def by_words(message: str, words: list[str]) -> str:
     sized = re.match(r'invalid (?:keys )?zone size "((?:keys_)?zone=[^:"]+):?(.*)"', message)
     if sized:
         return f"a zone is made of a name and a size: {sized[1]}:10m"
-    wrong = (_IN_QUOTES.search(message) or ["", ""])[1]
+    wrong = in_quotes(message)
     if message.startswith("invalid parameter"):
         return _parameter(name, args, wrong)
     if message.startswith("invalid number of arguments"):
@@ -169,7 +168,7 @@ def _nearest(name: str, made: dict[str, Where]) -> str:
 
 def other_one(message: str, where: Where, outline: Outline, files: Sequence[str]) -> Iterator[Note]:
     """Who has the name of a zone already."""
-    name = (_IN_QUOTES.search(message) or ["", ""])[1]
+    name = in_quotes(message)
     for file in files:
         for place in outline.statements(file):
             words = [token.text for token in place.reading.tokens]
@@ -181,7 +180,7 @@ def other_one(message: str, where: Where, outline: Outline, files: Sequence[str]
 
 def upstream(message: str, outline: Outline, files: Sequence[str]) -> Iterator[Note]:
     """The upstream block whose name is nearly the host that was not found."""
-    host = (_IN_QUOTES.search(message) or ["", ""])[1].partition(":")[0].partition("/")[0]
+    host = in_quotes(message).partition(":")[0].partition("/")[0]
     made = {
         place.reading.tokens[1].text: place.reading.where
         for file in files
