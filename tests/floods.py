@@ -88,6 +88,12 @@ class Rounds:
             self.rounds += 1
             self.peer.send(b"?")
 
+    def fair(self, sides: int = 1) -> bool:
+        """So many streams had their share of a round, and no more. From one tick to the next there may be two shares:
+        the kernel names the other stream first in one round, and behind us in the next."""
+        share = sides * SHARE
+        return self.most <= 2 * share and self.last - self.begun <= (self.rounds + 1) * share
+
     async def grown_by(self, count: int, seconds: float = 20) -> None:
         """Wait until so much came; then it is over."""
         await until(lambda: self.last - self.begun >= count, seconds)

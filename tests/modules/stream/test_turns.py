@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from tests.floods import SHARE, Rounds, flooding, upstream
+from tests.floods import Rounds, flooding, upstream
 from tests.stream_engine import serving
 
 
@@ -26,7 +26,7 @@ async def test_a_session_without_end(way: str) -> None:
                     with flooding(client.socket.fileno(), b"go on", bytes(4096)):
                         rounds = Rounds(engine.worker.lane)
                         await rounds.grown_by(1 << 20)
-                assert rounds.most <= 2 * SHARE and rounds.rounds > 3
+                assert rounds.fair(2) and rounds.rounds > 3
                 nursery.cancel_scope.cancel()
             await client.aclose()
 
