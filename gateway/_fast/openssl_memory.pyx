@@ -8,7 +8,8 @@ lay for the connection before, and are warm.
 Pieces of up to 1 KiB lie in an arena, those of one size side by side: nothing of malloc()'s is between them, and a
 piece's place tells its size. OpenSSL 3.0 walks through all names of algorithms that it knows eight times a handshake,
 409 entries of 16 bytes and nodes of 24: of malloc() they are more than a core's first cache has (bench/PROFILE.md).
-libc's free() does not know these pieces. Larger ones, and all where the arena is full, are malloc()'s own.
+libc's free() does not know these pieces. Larger ones, and all where the arena is full, are malloc()'s own. Most of the
+arena is kept for connections, until serve(): a thousand certificates would fill it.
 
 OpenSSL takes functions for memory only as long as it has asked for none: use() comes before Python's hashlib and ssl.
 """
@@ -55,6 +56,7 @@ cdef enum:
     ROWS = 65               # of 16 bytes up to that
     RUN_BITS = 12           # a run of the arena, 4 KiB, has pieces of one size
     RUNS = 1024
+    FOR_LOADING = 1 << 19   # before there are connections: for what OpenSSL takes for itself
     LARGEST = 18432         # a record's buffer is the largest of a connection's
     CLASSES = 1153          # of 16 bytes up to that
     KEPT = 1 << 19          # of malloc()'s, bytes at most: some ten connections'
@@ -68,6 +70,7 @@ cdef char* fresh[ROWS]      # up to end[i], the part of the row's last run that 
 cdef char* end[ROWS]
 cdef unsigned char row_of_run[RUNS]
 cdef char* unused = arena
+cdef char* usable = arena + FOR_LOADING
 
 # Of class i, those with room for 16 x i + 8 bytes at least: glibc's sizes.
 cdef Piece* kept[CLASSES]
@@ -93,7 +96,7 @@ cdef void* carved(int row) noexcept nogil:
     global unused
     cdef void* piece
     if end[row] - fresh[row] < <Py_ssize_t> size_of(row):
-        if unused == arena + sizeof(arena):
+        if unused >= usable:
             return NULL
         row_of_run[(unused - arena) >> RUN_BITS] = row
         fresh[row] = unused
@@ -205,6 +208,12 @@ def use():
         return False
     set_memory = <SetMemory>dlsym(handle, b"CRYPTO_set_mem_functions")
     return set_memory is not NULL and set_memory(take, resize, give) == 1
+
+
+def serve():
+    """There are connections from now on: all of the arena may be used."""
+    global usable
+    usable = arena + sizeof(arena)
 
 
 def held():

@@ -14,6 +14,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway._fast import openssl_memory
 from gateway._fast import process as system
 from gateway.process import environment, pidfile, signals
 from gateway.process.cycle import Cycle, redirect_stderr
@@ -105,6 +106,7 @@ class WorkerProcess:
 
         random.seed()
         gc.enable()
+        openssl_memory.serve()
         trio.run(self._main, ready, restrict_keyboard_interrupt_to_checkpoints=True)
         signal.setitimer(signal.ITIMER_REAL, 0)
         self.cycle.configuration.files.flush()

@@ -25,6 +25,17 @@ def shake(context):
         return len(ends[1].read())
 """
 
+CALLS = """
+import ctypes
+from gateway._fast import openssl, openssl_memory as memory; assert memory.use()
+crypto = ctypes.CDLL(openssl.candidates()[0])
+take, give, resize = crypto.CRYPTO_malloc, crypto.CRYPTO_free, crypto.CRYPTO_realloc
+take.restype = resize.restype = ctypes.c_void_p
+take.argtypes = ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int
+give.argtypes = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
+resize.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int
+"""
+
 
 def in_a_process(code: str) -> list[str]:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
@@ -114,15 +125,11 @@ print(*seen)
 @needs_linked
 def test_small_pieces_lie_side_by_side() -> None:
     """They may grow, malloc() has none of them, and where the arena is full there are malloc()'s."""
-    code = """
-from gateway._fast import openssl, openssl_memory as memory; assert memory.use()
-import ctypes, threading
-crypto = ctypes.CDLL(openssl.candidates()[0])
-take, give, resize = crypto.CRYPTO_malloc, crypto.CRYPTO_free, crypto.CRYPTO_realloc
-take.restype = resize.restype = ctypes.c_void_p
-take.argtypes = ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int
-give.argtypes = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
-resize.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int
+    code = (
+        CALLS
+        + """
+memory.serve()
+import threading
 for size, room in ((16, 16), (24, 24), (200, 208), (1024, 1024)):
     some = [take(size, b"", 0) for _ in range(1000)]
     print(sum(b - a == room for a, b in zip(some, some[1:])) > 700)
@@ -150,4 +157,21 @@ for size, room in ((16, 16), (24, 24), (200, 208), (1024, 1024)):
         give(one, b"", 0)
 print(1)
 """
+    )
     assert in_a_process(code) == ["True"] * 28 + ["1"]
+
+
+@needs_linked
+def test_a_configuration_leaves_room_for_connections() -> None:
+    code = (
+        CALLS
+        + """
+def in_the_arena(pieces):
+    return sum(b - a == 1024 for a, b in zip(pieces, pieces[1:]))
+loaded = [take(1024, b"", 0) for _ in range(1000)]
+print(in_the_arena(loaded) < 512, in_the_arena(loaded[-100:]) == 0)
+memory.serve()
+print(in_the_arena([take(1024, b"", 0) for _ in range(1000)]) > 700)
+"""
+    )
+    assert in_a_process(code) == ["True"] * 3
