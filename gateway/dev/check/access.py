@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _ADDRESSES: Final = ("allow", "deny")
 _AUTHORITIES: Final = ("auth_basic", "auth_request", "auth_jwt", "auth_oidc")
 _ACCESS: Final = (*_ADDRESSES, *_AUTHORITIES)
+_FLAGS: Final = ("permanent", "redirect")
 _EVERYBODY: Final = ("all", "0.0.0.0/0", "::/0")
 
 
@@ -112,31 +113,44 @@ def guard_passed_by(config: Block) -> Iterator[Problem]:
     for server in config.walk("server"):
         if server.around("http") is None:
             continue
-        others = [each for each in server.inner if each.name == "location" and each.is_regex and _is_open(each)]
-        for location in server.inner if others else ():
-            if location.name != "location" or location.modifier or not location.path.startswith("/"):
+        for location in server.walk("location"):
+            if location.modifier or not location.path.startswith("/"):
                 continue
             guard = next((each for each in location.all(*_ACCESS) if each.args[0] not in ("off", *_EVERYBODY)), None)
             guard = guard or next((each for each in location.all("deny") if each.args[0] in _EVERYBODY), None)
             if guard is None or location.path == "/" or location.all("internal"):
                 continue
-            yield from _passed_by(location, guard, others)
+            yield from _passed_by(location, guard)
 
 
-def _passed_by(location: Block, guard: Statement, others: list[Block]) -> Iterator[Problem]:
-    # a pattern inside is asked before those beside
-    inside = [each.path for each in location.inner if each.name == "location" and each.is_regex]
-    for other in others:
+def _passed_by(location: Block, guard: Statement) -> Iterator[Problem]:
+    asked = list(location.patterns_asked())
+    for other in asked:
+        if other in location.inner or not _is_open(other):
+            continue
         for path in _paths_below(location.path, other.path):
-            if any(patterns.matches(pattern, path) for pattern in inside):
-                continue
-            beside = other.outer.inner if other.outer is not None else []
-            earlier = (each for each in beside if each.name == "location" and each.is_regex)
-            if next((each for each in earlier if patterns.matches(each.path, path)), other) is not other:
+            first = next(each for each in asked if patterns.fits(each, path))
+            if first is not other or not _is_longest(location, path):
                 continue
             text = f'"{path}" is answered by the location of {other.where}, which knows nothing of this {guard.name}'
-            yield Problem(location.where, f"{text}: location ^~ {location.path}, with what it needs of that inside")
+            better = f"location ^~ {location.path}, with what it needs of that inside"
+            if other.outer is not location.outer:  # which ^~ keeps off those beside it alone
+                better = f"the {guard.name} is needed there, too"
+            yield Problem(location.where, f"{text}: {better}")
             return
+
+
+def _is_longest(location: Block, path: str) -> bool:
+    """Whether the location is the one that a path leads to where no pattern is asked."""
+    at = location
+    while at.name == "location" and at.outer is not None:
+        for each in at.outer.inner:
+            if each.name != "location" or each.is_regex or each is at or not path.startswith(each.path):
+                continue
+            if len(each.path) > len(at.path) and (each.modifier != "=" or each.path == path):
+                return False
+        at = at.outer
+    return True
 
 
 def _paths_below(prefix: str, pattern: str) -> Iterator[str]:
@@ -149,6 +163,8 @@ def _paths_below(prefix: str, pattern: str) -> Iterator[str]:
 def _is_open(location: Block) -> bool:
     """Whether it has something to say, to everybody."""
     answer = always_returns(location)
+    if any(each.args[0] in ("^", location.path) and each.args[-1] in _FLAGS for each in location.all("rewrite")):
+        return False  # it redirects
     if location.all("internal") or (answer is not None and answer.args[0][:1] in "345"):
         return False
     return _everybody_may(location)

@@ -107,6 +107,16 @@ class Block:
     def is_regex(self) -> bool:
         return self.modifier in ("~", "~*")
 
+    def patterns_asked(self) -> Iterator[Block]:
+        """Locations by a pattern that are asked, one after the other, of a path whose longest prefix leads to this
+        location (or, of a server, to none): those inside, then those beside it and beside what is around it."""
+        at: Block | None = self
+        asked = self.modifier != "="
+        while at is not None and at.name in ("location", "server"):
+            yield from (each for each in at.inner if asked and each.name == "location" and each.is_regex)
+            asked = not at.modifier
+            at = at.outer
+
     def passes(self) -> Statement | None:
         """The *_pass of this block itself."""
         found = self.all(*PASSES)

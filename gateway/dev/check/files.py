@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.dev.check import patterns
+from gateway.dev.check import patterns, values
 from gateway.dev.check.block import Block
 from gateway.dev.check.edits import Edit, added_behind, quoted, removed, replaced
 from gateway.dev.check.rule import Problem, rule
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Last words of try_files that lead back to it.
 IN_CIRCLES: Final = ("$uri", "$uri/", "$request_uri", "$document_uri")
+# What has the root in it.
+_BY_ROOT: Final = frozenset({"document_root", "realpath_root", "request_filename"})
 _TOO_MUCH: Final = frozenset({"/", "/etc", "/home", "/root", "/usr", "/var", "/srv", "/opt", "/proc", "/dev", "/tmp"})
 
 
@@ -125,6 +127,8 @@ def root_doubled(config: Block) -> Iterator[Problem]:
         path = root.args[0].rstrip("/")
         if "$" in path or not path.endswith(name) or path == name or os.path.isdir(path + name):
             continue
+        if location.all("rewrite", "return") or location.passes() is not None:
+            continue  # another path is looked for, or none
         text = f'"{name}/a" is looked for as "{path}{name}/a": root {path.removesuffix(name)};'
         yield Problem(root.where, text, (replaced(root, "root", quoted(path.removesuffix(name))),))
 
@@ -136,6 +140,9 @@ def alias_of_pattern(config: Block) -> Iterator[Problem]:
     for location in config.walk("location"):
         alias = location.one("alias")
         if alias is not None and location.is_regex and alias.args[0].endswith("/") and "$" not in alias.args[0]:
+            listed = re.search(r"/\??\$$", location.path) and location.value("autoindex", "off") == "on"
+            if listed or location.all("try_files"):
+                continue  # the folder itself is what is meant, or names are put behind it after all
             text = f"every path that fits is this folder itself: a group of the pattern, as in alias {alias.args[0]}$1;"
             yield Problem(alias.where, text)
 
@@ -153,7 +160,7 @@ def root_elsewhere(config: Block) -> Iterator[Problem]:
             if location.effective("root") or location.all("alias"):
                 continue
             named = [each for each in location.effective("fastcgi_param") if each.args[0] == "SCRIPT_FILENAME"]
-            if any("document_root" in each.args[1] for each in named):
+            if any(set(values.names_in(each.args[1])) & _BY_ROOT for each in named):
                 path = quoted(root.args[0])
                 edits = (removed(root), added_behind(server.opener, f"root {path};")) if server.opener else ()
                 text = f"the root of location / holds there alone, not here: root {path}; in the server"

@@ -51,7 +51,11 @@ def php_without_script(config: Block) -> Iterator[Problem]:
         named = [each for each in block.effective("fastcgi_param") if each.args[0] == "SCRIPT_FILENAME"]
         better = "fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;"
         if not named:
-            yield Problem(statement.where, f"every page is empty: {better}", (added_behind(statement, better),))
+            # one line here, and none of those around holds any more
+            around = block.effective("fastcgi_param") and not block.all("fastcgi_param")
+            edits = () if around else (added_behind(statement, better),)
+            where = f" beside the line of {block.effective('fastcgi_param')[0].where}" if around else ""
+            yield Problem(statement.where, f"every page is empty: {better}{where}", edits)
         elif named[-1].args[1].startswith("/scripts$"):
             edit = replaced(named[-1], *better.removesuffix(";").split())
             yield Problem(named[-1].where, f"/scripts is the folder of an example: {better}", (edit,))

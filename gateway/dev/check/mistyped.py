@@ -36,7 +36,7 @@ _DASHED: Final = frozenset({
     "strict-transport-security",
 })  # fmt: skip
 _FIELD: Final = re.compile(r"\$((?:http|sent_http|upstream_http)_)([a-z]+(?:-[a-z0-9]+)+)(?![\w-])", re.I)
-_SLASHED: Final = re.compile(r"(?<![/:])/(?=\$(?:request_uri|uri|document_uri)\b)")
+_SLASHED: Final = re.compile(r"(?<![/:])/(?=\$\{?(request_uri|uri|document_uri)\b)")
 _PATHS: Final = frozenset({"root", "alias", "access_log", "error_log", "pid"})
 _VALUES: Final = frozenset({
     "host", "http_host", "remote_addr", "scheme", "proxy_add_x_forwarded_for", "request_uri", "server_port",
@@ -330,22 +330,39 @@ def error_page_relative(config: Block) -> Iterator[Problem]:
 def slash_doubled(config: Block) -> Iterator[Problem]:
     """$request_uri and $uri begin with a slash: with one before it, `return 301 https://$host/$request_uri;` sends to
     https://a.example//page."""
-    for _, statement in config.everywhere("return", "rewrite", "proxy_pass"):
+    for block, statement in config.everywhere("return", "rewrite", "proxy_pass", "error_page"):
         words = list(statement.args)
         at = 1 if statement.name == "rewrite" else len(words) - 1
         found = _SLASHED.search(words[at])
-        if found is not None and "://" in words[at]:
+        if found is not None and "://" in words[at] and (found[1] == "request_uri" or not _loses_slash(block)):
             words[at] = words[at][: found.start()] + words[at][found.end() :]
             edit = replaced(statement, statement.name, *map(quoted, words))
             yield Problem(statement.where, f"the variable begins with a slash: {words[at]}", (edit,))
+
+
+def _loses_slash(block: Block) -> bool:
+    """Whether a rewrite makes a path that begins with something else: `rewrite ^/s/(.*) $1 break;`."""
+    at: Block | None = block
+    while at is not None:
+        if any(not each.args[1].startswith("/") for each in at.all("rewrite")):
+            return True
+        at = at.outer
+    return False
 
 
 @rule("GW815", "try-files-relative", "error")
 def try_files_relative(config: Block) -> Iterator[Problem]:
     """`try_files $uri index.html` has no slash before the name, which is put behind the root as it is:
     /srv/siteindex.html is looked for, and the answer is 404."""
-    for _, statement in config.everywhere("try_files"):
-        words = [each if not re.match(r"\w[\w./-]*$", each) else f"/{each}" for each in statement.args]
+    for block, statement in config.everywhere("try_files"):
+        # an alias keeps the slash that it ends in, a root does not; the last word is a path of the server's
+        folder = next(iter(block.effective("root", "alias")), None)
+        glued = folder is not None and folder.name == "alias" and folder.args[0].endswith("/")
+        kept = len(statement.args) - 1 if glued else 0
+        words = [
+            f"/{each}" if at >= kept and re.match(r"\w[\w./-]*$", each) else each
+            for at, each in enumerate(statement.args)
+        ]
         if words != statement.args:
             better = " ".join(["try_files", *words])
             edit = replaced(statement, "try_files", *map(quoted, words))

@@ -136,6 +136,20 @@ def _encoded_again(block: Block, statement: Statement) -> tuple[Edit, ...]:
 
 # Variables that have the path and nothing of the arguments.
 _PATHS: Final = frozenset({"uri", "document_uri"})
+_PATH: Final = re.compile(r"\$\{?(?:document_)?uri\b")
+
+
+def _by_request_uri(block: Block) -> bool:
+    """Whether groups, or the path itself, are of $request_uri, which has the arguments already."""
+    at: Block | None = block
+    while at is not None:
+        conditions = [at, *at.inner]
+        if any(each.name == "if" and "$request_uri" in each.args[0] for each in conditions):
+            return True
+        if any("$request_uri" in each.args[1] for each in at.all("rewrite")):
+            return True
+        at = at.outer
+    return False
 
 
 @rule("GW327", "arguments-lost", "warn")
@@ -144,9 +158,11 @@ def arguments_lost(config: Block) -> Iterator[Problem]:
     the arguments. `$is_args$args` behind it brings them."""
     for block, statement in config.everywhere("proxy_pass"):
         target = statement.args[0]
-        path = target.partition("://")[2].partition("/")[2]
+        path = _PATH.sub(r"/\g<0>", target.partition("://")[2], count=1).partition("/")[2]
         named = set(values.names_in(path))
         location = block.around("location")
+        if _by_request_uri(block):
+            continue
         groups = set(re.findall(r"\(\?P?<(\w+)>", location.path)) if location is not None else set()
         if not named or "?" in target or not all(name.isdigit() or name in _PATHS | groups for name in named):
             continue

@@ -183,7 +183,7 @@ def _reflected(config: Block) -> Iterator[tuple[Block, Statement]]:
 
 def _with_cookies(block: Block) -> bool:
     return any(
-        each.args[0].lower() == "access-control-allow-credentials" and each.args[1].lower() != "false"
+        each.args[0].lower() == "access-control-allow-credentials" and each.args[1].lower() not in ("", "false")
         for each in block.effective("add_header")
     )
 

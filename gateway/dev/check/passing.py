@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from gateway.config import known, units
-from gateway.dev.check import values
+from gateway.dev.check import patterns, values
 from gateway.dev.check.block import PASSES, Block
 from gateway.dev.check.edits import Edit, added_behind, quoted, removed, replaced
 from gateway.dev.check.rule import Problem, rule
@@ -383,14 +383,26 @@ def login_behind_guard(config: Block) -> Iterator[Problem]:
                 continue
             for page in block.effective("error_page"):
                 path = _login_path(server, page) if "401" in page.args[:-1] else ""
-                login = _location_of(server, path) if path else None
+                login = _chosen_for(server, path) if path else None
                 if login is None or id(login) in told or login.value("auth_request", "off") == "off":
                     continue
                 if login.all("return") or login.opener is None:
                     continue
                 told.add(id(login))
                 text = f"who is not logged in is sent here ({page.where}) and asked here, too: auth_request off;"
-                yield Problem(login.where, text, (added_behind(login.opener, "auth_request off;"),))
+                if login.is_regex or login.path.rstrip("/") != path.rstrip("/"):
+                    # what else is here keeps its guard
+                    yield Problem(login.where, f"{text} in a location of its own, location = {path}")
+                    continue
+                own = login.one("auth_request")
+                behind = added_behind(login.opener, "auth_request off;")
+                yield Problem(login.where, text, (behind if own is None else replaced(own, "auth_request", "off"),))
+
+
+def _chosen_for(server: Block, path: str) -> Block | None:
+    """Where a path leads to, patterns asked as well."""
+    found = _location_of(server, path)
+    return next((each for each in (found or server).patterns_asked() if patterns.fits(each, path)), found)
 
 
 def _login_path(server: Block, page: Statement) -> str:

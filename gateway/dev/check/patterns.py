@@ -13,7 +13,10 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from gateway.dev.check.block import Block
 
 ALL: Final = (1 << 256) - 1
 _CATEGORIES: Final[dict[Any, str]] = {
@@ -76,6 +79,11 @@ def matches(pattern: str, text: str) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         return re.search(_in_python(pattern), text) is not None
+
+
+def fits(location: Block, path: str) -> bool:
+    """Whether the pattern of a location takes a path."""
+    return matches(("(?i)" if location.modifier == "~*" else "") + location.path, path)
 
 
 def _in_python(pattern: str) -> str:

@@ -57,6 +57,14 @@ def test_a_host_that_is_empty_over_http3(site: Path, tmp_path: Path) -> None:
         assert told in found.problem.text
 
 
+def test_a_parameter_beside_those_of_another_block_is_left_to_the_user(site: Path, tmp_path: Path) -> None:
+    """One in the location, and none of those around holds there: PHP would lack REQUEST_METHOD."""
+    text = "server { listen 8080; include fastcgi_params; location ~ \\.php$ { fastcgi_pass 127.0.0.1:9000; } }"
+    (found,) = (each for each in check(load(tmp_path, site, text)) if each.rule.id == "GW326")
+    assert not found.problem.edits
+    assert f"{tmp_path}/fastcgi_params:" in found.problem.text
+
+
 def test_most_rules_bring_an_edit(site: Path, tmp_path: Path) -> None:
     """docs/tools.md says how many there are, and of how many an edit is proposed in some case."""
     ids = set()
