@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.config.errors import Where
     from gateway.config.lexer import Token
     from gateway.config.parser import Statement
+    from gateway.dev.check.block import Block
 
 # A backslash that would be read together with what follows it; others stay as they are.
 _TAKEN_FOR_MORE: Final = re.compile(r"\\(?=[\\\"'tnr]|\Z)")
@@ -41,6 +42,11 @@ def removed(statement: Statement) -> Edit:
 
 def added_behind(statement: Statement, *lines: str) -> Edit:
     return Edit(statement.where, "\n".join(lines), after=True)
+
+
+def beside_pass(block: Block, statement: Statement, *lines: str) -> tuple[Edit, ...]:
+    """What says how a request is passed on, behind the pass: nothing in an `if` or limit_except, which take none."""
+    return () if block.name in ("if", "limit_except") else (added_behind(statement, *lines),)
 
 
 def tokens(statement: Statement) -> list[Token]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.dev.check import values
 from gateway.dev.check.block import PASSES, Block
-from gateway.dev.check.edits import added_behind, removed, replaced
+from gateway.dev.check.edits import added_behind, beside_pass, removed, replaced
 from gateway.dev.check.files import IN_CIRCLES
 from gateway.dev.check.rule import Problem, rule
 
@@ -53,7 +53,7 @@ def php_without_script(config: Block) -> Iterator[Problem]:
         if not named:
             # one line here, and none of those around holds any more
             around = block.effective("fastcgi_param") and not block.all("fastcgi_param")
-            edits = () if around else (added_behind(statement, better),)
+            edits = () if around else beside_pass(block, statement, better)
             where = f" beside the line of {block.effective('fastcgi_param')[0].where}" if around else ""
             yield Problem(statement.where, f"every page is empty: {better}{where}", edits)
         elif named[-1].args[1].startswith("/scripts$"):

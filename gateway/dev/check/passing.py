@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.config import known, units
 from gateway.dev.check import patterns, values
 from gateway.dev.check.block import PASSES, Block
-from gateway.dev.check.edits import Edit, added_behind, quoted, removed, replaced
+from gateway.dev.check.edits import Edit, added_behind, beside_pass, quoted, removed, replaced
 from gateway.dev.check.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def host_not_passed(config: Block) -> Iterator[Problem]:
             fixes = (
                 ()
                 if block.effective("proxy_set_header") and not block.all("proxy_set_header")
-                else (added_behind(statement, "proxy_set_header Host $host;"),)
+                else beside_pass(block, statement, "proxy_set_header Host $host;")
             )
             yield Problem(
                 statement.where, "the application gets the upstream's name as Host: proxy_set_header Host $host;", fixes
@@ -124,8 +124,9 @@ def scheme_not_passed(config: Block) -> Iterator[Problem]:
             "x-scheme",
         }:
             better = "proxy_set_header X-Forwarded-Proto $scheme;"
-            edit = added_behind([statement, *block.effective("proxy_set_header")][-1], better)
-            yield Problem(statement.where, f"the application is not told that the client used https: {better}", (edit,))
+            fields_set = block.effective("proxy_set_header")
+            edits = (added_behind(fields_set[-1], better),) if fields_set else beside_pass(block, statement, better)
+            yield Problem(statement.where, f"the application is not told that the client used https: {better}", edits)
 
 
 @rule("GW304", "params-missing", "error")
@@ -137,7 +138,7 @@ def params_missing(config: Block) -> Iterator[Problem]:
         params = {each.args[0] for each in block.effective(f"{family}_param")}
         if _NEEDED[family] not in params:
             text = f"no REQUEST_METHOD is sent: include {family}_params;"
-            yield Problem(statement.where, text, (added_behind(statement, f"include {family}_params;"),))
+            yield Problem(statement.where, text, beside_pass(block, statement, f"include {family}_params;"))
 
 
 @rule("GW305", "timeouts-of-others", "warn")

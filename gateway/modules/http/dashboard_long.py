@@ -68,7 +68,7 @@ class Long:
         shown, room, left = [], most, 0
         for value in values:
             words = fitting(str(value), _MOST_VALUE * 2)
-            room -= len(text(words)) + _LINE
+            room -= _size(words) + _LINE
             if room < 0:
                 left += 1
                 continue
@@ -84,7 +84,7 @@ class Long:
         room = _MOST_FIELDS
         for name, value in fields:
             row = [f"<td>{self.cut(name, which)}</td>", f'<td class="long">{self.cut(value, which)}</td>']
-            room -= sum(map(len, row)) + _LINE
+            room -= sum(len(each.encode("utf-8", "replace")) for each in row) + _LINE
             if room < 0 and rows:
                 break
             rows.append(row)

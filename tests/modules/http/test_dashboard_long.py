@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.modules.http.dashboard_long import characters, fitting
+from gateway.modules.http.dashboard_long import Long, characters, fitting
 from gateway.modules.http.dashboard_page import text
 from tests.engine import Engine, serving
 from tests.modules.http.test_dashboard_replay import _kept
@@ -31,6 +31,15 @@ def test_each_page_fits_wherever_it_begins(value: str, most: int) -> None:
         assert len(text(value[at : at + count]).encode("utf-8", "replace")) <= most
     kept = fitting(value, most)
     assert value.startswith(kept) and len(text(kept).encode("utf-8", "replace")) <= most
+
+
+@pytest.mark.parametrize("character", ["y", "\u20ac", "\U0001f600"])
+def test_room_is_counted_in_bytes(character: str) -> None:
+    long = Long("/gw/requests/a")
+    for length in (149, 600):
+        fields = [[f"x-{number}", character * length] for number in range(99)]
+        assert len(long.fields("answered", fields).encode()) < 10_000
+        assert len(long.lines([character * length] * 99, "log", 6000).encode()) < 7000
 
 
 async def _read(engine: Engine, path: str) -> tuple[str, str]:
