@@ -76,8 +76,9 @@ class Objects:
     def revoked(self, name: str) -> Revoked:
         return self._get("revoked", name, lambda: load_revoked(name))  # type: ignore[no-any-return]
 
-    def key(self, name: str, passwords: Sequence[bytes]) -> Key:
-        return self._get("key", name, lambda: load_key(name, passwords or None))  # type: ignore[no-any-return]
+    def key(self, name: str, passwords: Sequence[bytes] | None) -> Key:
+        """None: the terminal is asked for the password of an encrypted one."""
+        return self._get("key", name, lambda: load_key(name, passwords))  # type: ignore[no-any-return]
 
     def finish(self) -> None:
         """A block of the configuration is complete: the next configuration may take over from this one."""

@@ -67,7 +67,7 @@ class ServerTls:
         conf = self.conf
         for names in zip(conf.certificates, conf.keys, strict=False):
             chain, key = (name if isinstance(name, str) else name(request) for name in names)
-            pair_for(conf.certificate_cache, (chain, key), conf.passwords, now, engine.use)
+            pair_for(conf.certificate_cache, (chain, key), conf.passwords or (), now, engine.use)
 
     def accept(self, engine: Engine) -> int:
         """The engine is to go on as this server: 0, or the alert."""

@@ -55,7 +55,7 @@ class TlsConf(Conf):
 
     certificates: tuple[str | Named, ...] = setting(())
     keys: tuple[str | Named, ...] = setting(())
-    passwords: tuple[bytes, ...] = setting(())
+    passwords: tuple[bytes, ...] | None = setting(None)  # None: there is no file of them
     certificate_cache: ObjectCache | None = setting(None)  # a tls_objects.ObjectCache
     certificate_compression: bool = setting(False)
     protocols: int = setting(0)  # 0: DEFAULT_PROTOCOLS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.lane import local_sockaddr, sockaddr_text
 from gateway.http.module import Count
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from gateway.http.request import Request
     from gateway.http.servers import AddressServers, Server
     from gateway.serving.worker import Worker
+
+# What a request does until it is served, as the error log says it: also what is asked of the client's certificate.
+READING_HEADERS: Final = b" while reading client request headers"
 
 
 class Client(Output):
@@ -96,7 +99,7 @@ class Client(Output):
 
     def fields_ignored(self, request: Request, notes: list[str]) -> None:
         """What was left out of a head that is good: ignore_invalid_headers, underscores_in_headers."""
-        request.action = b" while reading client request headers"
+        request.action = READING_HEADERS
         for note in notes:
             request.log("info", note)
         request.action = b""
@@ -149,14 +152,18 @@ class Client(Output):
         server = request.server
         refused: int | None = None
         if not self.handshake.secured:
+            request.action = READING_HEADERS
             request.log("info", b"client sent plain HTTP request to HTTPS port")
             refused = TO_HTTPS
         elif server.tls is not None and server.tls.verify:
             from gateway.http.server_tls import check
 
+            request.action = READING_HEADERS
             refused = check(server.tls, request)
+            request.action = b""
         if refused is None:
             return True
+        request.action = b""
         request.enter(server.root)
         request.drive(refused)
         return False

@@ -11,6 +11,7 @@ from gateway._fast.request_head import RequestHead
 from gateway._fast.stream import Stream, accepted
 from gateway.core.transport import has_input
 from gateway.http.body import BodyDecoder
+from gateway.http.client import READING_HEADERS
 from gateway.http.h1_framing import Http1Framing
 from gateway.http.h1_head import decide_framing, render_head
 from gateway.http.handshake import Handshake
@@ -126,8 +127,8 @@ class Connection(Http1Framing):
             self.close()
         elif self.state == READING:
             if self.buffer:
-                failed = self._failed_request(None, self.server)
-                failed.log("info", b"client timed out (110: Connection timed out) while reading client request headers")
+                failed = self._unfinished()
+                failed.log("info", b"client timed out (110: Connection timed out)")
                 failed.finalize(408)
             else:
                 self.close(reset=False)
@@ -177,7 +178,7 @@ class Connection(Http1Framing):
     def _lost(self, error: OSError | None) -> None:
         """The client closed or reset while we waited for a request."""
         if self.buffer:
-            failed = self._failed_request(None, self.server)
+            failed = self._unfinished()
             failed.log("info", b"client prematurely closed connection", error)
             failed.aborted = True  # nobody waits for an answer
             failed.finalize(400 if error is None else 499)
@@ -252,6 +253,13 @@ class Connection(Http1Framing):
         if self.handshake is not None and not self.may_ask(request):
             return
         request.start()
+
+    def _unfinished(self) -> Request:
+        """The one of which a part is in the buffer, and which says so in the log."""
+        request = self._failed_request(None, self.server)
+        line_complete = b"\n" in self.buffer.lstrip(b"\r\n")
+        request.action = READING_HEADERS if line_complete else b" while reading client request line"
+        return request
 
     def _failed_request(self, head: Any, server: Server) -> Request:
         """A request that never became one, for its error page and its line in the log."""

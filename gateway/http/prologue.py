@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.core.logs import ERROR
 from gateway.protocol.proxy_protocol import parse
 
 if TYPE_CHECKING:
@@ -15,11 +16,9 @@ def read_proxy_header(connection: Connection) -> bool:
     try:
         parsed = parse(connection.buffer)
     except ValueError as error:
-        text = str(error).encode()
-        address = connection.remote()[0]
-        place = connection.listening.text
-        words = b"%s while reading PROXY protocol, client: %s, server: %s" % (text, address, place)
-        connection.worker.log("error", words)
+        text = str(error).encode() + b" while reading PROXY protocol"
+        context = b", client: %b, server: %b" % (connection.remote()[0], connection.listening.text)
+        connection.server.root.core.error_log.write(ERROR, text, connection=connection.number, context=context)
         connection.buffer = b""
         connection.close()
         return False

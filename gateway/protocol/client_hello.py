@@ -71,14 +71,14 @@ def _message(data: bytes) -> bytes | None:
         if data[at] != _HANDSHAKE or data[at + 1] != 3:
             raise ValueError("no TLS handshake record")
         size = int.from_bytes(data[at + 3 : at + 5], "big")
-        if not 0 < size <= 16384:
-            raise ValueError("no such record length")
+        # as in nginx no length is refused here: a record that is too long is waited for, until the buffer is full
         if len(data) < at + 5 + size:
             return None
         part = data[at + 5 : at + 5 + size]
-        if not parts and part[0] != _CLIENT_HELLO:
-            raise ValueError("no ClientHello")
-        parts.append(part)
+        if part:
+            if not parts and part[0] != _CLIENT_HELLO:
+                raise ValueError("no ClientHello")
+            parts.append(part)
         length += size
         at += 5 + size
         if wanted == 4 and length >= 4:

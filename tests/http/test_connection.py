@@ -98,3 +98,26 @@ async def test_a_client_that_has_closed_its_side_gets_what_its_socket_takes(insi
         told = [line for line in engine.log.lines if "prematurely closed" in line and "/big" in line]
     assert len(told) == 1 and "connection while sending response to client" in told[0]
     assert (tmp_path / "log").read_text() == "/small 200\n/big 200\n/big 200\n"
+
+
+@pytest.mark.parametrize(
+    ("part", "what"),
+    [
+        (b"GET / HT", "request line"),
+        (b"\r\n\r\nGET", "request line"),
+        (b"GET / HTTP/1.1\r\n", "request headers"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n", "request headers"),
+    ],
+)
+async def test_what_was_being_read_when_the_client_went_or_was_late(part: bytes, what: str) -> None:
+    async with serving("client_header_timeout 100ms; server { listen 127.0.0.1:8080; return 200 x; }") as engine:
+        async with engine.connect() as stream:
+            await stream.send_all(part)
+            await stream.send_eof()
+            assert b"".join([data async for data in stream]) == b""
+        async with engine.connect() as stream:
+            await stream.send_all(part)
+            assert b"".join([data async for data in stream]) == b""
+        told = [line for line in engine.log.lines if f" while reading client {what}, client:" in line]
+    assert len(told) == 2
+    assert "client prematurely closed connection" in told[0] and "client timed out (110: Conn" in told[1]

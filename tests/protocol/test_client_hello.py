@@ -61,9 +61,18 @@ def test_without_extensions() -> None:
 @pytest.mark.parametrize(
     "data",
     [
+        b"\x16\x03\x01\x00\x00",  # an empty record: another may follow
+        b"\x16\x03\x01\x50\x00" + bytes(100),  # of a record that is too long: what it is, its end says
+    ],
+)
+def test_what_may_still_be_one(data: bytes) -> None:
+    assert parse(data) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
         b"GET / HTTP/1.1\r\n",
-        b"\x16\x03\x01\x00\x00",  # an empty record
-        b"\x16\x03\x01\x50\x00",  # a record that is too long
         b"\x16\x03\x01\x00\x04\x02\x00\x00\x00",  # a ServerHello
         b"\x16\x03\x01\x00\x04\x01\xff\xff\xff",  # a hello that would never end
         b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03",  # one that ends too soon

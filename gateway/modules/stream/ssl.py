@@ -35,7 +35,7 @@ def set_alpn(conf: Any, command: Command) -> None:
     command.once(conf.alpn)
     for name in command.args:
         if len(name.encode()) > 255:
-            command.fail("protocol too long")
+            command.fail(f'"{command.name}" directive protocol too long')
     conf.alpn = tuple(name.encode() for name in command.args)
 
 

@@ -39,6 +39,8 @@ async def read_hello(session: Session) -> Result:
         except ValueError:
             return None  # no TLS, or none that we understand: it is passed on all the same
         if hello is None:
+            if data:
+                session.state[module] = ClientHello(version=0)  # begun: the variables are empty and not unknown
             return False
         session.state[module] = hello
         checked = validate_host(hello.server_name.lower()) if hello.server_name else None

@@ -84,7 +84,7 @@ class ClientTls:
         if own and own[0]:
             names = [complete(_text(value), settings.conf_prefix) for value in own]
             now = request.connection.lane.now
-            pair_for(settings.certificate_cache, (names[0], names[1]), settings.passwords, now, engine.use)
+            pair_for(settings.certificate_cache, (names[0], names[1]), settings.passwords or (), now, engine.use)
         if settings.alpn:
             offered = [name for template in settings.alpn if (name := template(request))]
             if offered:

@@ -56,7 +56,7 @@ class ClientTlsConf(Conf):
     certificate_cache: ObjectCache | None = setting(None)  # a tls_objects.ObjectCache
     conf_commands: tuple[tuple[str, str], ...] = setting(())
     alpn: tuple[Callable[[Any], bytes], ...] = setting(())  # Templates
-    passwords: tuple[bytes, ...] = setting(())
+    passwords: tuple[bytes, ...] | None = setting(None)  # None: there is no file of them
     session_reuse: bool = setting(True)
     # made when a `*_pass` needs it
     made: Any = None
@@ -120,7 +120,7 @@ def set_alpn(conf: Any, command: Command) -> None:
     command.once(conf.alpn)
     for name in command.args:
         if len(name.encode()) > 255:
-            command.fail("protocol too long")
+            command.fail(f'"{command.name}" directive protocol too long')
     conf.alpn = tuple(template(command, name) for name in command.args)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from cryptography.hazmat.primitives import serialization
 
 from gateway.config.errors import ConfigError
 from tests import certificates
@@ -150,6 +151,20 @@ def test_what_is_wrong(tmp_path: Path) -> None:
             load_http(server(pair, more))
     for more in ("ssl_session_cache builtin:1000 shared:a:1m;", "ssl_session_cache off;", "ssl_buffer_size 4k;"):
         load_http(server(pair, more))
+
+
+def test_an_empty_file_of_passwords_asks_nobody(tmp_path: Path) -> None:
+    """As in nginx: the terminal is asked where there is no such file."""
+    chain, key = certificates.write(tmp_path)
+    made = serialization.load_pem_private_key(key.read_bytes(), None)
+    how = serialization.BestAvailableEncryption(b"secret")
+    data = made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how)
+    (tmp_path / "encrypted.key").write_bytes(data)
+    (tmp_path / "none").write_text("\n")
+    pair = f"ssl_certificate {chain}; ssl_certificate_key {tmp_path}/encrypted.key;"
+    with pytest.raises(ConfigError, match="PEM_read_bio_PrivateKey") as caught:
+        load_http(server(pair, f"ssl_password_file {tmp_path}/none;"))
+    assert "UI routines" not in str(caught.value)
 
 
 def test_servers_with_the_same_settings_share_a_context(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_what_is_wrong(tmp_path: Path) -> None:
     for more, message in (
         ("ssl_ciphers NO;", r'SSL_CTX_set_cipher_list\("NO"\) failed'),
         ("ssl_alpn a; ssl_alpn b;", '"ssl_alpn" directive is duplicate'),
-        (f"ssl_alpn {'a' * 256};", "protocol too long"),
+        (f"ssl_alpn {'a' * 256};", '"ssl_alpn" directive protocol too long'),
         ("ssl_verify_client on;", "no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client"),
     ):
         with pytest.raises(ConfigError, match=message):

@@ -46,6 +46,17 @@ async def test_the_name_chooses_the_server_and_no_byte_is_lost(tmp_path: Path) -
             assert await engine.talk(hello("a.example")) == b"a"
 
 
+async def test_of_a_hello_that_never_ends_the_variables_are_empty_and_not_unknown(tmp_path: Path) -> None:
+    conf = f"""log_format f "[$ssl_preread_server_name][$ssl_preread_protocol]"; access_log {tmp_path}/$protocol f;
+        server {{ listen 1; ssl_preread on; preread_timeout 100ms; return x; }}"""
+    async with serving(conf) as engine:
+        assert await engine.talk(b"\x16\x03") == b""
+        await engine.ended()
+        assert await engine.talk(b"GET / HTTP/1.1\r\n") == b"x"
+        await engine.ended()
+        assert (tmp_path / "TCP").read_text() == "[][]\n[-][-]\n"
+
+
 async def test_limits() -> None:
     conf = "server { listen 1; ssl_preread on; preread_buffer_size 100; preread_timeout 200ms; return x; }"
     async with serving(conf) as engine:
