@@ -32,13 +32,13 @@ async def secure(relay: Relay, tls: ClientTls, peer: Peer, wake: Callable[[], ob
         plain.send(header(settings.proxy_protocol, session))
         while plain.pending and await park(deadline):
             pass
-    session.action = b"SSL handshaking to upstream"
     host = relay.upstream.name
     try:
         stream = relay.stream = tls.secure(plain, session, host, peer.sockaddr)
     except TlsError as error:
         session.log("error", str(error).encode("utf-8", "surrogateescape"))
         return INTERNAL_ERROR
+    session.action = b"SSL handshaking to upstream"
     stream.handler = wake
     try:
         while not stream.handshake():

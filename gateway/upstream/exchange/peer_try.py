@@ -294,7 +294,8 @@ class PeerTry(Watcher):
         carrier = connection.carrier
         assert carrier is not None
         if carrier.failed is not None:
-            self.log(carrier.level, carrier.words, _HANDSHAKING)
+            own = carrier.failed is Condition.OWN_SIDE  # before anything of TLS was said
+            self.log(carrier.level, carrier.words, Stage.CONNECTING if own else _HANDSHAKING)
             return self._failed(carrier.failed)
         if connection.refused():
             return self._refused()

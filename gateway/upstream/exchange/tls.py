@@ -156,7 +156,8 @@ def shake_hands(asking: PeerTry, connection: PeerConnection) -> bool:
         try:
             stream = connection.stream = tls.secure(connection.stream, request, host, connection.sockaddr)
         except TlsError as error:
-            asking.log("error", str(error).encode("utf-8", "surrogateescape"))
+            # nothing of TLS has been said yet
+            asking.log("error", str(error).encode("utf-8", "surrogateescape"), Stage.CONNECTING)
             asking.failure = Condition.OWN_SIDE
             return False
         if request.location.core.tcp_nodelay and not connection.is_unix:

@@ -61,6 +61,14 @@ async def test_names_and_protocols() -> None:
         assert told == ["a.example", (b"", "y", False)]
 
 
+async def test_a_certificate_of_ours_that_cannot_be_loaded() -> None:
+    more = "proxy_ssl_certificate /nowhere/$protocol; proxy_ssl_certificate_key /nowhere/$protocol;"
+    async with peer() as (port, _), serving(site(port, more)) as engine:
+        assert await engine.talk(b"x") == b""
+        told = engine.logged('cannot load certificate "/nowhere/TCP": BIO_new_file() failed')
+        assert ") while connecting to upstream, client:" in str(told)
+
+
 async def test_a_proxy_protocol_header_goes_before() -> None:
     async with peer(header=True) as (port, told), serving(site(port, "proxy_protocol on;")) as engine:
         assert await engine.talk(b"x") == b"<x>"
