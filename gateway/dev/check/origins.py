@@ -184,8 +184,19 @@ def _reflected(config: Block) -> Iterator[tuple[Block, Statement]]:
 def _with_cookies(block: Block) -> bool:
     return any(
         each.args[0].lower() == "access-control-allow-credentials" and each.args[1].lower() not in ("", "false")
-        for each in block.effective("add_header")
+        for each in _fields_of(block)
     )
+
+
+def _fields_of(block: Block) -> Iterator[Statement]:
+    """The add_header lines that hold in a block, with those around it where they are merged."""
+    at: Block | None = block
+    while at is not None:
+        own = at.all("add_header")
+        yield from own
+        if own and at.value("add_header_inherit") != "merge":
+            return
+        at = at.outer
 
 
 def _looks_at_origin(block: Block) -> bool:
