@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from errno import EPROTO
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway._fast.cut import rest
@@ -14,7 +15,7 @@ from gateway.http.body import BodyDecoder
 from gateway.http.client import READING_HEADERS
 from gateway.http.h1_framing import Http1Framing
 from gateway.http.h1_head import decide_framing, render_head
-from gateway.http.handshake import Handshake
+from gateway.http.handshake import Handshake, read_failed
 from gateway.http.lingering import Lingering
 from gateway.http.listening import HttpListening
 from gateway.http.module import Count, Status
@@ -183,6 +184,8 @@ class Connection(Http1Framing):
             failed.aborted = True  # nobody waits for an answer
             failed.finalize(400 if error is None else 499)
             return
+        if error is not None and error.errno == EPROTO:
+            read_failed(self)
         self.close()
 
     def _serve_next(self) -> bool:

@@ -95,18 +95,7 @@ class Handshake:
         self.log(INFO, b"client timed out (110: Connection timed out)" + _WHILE)
 
     def log(self, level: int, text: bytes, error: OSError | None = None) -> None:
-        connection = self.connection
-        log = self.server.root.core.error_log
-        if level > log.level:
-            return
-        address = connection.listening.address.text.encode("utf-8", "surrogateescape")
-        log.write(
-            level,
-            text,
-            errno=(error.errno or 0) if error is not None else 0,
-            connection=connection.number,
-            context=b", client: %b, server: %b" % (connection.remote()[0], address),
-        )
+        _log(self.connection, self.server, level, text, error)
 
     def _begin(self) -> bool:
         """Read up to the first byte of TLS, and put TLS over the stream; True too for what is plain HTTP."""
@@ -217,3 +206,27 @@ class Handshake:
         words, number = words_of(error)
         self.log(INFO if is_ordinary(error) else CRIT, words + _WHILE, number)
         self.connection.close()
+
+
+def read_failed(connection: Any) -> None:
+    """What came where a request was awaited is no TLS, or an alert: the log is told; the connection is to be closed."""
+    from gateway.core.tls import is_ordinary, words_of
+
+    failure = connection.stream.failure
+    words, number = words_of(failure)
+    words += b" while keepalive" if connection.requests else b" while waiting for request"
+    _log(connection, connection.server, INFO if is_ordinary(failure) else CRIT, words, number)
+
+
+def _log(connection: Any, server: Server, level: int, text: bytes, error: OSError | None) -> None:
+    log = server.root.core.error_log
+    if level > log.level:
+        return
+    address = connection.listening.address.text.encode("utf-8", "surrogateescape")
+    log.write(
+        level,
+        text,
+        errno=(error.errno or 0) if error is not None else 0,
+        connection=connection.number,
+        context=b", client: %b, server: %b" % (connection.remote()[0], address),
+    )

@@ -10,6 +10,7 @@ import trio
 
 from tests import certificates
 from tests.engine import read_reply, serving
+from tests.lanes import until
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
@@ -184,3 +185,19 @@ async def test_bad_proxy_protocol_ends_it(tmp_path: Path) -> None:
     async with serving(site(tmp_path, "", "127.0.0.1:8443 ssl proxy_protocol")) as engine:
         assert await engine.raw(b"nonsense\r\n") == b""
         assert any("broken header" in line for line in engine.log.lines)
+
+
+@pytest.mark.parametrize(
+    ("ask", "what"), [(b"", "waiting for request"), (GET.replace(b"close", b"keep-alive"), "keepalive")]
+)
+async def test_what_is_no_tls_where_a_request_is_awaited_is_told(tmp_path: Path, ask: bytes, what: str) -> None:
+    async with serving(site(tmp_path)) as engine, engine.connect() as plain:
+        client = trio.SSLStream(plain, certificates.client_context(), server_hostname="localhost")
+        await client.do_handshake()
+        if ask:
+            await client.send_all(ask)
+            await client.receive_some()
+        await plain.send_all(b"no record of TLS is this")
+        await until(lambda: any("SSL_read() failed (SSL:" in line for line in engine.log.lines))
+        told = [line for line in engine.log.lines if "SSL_read() failed (SSL:" in line]
+        assert len(told) == 1 and "[info]" in told[0] and f") while {what}, client: " in told[0]
