@@ -59,7 +59,8 @@ def _numbers(data: bytes) -> array[int]:
 
 
 def _bytes(numbers: array[int] | list[int]) -> bytes:
-    made = array("I", numbers)
+    """Of 32 bits each, as nginx reckons: what a broken table brings below 0 or above them comes round."""
+    made = array("I", numbers if isinstance(numbers, array) else [number & 0xFFFFFFFF for number in numbers])
     if sys.byteorder == "little":
         made.byteswap()
     return made.tobytes()

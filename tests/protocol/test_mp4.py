@@ -213,3 +213,10 @@ def test_a_large_part_has_a_long_head() -> None:
     assert found is not None
     assert inside(found[1], b"mdat") == b"".join(FILM.sample(n) for n in range(1, 4))
     assert inside(found[1], b"moov", b"udta") is None
+
+
+def test_key_frames_in_disorder_come_round() -> None:
+    """As nginx has it; a negative number was a crash."""
+    found = part(Film([1, 2, 3, 4], [2, 2], [2, 0]).build(), 200, 0)
+    assert found is not None
+    assert inside(found[1], *STBL, b"stss") == struct.pack(">4I", 0, 2, 1, 0xFFFFFFFF)
