@@ -45,7 +45,10 @@ class Row:
     def burst(self, lab: Lab) -> Figures:
         """Of `lab.seconds`."""
         tls.PORT = self.tls_port
-        return self.workload.measure(lab, self.server)
+        try:
+            return self.workload.measure(lab, self.server)
+        finally:
+            tls.PORT = _TLS_PORT
 
 
 def started(

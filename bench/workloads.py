@@ -50,7 +50,9 @@ class Workload:
     servers: str = ""  # further servers, behind the one that is asked first
     main: str = ""  # beside http { }
     workers: int = 1
-    bursts: bool = False  # its load lasts as long as is wanted, and has one figure: it can be asked in short bursts
+    # Its load lasts as long as is wanted, and has one figure: it is asked in short bursts, of servers that run at once.
+    # So no port but the first one and that of TLS may stand in its configuration.
+    bursts: bool = False
 
     def configuration(self, lab: Lab, port: int) -> str:
         # Any other user than root needs all temp paths in the prefix; root may keep nginx's own for what is not used.
@@ -361,10 +363,10 @@ WORKLOADS = [
     Workload("grpc-unary", {"": Figure(MICROSECONDS, 1.6)}, http2.unary(20), http2.GRPC, http2.GRPC_UPSTREAM,
              upstream=responder("grpc", str(http2.GRPC_PORT), 20)),
     Workload("stream-exchange", {"": Figure(MICROSECONDS, 1.15)}, stream.through(plain("/")), RETURN,
-             main=stream.block(UPSTREAM_PORT), upstream=responder("http", str(UPSTREAM_PORT)), bursts=True),
+             main=stream.block(UPSTREAM_PORT), upstream=responder("http", str(UPSTREAM_PORT))),
     Workload("stream-session", {"": Figure("CPU µs/session", 1.15)},
              stream.through(plain("/", "-C", fields=("Connection: close",))), RETURN,
-             main=stream.block(UPSTREAM_PORT), upstream=responder("http", str(UPSTREAM_PORT)), bursts=True),
+             main=stream.block(UPSTREAM_PORT), upstream=responder("http", str(UPSTREAM_PORT))),
     Workload("stream-udp", {"": Figure("CPU µs/there and back", 1.15)}, stream.datagrams, RETURN,
              main=stream.block(UPSTREAM_PORT), upstream=stream.echo),
     Workload("busy-2000", {"": Figure(MICROSECONDS, 1.15)}, plain("/", "-c", 2000), RETURN),
