@@ -9,7 +9,7 @@ Pieces of up to 1 KiB lie in an arena, those of one size side by side: nothing o
 piece's place tells its size. OpenSSL 3.0 walks through all names of algorithms that it knows eight times a handshake,
 409 entries of 16 bytes and nodes of 24: of malloc() they are more than a core's first cache has (bench/PROFILE.md).
 libc's free() does not know these pieces. Larger ones, and all where the arena is full, are malloc()'s own. Most of the
-arena is kept for connections, until serve(): a thousand certificates would fill it.
+arena is kept for connections, until serve(): 300 certificates had filled it.
 
 OpenSSL takes functions for memory only as long as it has asked for none: use() comes before Python's hashlib and ssl.
 """
